@@ -150,7 +150,7 @@ def test_the_person_chooses_a_system(shop: Shop) -> None:
 @pytest.mark.parametrize(("verify", "refused"), [("link", False), ("browser", True)])
 def test_a_session_without_a_confirmation(shop: Shop, verify: str, refused: bool) -> None:
     """``link`` is for whoever has the link, and says so in the audit log; ``browser`` opens for a browser that comes from the platform."""
-    begun = shop.begin(verify=verify)
+    begun = shop.begin(verify=verify, returnTo=BACK.replace(".example", ".example:443"))
     ada = shop.person(begun)
     assert ("does not work here" in ada.said) is refused
     assert ("for the user ada" in ada.said) is not refused
@@ -172,6 +172,13 @@ def test_values_of_the_platform(shop: Shop) -> None:
     assert shop.confirm(begun, proof_of(ada.onward())).status == 200
     token = shop.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
     assert Client(shop.stand.port, token).get("/v1/connections/main").json["values"]["greeting"] == "Hello"
+
+
+def test_a_locked_value_that_is_wrong_is_told(shop: Shop) -> None:
+    """The person does not see its field, and cannot change it: its fault is above the form."""
+    begun = shop.begin(defaults={"values": {"token": "x", "greeting": 5}, "locked": ["token", "greeting"]})
+    ada = shop.person(begun).press("Begin").press("Test")
+    assert "greeting: must be a string, not a number" in ada.said
 
 
 def test_a_platform_gives_an_external_id(shop: Shop) -> None:
@@ -354,6 +361,8 @@ def test_limits_and_suspension(shop: Shop) -> None:
         ({"types": ["echo/nothing"], "user": "ada", "returnTo": BACK}, "/types/0"),
         ({"origins": ["https://shop.example/path"]}, "/origins/0"), ({"extra": 1}, "/extra"), ({"defaults": []}, "/defaults"),
         ({"user": "ada", "returnTo": BACK, "types": ["echo/token"], "defaults": {"locked": ["nothing"]}}, "/defaults/locked/nothing"),
+        ({"user": "ada", "returnTo": BACK, "types": ["echo/token"], "defaults": {"locked": ["token"]}}, "/defaults/locked/token"),
+        ({"user": "ada", "returnTo": "https://shop.example:99999/"}, "/returnTo"),
     ],
 )  # fmt: skip
 def test_what_is_no_session(shop: Shop, body: dict[str, Any], path: str) -> None:

@@ -97,7 +97,8 @@ class Wanted(SecretHolder):
     def pages(self) -> tuple[str, ...]:
         """Origins of the platform's own pages."""
         parts = urlsplit(self.return_to)
-        return (*self.origins, f"{parts.scheme}://{parts.netloc}".lower()) if self.return_to else self.origins
+        usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")  # which browsers leave out
+        return (*self.origins, f"{parts.scheme}://{parts.netloc.removesuffix(usual)}".lower()) if self.return_to else self.origins
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -260,7 +261,7 @@ class _Reading:
         try:
             parts = urlsplit(value)
             fits = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-            fits = fits and bool(parts.hostname) and parts.username is None and len(value) <= _LONGEST_ADDRESS
+            fits = fits and bool(parts.hostname) and parts.port != 0 and parts.username is None and len(value) <= _LONGEST_ADDRESS
         except (ValueError, AttributeError, TypeError):
             fits = False
         if not fits or not (value.isascii() and value.isprintable()) or " " in value or "\\" in value:

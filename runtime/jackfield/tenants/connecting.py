@@ -466,6 +466,9 @@ def _check_defaults(wanted: Wanted, kind: Kind) -> None:
         faults += [
             Detail(f"/defaults/{part}/{name}", f"is not a value of '{kind.full_name}'") for name, part in names.items() if name not in known
         ]
+    if wanted.mode == "connect":  # nobody could enter it
+        lacking = sorted({*wanted.locked} & {*kind.schema.get("required", ())} - wanted.values.keys() - {*made})
+        faults += [Detail(f"/defaults/locked/{name}", "is locked, required, and has no value in 'defaults.values'") for name in lacking]
     if faults:
         text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
         raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)

@@ -216,14 +216,17 @@ class View:
         back = self._step("back", self.say("back"), plain=True) if several else None
         external = sessions.external_id(found)
         return self.page(
-            title, h.p(line(kind.about.description)), self._faults(error, faults), self._trial(found, external), before, then, form, setup,
+            title, h.p(line(kind.about.description)), self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
             back, self._cancel(),
         )  # fmt: skip
 
-    def _faults(self, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
+    def _faults(self, error: JackfieldError | None, faults: Mapping[str, str], entered: Mapping[str, Any]) -> Node:
+        """Render what is wrong; that of values which the person does not see, since the platform has locked them, by their names."""
         if error is None:
             return None
-        return h.p(self.say("wrong"), class_="notice bad", role="alert") if faults else fault_of(error.message, error.hint)
+        hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
+        told = h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
+        return told if faults else fault_of(error.message, error.hint)
 
     def _external(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
