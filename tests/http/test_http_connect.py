@@ -376,7 +376,9 @@ def test_a_workspace_keeps_a_theme_for_sessions_that_bring_none(shop: Shop) -> N
     """Stored once, instead of a logo in each request; a session's own one is instead of it, and what is none is refused."""
     stored = {"name": "Stored Shop", "color": "#0b5a94"}
     path = "/v1/workspaces/acme-1"
-    assert shop.platform.call("PATCH", path, {"theme": stored}).json["theme"] == stored
+    logo = {"logo": "data:image/png;base64,AAAA"}
+    assert shop.platform.call("PATCH", path, {"theme": {**stored, **logo}}).json["theme"] == {**stored, **logo}
+    assert shop.platform.get("/v1/workspaces").json["items"][0]["theme"] == stored
     assert "Stored Shop" in shop.person(shop.begin()).text
     other = shop.person(shop.begin(theme={"name": "Another"})).text
     assert "Another" in other
