@@ -9,7 +9,7 @@ from jackfield.access import DEFAULT, Audit
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.grants import forget
 from jackfield.connections.revocations import Revocations
-from jackfield.database.slices import delete_in_slices, slice_of
+from jackfield.database.slices import SLICE, delete_in_slices, slice_of
 from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.errors import JackfieldError
 from jackfield.triggers.table import hand_over
@@ -94,7 +94,7 @@ def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str
 def _stored_files(database: Database, workspace: str, after: str) -> list[str]:
     with database.read() as transaction:
         rows = transaction.execute(
-            f"SELECT id FROM files WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT {_SLICE}",
+            f"SELECT id FROM files WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT {SLICE}",
             {"workspace": workspace, "after": after},
         )
     return [row.id for row in rows]
