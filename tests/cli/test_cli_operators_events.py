@@ -102,6 +102,7 @@ def test_deliveries_are_listed_and_sent_again(operator: Shell) -> None:
             assert (rows[0]["eventId"], rows[0]["callback"], rows[0]["lastStatus"]) == (got.id, made["id"], 204)
             assert operator.run("deliveries", "show", rows[0]["id"]).json["attempts"] == 1
             assert operator.run("deliveries", "resend", rows[0]["id"]).json == {"resent": [rows[0]["id"]]}
+            assert operator.run("deliveries", "resend", rows[0]["id"], "nope").code == 2
             assert operator.run("deliveries", "resend", "--dead").json == {"resent": []}
             receiver.wait(2)
             worker.send_signal(signal.SIGTERM)

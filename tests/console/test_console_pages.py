@@ -12,6 +12,7 @@ from browsing import LOOKS, Visitor
 from console_rig import Console
 from jackfield.access import Actor, Rules
 from jackfield.access.workspace_access import LIBRARY
+from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.errors import RateLimited
 from jackfield.events.callbacks import Callbacks
@@ -95,7 +96,7 @@ def a_dead_receiver(console: Console) -> Delivery:
     dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, console.host.clock, Sender())
     dispatcher.turn()
     dispatcher.stop(60.0)
-    (delivery,), _ = Deliveries(storage.database, storage.vault, "default").page(callback=made.id)
+    (delivery,), _ = Deliveries(storage.database, storage.vault, "default", SystemClock()).page(callback=made.id)
     return delivery
 
 

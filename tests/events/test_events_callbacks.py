@@ -162,7 +162,7 @@ def test_retries_over_three_days(place: Place, receiver: Receiver) -> None:
     (event,) = place.told("callback.exhausted")
     assert (event.data["delivery"], event.data["attempts"]) == (delivery.id, 10)
     receiver.says(204)
-    place.deliveries.resend(delivery.id, place.time())
+    place.deliveries.resend(delivery.id)
     place.dispatch()
     assert place.all()[0].state == "delivered"
 
@@ -375,11 +375,11 @@ def test_recover_sends_what_was_not_delivered(place: Place, receiver: Receiver) 
     dead = len(place.all(state="dead"))
     place.database.record(lambda transaction: transaction.change("DELETE FROM deliveries WHERE state = 'delivered'"))
     receiver.got.clear()
-    assert place.deliveries.recover(identifier, place.time() - 60, place.time()) == 2
+    assert place.deliveries.recover(identifier, place.time() - 60) == 2
     place.dispatch()
     assert dead == 1
     assert len(receiver.got) == 2
-    assert place.deliveries.recover(identifier, place.time() - 60, place.time()) == 0
+    assert place.deliveries.recover(identifier, place.time() - 60) == 0
 
 
 @pytest.mark.above_sql
@@ -397,7 +397,7 @@ def test_recover_sends_nothing_again_whose_delivery_is_not_kept_any_more(place: 
     place.ahead += 10 * DAY
     assert Retention(place.database).run(place.time(), time.monotonic() + 60.0) is False
     assert [found.state for found in place.all()] == ["dead"]
-    assert place.deliveries.recover(identifier, place.time() - 20 * DAY, place.time()) == 1
+    assert place.deliveries.recover(identifier, place.time() - 20 * DAY) == 1
     receiver.got.clear()
     place.dispatch()
     assert len(receiver.got) == 1

@@ -85,8 +85,8 @@ def place(database_url: str) -> Iterator[Place]:
     with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
         database, vault = jackfield.storage.database, jackfield.storage.vault
         made = Place(jackfield=jackfield, journal=jackfield.journal, database=database, vault=vault, queue=Queue(database), ahead=0.0)
-        made.deliveries = Deliveries(database, vault, "default")
-        clock = SimpleNamespace(time=made.time, monotonic=time.monotonic)
+        clock = SimpleNamespace(time=made.time, monotonic=lambda: time.monotonic() + made.ahead)
+        made.deliveries = Deliveries(database, vault, "default", clock)
         made.callbacks = Callbacks(database, vault, "default", clock, Actor("cli", "ada"), origin="operator")
         made.dispatcher = Dispatcher(lambda: database, lambda: vault, SystemClock(), Sender(), made.time)
         yield made

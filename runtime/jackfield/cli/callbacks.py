@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,7 @@ def _declare_recover(parser: Parser) -> None:
 def _recover(arguments: Namespace, output: Output) -> int:
     since = read_moment(arguments, "since", -1) or 0.0
     with open_events(arguments) as place:
-        output.value({"recovered": Deliveries(*place).recover(arguments.id, since, time.time())})
+        output.value({"recovered": Deliveries(*place, SystemClock()).recover(arguments.id, since)})
     return 0
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import declare_one, declare_pages, declare_workspace, open_events, pages
+from jackfield.clock import SystemClock
 from jackfield.events.deliveries import STATES, Deliveries
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def _declare_list(parser: Parser) -> None:
 def _list(arguments: Namespace, output: Output) -> int:
     wanted = {"callback": arguments.callback, "state": arguments.status}
     with open_events(arguments) as place:
-        found = pages(arguments, lambda cursor, limit: Deliveries(*place).page(**wanted, cursor=cursor, limit=limit))
+        found = pages(arguments, lambda cursor, limit: Deliveries(*place, SystemClock()).page(**wanted, cursor=cursor, limit=limit))
     output.rows([item.to_json() for item in found], _COLUMNS)
     return 0
 
 
 def _show(arguments: Namespace, output: Output) -> int:
     with open_events(arguments) as place:
-        output.value(Deliveries(*place).find(arguments.id).to_json())
+        output.value(Deliveries(*place, SystemClock()).find(arguments.id).to_json())
     return 0
 
 
@@ -48,11 +48,12 @@ def _declare_resend(parser: Parser) -> None:
 def _resend(arguments: Namespace, output: Output) -> int:
     if bool(arguments.ids) == arguments.dead:
         raise UsageError("give the IDs of deliveries, or --dead", usage=arguments.usage, hint="'jackfield deliveries list' lists them.")
-    now = time.time()
     with open_events(arguments) as place:
-        deliveries = Deliveries(*place)
+        deliveries = Deliveries(*place, SystemClock())
         wanted = list(_dead(deliveries, arguments.callback)) if arguments.dead else arguments.ids
-        resent = [deliveries.resend(identifier, now).id for identifier in wanted]
+        for identifier in arguments.ids:
+            deliveries.find(identifier)  # all or none
+        resent = [deliveries.resend(identifier).id for identifier in wanted]
     output.value({"resent": resent})
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jackfield.access import Actor, Audit
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
@@ -87,7 +88,7 @@ class Callbacks:
         self._database = database
         self._vault = vault
         self._workspace = workspace
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._audit = Audit(database, workspace, clock, actor)
         self._origin: Origin = origin
         self._guard = guard or Guard()
@@ -99,7 +100,7 @@ class Callbacks:
         """
         _check_members(given)
         options, url = Options.checked(given), check_url(given.get("url"), self._origin, self._guard)
-        identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._clock.time()
+        identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._time.now()
         Numbering(self._database, self._vault).run(self._workspace, slices=_ALL)  # many wait where no server or worker runs
         values = {
             "workspace": self._workspace, "id": identifier, "url": url, "origin": self._origin, "options": stored(options), "now": now,
@@ -137,7 +138,7 @@ class Callbacks:
         if given.get("status", "active") not in ("active", "paused"):
             raise invalid([Detail("/status", "must be 'active' or 'paused'", "enum")])
         url = check_url(given["url"], self._origin, self._guard) if "url" in given else None
-        now = self._clock.time()
+        now = self._time.now()
         with self._database.write() as transaction:
             row = self._row(transaction, identifier, locks=True)
             present = read_callback(row)
@@ -168,7 +169,7 @@ class Callbacks:
         if not 0 <= overlap <= _LONGEST_OVERLAP:
             text = f"must be a number of seconds from 0 to {_LONGEST_OVERLAP:,.0f}, which are 30 days"
             raise InvalidInvocation(f"the overlap {text}", details=[Detail("/overlapSeconds", text, "maximum")])
-        now = self._clock.time()
+        now = self._time.now()
         with self._database.write() as transaction:
             row = self._row(transaction, identifier, locks=True)
             present = read_callback(row)
@@ -205,7 +206,7 @@ class Callbacks:
         """
         with self._database.read(flush=False) as transaction:
             row = self._row(transaction, identifier)
-        now = self._clock.time()
+        now = self._time.now()
         event = Event(new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier})
         fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
         return (sender or Sender(self._guard)).send(row.url, row.origin, fields, body, now)

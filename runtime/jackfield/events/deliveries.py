@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from jackfield.clock import iso
+from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
 from jackfield.events.callback import COLUMNS as CALLBACK_COLUMNS
@@ -86,7 +87,8 @@ class Delivery:
 class Deliveries:
     """Deliveries of one workspace."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str) -> None:
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
+        self._time = SharedClock.of(database, clock)
         self._database = database
         self._vault = vault
         self._workspace = workspace
@@ -115,17 +117,17 @@ class Deliveries:
         found = self._read(row)
         return replace(found, request=self._request(found))
 
-    def resend(self, identifier: str, now: float) -> Delivery:
+    def resend(self, identifier: str) -> Delivery:
         """Send a delivery again, with a fresh count of attempts, whatever became of it.
 
         :raises InvalidInvocation: if there is none with this ID.
         """
         self.find(identifier)
-        values = {"workspace": self._workspace, "id": identifier, "now": now}
+        values = {"workspace": self._workspace, "id": identifier, "now": self._time.now()}
         self._database.record(lambda transaction: transaction.change(_RESEND, values))
         return self.find(identifier)
 
-    def recover(self, callback: str, since: float, now: float) -> int:
+    def recover(self, callback: str, since: float) -> int:
         """Send all events since a time that a callback wants and that were not delivered to it; return how many. An old one of which no
         delivery is stored any more was delivered: those are kept for a shorter time than dead ones.
 
@@ -136,6 +138,7 @@ class Deliveries:
             first = transaction.execute(_SINCE, {"workspace": self._workspace, "since": since})[0].first
         if row is None:
             raise unknown_callback(callback)
+        now = self._time.now()
         found, feed = read_callback(row), Feed(self._database, self._vault, self._workspace)
         count, cursor = 0, None if first is None else str(first - 1)
         while cursor is not None and int(cursor) < found.position:

@@ -134,7 +134,7 @@ def _removed(request: PageRequest, found: Callback) -> Response:
 
 def _recovered(request: PageRequest, found: Callback) -> Response:
     since = moment(request.form.get("since", "").strip(), request.now, -1, "the time")
-    deliveries_of(request.server, request.identity).recover(found.id, since, request.now)
+    deliveries_of(request.server, request.identity).recover(found.id, since)
     return redirect(request, f"/callbacks/{found.id}?done=recovered")
 
 

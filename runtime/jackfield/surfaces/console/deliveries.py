@@ -71,7 +71,7 @@ def shown(request: PageRequest) -> Response:
 def resent(request: PageRequest) -> Response:
     """``POST /deliveries/{id}/resend``: send it again, with a fresh count of attempts."""
     found = _found(request)
-    _deliveries(request).resend(found.id, request.now)
+    _deliveries(request).resend(found.id)
     return redirect(request, f"/deliveries/{found.id}?done=resent")
 
 

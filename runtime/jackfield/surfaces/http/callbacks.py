@@ -93,7 +93,7 @@ async def recovered(request: Request, server: ServerContext, identity: Identity)
     await _found(server, lambda: callbacks.find(identifier))
     deliveries, now = deliveries_of(server, identity), server.clock.time()
     at = await _done(server, lambda: moment(since, now, -1, "'since'"))
-    return answer({"recovered": await _done(server, lambda: deliveries.recover(identifier, at, now))}, 202)
+    return answer({"recovered": await _done(server, lambda: deliveries.recover(identifier, at))}, 202)
 
 
 async def listed_deliveries(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -112,8 +112,8 @@ async def shown_delivery(request: Request, server: ServerContext, identity: Iden
 
 async def resent(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/deliveries/{id}:resend``: send it again, with a fresh count of attempts."""
-    deliveries, now = deliveries_of(server, identity), server.clock.time()
-    return answer((await _found(server, lambda: deliveries.resend(request.path_params["id"], now))).to_json(), 202)
+    deliveries = deliveries_of(server, identity)
+    return answer((await _found(server, lambda: deliveries.resend(request.path_params["id"]))).to_json(), 202)
 
 
 async def _optional(request: Request, known: set[str]) -> dict[str, Any]:

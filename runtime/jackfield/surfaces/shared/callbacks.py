@@ -28,7 +28,7 @@ def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:
     :raises Problem: as ``callbacks_of`` does.
     """
     _check(server, identity)
-    return Deliveries(server.storage.database, server.storage.vault, identity.workspace)
+    return Deliveries(server.storage.database, server.storage.vault, identity.workspace, server.clock)
 
 
 def _check(server: ServerContext, identity: Identity) -> None:
