@@ -9,6 +9,7 @@ import pytest
 
 from console_client import placed
 from jackfield.markup import document, line
+from jackfield.surfaces.console.components import summary
 from plugboard import declare
 
 _STRIPE = '<p>Creates a <code>PaymentIntent</code> object, see <a href="https://docs.example.com/x">the guide</a>.</p>'
@@ -51,3 +52,8 @@ def test_only_harmless_html_is_read(text: str, shown: str) -> None:
 def test_lists_of_html_are_lists() -> None:
     """A list in HTML is one in a document."""
     assert document("<p>Either:</p><ul><li>One</li><li>Two</li></ul>", 2).split("\n")[1:4] == ["<ul>", "<li>One</li>", "<li>Two</li>"]
+
+
+def test_a_summary_is_the_first_paragraph() -> None:
+    """Authors wrap their lines: a card shows the whole sentence, and nothing of what follows an empty line."""
+    assert str(summary("Tell when the account\nis paused.\n\nIt is polled.")) == "Tell when the account is paused."

@@ -33,7 +33,7 @@ BUILT_IN = {
     "schedules": "run invocations at given times",
     "triggers": "list what connectors can watch",
     "subscriptions": "watch for what happens at providers",
-    "suppressions": "recipients to whom nothing more is sent",
+    "suppressions": "list recipients to whom nothing more is sent, and remove them",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",

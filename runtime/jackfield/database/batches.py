@@ -146,10 +146,8 @@ T = TypeVar("T")
 _TRIES = 3
 _BEHIND = 4
 """Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
-_MOMENT = 0.05
-"""Seconds that a deferred unit waits to join another commit."""
-_CLOSING = 5.0
-"""Seconds for which closing waits for a lock."""
+_MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
+_CLOSING = 5.0  # seconds for which closing waits for a lock
 
 
 class Batches:

@@ -177,8 +177,8 @@ def line(text: str) -> Markup:
 
 
 def summary(text: str) -> Markup:
-    """Render the first line of a connector's description."""
-    return line(text.strip().partition("\n")[0])
+    """Render the first paragraph of a connector's description."""
+    return line(text.strip().partition("\n\n")[0].replace("\n", " "))
 
 
 def outside(address: object, text: str | None = None) -> Markup | None:

@@ -42,7 +42,7 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
             h.p("Find out why before you resume it: counting begins anew."),
             form(request, f"/connections/{name}/guard", h.button("Resume")),
         ]
-    return notice(h.p(h.strong("Paused "), when, f": {figures}. Nothing is sent over this connection."), resume, tone="bad")
+    return notice(h.p(h.strong("Paused "), when, f": {figures}. Only reads go over this connection."), resume, tone="bad")
 
 
 def resumed(request: PageRequest) -> Response:
