@@ -52,5 +52,8 @@ def _ordered(call: CallContext) -> list[str]:
     rows = listed_connectors(call.index, catalog, folded=bool(whole))
     found = [*(entry.key for entry in rows if entry.error is None), *(f"{name}.SERVICE" for name in whole)]
     authorizer, served = call.runtime.access.authorizer(call.caller), served_connectors(call) if found else ()
-    used = {shown(manifest.key) for name, kind, manifest in served if authorizer.sees_connection(name, kind, [manifest])}
+    used = set[str]()
+    for name, kind, manifest in served:
+        if (key := shown(manifest.key)) not in used and authorizer.sees_connection(name, kind, [manifest]):
+            used.add(key)
     return sorted(found, key=lambda key: key not in used)
