@@ -182,8 +182,7 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
 
 
 def look_again(transaction: Transaction, workspace: str, connection: str, now: float) -> None:
-    """Have processes look at the subscriptions over a connection that was changed or tested, in the transaction that says so: what failed
-    may succeed, and its account may be another."""
+    """Wake the subscriptions over a changed or tested connection: what failed may succeed, and its account may be another."""
     transaction.change(_LOOK_AGAIN, {"workspace": workspace, "connection": connection, "now": now})
 
 
