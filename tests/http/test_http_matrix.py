@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
@@ -147,6 +151,42 @@ def test_scopes_decide(scene: Scene) -> None:
             is_right = is_right and f"the scope '{operation.scope}'" in answer.json["detail"]
         wrong += [] if is_right else [(operation.name, scope, answer.status, answer.body)]
     assert wrong == []
+
+
+def test_answers_are_as_the_document_says(scene: Scene) -> None:
+    """Each operation answers with a status, a kind of content and a body that ``/openapi.json`` has for it, if it does what it is asked
+    for, and if its body is no JSON."""
+    document = scene.clients["none"].get("/openapi.json").json
+    wrong = []
+    for operation in OPERATIONS:
+        kind = "platform" if operation.scope == "platform" else "manage"
+        answers = [scene.call(operation, kind)]
+        if operation.body not in (None, "*/*"):
+            path = re.sub(r"\{\w+\}", "acme", operation.path)
+            answers.append(scene.clients[kind].call(operation.method, path, b"{", Content_Type="application/json"))
+        told = document["paths"][operation.path][operation.method.lower()]["responses"]
+        wrong += [(operation.name, answer.status, fault) for answer in answers if (fault := _undocumented(document, told, answer))]
+    assert not wrong, wrong
+
+
+def _undocumented(document: Any, told: Any, answer: Reply) -> str | None:
+    if str(answer.status) not in told:
+        return "the status"
+    contents = told[str(answer.status)].get("content", {})
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if not answer.body or "*/*" in contents:
+        return None
+    if kind not in contents:
+        return f"the content type {kind!r}"
+    if not kind.endswith("json"):
+        return None
+    faults = _validator(json.dumps({**contents[kind]["schema"], "components": document["components"]})).iter_errors(answer.json)
+    return next((f"{error.instance_path}: {error.message[:200]}" for error in faults), None)
+
+
+@lru_cache(100)
+def _validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator(json.loads(schema), validate_formats=True)
 
 
 def test_some_things_need_no_token(scene: Scene) -> None:
