@@ -102,7 +102,7 @@ def meant(value: Any) -> Any:
     return str(int(value)) if value == int(value) else str(value)
 
 
-@pytest.mark.parametrize("share", [5, pytest.param(1, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("share", [10, pytest.param(1, marks=pytest.mark.campaign)])
 def test_h1_untouched_forms_of_shipped_connectors_give_no_inputs(browser: Browser, console: Console, share: int) -> None:
     """H1: each action of the connectors here, the curated ones among them, of which each commit draws a part."""
     found = drawn(browser, console, islice(shipped(), 0, None, share))

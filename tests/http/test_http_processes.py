@@ -377,7 +377,7 @@ def test_being_told_to_stop_lets_what_runs_end(single: Process) -> None:
         assert single.process.wait(30) == 0
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(1500, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("count", [100, pytest.param(1500, marks=pytest.mark.campaign)])
 def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
     """Manifests of ten actions each: the server starts, and every action is found."""
     plugs = tmp_path / "many"

@@ -223,7 +223,9 @@ def parameters(holds: Callable[[str], bool]) -> list[Any]:
         if vector.process or kinds - seen:
             parts.setdefault((vector.group, "processes" if vector.process else "surfaces"), []).append((vector, names))
         else:
-            parts.setdefault((vector.group, "surfaces"), []).append((vector, (_CHEAPEST if number % 4 else names[number // 4 % len(names)],)))
+            parts.setdefault((vector.group, "surfaces"), []).append(
+                (vector, (_CHEAPEST if number % 4 else names[number // 4 % len(names)],))
+            )
             parts.setdefault((vector.group, "everywhere"), []).append((vector, names))
         seen |= kinds
     marks: dict[str, Any] = {"processes": (), "surfaces": pytest.mark.tree_only, "everywhere": pytest.mark.campaign}
