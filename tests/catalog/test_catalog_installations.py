@@ -17,6 +17,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.installations import InstallationFolder, index, read_receipts
 from jackfield.errors import UnknownConnector
 from plugboard import make_connector
+from warm_child import forked
 
 SOURCE = """
 from jackfield.connector import Connector, Inputs, Output
@@ -36,6 +37,13 @@ def tell(nothing: Nothing) -> Said:
     \"\"\"Tell the number.\"\"\"
     return Said(number={needed}.NUMBER)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_children() -> Iterator[None]:
+    """Processes of connectors are forked: what they may do, and how they start, has tests of its own."""
+    with forked():
+        yield
 
 
 def put(home: Path, version: str, needed: str = "needed_of_twin") -> Path:

@@ -146,35 +146,36 @@ def test_a_mapping_in_code_may_be_of_any_format(samples: Path) -> None:
 # What is wrong
 
 
-@pytest.mark.parametrize(
-    ("bad", "says"),
-    [
-        ("a: [1, 2", "it is not YAML: "),
-        ("\tb: 1", "it is not YAML: "),
-        ("a: 1\na: 2", "the key 'a' occurs twice"),
-        ("a: &a [*a]", "the alias '*a' refers to its own container, at line "),
-        ("a: &a {b: *a}", "the alias '*a' refers to its own container, at line "),
-        ("a: &a [x]\nb: &a [y]", "it is not YAML: found duplicate anchor"),
-        ("a: &a\n  <<: *a\n  b: 1", "the alias '*a' refers to its own container, at line "),
-        ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
-        (
-            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-            + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
-            "expands to more than 200,000 values",
-        ),
-        ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
-        ("hello", "expected 'connections:"),
-    ],
-    ids=["open", "tab", "twice", "cycle", "ring", "anchors", "merged ring", "object", "bomb", "deep", "word"],
-)
-@pytest.mark.parametrize("good", [OWN, component("own"), PROVIDERS], ids=["own", "dapr", "thand"])
-def test_a_broken_document_spoils_only_itself(folder: Path, bad: str, says: str, good: str) -> None:
+_BROKEN: list[Any] = [
+    ("a: [1, 2", "it is not YAML: "),
+    ("\tb: 1", "it is not YAML: "),
+    ("a: 1\na: 2", "the key 'a' occurs twice"),
+    ("a: &a [*a]", "the alias '*a' refers to its own container, at line "),
+    ("a: &a {b: *a}", "the alias '*a' refers to its own container, at line "),
+    ("a: &a [x]\nb: &a [y]", "it is not YAML: found duplicate anchor"),
+    ("a: &a\n  <<: *a\n  b: 1", "the alias '*a' refers to its own container, at line "),
+    ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
+    (
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
+        "expands to more than 200,000 values",
+    ),
+    ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
+    ("hello", "expected 'connections:"),
+]
+_AROUND = [OWN, component("own"), PROVIDERS]
+
+
+def test_a_broken_document_spoils_only_itself(folder: Path, subtests: pytest.Subtests) -> None:
     """Bad YAML, doubled keys, cycles, bombs and wrong kinds are one sentence with file and document; the documents around them are read."""
-    found = loaded(write(folder, "a.yaml", f"{good}---\n{bad}\n---\n{good.replace('own', 'last').replace('mail:', 'last:')}"))
-    assert len(found.files()) == 2
-    (told,) = found.problems
-    assert "a.yaml, document 2: " in told
-    assert says in told
+    for bad, says in _BROKEN:
+        for good in _AROUND:
+            with subtests.test(bad=bad, says=says, good=good):
+                found = loaded(write(folder, "a.yaml", f"{good}---\n{bad}\n---\n{good.replace('own', 'last').replace('mail:', 'last:')}"))
+                assert len(found.files()) == 2
+                (told,) = found.problems
+                assert "a.yaml, document 2: " in told
+                assert says in told
 
 
 def test_lines_are_those_of_the_file(folder: Path) -> None:

@@ -72,7 +72,7 @@ def test_failures_and_crashes_fail_the_run(tmp_path: Path) -> None:
     assert "test_gone" in done.stdout
 
 
-@pytest.mark.parametrize("flags", [("-x",), ("--maxfail=1",)], ids=["x", "maxfail"])
+@pytest.mark.parametrize("flags", [pytest.param(("-x",), id="x"), pytest.param(("--maxfail=1",), id="maxfail", marks=pytest.mark.campaign)])
 def test_a_run_ends_at_the_first_failure_where_that_is_asked_for(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """``-x`` stops the children, too."""
     (tmp_path / "test_bad.py").write_text(_BAD, encoding="utf-8")

@@ -85,59 +85,60 @@ def test_an_invocation_is_an_object(data: object, kind: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("members", "place", "words"),
-    [
-        ({"connector": ""}, "/connector", "must be a non-empty string"),
-        ({"connector": None}, "/connector", "must be a non-empty string"),
-        ({"action": 5}, "/action", "must be a non-empty string"),
-        ({"inputs": None}, "/inputs", "must be an object, not null"),
-        ({"inputs": [1]}, "/inputs", "must be an object, not an array"),
-        ({"connection": None}, "/connection", "not null"),
-        ({"connection": ""}, "/connection", "must not be empty"),
-        ({"connection": 7}, "/connection", "a connection's name or an object, not a number"),
-        ({"connection": {}}, "/connection/type", "must name a connection type"),
-        ({"connection": {"type": 5}}, "/connection/type", "must name a connection type"),
-        ({"connection": {"type": "token", "values": []}}, "/connection/values", "must be an object, not an array"),
-        (
-            {"connection": {"type": "token", "name": "x"}},
-            "/connection/name",
-            "'name' is not a member of an inline connection; it has only",
-        ),
-        ({"idempotencyKey": ""}, "/idempotencyKey", "1 to 255 printable ASCII"),
-        ({"idempotencyKey": "k" * 256}, "/idempotencyKey", "1 to 255 printable ASCII"),
-        ({"idempotencyKey": "clé"}, "/idempotencyKey", "1 to 255 printable ASCII"),
-        ({"idempotencyKey": "a\nb"}, "/idempotencyKey", "1 to 255 printable ASCII"),
-        ({"idempotencyKey": None}, "/idempotencyKey", "1 to 255 printable ASCII"),
-        ({"timeoutSeconds": 0}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": -1}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": 900.5}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": True}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": "30"}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": float("nan")}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"timeoutSeconds": 10**400}, "/timeoutSeconds", "above 0 and at most 900"),
-        ({"dryRun": "yes"}, "/dryRun", "must be true or false"),
-        ({"dryRun": 1}, "/dryRun", "must be true or false"),
-        ({"connectorVersion": " "}, "/connectorVersion", "version specifier"),
-        ({"connectorVersion": 1.0}, "/connectorVersion", "version specifier"),
-        ({"onDoubt": "ask"}, "/onDoubt", "'report' or 'retry'"),
-        ({"onDoubt": ["retry"]}, "/onDoubt", "'report' or 'retry'"),
-        ({"context": []}, "/context", "must be an object, not an array"),
-        ({"context": {"trace": "x"}}, "/context/trace", "'trace' is not a member of the context"),
-        ({"context": {"traceparent": 5}}, "/context/traceparent", "must be a string"),
-        ({"context": {"correlationId": None}}, "/context/correlationId", "must be a string"),
-        ({"context": {"labels": {"a": 1}}}, "/context/labels", "an object of strings"),
-        ({"context": {"labels": ["a"]}}, "/context/labels", "an object of strings"),
-        ({"inptus": {}}, "/inptus", "'inptus' is not a member of an invocation; did you mean 'inputs'?"),
-        ({"a/b~c": 1}, "/a~1b~0c", "is not a member of an invocation"),
-        ({5: 1}, "/5", "is not a member of an invocation"),
-    ],
-)
-def test_each_fault_has_its_place(members: dict[Any, Any], place: str, words: str) -> None:
+_FAULTS: list[Any] = [
+    ({"connector": ""}, "/connector", "must be a non-empty string"),
+    ({"connector": None}, "/connector", "must be a non-empty string"),
+    ({"action": 5}, "/action", "must be a non-empty string"),
+    ({"inputs": None}, "/inputs", "must be an object, not null"),
+    ({"inputs": [1]}, "/inputs", "must be an object, not an array"),
+    ({"connection": None}, "/connection", "not null"),
+    ({"connection": ""}, "/connection", "must not be empty"),
+    ({"connection": 7}, "/connection", "a connection's name or an object, not a number"),
+    ({"connection": {}}, "/connection/type", "must name a connection type"),
+    ({"connection": {"type": 5}}, "/connection/type", "must name a connection type"),
+    ({"connection": {"type": "token", "values": []}}, "/connection/values", "must be an object, not an array"),
+    (
+        {"connection": {"type": "token", "name": "x"}},
+        "/connection/name",
+        "'name' is not a member of an inline connection; it has only",
+    ),
+    ({"idempotencyKey": ""}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"idempotencyKey": "k" * 256}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"idempotencyKey": "clé"}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"idempotencyKey": "a\nb"}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"idempotencyKey": None}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"timeoutSeconds": 0}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": -1}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": 900.5}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": True}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": "30"}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": float("nan")}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"timeoutSeconds": 10**400}, "/timeoutSeconds", "above 0 and at most 900"),
+    ({"dryRun": "yes"}, "/dryRun", "must be true or false"),
+    ({"dryRun": 1}, "/dryRun", "must be true or false"),
+    ({"connectorVersion": " "}, "/connectorVersion", "version specifier"),
+    ({"connectorVersion": 1.0}, "/connectorVersion", "version specifier"),
+    ({"onDoubt": "ask"}, "/onDoubt", "'report' or 'retry'"),
+    ({"onDoubt": ["retry"]}, "/onDoubt", "'report' or 'retry'"),
+    ({"context": []}, "/context", "must be an object, not an array"),
+    ({"context": {"trace": "x"}}, "/context/trace", "'trace' is not a member of the context"),
+    ({"context": {"traceparent": 5}}, "/context/traceparent", "must be a string"),
+    ({"context": {"correlationId": None}}, "/context/correlationId", "must be a string"),
+    ({"context": {"labels": {"a": 1}}}, "/context/labels", "an object of strings"),
+    ({"context": {"labels": ["a"]}}, "/context/labels", "an object of strings"),
+    ({"inptus": {}}, "/inptus", "'inptus' is not a member of an invocation; did you mean 'inputs'?"),
+    ({"a/b~c": 1}, "/a~1b~0c", "is not a member of an invocation"),
+    ({5: 1}, "/5", "is not a member of an invocation"),
+]
+
+
+def test_each_fault_has_its_place(subtests: pytest.Subtests) -> None:
     """A member that is wrong, unknown or of the wrong kind is told at its JSON Pointer, and nothing else is."""
-    found = faults({**LEAST, **members})
-    assert list(found) == [place]
-    assert words in found[place]
+    for members, place, words in _FAULTS:
+        with subtests.test(members=members, place=place, words=words):
+            found = faults({**LEAST, **members})
+            assert list(found) == [place]
+            assert words in found[place]
 
 
 def test_all_faults_are_told_at_once() -> None:

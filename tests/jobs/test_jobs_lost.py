@@ -116,14 +116,14 @@ def test_two_processes_poll_a_job_once_at_a_time(stage: JobStage) -> None:
 
 
 def test_jobs_that_wait_hold_no_thread(sqlite: JobStage) -> None:
-    """A job that waits is a row: two hundred have as many threads as one."""
+    """A job that waits is a row: sixty have as many threads as one."""
     queued = {"connector": "furnace", "action": "melt", "inputs": {}}
     sqlite.runtime.enqueue(queued)
     sqlite.work()
     before = threading.active_count()
-    sqlite.runtime.enqueue_many([queued] * 200)
+    sqlite.runtime.enqueue_many([queued] * 60)
     sqlite.work()
-    assert len(sqlite.provider.reached("start")) == 201
+    assert len(sqlite.provider.reached("start")) == 61
     assert threading.active_count() == before
 
 

@@ -107,14 +107,14 @@ CHANGES: dict[str, tuple[str, str, Edit]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_changes_of_manifests(name: str) -> None:
+def test_changes_of_manifests(subtests: pytest.Subtests) -> None:
     """Each change of a manifest is found once, at its place, with its level."""
-    level, path, edit = CHANGES[name]
-    new = _full()
-    edit(new)
-    found = compare(Manifest.from_json(_full()), Manifest.from_json(new)).changes
-    assert [(change.level, change.path) for change in found] == [(level, path)]
+    for name, (level, path, edit) in CHANGES.items():
+        with subtests.test(name=name):
+            new = _full()
+            edit(new)
+            found = compare(Manifest.from_json(_full()), Manifest.from_json(new)).changes
+            assert [(change.level, change.path) for change in found] == [(level, path)]
 
 
 STEPS = [

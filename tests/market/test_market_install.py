@@ -15,8 +15,16 @@ import pytest
 from shell import Answer, Shell
 from storefront import Storefront, files_of, write_dependency
 from tuf_client import serving
+from warm_child import forked
 
 pytest_plugins = ["shop_fixture", "warm"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_children() -> Iterator[None]:
+    """Processes of connectors are forked: what they may do, and how they start, has tests of its own."""
+    with forked():
+        yield
 
 
 @pytest.fixture

@@ -116,26 +116,26 @@ def _level(old: dict[str, Any], new: dict[str, Any], role: Any) -> str | None:
     return next((level for level in (_B, _A, _T) if level in found), None)
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_mutations(name: str) -> None:
+def test_mutations(subtests: pytest.Subtests) -> None:
     """Each mutation has its level, as inputs and as output; an unchanged schema has no change."""
-    old, new, inputs, output = MUTATIONS[name]
-    assert (_level(old, new, "inputs"), _level(old, new, "output")) == (inputs, output)
-    assert list(schema_changes(new, json.loads(json.dumps(new)), "inputs")) == []
+    for name, (old, new, inputs, output) in MUTATIONS.items():
+        with subtests.test(name=name):
+            assert (_level(old, new, "inputs"), _level(old, new, "output")) == (inputs, output)
+            assert list(schema_changes(new, json.loads(json.dumps(new)), "inputs")) == []
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_jsoncompat_agrees(name: str) -> None:
+def test_jsoncompat_agrees(subtests: pytest.Subtests) -> None:
     """What jsoncompat calls incompatible is breaking here, except that callers ignore additional members of an output.
 
     It does not know that defaults are filled in, and refuses every change of an ``allOf``.
     """
-    old, new, inputs, output = MUTATIONS[name]
-    texts = json.dumps(old), json.dumps(new)
-    if not jsoncompat.check_compat(*texts, "deserializer") and "default" not in name:
-        assert inputs == _B
-    if not jsoncompat.check_compat(*texts, "serializer") and not {"added", "opened", "default", "allOf"} & set(name.split()):
-        assert output == _B
+    for name, (old, new, inputs, output) in MUTATIONS.items():
+        with subtests.test(name=name):
+            texts = json.dumps(old), json.dumps(new)
+            if not jsoncompat.check_compat(*texts, "deserializer") and "default" not in name:
+                assert inputs == _B
+            if not jsoncompat.check_compat(*texts, "serializer") and not {"added", "opened", "default", "allOf"} & set(name.split()):
+                assert output == _B
 
 
 def test_places_and_reasons() -> None:

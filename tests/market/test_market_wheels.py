@@ -154,18 +154,18 @@ HOSTILE: dict[str, tuple[str, Change]] = {
 }
 
 
-@pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_wheel_is_refused(case: str) -> None:
+def test_a_hostile_wheel_is_refused(subtests: pytest.Subtests) -> None:
     """Each hostile wheel is refused by its rule; the error names file and rule and has no other code than invalid_invocation."""
-    rule, change = HOSTILE[case]
-    with pytest.raises(WheelRefused) as caught:
-        parse_wheel(FILE, wheel_bytes(change))
-    assert caught.value.rule == rule
-    body = caught.value.to_json()
-    assert body["code"] == "invalid_invocation"
-    assert FILE in body["message"]
-    assert f"'{rule}'" in body["message"]
-    assert body["details"][0]["keyword"] == rule
+    for case, (rule, change) in HOSTILE.items():
+        with subtests.test(case=case):
+            with pytest.raises(WheelRefused) as caught:
+                parse_wheel(FILE, wheel_bytes(change))
+            assert caught.value.rule == rule
+            body = caught.value.to_json()
+            assert body["code"] == "invalid_invocation"
+            assert FILE in body["message"]
+            assert f"'{rule}'" in body["message"]
+            assert body["details"][0]["keyword"] == rule
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,13 @@ _LOCK = threading.Lock()
 @pytest.fixture(scope="module", autouse=True)
 def forked_children() -> Iterator[None]:
     """Have the children of this module forked."""
+    with forked():
+        yield
+
+
+@contextmanager
+def forked() -> Iterator[None]:
+    """Have children forked."""
     with mock.patch.object(process, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": _Forked})):
         yield
 

@@ -54,57 +54,58 @@ def test_mailbox_is_read_and_written(text: str, name: str | None, address: str, 
     assert name is None or mailbox.name == name
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("=?utf-8?q?y=40evil.com?=@example.com", ENCODED),
-        ("Ada <=?utf-8?q?y=40evil.com?=@example.com>", ENCODED),
-        ("x@exam\u00adple.com", "contains the invisible character U+00AD in its domain"),
-        ("x@exam\u2060ple.com", "contains the invisible character U+2060 in its domain"),
-        ("", "is not an email address"),
-        ("ada", "is not an email address"),
-        ("<>", "is not an email address"),
-        ("@x.io", "is not an email address"),
-        ("a@", "is not an email address"),
-        ("a b@x.io", "is not an email address"),
-        ("a@x.io (b", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
-        ("(a@x.io)", "is not an email address"),
-        ("a..b@x.io", "is not an email address"),
-        ("a.@x.io", "is not an email address"),
-        ("Jörg j@x.io", "is not an email address"),
-        ("a@x.io b@x.io", "is not an email address"),
-        ("Ada <a@x.io> Byron", "is not an email address"),
-        ("mailto:a@x.io", "is not an email address"),
-        ("dörte@x.io", "has 'ö' before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"),
-        ("a" * 65 + "@x.io", "has more than 64 characters before the '@' (RFC 5321)"),
-        ("a@" + "x" * 64 + ".io", "has a domain that is not valid: a label has more than 63 characters"),
-        ("a@" + "x.io" * 80, "has a domain that is not valid: more than 253 characters"),
-        ("a@" + "ü" * 70 + ".de", "has a domain that is not valid: Label too long"),
-        ("abc@" + ".".join(["x" * 62] * 4), "is an address of more than 254 characters (RFC 5321)"),
-        ("a@-x.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
-        ("a@x_y.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
-        ("a@[127.0.0.1]", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
-        ("a@x..io", "has a domain that is not valid: it has an empty label"),
-        ("a@x.io.", "has a domain that is not valid: it has an empty label"),
-        ("a@ü..io", "has a domain that is not valid: Empty Label"),
-        ("a@☃.io", "has a domain that is not valid: Codepoint U+2603 at position 1 of '☃' not allowed"),
-        ("a@x.io\r\nBcc: b@x.io", "contains U+000D, which is not allowed in an address"),
-        ("A\0da <a@x.io>", "contains U+0000, which is not allowed in an address"),
-        ("A\u2028 <a@x.io>", "contains U+2028, which is not allowed in an address"),
-        ("\ud83d <a@x.io>", "contains U+D83D, which is not allowed in an address"),
-        ("a@\ud800.io", "contains U+D800, which is not allowed in an address"),
-        ("A" * 1400 + " <a@x.io>", "is longer than 1300 characters"),
-    ],
-)
-def test_refusal_says_why(text: str, reason: str) -> None:
+_REFUSED = [
+    ("=?utf-8?q?y=40evil.com?=@example.com", ENCODED),
+    ("Ada <=?utf-8?q?y=40evil.com?=@example.com>", ENCODED),
+    ("x@exam\u00adple.com", "contains the invisible character U+00AD in its domain"),
+    ("x@exam\u2060ple.com", "contains the invisible character U+2060 in its domain"),
+    ("", "is not an email address"),
+    ("ada", "is not an email address"),
+    ("<>", "is not an email address"),
+    ("@x.io", "is not an email address"),
+    ("a@", "is not an email address"),
+    ("a b@x.io", "is not an email address"),
+    ("a@x.io (b", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
+    ("(a@x.io)", "is not an email address"),
+    ("a..b@x.io", "is not an email address"),
+    ("a.@x.io", "is not an email address"),
+    ("Jörg j@x.io", "is not an email address"),
+    ("a@x.io b@x.io", "is not an email address"),
+    ("Ada <a@x.io> Byron", "is not an email address"),
+    ("mailto:a@x.io", "is not an email address"),
+    ("dörte@x.io", "has 'ö' before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"),
+    ("a" * 65 + "@x.io", "has more than 64 characters before the '@' (RFC 5321)"),
+    ("a@" + "x" * 64 + ".io", "has a domain that is not valid: a label has more than 63 characters"),
+    ("a@" + "x.io" * 80, "has a domain that is not valid: more than 253 characters"),
+    ("a@" + "ü" * 70 + ".de", "has a domain that is not valid: Label too long"),
+    ("abc@" + ".".join(["x" * 62] * 4), "is an address of more than 254 characters (RFC 5321)"),
+    ("a@-x.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
+    ("a@x_y.io", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
+    ("a@[127.0.0.1]", "has a domain that is not valid: labels are letters, digits and inner hyphens"),
+    ("a@x..io", "has a domain that is not valid: it has an empty label"),
+    ("a@x.io.", "has a domain that is not valid: it has an empty label"),
+    ("a@ü..io", "has a domain that is not valid: Empty Label"),
+    ("a@☃.io", "has a domain that is not valid: Codepoint U+2603 at position 1 of '☃' not allowed"),
+    ("a@x.io\r\nBcc: b@x.io", "contains U+000D, which is not allowed in an address"),
+    ("A\0da <a@x.io>", "contains U+0000, which is not allowed in an address"),
+    ("A\u2028 <a@x.io>", "contains U+2028, which is not allowed in an address"),
+    ("\ud83d <a@x.io>", "contains U+D83D, which is not allowed in an address"),
+    ("a@\ud800.io", "contains U+D800, which is not allowed in an address"),
+    ("A" * 1400 + " <a@x.io>", "is longer than 1300 characters"),
+]
+
+
+def test_refusal_says_why(subtests: pytest.Subtests) -> None:
     """What cannot be delivered is refused with a predicate that says why."""
-    with pytest.raises(AddressError) as caught:
-        parse_mailbox(text)
-    assert caught.value.reason == reason
-    assert caught.value.given == text
-    assert caught.value.index is None
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 400
+    for text, reason in _REFUSED:
+        with subtests.test(text=text, reason=reason):
+            with pytest.raises(AddressError) as caught:
+                parse_mailbox(text)
+            assert caught.value.reason == reason
+            assert caught.value.given == text
+            assert caught.value.index is None
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
