@@ -31,13 +31,14 @@ _AWS = "connectors/aws/tests/test_aws_"
 _TOGETHER = (
     ("tests/queue/", "tests/surfaces/test_surfaces_equal"),
     ("tests/house/",),
+    ("tests/isolation/",),
     (
         f"{_AWS}virtual_", f"{_AWS}planned_", f"{_AWS}offers", f"{_AWS}handed_", f"{_AWS}host_secrets", f"{_AWS}key_wrapper",
         "tests/compatibility/test_compat_dapr_stores", "tests/catalog/test_catalog_offers",
     ),
 )  # fmt: skip
-"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules, the index of all of AWS and moto's
-services. The first names them all."""
+"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules, the process that forks children
+of installed connectors, the index of all of AWS and moto's services. The first names them all."""
 _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
