@@ -381,11 +381,12 @@ def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
 
 
 def test_no_test_forks_a_worker_of_pytest() -> None:
-    """Tests fork through ``forking``, in a process of their own; the nursery, the warm Python and what changes databases are one already.
+    """Tests fork through ``forking``, in a process of their own; the nursery, the warm ones and what changes databases are one already.
     A child waited for has a limit there. The runner forks before the first test has begun, the hostile connector in its own process.
     """
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
     own |= {"tests/support/warm_server.py", "tests/support/forked.py", "tests/support/changing.py"}
+    own |= {"tests/support/warm_child.py", "tests/support/warm_child_server.py"}  # the one waits for what the other has forked
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 
 

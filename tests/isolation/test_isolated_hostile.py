@@ -60,8 +60,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def warm(home: Path) -> Iterator[Jackfield]:
     """A runtime for attacks that the child survives, which is started as those of a server are: it is asked what it can reach."""
-    with really_started(), isolating(home) as jackfield:
-        assert attack(jackfield, "modules").status == "succeeded"
+    with isolating(home) as jackfield:
+        with really_started():
+            assert attack(jackfield, "modules").status == "succeeded"
         yield jackfield
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,10 @@ def forked_children() -> Iterator[None]:
 
 @contextmanager
 def forked() -> Iterator[None]:
-    """Have children forked."""
+    """Have children forked, where the kernel lets a process adopt them."""
+    if sys.platform != "linux":
+        yield
+        return
     with mock.patch.object(process, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": _Forked})):
         yield
 
@@ -62,7 +66,7 @@ class _Forked:
                 self.pid = _nursery(os.getpid()).fork({**env}, pass_fds[0], theirs)
         finally:
             os.close(theirs)
-        self.stdout: IO[bytes] = open(ours, "rb", buffering=0)  # noqa: SIM115 (its reader closes it)
+        self.stdout: IO[bytes] = os.fdopen(ours, "rb", buffering=0)  # its reader closes it
         self.returncode: int | None = None
 
     def wait(self) -> int:
