@@ -55,6 +55,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the second process of servers whose spans are collected and that are stopped while idle: one process does both.
 - unclear answers with further contents, bodies cut in the other two of four ways, the other scheme below the same bytes, the other statuses of
   foreign pages, files of connections by their other way in: they take turns.
+- the exit code of the command after all but three of the unclear answers: each is judged in the library.
 - installed dependencies with six more foreign modules: one is installed, and all are judged directly (test_market_install_limits.py).
 - pip at a site of a catalogue: uv reads the same index and refuses the same altered wheel.
 - half of the damaged receipts, of the actions whose records hide credentials, and of the wrong lists of a recorded page.
@@ -64,7 +65,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 
 Smaller in both, where the number was chosen by feel: rotations of keys beside calls (3 of 5), schedules due at once (40 of 150), events
 beside a dead receiver (30 of 100), values of a drawn schema (16 of 24), rounds of fairness and of garbage, conversations over MCP, the sizes by which linear work is told from
-quadratic (a quarter), answers that nobody reads (6 MB of 10), uploads (12 MiB of 64), jobs that wait (60 of 200), clients made at once (24 of 48), files of isolated
+quadratic (a quarter), answers that nobody reads (6 MB of 10), uploads (12 MiB of 64), texts beside many secrets (20 of 40), jobs that wait (60 of 200), clients made at once (24 of 48), files of isolated
 connectors (20 MB of 40), bodies that are held (12 of 8 MiB), restarts, moved rows, and the look of axe at connect's pages
 in dark.
 

@@ -14,6 +14,7 @@ from oauth2_people import LOST, Asking, ask, expire, people
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
+pytest_plugins = ["warm"]
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 
 
@@ -64,6 +65,7 @@ _DEATHS = {
 }
 
 
+@pytest.mark.usefixtures("warm_python")  # it kills itself
 @pytest.mark.parametrize(
     ("database_url", "dies_at", "lost"),
     [
