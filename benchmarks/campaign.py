@@ -7,8 +7,11 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 
 - PostgreSQL's twin of tests marked ``above_sql``, whose statements are those of other tests, and of further cases of one test: each other
   test with a database runs once on PostgreSQL, and those of the database itself all do.
-- schemathesis' requests of most paths, and sequences of requests: every thirtieth path is tried, and each operation is
-  called with each kind of token.
+- schemathesis' requests: each operation is called with each kind of token, and an answer of each, also to a body that is no JSON, is
+  compared with the document.
+- the whole generated Python client: that of the operations which it calls is generated.
+- constants of our modules as hypothesis' examples: it draws its own.
+- secrets planted in PostgreSQL's files: they are sealed above SQL, and planted in SQLite.
 - whatever is the same through Starlette and past it, or with one process and several, of servers that are stopped, traced or short of
   memory: each is tried once, the ways and the numbers of processes over all these tests.
 - 10,000 lines of a batch, 60 MB of blank ones, 1,500 connectors at a start, 500 mails while three workers are killed: a sixth of it and less.
@@ -40,10 +43,11 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - half of the frames, numbers and attacks of a hostile connector: heads of frames and descriptions are judged directly
   (tests/isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.
-- vectors on all surfaces (tests/surfaces): the first of each group and of each code is on all, each other one on one surface by turns.
+- vectors on all surfaces (tests/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
+  four of them on the cheapest, the fourth by turns.
 - axe in dark and on a phone (tests/console): it looks at each page in light, and at the three with the most kinds of parts in each way; no
   page is wider than a phone.
-- forms of all actions of shipped connectors, and of more generated ones: a fifth and a twenty-fourth are drawn.
+- forms of all actions of shipped connectors, and of more generated ones: a tenth and a twenty-fourth are drawn.
 - the site with the frame of each page: its articles are built as strictly, and the home page whole.
 - the result of another by a changed row, from the queue: one change of seven is tried so, all at once.
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
