@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from clocks import FakeClock
+from jackfield.access.workspaces import Workspaces
 from jackfield.connections.connection_rows import Draft
 from jackfield.connections.connection_seals import MIGRATION, bind_all
 from jackfield.connections.connection_table import ConnectionTable
@@ -20,6 +22,13 @@ SCHEMA = {
     "type": "object",
     "properties": {"token": {"type": "string", "writeOnly": True, "format": "password"}, "endpoint": {"type": "string"}},
 }
+
+
+@pytest.fixture(autouse=True)
+def workspaces(kept_database: Database, kept_vault: Vault) -> None:
+    """The workspaces to which the connections belong."""
+    for name in ("acme", "other"):
+        Workspaces(kept_database, kept_vault, FakeClock()).create(name)
 
 
 def drafted(endpoint: str = "https://good.example") -> Draft:

@@ -147,6 +147,28 @@ def test_a_webhook_alone_follows_its_connection_to_another_account(stage: Trigge
     assert (told.data["previousAccountId"], list(REGISTERED), REGISTERED[made["url"]] != former) == ("former", [made["url"]], True)
 
 
+def test_subscriptions_follow_a_connection_that_is_renamed(stage: TriggerStage) -> None:
+    """A poll goes on with its checkpoint, a webhook is removed at its provider over the new name, and a paused one can be resumed."""
+    from jackfield_echo.watching import REGISTERED
+
+    made = stage.add("posted", name="hook")
+    stage.add("notes", name="poll", every=60)
+    stage.add("notes", name="paused", every=60)
+    stage.look()
+    stage.all().disable("paused")
+    stage.look()
+    stage.runtime.connections.rename("hall", "gym")
+    assert {row["connection"] for row in map(stage.all().show, ("hook", "poll", "paused"))} == {"gym"}
+    stage.all().enable("paused")
+    stage.move(61)
+    stage.look()
+    assert [stage.all().show(name)["status"] for name in ("hook", "poll", "paused")] == ["active"] * 3
+    assert made["url"] in REGISTERED
+    stage.all().remove("hook")
+    stage.look()
+    assert made["url"] not in REGISTERED
+
+
 def test_a_connection_that_works_again_is_used_at_once(stage: TriggerStage) -> None:
     """A subscription that fails waits for longer and longer; a test of its connection ends that."""
     from jackfield_echo.client import EchoClient, EchoFault

@@ -220,7 +220,7 @@ class ManagedConnections:
         return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection and return it under its new name.
+        """Rename a stored connection and return it under its new name. Its subscriptions follow; what else names it does not.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -412,7 +412,7 @@ class ManagedConnections:
             if open_audit is not None:
                 open_audit(actor).append(transaction, event, f"connection:{name}", details)
             if store is not None:
-                look_again(transaction, store.workspace, name, store.now())
+                look_again(transaction, store.vault, store.workspace, name, store.now(), details.get("to"))
             further(transaction)
 
         return also

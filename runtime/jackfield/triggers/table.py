@@ -46,7 +46,13 @@ WHERE workspace = :workspace AND connection = :connection AND status IN {LISTENI
 _RESET = f"""
 UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}
 """
-_OVER = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection AND status <> 'paused'"
+_OVER_ALL = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection"
+_OVER = f"{_OVER_ALL} AND status <> 'paused'"
+_FOLLOW = f"""
+UPDATE subscriptions SET connection = :connection, sealed = :sealed, held = 0, claim = claim + 1, changed_at = :now,
+    wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END
+WHERE {_OWN}
+"""
 _PART = f"""
 UPDATE subscriptions SET sealed = :sealed, status = CASE WHEN status = 'removing' THEN 'removing' ELSE 'disabling' END, held = 0,
     claim = claim + 1, wake_at = :now, changed_at = :now
@@ -181,9 +187,18 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
 
 
-def look_again(transaction: Transaction, workspace: str, connection: str, now: float) -> None:
-    """Wake the subscriptions over a changed or tested connection: what failed may succeed, and its account may be another."""
-    transaction.change(_LOOK_AGAIN, {"workspace": workspace, "connection": connection, "now": now})
+def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
+    """Wake the subscriptions over a changed or tested connection: what failed may succeed, and its account may be another. They follow one
+    that is renamed; those of a removed connection that had the name before keep what they have to tell its provider."""
+    values = {"workspace": workspace, "connection": connection, "now": now}
+    transaction.change(_LOOK_AGAIN, values)
+    for row in transaction.execute(_OVER_ALL, values) if renamed is not None else ():
+        found = Subscription.read(workspace, row)
+        with suppress(JackfieldError):  # nobody can read it
+            content = found.opened(vault)
+            if content.parting is None:
+                sealed = content.sealed(vault, replace(found, connection=renamed))
+                transaction.change(_FOLLOW, {**values, "id": found.id, "connection": renamed, "sealed": sealed})
 
 
 def _parting(connection: NamedConnection, grant: Grant | None) -> dict[str, Any]:
