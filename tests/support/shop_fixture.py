@@ -16,7 +16,7 @@ pytest_plugins = ["shell_fixture"]
 @pytest.fixture
 def shop(shell: Shell, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Storefront:
     """A catalogue with acme 1.0.0, and a data folder. The first one of a process is made, each other one is its copy."""
-    home.mkdir(parents=True)
+    home.mkdir()
     made = tmp_path_factory.getbasetemp() / "shop"
     if made.exists():
         return Storefront.copied(shell, made)
