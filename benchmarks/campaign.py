@@ -14,7 +14,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - secrets planted in PostgreSQL's files: they are sealed above SQL, and planted in SQLite.
 - whatever is the same through Starlette and past it, or with one process and several, of servers that are stopped, traced or short of
   memory: each is tried once, the ways and the numbers of processes over all these tests.
-- 10,000 lines of a batch, 60 MB of blank ones, 1,500 connectors at a start, 500 mails while three workers are killed: a sixth of it and less.
+- 10,000 lines of a batch, 60 MB of blank ones, 1,500 connectors at a start, 500 mails while three workers are killed: a fifteenth to a sixth of it.
 - S3's twin of tests of files above their bytes, and of the memory that a large file takes: a folder does for these, while what is stored,
   changed, read in ranges and swept is tried on S3, too.
 - the attacks on connect sessions on PostgreSQL: SQLite has all, PostgreSQL those that confirm, race or expire.
