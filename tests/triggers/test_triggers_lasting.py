@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 from unittest import mock
 
@@ -10,10 +12,12 @@ import pytest
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Hook
 from jackfield.database.due_rows import OvertakenError
+from jackfield.queue import TriggerLoop
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable
 from trigger_stage import TriggerStage
+from waiting import until
 
 HOUR = 3600.0
 
@@ -213,6 +217,34 @@ def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_r
     with mock.patch.object(watching.posted, "enabled", enable):
         stage.look(1)
     assert (remotes, stage.all().show("one")["status"]) == ([{}], "active")
+
+
+def test_a_provider_that_hangs_keeps_nobody_else_waiting(stage: TriggerStage) -> None:
+    """All threads of a look wait for a provider: what becomes due is polled beside them, by the same process."""
+    from jackfield_echo.client import EchoClient
+
+    hangs, asked = threading.Event(), list[object]()
+
+    def send(*given: object) -> None:
+        asked.append(given)
+        if len(asked) <= TriggerLoop.threads:
+            hangs.wait(120.0)
+
+    async def serve() -> None:
+        stage.loops[0].start()
+        try:
+            await asyncio.to_thread(until, lambda: len(asked) >= TriggerLoop.threads)
+            stage.add("notes", name="quick", every=60)
+            await asyncio.to_thread(until, lambda: stage.all().show("quick")["status"] == "active")
+            assert stage.all().show("slow-0")["status"] == "pending"
+        finally:
+            hangs.set()
+            await stage.loops[0].stop()
+
+    for place in range(TriggerLoop.threads):
+        stage.add("notes", name=f"slow-{place}", every=60)
+    with mock.patch.object(EchoClient, "send", send):
+        asyncio.run(serve())
 
 
 def test_what_nobody_polls_is_degraded(stage: TriggerStage) -> None:

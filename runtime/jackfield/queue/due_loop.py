@@ -22,6 +22,8 @@ POLL = 1.0
 """Seconds between two looks for what other processes have added or changed."""
 _PAUSE = 5.0
 """Seconds after which a process looks again that could not use the database."""
+_SLOW = 1.0
+"""Seconds after which a look no longer keeps others waiting: something hangs in what it does."""
 
 
 class Due(Protocol):
@@ -39,11 +41,12 @@ D = TypeVar("D", bound=Due)
 
 class DueLoop(Generic[D]):
     """Loop of one process. ``what`` names its work in messages; it claims up to ``at_once`` rows at a time, and works on up to ``threads``
-    of them at once. ``stopping`` says when nothing new is begun."""
+    of them at once. While a look is slow, up to ``looks`` go on beside it. ``stopping`` says when nothing new is begun."""
 
     what = ""
     at_once = 1
     threads = 1
+    looks = 1
 
     def __init__(self, runtimes: RuntimePool, stopping: Callable[[], bool]) -> None:
         self._due: D | None = None
@@ -88,10 +91,19 @@ class DueLoop(Generic[D]):
         raise NotImplementedError
 
     async def _serve(self) -> None:
-        while True:
-            pause = POLL if self._stopping() else await self._looked()
-            if pause:
-                await asyncio.sleep(pause)
+        looks: set[asyncio.Task[float]] = set()
+        try:
+            while True:
+                if self._stopping():
+                    await asyncio.sleep(POLL)
+                    continue
+                looks.add(asyncio.ensure_future(self._looked()))
+                patience = _SLOW if len(looks) < self.looks else None
+                done, looks = await asyncio.wait(looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(min((look.result() for look in done), default=0.0))
+        finally:
+            for look in looks:
+                look.cancel()
 
     async def _looked(self) -> float:
         try:

@@ -23,6 +23,7 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
     what = "triggers"
     at_once = threads = 8
     """Each may wait for a provider."""
+    looks = 4
 
     def __init__(
         self,
