@@ -171,6 +171,7 @@ def test_times_are_readable() -> None:
 
 
 ACTION = ActionManifest.from_json({"key": "say", "title": "Say", "effect": "read"}, "echo")
+META = {"invocationId": "i", "connector": "echo", "action": "say"}
 
 
 def test_outputs_of_every_shape_are_shown() -> None:
@@ -179,11 +180,9 @@ def test_outputs_of_every_shape_are_shown() -> None:
         "rows": [{"id": 1, "name": "a"}, {"id": 2}], "names": ["x", "y"], "none": [], "deep": {"a": {"b": {"c": {"d": {"e": 1}}}}},
         "flag": True, "nothing": None, "many": list(range(300)), "empty": {},
     }  # fmt: skip
-    shown = result_shown(
-        {"status": "succeeded", "output": output, "meta": {"invocationId": "i", "durationMs": 3.2, "replayed": True}}, ACTION
-    )
+    shown = result_shown({"status": "succeeded", "output": output, "meta": {**META, "durationMs": 3.2, "replayed": True}}, ACTION)
     for text in ("<table", "<li><span", "100 more in the JSON", "null", "the key was used before", '"e": 1'):
         assert text in shown.replace("&quot;", '"'), text
-    empty = result_shown({"status": "succeeded", "output": {}, "meta": {"invocationId": "i", "complete": False}}, ACTION)
+    empty = result_shown({"status": "succeeded", "output": {}, "meta": {**META, "complete": False}}, ACTION)
     assert "Empty." in empty
     assert "next page" in empty

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, StillClock
 from console_client import Client, Place, is_in, placed, token
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
@@ -121,8 +121,9 @@ def test_what_is_no_token_is_refused(place: Place, text: str) -> None:
     assert not is_in(client)
 
 
-def test_guessing_at_the_sign_in_is_slowed_down(tmp_path: Path, clock: FakeClock) -> None:
+def test_guessing_at_the_sign_in_is_slowed_down(tmp_path: Path) -> None:
     """Unknown tokens at the sign-in count as they do at the API: after a while they are 429, and a good one has to wait, too."""
+    clock = StillClock()
     with placed(tmp_path, clock, guesses=3.0) as place:
         client = place.client()
         statuses = [client.change("/login", "/login", token=f"jf_{number}").status for number in range(6)]

@@ -35,7 +35,7 @@ def test_document_has_each_route_and_no_other(stand: Stand, document: Any) -> No
     """Paths and methods of the document are those of the application's table."""
     told = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
     assert told == {(operation.path, operation.method) for operation in OPERATIONS}
-    served = {route.path for route in build_app(stand.host, mounts()).routes if isinstance(route, Route)}
+    served = {route.path_format for route in build_app(stand.host, mounts()).routes if isinstance(route, Route)}
     assert {path for path, _ in told} <= served
     assert {path for path in served if path.startswith("/v1/")} <= {path for path, _ in told}
 

@@ -76,16 +76,16 @@ def log_handlers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folders_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Name a folder for each test. pytest looks for a number, and makes a link, for each of 12,000 folders: a fifth of an empty test."""
     base = tmp_path_factory.mktemp("tests")
     return (base / str(number) for number in itertools.count())
 
 
 @pytest.fixture
-def tmp_path(places: Iterator[Path]) -> Path:
+def tmp_path(folders_of_tests: Iterator[Path]) -> Path:
     """An empty folder for this test."""
-    place = next(places)
+    place = next(folders_of_tests)
     place.mkdir()
     return place
 

@@ -337,11 +337,8 @@ def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
         ),
         h.details(
             h.summary("Output schema"),
-            h.p("Loading…", class_="muted"),
-            hx_get=f"{address}/output",
-            hx_trigger="toggle once",
-            hx_target="find p",
-            hx_swap="outerHTML",
+            # shown once it is opened, also by a click that comes before the page's scripts
+            h.p("Loading…", class_="muted", hx_get=f"{address}/output", hx_trigger="intersect once", hx_swap="outerHTML"),
         ),
     )
 
