@@ -274,7 +274,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", f"{START}/{{link}}", authorizations.started, None, "startAuthorization",
         "Bind this browser to an authorization, and send it to the provider. The link works once.",
-        {303: "", 400: "text/html"},
+        {303: "", 400: "text/html"}, problems=(404,),
     ),
     Operation(
         "GET", CALLBACK, authorizations.answered, None, "authorizationCallback",
