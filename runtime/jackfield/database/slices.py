@@ -22,4 +22,6 @@ def delete_in_slices(database: Database, statement: str, values: Mapping[str, An
         with database.write() as transaction:
             count = transaction.change(statement, values)
         deleted += count
+        if count == SLICE:
+            database.dialect.relieve_writers()
     return deleted

@@ -12,6 +12,7 @@ from jackfield.clock import Clock, iso
 from jackfield.connections.named_connection import NAME
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
+from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
@@ -25,7 +26,6 @@ Status = Literal["active", "paused", "ended", "stopped"]
 COLUMNS = """id, name, connector, action, effect, connection, timing, missed, overlap, status, reason, caller, token, version, claim,
 next_at, last_invocation, sealed, created_at, changed_at"""
 _LARGEST = 1024 * 1024
-_SLICE = 5000
 _OWN = "workspace = :workspace AND id = :id"
 _FIND = f"SELECT {COLUMNS} FROM schedules WHERE workspace = :workspace AND name = :name"
 _LIST = f"SELECT {COLUMNS} FROM schedules WHERE workspace = :workspace AND name > :after ORDER BY name LIMIT :limit"
@@ -51,10 +51,7 @@ WHERE {_OWN} AND status = 'paused' AND claim = :claim
 """
 _HALT = f"UPDATE schedules SET status = 'paused', claim = claim + 1, wake_at = NULL WHERE {_OWN}"
 _DELETE = f"DELETE FROM schedules WHERE {_OWN}"
-_DELETE_SLOTS = """
-DELETE FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot IN (
-    SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id ORDER BY slot LIMIT :limit)
-"""
+_DELETE_SLOTS = slice_of("schedule_slots", "workspace, schedule_id, slot", "workspace = :workspace AND schedule_id = :id")
 _SLOTS = """
 SELECT s.slot, s.last, s.slots, s.outcome, s.reason, s.invocation_id, i.status
 FROM schedule_slots s LEFT JOIN invocations i ON i.workspace = s.workspace AND i.id = s.invocation_id
@@ -298,12 +295,11 @@ class ScheduleTable:
         """Delete a schedule and what is stored of its slots. Invocations that it has queued stay."""
         own = self._own(schedule)
         self._database.record(lambda transaction: transaction.change(_HALT, own))
-        while self._database.record(lambda transaction: transaction.change(_DELETE_SLOTS, {**own, "limit": _SLICE})) == _SLICE:
-            self._database.dialect.relieve_writers()
+        delete_in_slices(self._database, _DELETE_SLOTS, own)
 
         def unit(transaction: Transaction) -> None:
             if transaction.change(_DELETE, own):
-                transaction.change(_DELETE_SLOTS, {**own, "limit": _SLICE})
+                transaction.change(_DELETE_SLOTS, own)
                 self._note(transaction, "removed", schedule.name)
 
         self._database.record(unit)
