@@ -230,7 +230,8 @@ class ManagedConnections:
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise self._not_stored(name)
-        return shown_from_store(store.rename(name, new_name, self._audited("connection.renamed", name, to=new_name)), self.kinds)
+        also = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
+        return shown_from_store(store.rename(name, new_name, also), self.kinds)
 
     def authorizing(self) -> Authorizing:
         """Return what connects stored connections: a person approves them at the provider.
@@ -403,16 +404,15 @@ class ManagedConnections:
         except JackfieldError:
             return None
 
-    def _audited(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
-        """Return a callback that audits an event of the connection ``name`` in the transaction of the change, and has its subscriptions
-        looked at."""
+    def _audited(self, event: str, name: str, renamed: str | None = None, **details: Any) -> Callable[[Transaction], None]:
+        """Return a callback that audits an event of the connection in the transaction of the change; its subscriptions are looked at."""
         open_audit, actor, further, store = self._open_audit, self._actor, self._also, self._store_if_open()
 
         def also(transaction: Transaction) -> None:
             if open_audit is not None:
                 open_audit(actor).append(transaction, event, f"connection:{name}", details)
             if store is not None:
-                look_again(transaction, store.vault, store.workspace, name, store.now(), details.get("to"))
+                look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
             further(transaction)
 
         return also

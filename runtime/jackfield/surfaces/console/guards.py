@@ -24,7 +24,7 @@ def guard_card(request: PageRequest, name: str) -> Markup | None:
     if guard is None:
         return None
     shares = [f"{guard[rate] * 100:g} % {noun}" for rate, noun in RATES.items() if rate in guard]
-    since = [", sent ", at(moment(guard["since"], request.now, 1, "since"), request.now), " or later"] if "since" in guard else None
+    since = [", sent ", _at(request, guard["since"]), " or later"] if "since" in guard else None
     facts = terms([
         ("Suppressed recipients", ["refused; " if guard.get("refuse", True) else "not refused; ", h.a("show them", href="/suppressions")]),
         ("Paused above", " or ".join(shares) or "never"),
@@ -35,7 +35,7 @@ def guard_card(request: PageRequest, name: str) -> Markup | None:
 
 def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Markup:
     figures = ", ".join(f"{paused.get(noun, 0):,} {noun}" for noun in (*RATES.values(), "messages"))
-    when = at(moment(str(paused["at"]), request.now, -1, "at"), request.now)
+    when = _at(request, str(paused["at"]))
     resume: Node = h.p("Only the operator can resume it.")
     if request.operator:
         resume = [
