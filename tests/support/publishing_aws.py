@@ -15,9 +15,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from http_stand import Stand, standing
+from jackfield.surfaces.shared.settings import Settings
 from moto_server import moto_server
 from replies import Reply
 from sns_signer import PATH, asking, body, certificate, note
@@ -190,3 +193,15 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
         finally:
             server.shutdown()
             server.server_close()
+
+
+@contextmanager
+def connected(aws: PublishingAws, folder: Path) -> Iterator[Stand]:
+    """Run a server that AWS reaches, with the connection ``acme`` to it."""
+    with standing(folder, Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")) as opened:
+        aws.hooks = opened.port
+        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
+        document = {"name": "acme", "type": "aws/apiKeySecret", "values": values}
+        made = opened.client().call("POST", "/v1/connections?test=false", document)
+        assert made.status == 201, made.body
+        yield opened

@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 
 from boto_client import boto_client
-from http_stand import Client, Stand, standing
+from http_stand import Client, Stand
 from jackfield.access import Rules, Workspaces
-from jackfield.surfaces.shared.settings import Settings
-from publishing_aws import PublishingAws, publishing_aws
+from publishing_aws import PublishingAws, connected, publishing_aws
 from sns_signer import asking, note
 from waiting import until
 
-_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
 _NAME = "jackfield-receipts"
 _WHOM = ["ada@example.com", "bob@example.com"]
 
@@ -34,12 +32,8 @@ def _aws() -> Iterator[PublishingAws]:
 @pytest.fixture(name="stand", scope="module")
 def _stand(aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a connection to that AWS, and a subscription that its worker has registered and SNS has confirmed."""
-    with standing(tmp_path_factory.mktemp("events"), _SETTINGS) as opened:
-        aws.hooks = opened.port
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
+    with connected(aws, tmp_path_factory.mktemp("events")) as opened:
         client = opened.client()
-        made = client.call("POST", "/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": values})
-        assert made.status == 201, made.body
         inputs = {"configurationSetName": "receipts", "types": ["bounced", "complained", "delivered", "delayed", "opened"]}
         document = {"name": "mail", "trigger": "aws-ses/mailEvents", "connection": "acme", "inputs": inputs}
         assert client.post("/v1/subscriptions", document).status == 201

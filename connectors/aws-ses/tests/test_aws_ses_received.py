@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from boto_client import boto_client
-from http_stand import Client, standing
-from jackfield.surfaces.shared.settings import Settings
-from publishing_aws import PublishingAws, publishing_aws
+from http_stand import Client
+from publishing_aws import PublishingAws, connected, publishing_aws
 from sns_signer import note
 from waiting import until
 
-_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
 _BUCKET = {"bucketName": "acme-mail", "objectKeyPrefix": "inbox/", "recipients": ["support@example.com", "example.org"]}
 
 
@@ -29,13 +27,8 @@ def _aws() -> Iterator[PublishingAws]:
 @pytest.fixture(name="client", scope="module")
 def _client(aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server with a connection to that AWS."""
-    with standing(tmp_path_factory.mktemp("received"), _SETTINGS) as opened:
-        aws.hooks = opened.port
-        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
-        client = opened.client()
-        made = client.call("POST", "/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": values})
-        assert made.status == 201, made.body
-        yield client
+    with connected(aws, tmp_path_factory.mktemp("received")) as opened:
+        yield opened.client()
 
 
 @pytest.fixture(name="topic", scope="module")

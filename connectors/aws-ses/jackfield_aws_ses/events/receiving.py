@@ -13,7 +13,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws.notifications import fetch_certificate
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.events.receipts import ReceiptRule, ReceivedMail, active_rule_set, mail_of_text
-from jackfield_aws_ses.events.topics import PERMISSIONS, TOPIC_ARN, received, register, remove, verified
+from jackfield_aws_ses.events.topics import PERMISSIONS, received, register, remove, topic_field, verified
 from jackfield_aws_ses.provider import Watched
 
 _RECIPIENT = {"type": "string", "pattern": "^[^\\s@]{0,64}@?[A-Za-z0-9.-]{1,253}$"}
@@ -42,10 +42,9 @@ class InboundWatch(Watched):
         (), title="Recipients", examples=[["support@example.com", "example.org"]],
         description="Addresses and domains of the receipt rule. By default all of the account's verified domains.",
     )  # fmt: skip
-    topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=TOPIC_ARN, expects="the ARN of an SNS topic",
-        description="In place of a bucket: a topic to which receipt rules of your own publish. Topic and rules stay as they are.",
-    )  # fmt: skip
+    topic_arn: str | None = topic_field(
+        "In place of a bucket: a topic to which receipt rules of your own publish. Topic and rules stay as they are."
+    )
 
     def rules(self) -> Iterable[Detail]:
         """Yield the faults of neither a bucket nor a topic, or both, and of what is for a bucket only."""

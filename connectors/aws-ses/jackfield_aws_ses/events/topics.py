@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jackfield.connector import Conflict, Forged, Hook, HookRequest, Received, TriggerEvent, Unfinished
+from jackfield.connector import Conflict, Field, Forged, Hook, HookRequest, Received, TriggerEvent, Unfinished
 from jackfield_aws import AwsClients
 from jackfield_aws.notifications import CONFIRMATION, ENDED, Expected, Message, verify_request
 from jackfield_aws_ses.events import setting_up
 from jackfield_aws_ses.events.setting_up import Publisher
 
-TOPIC_ARN = {"pattern": "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"}
+_TOPIC_ARN = {"pattern": "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"}
 PERMISSIONS = (
     "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ConfirmSubscription",
     "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic",
@@ -19,6 +19,13 @@ PERMISSIONS = (
 """Permissions that registration and removal need, beside those of the publisher."""
 _AGAIN = 3600.0
 """Seconds after which a subscription that SNS has not confirmed is asked for again."""
+
+
+def topic_field(description: str) -> Any:
+    """Return the declaration of an optional input that is the ARN of a topic."""
+    return Field(
+        None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic", description=description
+    )
 
 
 def verified(request: HookRequest, hook: Hook) -> Message:

@@ -27,7 +27,7 @@ from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.events.envelopes import events_of, events_of_text
 from jackfield_aws_ses.events.record import TYPES, MailEvent
 from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
-from jackfield_aws_ses.events.topics import PERMISSIONS, TOPIC_ARN, received, register, remove, verified
+from jackfield_aws_ses.events.topics import PERMISSIONS, received, register, remove, topic_field, verified
 from jackfield_aws_ses.provider import Watched
 
 _AT_ONCE = 10
@@ -65,10 +65,7 @@ class MailWatch(_Typed):
         title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
         expects="the name of a configuration set (letters, digits, '_' and '-')", description="Made if it does not exist.",
     )  # fmt: skip
-    topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=TOPIC_ARN, expects="the ARN of an SNS topic",
-        description="A topic that exists already, and stays; by default one is made.",
-    )  # fmt: skip
+    topic_arn: str | None = topic_field("A topic that exists already, and stays; by default one is made.")
 
     @property
     def wanted(self) -> Wanted:
@@ -114,10 +111,9 @@ class QueueWatch(_Typed):
         title="Queue", trim=True, schema={"pattern": "^https?://[^\\s]{1,500}$"}, expects="the URL of a queue",
         description="URL of the queue that SNS, or a rule of EventBridge, sends the events to.",
     )  # fmt: skip
-    topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=TOPIC_ARN, expects="the ARN of an SNS topic",
-        description="Only messages that this topic has signed are events. Without it, the queue's policy says who may send to it.",
-    )  # fmt: skip
+    topic_arn: str | None = topic_field(
+        "Only messages that this topic has signed are events. Without it, the queue's policy says who may send to it."
+    )
 
 
 @connector.poll(
