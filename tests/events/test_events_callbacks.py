@@ -452,8 +452,8 @@ def test_targets_inside_the_network_are_refused(place: Place, subtests: pytest.S
         ({"url": 7}, "/url"), ({"url": "https://example.com/ x"}, "/url"), ({"url": "http://93.184.215.14/"}, "/url"),
         ({"types": ["quota.lwo"]}, "/types/0"), ({"types": "quota.low"}, "/types"), ({"filter": {"inputs": "x"}}, "/filter/inputs"),
         ({"filter": {"status": 7}}, "/filter/status"), ({"filter": {"labels": "x"}}, "/filter/labels"),
-        ({"include": ["inputs"]}, "/include"), ({"thin": 1}, "/thin"), ({"signing": "rsa"}, "/signing"),
-        ({"secret": "whsec_x"}, "/secret"), ({"filter": []}, "/filter"),
+        ({"include": ["inputs"]}, "/include"), ({"thin": True, "include": ["output"]}, "/include"), ({"thin": 1}, "/thin"),
+        ({"signing": "rsa"}, "/signing"), ({"secret": "whsec_x"}, "/secret"), ({"filter": []}, "/filter"),
         ({"description": "x" * 201}, "/description"),
     ],
 )  # fmt: skip

@@ -170,6 +170,8 @@ def _faults(options: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("/include", 'must be an array; it may have "output"', "enum")
     if not isinstance(options["thin"], bool):
         yield Detail("/thin", "must be true or false", "type")
+    if options["thin"] is True and include:
+        yield Detail("/include", "a thin callback gets no data, so no output either; leave one of 'thin' and 'include' out", "not")
     if options["signing"] not in ("hmac", "ed25519"):
         yield Detail("/signing", "must be 'hmac' or 'ed25519'", "enum")
     description = options["description"]
