@@ -50,8 +50,6 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
         return answer({**begun, "startUrl": f"{server.base(request)}{START}/{link}"} if redirect_uri == own else begun)
     except InvalidConnection as error:
         raise of_error(error, 422) from None
-    except JackfieldError as error:
-        raise of_error(error) from None
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -11,7 +11,9 @@ from starlette.responses import Response
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
 from jackfield.events.callback import MEMBERS
-from jackfield.events.callbacks import OVERLAP
+from jackfield.events.callbacks import OVERLAP, Callbacks
+from jackfield.events.deliveries import Deliveries
+from jackfield.surfaces.http.endpoints import Endpoints
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
@@ -23,6 +25,23 @@ from jackfield.surfaces.shared.server_context import ServerContext
 T = TypeVar("T")
 
 _NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def _callback(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Callbacks], T]) -> T:
+    callbacks = callbacks_of(server, identity)
+    return await _found(server, lambda: step(callbacks))
+
+
+async def _delivery(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Deliveries], T]) -> T:
+    deliveries = deliveries_of(server, identity)
+    return await _found(server, lambda: step(deliveries))
+
+
+_CALLBACK, _DELIVERY = Endpoints(_callback, "id"), Endpoints(_delivery, "id")
+shown = _CALLBACK.one(lambda callbacks, identifier: callbacks.find(identifier).to_json())
+removed = _CALLBACK.removal(Callbacks.remove)
+shown_delivery = _DELIVERY.one(lambda deliveries, identifier: deliveries.find(identifier).to_json())
+resent = _DELIVERY.one(lambda deliveries, identifier: deliveries.resend(identifier).to_json(), 202)
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -41,25 +60,12 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     return answer({**made.callback.to_json(), **made.shown()}, 201, headers)
 
 
-async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/callbacks/{id}``."""
-    callbacks = callbacks_of(server, identity)
-    return answer((await _found(server, lambda: callbacks.find(request.path_params["id"]))).to_json())
-
-
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/callbacks/{id}``: change the members given."""
     callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     body = await members_of(request, set(), MEMBERS | {"status"})
     await _found(server, lambda: callbacks.find(identifier))
     return answer((await _done(server, lambda: callbacks.change(identifier, body))).to_json())
-
-
-async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/callbacks/{id}``."""
-    callbacks = callbacks_of(server, identity)
-    await _found(server, lambda: callbacks.remove(request.path_params["id"]))
-    return Response(status_code=204)
 
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -102,18 +108,6 @@ async def listed_deliveries(request: Request, server: ServerContext, identity: I
     wanted = {"callback": given.get("callback"), "state": given.get("status"), "cursor": given.get("cursor")}
     found, after = await _done(server, lambda: deliveries.page(**wanted, limit=limit))
     return answer({"items": [item.to_json() for item in found], "nextCursor": after})
-
-
-async def shown_delivery(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/deliveries/{id}``: with its last attempts."""
-    deliveries = deliveries_of(server, identity)
-    return answer((await _found(server, lambda: deliveries.find(request.path_params["id"]))).to_json())
-
-
-async def resent(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/deliveries/{id}:resend``: send it again, with a fresh count of attempts."""
-    deliveries = deliveries_of(server, identity)
-    return answer((await _found(server, lambda: deliveries.resend(request.path_params["id"]))).to_json(), 202)
 
 
 async def _optional(request: Request, known: set[str]) -> dict[str, Any]:

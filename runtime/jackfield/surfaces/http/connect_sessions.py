@@ -10,14 +10,15 @@ from starlette.responses import Response
 
 from jackfield.access import Actor
 from jackfield.clock import iso
-from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.surfaces.http.parameters import limit_of
+from jackfield.errors import InvalidConnection
+from jackfield.surfaces.http.endpoints import Endpoints
 from jackfield.surfaces.http.workspaces import done, object_of
 from jackfield.surfaces.shared.connect import connecting
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connecting import PAGE, Connecting
 
 T = TypeVar("T")
@@ -36,24 +37,6 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     return answer({"id": session.id, "url": url, "expiresAt": iso(session.expires_at)}, 201, {"Cache-Control": "no-store"})
 
 
-async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/connect-sessions``: those of the last week, without their links."""
-    cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    found, following = await _run(request, server, identity, lambda sessions: sessions.page(cursor, limit))
-    return answer({"items": [session.to_json() for session in found], "nextCursor": following})
-
-
-async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}/connect-sessions/{id}``."""
-    return answer(await _run(request, server, identity, lambda sessions: sessions.show(request.path_params["id"])))
-
-
-async def cancelled(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/workspaces/{w}/connect-sessions/{id}``."""
-    await _run(request, server, identity, lambda sessions: sessions.cancel(request.path_params["id"]))
-    return Response(status_code=204)
-
-
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
     body, actor = await object_of(request), _actor(request, identity)
@@ -67,7 +50,7 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
 async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
     """Run a step that may call a provider, in a workspace that the platform manages.
 
-    :raises Problem: for errors of the step.
+    :raises Problem: 422 if a connection does not fit.
     """
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
@@ -76,8 +59,12 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
         return await server.slowly(lambda: step(connecting(server, name)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
-    except JackfieldError as error:
-        raise of_error(error) from None
+
+
+_SESSIONS = Endpoints(_run, "id")
+listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json)
+shown = _SESSIONS.one(Connecting.show)
+cancelled = _SESSIONS.removal(Connecting.cancel)
 
 
 def _actor(request: Request, identity: Identity) -> Actor:

@@ -8,9 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.connections.connection_table import NameTaken, NotStored, VersionConflict
+from jackfield.connections.connection_table import VersionConflict
 from jackfield.connections.connection_types import UnknownType
-from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.drafts import Provenance
 from jackfield.surfaces.http.parameters import flag, limit_of
@@ -108,19 +107,13 @@ async def policy(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
-    """Run a step in the pool of slow threads; convert jackfield's errors to problem documents with their details."""
+    """Run a step in the pool of slow threads; ``stale`` is the status if somebody has changed the connection meanwhile."""
     try:
         return await server.slowly(
             lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
         )
     except VersionConflict as error:
         raise of_error(error, stale) from None
-    except (NameTaken, NotStored) as error:
-        raise of_error(error, 409) from None
-    except InvalidConnection as error:
-        raise of_error(error, 422) from None
-    except JackfieldError as error:
-        raise of_error(error) from None
 
 
 async def _members(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:

@@ -12,15 +12,14 @@ from starlette.responses import Response
 from jackfield.access import Request as Wish
 from jackfield.catalog.found import Found
 from jackfield.catalog.installations import revocations
-from jackfield.errors import UnknownName
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.shared.action_guides import Over, guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity, storable
 from jackfield.surfaces.shared.json_response import answer, tagged
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from jackfield.surfaces.shared.server_context import ServerContext
 
@@ -48,12 +47,12 @@ async def connectors(request: Request, server: ServerContext, identity: Identity
 
 async def connector(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/connectors/{key}``."""
-    return tagged(request, (await manifest_of(request, server, identity)).raw)
+    return tagged(request, (await _manifest(request, server, identity)).raw)
 
 
 async def schema(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/connectors/{key}/actions/{action}/schema``."""
-    return tagged(request, action_of(request, await manifest_of(request, server, identity)).inputs)
+    return tagged(request, find_action(await _manifest(request, server, identity), request.path_params["action"]).inputs)
 
 
 async def options(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -93,33 +92,16 @@ async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
     return connection, inputs
 
 
-async def manifest_of(request: Request, server: ServerContext, identity: Identity) -> Manifest:
-    """Return the manifest of the connector in the path, limited to what the caller may see.
-
-    :raises Problem: 404 if the connector does not exist.
-    """
+async def _manifest(request: Request, server: ServerContext, identity: Identity) -> Manifest:
+    """Return the manifest of the connector in the path, limited to what the caller may see."""
     runtime = await server.opened(identity.workspace)
-    try:
-        return await server.briefly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
-    except UnknownName as error:
-        raise of_error(error) from None
-
-
-def action_of(request: Request, manifest: Manifest) -> ActionManifest:
-    """Return the action named in the path.
-
-    :raises Problem: 404 if the connector has no such action.
-    """
-    try:
-        return find_action(manifest, request.path_params["action"])
-    except UnknownName as error:
-        raise of_error(error) from None
+    return await server.briefly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
 
 
 async def action_guide(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve the action with the caller's verdict: as JSON, or as a guide for ``Accept: text/markdown``."""
-    manifest = await manifest_of(request, server, identity)
-    action = action_of(request, manifest)
+    manifest = await _manifest(request, server, identity)
+    action = find_action(manifest, request.path_params["action"])
     runtime = await server.opened(identity.workspace)
     wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
     verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))

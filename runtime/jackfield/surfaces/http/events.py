@@ -50,8 +50,7 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 async def _feed(server: ServerContext, identity: Identity) -> Feed:
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no events, because no database is configured")
+    server.require_database("events")
     runtime = await server.opened(identity.workspace)
 
     def opened() -> Feed:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.installer import changed, exactly, find_installer, key_of
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
-
-T = TypeVar("T")
 
 _LONGEST = 300
 
@@ -55,7 +52,7 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
 
     def step() -> dict[str, Any]:
         if dry_run:
-            return _told(partial(installer.upgrade, key, breaking=breaking, dry_run=True))
+            return installer.upgrade(key, breaking=breaking, dry_run=True)
         change = partial(installer.upgrade, key, breaking=breaking, dry_run=False)
         return changed(server, identity, "connector.upgraded", key, change, allowBreaking=breaking or None)
 
@@ -73,14 +70,7 @@ async def removed(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def _rows(server: ServerContext, step: Callable[[], list[dict[str, Any]]]) -> Response:
-    return answer({"items": await server.slowly(lambda: _told(step)), "nextCursor": None})
-
-
-def _told(step: Callable[[], T]) -> T:
-    try:
-        return step()
-    except JackfieldError as error:
-        raise of_error(error) from None
+    return answer({"items": await server.slowly(step), "nextCursor": None})
 
 
 def _text(body: dict[str, Any], name: str) -> str:

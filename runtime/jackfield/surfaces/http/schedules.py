@@ -8,15 +8,14 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
 from jackfield.invocation import Result
 from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield.surfaces.http.endpoints import Endpoints
 from jackfield.surfaces.http.invocations import to_answer
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
 T = TypeVar("T")
@@ -26,50 +25,40 @@ _CHANGES = {"invocation", "cron", "timezone", "every", "anchor", "at", "missed",
 _NEXT = 5
 
 
-async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/schedules``."""
-    cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    items, after = await _done(server, identity, lambda schedules: schedules.page(cursor, limit))
-    return answer({"items": items, "nextCursor": after})
+async def _done(_request: Request, server: ServerContext, identity: Identity, step: Callable[[WorkspaceSchedules], T]) -> T:
+    """Run a step in a thread.
+
+    :raises Problem: 503 if there is no database.
+    """
+    server.require_database("schedules")
+    runtime = await server.opened(identity.workspace)
+    return await server.slowly(lambda: step(WorkspaceSchedules(runtime, identity.caller, identity.actor)))
+
+
+_SCHEDULES = Endpoints(_done, _NAME)
+listed = _SCHEDULES.page(WorkspaceSchedules.page)
+shown = _SCHEDULES.one(WorkspaceSchedules.show)
+removed = _SCHEDULES.removal(WorkspaceSchedules.remove)
+paused = _SCHEDULES.one(WorkspaceSchedules.pause)
+resumed = _SCHEDULES.one(WorkspaceSchedules.resume)
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/schedules``."""
     body = await members_of(request, {_NAME, "invocation"}, _CHANGES - {"invocation"})
-    found = await _done(server, identity, lambda schedules: schedules.add(body))
+    found = await _done(request, server, identity, lambda schedules: schedules.add(body))
     return answer(found, 201, {"Location": f"/v1/schedules/{found[_NAME]}"})
-
-
-async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/schedules/{name}``."""
-    return answer(await _done(server, identity, lambda schedules: schedules.show(request.path_params[_NAME])))
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/schedules/{name}``."""
     body = await members_of(request, set(), _CHANGES)
-    return answer(await _done(server, identity, lambda schedules: schedules.change(request.path_params[_NAME], body)))
-
-
-async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``DELETE /v1/schedules/{name}``."""
-    await _done(server, identity, lambda schedules: schedules.remove(request.path_params[_NAME]))
-    return Response(status_code=204)
-
-
-async def paused(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/schedules/{name}:pause``."""
-    return answer(await _done(server, identity, lambda schedules: schedules.pause(request.path_params[_NAME])))
-
-
-async def resumed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/schedules/{name}:resume``."""
-    return answer(await _done(server, identity, lambda schedules: schedules.resume(request.path_params[_NAME])))
+    return answer(await _done(request, server, identity, lambda schedules: schedules.change(request.path_params[_NAME], body)))
 
 
 async def run(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/schedules/{name}:run``."""
-    found = await _done(server, identity, lambda schedules: schedules.run(request.path_params[_NAME]))
+    found = await _done(request, server, identity, lambda schedules: schedules.run(request.path_params[_NAME]))
     if isinstance(found, Result):
         return to_answer(found)
     server.wake()
@@ -79,26 +68,12 @@ async def run(request: Request, server: ServerContext, identity: Identity) -> Re
 async def following(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/schedules/{name}/next``."""
     limit = limit_of(request, _NEXT)
-    items = await _done(server, identity, lambda schedules: schedules.next(request.path_params[_NAME], limit))
+    items = await _done(request, server, identity, lambda schedules: schedules.next(request.path_params[_NAME], limit))
     return answer({"items": items, "nextCursor": None})
 
 
 async def slots(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/schedules/{name}/slots``."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    items, after = await _done(server, identity, lambda schedules: schedules.slots(request.path_params[_NAME], cursor, limit))
+    items, after = await _done(request, server, identity, lambda schedules: schedules.slots(request.path_params[_NAME], cursor, limit))
     return answer({"items": items, "nextCursor": after})
-
-
-async def _done(server: ServerContext, identity: Identity, step: Callable[[WorkspaceSchedules], T]) -> T:
-    """Run a step in a thread.
-
-    :raises Problem: for errors of the step, and 503 if there is no database.
-    """
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no schedules, because no database is configured")
-    runtime = await server.opened(identity.workspace)
-    try:
-        return await server.slowly(lambda: step(WorkspaceSchedules(runtime, identity.caller, identity.actor)))
-    except JackfieldError as error:
-        raise of_error(error) from None

@@ -8,14 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Rules, Token, Tokens, UnknownToken
+from jackfield.access import Rules, Token, Tokens
 from jackfield.clock import moment
-from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _LONGEST_MOMENT = 40
@@ -73,19 +72,13 @@ async def revoked(request: Request, server: ServerContext, identity: Identity) -
 async def _done(server: ServerContext, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
     """Run a step in a thread.
 
-    :raises Problem: 403 for a token with rules, which could create one without; 404 and 400 for errors of the step.
+    :raises Problem: 403 for a token with rules, which could create one without; 503 if there is no database.
     """
     if identity.rules:
         raise Problem(403, "a token with rules cannot list, create or revoke tokens", code="not_allowed")
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no tokens, because no database is configured")
+    server.require_database("tokens")
     tokens = Tokens(server.storage.database, server.storage.vault, identity.workspace, server.clock, identity.actor)
-    try:
-        return await server.briefly(lambda: step(tokens))
-    except UnknownToken as error:
-        raise Problem(404, error.message) from None
-    except JackfieldError as error:
-        raise of_error(error) from None
+    return await server.briefly(lambda: step(tokens))
 
 
 def _patterns(rules: Any) -> tuple[list[str], list[str]]:

@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from jackfield.access import Actor, Token
 from jackfield.clock import moment
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tokens import creation, page
 from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants import Tenants, usage
 from jackfield.tenants.health import connection_health
@@ -122,19 +122,15 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
 async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T], *, slowly: bool = False) -> T:
     """Run a step in a thread, in the name of the platform and of the user whom it names; ``slowly`` is for one that may call providers.
 
-    :raises Problem: for errors of the step.
+    :raises Problem: 503 if there is no database.
     """
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no workspaces, because no database is configured")
+    server.require_database("workspaces")
     behalf = request.headers.get("jackfield-on-behalf-of", "")
     if behalf and not _PRINTABLE.fullmatch(behalf):
         raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
     actor = Actor("platform", identity.id, identity.name, behalf)
     tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
-    try:
-        return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
-    except JackfieldError as error:
-        raise of_error(error) from None
+    return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
 
 
 async def object_of(request: Request) -> dict[str, Any]:

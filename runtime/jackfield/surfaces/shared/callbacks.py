@@ -34,5 +34,4 @@ def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:
 def _check(server: ServerContext, identity: Identity) -> None:
     if identity.rules:
         raise Problem(403, "a token with rules cannot manage callbacks, which get events of the whole workspace", code="not_allowed")
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no callbacks, because no database is configured")
+    server.require_database("callbacks")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from jackfield.access import Audit
-from jackfield.errors import JackfieldError
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from jackfield.surfaces.shared.identity import Identity
@@ -101,15 +100,9 @@ def find_installer(server: ServerContext, identity: Identity) -> Installer:
 
 
 def changed(server: ServerContext, identity: Identity, event: str, name: str, change: Callable[[], T], **details: Any) -> T:
-    """Make a change of the installed connectors; it is recorded in the audit log first, so that none goes unrecorded. Blocks.
-
-    :raises Problem: for an error of the change.
-    """
-    try:
-        _record(server, identity, event, name, details)
-        found = change()
-    except JackfieldError as error:
-        raise of_error(error) from None
+    """Make a change of the installed connectors; it is recorded in the audit log first, so that none goes unrecorded. Blocks."""
+    _record(server, identity, event, name, details)
+    found = change()
     server.catalog.refresh()
     return found
 

@@ -136,6 +136,14 @@ class ServerContext:
         """Tell providers of the approvals of removed connections, as ``revoke_due`` does."""
         return revoke_due(self.storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), within)
 
+    def require_database(self, kept: str) -> None:
+        """Require the database.
+
+        :raises Problem: 503 if there is none, so that this server has no such things as ``kept``.
+        """
+        if not self.storage.enabled:
+            raise Problem(503, f"this server has no {kept}, because no database is configured")
+
     def base(self, request: Request) -> str:
         """Return the server's own address for links and redirect URIs: the operator's public URL, else the one that the request names."""
         return self.settings.public_url or str(request.base_url).rstrip("/")
