@@ -4,42 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Audit
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.cli.session import Noun, declare_list, declare_workspace, open_storage, pages, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
-    from jackfield.resources.storage import Storage
 
 _COLUMNS = ("sequence", "at", "actor", "event", "object", "details")
 _BROKEN = 1
 
 
-def _log(arguments: Namespace, storage: Storage) -> Audit:
-    return Audit(storage.database, selected_workspace(arguments, storage), SystemClock())
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Audit]:
+    with open_storage() as storage:
+        yield Audit(storage.database, selected_workspace(arguments, storage), SystemClock())
 
 
 def _declare_list(parser: Parser) -> None:
     parser.add_argument("--actor", metavar="ACTOR", help="only this actor, such as token:ID or cli:NAME; a final * matches any ending")
     parser.add_argument("--object", metavar="OBJECT", help="only this object, such as connection:NAME; a final * matches any ending")
     parser.add_argument("--event", metavar="EVENT", help="only this event, such as connection.created or connection.*")
-    declare_workspace(parser)
-    declare_pages(parser)
+    declare_list(parser)
 
 
-def _list(arguments: Namespace, output: Output) -> int:
+def _list(log: Audit, arguments: Namespace) -> list[dict[str, Any]]:
     wanted = {"actor": arguments.actor, "target": arguments.object, "event": arguments.event}
-    with open_storage() as storage:
-        log = _log(arguments, storage)
-        found = pages(arguments, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit))
-    output.rows([entry.to_json() for entry in found], _COLUMNS)
-    return 0
+    return [entry.to_json() for entry in pages(arguments, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit))]
 
 
 def _declare_verify(parser: Parser) -> None:
@@ -48,8 +45,8 @@ def _declare_verify(parser: Parser) -> None:
 
 
 def _verify(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        state = _log(arguments, storage).verify(arguments.head)
+    with _opened(arguments) as log:
+        state = log.verify(arguments.head)
     output.value(state.to_json())
     return 0 if state.fault is None else _BROKEN
 
@@ -60,8 +57,8 @@ def _declare_export(parser: Parser) -> None:
 
 
 def _export(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        entries = (entry.to_json() for entry in _log(arguments, storage).all())
+    with _opened(arguments) as log:
+        entries = (entry.to_json() for entry in log.all())
         if arguments.out is None:
             for entry in entries:
                 output.line(entry)
@@ -85,7 +82,7 @@ def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
 
 
 VERBS = {
-    "list": Verb("List the entries, newest first.", _declare_list, _list),
+    "list": Verb("List the entries, newest first.", _declare_list, Noun(_opened).rows(_list, _COLUMNS)),
     "verify": Verb("Check the hash chain; exit code 1 if an entry was changed or removed.", _declare_verify, _verify),
     "export": Verb("Write all entries as JSON Lines, oldest first.", _declare_export, _export),
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_events, pages, read_moment
+from jackfield.cli.session import Noun, actor, declare_list, declare_one, declare_workspace, open_events, pages, read_moment
 from jackfield.clock import SystemClock, seconds
 from jackfield.events.callbacks import Callbacks
 from jackfield.events.deliveries import Deliveries
@@ -16,21 +17,16 @@ from jackfield.events.event import listed_types
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
-    from jackfield.database import Database, Vault
 
 _COLUMNS = ("id", "url", "types", "status", "reason", "failingSince")
 _SHOWN_ONCE = "jackfield: the secret is not shown again; give it to the receiver, which checks the signatures with it\n"
 _FAILED = 1
 
 
-def _of(place: tuple[Database, Vault, str]) -> Callbacks:
-    return Callbacks(*place, SystemClock(), actor(), origin="operator")
-
-
-def _with(arguments: Namespace, output: Output, step: Callable[[Callbacks], dict[str, Any]]) -> int:
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Callbacks]:
     with open_events(arguments) as place:
-        output.value(step(_of(place)))
-    return 0
+        yield Callbacks(*place, SystemClock(), actor(), origin="operator")
 
 
 def _declare_add(parser: Parser) -> None:
@@ -52,8 +48,8 @@ def _add(arguments: Namespace, output: Output) -> int:
         "filter": _object(arguments), "include": [arguments.include] if arguments.include else [], "thin": arguments.thin,
         "signing": arguments.signing, "description": arguments.description,
     }  # fmt: skip
-    with open_events(arguments) as place:
-        made = _of(place).create(given)
+    with _opened(arguments) as callbacks:
+        made = callbacks.create(given)
     output.value({"id": made.callback.id, **made.shown()})
     if output.for_people and "secret" in made.shown():
         sys.stderr.write(_SHOWN_ONCE)
@@ -67,25 +63,13 @@ def _object(arguments: Namespace) -> Any:
         raise UsageError("--filter takes a JSON object", usage=arguments.usage) from None
 
 
-def _declare_list(parser: Parser) -> None:
-    declare_workspace(parser)
-    declare_pages(parser)
-
-
-def _list(arguments: Namespace, output: Output) -> int:
-    with open_events(arguments) as place:
-        found = pages(arguments, lambda cursor, limit: _of(place).page(cursor=cursor, limit=limit))
-    output.rows([item.to_json() for item in found], _COLUMNS)
-    return 0
-
-
-def _show(arguments: Namespace, output: Output) -> int:
-    return _with(arguments, output, lambda callbacks: callbacks.find(arguments.id).to_json())
+def _list(callbacks: Callbacks, arguments: Namespace) -> list[dict[str, Any]]:
+    return [item.to_json() for item in pages(arguments, lambda cursor, limit: callbacks.page(cursor=cursor, limit=limit))]
 
 
 def _test(arguments: Namespace, output: Output) -> int:
-    with open_events(arguments) as place:
-        attempt = _of(place).test(arguments.id)
+    with _opened(arguments) as callbacks:
+        attempt = callbacks.test(arguments.id)
     output.value({"delivered": attempt.succeeded, **attempt.to_json()})
     return 0 if attempt.succeeded else _FAILED
 
@@ -95,33 +79,17 @@ def _declare_rotate(parser: Parser) -> None:
     declare_one(parser)
 
 
-def _rotate(arguments: Namespace, output: Output) -> int:
+def _rotate(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
     overlap = seconds(arguments.overlap)
     if overlap is None:
         raise UsageError("--overlap takes a duration such as 24h or 30m", usage=arguments.usage)
-    with open_events(arguments) as place:
-        made, until = _of(place).rotate(arguments.id, overlap)
-    output.value({"id": made.callback.id, **made.shown(), "previousUntil": until})
-    return 0
+    made, until = callbacks.rotate(arguments.id, overlap)
+    return {"id": made.callback.id, **made.shown(), "previousUntil": until}
 
 
-def _pause(arguments: Namespace, output: Output) -> int:
-    return _set(arguments, output, "paused")
-
-
-def _resume(arguments: Namespace, output: Output) -> int:
-    return _set(arguments, output, "active")
-
-
-def _set(arguments: Namespace, output: Output, status: str) -> int:
-    return _with(arguments, output, lambda callbacks: callbacks.change(arguments.id, {"status": status}).to_json())
-
-
-def _remove(arguments: Namespace, output: Output) -> int:
-    with open_events(arguments) as place:
-        _of(place).remove(arguments.id)
-    output.value({"removed": arguments.id})
-    return 0
+def _remove(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
+    callbacks.remove(arguments.id)
+    return {"removed": arguments.id}
 
 
 def _declare_recover(parser: Parser) -> None:
@@ -136,14 +104,21 @@ def _recover(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+_NOUN = Noun(_opened)
 VERBS = {
     "add": Verb("Send the events that happen from now on to a URL. The secret is shown only once.", _declare_add, _add),
-    "list": Verb("List the callbacks, without their secrets.", _declare_list, _list),
-    "show": Verb("Print a callback.", declare_one, _show),
+    "list": Verb("List the callbacks, without their secrets.", declare_list, _NOUN.rows(_list, _COLUMNS)),
+    "show": Verb("Print a callback.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
     "test": Verb("Send a test event now; exit code 1 if the receiver does not take it.", declare_one, _test),
-    "rotate": Verb("Make a new secret; the present one stays valid for a while.", _declare_rotate, _rotate),
-    "pause": Verb("Send nothing until 'resume'. Events are kept.", declare_one, _pause),
-    "resume": Verb("Send again, what has waited first.", declare_one, _resume),
+    "rotate": Verb("Make a new secret; the present one stays valid for a while.", _declare_rotate, _NOUN.value(_rotate)),
+    "pause": Verb(
+        "Send nothing until 'resume'. Events are kept.", declare_one,
+        _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "paused"}).to_json()),
+    ),
+    "resume": Verb(
+        "Send again, what has waited first.", declare_one,
+        _NOUN.value(lambda all_, given: all_.change(given.id, {"status": "active"}).to_json()),
+    ),
     "recover": Verb("Send all events since a time that were not delivered.", _declare_recover, _recover),
-    "remove": Verb("Delete a callback and its deliveries.", declare_one, _remove),
-}
+    "remove": Verb("Delete a callback and its deliveries.", declare_one, _NOUN.value(_remove)),
+}  # fmt: skip

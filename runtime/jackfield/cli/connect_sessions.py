@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.local_files import read_document
-from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, actor, declare_id, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -31,15 +30,9 @@ def _declare_create(parser: Parser) -> None:
     parser.add_argument("--expires-in", type=duration(_DAY, zero=False), metavar="DURATION", help="such as 2h (default 30m, at most 1d)")
     parser.add_argument("--file", metavar="FILE", help="a request as of POST …/connect-sessions, for what has no option; - = stdin")
     parser.add_argument("--url", metavar="URL", help="address of the server (default: JACKFIELD_PUBLIC_URL)")
-    declare_workspace(parser)
 
 
-def _declare_list(parser: Parser) -> None:
-    declare_pages(parser)
-    declare_workspace(parser)
-
-
-def _create(arguments: Namespace, output: Output) -> int:
+def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     from jackfield.clock import iso
     from jackfield.tenants.connecting import PAGE
 
@@ -54,30 +47,17 @@ def _create(arguments: Namespace, output: Output) -> int:
     }  # fmt: skip
     body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}
     body |= {name: value for name, value in given.items() if value is not None}
-    with _opened(arguments) as sessions:
-        made, link = sessions.create(body, actor())
-    output.value({"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at)})
-    return 0
+    made, link = sessions.create(body, actor())
+    return {"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at)}
 
 
-def _list(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as sessions:
-        found = pages(arguments, sessions.page)
-    output.rows([session.to_json() for session in found], _COLUMNS)
-    return 0
+def _list(sessions: Connecting, arguments: Namespace) -> list[dict[str, Any]]:
+    return [session.to_json() for session in pages(arguments, sessions.page)]
 
 
-def _show(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as sessions:
-        output.value(sessions.show(arguments.id))
-    return 0
-
-
-def _revoke(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as sessions:
-        sessions.cancel(arguments.id, "the operator has revoked it")
-        output.value(sessions.show(arguments.id))
-    return 0
+def _revoke(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
+    sessions.cancel(arguments.id, "the operator has revoked it")
+    return sessions.show(arguments.id)
 
 
 @contextmanager
@@ -88,9 +68,12 @@ def _opened(arguments: Namespace) -> Iterator[Connecting]:
         yield open_sessions(jackfield, SystemClock())
 
 
-VERBS = {
-    "create": Verb("Create a link on which a person connects an account.", _declare_create, _create),
-    "list": Verb("List the sessions of the last week.", _declare_list, _list),
-    "show": Verb("Show how far a session has come.", declare_one, _show),
-    "revoke": Verb("End a session: its link leads nowhere.", declare_one, _revoke),
-}
+_NOUN = Noun(_opened)
+VERBS = in_workspace(
+    {
+        "create": Verb("Create a link on which a person connects an account.", _declare_create, _NOUN.value(_create)),
+        "list": Verb("List the sessions of the last week.", declare_pages, _NOUN.rows(_list, _COLUMNS)),
+        "show": Verb("Show how far a session has come.", declare_id, _NOUN.value(lambda sessions, given: sessions.show(given.id))),
+        "revoke": Verb("End a session: its link leads nowhere.", declare_id, _NOUN.value(_revoke)),
+    }
+)

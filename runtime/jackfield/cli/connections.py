@@ -9,15 +9,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.local_files import STDIN, Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import actor, caller, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
@@ -71,19 +71,15 @@ def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | N
     return list(found.items), found.next_cursor
 
 
-def _declare_name(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
-
-
-def _show(arguments: Namespace, output: Output) -> int:
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[ManagedConnections]:
     with open_jackfield(arguments) as jackfield:
-        output.value(jackfield.connections.show(arguments.name))
-    return 0
+        yield jackfield.connections.acting_as(actor())
 
 
 def _test(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        found = jackfield.connections.acting_as(actor()).test(arguments.name)
+    with _opened(arguments) as connections:
+        found = connections.test(arguments.name)
     output.value(found)
     return _FAILED if found["status"] == "failing" else 0
 
@@ -119,14 +115,10 @@ def _declare_replace(parser: Parser) -> None:
     _declare_trial(parser)
 
 
-def _replace(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        values, provenance = _from_file(arguments.values)
-        found = jackfield.connections.acting_as(actor()).replace(
-            arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, provenance=provenance
-        )
-        output.value(found)
-    return 0
+def _replace(connections: ManagedConnections, arguments: Namespace) -> dict[str, Any]:
+    values, provenance = _from_file(arguments.values)
+    tested = not arguments.no_test
+    return connections.replace(arguments.name, values, arguments.version, test=tested, force=arguments.force, provenance=provenance)
 
 
 def _declare_import(parser: Parser) -> None:
@@ -147,8 +139,8 @@ def _import(arguments: Namespace, output: Output) -> int:
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
-    with open_jackfield(arguments) as jackfield:
-        rows = jackfield.connections.acting_as(actor()).import_document(
+    with _opened(arguments) as connections:
+        rows = connections.import_document(
             document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
         )
     output.rows(rows, ("name", "type", "result", "status"))
@@ -199,16 +191,13 @@ def _declare_connect(parser: Parser) -> None:
     )
 
 
-def _connect(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        connections = jackfield.connections.acting_as(actor())
-        authorizing = connections.authorizing()
-        if arguments.device:
-            _on_device(authorizing, arguments.name)
-        else:
-            _in_browser(authorizing, arguments.name, arguments.redirect_port, opens=not arguments.no_browser)
-        output.value(connections.show(arguments.name))
-    return 0
+def _connect(connections: ManagedConnections, arguments: Namespace) -> dict[str, Any]:
+    authorizing = connections.authorizing()
+    if arguments.device:
+        _on_device(authorizing, arguments.name)
+    else:
+        _in_browser(authorizing, arguments.name, arguments.redirect_port, opens=not arguments.no_browser)
+    return connections.show(arguments.name)
 
 
 def _on_device(authorizing: Authorizing, name: str) -> None:
@@ -245,28 +234,14 @@ def _declare_rename(parser: Parser) -> None:
     parser.add_argument("new_name", metavar="NEW_NAME")
 
 
-def _rename(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        output.value(jackfield.connections.acting_as(actor()).rename(arguments.name, arguments.new_name))
-    return 0
-
-
-def _remove(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        jackfield.connections.acting_as(actor()).remove(arguments.name)
-    output.value({"removed": arguments.name})
-    return 0
+def _remove(connections: ManagedConnections, arguments: Namespace) -> dict[str, Any]:
+    connections.remove(arguments.name)
+    return {"removed": arguments.name}
 
 
 def _declare_export(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="the connections (default: all)")
     parser.add_argument("--secrets", action="store_true", help="include the secrets instead of references to environment variables")
-
-
-def _export(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        output.value(jackfield.connections.acting_as(actor()).export(arguments.names or None, secrets=arguments.secrets))
-    return 0
 
 
 def _declare_policy(parser: Parser) -> None:
@@ -331,20 +306,29 @@ def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:
     return [{"id": uri, **about} for uri, about in key_faults(jackfield.storage.vault).items()]
 
 
+_NOUN = Noun(_opened)
 VERBS = in_workspace(
     {
         "list": Verb("List the connections.", _declare_list, _list),
-        "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
-        "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
+        "show": Verb("Print a connection with masked secrets.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
+        "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", declare_name, _test),
         "add": Verb("Test and store a connection.", _declare_add, _add),
-        "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _replace),
+        "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _NOUN.value(_replace)),
         "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
         "connect": Verb(
-            "Connect a connection: a person approves it at the provider, in the browser or on another device.", _declare_connect, _connect
+            "Connect a connection: a person approves it at the provider, in the browser or on another device.",
+            _declare_connect,
+            _NOUN.value(_connect),
         ),
-        "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
-        "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
-        "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),
+        "rename": Verb(
+            "Rename a stored connection.", _declare_rename, _NOUN.value(lambda all_, given: all_.rename(given.name, given.new_name))
+        ),
+        "remove": Verb("Remove a stored connection and its secrets.", declare_name, _NOUN.value(_remove)),
+        "export": Verb(
+            "Print connections in the format of a connection file.",
+            _declare_export,
+            _NOUN.value(lambda all_, given: all_.export(given.names or None, secrets=given.secrets)),
+        ),
         "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
     }
 )

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import declare_one, declare_pages, declare_workspace, open_events, pages
+from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, open_events, pages
 from jackfield.clock import SystemClock
 from jackfield.events.deliveries import STATES, Deliveries
 
-if TYPE_CHECKING:
-    from jackfield.cli.output import Output
-
 _COLUMNS = ("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt")
-_PAGE = 200
 
 
 def _declare_list(parser: Parser) -> None:
     parser.add_argument("--callback", metavar="ID", help="only to this callback")
     parser.add_argument("--status", choices=STATES, help="only this status; dead ones are not attempted any more")
-    declare_workspace(parser)
-    declare_pages(parser)
+    declare_list(parser)
 
 
-def _list(arguments: Namespace, output: Output) -> int:
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Deliveries]:
+    with open_events(arguments) as place:
+        yield Deliveries(*place, SystemClock())
+
+
+def _list(deliveries: Deliveries, arguments: Namespace) -> list[dict[str, Any]]:
     wanted = {"callback": arguments.callback, "state": arguments.status}
-    with open_events(arguments) as place:
-        found = pages(arguments, lambda cursor, limit: Deliveries(*place, SystemClock()).page(**wanted, cursor=cursor, limit=limit))
-    output.rows([item.to_json() for item in found], _COLUMNS)
-    return 0
-
-
-def _show(arguments: Namespace, output: Output) -> int:
-    with open_events(arguments) as place:
-        output.value(Deliveries(*place, SystemClock()).find(arguments.id).to_json())
-    return 0
+    return [item.to_json() for item in pages(arguments, lambda cursor, limit: deliveries.page(**wanted, cursor=cursor, limit=limit))]
 
 
 def _declare_resend(parser: Parser) -> None:
@@ -45,30 +38,19 @@ def _declare_resend(parser: Parser) -> None:
     declare_workspace(parser)
 
 
-def _resend(arguments: Namespace, output: Output) -> int:
+def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
     if bool(arguments.ids) == arguments.dead:
         raise UsageError("give the IDs of deliveries, or --dead", usage=arguments.usage, hint="'jackfield deliveries list' lists them.")
-    with open_events(arguments) as place:
-        deliveries = Deliveries(*place, SystemClock())
-        wanted = list(_dead(deliveries, arguments.callback)) if arguments.dead else arguments.ids
-        for identifier in arguments.ids:
-            deliveries.find(identifier)  # all or none
-        resent = [deliveries.resend(identifier).id for identifier in wanted]
-    output.value({"resent": resent})
-    return 0
+    if arguments.dead:
+        wanted = list(every(lambda cursor, limit: deliveries.page(callback=arguments.callback, state="dead", cursor=cursor, limit=limit)))
+    else:
+        wanted = [deliveries.find(identifier) for identifier in arguments.ids]  # all or none
+    return {"resent": [deliveries.resend(item.id).id for item in wanted]}
 
 
-def _dead(deliveries: Deliveries, callback: str | None) -> Iterator[str]:
-    cursor: str | None = None
-    while True:
-        found, cursor = deliveries.page(callback=callback, state="dead", cursor=cursor, limit=_PAGE)
-        yield from (item.id for item in found)
-        if cursor is None:
-            return
-
-
+_NOUN = Noun(_opened)
 VERBS = {
-    "list": Verb("List deliveries, newest first.", _declare_list, _list),
-    "show": Verb("Print a delivery with its last attempts.", declare_one, _show),
-    "resend": Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _resend),
+    "list": Verb("List deliveries, newest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
+    "show": Verb("Print a delivery with its last attempts.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
+    "resend": Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend)),
 }

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import LARGEST_LIMIT, LIMIT, declare_one, declare_workspace, open_events
+from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one, declare_workspace, open_events
 from jackfield.events import Events, Feed
 from jackfield.events.event import listed_types
 from jackfield.events.feed import PAUSE
@@ -24,9 +24,13 @@ _COLUMNS = ("sequence", "timestamp", "type", "subject", "id")
 
 
 @contextmanager
-def _events(arguments: Namespace, wait: float) -> Iterator[Events]:
+def _opened(arguments: Namespace) -> Iterator[Feed]:
     with open_events(arguments) as place:
-        yield Events(Feed(*place), arguments.after, listed_types(arguments.types), wait)
+        yield Feed(*place)
+
+
+def _events(feed: Feed, arguments: Namespace, wait: float) -> Events:
+    return Events(feed, arguments.after, listed_types(arguments.types), wait)
 
 
 def _declare_reading(parser: Parser) -> None:
@@ -43,24 +47,15 @@ def _declare_list(parser: Parser) -> None:
     )  # fmt: skip
 
 
-def _list(arguments: Namespace, output: Output) -> int:
-    with _events(arguments, 0.0) as events:
-        found = [event.to_json() for event in islice(events, arguments.limit)]
-    output.rows(found, _COLUMNS)
-    return 0
-
-
-def _show(arguments: Namespace, output: Output) -> int:
-    with open_events(arguments) as place:
-        output.value(Feed(*place).find(arguments.id).to_json())
-    return 0
+def _list(feed: Feed, arguments: Namespace) -> list[dict[str, Any]]:
+    return [event.to_json() for event in islice(_events(feed, arguments, 0.0), arguments.limit)]
 
 
 def _follow(arguments: Namespace, output: Output) -> int:
     """Write each event as a line of JSON, until the reader leaves or Ctrl-C."""
     stopped = threading.Event()
-    with _events(arguments, inf) as events, interruptible(stopped.set):
-        for page in events.pages():
+    with _opened(arguments) as feed, interruptible(stopped.set):
+        for page in _events(feed, arguments, inf).pages():
             for event in page:
                 output.line(event.to_json())
             if output.closed or stopped.wait(0.0 if page else PAUSE):
@@ -68,8 +63,9 @@ def _follow(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+_NOUN = Noun(_opened)
 VERBS = {
-    "list": Verb("List events, oldest first.", _declare_list, _list),
-    "show": Verb("Print an event.", declare_one, _show),
+    "list": Verb("List events, oldest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
+    "show": Verb("Print an event.", declare_one, _NOUN.value(lambda feed, given: feed.find(given.id).to_json())),
     "follow": Verb("Print events as they happen, one JSON object per line, until interrupted.", _declare_reading, _follow),
 }

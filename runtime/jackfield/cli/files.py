@@ -5,26 +5,37 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import declare_one, declare_pages, declare_workspace, open_storage, pages, person, selected_workspace
+from jackfield.cli.session import (
+    Noun,
+    declare_id,
+    declare_list,
+    declare_one,
+    declare_workspace,
+    open_storage,
+    pages,
+    person,
+    selected_workspace,
+)
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure
 from jackfield.files import FileDamaged, FileLimits, Files
 from jackfield.files.media_types import media_type_of
 
-if TYPE_CHECKING:
-    from jackfield.resources.storage import Storage
-
 _COLUMNS = ("file", "size", "contentType", "name", "expiresAt")
 _PIECE = 1024 * 1024
 
 
-def _files(storage: Storage) -> Files:
-    return Files(storage, FileLimits(), SystemClock())
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[tuple[Files, str]]:
+    """Open the files, and yield them with the name of the selected workspace."""
+    with open_storage() as storage:
+        yield Files(storage, FileLimits(), SystemClock()), selected_workspace(arguments, storage)
 
 
 def _declare_put(parser: Parser) -> None:
@@ -34,18 +45,16 @@ def _declare_put(parser: Parser) -> None:
     declare_workspace(parser)
 
 
-def _put(arguments: Namespace, output: Output) -> int:
+def _put(place: tuple[Files, str], arguments: Namespace) -> dict[str, Any]:
     is_stdin = arguments.path == "-"
     name = arguments.name or (None if is_stdin else os.path.basename(arguments.path))
-    with open_storage() as storage:
-        workspace = selected_workspace(arguments, storage)
-        with _opened(arguments.path) as source:
-            kept = _files(storage).store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=person())
-    output.value(kept.to_json())
-    return 0
+    files, workspace = place
+    with _source(arguments.path) as source:
+        kept = files.store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=person())
+    return kept.to_json()
 
 
-def _opened(path: str) -> BinaryIO:
+def _source(path: str) -> BinaryIO:
     try:
         return open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-")
     except (OSError, ValueError) as error:
@@ -62,7 +71,7 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _declare_get(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
+    declare_id(parser)
     parser.add_argument("--out", metavar="PATH", help="write to this new file (default: stdout)")
     declare_workspace(parser)
 
@@ -70,9 +79,8 @@ def _declare_get(parser: Parser) -> None:
 def _get(arguments: Namespace, output: Output) -> int:
     if arguments.out is None and sys.stdout.isatty():
         raise UsageError("the content of a file is not for a terminal: give --out PATH, or redirect stdout", usage=arguments.usage)
-    with open_storage() as storage:
-        files = _files(storage)
-        file = files.find(selected_workspace(arguments, storage), arguments.id)
+    with _opened(arguments) as (files, workspace):
+        file = files.find(workspace, arguments.id)
         if file is None:
             raise _unknown(arguments.id)
         try:
@@ -104,25 +112,16 @@ def _write(path: str, pieces: Iterator[bytes]) -> None:
         raise InvalidInvocation(f"'{path[:200]}' cannot be written: {error.strerror}") from None
 
 
-def _declare_list(parser: Parser) -> None:
-    declare_workspace(parser)
-    declare_pages(parser)
+def _list(place: tuple[Files, str], arguments: Namespace) -> list[dict[str, Any]]:
+    files, workspace = place
+    return [file.to_json() for file in pages(arguments, lambda cursor, limit: files.list(workspace, cursor=cursor, limit=limit))]
 
 
-def _list(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        files, workspace = _files(storage), selected_workspace(arguments, storage)
-        found = pages(arguments, lambda cursor, limit: files.list(workspace, cursor=cursor, limit=limit))
-    output.rows([file.to_json() for file in found], _COLUMNS)
-    return 0
-
-
-def _rm(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        if not _files(storage).delete(selected_workspace(arguments, storage), arguments.id):
-            raise _unknown(arguments.id)
-    output.value({"file": arguments.id, "deleted": True})
-    return 0
+def _rm(place: tuple[Files, str], arguments: Namespace) -> dict[str, Any]:
+    files, workspace = place
+    if not files.delete(workspace, arguments.id):
+        raise _unknown(arguments.id)
+    return {"file": arguments.id, "deleted": True}
 
 
 def _unknown(identifier: str) -> NotFound:
@@ -130,9 +129,10 @@ def _unknown(identifier: str) -> NotFound:
     return NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint=hint)
 
 
+_NOUN = Noun(_opened)
 VERBS = {
-    "put": Verb("Store a file; inputs refer to it by its ID.", _declare_put, _put),
+    "put": Verb("Store a file; inputs refer to it by its ID.", _declare_put, _NOUN.value(_put)),
     "get": Verb("Write the content of a file to stdout or to a new file.", _declare_get, _get),
-    "list": Verb("List the stored files, newest first.", _declare_list, _list),
-    "rm": Verb("Delete a file.", declare_one, _rm),
+    "list": Verb("List the stored files, newest first.", declare_list, _NOUN.rows(_list, _COLUMNS)),
+    "rm": Verb("Delete a file.", declare_one, _NOUN.value(_rm)),
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.cli.batch import run_one
@@ -16,8 +18,10 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import (
+    Noun,
+    declare_id,
+    declare_list,
     declare_one,
-    declare_pages,
     declare_workspace,
     open_jackfield,
     open_storage,
@@ -32,9 +36,6 @@ from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.journal import Journal
 from jackfield.pipe.recorder import required
 
-if TYPE_CHECKING:
-    from jackfield.resources.storage import Storage
-
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
@@ -43,13 +44,15 @@ _PREFIX = re.compile(r"[0-9a-f-]{4,35}")
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
 
-def _journal(arguments: Namespace, storage: Storage) -> Journal:
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Journal]:
     """Open the workspace's journal after settling invocations left behind by dead processes."""
-    workspace = selected_workspace(arguments, storage)
-    access = WorkspaceAccess(storage, workspace, SystemClock())
-    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), retention=lambda: access.settings.retention)
-    journal.recover()
-    return journal
+    with open_storage() as storage:
+        workspace = selected_workspace(arguments, storage)
+        access = WorkspaceAccess(storage, workspace, SystemClock())
+        journal = Journal(storage.database, storage.vault, workspace, SystemClock(), retention=lambda: access.settings.retention)
+        journal.recover()
+        yield journal
 
 
 def _declare_list(parser: Parser) -> None:
@@ -65,8 +68,7 @@ def _declare_list(parser: Parser) -> None:
     parser.add_argument("--error-code", metavar="CODE", help="only this error code")
     parser.add_argument("--caller", metavar="WHO", help="only this token or user")
     parser.add_argument("--search", metavar="TEXT", help="only with this text in an ID, name, key, error code or context")
-    declare_workspace(parser)
-    declare_pages(parser)
+    declare_list(parser)
 
 
 def _list(arguments: Namespace, output: Output) -> int:
@@ -76,8 +78,7 @@ def _list(arguments: Namespace, output: Output) -> int:
         "idempotencyKey": arguments.idempotency_key, "correlationId": arguments.correlation_id, "label": arguments.label,
         "errorCode": arguments.error_code, "q": arguments.search,
     }  # fmt: skip
-    with open_storage() as storage:
-        journal = _journal(arguments, storage)
+    with _opened(arguments) as journal:
         found = pages(arguments, lambda cursor, limit: journal.entries(**filters, cursor=cursor, limit=limit))
     rows = [entry.to_json() for entry in found]
     output.rows(_shortened(rows) if output.for_people else rows, _COLUMNS)
@@ -107,23 +108,16 @@ def _identified(journal: Journal, text: str) -> str:
     return ids[0] if ids else text
 
 
-def _show(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        journal = _journal(arguments, storage)
-        output.value(journal.find(_identified(journal, arguments.id)).to_json())
-    return 0
-
-
 def _declare_wait(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
+    declare_id(parser)
     parser.add_argument("--timeout", metavar="DURATION", type=duration(MAX_JOB_TIMEOUT), help="wait no longer (default: until it ends)")
     declare_workspace(parser)
 
 
 def _wait(arguments: Namespace, output: Output) -> int:
     cancelled, follow = threading.Event(), Following()
-    with open_storage() as storage:
-        identifier = _identified(_journal(arguments, storage), arguments.id)
+    with _opened(arguments) as journal:
+        identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield, interruptible(cancelled.set):
         waited = partial(jackfield.wait, identifier, arguments.timeout, follow=follow)
         result = run_one(lambda left: waited(cancelled=left), cancelled)
@@ -132,8 +126,8 @@ def _wait(arguments: Namespace, output: Output) -> int:
 
 
 def _cancel(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        identifier = _identified(_journal(arguments, storage), arguments.id)
+    with _opened(arguments) as journal:
+        identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield:
         if not jackfield.cancel(identifier):
             status = required(jackfield.journal).find(identifier).status
@@ -148,45 +142,34 @@ def _declare_stats(parser: Parser) -> None:
     declare_workspace(parser)
 
 
-def _stats(arguments: Namespace, output: Output) -> int:
-    since = read_moment(arguments, "since", -1)
-    with open_storage() as storage:
-        found = _journal(arguments, storage).stats(since or 0.0)
-    output.rows(found, _STATS)
-    return 0
-
-
 def _declare_resolve(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
+    declare_id(parser)
     parser.add_argument(
         "--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome, as confirmed with the provider"
     )
     declare_workspace(parser)
 
 
-def _resolve(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        journal = _journal(arguments, storage)
-        output.value(journal.resolve(_identified(journal, arguments.id), arguments.outcome, person()).to_json())
-    return 0
+def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
+    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person()).to_json()
 
 
-def _declare_purge(parser: Parser) -> None:
-    declare_workspace(parser)
-
-
-def _purge(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        output.value({"purged": _journal(arguments, storage).purge()})
-    return 0
-
-
+_NOUN = Noun(_opened)
 VERBS = {
     "list": Verb("List invocations, newest first.", _declare_list, _list),
-    "show": Verb("Print an invocation and its Result.", declare_one, _show),
+    "show": Verb(
+        "Print an invocation and its Result.", declare_one,
+        _NOUN.value(lambda journal, given: journal.find(_identified(journal, given.id)).to_json()),
+    ),
     "wait": Verb("Wait for the end of an invocation, and print its Result; poll its job meanwhile.", _declare_wait, _wait),
     "cancel": Verb("Cancel an invocation that was not sent, or a job that its provider can cancel.", declare_one, _cancel),
-    "stats": Verb("Count invocations by connector, action and status.", _declare_stats, _stats),
-    "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _resolve),
-    "purge": Verb("Delete invocations past their retention; the runtime also does so automatically.", _declare_purge, _purge),
-}
+    "stats": Verb(
+        "Count invocations by connector, action and status.", _declare_stats,
+        _NOUN.rows(lambda journal, given: journal.stats(read_moment(given, "since", -1) or 0.0), _STATS),
+    ),
+    "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _NOUN.value(_resolve)),
+    "purge": Verb(
+        "Delete invocations past their retention; the runtime also does so automatically.", declare_workspace,
+        _NOUN.value(lambda journal, _given: {"purged": journal.purge()}),
+    ),
+}  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.cli.session import Noun, actor, declare_list, declare_workspace, every, open_storage, pages, selected_workspace
 from jackfield.clock import SystemClock, iso
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.journal.queue_stats import queue_stats
@@ -18,11 +19,9 @@ from jackfield.management.dead_letters import audited_dead_letters
 if TYPE_CHECKING:
     from jackfield.database import Row
     from jackfield.journal.dead_letters import DeadLetters
-    from jackfield.resources.storage import Storage
 
 _STATS = ("workspace", "queued", "delayed", "released", "running", "dead", "oldestSeconds")
 _DEAD = ("invocationId", "connector", "action", "connection", "deliveries", "createdAt", "deadAt", "idempotencyKey")
-_PAGE = 200
 
 
 def _declare_stats(parser: Parser) -> None:
@@ -39,20 +38,14 @@ def _stats(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _letters(arguments: Namespace, storage: Storage) -> DeadLetters:
-    return audited_dead_letters(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
-
-
-def _declare_dead(parser: Parser) -> None:
-    declare_workspace(parser)
-    declare_pages(parser)
-
-
-def _dead(arguments: Namespace, output: Output) -> int:
+@contextmanager
+def _letters(arguments: Namespace) -> Iterator[DeadLetters]:
     with open_storage() as storage:
-        found = pages(arguments, _letters(arguments, storage).page)
-    output.rows([_row(row) for row in found], _DEAD)
-    return 0
+        yield audited_dead_letters(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
+
+
+def _dead(letters: DeadLetters, arguments: Namespace) -> list[dict[str, Any]]:
+    return [_row(row) for row in pages(arguments, letters.page)]
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -75,9 +68,8 @@ def _redrive(arguments: Namespace, output: Output) -> int:
         raise UsageError("give the IDs of dead invocations, or --all", usage=arguments.usage, hint="'jackfield queue dead' lists them.")
     done: list[str] = []
     refused: list[dict[str, Any]] = []
-    with open_storage() as storage:
-        letters = _letters(arguments, storage)
-        for identifier in list(_every(letters)) if arguments.all else arguments.ids:
+    with _letters(arguments) as letters:
+        for identifier in [row.id for row in every(letters.page)] if arguments.all else arguments.ids:
             try:
                 done.append(letters.redrive(identifier).id)
             except (InvalidInvocation, IdempotencyConflict) as error:
@@ -87,18 +79,8 @@ def _redrive(arguments: Namespace, output: Output) -> int:
     return 2 if refused else 0
 
 
-def _every(letters: DeadLetters) -> Iterator[str]:
-    """Yield the ids of all dead letters, the oldest last."""
-    cursor: str | None = None
-    while True:
-        rows, cursor = letters.page(cursor, _PAGE)
-        yield from (row.id for row in rows)
-        if cursor is None:
-            return
-
-
 VERBS = {
     "stats": Verb("Count queued, delayed, released, running and dead invocations by workspace.", _declare_stats, _stats),
-    "dead": Verb("List dead invocations: given up after too many lost workers.", _declare_dead, _dead),
+    "dead": Verb("List dead invocations: given up after too many lost workers.", declare_list, Noun(_letters).rows(_dead, _DEAD)),
     "redrive": Verb("Queue dead invocations again, with a fresh count of deliveries.", _declare_redrive, _redrive),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.local_files import read_document
-from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import actor, caller, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
 from jackfield.schedules.policy import MISSED, OVERLAP
@@ -23,7 +23,7 @@ _MAX_NEXT = 1000
 
 
 def _declare_add(parser: Parser) -> None:
-    _declare_name(parser)
+    declare_name(parser)
     parser.add_argument("--file", required=True, metavar="FILE", help="the invocation as JSON; - = stdin")
     when = parser.add_mutually_exclusive_group(required=True)
     when.add_argument("--cron", metavar="EXPRESSION", help="five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly, @monthly")
@@ -42,85 +42,50 @@ def _declare_add(parser: Parser) -> None:
     )  # fmt: skip
 
 
-def _declare_name(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
-
-
 def _declare_next(parser: Parser) -> None:
-    _declare_name(parser)
+    declare_name(parser)
     parser.add_argument("--count", type=count(1, _MAX_NEXT), default=5, metavar="N", help="number of slots (default 5)")
 
 
-def _add(arguments: Namespace, output: Output) -> int:
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[WorkspaceSchedules]:
+    from jackfield.queue.schedules import WorkspaceSchedules
+
+    with open_jackfield(arguments) as jackfield:
+        yield WorkspaceSchedules(jackfield, caller(), actor())
+
+
+def _add(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     given = {name: getattr(arguments, name) for name in ("cron", "every", "at", "timezone", "anchor", "missed", "overlap")}
     document = {
         "name": arguments.name, "invocation": read_document(arguments, "file"),
         **{name: value for name, value in given.items() if value is not None},
     }  # fmt: skip
-    return _with(arguments, output, lambda schedules: schedules.add(document))
+    return schedules.add(document)
 
 
-def _list(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        schedules = _opened(jackfield)
-        found = pages(arguments, schedules.page)
-    output.rows([*found], _COLUMNS)
-    return 0
-
-
-def _next(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        output.rows(_opened(jackfield).next(arguments.name, arguments.count), _NEXT)
-    return 0
-
-
-def _run(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        found = _opened(jackfield).run(arguments.name)
+def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
+    found = schedules.run(arguments.name)
     if isinstance(found, Result):
         raise InvalidInvocation("the invocation was run before", hint="Try again.")
-    output.value({"invocationId": found, "status": "queued"})
-    return 0
+    return {"invocationId": found, "status": "queued"}
 
 
-def _remove(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
-        _opened(jackfield).remove(arguments.name)
-    output.value({"name": arguments.name, "removed": True})
-    return 0
+def _remove(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
+    schedules.remove(arguments.name)
+    return {"name": arguments.name, "removed": True}
 
 
-def _with(arguments: Namespace, output: Output, step: Callable[[WorkspaceSchedules], dict[str, Any]]) -> int:
-    with open_jackfield(arguments) as jackfield:
-        output.value(step(_opened(jackfield)))
-    return 0
-
-
-def _opened(jackfield: Any) -> WorkspaceSchedules:
-    from jackfield.queue.schedules import WorkspaceSchedules
-
-    return WorkspaceSchedules(jackfield, caller(), actor())
-
-
+_NOUN = Noun(_opened)
 VERBS = in_workspace(
     {
-        "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _add),
-        "list": Verb("List the schedules.", declare_pages, _list),
-        "show": Verb(
-            "Show a schedule and its last slots.",
-            _declare_name,
-            lambda given, output: _with(given, output, lambda all_: all_.show(given.name)),
-        ),
-        "pause": Verb(
-            "Run no slots until it is resumed.",
-            _declare_name,
-            lambda given, output: _with(given, output, lambda all_: all_.pause(given.name)),
-        ),
-        "resume": Verb(
-            "Run the slots that follow.", _declare_name, lambda given, output: _with(given, output, lambda all_: all_.resume(given.name))
-        ),
-        "remove": Verb("Delete a schedule.", _declare_name, _remove),
-        "next": Verb("Show the next slots.", _declare_next, _next),
-        "run": Verb("Queue its invocation now.", _declare_name, _run),
+        "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _NOUN.value(_add)),
+        "list": Verb("List the schedules.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),
+        "show": Verb("Show a schedule and its last slots.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
+        "pause": Verb("Run no slots until it is resumed.", declare_name, _NOUN.value(lambda all_, given: all_.pause(given.name))),
+        "resume": Verb("Run the slots that follow.", declare_name, _NOUN.value(lambda all_, given: all_.resume(given.name))),
+        "remove": Verb("Delete a schedule.", declare_name, _NOUN.value(_remove)),
+        "next": Verb("Show the next slots.", _declare_next, _NOUN.rows(lambda all_, given: all_.next(given.name, given.count), _NEXT)),
+        "run": Verb("Queue its invocation now.", declare_name, _NOUN.value(_run)),
     }
 )

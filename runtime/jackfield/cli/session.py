@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs
 from jackfield.cli.quantities import count
@@ -16,6 +16,7 @@ from jackfield.errors import InvalidInvocation
 if TYPE_CHECKING:
     from jackfield.access import Actor, Workspaces
     from jackfield.access.workspace_access import Caller
+    from jackfield.cli.output import Output
     from jackfield.database import Database, Vault
     from jackfield.resources.storage import Storage
     from jackfield.runtime import Jackfield
@@ -97,10 +98,26 @@ def declare_workspace(parser: Parser) -> None:
     parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
 
 
+def declare_id(parser: Parser) -> None:
+    """Add the ID of an item."""
+    parser.add_argument("id", metavar="ID")
+
+
 def declare_one(parser: Parser) -> None:
     """Add the ID of an item of the selected workspace."""
-    parser.add_argument("id", metavar="ID")
+    declare_id(parser)
     declare_workspace(parser)
+
+
+def declare_name(parser: Parser) -> None:
+    """Add the name of an item."""
+    parser.add_argument("name", metavar="NAME")
+
+
+def declare_list(parser: Parser) -> None:
+    """Add what a list of items of the selected workspace takes."""
+    declare_workspace(parser)
+    declare_pages(parser)
 
 
 def in_workspace(verbs: Verbs) -> Verbs:
@@ -159,6 +176,35 @@ def declare_pages(parser: Parser) -> None:
     parser.add_argument("--cursor", metavar="CURSOR", help="continue from a cursor printed by a previous list")
 
 
+class Noun(Generic[T]):
+    """Runs of the verbs of a noun, on what ``opened`` opens for their arguments."""
+
+    def __init__(self, opened: Callable[[Namespace], AbstractContextManager[T]]) -> None:
+        self._opened = opened
+
+    def value(self, step: Callable[[T, Namespace], object]) -> Callable[[Namespace, Output], int]:
+        """Make the run that prints what ``step`` returns."""
+
+        def run(arguments: Namespace, output: Output) -> int:
+            with self._opened(arguments) as things:
+                found = step(things, arguments)
+            output.value(found)
+            return 0
+
+        return run
+
+    def rows(self, step: Callable[[T, Namespace], list[dict[str, Any]]], columns: Sequence[str]) -> Callable[[Namespace, Output], int]:
+        """Make the run that prints the rows that ``step`` returns, on a terminal as a table with these columns."""
+
+        def run(arguments: Namespace, output: Output) -> int:
+            with self._opened(arguments) as things:
+                found = step(things, arguments)
+            output.rows(found, columns)
+            return 0
+
+        return run
+
+
 def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> list[T]:
     """Fetch up to ``--limit`` items; if more follow, write the next cursor to stderr. ``fetch`` returns one page and the next cursor."""
     limit: int = arguments.limit
@@ -172,6 +218,16 @@ def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T]
     if cursor is not None:
         sys.stderr.write(f"jackfield: more results follow; continue with --cursor {cursor}\n")
     return found
+
+
+def every(fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> Iterator[T]:
+    """Yield all items, page by page."""
+    cursor: str | None = None
+    while True:
+        page, cursor = fetch(cursor, _PAGE)
+        yield from page
+        if cursor is None:
+            return
 
 
 def read_moment(arguments: Namespace, option: str, direction: int, *, ends: bool = False) -> float | None:
