@@ -55,7 +55,7 @@ lint: setup
 
 types: setup
 	@echo "== types"
-	@$(BIN)/mypy --no-error-summary
+	@BIN=$(BIN) .ci/types
 
 layers: setup
 	@echo "== layers"

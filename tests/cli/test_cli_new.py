@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +29,10 @@ def _replace(path: Path, old: str, new: str) -> None:
 
 
 def test_a_new_connector_is_bronze_and_its_tests_pass(shell: Shell) -> None:
-    """The project passes `check` at bronze, its own tests pass, the linter finds nothing; only the author's texts are missing."""
+    """The project passes `check` at bronze, its own tests pass, the linter finds nothing; only the author's texts are missing.
+
+    `make types` has mypy read such a project with ours.
+    """
     made = shell.run("new", "acme-crm").json
     assert made["folder"] == "acme-crm"
     assert {"pyproject.toml", "LICENSE", "jackfield_acme_crm/connector.json", "jackfield_acme_crm/py.typed"} <= set(made["files"])
@@ -50,24 +52,6 @@ def test_a_long_key_keeps_the_form(shell: Shell) -> None:
     done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=shell.folder, capture_output=True, check=False)
     assert done.returncode == 0
     assert shell.run("new", f"acme-{'x' * 56}").code == 2
-
-
-def test_a_new_connector_is_typed(shell: Shell) -> None:
-    """The strict mypy finds nothing in a new project."""
-    shell.run("new", "acme-crm")
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--follow-imports=silent",
-        "--cache-dir",
-        os.devnull,
-        "jackfield_acme_crm",
-        "tests",
-    ]
-    done = subprocess.run(command, cwd=shell.folder / "acme-crm", capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout
 
 
 def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
