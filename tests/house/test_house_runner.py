@@ -45,7 +45,10 @@ def test_never():
 
 def _ran(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "forked", "-p", "no:cacheprovider", "-rs", "--workers", "2", *more, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(_SUPPORT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # they take half a second to import
+    cheaper = {  # plugins take half a second to import, and hypothesis' table of all characters more than that to make
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(_SUPPORT.parents[1] / ".hypothesis"),
+    }  # fmt: skip
+    environment = {**os.environ, **cheaper, "PYTHONPATH": str(_SUPPORT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 

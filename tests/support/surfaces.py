@@ -148,6 +148,8 @@ SURFACES: Mapping[str, Surface] = {
 }
 
 
+_LONG = frozenset({"assume-role-throttled-always"})
+"""34 attempts, each with a client of its own: another vector of its code is played on all surfaces."""
 _CHEAPEST = "ainvoke"
 """It takes half of the CPU time of the others, waits for no deadline, and can express every vector."""
 
@@ -219,6 +221,7 @@ def parameters(holds: Callable[[str], bool]) -> list[Any]:
         if not holds(vector.group):
             continue
         kinds = {vector.group if vector.group in GROUPS_OF_CALLS else None, vector.expect.get("error", {}).get("code")}
+        kinds = set() if vector.name in _LONG else kinds
         names = tuple(name for name, surface in SURFACES.items() if surface.takes(vector))
         if vector.process or kinds - seen:
             parts.setdefault((vector.group, "processes" if vector.process else "surfaces"), []).append((vector, names))
