@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
-from jackfield.database.row_unit import RowUnit, run_rows
+from jackfield.database.row_unit import JointUnit
 from jackfield.database.transaction import Transaction, Work
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
@@ -81,19 +81,19 @@ class Unit:
 
 
 def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction; neighbours that change rows by the same statements run as one.
+    """Run units in one transaction; neighbours that can run together do.
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
     place = 0
     while place < len(batch):
         first, end = batch[place].unit, place + 1
-        if isinstance(first, RowUnit):
+        if isinstance(first, JointUnit):
             while end < len(batch) and first.goes_with(batch[end].unit):
                 end += 1
-        if end - place == 1:
+        if end - place == 1 or not isinstance(first, JointUnit):
             batch[place].run(transaction)
-        elif isinstance(attempt(run_rows, [item.unit for item in batch[place:end] if isinstance(item.unit, RowUnit)], transaction), Raised):
+        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
             raise UndoneError  # each runs again alone, which finds the one at fault
         place = end
 

@@ -8,7 +8,7 @@ what providers send by ``record_sealed``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.database.transaction import Transaction
@@ -37,7 +37,7 @@ def record(transaction: Transaction, workspace: str, type: str, subject: str, at
     transaction.change(_INSERT, values)
 
 
-def record_sealed(transaction: Transaction, workspace: str, identifier: str, type: str, subject: str, at: float, sealed: bytes) -> None:
-    """Record an event whose data are sealed for ``sealed_place(identifier, type, subject)``; it keeps this ID."""
-    values = {"workspace": workspace, "id": identifier, "type": type, "subject": subject, "at": at, "sealed": sealed}
-    transaction.change(_INSERT_SEALED, values)
+def record_sealed(transaction: Transaction, events: Sequence[Mapping[str, Any]]) -> None:
+    """Record events whose data, ``sealed``, are sealed for ``sealed_place(id, type, subject)``; they keep these IDs. The other members are
+    ``workspace`` and ``at``."""
+    transaction.change_many(_INSERT_SEALED, events)

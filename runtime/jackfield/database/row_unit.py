@@ -1,4 +1,4 @@
-"""Units of work that change one row each, so that those with the same statements run as one."""
+"""Units of work that run together with their neighbours: those that change one row each by the same statements run as one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,26 @@ if TYPE_CHECKING:
     Also = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
 
 
+class JointUnit:
+    """Unit that runs together with neighbours that it ``goes_with``; they have no values. If that fails, each runs again alone."""
+
+    __slots__ = ()
+
+    def __call__(self, transaction: Transaction) -> Any:
+        """Run it alone."""
+        self.run_all([self], transaction)
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit can run together with this one."""
+        raise NotImplementedError
+
+    def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
+        """Run units that go with this one, which is the first."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
-class RowUnit:
+class RowUnit(JointUnit):
     """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``also`` once for all rows that are changed together.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
@@ -38,12 +56,10 @@ class RowUnit:
             return False
         return other.statement is self.statement and other.otherwise is self.otherwise and other.also is self.also
 
-
-def run_rows(units: Sequence[RowUnit], transaction: Transaction) -> None:
-    """Run units with the same statements."""
-    rows = [unit.values for unit in units]
-    if transaction.change_many(units[0].statement, rows) < len(rows):
-        transaction.change_many(units[0].otherwise, rows)
-    also = units[0].also
-    if also is not None:
-        also(transaction, rows)
+    def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
+        """Run units with the same statements."""
+        rows = [unit.values for unit in units]
+        if transaction.change_many(self.statement, rows) < len(rows):
+            transaction.change_many(self.otherwise, rows)
+        if self.also is not None:
+            self.also(transaction, rows)

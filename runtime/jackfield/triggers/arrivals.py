@@ -12,6 +12,7 @@ from jackfield.connector.conversion import payload
 from jackfield.database import Database, Transaction, Vault
 from jackfield.database.due_rows import held as claimed
 from jackfield.database.outbox import record_sealed, sealed_place
+from jackfield.database.row_unit import JointUnit
 from jackfield.database.slices import slice_of
 from jackfield.dataclass import dataclass
 from jackfield.invocation import new_invocation_id
@@ -25,19 +26,18 @@ _PURGE = slice_of(
 )
 _ARRIVED = """
 UPDATE subscriptions SET last_event_at = :at
-WHERE workspace = :workspace AND id = :id AND (last_event_at IS NULL OR last_event_at < :at - 1)
+WHERE workspace = :workspace AND id = :subscription AND (last_event_at IS NULL OR last_event_at < :at - 1)
 """
 _HINT = """
 UPDATE subscriptions SET held = CASE WHEN held = 0 THEN 0 ELSE 2 END, wake_at = CASE WHEN held = 0 THEN :soon ELSE wake_at END
-WHERE workspace = :workspace AND id = :id AND status = 'active' AND (held = 1 OR (held = 0 AND wake_at > :soon))
+WHERE workspace = :workspace AND id = :subscription AND status = 'active' AND (held = 1 OR (held = 0 AND wake_at > :soon))
 """
 _KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
 LISTENING = ("pending", "active", "degraded", "failing")
 """States in which a webhook is received."""
 _LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
-_KEY = f"""
-INSERT INTO event_keys (workspace, subscription_id, digest, at) SELECT :workspace, :subscription, :digest, :at WHERE EXISTS ({_LISTENS})
-ON CONFLICT DO NOTHING
+_KEY = """
+INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
 """
 _ARRIVED_EVERY = 1.0
 """Seconds between two records of an arrival, with which keys that are old enough are deleted."""
@@ -45,6 +45,7 @@ _LEARN = """
 UPDATE subscriptions SET sealed = :sealed, status = 'pending', claim = claim + 1, held = 0, wake_at = 0
 WHERE workspace = :workspace AND id = :subscription AND sealed = :before
 """
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 Also = Callable[[Transaction], object]
@@ -63,6 +64,10 @@ class Arrival:
     sealed: bytes
     also: Also | None = None
     outcome: NewOutcome | None = None
+
+    def row(self, of: Subscription) -> dict[str, Any]:
+        """Return the row of the outbox."""
+        return {"workspace": of.workspace, "id": self.id, "type": self.type, "subject": of.name, "at": self.at, "sealed": self.sealed}
 
 
 class NotListeningError(Exception):
@@ -95,7 +100,7 @@ class Sealer:
         at = received if event.at is None else event.at
         invocation, outcome = self._referred(event, at)
         about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data)})
-        text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        text = _JSON.encode(about).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
         also = None
@@ -118,31 +123,69 @@ class Sealer:
         return self._database.look_up(_KNOWN, own) is not None
 
 
-def store(transaction: Transaction, subscription: Subscription, found: Sequence[Arrival], now: float) -> int:
-    """Store the events that are new, and return how many are."""
-    own = {"workspace": subscription.workspace, "subscription": subscription.id}
-    new = 0
-    for one in found:
-        if transaction.change(_KEY, {**own, "digest": one.digest, "at": now}):
-            record_sealed(transaction, subscription.workspace, one.id, one.type, subscription.name, one.at, one.sealed)
-            if one.also is not None:
-                one.also(transaction)
-            if one.outcome is not None:
-                note(transaction, subscription.workspace, one.outcome)
-            new += 1
-    if new and (subscription.last_event_at or 0.0) < now - _ARRIVED_EVERY:
-        transaction.change(_ARRIVED, {"workspace": subscription.workspace, "id": subscription.id, "at": now})
-        transaction.change(_PURGE, {**own, "before": now - WINDOW})
-        if any(one.outcome is not None for one in found):
-            purge(transaction, subscription.workspace, now)
-    return new
+@dataclass(frozen=True, slots=True, repr=False)
+class Receipt(JointUnit):
+    """Events of one subscription that came together. As a unit, of a webhook's request, it runs together with others. ``least`` and
+    ``learnt`` are as for ``receive``."""
+
+    subscription: Subscription
+    found: Sequence[Arrival]
+    now: float
+    least: float | None = None
+    learnt: bytes | None = None
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit is a receipt, too."""
+        return isinstance(other, Receipt)
+
+    def run_all(self, units: Sequence[Receipt], transaction: Transaction) -> None:
+        """Store receipts of webhooks.
+
+        :raises NotListeningError: if a subscription listens no more.
+        :raises OvertakenError: if the content of one has changed meanwhile.
+        """
+        for found in {(unit.subscription.workspace, unit.subscription.id): unit.subscription for unit in units}.values():
+            if transaction.find(_LISTENS, _own(found)) is None:
+                raise NotListeningError
+        store(transaction, units)
+        for unit in units:
+            if unit.learnt is not None:
+                claimed(transaction.change(_LEARN, {**_own(unit.subscription), "sealed": unit.learnt, "before": unit.subscription.sealed}))
+            if unit.least is not None and unit.subscription.polls:
+                soon = max(unit.now, (unit.subscription.last_success_at or 0.0) + unit.least)
+                transaction.change(_HINT, {**_own(unit.subscription), "soon": soon})
+
+
+def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
+    """Store the events that are new."""
+    rows: list[Mapping[str, Any]] = []
+    for one in receipts:
+        own = _own(one.subscription)
+        new = [event for event in one.found if transaction.change(_KEY, {**own, "digest": event.digest, "at": one.now})]
+        rows += [event.row(one.subscription) for event in new]
+        for event in new:
+            if event.also is not None:
+                event.also(transaction)
+            if event.outcome is not None:
+                note(transaction, one.subscription.workspace, event.outcome)
+        if new and (one.subscription.last_event_at or 0.0) < one.now - _ARRIVED_EVERY:
+            transaction.change(_ARRIVED, {**own, "at": one.now})
+            transaction.change(_PURGE, {**own, "before": one.now - WINDOW})
+            if any(event.outcome is not None for event in one.found):
+                purge(transaction, one.subscription.workspace, one.now)
+    if rows:
+        record_sealed(transaction, rows)
+
+
+def _own(found: Subscription) -> dict[str, Any]:
+    return {"workspace": found.workspace, "subscription": found.id}
 
 
 def receive(
     database: Database, subscription: Subscription, found: Sequence[Arrival], now: float, least: float | None = None,
     learnt: bytes | None = None,
-) -> int:  # fmt: skip
-    """Store the events of a webhook's request; return how many are new. They are on the disk when this returns.
+) -> None:  # fmt: skip
+    """Store the events of a webhook's request. They are on the disk when this returns.
 
     If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
     subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
@@ -150,17 +193,4 @@ def receive(
     :raises NotListeningError: if the subscription listens no more.
     :raises OvertakenError: if its content has changed meanwhile.
     """
-    own = {"workspace": subscription.workspace, "subscription": subscription.id}
-
-    def unit(transaction: Transaction) -> int:
-        new = store(transaction, subscription, found, now)
-        if new < max(1, len(found)) and transaction.find(_LISTENS, own) is None:
-            raise NotListeningError
-        if learnt is not None:
-            claimed(transaction.change(_LEARN, {**own, "sealed": learnt, "before": subscription.sealed}))
-        if least is not None and subscription.polls:
-            soon = max(now, (subscription.last_success_at or 0.0) + least)
-            transaction.change(_HINT, {"workspace": subscription.workspace, "id": subscription.id, "soon": soon})
-        return new
-
-    return database.record(unit)
+    database.record(Receipt(subscription, found, now, least, learnt))

@@ -13,7 +13,7 @@ from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
-from jackfield.triggers.arrivals import Also, Arrival, store
+from jackfield.triggers.arrivals import Also, Arrival, Receipt, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
 HELD = 60.0
@@ -142,7 +142,7 @@ class DueSubscriptions:
             held(transaction.change(_PAGE, values))
             if also is not None:
                 also(transaction)
-            store(transaction, found, events, now)
+            store(transaction, [Receipt(found, events, now)])
 
         self._database.record(unit)
 
