@@ -103,8 +103,9 @@ class SubscriptionWork:
                 if not found.polls:
                     raise
                 failure = error
-            if self._again is not None:
-                self._due.unfinished(found, self._due.time.now() + self._again)
+            awaited = trigger.enabled is None and not found.polls and (found.last_success_at or 0.0) < found.changed_at
+            if self._again is not None or awaited:
+                self._due.unfinished(found, None if self._again is None else self._due.time.now() + self._again)
                 return
         pause = self._polled(content, trigger) if found.polls else None
         if failure is not None:

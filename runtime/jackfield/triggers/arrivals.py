@@ -45,6 +45,11 @@ _LEARN = """
 UPDATE subscriptions SET sealed = :sealed, status = 'pending', claim = claim + 1, held = 0, wake_at = 0
 WHERE workspace = :workspace AND id = :subscription AND sealed = :before
 """
+_SEEN = """
+UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE status END, last_success_at = :at
+WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
+"""
+"""The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -149,6 +154,8 @@ class Receipt(JointUnit):
                 raise NotListeningError
         store(transaction, units)
         for unit in units:
+            if unit.subscription.status == "pending":
+                transaction.change(_SEEN, {**_own(unit.subscription), "at": unit.now})
             if unit.learnt is not None:
                 claimed(transaction.change(_LEARN, {**_own(unit.subscription), "sealed": unit.learnt, "before": unit.subscription.sealed}))
             if unit.least is not None and unit.subscription.polls:

@@ -30,7 +30,8 @@ _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
 _REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at, wake_at = :until WHERE {_OURS}"
 _UNFINISHED = f"""
-UPDATE subscriptions SET status = 'pending', reason = NULL, failures = 0, last_success_at = :now, wake_at = :wake_at, held = 0
+UPDATE subscriptions SET status = 'pending', reason = NULL, failures = 0, last_success_at = COALESCE(:now, last_success_at),
+    wake_at = :wake_at, held = 0
 WHERE {_OURS}
 """
 _BEGUN_AGAIN = f"""
@@ -83,9 +84,10 @@ class DueSubscriptions:
         values = {**_own(found), "sealed": content.sealed(vault, found), "renew_at": renew_at, "until": self.time.now() + HELD}
         self._database.record(lambda transaction: held(transaction.change(_REGISTERED, values)))
 
-    def unfinished(self, found: Subscription, wake_at: float) -> None:
-        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has."""
-        values = {**_own(found), "wake_at": wake_at, "now": self.time.now()}
+    def unfinished(self, found: Subscription, wake_at: float | None) -> None:
+        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has; or yet to send
+        something, if a person has given it the URL."""
+        values = {**_own(found), "wake_at": wake_at, "now": None if wake_at is None else self.time.now()}
         self._database.record(lambda transaction: held(transaction.change(_UNFINISHED, values)))
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:

@@ -12,8 +12,8 @@ from jackfield.database import Row, Vault
 from jackfield.dataclass import dataclass
 
 Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
-"""``pending``: not enabled yet; ``degraded``: the last work on it failed; ``failing``: several in a row did; ``disabling``: paused, but
-not at the provider yet."""
+"""``pending``: not enabled yet, or nothing has come to a webhook that a person registers; ``degraded``: the last work on it failed;
+``failing``: several in a row did; ``disabling``: paused, but not at the provider yet."""
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
 renew_at, account, last_success_at, last_event_at, caller, token, created_at, changed_at"""
@@ -124,6 +124,8 @@ class Subscription:
         late = self.lateness(now)
         if self.status == "active" and late:
             return "degraded", f"its poll is {late:.0f} s late: run 'jackfield serve' or 'jackfield worker', or more of them"
+        if self.status == "pending" and self.wake_at is None:
+            return "pending", "the provider has sent nothing yet: give it the URL"
         return ("paused" if self.status == "disabling" else self.status), self.reason
 
     def to_json(self, now: float, url: str | None = None) -> dict[str, Any]:
