@@ -72,6 +72,11 @@ class Settings:
         """Retention of finished invocations in seconds."""
         return self.retention_days * 86_400.0
 
+    @staticmethod
+    def figures(paused: Mapping[str, Any]) -> str:
+        """Word what a guard had counted when it paused a connection: ``12 bounces, 0 complaints, 1,000 messages``."""
+        return ", ".join(f"{paused.get(noun, 0):,} {noun}" for noun in (*RATES.values(), "messages"))
+
     def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
         """Return the guard of a connection, or of inline values; None if it has none."""
         return self.guards.get(connection or "*", self.guards.get("*"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction, Vault
+from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import InvalidInvocation
 from jackfield.journal.outcomes import KEPT, REASONS, outcome_place, part_of
 
@@ -55,7 +56,7 @@ class Suppressions:
         self._database = database
         self._vault = vault
         self._workspace = workspace
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._note = note
 
     def among(self, recipients: Collection[str]) -> dict[str, str]:
@@ -113,7 +114,7 @@ class Suppressions:
 
     @property
     def _lasting(self) -> dict[str, Any]:
-        return {"workspace": self._workspace, "since": self._clock.time() - KEPT}
+        return {"workspace": self._workspace, "since": self._time.now() - KEPT}
 
     def _shown(self, row: Any) -> dict[str, Any]:
         shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))

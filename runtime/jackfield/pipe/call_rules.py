@@ -98,7 +98,7 @@ def is_guarded(settings: Settings, connection: str | None, action: ActionManifes
     if guard is None:
         return False
     if "paused" in guard and action.effect != "read":
-        figures = ", ".join(f"{guard['paused'].get(noun, 0)} {noun}" for noun in ("bounces", "complaints", "messages"))
+        figures = settings.figures(guard["paused"])
         hint = "Nothing was sent. Find out why; who controls the workspace resumes the connection by setting its guard again."
         raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{connection}' ({figures})", hint=hint)
     return bool(guard.get("refuse", True))

@@ -7,27 +7,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput, NotAllowed
-from jackfield.invocation.provider_ids import Places, marked_places
+from jackfield.invocation.provider_ids import Places
 from jackfield.journal.suppressions import Suppressions
 from jackfield.json_tools.pointers import pointer
 from jackfield.schema.mailboxes import split_mailboxes
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage
-    from jackfield.manifest import ActionManifest
     from jackfield.pipe.evidence import Means
+    from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 _SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is suppressed: a message to it drew a complaint"}
 
 
-async def refuse_suppressed(action: ActionManifest, inputs: Mapping[str, Any], run: Run, storage: Storage, means: Means) -> None:
+async def refuse_suppressed(plan: Plan, inputs: Mapping[str, Any], run: Run, storage: Storage, means: Means) -> None:
     """Refuse a call whose valid inputs have suppressed recipients, or none where the action declares them: then they cannot be compared.
 
     :raises NotAllowed: with the place of each of these recipients.
     :raises InvalidInput: if the recipients are not in the inputs.
     """
-    places = marked_places(action.inputs, "recipient")
+    places = plan.recipients
     given = [*_recipients(inputs, places)]
     if places and not given:
         fault = Detail(pointer(places[0][0]), "give the recipients here: the connection's guard compares them with those suppressed")

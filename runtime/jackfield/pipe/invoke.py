@@ -146,7 +146,7 @@ class Pipeline:
         if run.is_guarded:
             from jackfield.pipe.guarding import refuse_suppressed
 
-            await refuse_suppressed(plan.action, inputs, run, self.access.storage, self.means)
+            await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
         attempts = run.attempts = Attempts(run, plan, values, inputs, None if plan.target is None else plan.opening(), self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)

@@ -62,8 +62,8 @@ class Plan(SecretHolder):
     """
 
     __slots__ = (
-        "_inputs", "_judge", "_opener", "_opening", "_schemas", "_secrets", "action", "brought", "code", "connector", "fills", "is_loaded",
-        "key", "manifest", "references", "reports", "target", "waived",
+        "_inputs", "_judge", "_opener", "_opening", "_recipients", "_schemas", "_secrets", "action", "brought", "code", "connector",
+        "fills", "is_loaded", "key", "manifest", "references", "reports", "target", "waived",
     )  # fmt: skip
     connector: LoadedConnector
     code: Action
@@ -82,6 +82,14 @@ class Plan(SecretHolder):
         self._judge: CompiledSchema | None = None
         self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
+        self._recipients: Places | None = None
+
+    @property
+    def recipients(self) -> Places:
+        """Places in the inputs of those to whom something is sent."""
+        if self._recipients is None:
+            self._recipients = marked_places(self.action.inputs, "recipient")
+        return self._recipients
 
     @property
     def inputs(self) -> CompiledSchema:

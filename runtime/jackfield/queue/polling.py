@@ -41,9 +41,11 @@ class Polling:
 
         :raises JackfieldError: if the provider refuses or fails.
         """
+        from jackfield.connector.triggers import Since
+
         mark, since, is_new = self._found.checkpoint(self._vault), content.since, False
         for _ in range(_PAGES):
-            page: Polled | None = self._page(trigger, since, mark, self._due.time.now())
+            page: Polled | None = self._page(trigger, Since(since, mark, self._due.time.now()))
             if page is None:
                 if is_new:
                     raise Unavailable("the provider calls a new checkpoint too old")
@@ -57,12 +59,12 @@ class Polling:
                 return False
         return True
 
-    def _page(self, trigger: Trigger, *place: Any) -> Any:
+    def _page(self, trigger: Trigger, place: Any) -> Any:
         """Read one page, of a list or of what is new since; return None if the provider does not know its place any more."""
-        from jackfield.connector.triggers import Gone, Since
+        from jackfield.connector.triggers import Gone
 
         try:
-            return self._over(_reading(trigger, *place if trigger.compares else (Since(*place),)))
+            return self._over(_reading(trigger, place))
         except Gone:
             return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.access.settings import MESSAGES, RATES
+from jackfield.access.settings import MESSAGES, RATES, Settings
 from jackfield.clock import moment
 from jackfield.journal.suppressions import Suppressions, UnknownSuppression
 from jackfield.management.suppressions import audited_suppressions
@@ -34,7 +34,6 @@ def guard_card(request: PageRequest, name: str) -> Markup | None:
 
 
 def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Markup:
-    figures = ", ".join(f"{paused.get(noun, 0):,} {noun}" for noun in (*RATES.values(), "messages"))
     when = _at(request, str(paused["at"]))
     resume: Node = h.p("Only the operator can resume it.")
     if request.operator:
@@ -42,7 +41,7 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
             h.p("Find out why before you resume it: counting begins anew."),
             form(request, f"/connections/{name}/guard", h.button("Resume")),
         ]
-    return notice(h.p(h.strong("Paused "), when, f": {figures}. Only reads go over this connection."), resume, tone="bad")
+    return notice(h.p(h.strong("Paused "), when, f": {Settings.figures(paused)}. Only reads go over this connection."), resume, tone="bad")
 
 
 def resumed(request: PageRequest) -> Response:
