@@ -177,7 +177,10 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         from jackfield.management.connections import ManagedConnections
 
         catalog, audit = self.catalog.for_audience(audience), self._audit if self.storage.enabled else None
-        found = ManagedConnections(self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
+        found = ManagedConnections(
+            self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer,
+            lambda name, to: self.access.workspaces.rename_guard(self.workspace, name, to),
+        )  # fmt: skip
         if not authorizer.is_bound:
             self._managed[audience] = found
         return found

@@ -138,3 +138,19 @@ def test_a_suppression_is_of_one_workspace_and_ends(tmp_path: Path, database_url
         with jackfield.storage.database.read() as transaction:
             stored = transaction.execute("SELECT * FROM outcomes WHERE workspace = :workspace", {"workspace": "other"})
         assert "theirs" not in repr([[getattr(row, name) for name in ("reference", "part", "sealed")] for row in stored])
+
+
+def test_a_guard_follows_a_connection_that_is_renamed(tmp_path: Path, database_url: str) -> None:
+    """A paused connection stays paused under its new name, and an error says by what; suppressed recipients are refused there."""
+    with _opened(tmp_path, database_url, hall={}) as jackfield:
+        jackfield.connections.add("hall", "texts/token", {"token": "a-secret-4711"}, test=False)
+        _tell(jackfield, "+49 170 1", jackfield.clock.time())
+        jackfield.connections.rename("hall", "cellar")
+        assert _places(_send(jackfield, "cellar", to="+49 170 1")) == ["/to"]
+        paused = {"at": "2030-01-01T00:00:00Z", "bounces": 1200, "complaints": 0, "messages": 10_000}
+        jackfield.access.workspaces.set("default", {"guards": {"cellar": {"paused": paused}}})
+        jackfield.connections.rename("cellar", "attic")
+        error = _send(jackfield, "attic", to="+49 170 2").error
+        assert error is not None
+        assert "(1,200 bounces, 0 complaints, 10,000 messages)" in error.message
+        assert set(jackfield.access.settings.guards) == {"attic"}

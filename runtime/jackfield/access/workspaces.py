@@ -166,6 +166,15 @@ class Workspaces:
         changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
         changes = self._dated(changes)
         self._vault.prepare(name)
+        return self._set(name, changes)
+
+    def rename_guard(self, name: str, connection: str, to: str) -> None:
+        """Let the guard of a connection follow it to its new name, in the transaction that renames it: a paused one stays paused."""
+        guard = self.find(name).settings.guards.get(connection)
+        if guard is not None:
+            self._set(name, {"guards": {connection: None, to: guard}})
+
+    def _set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         for _ in range(_TRIES):
             if self._try_to_set(name, changes):
                 return self.find(name)

@@ -64,8 +64,10 @@ class ManagedConnections:
         clock: Clock,
         audit: Callable[[Actor], Audit] | None = None,
         authorizer: Authorizer = UNBOUND,
+        rename_guard: Callable[[str, str], None] = lambda _name, _to: None,
     ) -> None:
         self.known = known
+        self._rename_guard = rename_guard
         self._visible = VisibleConnections(known, catalog, authorizer)
         self.kinds = self._visible.kinds
         self._catalog = catalog
@@ -220,7 +222,8 @@ class ManagedConnections:
         return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection and return it under its new name. Its subscriptions follow; what else names it does not.
+        """Rename a stored connection and return it under its new name. Its subscriptions and its guard follow; what else
+        names it does not.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -413,6 +416,8 @@ class ManagedConnections:
                 open_audit(actor).append(transaction, event, f"connection:{name}", details)
             if store is not None:
                 look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
+            if renamed is not None:
+                self._rename_guard(name, renamed)
             further(transaction)
 
         return also
