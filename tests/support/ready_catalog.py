@@ -14,7 +14,7 @@ import pickle
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, lru_cache, wraps
 from pathlib import Path
@@ -31,6 +31,7 @@ from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.index import make
 from jackfield.catalog.index_file import IndexFile
 from jackfield.catalog.indexed import read_manifest
+from jackfield.catalog.offers import OfferedCatalog
 from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
 from jackfield.manifest import Manifest
@@ -61,6 +62,7 @@ def parts_kept(folder: Path) -> Iterator[None]:
         stack.enter_context(mock.patch.object(installed, "_package_folders", _folders))
         stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
         stack.enter_context(mock.patch.object(index, "_table", _kept_tables()))
+        stack.enter_context(mock.patch.object(OfferedCatalog, "_virtual_with_type", _kept_types()))
         if (loaders := sys.modules.get("botocore.loaders")) is not None:  # a test of this run has imported it
             stack.enter_context(mock.patch.object(loaders.JSONFileLoader, "load_file", _kept_models(loaders)))
         yield
@@ -187,6 +189,25 @@ def _kept_tables() -> Any:
         return kept[about][0]
 
     return table
+
+
+def _kept_types() -> Any:
+    """Keep the 400 manifests of one source that take connections of a type, as long as it has the same services and offers."""
+    find = OfferedCatalog._virtual_with_type
+    kept: dict[tuple[Any, ...], list[Manifest]] = {}
+
+    def found(catalog: OfferedCatalog, name: str) -> Sequence[Manifest]:
+        now, source = catalog._now, catalog._offering.source
+        if "." in name.partition("/")[0] or name in now.by_type or not now.offers:
+            return find(catalog, name)
+        about = name, repr(now.offers), *((type(source(key)), source(key).stamp(), tuple(source(key).keys())) for key in now.offers)
+        if about in kept:
+            now.by_type[name] = kept[about]
+        elif manifests := find(catalog, name):
+            kept[about] = [*manifests]
+        return find(catalog, name)
+
+    return found
 
 
 def _compiled(schema: Mapping[str, Any], *, noun: str = "input") -> CompiledSchema:
