@@ -22,6 +22,8 @@ from jackfield_isolation import boot
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "tests" / "isolation" / "connectors"
 """Sources of the connectors that are installed."""
+_DESCRIBED: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
+"""Manifests by the module's name, its source and its dependencies."""
 compileall.compile_dir(Path(boot.__file__).parent, maxlevels=0, quiet=2)  # else each child would, which keeps nothing
 
 
@@ -34,7 +36,10 @@ def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Ma
     for name, content in (files or {}).items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(content, encoding="utf-8")
-    (package / "connector.json").write_text(json.dumps(_described(site, package.name)), encoding="utf-8")
+    written = package.name, source, tuple(sorted((files or {}).items()))
+    if written not in _DESCRIBED:
+        _DESCRIBED[written] = json.dumps(_described(site, package.name))
+    (package / "connector.json").write_text(_DESCRIBED[written], encoding="utf-8")
     receipt = {
         "key": key, "version": version, "name": f"jackfield-{key}", "entryPoint": f"{package.name}:connector", "paths": ["site-packages"],
     }  # fmt: skip

@@ -135,6 +135,8 @@ class SmtpServer:
         self._stop = asyncio.Event()
         factory = self._talk
         server = await self._loop.create_server(factory, *self._address, ssl=self._context if self._tls else None)
+        for listener in server.sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # a message need not be large to fill the buffers on its way
         self.port: int = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

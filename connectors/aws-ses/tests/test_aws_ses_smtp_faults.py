@@ -16,8 +16,8 @@ from smtp_server import CLOSE, CUT, DRIP, HANG, PASSWORD, USER, Fault, resolving
 
 RATE = "454 Throttling failure: Maximum sending rate exceeded."
 QUICK = 0.2
-LARGE = {"big.bin": {"data": "AAAA" * 4_000_000}}
-"""More than the buffers between client and server hold."""
+LARGE = {"big.bin": {"data": "AAAA" * 2_000_000}}
+"""More than the buffers between client and server hold: those of the client grow to 4 MiB."""
 
 
 def _failed(result: Result, code: str) -> dict[str, object]:
