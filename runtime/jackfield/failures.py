@@ -1,4 +1,4 @@
-"""Handling of any exception: undo and re-raise (``OnFailure``, ``OnInterrupt``), keep foreign code from ending its thread or task
+"""Handling of any exception: undo and re-raise (``OnFailure``), keep foreign code from ending its thread or task
 (``Contained``), or take what it raises as a value (``attempt``)."""
 
 from __future__ import annotations
@@ -32,16 +32,6 @@ class OnFailure:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            self._undo(*self._given)
-
-
-class OnInterrupt(OnFailure):
-    """Context manager that calls ``undo`` if the block is interrupted: by Ctrl-C, an exit, or the end of its generator or task."""
-
-    __slots__ = ()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and not isinstance(error, Exception):
             self._undo(*self._given)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from drawing import drawn
 from jackfield import Jackfield, redaction
-from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
+from jackfield.redaction.logs import LogRedaction, safe_exception_text
 from jackfield.redaction.redactor import Redactor, current_redactor, keep_in_force, put_in_force
 from plugboard import make_echo, plugged
 
@@ -234,24 +234,6 @@ def test_messages_of_our_own_stay() -> None:
     made = record(msg="a %s", args=("b",), pathname=redaction.__file__)
     assert vars(cleaned(made))["args"] == ("b",)
     assert cleaned(record(exc_info=chained(), pathname=redaction.__file__)).exc_info is None
-
-
-def test_sdk_loggers_are_quiet_below_warning(stream: Stream) -> None:
-    """Of marked loggers and those below them only warnings and worse pass, and others are unharmed."""
-    names = ["redaction.test.sdk"]
-    quiet_sdk_loggers(names)
-    quiet_sdk_loggers(names)
-    for name in ("redaction.test.sdk", "redaction.test.sdk.auth.deep", "redaction.test.sdkx", "redaction.test"):
-        logging.getLogger(name).info("info of %s", name)
-        logging.getLogger(name).warning("warning of %s", name)
-    assert stream.text.splitlines() == [
-        "WARNING warning of redaction.test.sdk",
-        "WARNING warning of redaction.test.sdk.auth.deep",
-        "INFO info of redaction.test.sdkx",
-        "WARNING warning of redaction.test.sdkx",
-        "INFO info of redaction.test",
-        "WARNING warning of redaction.test",
-    ]
 
 
 def test_secrets_are_in_force_while_their_holder_lives() -> None:

@@ -9,7 +9,6 @@ For a caller who sees a part of the journal, whose invocations no sum counts, th
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -120,11 +119,6 @@ def open_now(database: Database, workspace: str) -> Mapping[str, int]:
         running = transaction.execute(_RUNNING_NOW, values)[0].invocations
         dead = transaction.execute(_DEAD_NOW, values)[0].invocations
     return {"queued": found.get("queued", 0), "running": int(running), "in_doubt": found.get("in_doubt", 0), "dead": int(dead)}
-
-
-def bucket_of(seconds: float) -> int:
-    """Return the place of a duration in a histogram."""
-    return bisect_right(LIMITS, seconds)
 
 
 def estimated(histogram: Mapping[int, int], share: int) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from traceback import TracebackException
 from typing import Any
 
@@ -58,49 +58,16 @@ class LogRedaction(logging.Filter):
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
     formatter could print the exception's attributes and locals. The record is changed in place, so later handlers get the redacted one.
     Without secrets in force, records stay as they are.
-
-    Records below WARNING from loggers marked by ``quiet_sdk_loggers`` are dropped.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the record; return False to drop it."""
-        if record.levelno < logging.WARNING and _is_quiet(record.name):
-            return False
+        """Redact the record, and let it pass."""
         if record.pathname.startswith(_OURS) and not (record.exc_info or record.exc_text or record.stack_info):
             return True
         redactor = current_redactor()
         if redactor:
             _clean(record, redactor)
         return True
-
-
-def quiet_sdk_loggers(names: Iterable[str]) -> None:
-    """Mark third-party loggers, so that ``LogRedaction`` drops records below WARNING from them and their child loggers.
-
-    For SDKs whose debug logs contain tokens and whole messages. Other handlers are not affected. Marking is idempotent.
-    """
-    for name in names:
-        logging.getLogger(name).addFilter(_QUIET)
-
-
-class _Quiet(logging.Filter):
-    """Marker for quiet loggers. Accepts every record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 (the logging module's signature)
-        return True
-
-
-_QUIET = _Quiet()
-
-
-def _is_quiet(name: str) -> bool:
-    loggers = logging.Logger.manager.loggerDict  # getLogger would create a missing logger
-    while name:
-        found = loggers.get(name)
-        if isinstance(found, logging.Logger) and _QUIET in found.filters:
-            return True
-        name = name.rpartition(".")[0]
-    return False
 
 
 def _clean(record: logging.LogRecord, redactor: Redactor) -> None:
