@@ -30,7 +30,6 @@ from jackfield.journal.budgets import Budgets
 from jackfield.journal.instance import Instance
 from jackfield.journal.jobs import DueJobs
 from jackfield.journal.leadership import Leadership
-from jackfield.journal.outbox import Outbox
 from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.journal.upkeep import Upkeep
@@ -93,7 +92,6 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Queue: "what workers take from, for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",
-          Outbox: "what the dispatcher hands over, for every workspace",
           DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
           DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""

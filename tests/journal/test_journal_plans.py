@@ -14,7 +14,7 @@ from jackfield.database import Transaction, open_database
 from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal, Queue
-from jackfield.journal.outbox import Outbox
+from jackfield_celery.outbox import Outbox
 
 
 def drafted() -> Draft:

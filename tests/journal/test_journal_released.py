@@ -15,8 +15,8 @@ from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.journal import Queue
-from jackfield.journal.outbox import Outbox
 from jackfield.queue import RuntimePool
+from jackfield_celery.outbox import Outbox
 from nursery import connection, mail
 
 
@@ -98,7 +98,7 @@ _LEADS = """
 import os, sys
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
-from jackfield.journal.outbox import Outbox
+from jackfield_celery.outbox import Outbox
 assert Outbox(open_database(sys.argv[1]), SystemClock()).lead()
 os._exit(0)
 """

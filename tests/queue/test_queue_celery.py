@@ -17,10 +17,10 @@ from celery.worker import state
 from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
-from jackfield.journal.outbox import Outbox
 from jackfield.queue import Engine, check_queue
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import QUEUE, TASK, new_app
+from jackfield_celery.outbox import Outbox
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD
 from ports import free_port

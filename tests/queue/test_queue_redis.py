@@ -13,11 +13,11 @@ from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
 from jackfield.journal import Entry
-from jackfield.journal.outbox import Message, Outbox
 from jackfield.queue import Engine
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import new_app
 from jackfield_celery.dispatcher import Dispatcher
+from jackfield_celery.outbox import Message, Outbox
 from jackfield_celery.publisher import CeleryPublisher
 from redis_server import Redis
 

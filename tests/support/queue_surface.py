@@ -13,8 +13,8 @@ from corpus import Vector
 from jackfield import Jackfield
 from jackfield.errors import Unavailable
 from jackfield.journal import Queue
-from jackfield.journal.outbox import Message
 from jackfield_celery.broker import new_app
+from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.worker import Worker
 from rabbitmq import missing, process_node

@@ -16,12 +16,12 @@ from jackfield.fork import ProcessLocal
 from jackfield.invocation import Result
 from jackfield.journal import Claimed, Queue
 from jackfield.journal.instance import Instance
-from jackfield.journal.outbox import Message
 from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
 from jackfield_celery.broker import check, new_app
 from jackfield_celery.dispatcher import Dispatcher
+from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.worker import BusyError, Worker
 

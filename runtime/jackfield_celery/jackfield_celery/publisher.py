@@ -15,8 +15,8 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from jackfield.errors import Unavailable
-from jackfield.journal.outbox import Message
 from jackfield_celery.broker import QUEUE, TASK, queues
+from jackfield_celery.outbox import Message
 from jackfield_celery.transport import DEAD
 
 _LOG = logging.getLogger("jackfield.queue")

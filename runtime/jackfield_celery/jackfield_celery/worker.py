@@ -20,10 +20,10 @@ from kombu.asynchronous import set_event_loop
 from kombu.common import ignore_errors
 
 from jackfield.fork import ProcessLocal
-from jackfield.journal.outbox import Message as Delivery
 from jackfield.resources.threads import Threads
 from jackfield_celery.broker import QUEUE, TASK
 from jackfield_celery.control import Control
+from jackfield_celery.outbox import Message as Delivery
 from jackfield_celery.publisher import read_message
 from jackfield_celery.transport import DEAD
 
