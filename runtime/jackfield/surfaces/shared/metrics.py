@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,66 +33,41 @@ class Metrics:
         self._catalog = catalog
         self.registry = CollectorRegistry()
         self._children: dict[tuple[object, tuple[str | None, ...]], Any] = {}
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        running = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        latest = partial(Gauge, registry=self.registry, multiprocess_mode="mostrecent")
         labels = ("connector", "action", "status")
-        self.invocations = Counter("jackfield_invocations", "Invocations that ended.", labels, registry=self.registry)
-        self.seconds = Histogram(
-            "jackfield_invocation_seconds",
-            "Seconds from admission to the final outcome.",
-            labels[:2],
-            buckets=_BUCKETS,
-            registry=self.registry,
+        self.invocations = counter("jackfield_invocations", "Invocations that ended.", labels)
+        self.seconds = histogram(
+            "jackfield_invocation_seconds", "Seconds from admission to the final outcome.", labels[:2], buckets=_BUCKETS
         )
-        self.requests = Counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"), registry=self.registry)
-        self.running = Gauge(
-            "jackfield_invocations_running", "Invocations running now.", registry=self.registry, multiprocess_mode="livesum"
-        )
-        self.overdue = Gauge(
+        self.requests = counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"))
+        self.running = running("jackfield_invocations_running", "Invocations running now.")
+        self.overdue = running(
             "jackfield_actions_overdue",
             "Calls of actions that still run after their deadline: they block, and their invocations have ended.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
         )
-        self.leases = Counter(
-            "jackfield_credential_leases",
-            "Credentials requested from providers (STS sessions).",
-            ("outcome",),
-            registry=self.registry,
-        )
+        self.leases = counter("jackfield_credential_leases", "Credentials requested from providers (STS sessions).", ("outcome",))
         self._leased: dict[str, int] = {}
-        self.isolated = Gauge(
-            "jackfield_isolated_processes", "Processes of isolated connectors.", registry=self.registry, multiprocess_mode="livesum"
-        )
-        self.isolated_ends = Counter(
+        self.isolated = running("jackfield_isolated_processes", "Processes of isolated connectors.")
+        self.isolated_ends = counter(
             "jackfield_isolated_process_ends",
             "Processes of isolated connectors that ended by themselves, or were ended for what they did.",
             ("connector",),
-            registry=self.registry,
         )
         self._ended: dict[str, int] = {}
-        self.queued = Gauge(
-            "jackfield_queue_depth", "Queued invocations waiting for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
+        self.queued = latest("jackfield_queue_depth", "Queued invocations waiting for a worker.")
+        self.oldest = latest("jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.")
+        self.dead = latest("jackfield_queue_dead", "Dead invocations: given up after too many lost workers.")
+        self.schedules_late = latest(
+            "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest."
         )
-
-        self.oldest = Gauge(
-            "jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.",
-            registry=self.registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.dead = Gauge(
-            "jackfield_queue_dead", "Dead invocations: given up after too many lost workers.",
-            registry=self.registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.schedules_late = Gauge(
-            "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest.",
-            registry=self.registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.callbacks_failing = Gauge(
-            "jackfield_callbacks_failing", "Callbacks to which no delivery has succeeded since one failed an hour ago or earlier.",
-            registry=self.registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.revoked = Gauge(
-            "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked.",
-            registry=self.registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
+        self.callbacks_failing = latest(
+            "jackfield_callbacks_failing", "Callbacks to which no delivery has succeeded since one failed an hour ago or earlier."
+        )
+        self.revoked = latest(
+            "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked."
+        )
 
     def note_queue(self, database: Database, clock: Clock) -> None:
         """Read the figures of the queue, the schedules and the callbacks of all workspaces from the database, and set them."""
