@@ -18,8 +18,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".errors": ("InvocationFailed", "JackfieldError"),
-            ".invocation": ("Invocation", "Result"),
-            ".runtime": ("Jackfield",),
+            ".errors": "InvocationFailed JackfieldError",
+            ".invocation": "Invocation Result",
+            ".runtime": "Jackfield",
         },
     )

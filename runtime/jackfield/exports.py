@@ -4,16 +4,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 
-def exports(package: str, homes: Mapping[str, Iterable[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Build ``__getattr__`` and ``__dir__`` for ``package``.
 
-    ``homes`` maps each module to the names that it defines; a module that begins with a dot is relative to the package.
+    ``homes`` maps each module to the names that it defines, separated by spaces. A module that begins with a dot is relative to the
+    package.
     """
-    found_in = {name: home for home, names in homes.items() for name in names}
+    found_in = {name: home for home, names in homes.items() for name in names.split()}
 
     def find(name: str) -> Any:
         if name not in found_in:

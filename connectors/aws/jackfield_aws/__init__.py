@@ -46,14 +46,14 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".accounts": ("account_of_key",),
-            ".clients": ("AwsClients",),
-            ".certificate_connection": ("AwsRolesAnywhere",),
-            ".connection_types": ("ApiKeySecret", "AwsAssumeRole", "AwsDefault"),
-            ".errors": ("AWS_ERRORS", "AwsErrors"),
-            ".policies": ("identity_policy", "sender_address", "session_policy", "trust_policy"),
-            ".regions": ("REGION_EXPECTED", "REGION_PATTERN", "normal_region", "partition_of", "regions_for"),
-            ".rows": ("Row",),
-            ".version": ("VERSION",),
+            ".accounts": "account_of_key",
+            ".clients": "AwsClients",
+            ".certificate_connection": "AwsRolesAnywhere",
+            ".connection_types": "ApiKeySecret AwsAssumeRole AwsDefault",
+            ".errors": "AWS_ERRORS AwsErrors",
+            ".policies": "identity_policy sender_address session_policy trust_policy",
+            ".regions": "REGION_EXPECTED REGION_PATTERN normal_region partition_of regions_for",
+            ".rows": "Row",
+            ".version": "VERSION",
         },
     )

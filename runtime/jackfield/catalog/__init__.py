@@ -20,9 +20,9 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".discovery": ("EntryPoint", "entry_points"),
-            ".installed": ("Catalog", "Entry"),
-            ".found": ("Found",),
-            ".index": ("search",),
+            ".discovery": "EntryPoint entry_points",
+            ".installed": "Catalog Entry",
+            ".found": "Found",
+            ".index": "search",
         },
     )

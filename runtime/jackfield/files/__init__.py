@@ -17,9 +17,9 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".refusals": ("FileDamaged", "FileTooLarge", "NoRoom"),
-            ".sealing": ("SealedReader", "buffered"),
-            ".store": ("FileLimits", "Files"),
-            ".table": ("StoredFile",),
+            ".refusals": "FileDamaged FileTooLarge NoRoom",
+            ".sealing": "SealedReader buffered",
+            ".store": "FileLimits Files",
+            ".table": "StoredFile",
         },
     )

@@ -25,7 +25,10 @@ __all__ = ["MAX_DETAILS", "Checked", "CompiledSchema", "SchemaError", "compile_s
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
-        {".compiled": ("MAX_DETAILS", "Checked", "CompiledSchema"), ".json_types": ("SchemaError",)},
+        {
+            ".compiled": "MAX_DETAILS Checked CompiledSchema",
+            ".json_types": "SchemaError",
+        },
     )
 
 

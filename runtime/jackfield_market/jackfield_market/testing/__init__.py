@@ -42,12 +42,12 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".conformance": ("Conformance",),
-            ".fake_clock": ("FakeClock",),
-            ".harness": ("Harness", "open_project"),
-            ".loopback_provider": ("CLOSE", "DRIP", "HANG", "RESET", "Answer", "Provider", "Request", "refused", "throttled"),
-            ".recordings": ("RecordingMismatch",),
-            ".rules": ("ALL_RULES", "RULES", "judged", "not_applicable"),
-            ".subject": ("Rule", "Subject"),
+            ".conformance": "Conformance",
+            ".fake_clock": "FakeClock",
+            ".harness": "Harness open_project",
+            ".loopback_provider": "CLOSE DRIP HANG RESET Answer Provider Request refused throttled",
+            ".recordings": "RecordingMismatch",
+            ".rules": "ALL_RULES RULES judged not_applicable",
+            ".subject": "Rule Subject",
         },
     )
