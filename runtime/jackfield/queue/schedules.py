@@ -36,6 +36,7 @@ class WorkspaceSchedules:
     """Schedules of the runtime's workspace, limited to those whose calls the rules of the caller's token would allow.
 
     :raises InvalidInvocation: from the constructor, if there is no database.
+    :raises UnknownSchedule: from whatever names a schedule, if there is no visible one of this name.
     """
 
     def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor) -> None:
@@ -82,17 +83,11 @@ class WorkspaceSchedules:
         return [schedule.to_json() for schedule in found], more
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a schedule with its invocation, secrets masked, and its last slots.
-
-        :raises UnknownSchedule: if there is no visible one of this name.
-        """
+        """Return a schedule with its invocation, secrets masked, and its last slots."""
         return self._shown(self._find(name))
 
     def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of a schedule's slots that are past, newest first, and the cursor of the next page.
-
-        :raises UnknownSchedule: if there is no visible one of this name.
-        """
+        """Return a page of a schedule's slots that are past, newest first, and the cursor of the next page."""
         try:
             found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
         except ValueError:
@@ -101,10 +96,7 @@ class WorkspaceSchedules:
         return [slot.to_json() for slot in found[:limit]], more
 
     def next(self, name: str, count: int) -> list[dict[str, Any]]:
-        """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone.
-
-        :raises UnknownSchedule: if there is no visible one of this name.
-        """
+        """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone."""
         schedule = self._find(name)
         slots = islice(schedule.timing.slots(self._table.time.now()), count)
         return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
@@ -112,7 +104,6 @@ class WorkspaceSchedules:
     def pause(self, name: str) -> dict[str, Any]:
         """Run no slots until the schedule is resumed.
 
-        :raises UnknownSchedule: if there is no visible one of this name.
         :raises ScheduleExists: if it does not run any more.
         """
         return self._shown(self._table.pause(self._find(name)))
@@ -120,7 +111,6 @@ class WorkspaceSchedules:
     def resume(self, name: str) -> dict[str, Any]:
         """Run the slots that follow. A schedule that was stopped runs with the caller's rights from then on.
 
-        :raises UnknownSchedule: if there is no visible one of this name.
         :raises JackfieldError: if it has ended, or the caller may not run its invocation.
         """
         schedule = self._find(name)
@@ -132,16 +122,12 @@ class WorkspaceSchedules:
         return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
 
     def remove(self, name: str) -> None:
-        """Delete a schedule. What it has queued stays.
-
-        :raises UnknownSchedule: if there is no visible one of this name.
-        """
+        """Delete a schedule. What it has queued stays."""
         self._table.remove(self._find(name))
 
     def run(self, name: str) -> Result | str:
         """Queue the invocation of a schedule now, with the caller's rights; return its id. The schedule's times stay as they are.
 
-        :raises UnknownSchedule: if there is no visible one of this name.
         :raises JackfieldError: if the invocation is refused.
         """
         schedule, slot = self._find(name), self._table.time.now()

@@ -39,6 +39,7 @@ class WorkspaceSubscriptions:
     ``base`` is the address of the server that receives webhooks, "" if nobody has named it.
 
     :raises InvalidInvocation: from the constructor, if there is no database.
+    :raises UnknownSubscription: from whatever names a subscription, if there is no visible one of this name.
     """
 
     def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor, base: str = "") -> None:
@@ -89,48 +90,30 @@ class WorkspaceSubscriptions:
         return [one.to_json(now) for one in found], more
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint."""
         return self._shown(self._find(name))
 
     def disable(self, name: str) -> dict[str, Any]:
-        """Receive and poll nothing more, at once. A process removes the registration at the provider.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Receive and poll nothing more, at once. A process removes the registration at the provider."""
         return self._shown(self._set(name, "disabling", "disabled"))
 
     def enable(self, name: str) -> dict[str, Any]:
-        """Receive or poll again. A poll goes on where it was.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Receive or poll again. A poll goes on where it was."""
         return self._shown(self._set(name, "pending", "enabled"))
 
     def remove(self, name: str) -> None:
-        """Remove a subscription: it listens no more at once, and a process removes the registration at the provider. Its events stay.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Remove a subscription: it listens no more at once, and a process removes the registration at the provider. Its events stay."""
         self._set(name, "removing", "removed")
 
     def reset(self, name: str, since: str) -> dict[str, Any]:
-        """Forget the checkpoint of a poll, which begins again at a time.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Forget the checkpoint of a poll, which begins again at a time."""
         found = self._find(name)
         if not found.polls:
             raise _invalid("/from", f"'{name}' is a webhook, which has no checkpoint")
         return self._shown(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
 
     def samples(self, name: str) -> list[dict[str, Any]]:
-        """Return the samples of a subscription's trigger, as its events would be.
-
-        :raises UnknownSubscription: if there is no visible one of this name.
-        """
+        """Return the samples of a subscription's trigger, as its events would be."""
         found = self._find(name)
         _, trigger = self._trigger(f"{found.connector}/{found.trigger_key}")
         return [dict(example) for example in trigger.row.get("examples", ())]
