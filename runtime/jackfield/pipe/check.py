@@ -75,7 +75,7 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return _natively(plan, given)
     except InvalidInput as error:
-        from jackfield.connections.foreign.prismatic_forms import native_inputs
+        from jackfield.connections.foreign.prismatic import native_inputs
         from jackfield.pipe.flat_bodies import renamed
 
         refused = {detail.path.split("/")[1].replace("~1", "/").replace("~0", "~") for detail in error.details if "/" in detail.path}

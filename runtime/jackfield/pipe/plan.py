@@ -16,7 +16,6 @@ from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
-from jackfield.pipe.foreign_forms import translated
 from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
@@ -257,8 +256,10 @@ class Plans(ProcessLocal):
         try:
             found = Invocation.from_json(given)
         except InvalidInvocation:
+            from jackfield.connections.foreign.prismatic import native_invocation
+
             catalog = self._catalog.for_audience(run.caller.audience)
-            members = translated(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))
+            members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))
             if members is None:
                 raise
             found = Invocation.from_json(members)

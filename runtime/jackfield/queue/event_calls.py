@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
-from jackfield.connections.foreign.prismatic_forms import native_inputs
+from jackfield.connections.foreign.prismatic import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean
