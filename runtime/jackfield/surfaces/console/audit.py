@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 
 from starlette.responses import Response
 
@@ -58,11 +57,10 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     if entry.damage is not None:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
     about = entry.about
-    moment = datetime.fromisoformat(about["at"]).timestamp()
     given = {name: value for name, value in (about.get("details") or {}).items() if value not in (None, {}, [], _NO_RULES)}
     named = [h.strong(given.pop("name")), h.br()] if about["object"].startswith("token:") and given.get("name") else None
     details = h.code(json.dumps(given), class_="small") if given else ""
-    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), [named, h.code(about["object"])], details
+    return at(about["at"], request.now), _actor(about["actor"]), h.code(about["event"]), [named, h.code(about["object"])], details
 
 
 def _actor(actor: Mapping[str, str]) -> Node:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from jackfield.clock import moment
 from jackfield.connections.authorizations import find_workspace, unknown
 from jackfield.errors import JackfieldError
 from jackfield.markup import Markup, Node, codes, terms
@@ -51,14 +50,13 @@ def _told(state: Mapping[str, Any]) -> Node:
 def _facts(request: PageRequest, state: Mapping[str, Any]) -> Markup | None:
     if state["status"] == "none":
         return None
-    times = {name: moment(str(state[name]), request.now, -1, name) for name in ("grantedAt", "renewedAt")}
     scopes = codes(state["scopes"]) or "those that the provider grants by default"
     return terms(
         [
             ("Scopes", scopes),
-            ("Approved", at(times["grantedAt"], request.now, whole=True)),
+            ("Approved", at(state["grantedAt"], request.now, whole=True)),
             ("Connected by", state["grantedBy"] or None),
-            ("Tokens renewed", at(times["renewedAt"], request.now, whole=True)),
+            ("Tokens renewed", at(state["renewedAt"], request.now, whole=True)),
         ]
     )
 
@@ -125,11 +123,10 @@ def polled(request: PageRequest) -> Response:
 def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup:
     shown = h.a(found["url"], href=found["url"], target="_blank", rel="noopener noreferrer")
     address = f"/connections/{name}/authorization/{found['id']}"
-    until = moment(str(found["expiresAt"]), request.now, 1, "expiresAt")
     return h.div(
         h.p("On any device, open ", shown, " and enter this code:"),
         code_block(str(found["userCode"]), "Code", short=True),
-        h.p("It expires ", at(until, request.now), ".", class_="muted"),
+        h.p("It expires ", at(found["expiresAt"], request.now), ".", class_="muted"),
         _awaited(name, str(found["id"])),
         h.p(h.a("Check now", href=address)) if not request.partial else None,
         class_="stack",

@@ -85,14 +85,15 @@ def _sentence(message: str) -> str:
     return message[0].upper() + message[1:] if _WORD.fullmatch(word) and word != "jackfield" else message
 
 
-def at(moment: float | None, now: float, *, whole: bool = False) -> Markup:
-    """Show a time relative to now, with the absolute time as its title; ``whole`` shows both.
+def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup:
+    """Show a time, given in seconds since 1970 or in ISO 8601, relative to now, with the absolute time as its title; ``whole`` shows both.
 
     The time is in UTC until the page's script converts it to the reader's time zone, as in charts and their tables.
     """
     if moment is None:
         return h.span("never", class_="muted")
-    when, span = datetime.fromtimestamp(moment, UTC), ago(moment, now)
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+    span = ago(when.timestamp(), now)
     shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
     stamp = when.isoformat(timespec="milliseconds")
     if whole:

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.clock import moment
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError, UnknownConnector
@@ -165,10 +164,9 @@ def _serves(kind: Kind | None) -> Node:
 def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
     """Render the last test step by step, with a hint for each failed step."""
     last: Mapping[str, Any] = row.get("lastTest") or {}
-    when = moment(str(last["at"]), request.now, -1, "at") if last.get("at") else None
     steps = [_step(item, external_id) for item in last.get("steps", ())]
     untested = h.p("Not tested yet. A test signs in and makes read-only requests.")
-    status_line = h.p("Tested ", at(when, request.now), class_="muted") if last else untested
+    status_line = h.p("Tested ", at(last.get("at"), request.now), class_="muted") if last else untested
     button = h.button("Test", class_="primary", disabled=not request.may("invoke"))
     busy = h.span("Testing…", class_="busy-note", role="status")
     test = form(request, f"/connections/{row['name']}/test", button, busy, into="#test", swap="outerHTML")

@@ -10,10 +10,9 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.catalog import Entry
-from jackfield.manifest import Manifest
+from jackfield.manifest import ActionManifest, Manifest
 from jackfield.markup import Markup, table, terms
-from jackfield.surfaces.console.action_list import actions_listed
-from jackfield.surfaces.console.components import badge, choices, guide, h, heading, line, notice, outside, search, summary
+from jackfield.surfaces.console.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
 from jackfield.surfaces.console.marketplace import may_install
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
@@ -28,6 +27,16 @@ _USED = 24
 """Maximum number of connectors listed as in use."""
 _MOST = 1000
 _LONGEST_ICON = 20_000
+_PAGE = 200
+"""Actions of one page; up to so many are listed without a search."""
+_FEW = 20
+"""Actions up to which they are not offered by group."""
+_GROUPS = 60
+"""Groups that are offered, the largest first."""
+_FIRST_GROUPS = 12
+"""Groups that are shown at first."""
+_BY_WORDS = 1_000
+_DIGITS = 9
 
 
 def icon_of(manifest: Manifest) -> Markup:
@@ -177,7 +186,7 @@ def shown(request: PageRequest) -> Response:
         revoked_notices(request, manifest.key),
         facts,
         h.h2("Actions"),
-        actions_listed(request, manifest),
+        _actions(request, manifest),
         _types(request, manifest),
         head=title,
     )
@@ -199,3 +208,61 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
         setup = h.details(h.summary("Setup guide"), guide(kind.setup)) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")
+
+
+def _actions(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
+    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps those of a tag, ``?start=`` is the first row."""
+    actions, address = manifest.actions, f"/connectors/{manifest.key}"
+    is_long = len(actions) > _PAGE
+    words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
+    start = int(given) if given.isdecimal() and len(given) <= _DIGITS else 0
+    groups = {row.key: row.group for row in manifest.rows() if row.group}
+    found = _found_keys(request, manifest.key, words) if words else _by_use(request, manifest)
+    keys = [key for key in found if key in actions and (not group or groups.get(key) == group)]
+    following = start + _PAGE if len(keys) > start + _PAGE else None
+    kept = h.input(type="hidden", name="group", value=group) if group else None
+    return [
+        search(address, "Search actions", words, kept) if is_long else None,
+        _groups(address, words, group, groups) if len(actions) > _FEW else None,
+        h.p(f"{len(keys):,} of {len(actions):,} actions", class_="muted") if is_long or group else None,
+        _action_table(manifest.key, [actions[key] for key in keys[start : start + _PAGE]]),
+        more(address, "More actions", q=words, group=group, start=following),
+    ]
+
+
+def _found_keys(request: PageRequest, connector: str, words: str) -> list[str]:
+    rows, _ = found_actions(request.search, request.catalog, words, connector, None, 0, _BY_WORDS)
+    return [row.action for row in rows]
+
+
+def _by_use(request: PageRequest, manifest: Manifest) -> list[str]:
+    """List the keys of all actions: those that this workspace uses first, then in the connector's order."""
+    uses = request.uses
+    return sorted(manifest.actions, key=lambda key: -uses[manifest.key, key])
+
+
+def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Markup | None:
+    counted = Counter(groups.values()).most_common(_GROUPS)
+    if len(counted) <= 1:
+        return None
+    kept = {"q": words} if words else {}
+    whole = ("All groups", address if not kept else f"{address}?{urlencode(kept)}", not group)
+    rest = [(f"{name} ({count:,})", f"{address}?{urlencode({**kept, 'group': name})}", name == group) for name, count in counted]
+    few = choices("Groups of actions", [whole, *rest[:_FIRST_GROUPS]])
+    further = rest[_FIRST_GROUPS:]
+    if not further:
+        return few
+    opened = any(is_current for _, _, is_current in further)
+    return h.div(few, h.details(h.summary(f"{len(further)} more groups"), choices("More groups", further), open=opened), class_="groups")
+
+
+def _action_table(connector: str, actions: list[ActionManifest]) -> Markup:
+    rows = [
+        (
+            [h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.br(), h.code(action.key, class_="small")],
+            badge(action.rule_effect),
+            summary(action.description),
+        )
+        for action in actions
+    ]
+    return table("Actions", ("Action", "Effect", "Description"), rows, empty="No such action.", kind="rows actions-list")

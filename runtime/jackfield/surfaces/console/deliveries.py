@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -51,7 +50,7 @@ def shown(request: PageRequest) -> Response:
     ]  # fmt: skip
     rows = [
         (
-            at(datetime.fromisoformat(one["at"]).timestamp(), request.now), one.get("error", "taken"), one.get("status", "none"),
+            at(one["at"], request.now), one.get("error", "taken"), one.get("status", "none"),
             f"{one['durationMs']:,.0f} ms", h.code(one["answer"], class_="small") if "answer" in one else "none",
         )
         for one in reversed(found.log)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal, cast
 
 from starlette.responses import Response
@@ -186,7 +185,7 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
             [
                 ("Resolution", decision),
                 ("Resolved by", person(request, str(settled["by"]))),
-                ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), request.now, whole=True)),
+                ("Resolved", at(str(settled["at"]), request.now, whole=True)),
                 ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
             ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -40,7 +39,7 @@ def listed(request: PageRequest) -> Response:
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
-            _when(item), _moment(request, item["nextAt"]) if item["nextAt"] else item.get("reason", "never"),
+            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
         )
         for item in found
     ]  # fmt: skip
@@ -118,8 +117,4 @@ def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     reason = [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
     identifier = item.get("invocationId")
     link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
-    return [_moment(request, item["slot"]), several], [badge(item.get("status", item["outcome"])), reason], link
-
-
-def _moment(request: PageRequest, text: str) -> Node:
-    return at(datetime.fromisoformat(text).timestamp(), request.now)
+    return [at(item["slot"], request.now), several], [badge(item.get("status", item["outcome"])), reason], link

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -61,7 +60,7 @@ def listed(request: PageRequest) -> Response:
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"/subscriptions/{item['name']}"), [badge(item["status"]), _reason(item)],
-            h.code(item["trigger"]), item.get("connection", "none"), _moment(request, item.get("lastEventAt")),
+            h.code(item["trigger"]), item.get("connection", "none"), at(item.get("lastEventAt"), request.now),
         )
         for item in found
     ]  # fmt: skip
@@ -81,12 +80,12 @@ def shown(request: PageRequest) -> Response:
     trigger = _trigger(request, found)
     connection = found.get("connection")
     about: list[tuple[str, Node]] = [
-        ("Status", badge(found["status"])), ("Last success", _moment(request, found.get("lastSuccessAt"))),
-        ("Last event", _moment(request, found.get("lastEventAt"))), ("Trigger", h.code(found["trigger"])),
+        ("Status", badge(found["status"])), ("Last success", at(found.get("lastSuccessAt"), request.now)),
+        ("Last event", at(found.get("lastEventAt"), request.now)), ("Trigger", h.code(found["trigger"])),
         ("Connection", h.a(connection, href=f"/connections/{connection}") if connection else "none"),
         ("Polled every", f"{found['every']:g} s" if "every" in found else None),
-        ("Next poll", _moment(request, found["nextAt"]) if "nextAt" in found else None),
-        ("Renewed", _moment(request, found["renewAt"]) if "renewAt" in found else None),
+        ("Next poll", at(found["nextAt"], request.now) if "nextAt" in found else None),
+        ("Renewed", at(found["renewAt"], request.now) if "renewAt" in found else None),
         ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     cure = notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
@@ -218,7 +217,3 @@ def _checkpoint(request: PageRequest, found: Mapping[str, Any]) -> Node:
         into="#reset-outcome",
     )
     return card("Checkpoint", h.p("How far the poll has come."), shown, folded("Reset", reset))
-
-
-def _moment(request: PageRequest, text: str | None) -> Node:
-    return at(None if text is None else datetime.fromisoformat(text).timestamp(), request.now)

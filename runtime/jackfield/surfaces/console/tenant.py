@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from jackfield.access import DEFAULT, Workspace
 from jackfield.access.settings import LIMITS
-from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
@@ -162,9 +161,7 @@ def _connections(inside: PageRequest) -> Markup:
 
 
 def _connection(inside: PageRequest, row: dict[str, Any]) -> tuple[Node, ...]:
-    since = (
-        at(moment(str(row["since"]), inside.now, -1, "since"), inside.now) if row.get("since") else h.span("never tested", class_="muted")
-    )
+    since = at(row["since"], inside.now) if row.get("since") else h.span("never tested", class_="muted")
     return h.strong(row["name"]), badge(str(row["status"])), account_of(row), h.code(row["type"]), since, row.get("hint") or ""
 
 

@@ -1,4 +1,4 @@
-"""``/v1/invocations``: run, queue, look up, cancel, resolve."""
+"""``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.clock import moment
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
+from jackfield.journal.queue_stats import NAMES, queue_stats
+from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.http.outlasting import outlasting, patiently, queues
@@ -154,15 +156,15 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}``."""
-    return answer((await visible_entry(request, server, identity)).to_json())
+    return answer((await _visible_entry(request, server, identity)).to_json())
 
 
 async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/cancel``."""
-    await visible_entry(request, server, identity)
+    await _visible_entry(request, server, identity)
     runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
     done = await server.briefly(lambda: runtime.cancel(identifier))
-    entry = await visible_entry(request, server, identity)
+    entry = await _visible_entry(request, server, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
     return answer(entry.to_json(), 202)
@@ -173,13 +175,34 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
     outcome = (await members_of(request, {"as"}))["as"]
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
-    await visible_entry(request, server, identity)
+    await _visible_entry(request, server, identity)
     journal = await _journal(server, identity)
     try:
         entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(entry.to_json())
+
+
+async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
+    if identity.rules:
+        raise Problem(403, "this needs a token without rules")
+    await _journal(server, identity)
+    found = await server.briefly(lambda: queue_stats(server.storage.database, server.clock))
+    return answer(found.get(identity.workspace, {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}))
+
+
+async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/redrive``."""
+    entry = await _visible_entry(request, server, identity)
+    letters = audited_dead_letters(server.storage.database, identity.workspace, server.clock, identity.actor)
+    try:
+        await server.briefly(lambda: letters.redrive(entry.id))
+    except (InvalidInvocation, IdempotencyConflict) as error:
+        raise of_error(error, 409) from None
+    server.wake()
+    return answer((await _visible_entry(request, server, identity)).to_json(), 202)
 
 
 async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
@@ -189,7 +212,7 @@ async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
     return await server.briefly(lambda: runtime.journal_of(identity.caller))
 
 
-async def visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+async def _visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
     """Return the entry that the path names.
 
     :raises Problem: 404 if there is none that the caller may see.

@@ -35,13 +35,9 @@ def shapes() -> dict[str, Json]:
     }
     for item in (
         "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
-        "Suppression", "Token", "Workspace",
+        "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot", "NextSlot", "Subscription",
     ):  # fmt: skip
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
-    for item in ("Installation", "Available", "Outdated"):
-        found[f"{item}List"] = _list(f"#/components/schemas/{item}")
-    for item in ("Schedule", "Slot", "NextSlot", "Subscription"):
-        found[f"{item}List"] = _list(f"#/components/schemas/{item}")
     found["SampleList"] = _object(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}})  # all in one
     found["FileList"] = _list("#/components/schemas/StoredFile")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")

@@ -20,7 +20,6 @@ from jackfield.surfaces.http import (
     invocations,
     openapi,
     probes,
-    queue,
     schedules,
     subscriptions,
     suppressions,
@@ -111,12 +110,12 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
     ),
     Operation(
-        "POST", "/v1/invocations/{id}/redrive", queue.redrive, "manage", "redriveInvocation",
+        "POST", "/v1/invocations/{id}/redrive", invocations.redrive, "manage", "redriveInvocation",
         "Queue a dead invocation again, with a fresh count of deliveries.",
         {202: "Entry"}, problems=(404, 409),
     ),
     Operation(
-        "GET", "/v1/queue", queue.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
+        "GET", "/v1/queue", invocations.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
     ),
     Operation(
         "GET", "/v1/events", events.listed, "read", "listEvents",
