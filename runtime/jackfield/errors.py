@@ -408,6 +408,13 @@ class InvocationFailed(Exception):
         return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} {has}"
 
 
+def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:
+    """Return the error for a package of an extra that is not installed; ``sentence`` says what needs it: "the server needs"."""
+    return InvalidInvocation(
+        f"{sentence} the extra '{extra}': the package '{package}' is not installed", hint=f"pip install 'jackfield[{extra}]'"
+    )
+
+
 _NEAR = 10
 """Limit of similar names that are examined for one that may be suggested."""
 

@@ -10,7 +10,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration
 from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.errors import JackfieldError, missing_extra
 from jackfield.local import keep_memory_private
 
 
@@ -44,9 +44,7 @@ def _serve(arguments: Namespace) -> None:
         try:
             from jackfield.surfaces.mcp.stdio import serve_stdio
         except ImportError as error:
-            raise InvalidInvocation(
-                f"MCP needs the extra 'mcp': the package '{error.name}' is not installed", hint="pip install 'jackfield[mcp]'"
-            ) from None
+            raise missing_extra("MCP needs", "mcp", error.name) from None
         check_connection_files(os.environ, jackfield.catalog)
         jackfield.open()
         serve_stdio(jackfield, arguments.tools, arguments.stop_within)

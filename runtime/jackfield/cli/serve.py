@@ -22,7 +22,7 @@ from jackfield.cli.starting import (
     require_connection_files,
 )
 from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.resources.storage import Storage
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         from jackfield.surfaces.http.server_process import check_settings, run
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
-        raise InvalidInvocation(
-            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
-        ) from None
+        raise missing_extra("the server needs", "server", error.name) from None
     jwt = None
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
@@ -171,8 +169,7 @@ def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
         return ()
     mount: Callable[..., Mount] | None = declared(_SURFACES, "dapr")
     if mount is None:
-        text = "--components needs the extra 'dapr': the package 'jackfield-dapr' is not installed"
-        raise InvalidInvocation(text, hint="pip install 'jackfield[dapr]'")
+        raise missing_extra("--components needs", "dapr", "jackfield-dapr")
     return (mount(arguments, local=settings.loopback and not settings.behind_proxy),)
 
 
@@ -190,8 +187,7 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         return None
     make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = declared(_SURFACES, "market")
     if make is None:
-        text = "installing from a catalogue needs the extra 'market': the package 'jackfield-market' is not installed"
-        raise InvalidInvocation(text, hint="pip install 'jackfield[market]'")
+        raise missing_extra("installing from a catalogue needs", "market", "jackfield-market")
     return make(sources, roots)
 
 

@@ -23,7 +23,7 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.resources.memory import save_memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.shared.metrics_folder import shared
@@ -105,10 +105,7 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
             try:
                 from jackfield.cli import worker_probes
             except ImportError as error:
-                raise InvalidInvocation(
-                    f"--health-port needs the extra 'server': the package '{error.name}' is not installed",
-                    hint="pip install 'jackfield[server]'",
-                ) from None
+                raise missing_extra("--health-port needs", "server", error.name) from None
             listener = stack.enter_context(worker_probes.listen(arguments.health_host, arguments.health_port))
             probe = partial(worker_probes.serve, listener, board, runtimes)
             announcement += f"; health on port {listener.getsockname()[1]}"

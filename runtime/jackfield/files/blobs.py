@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.files.refusals import FileDamaged, NoRoom
 from jackfield.local import home
 
@@ -80,8 +80,7 @@ def _in_s3(url: str, environment: Mapping[str, str]) -> Blobs:
     except ModuleNotFoundError as error:
         if error.name != "obstore":
             raise
-        text = "files in S3 need the extra 'files': the package 'obstore' is not installed"
-        raise InvalidInvocation(text, hint="pip install 'jackfield[files]'") from None
+        raise missing_extra("files in S3 need", "files", error.name) from None
     return S3Blobs.of(url, environment)
 
 

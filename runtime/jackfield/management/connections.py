@@ -53,6 +53,9 @@ class ManagedConnections:
     for callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an
     actor, which ``acting_as`` sets; it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed
     (``VisibleConnections``); the default allows everything.
+
+    :raises UnknownConnection: from whatever names a connection, if the caller sees none of that name.
+    :raises NotAllowed: from whatever tests or changes a connection, if rules forbid its use.
     """
 
     def __init__(
@@ -131,7 +134,6 @@ class ManagedConnections:
     def show(self, name: str) -> dict[str, Any]:
         """Return a connection as JSON with masked secrets.
 
-        :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if two files define it.
         """
         if self.known.in_files(name) is not None:
@@ -204,10 +206,8 @@ class ManagedConnections:
         """Replace the values of a stored connection. Omitted secrets, and values sent back masked, stay unchanged; a secret
         given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict.
 
-        :raises UnknownConnection: if there is none with that name.
         :raises VersionConflict: if it was changed in the meantime.
         :raises InvalidConnection: as ``add`` does.
-        :raises NotAllowed: if rules forbid the use of the connection.
         """
         self.require(name)
         store = self._store()
@@ -249,9 +249,7 @@ class ManagedConnections:
         """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed. Its
         subscriptions are paused, and a process tells the provider.
 
-        :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file.
-        :raises NotAllowed: if rules forbid the use of the connection.
         """
         self.require(name)
         store = self._store()
@@ -268,9 +266,7 @@ class ManagedConnections:
         """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the
         connection with it.
 
-        :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if its values break its type's schema, or a secret cannot be read.
-        :raises NotAllowed: if rules forbid the use of the connection.
         """
         self.require(name)
         stored, catalog = self.known.find(name), self._visible.catalog_for(name)
@@ -348,7 +344,6 @@ class ManagedConnections:
         ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
         allows every address.
 
-        :raises UnknownConnection: if there is no such connection.
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
         :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
@@ -374,7 +369,6 @@ class ManagedConnections:
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.
 
-        :raises UnknownConnection: if there is no such connection.
         :raises InvalidConnection: if the reference cannot be read.
         """
         return external_id(self.find(name), self._catalog, self._opening, self._targets)

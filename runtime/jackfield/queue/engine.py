@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from jackfield.catalog.loading import declared
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, missing_extra
 from jackfield.queue.local import LocalEngine
 from jackfield.resources.storage import NONE, database_url, secret_url
 
@@ -86,9 +86,7 @@ def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:
         )
     found: BrokerEngines | None = declared(_ENGINES, "celery")
     if found is None:
-        raise InvalidInvocation(
-            f"{VARIABLE} needs the extra 'celery': the package 'jackfield-celery' is not installed", hint="pip install 'jackfield[celery]'"
-        )
+        raise missing_extra(f"{VARIABLE} needs", "celery", "jackfield-celery")
     return found
 
 

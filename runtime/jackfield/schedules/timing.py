@@ -15,7 +15,7 @@ from typing import Any
 
 from jackfield.clock import iso, moment, seconds
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
 
 _KINDS = ("cron", "every", "at")
 _OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}
@@ -127,9 +127,7 @@ def _simulated(expression: str, start: datetime) -> Iterator[datetime]:
     try:
         from cronsim import CronSim, CronSimError
     except ImportError:
-        raise InvalidInvocation(
-            "schedules by cron need the extra 'server': the package 'cronsim' is not installed", hint="pip install 'jackfield[server]'"
-        ) from None
+        raise missing_extra("schedules by cron need", "server", "cronsim") from None
     try:
         return CronSim(expression, start)
     except CronSimError as error:
