@@ -83,7 +83,7 @@ class GrantTable:
         connection, row = self._read(identifier)
         if row is None or connection is None:
             return None
-        ended = row.reason or (None if self._opens(identifier, connection, row) else _CHANGED)
+        ended = row.reason or (None if self._intact(identifier, connection, row) else _CHANGED)
         return GrantState(tuple(json.loads(row.scopes)), ended, row.granted_at, row.granted_by, row.renewed_at)
 
     def find(self, identifier: str, name: str) -> Grant:
@@ -162,7 +162,8 @@ class GrantTable:
         """Change the row of ``used``, unless another process has replaced its tokens meanwhile, and set the connection's status."""
         with self._database.write() as transaction:
             connection, row = self._rows(transaction, identifier)
-            if connection is None or row is None or row.grant_id != used.id or not self._is(used, identifier, connection, row):
+            stored = None if connection is None or row is None else self._intact(identifier, connection, row)
+            if connection is None or row is None or stored is None or (stored.id, stored.value) != (used.id, used.value):
                 return
             place = {**self._place(identifier), "grant": used.id, "before": row.sealed}
             changed = transaction.change(statement, {**place, **values(connection)})
@@ -190,18 +191,12 @@ class GrantTable:
         found = json.loads(text)
         return Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
 
-    def _opens(self, identifier: str, connection: ConnectionRow, row: Row) -> bool:
+    def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant | None:
+        """Return the grant of a row; None if the connection was changed since."""
         try:
-            self._opened(identifier, connection, row)
+            return self._opened(identifier, connection, row)
         except SealBroken:
-            return False
-        return True
-
-    def _is(self, used: Grant, identifier: str, connection: ConnectionRow, row: Row) -> bool:
-        try:
-            return self._opened(identifier, connection, row).value == used.value
-        except SealBroken:
-            return False
+            return None
 
 
 class ConnectionGrants:

@@ -15,7 +15,7 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_y
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
-from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.manifest import ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
@@ -52,7 +52,6 @@ class Target(SecretHolder):
 def find_target(
     invocation: Invocation,
     manifest: Manifest,
-    action: ActionManifest,
     connections: Connections,
     targets: Targets,
     origin: Origin,
@@ -65,36 +64,8 @@ def find_target(
 
     :raises UnknownConnection: no such connection.
     :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
-    :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
+    :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector.
     """
-    target = _target(invocation, manifest, connections, targets, origin, authorizer, note)
-    if target is not None and target.kind.serves is not None:
-        check_serves(manifest, target.kind, action.key)
-    return target
-
-
-def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
-    """Check that connections of a type can serve an action.
-
-    :raises InvalidConnection: if they cannot.
-    """
-    if kind.serves is not None and not kind.can_serve(action):
-        fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
-        raise InvalidConnection(
-            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': {kind.serves.reason}",
-            hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
-        )
-
-
-def _target(
-    invocation: Invocation,
-    manifest: Manifest,
-    connections: Connections,
-    targets: Targets,
-    origin: Origin,
-    authorizer: Authorizer,
-    note: Callable[[str], object] | None,
-) -> Target | None:
     given = invocation.connection
     if given is None:
         return _only_target(invocation.action, manifest, connections, targets, authorizer, note)
@@ -114,6 +85,19 @@ def _target(
     values = check_values(kind, given.get("values") or {}, manifest, targets.schemas)
     chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
     return Target(None, kind, values, origin=origin, refers=_refers(values), chosen=chosen)
+
+
+def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
+    """Check that connections of a type can serve an action.
+
+    :raises InvalidConnection: if they cannot.
+    """
+    if kind.serves is not None and not kind.can_serve(action):
+        fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
+        raise InvalidConnection(
+            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': {kind.serves.reason}",
+            hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
+        )
 
 
 def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.invocation.provider_ids import marked_places
-from jackfield.pipe.admit import find_target
+from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
@@ -313,8 +313,10 @@ class Plans(ProcessLocal):
         if record is not None:
             record.found(manifest, action)
         require_call(invocation, manifest, action, authorizer, note)
-        find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
+        find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
+        if target is not None and target.kind.serves is not None:
+            check_serves(manifest, target.kind, action.key)
         return self._of(manifest, action, target)
 
     def _sees(self, caller: Caller, entry: Entry) -> bool:

@@ -47,7 +47,7 @@ from jackfield.surfaces.console.components import fault_of, h, heading
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.console.sign_in import ConsoleSessions
-from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.cookies import csrf_token, same_token
 from jackfield.surfaces.shared.files import download
 from jackfield.surfaces.shared.problem import Problem
@@ -197,8 +197,6 @@ async def _with_form(page_request: PageRequest, secret: str, function: Endpoint)
     if function not in _STREAMED:
         try:
             form = await read_form(request, page_request.server.settings.max_body, _MOST_FIELDS)
-        except TooLarge as error:
-            raise Problem(413, str(error), {"Connection": "close"}) from None
         except ValueError:
             raise Problem(400, "the form cannot be read") from None
     given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")

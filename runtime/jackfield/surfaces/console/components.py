@@ -202,6 +202,12 @@ def form(
     return h.form(csrf_field(request.csrf), *content, method="post", action=address, **partly, **attributes)
 
 
+def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str, str]]) -> Markup:
+    """Render a button for each step that can be taken at ``address``: its path, its title and its tone."""
+    buttons = [form(request, f"{address}/{step}", h.button(title, class_=f"quiet {tone}")) for step, title, tone in offered]
+    return h.div(buttons, class_="actions")
+
+
 def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
     """Render a labelled control, which must have the id ``name`` and, with a hint, be described by ``name-hint``."""
     below = h.p(hint, class_="hint", id=f"{name}-hint") if hint is not None else None

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.connect_view import View, locale_of
 from jackfield.surfaces.console.plain_form import read
-from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.connect import SESSION, session_of, sweep
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.shared.prefix import CALLBACK
@@ -54,8 +54,6 @@ class _ConnectPages:
             if form:
                 try:
                     request.state.form = await read_form(request, form, _MOST_FIELDS)
-                except TooLarge as error:
-                    raise Problem(413, str(error), {"Connection": "close"}) from None
                 except ValueError:
                     raise Problem(400, "the form cannot be read") from None
             await self._server.indexed()

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from jackfield.invocation import Result
 from jackfield.markup import Node, table, terms
 from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield.surfaces.console.components import at, badge, card, code_block, done_notice, form, h, more
+from jackfield.surfaces.console.components import at, badge, card, code_block, done_notice, h, more, steps
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.problem import Problem
@@ -99,10 +99,7 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
         elif found["status"] in ("paused", "stopped"):
             offered.append(("resume", "Resume", ""))
         offered.append(("removal", "Remove", "danger"))
-    buttons = [
-        form(request, f"/schedules/{found['name']}/{step}", h.button(title, class_=f"quiet {tone}")) for step, title, tone in offered
-    ]
-    return h.div(buttons, class_="actions") if buttons else None
+    return steps(request, f"/schedules/{found['name']}", offered) if offered else None
 
 
 def _when(item: Mapping[str, Any]) -> Node:

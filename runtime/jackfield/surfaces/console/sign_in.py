@@ -22,7 +22,7 @@ from jackfield.markup import Markup
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.components import csrf_field, fault_of, h, text_field
 from jackfield.surfaces.console.shell import LOGO, document, secured
-from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.prefix import below_prefix
@@ -170,8 +170,6 @@ def _with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Call
     async def endpoint(request: Request) -> Response:
         try:
             return await function(request)
-        except TooLarge as error:
-            raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
             whole = document(
                 "Service unavailable", h.main(h.h1("Service unavailable"), fault_of(error.message, error.hint), class_="alone")

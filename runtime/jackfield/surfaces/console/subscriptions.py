@@ -28,6 +28,7 @@ from jackfield.surfaces.console.components import (
     live,
     more,
     notice,
+    steps,
     text_field,
 )
 from jackfield.surfaces.console.page_request import PageRequest
@@ -166,11 +167,7 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
     if not request.may("manage"):
         return None
     step, title = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
-    offered = [(step, title, ""), ("removal", "Remove", "danger")]
-    address = f"/subscriptions/{found['name']}"
-    return h.div(
-        [form(request, f"{address}/{step}", h.button(title, class_=f"quiet {tone}")) for step, title, tone in offered], class_="actions"
-    )
+    return steps(request, f"/subscriptions/{found['name']}", [(step, title, ""), ("removal", "Remove", "danger")])
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:

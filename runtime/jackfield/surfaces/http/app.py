@@ -18,7 +18,6 @@ from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
 from jackfield.surfaces.http.outlasting import patiently
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
-from jackfield.surfaces.shared.body import TooLarge
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import Mount, Operation
 from jackfield.surfaces.shared.prefix import Prefixed
@@ -108,8 +107,6 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             await limits.judge(request, name, workspace, identity.limits, server.briefly, lambda: server.storage.database)
             with limits.running(name, workspace, identity.limits):
                 return await operation.endpoint(request, server, identity)
-        except TooLarge as error:
-            raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
             raise of_error(error) from None
 

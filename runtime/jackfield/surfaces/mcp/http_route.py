@@ -11,20 +11,19 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from jackfield.errors import Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.mcp.progress_stream import with_progress
 from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
     from jackfield.surfaces.mcp.tool_call import Send
 
+_STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Header fields by which proxies pass events on as they come."""
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 _SMALL = 64 * 1024
@@ -74,7 +75,7 @@ class Door:
             return Response(status_code=202)
         call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE)
         if _TOKEN in body and call.takes_progress():
-            return await with_progress(request, call.cancelled, lambda send: call.answered(exchange, body, send))
+            return await _with_progress(request, call.cancelled, lambda send: call.answered(exchange, body, send))
         with cancelling(request, call.cancelled):
             found = await call.answered(exchange, body)
         headers = dict(found.headers)
@@ -217,3 +218,33 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
     if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
         return None
     return identity.workspace, identity.id, session, identifier
+
+
+async def _with_progress(request: Request, cancelled: threading.Event, begin: Callable[[Send], Awaitable[Answer]]) -> Response:
+    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before. ``cancelled`` is set when the
+    client disconnects."""
+    messages: asyncio.Queue[bytes | None] = asyncio.Queue()
+    with ExitStack() as watching:
+        watching.enter_context(cancelling(request, cancelled))
+        answering = asyncio.ensure_future(begin(messages.put_nowait))
+        answering.add_done_callback(lambda _ended: messages.put_nowait(None))
+        first = await messages.get()
+        if first is not None:
+            return StreamingResponse(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
+    found = await answering
+    return Response(found.body, found.status, dict(found.headers))
+
+
+async def _events(
+    first: bytes, messages: asyncio.Queue[bytes | None], answering: asyncio.Future[Answer], watching: ExitStack
+) -> AsyncIterator[bytes]:
+    message: bytes | None = first
+    with watching:
+        while message is not None:
+            yield _event(message)
+            message = await messages.get()
+        yield _event((await answering).body)
+
+
+def _event(message: bytes) -> bytes:
+    return b"event: message\ndata: %s\n\n" % message

@@ -31,12 +31,11 @@ ALWAYS_FITS = 64 * 1024
 """Size in bytes up to which a body needs no room in the quota."""
 
 
-class TooLarge(Exception):
-    """A body over the limit of ``limit`` bytes."""
+class TooLarge(Problem):
+    """A body over the limit of ``limit`` bytes; what is left of it is not read."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than {limit:,} bytes")
-        self.limit = limit
+        super().__init__(413, f"the body is larger than {limit:,} bytes", {"Connection": "close"})
 
 
 async def bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
