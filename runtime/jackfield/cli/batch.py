@@ -1,10 +1,11 @@
-"""Concurrent invocations with Results in input order, in bounded memory."""
+"""Concurrent invocations with Results in input order, in bounded memory; and one, with its progress on stderr."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from jackfield.errors import Internal
 
@@ -119,6 +120,20 @@ def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> 
     if not found:
         raise _no_result()
     return found[0]
+
+
+class Following:
+    """Writer of a job's progress: one line each time it changes, called with each one that a wait has seen."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, progress: Mapping[str, Any]) -> None:
+        """Write the progress if it has changed."""
+        line = f"{progress['fraction']:.0%} {progress['text']}".rstrip()
+        if line != self._last:
+            self._last = line
+            sys.stderr.write(f"jackfield: {line}\n")
 
 
 def _no_result() -> Internal:

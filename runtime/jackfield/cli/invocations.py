@@ -11,8 +11,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.access.workspace_access import WorkspaceAccess
-from jackfield.cli.batch import run_one
-from jackfield.cli.following import Following
+from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.batch import run_one
+from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.local_files import STDIN, Files, changed, is_lines, read_inputs_file
 from jackfield.cli.output import Output
@@ -176,7 +176,7 @@ def _run_single(
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
         how: dict[str, Any] = {"wait": arguments.wait, "caller": invoker, "on_time": True}
-        follow = _following() if arguments.follow else None
+        follow = Following() if arguments.follow else None
         result = run_one(lambda left: jackfield.invoke(invocation, cancelled=left, follow=follow, **how), cancelled)
         if follow is not None and result.status == "running":
             identifier = result.meta.invocation_id
@@ -189,12 +189,6 @@ def _run_single(
             return code
         output.value(_shown(result, arguments, schema))
     return result.exit_code
-
-
-def _following() -> Callable[[Mapping[str, Any]], None]:
-    from jackfield.cli.following import Following
-
-    return Following()
 
 
 def _queue_single(

@@ -13,9 +13,8 @@ from jackfield.catalog import Entry
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.markup import Markup, table, terms
 from jackfield.surfaces.console.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
-from jackfield.surfaces.console.marketplace import may_install
+from jackfield.surfaces.console.marketplace import may_install, revoked_here, revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 

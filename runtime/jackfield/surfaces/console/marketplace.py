@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.catalog.installations import revocations
 from jackfield.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.installer import Installer, changed, exactly, find_installer
 from jackfield.surfaces.shared.problem import Problem
@@ -275,3 +275,24 @@ def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
     ]
     text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
     return card("Remove", h.p(text), h.div(removals, class_="actions"))
+
+
+def revoked_here(request: PageRequest) -> Mapping[str, Mapping[str, Any]]:
+    """Return the revocations of installed connectors that the caller sees, by key."""
+    found = revocations(request.server.catalog.home)
+    return {key: row for key, row in found.items() if key in {*request.catalog}} if found else {}
+
+
+def revoked_notices(request: PageRequest, key: str | None = None) -> list[Markup]:
+    """Render a notice for each revoked connector, or for the one called ``key``."""
+    return [_revoked(row) for name, row in revoked_here(request).items() if key in (None, name)]
+
+
+def _revoked(row: Mapping[str, Any]) -> Markup:
+    why = f": {row['reason']}" if row.get("reason") else ""
+    since = f" on {row['at'][:10]}" if row["at"] else ""
+    return notice(
+        h.p(h.strong(f"The release {row['version']} of ", h.a(row["connector"], href=f"/connectors/{row['connector']}"), f" was revoked{since}{why}.")),
+        h.p("Its calls go on. Find out whether it can be trusted; then upgrade or remove it."),
+        tone="bad",
+    )  # fmt: skip

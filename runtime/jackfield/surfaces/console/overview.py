@@ -10,8 +10,8 @@ from jackfield.markup import Markup, Node, table
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.components import card, choices, h, heading, live, local_time, span_text
 from jackfield.surfaces.console.invocations import entries_table
+from jackfield.surfaces.console.marketplace import revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.revocations import revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.console.statistics import SPANS, Figures, Span, counted, figures
 
