@@ -1,6 +1,6 @@
 """A shop that embeds jackfield: its customers connect accounts of their own, and the shop acts over them. README.md says how to run it."""
 
-import base64, hashlib, hmac, html, json, os, secrets, subprocess, sys, urllib.error, urllib.request  # noqa: E401
+import base64, hashlib, hmac, html, json, os, secrets, subprocess, sys, time, urllib.error, urllib.request  # noqa: E401
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -81,9 +81,11 @@ def acted(customer, form):
     return "/"
 
 
-def left(secret):  # suspended first, then deleted for good
+def left(secret):  # suspended first, then deleted for good: 409 while a call still runs, at the longest until its deadline
     workspace = f"/v1/workspaces/{CUSTOMERS.pop(secret)['workspace']}"
-    return [call("DELETE", f"{workspace}{step}")["status"] for step in ("", "?purge=true")]
+    call("DELETE", workspace)
+    while call("DELETE", f"{workspace}?purge=true")["status"] == 409:
+        time.sleep(1)
 
 
 async def home(request):

@@ -51,6 +51,40 @@ def test_create(workspaces: Workspaces, clock: FakeClock) -> None:
     assert made.to_json()["createdAt"].endswith("Z")
 
 
+def test_workspaces_that_are_created_at_once(database: Database, vault: Vault, clock: FakeClock) -> None:
+    """Those that share a commit are as if each had been created alone: with its key, its settings and its log. A name is given once, and
+    whoever asks for one that is taken keeps no other from being created."""
+    workspaces = Workspaces(database, vault, clock)
+    workspaces.create("taken")
+    names = [name for number in range(12) for name in (f"n{number}", f"n{number}", "taken", f"m{number}")]
+
+    def create(name: str) -> bool:
+        try:
+            workspaces.create(name, {"retentionDays": len(name)})
+        except WorkspaceExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [name for name, new in zip(names, pool.map(create, names), strict=True) if new]
+    assert sorted(made) == sorted({*names} - {"taken"})
+    again = Vault(database, vault.ring, clock)  # without keys in memory
+    for name in made:
+        assert Workspaces(database, again, clock).find(name).settings.retention_days == len(name)
+        assert again.open(name, ("a place",), vault.seal(name, ("a place",), b"secret")) == b"secret"
+        state = Audit(database, name, clock).verify()
+        assert (state.entries, state.fault) == (1, None)
+
+
+def test_a_workspace_whose_name_has_left_a_log(database: Database, vault: Vault, clock: FakeClock) -> None:
+    """One that is created where a log is goes on with that, though it is created together with others."""
+    Audit(database, "n3", clock).record("something", "before")
+    workspaces = Workspaces(database, vault, clock)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(workspaces.create, [f"n{number}" for number in range(8)]))
+    assert [Audit(database, f"n{number}", clock).verify().entries for number in range(8)] == [1, 1, 1, 2, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("name", ["acme", "default"])
 def test_create_twice(workspaces: Workspaces, name: str) -> None:
     """A name is given once; ``default`` is taken."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Actor
+from jackfield.access import Actor, Workspaces
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.clock import Deadline
 from jackfield.connections.authorizations import Authorizations
+from jackfield.connections.grants import GrantTable
 from jackfield.connections.revocations import Revocations
 from jackfield.connections.shared_leases import SharedLeases
 from jackfield.connector import Outcome
@@ -37,6 +38,7 @@ _MOVED = {
     "revocations": ("id", "'4711'"),
     "connect_sessions": ("status", "'granted'"),
     "files": ("id", "'file_4711'"),
+    "grants": ("sealed", "(SELECT seal FROM workspaces WHERE name = 'other')"),
 }
 """A column of each table that somebody changes, and its new value: what is sealed does not fit any more."""
 
@@ -66,6 +68,9 @@ def _fill(stage: TriggerStage) -> None:
     Authorizations(storage.database, lambda: vault, "default", stage.clock).begin("4", "redirect", "state", {"verifier": "v"})
     leases = SharedLeases(storage.database, vault, "default", "hall", stage.clock)
     leases.lease("role", lambda: Minted("key", None), lambda _minted: stage.clock.time() + 60, Deadline.after(60, stage.clock))
+    Workspaces(storage.database, vault, stage.clock).create("other")
+    grants = GrantTable(storage.database, lambda: vault, "default", stage.clock)
+    grants.put(stored.id or "", Grant({"token": "t"}), "ada", grants.digest(stored), lambda _transaction: None)
     revocations = Revocations(storage.database, lambda: vault, "default", stage.clock)
 
     def unit(transaction: Transaction) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.faults import UniqueViolation
+from jackfield.database.transaction import Step
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable
 
@@ -30,6 +31,7 @@ _NEXT = """
 INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 1, :first)
 ON CONFLICT (workspace) DO UPDATE SET sequence = audit_heads.sequence + 1 RETURNING sequence, digest
 """
+_BEGIN = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, :sequence, :digest) ON CONFLICT DO NOTHING"
 _SET_HEAD = "UPDATE audit_heads SET digest = :digest WHERE workspace = :workspace"
 _INSERT = """
 INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
@@ -118,24 +120,23 @@ class Audit:
 
         :param details: further members, without secrets.
         """
-        place = {"workspace": self._workspace}
-        rows = transaction.execute(_NEXT, {**place, "first": _FIRST})
-        about: dict[str, Any] = {
-            "sequence": rows[0].sequence,
-            "at": iso(self._clock.time()),
-            "actor": self._actor.to_json(),
-            "event": event,
-            "object": target,
-        }
-        entry = json.dumps(about | ({"details": dict(details)} if details else {}), sort_keys=True)
-        digest = _chained(rows[0].digest, entry)
-        columns = {"sequence": rows[0].sequence, "actor": self._actor.key, "event": event, "object": target}
+        rows = transaction.execute(_NEXT, {"workspace": self._workspace, "first": _FIRST})
+        values = self.values((rows[0].sequence, rows[0].digest), event, target, details)
         try:
-            transaction.change(_INSERT, {**place, **columns, "entry": entry, "digest": digest})
+            transaction.change(_INSERT, values)
         except UniqueViolation:
             text = f"the audit log of '{self._workspace}' was altered in the database: entry {rows[0].sequence:,} exists already"
             raise Unavailable(text, hint="Run 'jackfield audit verify', and find out who else writes to the database.") from None
-        transaction.change(_SET_HEAD, {**place, "digest": digest})
+        transaction.change(_SET_HEAD, values)
+
+    def values(self, last: tuple[int, str], event: str, target: str, details: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the row of an entry, ``last`` being the number that it has and the digest of the one before it."""
+        sequence, before = last
+        at = iso(self._clock.time())
+        about: dict[str, Any] = {"sequence": sequence, "at": at, "actor": self._actor.to_json(), "event": event, "object": target}
+        entry = json.dumps(about | ({"details": dict(details)} if details else {}), sort_keys=True)
+        columns = {"workspace": self._workspace, "sequence": sequence, "actor": self._actor.key, "event": event, "object": target}
+        return {**columns, "entry": entry, "digest": _chained(before, entry)}
 
     def record(self, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
         """Record an act that changes nothing in the database, such as a sign-in or an export.
@@ -203,6 +204,13 @@ class Audit:
             if len(rows) < _BATCH:
                 return
             after = rows[-1].sequence
+
+
+def first_acts(acts: Iterable[tuple[Audit, tuple[str, str, Mapping[str, Any]]]]) -> list[Step]:
+    """Return the steps that record the first act of each of several workspaces: its event, target and details. They change fewer rows if a
+    workspace has a log already."""
+    rows = [audit.values((1, _FIRST), *act) for audit, act in acts]
+    return [(_BEGIN, rows), (_INSERT, rows)]
 
 
 def _chained(before: str, entry: str) -> str:

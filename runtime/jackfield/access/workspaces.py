@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.audit import LIBRARY, Actor, Audit, first_acts
 from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
-from jackfield.database.settings_seals import settings_seal
+from jackfield.database.row_unit import ApartError, JointUnit
+from jackfield.database.settings_seals import settings_place, settings_seal
 from jackfield.database.stored_values import possible_time
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
@@ -28,6 +28,7 @@ _OWN = re.compile(r"[A-Za-z0-9]")
 _MOST_CACHED = 1000
 _TRIES = 100
 _INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
+_EXISTS = "SELECT name FROM workspaces WHERE name = :name"
 _UPDATE = "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = :before"
 _HINT = "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one."
 
@@ -70,6 +71,38 @@ class _Known:
         """Do nothing: settings hold no resource."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Creation(JointUnit):
+    """Insertion of the ``row`` of a workspace, with its data key and the ``act`` in the audit log."""
+
+    row: Mapping[str, Any]
+    act: tuple[str, str, Mapping[str, Any]]
+    vault: Vault
+    audit: Audit
+
+    def __call__(self, transaction: Transaction) -> None:
+        name, text = self.row["name"], self.row["settings"]
+        if not transaction.change(_INSERT, {**self.row, "seal": settings_seal(self.vault, name, text)}):
+            raise _exists(name)
+        self.audit.append(transaction, *self.act)
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether both use the same keys, for which no service is asked."""
+        return isinstance(other, _Creation) and other.vault is self.vault and not self.vault.asks_a_service
+
+    def run_all(self, units: Sequence[_Creation], transaction: Transaction) -> None:
+        """Insert several at once.
+
+        :raises ApartError: if one is there already, or has left a key or a log.
+        """
+        places = {unit.row["name"]: settings_place(unit.row["settings"]) for unit in units}
+        seals, keys = self.vault.attest_first(transaction, places)
+        rows = [{**unit.row, "seal": seals.get(unit.row["name"])} for unit in units]
+        steps = [keys, (_INSERT, rows), *first_acts((unit.audit, unit.act) for unit in units)]
+        if min(transaction.change_all(steps)) < len(units):
+            raise ApartError
+
+
 class Workspaces:
     """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
 
@@ -82,9 +115,7 @@ class Workspaces:
 
     def acting_as(self, actor: Actor) -> Workspaces:
         """Return a copy whose changes the audit log attributes to ``actor``."""
-        bound = copy.copy(self)
-        bound._actor = actor  # noqa: SLF001 (a copy of this class)
-        return bound
+        return Workspaces(self._database, self._vault, self._clock, actor)
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
         """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows
@@ -98,21 +129,15 @@ class Workspaces:
             raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
         changed_settings(Settings(), changes or {})  # report all faults
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
+        if name == DEFAULT or self._database.look_up(_EXISTS, {"name": name}):
+            raise _exists(name)
         if self._vault.asks_a_service:
             self._vault.prepare(name)
-        if name == DEFAULT or not self._database.record(lambda transaction: self._insert(transaction, made)):
-            raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
+        settings = made.settings.to_json()
+        row = {"name": name, "now": made.created_at, "settings": json.dumps(settings)}
+        act = ("workspace.created", f"workspace:{name}", {"settings": settings})
+        self._database.record(_Creation(row, act, self._vault, self._audit(name)))
         return made
-
-    def _insert(self, transaction: Transaction, made: Workspace) -> bool:
-        """Insert a workspace with an entry in the audit log; return False if the name is taken."""
-        name, settings = made.name, made.settings.to_json()
-        text = json.dumps(settings)
-        values = {"name": name, "now": made.created_at, "settings": text, "seal": settings_seal(self._vault, name, text)}
-        inserted = bool(transaction.change(_INSERT, values))
-        if inserted:
-            self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": settings})
-        return inserted
 
     def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
         """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
@@ -121,15 +146,10 @@ class Workspaces:
                 "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND name >= :begin ORDER BY name LIMIT :limit",
                 {"after": after, "begin": begin, "limit": limit},
             )
-            always = (
-                after < DEFAULT
-                and begin <= DEFAULT
-                and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
-            )
         if rows:
             self._vault.prepare_all(rows[0].name, rows[-1].name)
         found = [self._listed(row) for row in rows]
-        if always:
+        if after < DEFAULT and begin <= DEFAULT and all(row.name != DEFAULT for row in rows):
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
         return found
 
@@ -263,8 +283,12 @@ def require(database: Database, name: str) -> None:
 
     :raises UnknownWorkspace: if there is none.
     """
-    if name != DEFAULT and database.look_up("SELECT name FROM workspaces WHERE name = :name", {"name": name}) is None:
+    if name != DEFAULT and database.look_up(_EXISTS, {"name": name}) is None:
         raise _unknown(database, name)
+
+
+def _exists(name: str) -> WorkspaceExists:
+    return WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
 
 
 def _unknown(database: Database, name: str) -> UnknownWorkspace:

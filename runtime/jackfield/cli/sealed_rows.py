@@ -66,5 +66,9 @@ SEALED_ROWS = (
         _at(lambda row: session_place(row.id, row.digest, row.status, row.expires_at)),
     ),
     SealedRows("files", "sealed", "the stored file {id}", _at(lambda row: ("file", row.id))),
+    SealedRows(
+        "grants", "sealed", "the approval of the connection {connection_id}",
+        lambda vault, row: vault.require_key(row.workspace, row.sealed), ("connection_id",),
+    ),
 )  # fmt: skip
-"""All of them but grants: one that does not fit its connection belongs to a connection that was changed, which is no damage."""
+"""A grant that is another connection's of its workspace is not among the damage: so is each after a change of its connection."""

@@ -7,7 +7,7 @@ ask only for keys that nobody has prepared (``Vault.prepare``). While the servic
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from hmac import HMAC
@@ -20,8 +20,9 @@ from jackfield.database.engine import Database
 from jackfield.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken
 from jackfield.database.flights import Flights
 from jackfield.database.key_ring import KeyRing
+from jackfield.database.row_unit import ApartError
 from jackfield.database.statements import Row
-from jackfield.database.transaction import Transaction
+from jackfield.database.transaction import Step, Transaction
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError
 from jackfield.secrecy import SecretHolder
@@ -97,6 +98,10 @@ class _Fresh(SecretHolder):
     key: bytes
     wrapped: bytes
     wrapper: AnyWrapper
+
+    def values(self, workspace: str, now: float) -> dict[str, object]:
+        """Return the values of its row."""
+        return {"workspace": workspace, "key_id": self.id, "wrapped": self.wrapped, "master_key_id": self.wrapper.id, "created_at": now}
 
 
 class Services:
@@ -242,8 +247,9 @@ class DataKeys(SecretHolder):
         :raises WrongMasterKey: if data keys were wrapped by a wrapper that is not in the ring.
         """
         own = self._own(workspace)
-        if own and own[0] != INSTALLATION:
-            return self.ring.opened(own[0])
+        return self.ring.opened(own[0]) if own and own[0] != INSTALLATION else self._shared(transaction)
+
+    def _shared(self, transaction: Transaction) -> AnyWrapper:
         used = self.verify(transaction)
         return self.ring.having(used.pop()) if len(used) == 1 else self.ring.first
 
@@ -266,17 +272,23 @@ class DataKeys(SecretHolder):
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         return _Fresh(key_id, key, wrapper.wrap(self.context(workspace, key_id), key), wrapper)
 
+    def first(self, transaction: Transaction, workspaces: Iterable[str]) -> tuple[dict[str, DataKey], Step]:
+        """Make the first data keys of new workspaces, and return them with the step that stores them: it must change a row for each.
+
+        :raises ApartError: if this is the first key at all, or a key service would have to be asked.
+        """
+        others = transaction.execute(_FIRST + self._database.dialect.shares)
+        target, now = self._shared(transaction), self._clock.time()
+        if not (others and target.is_local):
+            raise ApartError
+        fresh = {one: self.fresh(one, target) for one in workspaces}
+        return {one: self._kept(one, new) for one, new in fresh.items()}, (_INSERT, [new.values(one, now) for one, new in fresh.items()])
+
     def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> DataKey | None:
         """Store a new data key, unless the workspace has a current one; then return None."""
-        values = {
-            "workspace": workspace,
-            "key_id": fresh.id,
-            "wrapped": fresh.wrapped,
-            "master_key_id": fresh.wrapper.id,
-            "created_at": now,
-        }
-        if not transaction.change(_INSERT, values):
-            return None
+        return self._kept(workspace, fresh) if transaction.change(_INSERT, fresh.values(workspace, now)) else None
+
+    def _kept(self, workspace: str, fresh: _Fresh) -> DataKey:
         made = self._data_key(workspace, fresh.id, fresh.key, None)
         self._unwrapped.put((workspace, fresh.id), made)
         return made

@@ -28,7 +28,7 @@ from jackfield.database.faults import (
 from jackfield.database.pool import Pool
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
-from jackfield.database.transaction import Mode, Session
+from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 
@@ -136,14 +136,16 @@ class PostgresSession:
         except (psycopg.Error, UnicodeError) as fault:
             self._refuse(fault, sql)
 
-    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a statement with each of several sets of parameters, without waiting for each answer; return the number of affected rows."""
+    def change_all(self, steps: Sequence[Step]) -> list[int]:
+        """Run statements, each with several sets of parameters, without waiting for each answer; return their numbers of affected rows."""
+        cursors = [self.connection.cursor() for _ in steps]
         try:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(translated(sql), rows)
-                return max(0, cursor.rowcount)
+            with self.connection.pipeline():
+                for cursor, (sql, rows) in zip(cursors, steps, strict=True):
+                    cursor.executemany(translated(sql), rows)
         except (psycopg.Error, UnicodeError) as fault:
-            self._refuse(fault, sql)
+            self._refuse(fault, "; ".join(sql for sql, _ in steps))
+        return [max(0, cursor.rowcount) for cursor in cursors]
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one, in one round trip."""

@@ -31,6 +31,10 @@ class JointUnit:
         raise NotImplementedError
 
 
+class ApartError(Exception):
+    """Signal that units which go with each other cannot run together now: each runs again alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
     """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``also`` once for all rows that are changed together.

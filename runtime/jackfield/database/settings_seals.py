@@ -22,7 +22,7 @@ _PAGE = 500
 
 def settings_seal(vault: Vault, workspace: str, text: str) -> bytes:
     """Seal the settings of a workspace, as stored."""
-    return vault.attest(workspace, _place(text))
+    return vault.attest(workspace, settings_place(text))
 
 
 def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
@@ -30,7 +30,7 @@ def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
 
     :raises RowDamaged: if they have no seal, or another one; nothing is allowed then.
     """
-    if not vault.attests(workspace, _place(row.settings), row.seal):
+    if not vault.attests(workspace, settings_place(row.settings), row.seal):
         raise damaged_settings(workspace)
     found: str = row.settings
     return found
@@ -51,5 +51,6 @@ def seal_all_settings(transaction: Transaction, vault: Vault) -> None:
         after = rows[-1].name
 
 
-def _place(text: str) -> tuple[str, ...]:
+def settings_place(text: str) -> tuple[str, ...]:
+    """Return the place that settings are sealed for."""
     return ("workspace", "settings", text)

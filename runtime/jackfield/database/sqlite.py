@@ -34,7 +34,7 @@ from jackfield.database.faults import (
 )
 from jackfield.database.pool import Pool
 from jackfield.database.statements import Row, positional, rows_from
-from jackfield.database.transaction import Mode, Session
+from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 
@@ -155,13 +155,16 @@ class SqliteSession:
         except _ERRORS as fault:
             self._refuse(fault, sql)
 
-    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a statement with each of several sets of parameters, and return the number of affected rows."""
-        text, in_order = positional(sql)
-        try:
-            return max(0, self.connection.executemany(text, map(in_order, rows)).rowcount)
-        except _ERRORS as fault:
-            self._refuse(fault, sql)
+    def change_all(self, steps: Sequence[Step]) -> list[int]:
+        """Run statements, each with each of several sets of parameters; return the number of affected rows for each statement."""
+        counts = []
+        for sql, rows in steps:
+            text, in_order = positional(sql)
+            try:
+                counts.append(max(0, self.connection.executemany(text, map(in_order, rows)).rowcount))
+            except _ERRORS as fault:
+                self._refuse(fault, sql)
+        return counts
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one."""

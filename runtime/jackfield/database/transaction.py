@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from jackfield.database.faults import StatementInvalid
 from jackfield.database.statements import Row
 from jackfield.errors import JackfieldError
 from jackfield.failures import OnFailure
 
+Step: TypeAlias = tuple[str, Sequence[Mapping[str, Any]]]
+"""A statement, and the sets of parameters to run it with."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -42,8 +44,8 @@ class Session(Protocol):
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
         """Run a statement and return the number of affected rows."""
 
-    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a statement with each of several sets of parameters, and return the number of affected rows."""
+    def change_all(self, steps: Sequence[Step]) -> list[int]:
+        """Run statements, each with each of several sets of parameters; return the number of affected rows for each statement."""
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one."""
@@ -109,11 +111,15 @@ class Transaction:
 
     def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run one INSERT, UPDATE or DELETE with each of several sets of parameters, and return the number of affected rows."""
+        return self.change_all([(sql, rows)])[0]
+
+    def change_all(self, steps: Sequence[Step]) -> list[int]:
+        """Run statements as ``change_many`` does, in order but at once; return the number of affected rows for each."""
         self._check()
-        self._failed = True  # until it has succeeded
-        count = self._session.change_many(sql, rows)
+        self._failed = True  # until they have succeeded
+        counts = self._session.change_all(steps)
         self._failed = False
-        return count
+        return counts
 
     def find(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> Row | None:
         """Return the first row of a statement, or None."""

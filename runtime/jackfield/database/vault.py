@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, SystemClock
@@ -19,6 +19,7 @@ from jackfield.secrecy import SecretHolder
 if TYPE_CHECKING:
     from jackfield.database.key_wrappers import KeyService
     from jackfield.database.rewrapping import Rotated
+    from jackfield.database.transaction import Step, Transaction
 
 
 class Vault(SecretHolder):
@@ -56,6 +57,13 @@ class Vault(SecretHolder):
         key = self._keys.find(workspace, sealing.key_id_of(ciphertext))
         return sealing.unseal(key.cipher, (workspace, *aad_parts), ciphertext)
 
+    def require_key(self, workspace: str, ciphertext: bytes) -> None:
+        """Require that a value was sealed for some place in this workspace, without decrypting it.
+
+        :raises SealBroken: if it was sealed for another workspace.
+        """
+        self._keys.find(workspace, sealing.key_id_of(ciphertext))
+
     def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
         """Return a seal over open values: nobody without the master key can make one for other values.
 
@@ -63,6 +71,14 @@ class Vault(SecretHolder):
         :raises KeyServiceUnavailable: as ``seal`` does.
         """
         return self.seal(workspace, aad_parts, b"")
+
+    def attest_first(self, transaction: Transaction, places: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, bytes], Step]:
+        """Return a seal over open values for each of several new workspaces, and the step that stores their first data keys.
+
+        :raises ApartError: as ``DataKeys.first`` does.
+        """
+        keys, step = self._keys.first(transaction, places)
+        return {one: sealing.seal(key.cipher, key.id, (one, *places[one]), b"") for one, key in keys.items()}, step
 
     def attests(self, workspace: str, aad_parts: tuple[Any, ...], seal: bytes | None) -> bool:
         """Return whether ``seal`` is one over these values, which may have other types where somebody has changed the database.

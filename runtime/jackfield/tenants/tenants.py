@@ -64,14 +64,8 @@ class Tenants:
         begin = max(prefix, own)
         if not begin.startswith(own) or not begin.startswith(prefix):
             return [], None
-        found: list[Workspace] = []
-        while len(found) <= limit:
-            wanted = limit + 2 - len(found)  # one more than the page has, and ``default``, which no platform manages
-            page = self._workspaces.list(after=after, limit=wanted, begin=begin)
-            found += [one for one in page if one.name.startswith(prefix) and manages(self._pattern, one.name)]
-            if len(page) < wanted or not page[-1].name.startswith(begin) or begin == self._pattern:
-                break
-            after = page[-1].name
+        page = self._workspaces.list(after=after, limit=limit + 2, begin=begin)  # one more than asked, and ``default``, which none manages
+        found = [one for one in page if one.name.startswith(begin) and manages(self._pattern, one.name)]
         return found[:limit], found[limit - 1].name if len(found) > limit else None
 
     def find(self, name: str) -> Workspace:
