@@ -55,6 +55,7 @@ class Visitor:
             self._context.add_init_script(_LISTEN)
             self.page = self._context.new_page()
         self._zone = zone
+        self._looks: tuple[Scheme, bool] | None = None
         self.look("light")
         self.page.set_default_timeout(60_000)
         self.faults: list[str] = []
@@ -80,7 +81,10 @@ class Visitor:
         self._free.append(self._context)
 
     def look(self, scheme: Scheme, *, phone: bool = False) -> None:
-        """Change the colour scheme and the window's size."""
+        """Change the colour scheme and the window's size, if they are others."""
+        if self._looks == (scheme, phone):
+            return
+        self._looks = scheme, phone
         self._rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if scheme == "dark" else {}
         self.page.emulate_media(color_scheme=scheme)
         self.page.set_viewport_size(_PHONE if phone else _WIDE)
