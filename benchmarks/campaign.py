@@ -48,7 +48,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - axe in dark and on a phone (tests/console): it looks at each page in light, and at the three with the most kinds of parts in each way; no
   page is wider than a phone.
 - forms of all actions of shipped connectors, and of more generated ones: a tenth and a twenty-fourth are drawn.
-- the site with the frame of each page: its articles are built as strictly, and the home page whole.
+- the site with the frame of each page, and all of it in the index: its articles are built as strictly, the home page whole, tutorials are found.
 - the result of another by a changed row, from the queue: one change of seven is tried so, all at once.
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.

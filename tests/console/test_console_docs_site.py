@@ -26,17 +26,26 @@ _LAID_OUT = """(articles) => articles.map((article) => {
 _BARE = """{% extends "base.html" if page is not defined or not page or page.url == "index.html" else "bare.html" %}"""
 _ARTICLE = """<article class="md-content__inner md-typeset">{% include "partials/content.html" %}</article>"""
 """What is around the article is the same on all pages but for the navigation, which takes a third of the time to write."""
+_INDEXED = """
+def on_page_markdown(markdown, *, page, **_):
+    if not page.url.startswith("tutorial/"):
+        page.meta["search"] = {"exclude": True}
+"""
+"""A hook of mkdocs: the index of the search takes as long to make as the articles, and to read."""
 
 
 @pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["articles", "whole"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as strictly as for readers: for each commit the home page whole, and of the others the articles alone."""
+    """The site, built as strictly as for readers: for each commit the home page whole, and of the others the articles alone,
+    those of the tutorials to be searched for."""
     folder, theme = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("theme")
     settings = ROOT / "mkdocs.yml"
     if not request.param:
         (theme / "main.html").write_text(_BARE, encoding="utf-8")
         (theme / "bare.html").write_text(_ARTICLE, encoding="utf-8")
+        (theme / "indexed.py").write_text(_INDEXED, encoding="utf-8")
         text = settings.read_text(encoding="utf-8").replace("\n  name: material\n", f"\n  name: material\n  custom_dir: {theme}\n")
+        text = text.replace("\nhooks:\n", f"\nhooks:\n  - {theme / 'indexed.py'}\n")
         root = tmp_path_factory.mktemp("root")
         for name in ("CHANGELOG.md", "docs", ".ci"):
             (root / name).symlink_to(ROOT / name)
