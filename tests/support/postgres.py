@@ -148,7 +148,7 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server of one's own, for tests that stop it: a copy of what the shared one began with, in a seventh of the time of another start."""
+    """A server of one's own, for tests that stop it: a copy of what the shared one began with, made in a seventh of the time."""
     folder = Path(tempfile.mkdtemp(prefix="jackfield-postgres-"))
     folder.chmod(0o755)
     (folder / "server").mkdir()
