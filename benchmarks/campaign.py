@@ -77,6 +77,7 @@ Gone from both, since other tests guard the same:
 
 - test_market_install.py::test_plain_installers: test_market_catalogue.py::test_plain_installers_install_from_the_site has pip and uv, too.
 - mypy at the project of a new connector, alone: it took 6 s to read again what `make types` reads, which has it read that project, too (.ci/types).
+- the locale POSIX, which is C by another name; 46 of 57 actions of the service that is frozen into a project (its lists and reads stay).
 - the 1,000 connectors of test_catalog_installed.py are 300; ``make campaign thousand`` has 1,000.
 - tests/catalog of search and offers in the wheels' environment (mark ``tree_only``): packaging cannot change them.
 """

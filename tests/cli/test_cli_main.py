@@ -136,10 +136,9 @@ def test_python_m_jackfield(shell: Shell) -> None:
     assert answer.json[0]["key"] == "echo"
 
 
-@pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_utf8_whatever_the_locale(shell: Shell, locale: str) -> None:
+def test_utf8_whatever_the_locale(shell: Shell) -> None:
     """Answers are UTF-8 where the locale is not."""
-    process = shell.start("invoke", "--lines", LC_ALL=locale, PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    process = shell.start("invoke", "--lines", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     line = '{"connector": "echo", "action": "say", "inputs": {"text": "Grüße, Ωmega 🎛"}}'
     answer = shell.ended(process, line.encode())
     assert answer.json["output"]["text"] == "Grüße, Ωmega 🎛"
