@@ -45,8 +45,8 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.
 - vectors on all surfaces (tests/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
   four of them on the cheapest, the fourth by turns.
-- axe in dark and on a phone (tests/console): it looks at each page in light, and at the three with the most kinds of parts in each way; no
-  page is wider than a phone.
+- axe in dark and on a phone, and at further pages of a kind (tests/console): it looks at one page of each kind in light, and at the three
+  with the most kinds of parts in each way; no page is wider than a phone, asks anybody else or breaks its policy.
 - forms of all actions of shipped connectors, and of more generated ones: a tenth and a twenty-fourth are drawn.
 - the site with the frame of each page, and all of it in the index: its articles are built as strictly, the home page whole, tutorials are found.
 - the result of another by a changed row, from the queue: one change of seven is tried so, all at once.

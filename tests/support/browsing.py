@@ -134,8 +134,9 @@ class Visitor:
             if item in found["violations"] or not (node["html"].startswith(("<text", "<code")) or "too short" in node["failureSummary"])
         ]
 
-    def judged(self, picture: str = "", *, thoroughly: bool) -> list[str]:
-        """What axe finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider than the windows."""
+    def judged(self, picture: str = "", *, thoroughly: bool, by_axe: bool = True) -> list[str]:
+        """What axe, if it is asked at all, finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider
+        than the windows."""
         found = []
         pictured = picture and os.environ.get("CONSOLE_PICTURES")
         for scheme, phone in LOOKS if thoroughly or pictured else (LOOKS[0], LOOKS[-1]):
@@ -144,7 +145,7 @@ class Visitor:
             if pictured:
                 self.picture(f"{picture}-{way}", whole=True)
             self.check()
-            if thoroughly or way == "light":
+            if thoroughly or (by_axe and way == "light"):
                 found += [f"{self.page.url}, {way}: {fault}" for fault in self.axe()]
         self.look("light")
         return found

@@ -148,7 +148,7 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server of one's own, for tests that stop it: a copy of what the shared one began with, made in a seventh of the time."""
+    """A server of one's own, for tests that stop it. To copy what the shared one began with takes a seventh of the CPU of initdb."""
     folder = Path(tempfile.mkdtemp(prefix="jackfield-postgres-"))
     folder.chmod(0o755)
     (folder / "server").mkdir()
