@@ -23,8 +23,8 @@ class JointUnit:
         self.run_all([self], transaction)
 
     def goes_with(self, other: object) -> bool:
-        """Return whether another unit can run together with this one."""
-        raise NotImplementedError
+        """Return whether another unit can run together with this one: by default, if it is of the same kind."""
+        return type(other) is type(self)
 
     def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
         """Run units that go with this one, which is the first."""

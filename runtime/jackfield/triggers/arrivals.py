@@ -70,10 +70,6 @@ class Arrival:
     also: Also | None = None
     outcome: NewOutcome | None = None
 
-    def row(self, of: Subscription) -> dict[str, Any]:
-        """Return the row of the outbox."""
-        return {"workspace": of.workspace, "id": self.id, "type": self.type, "subject": of.name, "at": self.at, "sealed": self.sealed}
-
 
 class NotListeningError(Exception):
     """The subscription was disabled or removed meanwhile, so nothing was stored."""
@@ -130,18 +126,17 @@ class Sealer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Receipt(JointUnit):
-    """Events of one subscription that came together. As a unit, of a webhook's request, it runs together with others. ``least`` and
-    ``learnt`` are as for ``receive``."""
+    """Events of one subscription that came together; of a webhook's request, it is a unit of ``Database.record``.
+
+    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
+    subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
+    """
 
     subscription: Subscription
     found: Sequence[Arrival]
     now: float
     least: float | None = None
     learnt: bytes | None = None
-
-    def goes_with(self, other: object) -> bool:
-        """Return whether another unit is a receipt, too."""
-        return isinstance(other, Receipt)
 
     def run_all(self, units: Sequence[Receipt], transaction: Transaction) -> None:
         """Store receipts of webhooks.
@@ -169,8 +164,9 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
     for one in receipts:
         own = _own(one.subscription)
         new = [event for event in one.found if transaction.change(_KEY, {**own, "digest": event.digest, "at": one.now})]
-        rows += [event.row(one.subscription) for event in new]
+        about = {"workspace": one.subscription.workspace, "subject": one.subscription.name}
         for event in new:
+            rows.append({**about, "id": event.id, "type": event.type, "at": event.at, "sealed": event.sealed})
             if event.also is not None:
                 event.also(transaction)
             if event.outcome is not None:
@@ -186,18 +182,3 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
 
 def _own(found: Subscription) -> dict[str, Any]:
     return {"workspace": found.workspace, "subscription": found.id}
-
-
-def receive(
-    database: Database, subscription: Subscription, found: Sequence[Arrival], now: float, least: float | None = None,
-    learnt: bytes | None = None,
-) -> None:  # fmt: skip
-    """Store the events of a webhook's request. They are on the disk when this returns.
-
-    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
-    subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
-
-    :raises NotListeningError: if the subscription listens no more.
-    :raises OvertakenError: if its content has changed meanwhile.
-    """
-    database.record(Receipt(subscription, found, now, least, learnt))

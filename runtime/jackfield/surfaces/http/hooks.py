@@ -26,7 +26,7 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotListeningError, receive
+from jackfield.triggers.arrivals import LISTENING, NotListeningError, Receipt
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
@@ -108,7 +108,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         calls = EventCalls(runtime, found, content)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types[0])
-        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt)
+        runtime.storage.database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
         pause_exceeding(runtime, sealer.suppressing)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
