@@ -164,7 +164,7 @@ def sizes() -> list[Option]:
 class Parcel(Inputs):
     """A parcel."""
 
-    name: str = Field(title="Name", description="To whom it goes.")
+    name: str = Field(title="Name", description="To whom it goes.", recipient=True)
     size: str = Field("s", title="Size", description="How large it is.", options="sizes")
 
 

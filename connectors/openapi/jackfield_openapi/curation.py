@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -53,6 +53,7 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "headers": {"type": "object", "additionalProperties": _TEXT},
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": _SOURCE},
+            "recipients": _TEXTS,
             "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
         }
     }
@@ -116,7 +117,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     :raises InvalidInput: if a member of it is not known.
     """
     given = extension if isinstance(extension, dict) else {}
-    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "triggers"}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "recipients", "triggers"}
     if unknown:
         raise refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:
@@ -133,6 +134,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     for row in manifest["connectionTypes"]:
         _curate_type(row, given.get("connections", {}).get(row["key"], {}))
     manifest["optionSources"] = [_source(manifest, key, about) for key, about in given.get("optionSources", {}).items()]
+    _mark(manifest, given.get("recipients", ()), {"recipient": True}, "'recipients'")
     if watched := triggers.rows(manifest):
         manifest["triggers"] = watched
     for action in manifest["actions"]:
@@ -143,28 +145,32 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
     """Return an option source as the manifest has it, and mark the fields that it is for: inputs by their names, or ``action.input``."""
     if given["action"] not in {action["key"] for action in manifest["actions"] if action["effect"] == "read"}:
         raise refused(f"the option source '{key}' needs an 'action' that reads")
-    unused = set(given["fields"])
-    for action in manifest["actions"]:
-        properties = action["inputs"]["properties"]
-        for name, schema in properties.items():
-            found = {name, f"{action['key']}.{name}"} & set(given["fields"])
-            if found and action["key"] != given["action"]:
-                unused -= found
-                properties[name] = _marked(schema, key)
-    if unused:
-        raise refused(f"no action has the field '{min(unused)}' of the option source '{key}'")
+    _mark(manifest, given["fields"], {"options": key}, f"the option source '{key}'", given["action"])
     depends_on = {"dependsOn": given["dependsOn"]} if given.get("dependsOn") else {}
     bound = {name: given[name] for name in _OF_SOURCE if name in given}
     about = {"title": given["title"], "description": given["description"], "needsConnection": True}
     return {"key": key, **about, **depends_on, "http": bound}
 
 
-def _marked(schema: Json, source: str) -> Json:
-    """Return the schema of a field with its choices, or of a list with those of its items."""
+def _mark(manifest: Json, fields: Sequence[str], mark: Json, what: str, but: str = "") -> None:
+    """Mark inputs of all actions ``but`` one, by their names or as ``action.input``. The choices of a list are those of its items."""
+    unused = set(fields)
+    for action in manifest["actions"]:
+        properties = action["inputs"]["properties"]
+        for name, schema in properties.items():
+            found = {name, f"{action['key']}.{name}"} & set(fields)
+            if found and action["key"] != but:
+                unused -= found
+                properties[name] = _marked(schema, mark)
+    if unused:
+        raise refused(f"no action has the field '{min(unused)}' of {what}")
+
+
+def _marked(schema: Json, mark: Json) -> Json:
     items = schema.get("items")
-    if schema.get("type") == "array" and isinstance(items, dict):
-        return {**schema, "items": _marked(items, source)}
-    return {**schema, "x-jackfield": {**schema.get("x-jackfield", {}), "options": source}}
+    if "options" in mark and schema.get("type") == "array" and isinstance(items, dict):
+        return {**schema, "items": _marked(items, mark)}
+    return {**schema, "x-jackfield": {**schema.get("x-jackfield", {}), **mark}}
 
 
 def _judge(errors: Json) -> None:

@@ -10,6 +10,7 @@ import pytest
 from jackfield.connector import InvalidInput
 from jackfield.errors import InvalidInvocation
 from jackfield.hints import worded
+from jackfield.invocation.provider_ids import marked_places
 from jackfield.testing import Answer, Provider
 from openapi_rig import document, generate, installed, operation
 
@@ -146,6 +147,17 @@ def test_the_choices_of_a_field_are_a_list_of_the_provider(tmp_path: Path) -> No
         with pytest.raises(InvalidInvocation) as nothing:  # everything that is missing is named at once
             jackfield.options("acme", "people")
         assert [detail.path for detail in nothing.value.details] == ["/connection", "/inputs/board"]
+
+
+def test_recipients_are_marked(tmp_path: Path) -> None:
+    """An overlay names the inputs that a connection's guard compares, a list as a whole; one that no action has is refused."""
+    found = _tickets(fields=["title"])
+    found["x-jackfield"]["recipients"] = ["owner", "createTicket.seers"]
+    action = next(action for action in generate(tmp_path, found)["actions"] if action["key"] == "createTicket")
+    assert [*marked_places(action["inputs"], "recipient")] == [("owner",), ("seers",)]
+    found["x-jackfield"]["recipients"] = ["nobody"]
+    with pytest.raises(InvalidInput):
+        generate(tmp_path, found)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from jackfield.connector.declare import OptionSource
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
+from jackfield.invocation.provider_ids import marked_places
 from jackfield.json_tools.paths import LAST, alternatives
 from jackfield_market.testing.subject import Rule, Subject
 
@@ -238,6 +239,15 @@ def _destinations_marked(subject: Subject) -> Iterator[str]:
                 yield f"'{name}' of '{kind.key}' determines where secrets are sent but is not marked 'destination'"
 
 
+def _recipients_marked(subject: Subject) -> Iterator[str]:
+    marked = {key: {place[0] for place in marked_places(about.inputs, "recipient")} for key, about in subject.manifest.actions.items()}
+    names = set[str]().union(*marked.values())
+    for key, about in subject.manifest.actions.items():
+        if about.effect != "read":
+            for name in sorted((names - marked[key]) & about.inputs.get("properties", {}).keys()):
+                yield f"'{name}' of '{key}' is not marked 'recipient', as it is in other actions: a connection's guard does not see it"
+
+
 def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
     for kind in subject.connector.connections.values():
         values = kind.model_construct(None, **dict.fromkeys(kind.model_fields, "planted-secret"))
@@ -424,6 +434,13 @@ DECLARATIONS = (
         _destinations_marked,
         "bronze",
         "Declare the field with destination=True.",
+    ),
+    Rule(
+        "recipients-marked",
+        "An input that names recipients is marked 'recipient' in each action that may send, so that a connection's guard compares them.",
+        _recipients_marked,
+        "bronze",
+        "Declare the field with recipient=True; rename it if it names no recipients.",
     ),
     Rule(
         "values-hold-secrets-back",
