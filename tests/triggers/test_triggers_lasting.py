@@ -173,6 +173,20 @@ def test_subscriptions_follow_a_connection_that_is_renamed(stage: TriggerStage) 
     assert made["url"] not in REGISTERED
 
 
+def test_a_pause_that_ends_at_once_registers_anew(stage: TriggerStage) -> None:
+    """No process has looked in between: the registration, which the provider had lost, is made again all the same."""
+    from jackfield_echo.watching import REGISTERED
+
+    made = stage.add("posted")
+    stage.look()
+    REGISTERED.clear()
+    stage.all().disable("one")
+    stage.all().enable("one")
+    assert stage.all().show("one")["status"] == "pending"
+    stage.look()
+    assert (list(REGISTERED), stage.all().show("one")["status"]) == ([made["url"]], "active")
+
+
 def test_a_connection_that_works_again_is_used_at_once(stage: TriggerStage) -> None:
     """A subscription that fails waits for longer and longer; a test of its connection ends that."""
     from jackfield_echo.client import EchoClient, EchoFault
