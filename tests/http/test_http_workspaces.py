@@ -133,6 +133,21 @@ def test_a_suspended_workspace_refuses_everything_at_once(stand: Stand, platform
     assert tenant.invoke("say", text="x").status == 200
 
 
+def test_a_reader_who_waits_loses_its_rights(stand: Stand, platform: Client) -> None:
+    """A request that waits for events ends with 403 when its workspace is suspended, and with 401 when its token is revoked."""
+    tenant = _tenant(stand, platform, "acme-9")
+    token = platform.get("/v1/workspaces/acme-9/tokens").json["items"][0]["id"]
+    cursor = tenant.get("/v1/events?limit=200").json["nextCursor"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(tenant.get, f"/v1/events?after={cursor}&types=connect.failed&wait=60")
+        platform.call("PATCH", "/v1/workspaces/acme-9", {"suspended": True})
+        assert waiting.result().status == 403
+        platform.call("PATCH", "/v1/workspaces/acme-9", {"suspended": False})
+        waiting = pool.submit(tenant.get, f"/v1/events?after={cursor}&types=connect.failed&wait=60")
+        platform.call("DELETE", f"/v1/workspaces/acme-9/tokens/{token}")
+        assert waiting.result().status == 401
+
+
 def test_a_tenant_reads_that_it_was_suspended(stand: Stand, platform: Client) -> None:
     """Both events are in its feed once it is resumed, for each token without rules; its neighbour, and a token with rules, see none."""
     tenant, neighbour = _tenant(stand, platform, "acme-7", "read"), _tenant(stand, platform, "acme-8")

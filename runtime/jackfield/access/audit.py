@@ -210,7 +210,7 @@ def first_acts(acts: Iterable[tuple[Audit, tuple[str, str, Mapping[str, Any]]]])
     """Return the steps that record the first act of each of several workspaces: its event, target and details. They change fewer rows if a
     workspace has a log already."""
     rows = [audit.values((1, _FIRST), *act) for audit, act in acts]
-    return [(_BEGIN, rows), (_INSERT, rows)]
+    return [(_BEGIN, rows), (f"{_INSERT} ON CONFLICT DO NOTHING", rows)]
 
 
 def _chained(before: str, entry: str) -> str:

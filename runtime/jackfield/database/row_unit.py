@@ -63,7 +63,7 @@ class RowUnit(JointUnit):
     def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
         """Run units with the same statements."""
         rows = [unit.values for unit in units]
-        if transaction.change_many(self.statement, rows) < len(rows):
-            transaction.change_many(self.otherwise, rows)
+        if transaction.change_all([(self.statement, rows)])[0] < len(rows):
+            transaction.change_all([(self.otherwise, rows)])
         if self.also is not None:
             self.also(transaction, rows)

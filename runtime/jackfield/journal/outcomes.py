@@ -97,7 +97,7 @@ def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         {**{name: row[name] for name in ("workspace", "id", "connection")}, "reference": one} for row in ended for one in row["references"]
     ]
-    transaction.change_many(_REFER, rows)
+    transaction.change_all([(_REFER, rows)])
 
 
 def invocation_of(database: Database, workspace: str, reference: str) -> str | None:

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
-from jackfield.files.references import (
-    GivenFiles,
-    check_there,
-    file_places,
-    large_contents,
-    named_files,
-    replaced,
-    with_digests,
-)
+from jackfield.files.references import GivenFiles, check_there, file_places, large_contents, named_files, replaced, with_digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -71,12 +71,7 @@ def _pointer(name: str) -> str:
 
 
 def _field(
-    item: tuple[str, Mapping[str, Any]],
-    values: Mapping[str, Any],
-    faults: Mapping[str, str],
-    say: Callable[[str], str],
-    *,
-    kept: bool,
+    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[[str], str], *, kept: bool
 ) -> Markup:
     name, member = item
     options: Mapping[str, Any] = member["options"]

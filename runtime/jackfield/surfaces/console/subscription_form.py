@@ -17,19 +17,7 @@ from jackfield.manifest import Manifest
 from jackfield.manifest_triggers import TriggerManifest
 from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.components import (
-    badge,
-    card,
-    code_block,
-    fault_of,
-    form,
-    guide,
-    h,
-    line,
-    search,
-    summary,
-    text_field,
-)
+from jackfield.surfaces.console.components import badge, card, code_block, fault_of, form, guide, h, line, search, summary, text_field
 from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.page_request import PageRequest

@@ -15,10 +15,12 @@ from jackfield.events.event import listed_types
 from jackfield.events.feed import PAUSE
 from jackfield.management.visible_events import feed_of
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.identity import Identity, bearer
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
+
+_LOOKS = round(1 / PAUSE)  # in a second
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -62,13 +64,21 @@ async def _feed(server: ServerContext, identity: Identity) -> Feed:
 async def _waited(request: Request, server: ServerContext, feed: Feed, page: Page, types: list[str]) -> Page:
     """Return the first page that is not empty, or the last one when the time has passed, the caller has left or the server stops.
 
-    No thread waits: a look at the database takes two look-ups in indexes.
+    No thread waits: a look at the database takes two look-ups in indexes. Every second, and before a page is read, the caller's rights are
+    looked up again.
+
+    :raises Problem: 401 if the token has ended; 403 if the workspace was suspended.
     """
-    until, limit = time.monotonic() + int(request.query_params["wait"]), limit_of(request)
+    until, limit, looks = time.monotonic() + int(request.query_params["wait"]), limit_of(request), 0
     while not page.events and time.monotonic() < until and not server.stopping:
         await asyncio.sleep(PAUSE)
         if await request.is_disconnected():
             break
-        if await server.briefly(partial(feed.has_after, page.cursor)):
+        looks, more = looks + 1, await server.briefly(partial(feed.has_after, page.cursor))
+        if more or looks % _LOOKS == 0:
+            identity = server.identities.cached(bearer(request)) or (await server.identities.confirmed(bearer(request)))[0]
+            identity.require("read")
+            feed = await _feed(server, identity)
+        if more:
             page = await server.briefly(partial(feed.page, page.cursor, types, limit))
     return page
