@@ -95,6 +95,7 @@ class _Creation(JointUnit):
 
         :raises ApartError: if one is there already, or has left a key or a log.
         """
+        units = sorted(units, key=lambda unit: str(unit.row["name"]))  # two processes that race for names never wait for each other
         places = {unit.row["name"]: settings_place(unit.row["settings"]) for unit in units}
         seals, keys = self.vault.attest_first(transaction, places)
         rows = [{**unit.row, "seal": seals.get(unit.row["name"])} for unit in units]
