@@ -11,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +297,39 @@ def _leases(aws_url: str, database_url: str) -> dict[str, Any]:
 
         owner, watches = fork(child).answer()
         return {"parent": Instance.of(jackfield.storage.database).owner, "child": owner, "watches": watches}
+
+
+def test_a_child_does_not_wait_for_an_import_of_its_parent(tmp_path: Path) -> None:
+    """The thread of the lease imports what looks for lost processes; a fork meanwhile would leave that import locked in the child."""
+    assert alone(_forked_while_importing, f"sqlite:///{tmp_path / 'a.db'}")
+
+
+class _SlowImport(MetaPathFinder):
+    """Makes an import of another thread last for a moment, in which this process forks."""
+
+    def __init__(self, name: str) -> None:
+        self.begun, forked = threading.Event(), threading.Event()
+        self._name, self._here = name, threading.current_thread()
+        self._last = partial(forked.wait, 0.2)
+        os.register_at_fork(after_in_parent=forked.set)
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> None:
+        if name == self._name and threading.current_thread() is not self._here:
+            self.begun.set()
+            self._last()
+
+
+def _forked_while_importing(url: str) -> bool:
+    name = "jackfield.journal.recovery"
+    sys.modules.pop(name, None)
+    slow = _SlowImport(name)
+    sys.meta_path.insert(0, slow)
+    with Jackfield(connections=(), database_url=url) as jackfield:
+        journal = jackfield.journal
+        assert journal is not None
+        thread = threading.Thread(target=lambda: journal.recovery)
+        thread.start()
+        assert slow.begun.wait(30)
+        found: bool = fork(lambda: journal.recovery is not None).answer()
+        thread.join(30)
+        return found

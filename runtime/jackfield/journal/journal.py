@@ -14,7 +14,7 @@ from jackfield.database import sealing
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
-from jackfield.fork import ProcessLocal
+from jackfield.fork import ProcessLocal, without_fork
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
@@ -354,7 +354,8 @@ class Journal(ProcessLocal):
     def recovery(self) -> Recovery:
         """Recovery that takes over the entries of lost processes."""
         if self._recovery is None:
-            from jackfield.journal.recovery import Recovery
+            with without_fork():  # the thread of the lease imports this, too: a child would wait for its import for good
+                from jackfield.journal.recovery import Recovery
 
             self._recovery = Recovery(self.database, self._vault, self._clock)
         return self._recovery
