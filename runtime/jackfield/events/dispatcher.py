@@ -40,7 +40,7 @@ _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4
 """Requests to one callback at once."""
 _THREADS = 96
-_MOST = {"near": 4, "distant": _THREADS, "suspect": _THREADS // 2}
+_MOST = {"near": 8, "distant": _THREADS, "suspect": _THREADS // 2}
 """Batches in flight by kind of callback (``_Lane.kind``)."""
 _NEAR, _STUCK = 0.01, 0.1
 """Seconds within which a receiver answers at its best that is near; from which on it is waited for without one of its threads."""
