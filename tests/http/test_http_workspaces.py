@@ -14,6 +14,7 @@ from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import iso
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
+from mcp_talk import call_of
 
 
 @pytest.fixture
@@ -146,6 +147,25 @@ def test_a_reader_who_waits_loses_its_rights(stand: Stand, platform: Client) -> 
         waiting = pool.submit(tenant.get, f"/v1/events?after={cursor}&types=connect.failed&wait=60")
         platform.call("DELETE", f"/v1/workspaces/acme-9/tokens/{token}")
         assert waiting.result().status == 401
+
+
+def test_a_model_that_waits_loses_its_rights(stand: Stand, platform: Client) -> None:
+    """A call of MCP's ``read_events`` that waits is refused when its workspace is suspended, and when its token is revoked."""
+    tenant = _tenant(stand, platform, "acme-10")
+    token = platform.get("/v1/workspaces/acme-10/tokens").json["items"][0]["id"]
+    cursor = tenant.get("/v1/events?limit=200").json["nextCursor"]
+    call = call_of("read_events", after=cursor, types=["connect.failed"], wait=30)
+    assert not tenant.post("/mcp", call_of("read_events", after=cursor)).json["result"]["isError"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(tenant.post, "/mcp", call)
+        platform.call("PATCH", "/v1/workspaces/acme-10", {"suspended": True})
+        reply = waiting.result()  # 403 if the request came after the suspension
+        assert reply.status == 403 or (reply.json["result"]["isError"] and "suspended" in reply.body.decode())
+        platform.call("PATCH", "/v1/workspaces/acme-10", {"suspended": False})
+        waiting = pool.submit(tenant.post, "/mcp", call)
+        platform.call("DELETE", f"/v1/workspaces/acme-10/tokens/{token}")
+        reply = waiting.result()
+        assert reply.status == 401 or (reply.json["result"]["isError"] and "revoked" in reply.body.decode())
 
 
 def test_a_tenant_reads_that_it_was_suspended(stand: Stand, platform: Client) -> None:

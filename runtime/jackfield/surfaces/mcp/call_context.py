@@ -24,13 +24,17 @@ that the client has left: what was not sent is then not sent (docs/concepts.md).
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Caller of a tool, and the runtime of their workspace. ``origin`` returns the URL of the HTTP API; None if there is none."""
+    """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with the rights they have now, and raises when
+    these have ended; ``left`` returns whether nobody waits for the answer any more; ``origin`` returns the URL of the HTTP API, None if
+    there is none."""
 
     runtime: Jackfield
     caller: Caller
     index: ActionIndex
     run: Run
     briefly: Briefly
+    current: Callable[[], Caller]
+    left: Callable[[], Awaitable[bool]]
     tools: McpTools = "discovery"
     origin: Callable[[], str] | None = None
 

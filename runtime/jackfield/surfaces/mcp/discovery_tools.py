@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,7 +12,7 @@ from mcp_types import CallToolResult, Tool
 from jackfield.access import Request
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
-from jackfield.events.feed import PAUSE
+from jackfield.events import Feed
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_events import feed_of
 from jackfield.manifest import Manifest
@@ -24,6 +21,7 @@ from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocat
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.tool_results import described
 from jackfield.surfaces.shared.action_guides import Over, guide, verdict_of
+from jackfield.surfaces.shared.event_reader import EventReader
 from jackfield.surfaces.shared.searching import found_actions
 
 EXECUTE = "execute_action"
@@ -207,15 +205,13 @@ async def _connections(call: CallContext, given: Mapping[str, Any]) -> tuple[Jso
 
 
 async def _events(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
-    runtime, types, limit = call.runtime, given["types"], int(given["limit"])
-    authorizer = await call.briefly(lambda: runtime.access.authorizer(call.caller))
-    feed = await call.briefly(lambda: feed_of(runtime.storage, runtime.workspace, runtime.catalog, authorizer))
-    page = await call.briefly(lambda: feed.page(given.get("after"), types, limit))
-    until = time.monotonic() + given["wait"]
-    while not page.events and time.monotonic() < until:
-        await asyncio.sleep(PAUSE)
-        if await call.briefly(partial(feed.has_after, page.cursor)):
-            page = await call.briefly(partial(feed.page, page.cursor, types, limit))
+    runtime = call.runtime
+
+    def feed() -> Feed:
+        return feed_of(runtime.storage, runtime.workspace, runtime.catalog, runtime.access.authorizer(call.current()))
+
+    reader = EventReader(feed, call.left, call.briefly)
+    page = await reader.page(given.get("after"), given["types"], int(given["limit"]), given["wait"])
     items = [event.to_json() for event in page.events]
     lines = [f"{item['sequence']} {item['timestamp']} {item['type']} {item['subject']} {json.dumps(item['data'])}" for item in items]
     return {"items": items, "nextCursor": page.cursor}, "\n".join([*(lines or ["No events."]), f"Go on after {page.cursor}."])

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jackfield.errors import Unavailable
+from jackfield.access.workspace_access import Caller
+from jackfield.errors import NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
@@ -28,7 +29,7 @@ from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, 
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
-from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.identity import Identity, bearer
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
@@ -149,11 +150,27 @@ class _Call:
         def origin() -> str:
             return server.base(self._request)
 
-        call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin)
+        tools = server.settings.mcp_tools
+        call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, self._current, self._left, tools, origin)
         headers = self._request.scope["headers"]
         if self._large:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
         return await exchange.answer(call, headers, body, send)
+
+    def _current(self) -> Caller:
+        """Return the caller, looked up again.
+
+        :raises NotAllowed: if the token has ended, or the workspace is suspended.
+        """
+        try:
+            identity = self._server.identities.of(bearer(self._request))
+            identity.require("read")
+        except Problem as problem:
+            raise NotAllowed(problem.detail) from None
+        return identity.caller_as("mcp")
+
+    async def _left(self) -> bool:
+        return self.cancelled.is_set() or self._server.stopping
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None) -> Result:
         server, identity = self._server, self._identity

@@ -188,7 +188,7 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
-    call = CallContext(runtime, _CLIENT, index, calls.run, asyncio.to_thread, tools)
+    call = CallContext(runtime, _CLIENT, index, calls.run, asyncio.to_thread, lambda: _CLIENT, calls.is_leaving, tools)
     asyncio.run(_serve(call, calls, grace))
 
 
@@ -198,6 +198,7 @@ class _Calls:
     def __init__(self, runtime: Jackfield) -> None:
         self._runtime = runtime
         self._running: set[threading.Event] = set()
+        self._leaving = False
 
     async def run(self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None) -> Result:
         """Run one invocation."""
@@ -208,8 +209,13 @@ class _Calls:
         finally:
             self._running.discard(cancelled)
 
+    async def is_leaving(self) -> bool:
+        """Return whether the process stops: the answer to a request that waits is then given at once."""
+        return self._leaving
+
     def leave(self) -> None:
         """Cancel everything that has not been sent yet."""
+        self._leaving = True
         for cancelled in self._running:
             cancelled.set()
 
