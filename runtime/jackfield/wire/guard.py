@@ -35,6 +35,8 @@ _EMBEDDING_NETWORKS = tuple(
     )
 )
 """Networks whose last 32 bits hold an IPv4 address."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
+"""RFC 4291 §2.4: the IPv6 addresses of the public internet. ``is_global`` is also true of others, such as site-local ``fec0::/10``."""
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 """RFC 8215: NAT64 inside the operator's network. The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
 
@@ -111,7 +113,7 @@ class Guard:
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
         if address is None or not _METADATA.isdisjoint((address, *_nat64_targets(address))):
             return False
-        if address.is_global and not address.is_multicast and address not in _LOCAL_NAT64:
+        if address.is_global and not address.is_multicast and (address.version == 4 or address in _GLOBAL_UNICAST):
             return True
         return (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed)
 
