@@ -80,7 +80,7 @@ class Tags:
         if isinstance(node, Markup):
             return node
         if isinstance(node, str | int | float):
-            return escape(self._shown(str(node)))
+            return self._escaped(node)
         return self.join(node)
 
     def _attribute(self, key: str, value: Attribute) -> str:
@@ -89,7 +89,11 @@ class Tags:
         name = key.removesuffix("_").replace("_", "-")
         if name in _ADDRESSES and isinstance(value, str):
             value = self._placed(value)
-        return f" {name}" if value is True else f' {name}="{escape(self._shown(str(value)))}"'
+        return f" {name}" if value is True else f' {name}="{self._escaped(value)}"'
+
+    def _escaped(self, value: str | float) -> str:
+        """Escape a text. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark, as in the HTTP API."""
+        return escape(self._shown(str(value)).encode("utf-8", "replace").decode())
 
 
 h = Tags()

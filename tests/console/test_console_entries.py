@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 
 from console_client import Client, Place, placed, token
 from courier import SOURCE
-from jackfield.access import Tokens
+from jackfield.access import Actor, Tokens
 from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt
+from jackfield.events.callbacks import Callbacks
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
 from jackfield.surfaces.console.results import error_shown
@@ -68,6 +71,19 @@ def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
     page = client.get(f"/invocations/{result.meta.invocation_id}").words
     assert "Page 1, attempt 2" in page
     assert "3 pages, 1 retry in" in page
+
+
+def test_a_text_that_is_not_unicode_hides_no_page(client: Client, place: Place) -> None:
+    """JSON can hold a lone surrogate, which UTF-8 cannot: a label and a callback's description with one show a question mark."""
+    runtime, lone = place.host.runtime("default"), json.loads('"\\ud800 x"')
+    read = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
+    result = runtime.invoke({**read, "context": {"labels": {"shop": lone}, "correlationId": lone}})
+    assert "? x" in client.get(f"/invocations/{result.meta.invocation_id}").words
+    storage = place.host.storage
+    callbacks = Callbacks(storage.database, storage.vault, "default", SystemClock(), Actor("cli", "ada"), origin="operator")
+    callback = callbacks.create({"url": "http://127.0.0.1:9/", "description": lone}).callback
+    assert "? x" in client.get("/callbacks").words
+    assert "? x" in client.get(f"/callbacks/{callback.id}").words
 
 
 def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place) -> None:

@@ -32,7 +32,7 @@ _FILTERS = ("connector", "action", "connection", "status", "errorCode", "correla
 _LONGEST_URL = 2000
 _LONGEST_TEXT = 200
 _MOST_VALUES = 50
-_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
