@@ -207,9 +207,9 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller), caller.owner)
 
-    def events(self, *, after: str | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
-        """Return the workspace's events after a cursor (``event.cursor``; default: all kept), oldest first, for ``for`` or ``async for``,
-        until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) has come for ``wait`` seconds.
+    def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
+        """Return the workspace's events after a cursor (``event.cursor``, or ``event.sequence``; default: all), oldest first, for ``for``
+        or ``async for``, until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) came for ``wait`` seconds.
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
         """

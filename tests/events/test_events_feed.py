@@ -76,6 +76,13 @@ def test_the_end_of_a_queued_invocation_is_an_event(place: SimpleNamespace) -> N
     assert event.to_json()["timestamp"].endswith("Z")
 
 
+def test_labels_may_be_any_text(place: SimpleNamespace) -> None:
+    """Also what no database stores as text, and what is not Unicode: the event has them as they were given."""
+    labels = {"größe": "☃", "nul": "\0", "lone": json.loads('"\\ud800"')}
+    ran(place, context={"labels": labels})
+    assert told(place)[0].data["labels"] == labels
+
+
 def test_other_calls_are_told_of_only_if_they_ask(place: SimpleNamespace) -> None:
     """``context.notify`` makes an event of a call's end, refused ones and failures included; a label cannot."""
     place.jackfield.invoke(READ)
@@ -203,6 +210,14 @@ def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
     assert place.feed.page("3", ["quota.low"]).cursor == "25"
 
 
+def test_the_sequence_of_an_event_is_a_cursor(place: SimpleNamespace) -> None:
+    """Reading goes on after a number as after its text, and a single type needs no list."""
+    _record(place, 3)
+    (last,) = place.jackfield.events(after=2)
+    assert [event.id for event in place.jackfield.events(after="2", types=last.type)] == [last.id]
+    assert not list(place.jackfield.events(after=last.sequence))
+
+
 def test_cursors_that_do_not_fit_are_refused(place: SimpleNamespace) -> None:
     """One that is older than the events kept, one of another database, and no cursor at all."""
     _record(place, 4)
@@ -216,7 +231,7 @@ def test_cursors_that_do_not_fit_are_refused(place: SimpleNamespace) -> None:
     assert [event.sequence for event in place.feed.page().events] == [3, 4]
     with pytest.raises(CursorExpired, match="not of this database"):
         place.feed.page("5")
-    for cursor in ("", "-1", "x", "9" * 30):
+    for cursor in ("", "-1", "x", "9" * 30, -1, 10**30, True):
         with pytest.raises(InvalidInvocation, match="is not a cursor"):
             place.feed.page(cursor)
 
@@ -360,7 +375,7 @@ def test_facts_that_somebody_has_damaged_are_left_out(place: SimpleNamespace) ->
     assert [dict(event.data) for event in place.feed.page("1").events] == [{}, {}, {"invocationId": "x"}]
 
 
-@pytest.mark.parametrize("text", ["workspce.suspended", "invocation.finishd", "callbacks.*", "invocation.*.x"])
+@pytest.mark.parametrize("text", ["workspce.suspended", "invocation.finishd", "callbacks.*", "invocation.*.x", "invocation", "bounce"])
 def test_types_that_no_event_has_are_refused(text: str) -> None:
     """A typo would wait for ever: the family, too, must be one that there is."""
     with pytest.raises(InvalidInvocation):

@@ -104,6 +104,8 @@ def test_events_are_read_by_cursor(client: Client, server: Server) -> None:
     assert [item["subject"] for item in page["items"]][-1] == identifier
     after = called(server, "read_events", after=page["nextCursor"], types=["invocation.*"], wait=1).structured_content
     assert after["items"] == []
+    for last in page["items"][-1:]:
+        assert called(server, "read_events", after=last["sequence"], types=["invocation.*"]).structured_content["items"] == []
     refused = called(server, "read_events", types=["invocation.finishd"])
     assert refused.is_error
     assert "did you mean 'invocation.finished'" in refused.content[0].text  # type: ignore[union-attr]

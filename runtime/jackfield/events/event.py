@@ -29,7 +29,7 @@ _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES)
 OWN = {*(name.partition(".")[0] for name in TYPES if not name.startswith("subscription.")), "audit"}
 """First words of the types of jackfield's own events; all others, and those of subscriptions, are about triggers."""
 _FAMILIES = (*OWN, "subscription")
-_TYPE = re.compile(r"\*|[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_]{1,60}){0,5}(\.\*)?")
+_TYPE = re.compile(r"\*|([A-Za-z0-9_]{1,60}\.){1,6}([A-Za-z0-9_]{1,60}|\*)")
 _MOST_TYPES = 50
 _TIMES = ("created_at", "settled_at")
 _IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
@@ -74,7 +74,7 @@ def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
 
     :raises InvalidInvocation: if one is not a pattern, or names an event that jackfield does not have.
     """
-    found = tuple(dict.fromkeys(types))
+    found = tuple(dict.fromkeys([types] if isinstance(types, str) else types))
     faults = [fault for place, text in enumerate(found) if (fault := _fault(f"{path}/{place}", text)) is not None]
     if len(found) > _MOST_TYPES:
         faults = [Detail(path, f"must have at most {_MOST_TYPES} types", "maxItems")]

@@ -79,7 +79,7 @@ class Feed:
         self._sees = sees
         self._numbering = Numbering(database, vault)
 
-    def page(self, after: str | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> Page:
+    def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> Page:
         """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept.
 
         ``types`` are types and patterns (``invocation.*``); none: all.
@@ -145,7 +145,7 @@ class Feed:
 class Events:
     """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
 
-    def __init__(self, feed: Feed, after: str | None, types: Sequence[str], wait: float) -> None:
+    def __init__(self, feed: Feed, after: str | int | None, types: Sequence[str], wait: float) -> None:
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
 
     def __iter__(self) -> Iterator[Event]:
@@ -192,10 +192,11 @@ def _checked(start: int, head: Head) -> int:
     return start
 
 
-def _read_cursor(cursor: str) -> int:
-    if cursor.isascii() and cursor.isdigit() and len(cursor) <= _LONGEST_CURSOR:
-        return int(cursor)
-    raise InvalidInvocation(f"'{cursor[:80]}' is not a cursor", hint="Give the 'nextCursor' of a page, or the 'sequence' of an event.")
+def _read_cursor(cursor: str | int) -> int:
+    text = str(cursor)
+    if text.isascii() and text.isdigit() and len(text) <= _LONGEST_CURSOR:
+        return int(text)
+    raise InvalidInvocation(f"'{text[:80]}' is not a cursor", hint="Give the 'nextCursor' of a page, or the 'sequence' of an event.")
 
 
 def _only(types: Sequence[str]) -> tuple[str, dict[str, str]]:

@@ -31,7 +31,7 @@ def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Auth
 
 
 def events_of(
-    storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | None, types: Sequence[str], wait: float
+    storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float
 ) -> Events:
     """Return an iterable of a workspace's events; as ``feed_of`` otherwise."""
     return Events(feed_of(storage, workspace, catalog, authorizer), after, types, wait)

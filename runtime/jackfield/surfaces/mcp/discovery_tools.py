@@ -105,7 +105,7 @@ DISCOVERY: tuple[Tool, ...] = (
         "Go on from nextCursor; without a cursor, the list begins with the oldest event kept. With wait, the answer comes as soon as "
         "there is an event.",
         input_schema=closed(
-            after={**_CURSOR, "description": "The nextCursor of the previous page, or an event's sequence."},
+            after={**_CURSOR, "type": ["string", "integer"], "description": "The nextCursor of the previous page, or an event's sequence."},
             types={
                 "type": "array", "items": _STRING, "maxItems": _MOST, "default": [],
                 "description": "Only these types, such as invocation.finished or connection.*.",

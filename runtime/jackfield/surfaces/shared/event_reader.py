@@ -24,7 +24,7 @@ class EventReader:
     left: Callable[[], Awaitable[bool]]
     briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
 
-    async def page(self, after: str | None, types: Sequence[str], limit: int, wait: float) -> Page:
+    async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> Page:
         """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or nobody waits any more.
 
         No thread waits: a look at the database takes two look-ups in indexes. Every second, and before a page is read, the client's
