@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clocks import FakeClock
 from jackfield.access import Audit, Request, Rules, Tokens, UnknownToken, Workspaces
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import digest, is_well_formed, new_text
 from jackfield.database import Database, Vault
 from jackfield.errors import InvalidInvocation, Unavailable
@@ -102,18 +103,20 @@ def test_a_rule_that_is_not_valid(tokens: Tokens) -> None:
 def test_refusals_say_why_in_the_log(
     tokens: Tokens, database: Database, vault: Vault, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A malformed, unknown, expired or revoked token is refused alike; the log says which it was, by its id and never by its text."""
+    """A malformed, unknown, expired or revoked token is refused alike; the log says which it was, by its id and never by its text. Only
+    a text that is no platform's token either is one that does not exist."""
     expiring, revoked = tokens.create("read", expires_at=clock.time() + 10), tokens.create("read")
     tokens.revoke(revoked.token.id)
     clock.advance(11)
     texts = ["nonsense", new_text(), expiring.text, revoked.text]
     with caplog.at_level(logging.INFO, "jackfield.access"):
         assert [Tokens.authenticate(database, vault, clock, text) for text in texts] == [None] * 4
+        assert [PlatformTokens.authenticate(database, vault, clock, text) for text in texts[1:2]] == [None]
     said = [record.getMessage() for record in caplog.records]
     assert "form or checksum" in said[0]
-    assert "it does not exist" in said[1]
-    assert re.search(f"the token {expiring.token.id} of the workspace 'default' was refused: it expired at .*Z", said[2])
-    assert re.search(f"the token {revoked.token.id} of .* was refused: it was revoked at .*Z", said[3])
+    assert re.search(f"the token {expiring.token.id} of the workspace 'default' was refused: it expired at .*Z", said[1])
+    assert re.search(f"the token {revoked.token.id} of .* was refused: it was revoked at .*Z", said[2])
+    assert "it does not exist" in said[3]
     assert not any(text in caplog.text for text in texts)
 
 

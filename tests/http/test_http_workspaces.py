@@ -11,6 +11,7 @@ import pytest
 from http_stand import Client, Stand, say
 from jackfield.access import Actor, Audit, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.access.tokens import new_text
 from jackfield.clock import iso
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
@@ -102,6 +103,14 @@ def test_a_minted_token_works_in_its_workspace(stand: Stand, platform: Client) -
     revoked = platform.get("/v1/workspaces/acme-2/tokens").json["items"][0]["id"]
     assert platform.call("DELETE", f"/v1/workspaces/acme-2/tokens/{revoked}").status == 204
     assert tenant.invoke("say", text="x").status == 401
+
+
+def test_an_accepted_platform_is_not_logged_as_refused(stand: Stand, platform: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names tokens that were refused only: a platform's is looked for after those of workspaces."""
+    assert platform.get("/v1/workspaces").status == 200
+    assert "refused" not in caplog.text
+    assert Client(stand.port, new_text()).get("/v1/workspaces").status == 401
+    assert caplog.text.count("a token was refused: it does not exist") == 1
 
 
 def test_usage_equals_the_journal(stand: Stand, platform: Client) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from jackfield.access import Actor, Workspaces
 from jackfield.errors import InvocationFailed
+from jackfield.files import FileLimits, Files
+from jackfield.tenants.tenants import Tenants
 from job_stage import JobStage
 
 DONE = {"weight": 7}
@@ -193,3 +196,29 @@ def test_only_jobs_have_a_time_of_their_own(stage: JobStage) -> None:
     assert result.error is not None
     assert [detail.path for detail in result.error.details] == ["/jobTimeoutSeconds"]
     assert stage.invoke(jobTimeoutSeconds=0).error is not None
+
+
+def test_a_job_of_a_suspended_workspace_waits(stage: JobStage, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not polled and nothing has failed; once the workspace is resumed, the polls go on."""
+    identifier = stage.invoke(timeoutSeconds=2).meta.invocation_id
+    polls = len(stage.provider.reached("poll"))
+    storage = stage.pools[-1].storage
+    workspaces = Workspaces(storage.database, storage.vault, stage.clock)
+    workspaces.set("default", {"suspended": True})
+    stage.provider.answers(DONE)
+    assert [stage.poll(60) for _ in range(3)] == [1, 1, 1]
+    assert (len(stage.provider.reached("poll")), stage.entry(identifier).status, caplog.messages) == (polls, "running", [])
+    workspaces.set("default", {"suspended": False})
+    assert (stage.poll(60), stage.entry(identifier).status) == (1, "succeeded")
+
+
+def test_a_tenant_is_purged_although_a_job_waits(stage: JobStage) -> None:
+    """A job of days does not keep a deleted tenant: it is deleted, too, and the provider is not asked any more."""
+    pool = stage.pools[-1]
+    tenants = Tenants(pool.storage, Files(pool.storage, FileLimits(), stage.clock), stage.clock, "*", Actor("cli", "ada"))
+    tenants.put("acme", {})
+    pool.find("acme").invoke({"connector": "furnace", "action": "melt", "inputs": {}, "timeoutSeconds": 2})
+    polls = len(stage.provider.reached("poll"))
+    assert tenants.suspend("acme")["kept"]["running"] == 0
+    assert tenants.purge("acme")["deleted"]["invocations"] == 1
+    assert (stage.poll(3600), len(stage.provider.reached("poll"))) == (0, polls)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Rules, Tokens
+from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.workspace_access import Caller
 from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
@@ -161,6 +161,24 @@ def test_a_revoked_token_ends_its_subscriptions(stage: TriggerStage, note: Note)
         stage.look()
     assert _ids(stage) == []
     assert (stage.all().show("one")["status"], "revoked" in stage.all().show("one")["reason"]) == ("failing", True)
+
+
+def test_a_suspended_workspace_polls_nothing_and_nothing_has_failed(stage: TriggerStage, note: Note) -> None:
+    """However long it is suspended, the subscription is not failing, and the poll after that is soon and finds what was missed."""
+    storage = stage.pools[0].storage
+    workspaces = Workspaces(storage.database, storage.vault, stage.clock)
+    stage.add("notes")
+    stage.look()
+    workspaces.set("default", {"suspended": True})
+    note("n-1")
+    for _ in range(20):
+        stage.move(60)
+        stage.look()
+    assert (_ids(stage), stage.all().show("one")["status"]) == ([], "active")
+    workspaces.set("default", {"suspended": False})
+    stage.move(60)
+    stage.look()
+    assert (_ids(stage), stage.events("subscription.*")) == (["n-1"], [])
 
 
 _REFUSED: tuple[tuple[dict[str, Any], str], ...] = (

@@ -16,7 +16,7 @@ import standardwebhooks
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.access import Rules, Tokens
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
@@ -105,9 +105,9 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 class Sender:
     """The other side of one subscription."""
 
-    def __init__(self, stand: Stand, name: str, **members: Any) -> None:
+    def __init__(self, stand: Stand, name: str, client: Client | None = None, **members: Any) -> None:
         self.stand = stand
-        self.client = stand.client()
+        self.client = client or stand.client()
         self.name = name
         made = self.client.post("/v1/subscriptions", {"name": name, "trigger": "echo/posted", "connection": "hall", **members})
         assert (made.status, made.headers["location"]) == (201, f"/v1/subscriptions/{name}")
@@ -187,6 +187,23 @@ def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
     assert sender.client.call("DELETE", "/v1/subscriptions/odd").status == 204
     assert sender.send(_NOTE).status in (404, 410)
     assert sender.told() == []
+
+
+def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
+    """What the provider still sends is no event and gets 410; the subscription says why, and so does an event, once."""
+    storage = stand.host.storage
+    tokens = Tokens(storage.database, storage.vault, "default", stand.host.clock)
+    made = tokens.create("manage", "watcher")
+    sender = Sender(stand, "left", Client(stand.port, made.text))
+    assert sender.send(_NOTE).status == 200
+    tokens.revoke(made.token.id)
+    assert sender.send(_NOTE, secret="guess").status == 403
+    assert [sender.send({"notes": [{"id": f"n-{number}", "text": "late"}]}).status for number in (2, 3)] == [410, 410]
+    sender.client = stand.client()
+    shown = sender.client.get("/v1/subscriptions/left").json
+    assert (shown["status"], "revoked" in shown["reason"], sender.told()) == ("failing", True, ["n-1"])
+    said = [item["subject"] for item in sender.client.get("/v1/events?types=subscription.failing").json["items"]]
+    assert said.count("left") == 1
 
 
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

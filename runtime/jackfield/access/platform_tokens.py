@@ -156,6 +156,7 @@ class PlatformTokens:
         with database.read(flush=False) as transaction:
             row = transaction.find(_BY_DIGEST, {"digest": wanted})
         if row is None or not hmac.compare_digest(row.digest, wanted):
+            _LOG.warning("a token was refused: it does not exist")
             return None
         if not _is_sealed(vault, row):
             raise RowDamaged(f"the platform's token {row.id} was changed in the database", hint="Revoke it and create another one.")

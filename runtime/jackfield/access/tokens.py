@@ -335,8 +335,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log.
-        This is the only access to a workspace that does not need its name.
+        """Return the token with this text, of any workspace; None if it is expired or revoked, with the reason in the log, or unknown:
+        it may be a platform's then. This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database, or the token's rules, cannot be read.
         """
@@ -347,7 +347,6 @@ class Tokens:
         with database.read(flush=False) as transaction:
             row = transaction.find(_BY_DIGEST, {"digest": wanted})
         if row is None or not hmac.compare_digest(row.digest, wanted):
-            _LOG.warning("a token was refused: it does not exist")
             return None
         token, now = read_token(row, vault), clock.time()
         if token.unreadable:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Unit = Callable[[Transaction], int]
 
 _NEVER = -1.0
-_WAITS = "status = 'running' AND job IS NOT NULL AND owner IS NULL"
+WAITS = "status = 'running' AND job IS NOT NULL AND owner IS NULL"
+"""Of a job between two polls."""
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery AND status = 'running'"
 _PLACE = "workspace = :workspace AND id = :id"
 STORE = f"""
@@ -43,9 +44,9 @@ WHERE {_OURS}
 _ONE_WAITS = "status || '' = 'running' AND job IS NOT NULL AND COALESCE(owner, '') = ''"
 """Hidden from PostgreSQL's planner, for statements that name a job by its ID: the index of few waiting jobs would look cheaper to it."""
 _DUE = "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE available_at <= :now AND"
-SOME_DUE = f"{_DUE} {_WAITS} ORDER BY available_at LIMIT :limit"
+SOME_DUE = f"{_DUE} {WAITS} ORDER BY available_at LIMIT :limit"
 ONE_DUE = f"{_DUE} {_PLACE} AND {_ONE_WAITS}"
-NEXT = f"SELECT available_at FROM invocations WHERE {_WAITS} ORDER BY available_at LIMIT 1"
+NEXT = f"SELECT available_at FROM invocations WHERE {WAITS} ORDER BY available_at LIMIT 1"
 CLAIM = f"UPDATE invocations SET owner = :owner, delivery = delivery + 1 WHERE {_PLACE} AND {_ONE_WAITS}"
 CANCEL = f"""
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now, available_at = CASE WHEN owner IS NULL THEN :now ELSE available_at END

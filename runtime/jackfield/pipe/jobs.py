@@ -238,8 +238,11 @@ class _Poll:
             seconds = _bounded(waits.retry_after) or seconds
         except JackfieldError as fault:  # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
             error = fault
-            seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
-            endings.log(self.run, fault, self.pipeline.workspace)
+            if fault.code == "not_allowed":  # the workspace is suspended, or its rules forbid the action now
+                seconds = _MOST
+            else:
+                seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
+                endings.log(self.run, fault, self.pipeline.workspace)
         left = (self.entry.job_until or 0.0) - self.journal.time.now()
         if ended is None and left <= 0:
             ended = self._lost(error)

@@ -36,6 +36,10 @@ _PARTING = 12
 _TRIES = 8
 """Tries that fit into half the life of a registration, at least."""
 
+_SUSPENDED = 60.0
+"""Seconds between two looks at whether a suspended workspace was resumed."""
+_LEAVING = ("disabling", "removing")
+
 
 class SubscriptionWork:
     """Work on one subscription. ``base`` is the address of the server that receives webhooks; ``queued`` is true once an event has started
@@ -58,6 +62,9 @@ class SubscriptionWork:
         :raises Unavailable: if the database is unavailable; the claim runs out then.
         """
         content: Sealed | None = None
+        if self._runtime.access.settings.suspended and self._found.status not in _LEAVING:  # nothing is asked, and nothing has failed
+            self._due.later(self._found, self._due.time.now() + _SUSPENDED)
+            return
         try:
             content = self._found.opened(self._runtime.storage.vault)
             self._step(content)
@@ -75,7 +82,7 @@ class SubscriptionWork:
 
     def _step(self, content: Sealed) -> None:
         self._lasts = content.lasts
-        if self._found.status not in ("removing", "disabling"):
+        if self._found.status not in _LEAVING:
             if not content.leaving or not self._is_left(content):
                 self._serve(self._of_account(replace(content, remote={}, lasts=None, leaving=False) if content.leaving else content))
         elif self._found.kind == "webhook":
@@ -180,7 +187,7 @@ class SubscriptionWork:
             self._due.removed(self._found)
         elif leaves or self._found.status == "disabling":
             self._due.paused(self._found, self._runtime.storage.vault, content)
-        return self._found.status in ("removing", "disabling")
+        return self._found.status in _LEAVING
 
     def _polled(self, content: Sealed, trigger: Trigger) -> float:
         """Poll; return the seconds until the next poll."""
@@ -225,10 +232,9 @@ class SubscriptionWork:
 
         runtime, found = self._runtime, self._found
         caller = runtime.access.queued_by(content.caller)
-        ends = content.leaving or found.status in ("disabling", "removing")
+        ends = content.leaving or found.status in _LEAVING
         if caller.ended is not None and not ends:
-            hint = "Remove it, and add it with another token."
-            raise InvalidInvocation(f"the token that added the subscription {caller.ended}", hint=hint)
+            raise token_ended(caller.ended)
         authorizer = runtime.access.authorizer(caller)
         if not ends:
             authorizer.require(Request(found.connector, found.trigger_key, "read", found.connection))
@@ -276,6 +282,11 @@ class SubscriptionWork:
         if isinstance(error, RateLimited) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, _LONGEST))
         self._due.failed(self._found, f"{error.message}. {error.hint}" if error.hint else error.message, self._due.time.now() + pause)
+
+
+def token_ended(how: str) -> InvalidInvocation:
+    """Return the error of a subscription whose token has ended."""
+    return InvalidInvocation(f"the token that added the subscription {how}", hint="Remove it, and add it with another token.")
 
 
 def hook_of(content: Sealed, inputs: Any, base: str) -> Hook:

@@ -12,6 +12,7 @@ from jackfield.connections.revocations import Revocations
 from jackfield.database.slices import SLICE, delete_in_slices, slice_of
 from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.errors import JackfieldError
+from jackfield.journal.jobs import WAITS
 from jackfield.triggers.table import hand_over
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _PASSES = 20
 """Limit of the times that all tables are gone through, until one finds nothing: a request that had begun may add a row to a table that is
 empty already, as long as what it is about is still there."""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
+_RUNNING = f"SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running' AND NOT ({WAITS})"
 _LATE = (
     "events", "event_heads", "event_counts", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries",
     "audit_heads", "data_keys", "workspace_wrappers",
@@ -36,13 +38,13 @@ without which nothing left behind could be read."""
 
 
 def kept_by(database: Database, workspace: str) -> dict[str, int]:
-    """Count what a workspace has: connections, grants, files, invocations (those that run apart) and tokens."""
+    """Count what a workspace has: connections, grants, files, invocations (those that run apart) and tokens. A job that waits for its
+    next poll does not run: there is none while the workspace is suspended."""
     with database.read() as transaction:
         counts = {
             table: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace) for table in _COUNTED
         }
-        running = "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running'"
-        return {**counts, "running": _count(transaction, running, workspace)}
+        return {**counts, "running": _count(transaction, _RUNNING, workspace)}
 
 
 def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[int, list[str]]:

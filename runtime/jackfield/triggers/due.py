@@ -58,6 +58,12 @@ UPDATE subscriptions SET status = CASE WHEN :status = 'disabling' THEN status EL
 WHERE {_OURS}
 """
 
+_LATER = f"UPDATE subscriptions SET wake_at = :wake_at, held = 0 WHERE {_OURS}"
+_ENDED = """
+UPDATE subscriptions SET status = 'failing', reason = :reason, failures = failures + 1
+WHERE workspace = :workspace AND id = :id AND status IN ('pending', 'active', 'degraded')
+"""
+
 
 class DueSubscriptions:
     """Subscriptions of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
@@ -173,6 +179,21 @@ class DueSubscriptions:
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_FAILED, values))
             if status == "failing" != found.status:
+                self.telling(found, "failing", {"reason": reason})(transaction)
+
+        self._database.record(unit)
+
+    def later(self, found: Subscription, wake_at: float) -> None:
+        """End the claim without having done anything."""
+        values = {**_own(found), "wake_at": wake_at}
+        self._database.record(lambda transaction: held(transaction.change(_LATER, values)))
+
+    def ended(self, found: Subscription, reason: str) -> None:
+        """Record, without a claim, that nothing is received any more; the first time is an event."""
+        values = {"workspace": found.workspace, "id": found.id, "reason": reason}
+
+        def unit(transaction: Transaction) -> None:
+            if transaction.change(_ENDED, values):
                 self.telling(found, "failing", {"reason": reason})(transaction)
 
         self._database.record(unit)

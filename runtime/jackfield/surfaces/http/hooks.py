@@ -19,7 +19,7 @@ from jackfield.failures import Raised, attempt_foreign
 from jackfield.management.provider_steps import call_of
 from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.guards import pause_exceeding
-from jackfield.queue.subscription_work import SubscriptionWork, hook_of
+from jackfield.queue.subscription_work import SubscriptionWork, hook_of, token_ended
 from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
@@ -32,7 +32,8 @@ from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Hook, HookRequest, Received
-    from jackfield.triggers.subscription import Subscription
+    from jackfield.runtime import Jackfield
+    from jackfield.triggers.subscription import Sealed, Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")
 _LONGEST_ANSWER = 4096
@@ -105,6 +106,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         trigger = manifest.triggers[found.trigger_key]
         inputs = check_inputs(runtime, manifest, trigger, content.inputs)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
+        _require_token(runtime, found, content)
         calls = EventCalls(runtime, found, content)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types[0])
@@ -124,6 +126,18 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     if calls.queued:
         server.wake()
     return outcome.answer
+
+
+def _require_token(runtime: Jackfield, found: Subscription, content: Sealed) -> None:
+    """Record that a subscription ends with the token that added it.
+
+    :raises NotListeningError: if the token has ended.
+    """
+    how = runtime.access.queued_by(content.caller).ended
+    if how is not None:
+        ended = token_ended(how)
+        DueSubscriptions(runtime.storage.database, runtime.pipeline.means.clock).ended(found, f"{ended.message}. {ended.hint}")
+        raise NotListeningError
 
 
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
