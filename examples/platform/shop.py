@@ -68,7 +68,8 @@ def acted(customer, form):
         if customer.get("watches"):  # what is sent with this set is watched
             inputs["configurationSetName"] = WATCHED
         invocation = {"connector": "aws-ses", "action": "sendEmail", "connection": "mail", "inputs": inputs, "context": {"notify": True}}
-        customer["note"] = f"The mail: {call('POST', '/v1/invocations', invocation, customer['token'])['status']}"
+        result = call("POST", "/v1/invocations", invocation, customer["token"])
+        customer["note"] = f"The mail: {result['status']} {result.get('error', {}).get('message', '')}"
     if "watch" in form:  # each bounce becomes a message: jackfield sends it, once, with the rights of the token
         text = {"$text": ["Mail to ", {"$event": "/data/payload/recipient"}, " bounced: ", {"$event": "/data/payload/reason"}]}
         then = {"connector": "slack", "action": "postMessage", "connection": "chat", "inputs": {"channel": form["channel"], "text": text}}
