@@ -15,6 +15,7 @@ from jackfield.access.tokens import new_text
 from jackfield.clock import iso
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
+from jackfield.errors import NotAllowed
 from mcp_talk import call_of
 
 
@@ -210,6 +211,24 @@ def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Clien
     assert _rows_of(stand, "acme-5") == {}
     log, _ = Audit(stand.host.storage.database, "default", stand.host.clock).list(event="workspace.purged")
     assert log[0].about["object"] == "workspace:acme-5"
+
+
+def test_a_process_that_has_a_purged_workspace_open_runs_nothing_in_it(stand: Stand, platform: Client) -> None:
+    """A call of the library is refused, and so is one that is to be queued; neither leaves a row that a later workspace would inherit."""
+    _tenant(stand, platform, "acme-8")
+    opened = stand.host.runtime("acme-8")
+    assert opened.invoke(say("say", text="x")).status == "succeeded"
+    assert platform.call("DELETE", "/v1/workspaces/acme-8").status == 200
+    assert platform.call("DELETE", "/v1/workspaces/acme-8?purge=true").status == 200
+    for _ in range(2):
+        error = opened.invoke(say("say", text="x")).error
+        assert error is not None
+        assert (error.code, error.message) == ("not_allowed", "not allowed: the workspace does not exist")
+    with pytest.raises(NotAllowed, match="does not exist"):
+        opened.enqueue(say("say", "hall", text="x"))
+    assert _rows_of(stand, "acme-8") == {}
+    assert platform.call("PUT", "/v1/workspaces/acme-8", {}).status == 201
+    assert opened.invoke(say("say", text="x")).status == "succeeded"
 
 
 def _rows_of(stand: Stand, workspace: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Caller:
 
 
 SUSPENDED = "the workspace is suspended"
+_GONE = "the workspace does not exist"
 LIBRARY = Caller(audience="operator")
 """The process's own code."""
 
@@ -83,17 +84,19 @@ class WorkspaceAccess:
         self._clock = clock
         self._workspaces: Workspaces | None = None
         self._known: tuple[int, Settings] | None = None
+        self.is_gone = False
+        """True if ``settings`` were asked for and there was no such workspace: nothing is recorded in it any more."""
         self.epoch = storage.epoch
         """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
 
     @property
     def settings(self) -> Settings:
-        """Present settings of the workspace; the defaults if there is no database or no such workspace."""
+        """Present settings of the workspace; the defaults if there is no database. One that was purged is as a suspended one."""
         from jackfield.access.settings import Settings
 
         if not self.storage.enabled:
             return Settings()
-        from jackfield.access.workspaces import UnknownWorkspace
+        from jackfield.access.workspaces import DEFAULT, UnknownWorkspace
 
         epoch, known = self.epoch(), self._known
         if known is not None and known[0] == epoch:
@@ -101,7 +104,10 @@ class WorkspaceAccess:
         try:
             found = self.workspaces.settings(self._workspace)
         except UnknownWorkspace:
-            found = Settings()
+            found = Settings(suspended=self._workspace != DEFAULT)
+            self.is_gone = found.suspended
+        else:
+            self.is_gone = False
         self._known = epoch, found
         return found
 
@@ -141,5 +147,7 @@ class WorkspaceAccess:
         from jackfield.access.authorizer import Authorizer
 
         settings = self.settings
-        ended = SUSPENDED if settings.suspended else f"the token {caller.ended}" if caller.ended is not None else None
+        ended = f"the token {caller.ended}" if caller.ended is not None else None
+        if settings.suspended:
+            ended = _GONE if self.is_gone else SUSPENDED
         return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)

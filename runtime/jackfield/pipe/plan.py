@@ -305,6 +305,8 @@ class Plans(ProcessLocal):
     async def _found(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
         authorizer = self._access.authorizer(caller)
+        if self._access.is_gone:  # purged while this process had it open
+            run.record = record = None
         note = record.rule if record is not None else None
         run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
