@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Actor, Audit, UnknownWorkspace, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import new_text
 from jackfield.clock import iso
@@ -214,7 +214,8 @@ def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Clien
 
 
 def test_a_process_that_has_a_purged_workspace_open_runs_nothing_in_it(stand: Stand, platform: Client) -> None:
-    """A call of the library is refused, and so is one that is to be queued; neither leaves a row that a later workspace would inherit."""
+    """A call of the library is refused, and so are one that is to be queued and a new connection; none leaves a row that a later
+    workspace of that name would inherit."""
     _tenant(stand, platform, "acme-8")
     opened = stand.host.runtime("acme-8")
     assert opened.invoke(say("say", text="x")).status == "succeeded"
@@ -226,6 +227,8 @@ def test_a_process_that_has_a_purged_workspace_open_runs_nothing_in_it(stand: St
         assert (error.code, error.message) == ("not_allowed", "not allowed: the workspace does not exist")
     with pytest.raises(NotAllowed, match="does not exist"):
         opened.enqueue(say("say", "hall", text="x"))
+    with pytest.raises(UnknownWorkspace):
+        opened.connections.add("hall", "echo/token", {"token": "secret-4711"}, test=False)
     assert _rows_of(stand, "acme-8") == {}
     assert platform.call("PUT", "/v1/workspaces/acme-8", {}).status == 201
     assert opened.invoke(say("say", text="x")).status == "succeeded"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import INLINE, LIBRARY, UNBOUND
+from jackfield.access.workspaces import require
 from jackfield.clock import Deadline
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind
@@ -424,6 +425,7 @@ class ManagedConnections:
         store = self.known.store
         if store is None:
             raise InvalidInvocation("this runtime has no database to store connections in", hint=NextStep("no_store"))
+        require(store.database, store.workspace)  # it may have been purged since it was opened
         return store
 
     def _changeable(self, name: str, provenance: Provenance = _OPERATOR) -> ConnectionTable:
@@ -495,5 +497,4 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _stored(name: str, drafted: ConnectionDraft) -> NamedConnection:
-    draft = drafted.draft
-    return NamedConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
+    return NamedConnection(name, drafted.draft.type, drafted.draft.values, "draft", origin=drafted.draft.origin)
