@@ -36,8 +36,8 @@ _PARTING = 12
 _TRIES = 8
 """Tries that fit into half the life of a registration, at least."""
 
-_SUSPENDED = 60.0
-"""Seconds between two looks at whether a suspended workspace was resumed."""
+_SUSPENDED = 300.0
+"""Seconds between two looks at whether a suspended workspace was resumed: thousands of them must cost others nothing."""
 _LEAVING = ("disabling", "removing")
 
 
