@@ -125,7 +125,8 @@ class TriggerEvent(SecretHolder):
     """One thing that happened at the provider.
 
     ``key`` is what makes it the same event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's
-    ``types`` (default: the first), ``at`` when it happened in seconds since 1970 (default: now).
+    ``types`` (default: the first), ``at`` when it happened in seconds since 1970 (default: now, also for what is no such time, such as
+    milliseconds).
 
     ``reference`` is the ID with which the provider had answered what the event is about: a member of an action's output that is marked
     ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is shown with it.

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
@@ -106,10 +107,9 @@ class DueLoop(Generic[D]):
                 look.cancel()
 
     async def _looked(self) -> float:
-        try:
-            return await asyncio.to_thread(self.look)
-        except JackfieldError as error:
-            self._log.error("no %s can be served: %s", self.what, error.message)
-        except (RuntimeError, MemoryError) as error:
-            self._log.error("no %s can be served: %s", self.what, type(error).__name__)
+        found = await asyncio.to_thread(attempt, self.look)
+        if not isinstance(found, Raised):
+            return found
+        told = found.error.message if isinstance(found.error, JackfieldError) else type(found.error).__name__
+        self._log.error("no %s can be served: %s", self.what, told)
         return _PAUSE

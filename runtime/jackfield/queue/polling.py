@@ -51,11 +51,11 @@ class Polling:
                     raise Unavailable("the provider calls a new checkpoint too old")
                 since, mark, is_new = self._begin_again(content), {}, True
                 continue
-            mark, is_new = dict(page.next), False
+            before, mark, is_new = mark, dict(page.next), False
             events = self._sealer.arrivals(page.events, self._due.time.stamp())
             self._due.page(self._found, self._vault, events, mark)
             self.has_stored = True
-            if not page.more:
+            if not page.more or (mark == before and not page.events):
                 return False
         return True
 
@@ -64,13 +64,17 @@ class Polling:
         from jackfield.connector.triggers import Gone
 
         try:
-            return self._over(_reading(trigger, place))
+            found = self._over(_reading(trigger, place))
         except Gone:
             return None
+        if found is None:
+            raise Unavailable("the connector's code failed: its poll returned nothing")
+        return found
 
     def _begin_again(self, content: Sealed) -> float:
-        """Forget a checkpoint that the provider does not know any more; return the time of the last success, from which events count."""
-        since = max(content.since, self._found.last_success_at or 0.0)
+        """Forget a checkpoint that the provider does not know any more; return the time from which events count: one interval before the
+        last success, which came after the last page was read. Keys tell what is new."""
+        since = max(content.since, (self._found.last_success_at or 0.0) - (self._found.every or 0.0))
         facts = {"reason": "the checkpoint was too old for the provider"}
         self._due.begun_again(self._found, self._vault, replace(content, since=since), self._found.account, facts)
         return since

@@ -11,6 +11,7 @@ from jackfield.connector.grants import Grant
 from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
+from jackfield.failures import Raised, attempt, contained
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import EventCalls
@@ -33,6 +34,8 @@ _SHORTEST, _LONGEST = 5.0, 3600.0
 """Seconds between two tries of what fails: doubled each time."""
 _PARTING = 12
 """Failures, over some hours, after which a provider is not told any more that a connection was removed."""
+_RENEWED = 30 * 86_400.0
+"""Seconds between two renewals, at most."""
 _TRIES = 8
 """Tries that fit into half the life of a registration, at least."""
 
@@ -61,20 +64,19 @@ class SubscriptionWork:
         :raises OvertakenError: if another process has claimed it, or somebody changed it.
         :raises Unavailable: if the database is unavailable; the claim runs out then.
         """
-        content: Sealed | None = None
         if self._runtime.access.settings.suspended and self._found.status not in _LEAVING:  # nothing is asked, and nothing has failed
             self._due.later(self._found, self._due.time.now() + _SUSPENDED)
             return
         try:
             content = self._found.opened(self._runtime.storage.vault)
-            self._step(content)
-        except OvertakenError:
-            raise
         except JackfieldError as error:
-            if content is None or not (self._is_hopeless(error, content) and self._end(content)):
-                self._put_off(error)
-        except (ValueError, TypeError, AttributeError) as error:  # of the author: what was returned is no page, or no JSON
-            self._put_off(Unavailable(f"the connector's code failed: {type(error).__name__}"))
+            self._put_off(error)
+            return
+        worked = attempt(self._step, content)
+        if isinstance(worked, Raised):
+            failure = _of_author(worked.error)
+            if not (self._is_hopeless(failure, content) and self._end(content)):
+                self._put_off(failure)
 
     def _is_hopeless(self, error: JackfieldError, content: Sealed) -> bool:
         """Return whether nobody can tell the provider: a connector, trigger or connection is gone, or was removed for long."""
@@ -104,12 +106,13 @@ class SubscriptionWork:
         """Register or renew a webhook, if that is due, then poll. A registration that fails keeps nobody from polling."""
         trigger, found, failure = self._declared(), self._found, None
         if found.kind == "webhook" and (found.status != "active" or self._renews):
-            try:
-                content = self._registered(content, trigger)
-            except (JackfieldError, ValueError, TypeError, AttributeError) as error:
+            registered = attempt(self._registered, content, trigger)
+            if isinstance(registered, Raised):
+                failure = _of_author(registered.error)
                 if not found.polls:
-                    raise
-                failure = error
+                    raise failure
+            else:
+                content = registered
             awaited = trigger.enabled is None and not found.polls and (found.last_success_at or 0.0) < found.changed_at
             if self._again is not None or awaited:
                 self._due.unfinished(found, None if self._again is None else self._due.time.now() + self._again)
@@ -147,10 +150,13 @@ class SubscriptionWork:
             ended = self._found.last_success_at
             outcome = self._hooked(content, trigger.enabled)
         if isinstance(outcome, Unfinished):
-            self._again, outcome = outcome.again, outcome.remote
+            self._again = max(outcome.again, _SHORTEST if outcome.remote == content.remote else 0.0)
+            outcome = outcome.remote
         made = outcome if isinstance(outcome, Registered) else Registered(outcome or {})
+        if made.lasts is not None and not made.lasts > 0:
+            raise Unavailable("the provider says that the registration has ended already")
         content = replace(content, remote=dict(made.remote), lasts=made.lasts, parting=None)
-        renew_at = None if made.lasts is None else self._due.time.now() + made.lasts / 2
+        renew_at = None if made.lasts is None else self._due.time.now() + min(max(made.lasts / 2, _SHORTEST), _RENEWED)
         self._due.registered(self._found, self._runtime.storage.vault, content, renew_at)
         self._found, self._lasts = replace(self._found, renew_at=renew_at), made.lasts
         if ended is not None and not self._found.polls:
@@ -241,7 +247,7 @@ class SubscriptionWork:
         manifest = self._manifest()
         inputs = check_inputs(runtime, manifest, manifest.triggers[found.trigger_key], content.inputs)
         if found.connection is None:
-            return step(None, inputs)
+            return contained(step, None, inputs)
 
         def steps(client: Any) -> Any:
             try:
@@ -287,6 +293,16 @@ class SubscriptionWork:
 def token_ended(how: str) -> InvalidInvocation:
     """Return the error of a subscription whose token has ended."""
     return InvalidInvocation(f"the token that added the subscription {how}", hint="Remove it, and add it with another token.")
+
+
+def _of_author(error: Exception) -> JackfieldError:
+    """Return the error of a step. Whatever else is raised is the author's: what was returned is no page, or no JSON.
+
+    :raises OvertakenError: if that is what it is.
+    """
+    if isinstance(error, OvertakenError):
+        raise error
+    return error if isinstance(error, JackfieldError) else Unavailable(f"the connector's code failed: {type(error).__name__}")
 
 
 def hook_of(content: Sealed, inputs: Any, base: str) -> Hook:

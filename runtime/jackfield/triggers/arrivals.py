@@ -15,6 +15,8 @@ from jackfield.database.outbox import record_sealed, sealed_place
 from jackfield.database.row_unit import JointUnit
 from jackfield.database.slices import slice_of
 from jackfield.dataclass import dataclass
+from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
 from jackfield.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
@@ -39,6 +41,10 @@ _LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = 
 _KEY = """
 INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
 """
+_AGAIN = """
+UPDATE event_keys SET at = :at WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest AND at < :stale
+"""
+"""A poll reads the last events again for as long as nothing is new, which may be longer than keys are kept."""
 _ARRIVED_EVERY = 1.0
 """Seconds between two records of an arrival, with which keys that are old enough are deleted."""
 _LEARN = """
@@ -50,6 +56,8 @@ UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE s
 WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 """
 """The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
+_LATEST = 1e11
+"""Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -92,13 +100,23 @@ class Sealer:
         """References of messages of which an event says that nothing more is to be sent to their recipient."""
 
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
-        """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page."""
-        return [self._arrival(event, received) for event in events]
+        """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page.
+
+        :raises Unavailable: if one has no key, or cannot be JSON: it would be lost, and so would others.
+        """
+        found = attempt(lambda: [self._arrival(event, received) for event in events])
+        if not isinstance(found, Raised):
+            return found
+        if isinstance(found.error, JackfieldError):
+            raise found.error
+        raise Unavailable(f"the connector's code failed: it returned an event that cannot be stored ({type(found.error).__name__})")
 
     def _arrival(self, event: Any, received: float) -> Arrival:
         found = self._subscription
         kind, identifier = event_type(found.connector, event.type or self._usual), new_invocation_id()
-        at = received if event.at is None else event.at
+        at = event.at if _is_time(event.at) else received
+        if not isinstance(event.key, str) or not event.key:
+            raise Unavailable("the connector's code failed: it returned an event without a key")
         invocation, outcome = self._referred(event, at)
         about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
@@ -164,6 +182,9 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
     for one in receipts:
         own = _own(one.subscription)
         new = [event for event in one.found if transaction.change(_KEY, {**own, "digest": event.digest, "at": one.now})]
+        if len(new) < len(one.found):
+            stale = one.now - WINDOW / 2
+            transaction.change_many(_AGAIN, [{**own, "digest": event.digest, "at": one.now, "stale": stale} for event in one.found])
         about = {"workspace": one.subscription.workspace, "subject": one.subscription.name}
         for event in new:
             rows.append({**about, "id": event.id, "type": event.type, "at": event.at, "sealed": event.sealed})
@@ -178,6 +199,11 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
                 purge(transaction, one.subscription.workspace, one.now)
     if rows:
         record_sealed(transaction, rows)
+
+
+def _is_time(at: object) -> bool:
+    """Return whether the time of an event can be shown: one that cannot would end every reader of the feed."""
+    return isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < _LATEST
 
 
 def _own(found: Subscription) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Item that was created, updated or deleted. ``key`` tells it from the next change of the same item."""
+    """Item that was created, updated or deleted. ``key`` tells it from the next change of the same item: claims are never counted back,
+    as rounds are by a reset."""
 
     type: str
     id: str
@@ -85,7 +86,7 @@ class Comparison:
             before = rows[place]["content"] if place in rows else known and known.content
             if before != content and mark.round > 1:
                 change = 0 if before is None else 1
-                changes.append(self._change(change, identifier, item, f"{mark.round}:{place}:{content}"))
+                changes.append(self._change(change, identifier, item, f"{self._found.claim}:{place}:{content}"))
             sealed = known.sealed if known is not None else self._sealed(place, identifier)
             rows[place] = {**self._own, "item": place, "content": content, "round": mark.round, "sealed": sealed}
         return changes, lambda transaction: transaction.change_many(_SEEN, list(rows.values()))
@@ -99,7 +100,7 @@ class Comparison:
         """Return some of the items that a complete round has not seen, and the statements that forget them."""
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))
-        changes = [self._change(2, self._id(row), None, f"{mark.round}:{row.item}") for row in rows]
+        changes = [self._change(2, self._id(row), None, f"{self._found.claim}:{row.item}") for row in rows]
         return changes, lambda transaction: transaction.change_many(_DELETE, [{**self._own, "item": row.item} for row in rows])
 
     def _sealed(self, place: str, identifier: str) -> bytes:

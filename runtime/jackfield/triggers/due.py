@@ -98,7 +98,9 @@ class DueSubscriptions:
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
         """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
-        registered again."""
+        registered again. The keys of another account's events are forgotten: both may have a ticket 7."""
+        if account != found.account:
+            delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
         status = "pending" if found.kind == "webhook" else found.status
         sealed, until = content.sealed(vault, found), self.time.now() + HELD
         values = {**_own(found), "sealed": sealed, "account": account, "status": status, "until": until}

@@ -44,7 +44,9 @@ UPDATE subscriptions SET held = CASE WHEN held = 0 THEN 0 ELSE 2 END, wake_at = 
 WHERE workspace = :workspace AND connection = :connection AND status IN {LISTENING!r}
 """
 _RESET = f"""
-UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}
+UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, changed_at = :now,
+    wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END
+WHERE {_OWN} AND sealed = :before
 """
 _OVER_ALL = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection"
 _OVER = f"{_OVER_ALL} AND status <> 'paused'"
@@ -161,17 +163,20 @@ class SubscriptionTable:
         return self.find(found.name)
 
     def reset(self, found: Subscription, since: float) -> Subscription:
-        """Forget how far a poll has come: it begins again at ``since``. Events whose keys are known are not told again."""
+        """Forget how far a poll has come: it begins again at ``since``, once it is resumed if it is paused. Events whose keys are known are
+        not told again."""
         sealed = replace(found.opened(self._vault), since=since).sealed(self._vault, found)
-        values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "now": self.time.now()}
+        values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "before": found.sealed, "now": self.time.now()}
 
-        def unit(transaction: Transaction) -> None:
-            transaction.change(_RESET, values)
+        def unit(transaction: Transaction) -> bool:
+            if not transaction.change(_RESET, values):
+                return False
             transaction.change(_FORGET, {"workspace": self._workspace, "id": found.id})
             self._note(transaction, "reset", found.name)
+            return True
 
-        self._database.record(unit)
-        return self.find(found.name)
+        is_reset, present = self._database.record(unit), self.find(found.name)
+        return present if is_reset else self.reset(present, since)  # a process has stored what it registered meanwhile
 
     def _note(self, transaction: Transaction, event: str, name: str, about: Mapping[str, Any] | None = None) -> None:
         self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))

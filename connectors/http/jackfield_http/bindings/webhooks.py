@@ -70,8 +70,7 @@ class _Reading:
         if kind is None:
             return Received()
         at = find(body, self._about["at"]) if "at" in self._about else None
-        is_time = isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < 1e11
-        return Received([TriggerEvent(dict(body), self._key(request, body), kind, float(at) if at is not None and is_time else None)])
+        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at)])
 
     def _key(self, request: HookRequest, body: Json) -> str:
         """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""
