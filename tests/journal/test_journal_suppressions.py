@@ -154,3 +154,6 @@ def test_a_guard_follows_a_connection_that_is_renamed(tmp_path: Path, database_u
         assert error is not None
         assert "(1,200 bounces, 0 complaints, 10,000 messages)" in error.message
         assert set(jackfield.access.settings.guards) == {"attic"}
+        jackfield.access.workspaces.set("default", {"guards": {"attic": None}})
+        told = [(event.type, event.subject) for event in jackfield.events(types=["connection.paused", "connection.resumed"])]
+        assert told == [("connection.paused", "cellar"), ("connection.resumed", "attic")]  # a rename is neither

@@ -237,7 +237,9 @@ class Workspaces:
             record(transaction, name, f"workspace.{'suspended' if after.suspended else 'resumed'}", name, now, {"workspace": name})
         for one in {*before.guards, *after.guards}:
             was, paused = ((settings.guard_of(one) or {}).get("paused") for settings in (before, after))
-            if (was is None) != (paused is None):
+            others = {**(before if was is None else after).guards, "*": {}}.values()
+            renamed = (was or paused) in [guard.get("paused") for guard in others]  # neither paused nor resumed by that
+            if (was is None) != (paused is None) and not renamed:
                 record(transaction, name, f"connection.{'resumed' if paused is None else 'paused'}", one, now, paused or was or {})
 
     def _stored(self, name: str) -> Settings | None:
