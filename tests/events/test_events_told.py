@@ -48,6 +48,21 @@ def test_credentials_that_have_expired_are_told_once(jackfield: Jackfield) -> No
     assert [event.type for event in told(jackfield, "connection.*")] == ["connection.expired", "connection.recovered"]
 
 
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "AccessDenied"])
+def test_credentials_that_are_refused_are_told_once(jackfield: Jackfield, code: str) -> None:
+    """A key that was deleted at night, and a role that may not be assumed any more: the connection is expired until a call succeeds."""
+    fault = {"do": "status", "status": 403, "code": code, "times": 2, "operation": "AssumeRole" if code == "AccessDenied" else "*"}
+    with FakeAws(script=[fault]) as aws:
+        values: dict[str, Any] = {**KEYS, "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "endpoint": aws.url}
+        if code == "AccessDenied":
+            values |= {"roleARN": "arn:aws:iam::123456789012:role/Mailer", "stsEndpoint": aws.url}
+        jackfield.connections.add("acme-ses", f"aws-ses/{'awsAssumeRole' if 'roleARN' in values else 'apiKeySecret'}", values, test=False)
+        call = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+        results = [jackfield.invoke(call) for _ in range(3)]
+        assert [result.error and result.error.code for result in results] == ["unauthenticated", "unauthenticated", None]
+    assert [event.type for event in told(jackfield, "connection.*")] == ["connection.expired", "connection.recovered"]
+
+
 def test_a_quota_that_runs_low_is_told_once_a_day(jackfield: Jackfield) -> None:
     """A tenth of the quota is left, as the provider stated it and by what was sent since: one event, and the next a day later."""
     clock = SystemClock()

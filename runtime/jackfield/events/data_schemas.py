@@ -51,7 +51,7 @@ DATA: Mapping[str, tuple[str, Json]] = {
     ),
     "connection.failing": ("A test of a connection has failed.", _HEALTH),
     "connection.recovered": ("A connection that failed or had expired works again.", _HEALTH),
-    "connection.expired": ("The provider no longer accepts an approval or credentials that only a person can renew.", _HEALTH),
+    "connection.expired": ("The provider refuses an approval or credentials that only a person can renew.", _HEALTH),
     "connection.changed": (
         "Values, name or account of a connection have changed.",
         _data(("connection", "type", "version"), **_CONNECTION, previousAccountId=_TEXT, previousName=_TEXT),

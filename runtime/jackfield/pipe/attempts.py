@@ -299,9 +299,11 @@ class Attempts:
         return judged
 
     def lost_credentials(self, error: JackfieldError) -> bool:
-        """Return whether the provider calls the credentials expired, and only a person can replace them."""
-        approved = self.opening is not None and self.opening.grants is not None
-        return error.expired or (approved and self.renewed and error.stale_credentials)
+        """Return whether the provider refuses the credentials, and only a person can replace them. Those of an approval, and of the server
+        itself, are renewed."""
+        if self.opening is not None and self.opening.grants is not None:
+            return error.expired or (self.renewed and error.stale_credentials)
+        return error.expired or (error.code == "unauthenticated" and not error.stale_credentials)
 
     @property
     def _has_derived_key(self) -> bool:

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
+_USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
+"""Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -184,21 +186,28 @@ class Pipeline:
         return await record.start()
 
     def _note_expired(self, run: Run, error: Exception) -> None:
-        """Mark the stored connection of a call whose credentials have expired, and note the next success over it again."""
+        """Mark the stored connection of a call whose credentials the provider refuses, and note the next success over it again."""
         attempts = run.attempts
         if attempts is None or not isinstance(error, JackfieldError) or not attempts.lost_credentials(error):
             return
-        target = attempts.plan.target
-        if target is not None and target.id is not None and attempts.opening is not None:
-            self.known.note_expired(target.id, target.version)
-            attempts.opening.cache.forget(("used",))
+        target, opening, moment = attempts.plan.target, attempts.opening, self.means.clock.monotonic()
+        if target is not None and target.id is not None and opening is not None:
+            identifier, version = target.id, target.version
+
+            def note() -> bool:
+                self.known.note_expired(identifier, version)
+                opening.cache.forget(("used", moment // _USED_EVERY))
+                return True
+
+            opening.cache.cached(("expired", moment // _EXPIRED_EVERY), note)
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
-        """Judge and mask the output; note that a named connection works, once per process and version of the connection."""
+        """Judge and mask the output; note that a named connection works, for each process and version of the connection from time to time:
+        another process may have found that it does not."""
         result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
         if target is not None and opening is not None and target.name is not None:
             name, identifier, version = target.name, target.id, target.version
-            opening.cache.cached(("used",), lambda: self.known.note_used(name, identifier, version))
+            opening.cache.cached(("used", attempts.opened_at // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
         return result
 
 
