@@ -179,6 +179,7 @@ def test_a_jwt_signs_in_for_as_long_as_it_lasts(place: Place, clock: FakeClock, 
     text = f"e30.{urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
     known = {text: Identity("acme", "ada@example.com", "invoke", Rules(), "Ada")}
     monkeypatch.setattr(place.host.identities, "find", known.get)
+    Workspaces(place.host.storage.database, place.host.storage.vault, clock).create("acme")
     client = place.signed_in(text)
     assert "acme" in client.get("/").words
     assert "Ada · invoke" in client.get("/").words

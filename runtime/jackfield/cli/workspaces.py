@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import actor, open_storage, workspaces_of
+from jackfield.cli.session import Noun, actor, declare_name, open_storage, workspaces_of
 from jackfield.clock import SystemClock
+
+if TYPE_CHECKING:
+    from jackfield.access import Workspaces
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
@@ -23,7 +27,7 @@ _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
 
 
 def _declare_settings(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
+    declare_name(parser)
     parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow only what matches this pattern; repeatable")
     parser.add_argument("--block", action="append", metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable")
     parser.add_argument(
@@ -91,12 +95,6 @@ def _named(word: str, read: Callable[[str], Any], option: str, arguments: Namesp
         raise UsageError(f"{option} '{word[:80]}' is not NAME={form}", usage=arguments.usage, hint=f"Write {option} {example}.") from None
 
 
-def _create(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        output.value(workspaces_of(storage).create(arguments.name, _changes(arguments)).to_json())
-    return 0
-
-
 def _set(arguments: Namespace, output: Output) -> int:
     changes = _changes(arguments)
     for name in ("allow", "block"):
@@ -115,34 +113,19 @@ def _declare_nothing(_parser: Parser) -> None:
     """Add no arguments."""
 
 
-def _list(_arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        workspaces = workspaces_of(storage)
-        found = workspaces.list()
-        while page := workspaces.list(after=found[-1].name):
-            found += page
-    output.rows([workspace.to_json() for workspace in found], _COLUMNS)
-    return 0
+def _all(workspaces: Workspaces) -> list[dict[str, Any]]:
+    found = workspaces.list()
+    while page := workspaces.list(after=found[-1].name):
+        found += page
+    return [workspace.to_json() for workspace in found]
 
 
-def _declare_show(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
-
-
-def _show(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        output.value(workspaces_of(storage).find(arguments.name).to_json())
-    return 0
-
-
-def _set_suspended(arguments: Namespace, output: Output, *, suspended: bool) -> int:
-    with open_storage() as storage:
-        output.value(workspaces_of(storage).set(arguments.name, {"suspended": suspended}).to_json())
-    return 0
+def _suspend(workspaces: Workspaces, arguments: Namespace, *, suspended: bool) -> object:
+    return workspaces.set(arguments.name, {"suspended": suspended}).to_json()
 
 
 def _declare_delete(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
+    declare_name(parser)
     parser.add_argument("--purge", action="store_true", help="delete a suspended workspace for good: connections, keys, files, journal")
 
 
@@ -163,12 +146,21 @@ def _delete(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+@contextmanager
+def _opened(_arguments: Namespace) -> Iterator[Workspaces]:
+    with open_storage() as storage:
+        yield workspaces_of(storage)
+
+
+_NOUN = Noun(_opened)
 VERBS = {
-    "create": Verb("Create a workspace.", _declare_settings, _create),
-    "list": Verb("List the workspaces.", _declare_nothing, _list),
-    "show": Verb("Print a workspace and its settings.", _declare_show, _show),
-    "suspend": Verb("Refuse all calls of a workspace, at once.", _declare_show, partial(_set_suspended, suspended=True)),
-    "resume": Verb("Let a suspended workspace run again.", _declare_show, partial(_set_suspended, suspended=False)),
+    "create": Verb(
+        "Create a workspace.", _declare_settings, _NOUN.value(lambda all_, given: all_.create(given.name, _changes(given)).to_json())
+    ),
+    "list": Verb("List the workspaces.", _declare_nothing, _NOUN.rows(lambda all_, _given: _all(all_), _COLUMNS)),
+    "show": Verb("Print a workspace and its settings.", declare_name, _NOUN.value(lambda all_, given: all_.find(given.name).to_json())),
+    "suspend": Verb("Refuse all calls of a workspace, at once.", declare_name, _NOUN.value(partial(_suspend, suspended=True))),
+    "resume": Verb("Let a suspended workspace run again.", declare_name, _NOUN.value(partial(_suspend, suspended=False))),
     "delete": Verb("Suspend a workspace and revoke its tokens; then, with --purge, delete it.", _declare_delete, _delete),
     "set": Verb("Change settings of a workspace; the others stay unchanged.", _declare_set, _set),
 }
