@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
 import threading
@@ -300,6 +301,7 @@ def test_a_reader_that_waits_is_woken(place: SimpleNamespace) -> None:
     stream = iter(place.jackfield.events(wait=30.0))
     assert next(stream).sequence == 1
     later.join()
+    assert [event.sequence for event in place.jackfield.events(wait=math.nan)] == [1]
 
     async def collected() -> list[int]:
         return [event.sequence async for event in place.jackfield.events(after="0")]

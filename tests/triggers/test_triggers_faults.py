@@ -72,6 +72,7 @@ def test_an_event_with_a_time_that_is_none_has_that_of_its_arrival(stage: Trigge
 
 _MISTAKES: dict[str, Callable[[], Any]] = {
     "no key": lambda: Polled([TriggerEvent({"id": "n-1"}, None)], {"at": 1}),  # type: ignore[arg-type]
+    "an undeclared type": lambda: Polled([TriggerEvent({"id": "n-1"}, "n-1", "noteBurnt")], {"at": 1}),
     "an empty key": lambda: Polled([TriggerEvent({"id": "n-1"}, "")], {"at": 1}),
     "no JSON": lambda: Polled([TriggerEvent({"id": object()}, "n-1")], {"at": 1}),
     "too deep": lambda: Polled([TriggerEvent({"id": _deep()}, "n-1")], {"at": 1}),

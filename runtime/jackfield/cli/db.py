@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.sealed_rows import SEALED_ROWS
-from jackfield.cli.session import open_storage
+from jackfield.cli.session import declare_nothing, open_storage
 from jackfield.database.check import check
 from jackfield.resources.storage import url_in_file
 from jackfield.resources.verify import with_contents
@@ -29,10 +29,6 @@ def _unmigrated() -> Iterator[tuple[Storage, Database]]:
     storage = open_storage()
     with storage.opened(migrate=None) as database:
         yield storage, database
-
-
-def _declare_nothing(_parser: Parser) -> None:
-    """Add no arguments."""
 
 
 def _upgrade(_arguments: Namespace, output: Output) -> int:
@@ -99,8 +95,8 @@ def _url(text: str) -> str:
 
 
 VERBS = {
-    "upgrade": Verb("Upgrade the tables.", _declare_nothing, _upgrade),
-    "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", _declare_nothing, _check),
+    "upgrade": Verb("Upgrade the tables.", declare_nothing, _upgrade),
+    "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", declare_nothing, _check),
     "backup": Verb("Back up the database to a new file, without stopping calls.", _declare_path, _backup),
     "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_path, _restore),
     "move": Verb("Move everything to a new database: from SQLite to PostgreSQL, or back.", _declare_move, _move),

@@ -109,6 +109,10 @@ def declare_one(parser: Parser) -> None:
     declare_workspace(parser)
 
 
+def declare_nothing(_parser: Parser) -> None:
+    """Add no arguments."""
+
+
 def declare_name(parser: Parser) -> None:
     """Add the name of an item."""
     parser.add_argument("name", metavar="NAME")

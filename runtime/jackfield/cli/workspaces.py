@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, actor, declare_name, open_storage, workspaces_of
+from jackfield.cli.session import Noun, actor, declare_name, declare_nothing, open_storage, workspaces_of
 from jackfield.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -109,10 +109,6 @@ def _set(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _declare_nothing(_parser: Parser) -> None:
-    """Add no arguments."""
-
-
 def _all(workspaces: Workspaces) -> list[dict[str, Any]]:
     found = workspaces.list()
     while page := workspaces.list(after=found[-1].name):
@@ -157,7 +153,7 @@ VERBS = {
     "create": Verb(
         "Create a workspace.", _declare_settings, _NOUN.value(lambda all_, given: all_.create(given.name, _changes(given)).to_json())
     ),
-    "list": Verb("List the workspaces.", _declare_nothing, _NOUN.rows(lambda all_, _given: _all(all_), _COLUMNS)),
+    "list": Verb("List the workspaces.", declare_nothing, _NOUN.rows(lambda all_, _given: _all(all_), _COLUMNS)),
     "show": Verb("Print a workspace and its settings.", declare_name, _NOUN.value(lambda all_, given: all_.find(given.name).to_json())),
     "suspend": Verb("Refuse all calls of a workspace, at once.", declare_name, _NOUN.value(partial(_suspend, suspended=True))),
     "resume": Verb("Let a suspended workspace run again.", declare_name, _NOUN.value(partial(_suspend, suspended=False))),

@@ -174,7 +174,7 @@ class Events:
                 yield page.events
                 until = time.monotonic() + self._wait
             elif not self._feed.has_after(cursor):  # else it was a page of other types
-                if time.monotonic() >= until:
+                if not time.monotonic() < until:  # also of a wait that is no number
                     return
                 yield ()
 

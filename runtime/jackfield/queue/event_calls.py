@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,11 @@ class EventCalls:
         self._added_by = content.caller
         self.queued = False
 
-    def sealer(self, usual: str) -> Sealer:
-        """Return what makes the subscription's events ready to be stored, with these invocations; ``usual`` is the type of most."""
+    def sealer(self, types: Sequence[str]) -> Sealer:
+        """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
         storage = self._runtime.storage
         then = partial(self._prepare, self._runtime.access.queued_by(self._added_by)) if self._then else None
-        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, usual)
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types)
 
     def _prepare(self, caller: Caller, event: Mapping[str, Any], at: float) -> Also:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.

@@ -199,7 +199,7 @@ class SubscriptionWork:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
         calls = EventCalls(runtime, found, content)
-        sealer = calls.sealer(trigger.types[0])
+        sealer = calls.sealer(trigger.types)
         polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:
             more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)

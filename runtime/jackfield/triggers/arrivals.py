@@ -85,24 +85,25 @@ class NotListeningError(Exception):
 
 class Sealer:
     """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
-    that is new, ``usual`` is the type of those that have none: the first of the trigger's (default: its key)."""
+    that is new, ``types`` are those of the trigger (default: its key), of which the first is that of events that name none."""
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None, usual: str = ""
-    ) -> None:
+        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
+        types: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._database = database
         self._workspace = workspace
         self._vault = vault
         self._subscription = subscription
         self._then = then
-        self._usual = usual or subscription.trigger_key
+        self._types = tuple(types) or (subscription.trigger_key,)
         self.suppressing: set[str] = set()
         """References of messages of which an event says that nothing more is to be sent to their recipient."""
 
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
         """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page.
 
-        :raises Unavailable: if one has no key, or cannot be JSON: it would be lost, and so would others.
+        :raises Unavailable: if one has no key or a type that the trigger does not have, or cannot be JSON.
         """
         found = attempt(lambda: [self._arrival(event, received) for event in events])
         if not isinstance(found, Raised):
@@ -113,10 +114,13 @@ class Sealer:
 
     def _arrival(self, event: Any, received: float) -> Arrival:
         found = self._subscription
-        kind, identifier = event_type(found.connector, event.type or self._usual), new_invocation_id()
+        named = event.type or self._types[0]
+        kind, identifier = event_type(found.connector, named), new_invocation_id()
         at = event.at if _is_time(event.at) else received
         if not isinstance(event.key, str) or not event.key:
             raise Unavailable("the connector's code failed: it returned an event without a key")
+        if named not in self._types:
+            raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")
         invocation, outcome = self._referred(event, at)
         about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")

@@ -33,7 +33,6 @@ from jackfield.manifest_triggers import TriggerManifest
 from jackfield_isolation import questions
 from jackfield_isolation.channel import Channel
 from jackfield_isolation.questions import EventFacts, Question
-from jackfield_isolation.wire import Garbage
 
 
 class WatchInputs:
@@ -63,7 +62,7 @@ class RemoteWebhook(Webhook):
             raise Forged if found.refused == "forged" else Malformed
         if found.needs:
             raise Needs(found.needs)
-        return Received(_events(self, found.events), found.answer, found.remote)
+        return Received(_events(found.events), found.answer, found.remote)
 
 
 def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:
@@ -120,7 +119,7 @@ def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, 
         found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark), since.now)
         if found.gone:
             raise Gone
-        return Polled(_events(trigger, found.events), found.next, found.more)
+        return Polled(_events(found.events), found.next, found.more)
 
     def read(inputs: WatchInputs, client: Any, after: Any) -> Listed:
         found = _ask(channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after})
@@ -142,11 +141,8 @@ def _hook(hook: Hook) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _events(trigger: Trigger, found: Iterable[EventFacts]) -> list[TriggerEvent]:
-    events = [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome) for one in found]
-    if any(event.type is not None and event.type not in trigger.types for event in events):
-        raise Garbage("an event of a type that its trigger does not have")
-    return events
+def _events(found: Iterable[EventFacts]) -> list[TriggerEvent]:
+    return [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome) for one in found]
 
 
 def _never(_request: HookRequest, _hook: Hook) -> None:

@@ -109,7 +109,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         _require_token(runtime, found, content)
         calls = EventCalls(runtime, found, content)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
-        sealer = calls.sealer(trigger.types[0])
+        sealer = calls.sealer(trigger.types)
         runtime.storage.database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
         pause_exceeding(runtime, sealer.suppressing)
     except Forged:

@@ -63,11 +63,8 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
 async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/workspaces/{w}``: suspend it; with ``purge=true`` delete it for good."""
     name, purges = request.path_params["w"], flag(request, "purge")
-
-    def step(tenants: Tenants) -> dict[str, Any]:
-        return tenants.purge(name) if purges else tenants.suspend(name)
-
-    return answer(await done(request, server, identity, step, slowly=purges))
+    step = Tenants.purge if purges else Tenants.suspend
+    return answer(await done(request, server, identity, lambda tenants: step(tenants, name), slowly=purges))
 
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
