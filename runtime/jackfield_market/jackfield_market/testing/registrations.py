@@ -17,6 +17,7 @@ from jackfield_market.testing.webhooks import URL, hook_for, webhooks
 
 _MOST = 12
 """Requests of one registration at most."""
+_LISTED = " (the test's provider lists registrations as an array; 'registrations' of the first example is the JSON Pointer of yours)"
 
 
 class Registry:
@@ -118,7 +119,7 @@ def _register_once(subject: Subject) -> Iterator[str]:
         at = begin()
         first = at.enable({})
         if isinstance(first, Raised):
-            yield f"'{trigger.key}' cannot be enabled: {type(first.error).__name__}: {first.error}"[:200]
+            yield f"'{trigger.key}' cannot be enabled: {type(first.error).__name__}: {first.error}"[:200] + _LISTED
             continue
         if len(at.registry.urls()) != 1:
             yield f"'{trigger.key}' registers the URL {len(at.registry.urls())} times"
@@ -161,7 +162,8 @@ def _none(subject: Subject) -> str | None:
 
 REGISTRATIONS = (
     Rule("webhooks-register-once", "Enabling a webhook again, also after a crash at any request, leaves one registration.", _register_once,
-         "silver", "Look for the hook's URL at the provider first; mend it, or create it.", drives=True, reason=_none),
+         "silver", "Look for the hook's URL at the provider first; mend it, or create it. Name where your provider lists registrations, "
+         "if its answer is no array, in the trigger's first example: 'registrations': '/hooks'.", drives=True, reason=_none),
     Rule("webhooks-unregister", "Disabling a webhook removes its registration; if there is none, that is done.", _unregister,
          "silver", "Declare disable, and treat a 404 as done.", drives=True, reason=_none),
 )  # fmt: skip
