@@ -160,10 +160,11 @@ def test_t12_one_that_the_provider_refuses_is_a_warning(flow: Runner, aws: FakeA
 
 
 def test_t12_one_that_is_throttled_to_the_end_is_a_warning(flow: Runner, aws: FakeAws) -> None:
-    """A mail that SES throttles until its deadline is told."""
+    """A mail that SES throttles beyond its deadline is told."""
     flow.steps({**CONFIG, "to": ["kim@rcpt.test"], "fanout": "each"})
-    aws.script([{"do": "status", "status": 400, "code": "TooManyRequestsException", "operation": "SendEmail", "always": True}])
-    step = flow.step("--timeout", "1s", code=1)
+    fault = {"do": "status", "status": 400, "code": "TooManyRequestsException", "operation": "SendEmail", "headers": {"Retry-After": "90"}}
+    aws.script([{**fault, "always": True}])
+    step = flow.step("--timeout", "20s", code=1)
     assert step["recipients"][0]["result"]["error"]["code"] == "rate_limited"
     assert step["error"].startswith("all notification requests failed: kim@rcpt.test: ")
 

@@ -141,9 +141,8 @@ def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path
         until(lambda: hub.hooks.kept)
         assert client.call("DELETE", "/v1/connections/ada").status == 204
         until(lambda: not hub.hooks.kept)
-        until(lambda: client.get("/v1/subscriptions/pushes").json["status"] == "paused")
         assert (hub.revoked, left(stand)) == ([], 1)
-        assert [*stand.host.revoke_approvals().values()] == [True]
+        until(lambda: [*stand.host.revoke_approvals().values()] == [True])  # once it is stored that the provider knows
         assert (hub.revoked, left(stand), told(stand)) == (["ada-refresh"], 0, [("connection:ada", True)])
 
 
