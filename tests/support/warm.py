@@ -33,6 +33,8 @@ import sys
 words = {prefix!r} + sys.argv[1:]
 if not words or (words[0].startswith("-") and words[0] not in ("-B", "-P", "-c", "-m")):  # it may also inherit more than three streams
     os.execv({python!r}, [{python!r}] + words)
+forwarded = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+_signal.pthread_sigmask(_signal.SIG_BLOCK, forwarded)  # the fork may run, and be waited for, before this knows its number
 link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 link.connect({address!r})
 request = marshal.dumps((words, sys.argv[0], dict(os.environ), os.getcwd()))
@@ -40,8 +42,9 @@ streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
 link.sendmsg([len(request).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 link.sendall(request)
 child = int.from_bytes(link.recv(8), "big")
-for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+for number in forwarded:
     _signal.signal(number, lambda number, frame: os.kill(child, number))
+_signal.pthread_sigmask(_signal.SIG_UNBLOCK, forwarded)
 status = int.from_bytes(link.recv(8), "big", signed=True)
 if status < 0:
     if status not in (-9, -19):
