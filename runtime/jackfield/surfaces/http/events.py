@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +19,7 @@ from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
 
-async def listed(request: Request, server: ServerContext, _identity: Identity) -> Response:
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/events``: a page of events after a cursor, oldest first.
 
     :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type; 401 or 403 when the caller's rights end in a wait.
@@ -25,15 +27,15 @@ async def listed(request: Request, server: ServerContext, _identity: Identity) -
     server.require_database("events")
     given, text = request.query_params, bearer(request)
 
-    def feed() -> Feed:
-        identity = server.identities.of(text)
-        identity.require("read")
-        return _feed(server, identity)
+    def again() -> Feed:
+        present = server.identities.of(text)
+        present.require("read")
+        return _feed(server, present)
 
     async def left() -> bool:
         return server.stopping or await request.is_disconnected()
 
-    reader = EventReader(feed, left, server.briefly)
+    reader = EventReader(partial(_feed, server, identity), again, left, server.briefly)
     try:
         page = await reader.page(given.get("after"), listed_types(given.get("types")), limit_of(request), int(given.get("wait", 0)))
     except CursorExpired as error:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from jackfield.access import Actor, Token
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.http.endpoints import Endpoints
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tokens import creation, page
 from jackfield.surfaces.shared.body import decoded, read_body
@@ -45,12 +46,6 @@ async def put(request: Request, server: ServerContext, identity: Identity) -> Re
     changes, name = await object_of(request), request.path_params["w"]
     found, is_new = await done(request, server, identity, lambda tenants: tenants.put(name, changes))
     return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
-
-
-async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/workspaces/{w}``."""
-    found = await done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]))
-    return answer(found.to_json())
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -137,3 +132,6 @@ async def object_of(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(400, "the body must be a JSON object")
     return body
+
+
+shown = Endpoints(done, "w").one(lambda tenants, name: tenants.find(name).to_json())

@@ -10,6 +10,7 @@ from typing import Any
 from mcp_types import CallToolResult, Tool
 
 from jackfield.access import Request
+from jackfield.access.workspace_access import Caller
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
 from jackfield.events import Feed
@@ -207,10 +208,10 @@ async def _connections(call: CallContext, given: Mapping[str, Any]) -> tuple[Jso
 async def _events(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     runtime = call.runtime
 
-    def feed() -> Feed:
-        return feed_of(runtime.storage, runtime.workspace, runtime.catalog, runtime.access.authorizer(call.current()))
+    def feed(caller: Caller) -> Feed:
+        return feed_of(runtime.storage, runtime.workspace, runtime.catalog, runtime.access.authorizer(caller))
 
-    reader = EventReader(feed, call.left, call.briefly)
+    reader = EventReader(lambda: feed(call.caller), lambda: feed(call.current()), call.left, call.briefly)
     page = await reader.page(given.get("after"), given["types"], int(given["limit"]), given["wait"])
     items = [event.to_json() for event in page.events]
     lines = [f"{item['sequence']} {item['timestamp']} {item['type']} {item['subject']} {json.dumps(item['data'])}" for item in items]

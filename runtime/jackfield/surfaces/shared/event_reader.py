@@ -17,10 +17,12 @@ _LOOKS = round(1 / PAUSE)  # in a second
 
 @dataclass(frozen=True, slots=True)
 class EventReader:
-    """A client that reads events. ``feed`` opens them under the rights that the client has now, and raises when it has none any more;
-    ``left`` returns whether nobody waits for the answer; ``briefly`` runs a step that waits for the database in a thread."""
+    """A client that reads events. ``feed`` opens them under the rights with which the client came, ``again`` under those that it has now,
+    and raises when it has none any more; ``left`` returns whether nobody waits for the answer; ``briefly`` runs a step that waits for the
+    database in a thread."""
 
     feed: Callable[[], Feed]
+    again: Callable[[], Feed]
     left: Callable[[], Awaitable[bool]]
     briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -42,7 +44,7 @@ class EventReader:
                 break
             looks, more = looks + 1, await self.briefly(partial(feed.has_after, page.cursor))
             if more or looks % _LOOKS == 0:
-                feed = await self.briefly(self.feed)
+                feed = await self.briefly(self.again)
             if more:
                 page = await self.briefly(partial(feed.page, page.cursor, types, limit))
         return page
