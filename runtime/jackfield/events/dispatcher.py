@@ -62,7 +62,7 @@ _FAN_OUT = 500
 _FAN_OUT_WITHIN = 0.1
 """Seconds after which a round begins no more such commits."""
 _CACHED, _SMALL = 512, 8192
-"""Events that are cached between two looks at the callbacks, and bytes of one at most."""
+"""Events that are cached between two looks at the callbacks, and until the one after; bytes of one at most."""
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
@@ -101,11 +101,11 @@ class _Lane:
 
     @property
     def kind(self) -> str:
-        return "suspect" if self.suspect else "near" if self.best < _NEAR else "distant"
+        return "suspect" if self.suspect or self.callback.status == "paused" else "near" if self.best < _NEAR else "distant"
 
     @property
     def room(self) -> int:
-        return (1 if self.suspect or self.callback.status == "paused" else IN_FLIGHT) - self.in_flight
+        return (1 if self.kind == "suspect" else IN_FLIGHT) - self.in_flight
 
     @property
     def is_healthy(self) -> bool:
@@ -143,7 +143,7 @@ class Dispatcher:
         self._stopped, self._woken = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._batches: list[_Batch] = []
-        self._cached: dict[tuple[str, int, str], Event] = {}
+        self._cached = self._older = dict[tuple[str, int, str], Event]()
         self._pool: Threads | None = None
         self._thread: threading.Thread | None = None
 
@@ -219,7 +219,7 @@ class Dispatcher:
             self._prepared = True
 
     def _load(self) -> None:
-        self._cached, moment = {}, time.monotonic()
+        self._cached, self._older, moment = {}, self._cached, time.monotonic()
         now = self._now()
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.CALLBACKS)
@@ -286,7 +286,7 @@ class Dispatcher:
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.NEXT, {"workspace": workspace, "after": position, "until": until, "limit": limit})
         reached = rows[-1].sequence if len(rows) == limit else until  # those that are missing were deleted before they were looked at
-        events = [read_event(self._vault, workspace, row) for row in rows]
+        events = [self._read(workspace, row) for row in rows]
 
         def unit(transaction: Transaction) -> None:
             for lane in lanes:
@@ -308,7 +308,7 @@ class Dispatcher:
         asked = []
         for lane in due:
             room = min(lane.room, max(1, free[lane.kind] // many[lane.kind]))
-            asked.append(claims.Asked(lane.workspace, lane.callback, lane.kind, room, self._batch(lane)))
+            asked.append(claims.Asked(lane.workspace, lane.callback, lane.kind, room, 1 if lane.kind == "suspect" else _BATCH))
         for lane, item, rows in zip(due, asked, claims.claim(self._database, asked, free, now, self._free(now)), strict=True):
             if rows is None:
                 continue
@@ -324,10 +324,6 @@ class Dispatcher:
             batches, moment = list(self._batches), time.monotonic()
         busy = Counter(batch.kind for batch in batches if batch.kind != "near" or moment - batch.begun < _STUCK)
         return Counter({"all": _THREADS - len(batches), **{kind: most - busy[kind] for kind, most in _MOST.items()}})
-
-    def _batch(self, lane: _Lane) -> int:
-        """Return how many deliveries one thread sends, one after the other."""
-        return 1 if lane.suspect or lane.callback.status == "paused" else _BATCH
 
     def _submit(self, lane: _Lane, rows: Sequence[Row]) -> None:
         batch = _Batch(lane, lane.kind, time.monotonic())
@@ -363,8 +359,7 @@ class Dispatcher:
     def _goes_on(self, batch: _Batch) -> bool:
         """Return whether the rest of a batch is sent: its callback was neither removed nor paused meanwhile, and fares as before."""
         lane = batch.lane
-        is_there = self._lanes.get((lane.workspace, lane.callback.id)) is lane
-        return is_there and lane.kind == batch.kind and lane.callback.status != "paused"
+        return self._lanes.get((lane.workspace, lane.callback.id)) is lane and lane.kind == batch.kind
 
     def _send(self, lane: _Lane, row: Row) -> None:
         now = self._now()
@@ -392,16 +387,17 @@ class Dispatcher:
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
 
     def _event(self, workspace: str, row: Row) -> Event | None:
-        """Return the event of a delivery. Most go to many callbacks at the same time, so a few small ones are cached for a moment."""
-        key, cached = (workspace, row.sequence, row.event), self._cached
-        event = cached.get(key)
-        if event is None:
-            found = self._database.look_up(claims.EVENT, {"workspace": workspace, "sequence": row.sequence})
-            if found is None:
-                return None
-            event = read_event(self._vault, workspace, found)
-            if len(cached) < _CACHED and len(found.data) <= _SMALL:
-                cached[key] = event
+        """Return the event of a delivery. Small ones are cached for a moment: most are sent once they are known, and to many callbacks."""
+        key = workspace, row.sequence, row.event
+        if (event := self._cached.get(key) or self._older.get(key)) is not None:
+            return event
+        found = self._database.look_up(claims.EVENT, {"workspace": workspace, "sequence": row.sequence})
+        return None if found is None else self._read(workspace, found)
+
+    def _read(self, workspace: str, row: Row) -> Event:
+        event = read_event(self._vault, workspace, row)
+        if len(self._cached) < _CACHED and len(row.data) <= _SMALL:
+            self._cached[workspace, event.sequence, event.id] = event
         return event
 
     def _log_fault(self, error: BaseException) -> None:
