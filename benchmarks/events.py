@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
-from typing import Any
 
+from benchmarks.child import Figures
 from benchmarks.measure import Answer, Line, Scene, compared, per_second, shown
 from benchmarks.scenes import database, databases
 from jackfield import Jackfield
@@ -16,6 +16,9 @@ from jackfield import Jackfield
 _EVENTS = 300
 """Events of one round."""
 _ROUNDS = 7
+_BLOCK = 50
+"""Calls of one turn with events, or without."""
+_TURNS = 200
 _SCHEDULES = 10_000
 _LOOK = 1.0
 """Seconds between two looks of a scheduler."""
@@ -23,8 +26,10 @@ _LOOK = 1.0
 
 def lines() -> Iterator[Line]:
     """An event of a journalled call, deliveries, and idle schedules."""
-    found = compared(Scene(journalled, (True,)), Scene(journalled, (False,)))
-    yield found.line_of_difference("an event added to a journalled call (SQLite), CPU", at_most=15e-6)
+    for action in ("say", "post"):
+        found = compared(Scene(told_or_not, (action,), _added, count=1), rounds=_TURNS, is_cost=False)
+        kind = "a journalled call" if action == "say" else "a journalled write, which waits for its commits"
+        yield found.line_of_value(f"an event added to {kind} (SQLite), CPU", at_most=15e-6 if action == "say" else None)
     for kind in databases():
         for callbacks in (1, 30):
             ours, bare = (
@@ -44,17 +49,36 @@ def _per_core(answer: Answer) -> float:
     return answer.count * _EVENTS / answer.cpu
 
 
+def _added(answer: Answer) -> float:
+    return float(answer.said["added"])
+
+
 @contextmanager
-def journalled(notify: bool) -> Iterator[Callable[[], object]]:
-    """Run a no-op with a journal, whose end is an event or none."""
+def told_or_not(action: str) -> Iterator[Callable[[], Figures]]:
+    """Run a no-op with a journal, in turns with an event at its end and without; a call returns what the event adds, in seconds of CPU.
+
+    Both run in one process: two that do the same differ by more than an event takes.
+    """
     from plugboard import make_echo, plugged
 
-    call: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "hello"}}
-    call["context"] = {"notify": notify}
+    call = {"connector": "echo", "action": action, "connection": "hall", "inputs": {"text": "hello"}}
     connection = {"hall": {"type": "echo/token", "values": {"token": "t"}}}
     with database("SQLite") as (url, home), plugged(*make_echo(home / "plugs")):
         with Jackfield(connections=[connection], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
-            yield lambda: jackfield.invoke(call).unwrap()
+
+            def block(notify: bool) -> float:
+                began = time.process_time()
+                for _ in range(_BLOCK):
+                    jackfield.invoke({**call, "context": {"notify": notify}}).unwrap()
+                with jackfield.storage.database.read():  # what was deferred is committed first
+                    return (time.process_time() - began) / _BLOCK
+
+            def turn() -> Figures:
+                told, silent = block(True), block(False)
+                silent_again, told_again = block(False), block(True)
+                return Figures(added=(told + told_again - silent - silent_again) / 2)
+
+            yield turn
 
 
 @contextmanager
