@@ -454,7 +454,7 @@ def test_targets_inside_the_network_are_refused(place: Place, subtests: pytest.S
         ({"filter": {"status": 7}}, "/filter/status"), ({"filter": {"labels": "x"}}, "/filter/labels"),
         ({"include": ["inputs"]}, "/include"), ({"thin": True, "include": ["output"]}, "/include"), ({"thin": 1}, "/thin"),
         ({"signing": "rsa"}, "/signing"), ({"secret": "whsec_x"}, "/secret"), ({"filter": []}, "/filter"),
-        ({"description": "x" * 201}, "/description"),
+        ({"description": "x" * 201}, "/description"), ({"url": "https://example.com:0/"}, "/url"),
     ],
 )  # fmt: skip
 def test_members_that_are_not_valid(given: dict[str, Any], path: str, place: Place) -> None:

@@ -106,8 +106,8 @@ def target_of(url: str) -> tuple[Target, bytes, bytes]:
     :raises ValueError: if it is no URL of an HTTP server.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.password is not None:
-        raise ValueError("must be an http or https URL with a host, without a user or password")
+    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0 or (parts.username, parts.password) != (None, None):
+        raise ValueError("must be an http or https URL with a host, without port 0, a user or a password")
     host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
     target = Target(parts.scheme, host, parts.port or _PORTS[parts.scheme])
     path = quote(parts.path or "/", safe=_PATH)
