@@ -10,11 +10,12 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.access.tokens import digest, new_text
+from jackfield.access.tokens import new_text
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.faults import RowDamaged
 from jackfield.database.migrations import Migrations, known_migrations
+from jackfield.database.sealing import digest
 from jackfield.resources.storage import Storage
 from jackfield.resources.verify import Contents
 

@@ -9,10 +9,11 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.access.tokens import digest, new_text
+from jackfield.access.tokens import new_text
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.database import Database, Vault
 from jackfield.database.faults import RowDamaged
+from jackfield.database.sealing import digest
 
 pytest_plugins = ["postgres"]
 

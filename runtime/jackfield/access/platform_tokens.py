@@ -12,11 +12,12 @@ import re
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
-from jackfield.access.tokens import TokenTimes, digest, is_well_formed, named, new_text, note_use, unknown_token
+from jackfield.access.tokens import TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield.access.workspaces import DEFAULT
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import RowDamaged
+from jackfield.database.sealing import digest
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id

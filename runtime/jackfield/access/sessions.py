@@ -4,19 +4,19 @@ who writes to it cannot either."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database import Row, Transaction, Vault
+from jackfield.database import Row, Transaction
+from jackfield.database.sealing import digest
+from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.database import Database
+    pass
 
 _LOG = logging.getLogger("jackfield.access")
 
@@ -58,14 +58,8 @@ class Session:
     expires_at: float
 
 
-class Sessions:
+class Sessions(SealedTable):
     """Sessions of one workspace."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-        self._clock = clock
 
     def make_link(self) -> str:
         """Create a one-time link, valid for ten minutes, and return its secret."""
@@ -120,13 +114,9 @@ class Sessions:
         return row
 
     def _of(self, secret: str) -> dict[str, Any]:
-        return {"workspace": self._workspace, "digest": _digest(secret)}
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+        return {"workspace": self._workspace, "digest": digest(secret)}
 
 
 def _place(secret: str, kind: str, identity: str, created_at: float, expires_at: float) -> tuple[str, ...]:
     """Return what a seal binds; the time of the last use, which every process writes, is not in it."""
-    return ("console", kind, _digest(secret), identity, json.dumps([created_at, expires_at]))
+    return ("console", kind, digest(secret), identity, json.dumps([created_at, expires_at]))

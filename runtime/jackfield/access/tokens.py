@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import logging
@@ -20,6 +19,7 @@ from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
+from jackfield.database.sealing import digest
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
@@ -169,12 +169,6 @@ def is_well_formed(text: str) -> bool:
     if len(text) != len(_PREFIX) + _RANDOM + _CHECK or not text.isascii() or not text.startswith(_PREFIX):
         return False
     return _checksum(text[:-_CHECK]) == text[-_CHECK:]
-
-
-def digest(text: str) -> str:
-    """Return the SHA-256 of a token in hexadecimal, which is stored instead of it. With 256 random bits, guessing is hopeless and a
-    slow hash unnecessary."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _checksum(body: str) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import secrets
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from jackfield.clock import Clock
-from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database import Database, Row, SealBroken, Transaction
+from jackfield.database.sealing import digest
+from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import InvalidInvocation
 
@@ -100,18 +100,12 @@ _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over"
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
     """Return the workspace and the id of the authorization to which a provider's answer belongs; None if there is none."""
     with database.read() as transaction:
-        row = transaction.find(_WORKSPACE, {"digest": _digest(state)})
+        row = transaction.find(_WORKSPACE, {"digest": digest(state)})
     return None if row is None else (row.workspace, row.id)
 
 
-class Authorizations:
+class Authorizations(SealedTable):
     """Pending authorizations of one workspace. Thread-safe."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-        self._clock = clock
 
     def begin(self, connection: str, flow: Flow, state: str, kept: Mapping[str, Any], within: float = WITHIN, **about: str) -> Pending:
         """Store an authorization that has begun. ``about`` are further members of ``Pending``.
@@ -119,15 +113,15 @@ class Authorizations:
         :raises InvalidInvocation: if too many of this connection are pending.
         """
         now, identifier = self._clock.time(), str(uuid.uuid4())
-        until, digest = now + min(within, 3600.0), _digest(state)
+        until, hashed = now + min(within, 3600.0), digest(state)
         row = {"workspace": self._workspace, "id": identifier, "connection": connection, "flow": flow, "now": now}
-        sealed = self._sealed(authorization_place(identifier, digest, connection, flow, until), {"kept": dict(kept), **about})
+        sealed = self._sealed(authorization_place(identifier, hashed, connection, flow, until), {"kept": dict(kept), **about})
         with self._database.write() as transaction:
             transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
             counted = transaction.find(_COUNT, row)
             if counted is not None and counted.pending >= _MOST:
                 raise InvalidInvocation("too many authorizations of this connection are pending", hint="Complete one, or wait ten minutes.")
-            transaction.change(_INSERT, {**row, "digest": digest, "sealed": sealed, "until": until})
+            transaction.change(_INSERT, {**row, "digest": hashed, "sealed": sealed, "until": until})
         return self.find(identifier)
 
     def find(self, identifier: str) -> Pending:
@@ -170,7 +164,7 @@ class Authorizations:
         place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         with self._database.write() as transaction:
             row = transaction.find(_FIND, place)
-            if row is None or row.sealed is None or (state is not None and not hmac.compare_digest(row.digest, _digest(state))):
+            if row is None or row.sealed is None or (state is not None and not hmac.compare_digest(row.digest, digest(state))):
                 raise unknown()
             found = self._pending(row)
             if not _same(found.owner, owner) or not _same(found.session, session):
@@ -210,7 +204,7 @@ class Authorizations:
         place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         with self._database.write() as transaction:
             row = transaction.find(_FIND, place)
-            if row is None or row.sealed is None or not hmac.compare_digest(row.digest, _digest(state)):
+            if row is None or row.sealed is None or not hmac.compare_digest(row.digest, digest(state)):
                 raise unknown()
             changed = change(self._pending(row))
             if changed is None:
@@ -256,11 +250,6 @@ def _same(own: str, given: str) -> bool:
     return hmac.compare_digest(own.encode(), given.encode("utf-8", "surrogatepass"))
 
 
-def new_state() -> str:
-    """Return a new secret of 256 bits, to protect against forged answers (RFC 6749 §10.12)."""
-    return secrets.token_urlsafe(32)
-
-
 def state_of(link: str) -> str:
     """Return the state of the authorization that a start link begins. The provider, which sees the state, cannot derive the link."""
     return urlsafe_b64encode(hashlib.sha256(link.encode("utf-8", "surrogatepass")).digest()).decode().rstrip("=")
@@ -271,7 +260,3 @@ def unknown() -> UnknownAuthorizationError:
     return UnknownAuthorizationError(
         "there is no such authorization: it was completed before, has expired, or was begun elsewhere", hint="Connect again."
     )
-
-
-def _digest(state: str) -> str:
-    return hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()

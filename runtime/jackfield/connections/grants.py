@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import Clock, Deadline, iso
+from jackfield.clock import Deadline, iso
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database import Row, SealBroken, Transaction
+from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidConnection, Unavailable
 from jackfield.hints import NextStep
@@ -65,14 +66,8 @@ class GrantState:
         return {"status": "granted" if self.reason is None else "ended", "scopes": list(self.scopes), **about, **ended}
 
 
-class GrantTable:
+class GrantTable(SealedTable):
     """Grants of one workspace. Thread-safe."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-        self._clock = clock
 
     def of(self, identifier: str, name: str) -> ConnectionGrants:
         """Return the grant of one connection, for its type."""

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from jackfield.clock import Clock
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database import Database, Row, Transaction
 from jackfield.database.due_rows import claim
+from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError
 from jackfield.secrecy import SecretHolder
@@ -57,14 +57,8 @@ class Revocation(SecretHolder):
     grant: Grant
 
 
-class Revocations:
+class Revocations(SealedTable):
     """Revocations that one workspace keeps."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-        self._clock = clock
 
     def note(self, transaction: Transaction, origin: str, stored: NamedConnection, grant: Grant, wait: float = _HELD) -> str:
         """Keep a grant until its provider is told, in the transaction that removes the connection; return its id. This process tells it;

@@ -83,12 +83,12 @@ class EpochFile(ProcessLocal):
 
     def _enter(self) -> None:
         """Map the file that is at the path now."""
-        present = _identity(self._path)
+        present = identity(self._path)
         if present is None:
             committed = self._committed()
             if committed is not None:
                 _create(self._path, self._database, committed)
-            present = _identity(self._path)
+            present = identity(self._path)
         if present == self._file:
             return
         self._leave()
@@ -152,9 +152,10 @@ def _packed(number: int) -> bytes:
     return number.to_bytes(_BYTES, sys.byteorder)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at a path from others; None if there is none."""
     try:
         about = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return about.st_dev, about.st_ino

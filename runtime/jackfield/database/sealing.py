@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -96,3 +98,13 @@ def _decrypted(aead: AESGCM, nonce: bytes, ciphertext: bytes, context: bytes) ->
         return aead.decrypt(nonce, ciphertext, context)
     except (InvalidTag, ValueError):
         raise broken() from None
+
+
+def new_secret() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 of a secret in hexadecimal, which is stored instead of it: with 256 random bits, a slow hash is unnecessary."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from jackfield.clock import patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER
-from jackfield.database.epoch_file import EpochFile, announce
+from jackfield.database.epoch_file import EpochFile, announce, identity
 from jackfield.database.faults import (
     CommitUnknown,
     ConstraintViolation,
@@ -80,7 +80,7 @@ class SqliteSession:
     def __init__(self, path: str, *, wait: float, reads: bool, durable: bool = True) -> None:
         self.reads = reads
         self.holder: list[Any] | None = None
-        self._file = _identity(path)
+        self._file = identity(path)
         self._path = path
         self._wait = wait
         self._durable, self._syncs = durable, True
@@ -112,7 +112,7 @@ class SqliteSession:
 
     def check(self) -> None:
         """Check that the file was not deleted or replaced: SQLite would go on writing to the deleted one."""
-        if _identity(self._path) != self._file:
+        if identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
 
@@ -458,14 +458,6 @@ def _free_pages(path: str) -> int:
     except (OSError, AttributeError):  # not on Windows
         return _CHECKPOINT * _SHARE
     return found.f_bavail * found.f_frsize // _PAGE
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _make(path: str) -> None:

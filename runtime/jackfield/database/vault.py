@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, SystemClock
@@ -277,6 +277,16 @@ class KeysOfWorkspace(SecretHolder):
         :raises KeyServiceRefused: if it refuses.
         """
         self._vault.prepare(self._workspace)
+
+
+class SealedTable:
+    """Base of the stores of rows of one workspace, of which a part is sealed. Thread-safe."""
+
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
 
 
 def _check_assignable(workspace: str) -> None:

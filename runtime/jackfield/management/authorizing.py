@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from jackfield.clock import Deadline, iso
-from jackfield.connections.authorizations import Authorizations, Pending, new_state, state_of
+from jackfield.connections.authorizations import Authorizations, Pending, state_of
 from jackfield.connections.grants import GrantTable, changed
 from jackfield.connector.context import Account, Call, OpenContext, entered
+from jackfield.database.sealing import new_secret
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
@@ -89,7 +90,7 @@ class Authorizing:
         check_redirect_uri(redirect_uri)
         stored = self._named(name)
         identifier, opening, connector = self._opened(stored, "redirect")
-        link, over = new_state(), self._grants.digest(stored)
+        link, over = new_secret(), self._grants.digest(stored)
         state = state_of(link)
         asked = self._attempted(connector, opening, lambda context: opening.kind.authorize(context, redirect_uri, state))
         url = checked_address(asked.url)
@@ -175,7 +176,7 @@ class Authorizing:
         complete_url = None if asked.complete_url is None else checked_address(asked.complete_url)
         kept = {"kept": dict(asked.kept), "interval": interval}
         found = self._pending.begin(
-            identifier, "device", new_state(), kept, asked.expires_in, by=self._by, owner=self._owner, over=over
+            identifier, "device", new_secret(), kept, asked.expires_in, by=self._by, owner=self._owner, over=over
         )  # fmt: skip
         return {
             "id": found.id, "flow": "device", "url": url, "userCode": code, "completeUrl": complete_url,

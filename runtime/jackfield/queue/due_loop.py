@@ -38,6 +38,7 @@ class Due(Protocol):
 
 
 D = TypeVar("D", bound=Due)
+T = TypeVar("T")
 
 
 class DueLoop(Generic[D]):
@@ -98,7 +99,7 @@ class DueLoop(Generic[D]):
                 if self._stopping():
                     await asyncio.sleep(POLL)
                     continue
-                looks.add(asyncio.ensure_future(self._looked()))
+                looks.add(asyncio.ensure_future(self._tried(self.look)))
                 patience = _SLOW if len(looks) < self.looks else None
                 done, looks = await asyncio.wait(looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.sleep(min((look.result() for look in done), default=0.0))
@@ -106,8 +107,9 @@ class DueLoop(Generic[D]):
             for look in looks:
                 look.cancel()
 
-    async def _looked(self) -> float:
-        found = await asyncio.to_thread(attempt, self.look)
+    async def _tried(self, step: Callable[[], T]) -> T | float:
+        """Run a step in a thread; return the seconds to wait if it fails."""
+        found = await asyncio.to_thread(attempt, step)
         if not isinstance(found, Raised):
             return found
         told = found.error.message if isinstance(found.error, JackfieldError) else type(found.error).__name__

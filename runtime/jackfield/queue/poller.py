@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import JackfieldError
 from jackfield.journal.jobs import ClaimedJob, DueJobs
+from jackfield.queue.due_loop import DueLoop
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
@@ -22,35 +23,24 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.jobs")
 _LOOK = 0.5
 """Seconds between two looks for jobs that other processes have started, or asked to cancel."""
-_PAUSE = 5.0
-"""Seconds after which a poller looks again that could not use the database."""
 _AT_ONCE = 32
 """Limit of jobs that one process polls at once; others wait, or are left to other processes."""
 
 
-class Poller:
+class Poller(DueLoop[DueJobs]):
     """Poller of one process. ``ended`` is called with the Result of each job that ends; while ``stopping()`` is true, nothing is polled."""
 
+    what = "jobs"
+
     def __init__(self, runtimes: RuntimePool, ended: Callable[[Result], None], stopping: Callable[[], bool] = lambda: False) -> None:
-        self._runtimes = runtimes
+        super().__init__(runtimes, stopping)
         self._ended = ended
-        self._stopping = stopping
-        self._due: DueJobs | None = None
-        self._task: asyncio.Task[None] | None = None
         self._polls: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin to look for jobs, if there is a database; call it in the event loop."""
-        if self._runtimes.storage.enabled:
-            self._task = asyncio.ensure_future(self._serve())
-
     async def stop(self, within: float = 0.0) -> None:
         """Claim nothing more, and wait up to ``within`` seconds for polls; what is left is polled again by another process."""
-        for task in filter(None, (self._task,)):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await super().stop()
         left = set(self._polls)
         if left:
             _, left = await asyncio.wait(left, timeout=within)
@@ -84,7 +74,7 @@ class Poller:
     async def _serve(self) -> None:
         while True:
             full = self._stopping() or len(self._polls) >= _AT_ONCE
-            claimed = _LOOK if full else await self._claimed()
+            claimed = _LOOK if full else await self._tried(self.claim)
             if isinstance(claimed, float):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), claimed)
@@ -101,12 +91,3 @@ class Poller:
             _LOG.error("a job could not be polled: an unexpected %s", type(error).__name__)
         if len(self._polls) == _AT_ONCE - 1:
             self._woken.set()
-
-    async def _claimed(self) -> list[ClaimedJob] | float:
-        try:
-            return await asyncio.to_thread(self.claim)
-        except JackfieldError as error:
-            _LOG.error("no jobs can be polled: %s", error.message)
-        except (RuntimeError, MemoryError) as error:
-            _LOG.error("no jobs can be polled: %s", type(error).__name__)
-        return _PAUSE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from jackfield.redaction.marks import masked
 from jackfield.schedules import Content, Schedule, ScheduleExists, ScheduleTable, Timing, check_slot_values, with_slot
 from jackfield.schedules.policy import MISSED, OVERLAP, Missed, Overlap
 from jackfield.schedules.table import unknown_schedule
-from jackfield.schedules.timing import MEMBERS
+from jackfield.schedules.timing import MEMBERS, invalid
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
+_HINT = "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."
+_invalid = partial(invalid, hint=_HINT)
 _SHOWN = 20
 """Slots shown with a schedule."""
 _NOT_HERE = {
@@ -202,11 +205,3 @@ def _policies(document: Mapping[str, Any]) -> tuple[Missed, Overlap]:
         if value not in known:
             raise _invalid(f"/{name}", f"must be one of {', '.join(known)}")
     return cast("tuple[Missed, Overlap]", (missed, overlap))
-
-
-def _invalid(path: str, message: str) -> InvalidInvocation:
-    return InvalidInvocation(
-        "1 member of the schedule is not valid",
-        details=[Detail(path, message)],
-        hint="A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional.",
-    )

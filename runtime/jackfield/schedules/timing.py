@@ -27,6 +27,7 @@ _SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
 _MAX_CRON = 200
 _YEARS = 10 * 366 * 86_400.0
 """A cron expression that has no slot in ten years is a mistake."""
+_HINT = "A schedule has 'cron' with a 'timezone', 'every' such as 10s, or 'at', an RFC 3339 time."
 MEMBERS = (*_KINDS, "timezone", "anchor")
 """Members of a schedule that say when it runs."""
 
@@ -49,11 +50,11 @@ class Timing:
         """
         kinds = [name for name in _KINDS if given.get(name) is not None]
         if len(kinds) != 1:
-            raise _invalid("/cron", "give exactly one of 'cron', 'every' and 'at'")
+            raise invalid("/cron", "give exactly one of 'cron', 'every' and 'at'")
         kind = kinds[0]
         for name in ("timezone", "anchor"):
             if given.get(name) is not None and name not in _OF_KIND[kind]:
-                raise _invalid(f"/{name}", f"has no meaning beside '{kind}'")
+                raise invalid(f"/{name}", f"has no meaning beside '{kind}'")
         timezone = _text(given, "timezone") if given.get("timezone") is not None else "UTC"
         zone(timezone)
         if kind == "cron":
@@ -65,7 +66,7 @@ class Timing:
             found = cls(at=_moment(given, "at", timezone, now), timezone=timezone)
         first = found.after(now)
         if first is None or (kind == "cron" and first > now + _YEARS):
-            raise _invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
+            raise invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
         return found
 
     def after(self, at: float) -> float | None:
@@ -111,14 +112,14 @@ def zone(name: str) -> tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         tail = did_you_mean(name, zoneinfo.available_timezones())
-        raise _invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{tail}") from None
+        raise invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{tail}") from None
 
 
 def _cron(text: str) -> str:
     """Return a cron expression of five fields, checked."""
     found = _MACROS.get(text.strip().lower(), " ".join(text.split()))
     if len(found) > _MAX_CRON or len(found.split(" ")) != 5:
-        raise _invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
+        raise invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
     next(_simulated(found, datetime.now(UTC)), None)
     return found
 
@@ -131,7 +132,7 @@ def _simulated(expression: str, start: datetime) -> Iterator[datetime]:
     try:
         return CronSim(expression, start)
     except CronSimError as error:
-        raise _invalid("/cron", f"'{expression[:80]}' is not a cron expression: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise invalid("/cron", f"'{expression[:80]}' is not a cron expression: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
 def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
@@ -149,20 +150,17 @@ def _span(given: object) -> float:
     if isinstance(given, int) and not isinstance(given, bool):
         span = float(given)
     if span is None or not _SHORTEST <= span <= _LONGEST or not span.is_integer():
-        raise _invalid("/every", "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H")
+        raise invalid("/every", "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H")
     return span
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
     found = given[name]
     if not isinstance(found, str) or not found.strip():
-        raise _invalid(f"/{name}", "must be a non-empty string")
+        raise invalid(f"/{name}", "must be a non-empty string")
     return found
 
 
-def _invalid(path: str, message: str) -> InvalidInvocation:
-    return InvalidInvocation(
-        "1 member of the schedule is not valid",
-        details=[Detail(path, message)],
-        hint="A schedule has 'cron' with a 'timezone', 'every' such as 10s, or 'at', an RFC 3339 time.",
-    )
+def invalid(path: str, message: str, hint: str = _HINT) -> InvalidInvocation:
+    """Return the error for a member of a schedule."""
+    return InvalidInvocation("1 member of the schedule is not valid", details=[Detail(path, message)], hint=hint)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.database import SealBroken
 from jackfield.database.outbox import record
+from jackfield.database.sealing import digest, new_secret
+from jackfield.database.vault import SealedTable
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.tenants.connect_session import ConnectSession, Wanted
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.database import Database, Row, Transaction, Vault
+    from jackfield.database import Database, Row, Transaction
 
 _KEPT = 7 * 86_400.0
 """Seconds for which a session that has ended can be read."""
@@ -74,19 +73,9 @@ def unknown() -> UnknownSession:
     return UnknownSession("there is no such connect session: it has ended long ago, or never was", hint="Create another one.")
 
 
-def digest(secret: str) -> str:
-    """Return what is stored of a secret."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def same(stored: str, secret: str) -> bool:
     """Return whether a secret is the one whose digest is stored; none is stored as an empty text."""
     return bool(stored) and hmac.compare_digest(stored, digest(secret))
-
-
-def new_secret() -> str:
-    """Return 256 random bits as text."""
-    return secrets.token_urlsafe(32)
 
 
 def late_workspaces(database: Database, now: float) -> list[str]:
@@ -102,14 +91,8 @@ def workspace_of(database: Database, *, link: str = "", identifier: str = "") ->
     return None if row is None else (row.workspace, row.id)
 
 
-class ConnectTable:
+class ConnectTable(SealedTable):
     """Connect sessions of one workspace. Thread-safe."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-        self._clock = clock
 
     def create(self, wanted: Wanted, about: Mapping[str, Any], also: Callable[[Transaction, ConnectSession], None]) -> tuple[str, str]:
         """Store a new session; return its id and the secret of its link. ``about`` are further members, ``also`` runs in the transaction.

@@ -15,11 +15,12 @@ from jackfield.access.workspace_access import Caller
 from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
+from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.management.drafts import Provenance, edited, refuse_redirected
 from jackfield.management.policies import PolicyRequest
 from jackfield.tenants.connect_session import ConnectSession, Wanted
-from jackfield.tenants.connect_table import ConnectTable, SessionMoved, digest, new_secret, same, unknown
+from jackfield.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

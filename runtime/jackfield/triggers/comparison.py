@@ -6,12 +6,12 @@ fifth of the list, nothing is told of them, since a provider that returns half a
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.database import Database, Row, Vault
+from jackfield.database.sealing import digest
 from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import CHANGES
 from jackfield.triggers.arrivals import Also
@@ -81,7 +81,7 @@ class Comparison:
         """Compare a page; return the changes, and the statements for the transaction that stores their events."""
         rows, changes = dict[str, dict[str, Any]](), list[Change]()
         for identifier, item in items:
-            place, content = _digest(identifier), _digest(json.dumps(item, sort_keys=True, separators=(",", ":")))
+            place, content = digest(identifier), digest(json.dumps(item, sort_keys=True, separators=(",", ":")))
             known = self._database.look_up(_KNOWN, {**self._own, "item": place})
             before = rows[place]["content"] if place in rows else known and known.content
             if before != content and mark.round > 1:
@@ -121,7 +121,3 @@ def item_place(subscription: str, item: str) -> tuple[str, ...]:
 def is_too_much(items: int, gone: int) -> bool:
     """Return whether so many items are gone that the list is more likely incomplete."""
     return gone > FEWEST and gone > SHARE * items
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

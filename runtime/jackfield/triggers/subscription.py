@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -149,8 +148,3 @@ def sealed_for(identifier: str, connector: str, trigger: str, connection: str | 
 def mark_for(identifier: str) -> tuple[str, ...]:
     """Return the place that a checkpoint is sealed for."""
     return ("checkpoint", identifier)
-
-
-def path_digest(path: str) -> str:
-    """Return the digest by which a subscription is found; the path itself is stored encrypted only."""
-    return hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()

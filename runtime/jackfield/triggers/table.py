@@ -13,12 +13,13 @@ from jackfield.clock import Clock
 from jackfield.connections.named_connection import NAME, NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database import Database, Transaction, UniqueViolation, Vault
+from jackfield.database.sealing import digest
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import new_invocation_id
 from jackfield.triggers.arrivals import LISTENING
-from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, path_digest, sealed_for
+from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, sealed_for
 
 _LARGEST = 256 * 1024
 _OWN = "workspace = :workspace AND id = :id"
@@ -120,7 +121,7 @@ class SubscriptionTable:
             raise InvalidInvocation("the subscription is too large", details=[fault], hint="Give smaller inputs.")
         values = {
             "workspace": self._workspace, "id": identifier, "name": name, "connector": connector, "trigger_key": trigger,
-            "connection": connection, "kind": kind, "every": every, "path_digest": path_digest(path) if path else None,
+            "connection": connection, "kind": kind, "every": every, "path_digest": digest(path) if path else None,
             "sealed": self._vault.seal(self._workspace, sealed_for(identifier, connector, trigger, connection), text),
             "now": now, "caller": caller.get("caller"), "token": caller.get("token"),
         }  # fmt: skip
@@ -240,5 +241,5 @@ def unknown_subscription(name: str) -> UnknownSubscription:
 
 def by_path(database: Database, path: str) -> Subscription | None:
     """Return the subscription to which a URL's path belongs, of any workspace; None if there is none."""
-    row = database.look_up(_BY_PATH, {"digest": path_digest(path)})
+    row = database.look_up(_BY_PATH, {"digest": digest(path)})
     return None if row is None else Subscription.read(row.workspace, row)

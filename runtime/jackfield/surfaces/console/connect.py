@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.connect_view import View, locale_of
 from jackfield.surfaces.console.plain_form import read
@@ -20,7 +21,7 @@ from jackfield.surfaces.shared.prefix import CALLBACK
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import SessionMoved, UnknownSession, new_secret, same
+from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
 from jackfield.tenants.connecting import PAGE, Connecting
 
 _LARGEST = 256 * 1024

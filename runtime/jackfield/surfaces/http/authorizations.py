@@ -8,7 +8,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jackfield.connections.authorizations import find_workspace, new_state, state_of, unknown
+from jackfield.connections.authorizations import find_workspace, state_of, unknown
+from jackfield.database.sealing import new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
 from jackfield.surfaces.shared.body import members_of
@@ -79,7 +80,7 @@ async def started(request: Request, server: ServerContext, _identity: Identity) 
     if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
         return Response(status_code=503, headers=_HEADERS)  # link previews and prefetching browsers must not spend the link
     jar, link = CookieJar(server.settings), request.path_params["link"]
-    visitor = jar.approver(request) or new_state()
+    visitor = jar.approver(request) or new_secret()
     try:
         url = await server.slowly(lambda: _opened(server, link, visitor))
     except JackfieldError as error:
