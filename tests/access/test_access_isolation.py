@@ -55,7 +55,7 @@ EXCEPTIONS = {
     r"UPDATE external_ids SET digest = :digest WHERE digest = :heir": "the heir was found in the same workspace just before",
     r"WITH RECURSIVE used\(id\) AS": "the operator's: does the master key open all workspaces' keys?",
     r"FROM data_keys WHERE workspace >= :first AND workspace <= :last": "the operator's and platforms': keys of a page of workspaces",
-    r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
+    r"FROM data_keys WHERE \(master_key_id < :id OR master_key_id > :id\)": "the operator's: a master key wraps the keys of all",
     r"FROM data_keys WHERE master_key_id = :id": "a rotation's, too: it wraps what was wrapped with the old master key meanwhile",
     r"FROM data_keys ORDER BY workspace, key_id": "the operator's: 'db check' tries the keys of all workspaces",
     r"FROM invocations WHERE status = 'running' AND job IS NOT NULL AND owner IS NULL": "a worker's: when is the next job due?",
@@ -81,7 +81,7 @@ EXCEPTIONS = {
     r"FROM invocations other WHERE other.workspace = invocations.workspace": "compares with the workspace of the row around it",
     r"FROM data_keys WHERE retired_at IS NULL AND workspace > :after": "the operator's: new data keys for all workspaces",
     r"^workspace NOT IN \(SELECT workspace FROM workspace_wrappers\)$": "a rotation's: workspaces without a key of their own",
-    r"UPDATE data_keys SET forgotten_at = :now": "the operator's: all processes drop the unwrapped keys of a workspace, or of all",
+    r"SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after": "the operator's: all processes drop the unwrapped keys of all",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
 }

@@ -9,9 +9,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from key_campaign import Campaign, prepare
+from key_campaign import LONGEST, Campaign, prepare
 from moto_server import moto_server
 from vault_server import VaultServer
+
+SECONDS = float(os.environ.get("KEY_CAMPAIGN_SECONDS", "18"))
 
 
 @pytest.mark.campaign
@@ -25,12 +27,18 @@ def test_keys_move_while_calls_go_on(database_url: str, tmp_path: Path) -> None:
         environment = {**os.environ, **vault.environment(), **identity}
         prepare(database_url, tmp_path, environment)
         campaign = Campaign(database_url, tmp_path, environment, [keys[0], "vault-transit://transit/ours", keys[1]])
-        reports = campaign.run(18.0)
+        reports = campaign.run(SECONDS)
         assert [report["faults"] for report in reports] == [[], []]
         count, wrong = campaign.unreadable()
-    waits = sorted(campaign.waits)
-    turns = sum(report["turns"] for report in reports)
+    rotations, calls = campaign.held("rotations"), campaign.held("calls")
     sys.stdout.write(
-        f"turns {turns}, kills {campaign.kills}, sealed {count}, longest writes {[f'{one * 1000:.0f} ms' for one in waits[-3:]]}\n"
+        f"{campaign.reached:,.0f} calls/s, {campaign.rotations} rotations, {campaign.kills} killed, sealed {count}; write transactions: "
+        f"{_shown(rotations)} of rotations, {_shown(calls)} of calls\n"
     )
     assert (count > 0, wrong, campaign.kills > 0) == (True, 0, True)
+    assert rotations[-1] < LONGEST
+
+
+def _shown(held: list[float]) -> str:
+    """Write the number, the median, the 99th percentile and the longest."""
+    return f"{len(held):,} ({', '.join(f'{held[place] * 1000:.1f}' for place in (len(held) // 2, len(held) * 99 // 100, -1))} ms)"

@@ -55,6 +55,8 @@ _OF_WORKSPACE = (
     f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
     "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at"
 )
+_NAMES = "SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after ORDER BY workspace LIMIT 50"
+_FORGET = "UPDATE data_keys SET forgotten_at = :now WHERE workspace = :workspace"
 _NEIGHBOURS = f"SELECT {COLUMNS} FROM data_keys WHERE workspace >= :first AND workspace <= :last"
 _USED = """
 WITH RECURSIVE used(id) AS (
@@ -204,11 +206,17 @@ class DataKeys(SecretHolder):
 
     def forget(self, now: float, workspace: str | None = None) -> int:
         """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute, this one at once. Return how many."""
-        chosen = "" if workspace is None else " WHERE workspace = :workspace"
-        with self._database.write() as transaction:
-            count = transaction.change(f"UPDATE data_keys SET forgotten_at = :now{chosen}", {"now": now, "workspace": workspace})
+        count, names = 0, self._after("") if workspace is None else [workspace]
+        while names:
+            with self._database.write() as transaction:
+                count += transaction.change_many(_FORGET, [{"workspace": name, "now": now} for name in names])
+            names = self._after(names[-1]) if workspace is None else []
         self.clear()
         return count
+
+    def _after(self, name: str) -> list[str]:
+        with self._database.read(flush=False) as transaction:
+            return [row.workspace for row in transaction.execute(_NAMES, {"after": name})]
 
     def context(self, workspace: str, key_id: str) -> dict[str, str]:
         """Return what a wrapped key is bound to."""
@@ -281,8 +289,11 @@ class DataKeys(SecretHolder):
         target, now = self._shared(transaction), self._clock.time()
         if not (others and target.is_local):
             raise ApartError
-        fresh = {one: self.fresh(one, target) for one in workspaces}
-        return {one: self._kept(one, new) for one, new in fresh.items()}, (_INSERT, [new.values(one, now) for one, new in fresh.items()])
+        return self.storing([(one, now, self.fresh(one, target)) for one in workspaces])
+
+    def storing(self, fresh: list[tuple[str, float, _Fresh]]) -> tuple[dict[str, DataKey], Step]:
+        """Return new data keys by workspace, with the step that stores them."""
+        return {one: self._kept(one, new) for one, _, new in fresh}, (_INSERT, [new.values(one, at) for one, at, new in fresh])
 
     def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> DataKey | None:
         """Store a new data key, unless the workspace has a current one; then return None."""
