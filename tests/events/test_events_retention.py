@@ -111,13 +111,13 @@ def test_a_purged_workspace_leaves_no_events(place: SimpleNamespace, monkeypatch
     numbering, delete = Numbering(place.database, place.vault), purge._delete
     left = ["outbox", "subscriptions", "outbox"]
 
-    def interrupted(database: Any, table: str, key: tuple[str, ...], workspace: str) -> int:
+    def interrupted(database: Any, table: str, key: tuple[str, ...], workspace: str, *where: str) -> int:
         if left and table == left[0]:
             left.pop(0)
             database.record(lambda transaction: record(transaction, "acme", "quota.low", "s", place.now, {}))
             if table == "outbox":
                 numbering.run(workspace)
-        return delete(database, table, key, workspace)
+        return delete(database, table, key, workspace, *where)
 
     monkeypatch.setattr(purge, "_delete", interrupted)
     purge.purge(place.database, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]

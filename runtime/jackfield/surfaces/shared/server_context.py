@@ -33,6 +33,7 @@ from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tenant_limits import TenantLimits, reached
 from jackfield.surfaces.shared.tracing import Tracing
+from jackfield.tenants.purge import sweep
 from jackfield.wire.guard import Guard
 
 T = TypeVar("T")
@@ -108,8 +109,11 @@ class ServerContext:
         self.sweeps: dict[str, Callable[[], object]] = {}
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
         if self.storage.enabled:
-            self.sweeps["expired files cannot be deleted"] = self.files.sweep
-            self.sweeps["approvals of removed connections cannot be revoked"] = self.revoke_approvals
+            self.sweeps |= {
+                "expired files cannot be deleted": self.files.sweep,
+                "approvals of removed connections cannot be revoked": self.revoke_approvals,
+                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
+            }
         if self.installer is not None:
             self.sweeps["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         self._engine: Engine | None = None
