@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,10 +18,12 @@ import standardwebhooks
 from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.access import Rules, Tokens
+from jackfield.access.workspace_access import Caller
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
+from jackfield.errors import Unavailable
 from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
@@ -190,7 +193,9 @@ def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
 
 
 def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
-    """What the provider still sends is no event and gets 410; the subscription says why, and so does an event, once."""
+    """What the provider still sends is no event and gets 410, and it is told; the subscription says why, and so does an event, once."""
+    from jackfield_echo.watching import REGISTERED
+
     storage = stand.host.storage
     tokens = Tokens(storage.database, storage.vault, "default", stand.host.clock)
     made = tokens.create("manage", "watcher")
@@ -199,11 +204,45 @@ def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
     tokens.revoke(made.token.id)
     assert sender.send(_NOTE, secret="guess").status == 403
     assert [sender.send({"notes": [{"id": f"n-{number}", "text": "late"}]}).status for number in (2, 3)] == [410, 410]
+    until(lambda: not any(url.endswith(sender.path) for url in REGISTERED))
     sender.client = stand.client()
     shown = sender.client.get("/v1/subscriptions/left").json
     assert (shown["status"], "revoked" in shown["reason"], sender.told()) == ("failing", True, ["n-1"])
     said = [item["subject"] for item in sender.client.get("/v1/events?types=subscription.failing").json["items"]]
     assert said.count("left") == 1
+
+
+@pytest.mark.parametrize("faults", [0, 2])
+def test_the_webhook_of_a_revoked_token_is_removed_at_its_provider(stage: TriggerStage, faults: int) -> None:
+    """With the rights that it was added with, again if the provider is down, and once: removing the subscription asks it no more."""
+    from jackfield_echo import watching
+
+    storage = stage.runtime.storage
+    tokens = Tokens(storage.database, storage.vault, "default", stage.clock)
+    made = tokens.create("manage", "watcher")
+    caller = Caller("watcher", "manage", remote=True, token=made.token.id)
+    stage.all(caller).add({"name": "one", "trigger": "echo/kept", "connection": "hall"})
+    stage.look()
+    assert (stage.all().show("one")["status"], len(watching.REGISTERED)) == ("active", 1)
+    tokens.revoke(made.token.id)
+    asked: list[str] = []
+
+    def disable(hook: Hook, _client: object) -> None:
+        asked.append(hook.url)
+        if len(asked) <= faults:
+            raise Unavailable("the other side is down")
+        watching.REGISTERED.pop(hook.url)
+
+    with mock.patch.object(watching.kept, "disabled", disable):
+        for _ in range(4):
+            stage.move(3600)
+            stage.look()
+        shown = stage.all().show("one")
+        assert (shown["status"], "revoked" in shown["reason"], watching.REGISTERED, len(asked)) == ("failing", True, {}, faults + 1)
+        assert len(stage.events("subscription.failing")) == 1
+        stage.all().remove("one")
+        stage.look()
+    assert (stage.all().page(None, 10), len(asked)) == (([], None), faults + 1)
 
 
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,11 @@ class SubscriptionWork:
         return isinstance(error, UnknownName) or (content.parting is not None and self._found.failures >= _PARTING)
 
     def _step(self, content: Sealed) -> None:
-        self._lasts = content.lasts
+        self._lasts, how = content.lasts, self._runtime.access.queued_by(content.caller).ended
         if self._found.status not in _LEAVING:
-            if not content.leaving or not self._is_left(content):
+            if how is not None and self._found.kind == "webhook":
+                self._abandon(content, token_ended(how))
+            elif not content.leaving or not self._is_left(content):
                 self._serve(self._of_account(replace(content, remote={}, lasts=None, leaving=False) if content.leaving else content))
         elif self._found.kind == "webhook":
             self._disable(content)
@@ -167,12 +169,26 @@ class SubscriptionWork:
         return self._over(content, lambda client, inputs: step(hook_of(content, inputs, self._base), client))
 
     def _disable(self, content: Sealed) -> None:
+        self._tell(content)
+        self._end(replace(content, remote={}), leaves=True)
+
+    def _tell(self, content: Sealed) -> None:
+        """Remove the registration at the provider, unless that is done."""
         trigger: Webhook = self._declared()
-        if trigger.disabled is not None:
+        if trigger.disabled is not None and not content.left:
             content = replace(content, leaving=True)
             self._due.registered(self._found, self._runtime.storage.vault, content, None)
             self._hooked(content, trigger.disabled)
-        self._end(replace(content, remote={}), leaves=True)
+
+    def _abandon(self, content: Sealed, ended: JackfieldError) -> None:
+        """End a webhook whose token has ended; nothing is due any more once the provider knows, or refuses."""
+        self._due.ended(self._found, f"{ended.message}. {ended.hint}")
+        told = attempt(self._tell, content)
+        if isinstance(told, Raised) and _of_author(told.error).retryable:
+            self._due.later(self._found, self._due.time.now() + _SHORTEST * 2.0 ** min(self._found.failures, 9))
+            return
+        self._due.registered(self._found, self._runtime.storage.vault, replace(content, remote={}, leaving=False, left=True), None)
+        self._due.later(self._found, None)
 
     def fetch(self, name: str) -> bytes:
         """Fetch what the webhook's verifier needs, over the connection.

@@ -60,7 +60,7 @@ WHERE {_OURS}
 
 _LATER = f"UPDATE subscriptions SET wake_at = :wake_at, held = 0 WHERE {_OURS}"
 _ENDED = """
-UPDATE subscriptions SET status = 'failing', reason = :reason, failures = failures + 1
+UPDATE subscriptions SET status = 'failing', reason = :reason, failures = failures + 1, wake_at = CASE WHEN held = 0 THEN 0 ELSE wake_at END
 WHERE workspace = :workspace AND id = :id AND status IN ('pending', 'active', 'degraded')
 """
 
@@ -185,13 +185,13 @@ class DueSubscriptions:
 
         self._database.record(unit)
 
-    def later(self, found: Subscription, wake_at: float) -> None:
-        """End the claim without having done anything."""
+    def later(self, found: Subscription, wake_at: float | None) -> None:
+        """End the claim without having done anything; nothing is due any more if ``wake_at`` is None."""
         values = {**_own(found), "wake_at": wake_at}
         self._database.record(lambda transaction: held(transaction.change(_LATER, values)))
 
     def ended(self, found: Subscription, reason: str) -> None:
-        """Record, without a claim, that nothing is received any more; the first time is an event."""
+        """Record, without a claim, that nothing is received any more; the first time is an event. A process tells the provider."""
         values = {"workspace": found.workspace, "id": found.id, "reason": reason}
 
         def unit(transaction: Transaction) -> None:

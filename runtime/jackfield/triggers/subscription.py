@@ -27,7 +27,8 @@ class Sealed:
     ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` as ``Caller.to_json`` returns it; ``since``
     the time from which events count; ``then`` the invocation that each event starts; ``lasts`` how long a registration lasts, in seconds;
     ``parting`` a connection that was removed, until its provider is told; ``leaving`` is true from before a registration is removed at
-    the provider until that is recorded, so that nobody relies on ``remote``.
+    the provider until that is recorded, so that nobody relies on ``remote``; ``left`` once it is removed for good: the token has ended that
+    added the subscription.
     """
 
     inputs: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Sealed:
     lasts: float | None = None
     parting: Mapping[str, Any] | None = None
     leaving: bool = False
+    left: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the members, to be encrypted."""
