@@ -352,6 +352,33 @@ def test_limits_and_suspension(shop: Shop) -> None:
     assert ada.go(f"/connect/session/{begun['id']}").page.status == 403  # type: ignore[union-attr]
 
 
+def test_the_page_of_a_suspended_workspace_is_closed(shop: Shop) -> None:
+    """It says so to who has the link or has begun, in their language; the session's ID alone tells nobody whether it is."""
+    begun, other = shop.begin(), shop.begin(locale="de", connection="second")
+    ada = shop.person(begun).press("Begin")
+    shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"suspended": True})
+    for page in (ada.go(f"/connect/session/{begun['id']}"), shop.person(other)):
+        assert page.page is not None
+        assert (page.page.status, "closed at the moment" in page.said, "its time is over" in page.said) == (403, True, False)
+    assert "zurzeit geschlossen" in shop.person(other, Accept_Language="de").said
+    stranger = shop.person().go(f"/connect/session/{begun['id']}")
+    assert stranger.page is not None
+    assert (stranger.page.status, "closed" in stranger.said) == (404, False)
+    shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"suspended": False})
+    assert "closed" not in ada.go(f"/connect/session/{begun['id']}").said
+
+
+@pytest.mark.parametrize(("proof", "user", "path"), [(None, "", "/user"), (None, " ", "/user"), ("", "ada", "/proof"), ("", "", "/proof")])
+def test_an_empty_confirmation_ends_nothing(shop: Shop, proof: str | None, user: str, path: str) -> None:
+    """A platform that has lost who is signed in gets 400 with the member's name, and can confirm afterwards."""
+    begun = shop.begin()
+    ada = shop.person(begun).press("Begin").press("Test", token="good").press("Connect")
+    right = parse_qs(urlsplit(ada.onward()).query)["proof"][0]
+    answer = shop.confirm(begun, right if proof is None else proof, user)
+    assert (answer.status, answer.json["details"][0]["path"], shop.status(begun)) == (400, path, "saved")
+    assert shop.confirm(begun, right).status == 200
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [

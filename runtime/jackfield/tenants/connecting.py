@@ -149,11 +149,15 @@ class Connecting:
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made.
 
+        :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
         :raises UnknownSession: if there is none, or another token began it.
         :raises SessionMoved: if it is over, or the person has not finished.
         :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
         :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
         """
+        for name, text in (("proof", proof), ("user", user)):
+            if not text.strip():
+                raise InvalidInvocation(f"'{name}' is empty", details=[Detail(f"/{name}", "must not be empty", "minLength")])
         found = self._table.find(identifier)
         if found.owner != actor.key:
             raise unknown()

@@ -69,8 +69,8 @@ class _ConnectPages:
             return View(locale_of(request, "")).refusal("gone", 404)
         except JackfieldError as error:  # such as a connection that was removed meanwhile
             return View(locale_of(request, "")).fault(error)
-        except Problem as problem:
-            return View(locale_of(request, "")).refusal("gone", problem.status)
+        except Problem as problem:  # the workspace is suspended, of which a person who was sent here learns no more than that
+            return View(locale_of(request, "")).refusal("closed", problem.status)
 
     def linked(self, request: Request) -> Response:
         """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
@@ -169,10 +169,8 @@ class _ConnectPages:
 
         :raises UnknownSession: if it has begun another one, or none; it is not said which.
         """
-        sessions, found = session_of(self._server, identifier=request.path_params["id"])
         secret = self._jar.connecting(request)
-        if not same(found.browser, secret):
-            raise UnknownSession("no such page")
+        sessions, found = session_of(self._server, identifier=request.path_params["id"], browser=secret)
         return sessions, found, self._view(request, sessions, found, secret)
 
     def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:

@@ -10,7 +10,7 @@ from jackfield.access.workspace_access import SUSPENDED
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import late_workspaces, unknown, workspace_of
+from jackfield.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield.tenants.connecting import PAGE, Connecting, open_sessions
 
 SESSION = f"{PAGE}/session"
@@ -35,19 +35,20 @@ def sweep(server: ServerContext) -> None:
             connecting(server, workspace).sweep()
 
 
-def session_of(server: ServerContext, *, link: str = "", identifier: str = "") -> tuple[Connecting, ConnectSession]:
-    """Return the session with this link or this ID, with the sessions of its workspace, for the person's browser.
+def session_of(server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "") -> tuple[Connecting, ConnectSession]:
+    """Return the session with this link, or the one with this ID that the browser with this secret has opened, with the sessions of its
+    workspace.
 
     :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
-    :raises Problem: 403 if the workspace is suspended.
+    :raises Problem: 403 if the workspace is suspended, which nobody else learns.
     """
     place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
     if place is None:
         raise unknown()
-    sessions = connecting(server, place[0])
-    found = sessions.find(place[1])
+    found = open_sessions(server.runtime(place[0]), server.clock).find(place[1])
     asked = Actor.from_json(found.asked_by) if found.asked_by else Actor("platform")
     tokens = PlatformTokens(server.storage.database, server.storage.vault, server.clock)
-    if asked.kind == "platform" and not tokens.stands(asked.id):  # the operator's own sessions stand until they end
+    stands = asked.kind != "platform" or tokens.stands(asked.id)  # the operator's own sessions stand until they end
+    if not stands or not (link or same(found.browser, browser)):
         raise unknown()
-    return sessions, found
+    return connecting(server, place[0]), found
