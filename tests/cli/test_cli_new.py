@@ -6,11 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from jackfield.connector.models import DeclarationError
 from jackfield_market.commands.check import _COLOURS
+from jackfield_market.testing.declared_examples import require_examples
 from jackfield_market.testing.grading import at_least
 from shell import Answer, Shell
 
@@ -113,6 +116,50 @@ def test_a_broken_connector_breaks_no_check(shell: Shell, line: str, says: str) 
         assert {rule["passed"] for name, rule in found.items() if name != "connector-loads"} == {None}
     else:
         assert found["import-is-quiet"]["passed"] is False
+
+
+_EXAMPLES = {
+    '{"title": "A ticket", "inputs": {}}': "example 1 of the action 'tell': '/invocation' is missing. Write a pair ({inputs}, {output})",
+    '{"title": "A ticket", "invocation": {"inputs": {}}, "result": {}}': "'/invocation/connector' is missing",
+    '{"title": "A ticket", "invocation": 7, "result": {}}': "'/invocation' is no object",
+}
+
+
+@pytest.mark.parametrize("example", _EXAMPLES)
+def test_an_example_of_another_shape_is_named_with_its_cure(shell: Shell, example: str) -> None:
+    """The message says which example lacks what, and how to write it."""
+    shell.run("new", "acme")
+    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
+    action = f"""
+class Told(Output):
+    \"\"\"What was told.\"\"\"
+
+
+@connector.action("tell", examples=[{example}])
+def tell(inputs: Inputs) -> Told:
+    \"\"\"Tell.\"\"\"
+    return Told()
+"""
+    module.write_text(f"from jackfield.connector import Inputs, Output\n{module.read_text(encoding='utf-8')}\n{action}", encoding="utf-8")
+    answer = shell.run("check", "acme", "--write-manifest")
+    assert (answer.code, answer.json["grade"]) == (1, "none")
+    assert _EXAMPLES[example] in answer.json["rules"][0]["evidence"][0]
+
+
+_SAMPLES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"request": {}}, "'/request/body' is missing. Write {\"title\": …, \"request\""),
+    ({"source": {"item": {"id": 1}, "id": "/id", "at": "/openedAt"}}, "'/source/at' is '/openedAt', which is nowhere in '/source/item'"),
+    ({"events": "t-1"}, "'/events' is no list"), ({"registrations": "hooks"}, "'/registrations' must be a JSON Pointer such as '/hooks'"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sample", "says"), _SAMPLES, ids=["request", "source", "events", "registrations"])
+def test_a_sample_of_a_trigger_of_another_shape_is_named(sample: dict[str, Any], says: str) -> None:
+    """A webhook's and a poll's lack other members."""
+    row = {"key": "opened", "examples": [{"title": "A ticket", **sample}]}
+    with pytest.raises(DeclarationError, match="example 1 of the trigger 'opened'") as raised:
+        require_examples({"triggers": [row]})
+    assert says in str(raised.value)
 
 
 def test_the_child_has_no_keys(shell: Shell) -> None:

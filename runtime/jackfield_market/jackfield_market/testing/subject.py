@@ -14,6 +14,7 @@ from jackfield.catalog.loading import connector_at
 from jackfield.connector import Connector
 from jackfield.manifest import Manifest
 from jackfield.schema import CompiledSchema, compile_schema
+from jackfield_market.testing.declared_examples import require_examples
 from jackfield_market.testing.project import Project
 
 Tier = Literal["bronze", "silver", "gold", "platinum"]
@@ -88,6 +89,7 @@ class Subject:
 
     @classmethod
     def _imported(cls, module: str, attribute: str, manifest: Manifest, **known: Any) -> Subject:
+        require_examples(manifest.raw)
         connector: Connector = connector_at(module, attribute)
         package = module.partition(".")[0]
         return cls(connector, manifest, Path(importlib.import_module(package).__path__[0]), package, **known)
