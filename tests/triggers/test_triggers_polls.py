@@ -55,6 +55,19 @@ def test_a_poll_tells_what_is_new_from_now_on(stage: TriggerStage, note: Note) -
     assert (shown["status"], "lastEventAt" in shown, shown["checkpoint"]) == ("active", True, {"at": event.at})
 
 
+def test_a_provider_that_knows_whole_seconds_loses_nothing_of_the_first_one(stage: TriggerStage, note: Note) -> None:
+    """A note that is kept in the second in which the subscription was added has the time of its beginning."""
+    stage.move(0.3 + 1 - stage.now() % 1)
+    stage.add("notes")
+    stage.move(0.5)
+    note("n-1", at=float(int(stage.now())))
+    stage.look()
+    stage.move(70)
+    note("n-2", at=float(int(stage.now())))
+    stage.look()
+    assert _ids(stage) == ["n-1", "n-2"]
+
+
 def test_a_backfill_begins_where_it_is_told_to(stage: TriggerStage, note: Note) -> None:
     """``from`` makes what happened since then events."""
     for number, ago in enumerate((7200, 3000, 10)):

@@ -154,8 +154,8 @@ class Received(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Since(SecretHolder):
-    """How far a poll has come. ``mark`` is what the last page returned as ``next``; at first it is empty, and ``at`` is the time, in
-    seconds since 1970, from which events count. ``now`` is the present time."""
+    """How far a poll has come. ``mark`` is what the last page returned as ``next``; at first it is empty, and ``at`` is the time from which
+    events count. ``now`` is the present time. Both are whole seconds since 1970, as most providers compare them, rounded down."""
 
     at: float
     mark: Mapping[str, Any]

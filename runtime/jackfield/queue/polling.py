@@ -45,7 +45,7 @@ class Polling:
 
         mark, since, is_new = self._found.checkpoint(self._vault), content.since, False
         for _ in range(_PAGES):
-            page: Polled | None = self._page(trigger, Since(since, mark, self._due.time.now()))
+            page: Polled | None = self._page(trigger, Since(since // 1, mark, self._due.time.now() // 1))
             if page is None:
                 if is_new:
                     raise Unavailable("the provider calls a new checkpoint too old")
