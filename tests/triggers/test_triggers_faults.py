@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -13,6 +13,7 @@ import pytest
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinished
 from jackfield.connector.triggers import Trigger
+from jackfield.database import Transaction
 from jackfield.errors import Unavailable
 from jackfield.queue import TriggerLoop
 from jackfield.triggers.arrivals import Receipt, Sealer
@@ -143,6 +144,27 @@ def test_what_a_poll_reads_again_is_known_for_as_long_as_it_does(stage: TriggerS
     _hook(stage, TriggerEvent({"id": "n-2"}, "n-2"))
     _pass(stage)
     assert _told(stage) == ["n-1", "n-2"]
+
+
+def test_what_a_poll_reads_again_is_written_once_a_day(stage: TriggerStage) -> None:
+    """Most polls read the same last events: that they are still known is recorded by the first poll of a day, of known events alone."""
+    stage.add("kept", every=3600)
+    stage.look()
+    for number in range(3):
+        _note(stage, f"n-{number}")
+    again: list[int] = []
+    change_many = Transaction.change_many
+
+    def count(transaction: Transaction, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        if "UPDATE event_keys" in sql:
+            again.append(len(rows))
+        return change_many(transaction, sql, rows)
+
+    with mock.patch.object(Transaction, "change_many", count):
+        for _hour in range(60):
+            _pass(stage, 3601)
+    assert (_told(stage), set(again)) == (["n-0", "n-1", "n-2"], {3})
+    assert len(again) in (2, 3)
 
 
 def test_another_account_may_have_the_same_keys(stage: TriggerStage) -> None:

@@ -44,7 +44,7 @@ INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspa
 _AGAIN = """
 UPDATE event_keys SET at = :at WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest AND at < :stale
 """
-"""A poll reads the last events again for as long as nothing is new, which may be longer than keys are kept."""
+"""A poll reads the last events again for as long as nothing is new, which may be longer than keys are kept. Once a day is enough."""
 _ARRIVED_EVERY = 1.0
 """Seconds between two records of an arrival, with which keys that are old enough are deleted."""
 _LEARN = """
@@ -56,6 +56,7 @@ UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE s
 WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 """
 """The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
+_DAY = 86_400.0
 _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -186,9 +187,9 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
     for one in receipts:
         own = _own(one.subscription)
         new = [event for event in one.found if transaction.change(_KEY, {**own, "digest": event.digest, "at": one.now})]
-        if len(new) < len(one.found):
-            stale = one.now - WINDOW / 2
-            transaction.change_many(_AGAIN, [{**own, "digest": event.digest, "at": one.now, "stale": stale} for event in one.found])
+        if len(new) < len(one.found) and (one.subscription.last_success_at or 0.0) // _DAY < one.now // _DAY:
+            again, told = {**own, "at": one.now, "stale": one.now - WINDOW / 2}, {event.id for event in new}
+            transaction.change_many(_AGAIN, [{**again, "digest": event.digest} for event in one.found if event.id not in told])
         about = {"workspace": one.subscription.workspace, "subject": one.subscription.name}
         for event in new:
             rows.append({**about, "id": event.id, "type": event.type, "at": event.at, "sealed": event.sealed})

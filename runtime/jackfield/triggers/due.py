@@ -57,7 +57,6 @@ UPDATE subscriptions SET status = CASE WHEN :status = 'disabling' THEN status EL
     wake_at = :wake_at, held = 0
 WHERE {_OURS}
 """
-
 _LATER = f"UPDATE subscriptions SET wake_at = :wake_at, held = 0 WHERE {_OURS}"
 _ENDED = """
 UPDATE subscriptions SET status = 'failing', reason = :reason, failures = failures + 1, wake_at = CASE WHEN held = 0 THEN 0 ELSE wake_at END
