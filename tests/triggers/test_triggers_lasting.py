@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from typing import Any
 from unittest import mock
 
@@ -340,6 +341,57 @@ def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> N
     stage.move(70)
     stage.look()
     assert stage.events() == []
+
+
+def test_a_list_that_has_become_short_for_good_is_learnt_anew_by_a_reset(stage: TriggerStage) -> None:
+    """The cure for ``subscription.withheld``: what was deleted is not told, and what is deleted from then on is."""
+    from jackfield_echo.watching import BOARD
+
+    BOARD.update({f"n-{number}": "old" for number in range(50)})
+    stage.add("board")
+    stage.look()
+    for number in range(30):
+        del BOARD[f"n-{number}"]
+    stage.move(70)
+    stage.look()
+    stage.all().reset("one", "0s")
+    stage.look()
+    del BOARD["n-30"]
+    stage.move(70)
+    stage.look()
+    assert [(event.type, event.data["payload"]) for event in stage.events()] == [("echo.boardDeleted", {"id": "n-30"})]
+
+
+def test_a_webhook_whose_poll_failed_looks_after_its_registration(stage: TriggerStage) -> None:
+    """A provider that was down may have dropped the registration. ``enable`` gets what it had returned, to leave it as it is."""
+    from jackfield_echo.client import EchoClient, EchoFault
+    from jackfield_echo.watching import REGISTERED
+
+    seen: list[dict[str, Any]] = []
+
+    def enable(hook: Hook, _client: object) -> Mapping[str, Any]:
+        seen.append(dict(hook.remote))
+        REGISTERED.setdefault(hook.url, hook.secret)
+        return hook.remote or {"registration": f"r-{len(seen)}"}
+
+    def down(*_given: object) -> None:
+        raise EchoFault("refusedConnection")
+
+    with mock.patch.object(stage.runtime.catalog.load("echo").triggers["kept"], "enabled", enable):
+        made = stage.add("kept")
+        stage.look()
+        with mock.patch.object(EchoClient, "send", down):
+            stage.move(70)
+            stage.look()
+        assert stage.all().show("one")["status"] == "degraded"
+        REGISTERED.clear()
+        _note(stage, "n-1")
+        stage.move(70)
+        stage.look()
+        stage.move(70)
+        stage.look()
+    assert (seen, list(REGISTERED)) == ([{}, {"registration": "r-1"}], [made["url"]])
+    assert (stage.all().show("one")["status"], _told(stage, "echo.kept")) == ("active", ["n-1"])
 
 
 def test_a_connection_that_is_removed_disables_first(stage: TriggerStage) -> None:
