@@ -24,10 +24,11 @@ from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
+from jackfield.surfaces.http import hooks
 from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
-from jackfield.triggers.table import by_path
+from jackfield.triggers.table import SubscriptionTable, by_path
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.commands.dev_hooks import replay
 from jackfield_market.testing.registrations import Registry
@@ -190,6 +191,26 @@ def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
     assert sender.client.call("DELETE", "/v1/subscriptions/odd").status == 204
     assert sender.send(_NOTE).status in (404, 410)
     assert sender.told() == []
+
+
+def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The webhook gets another secret, as with another account, after the verifier has passed a request of the former account:
+    it is judged once more, and refused."""
+    sender = Sender(stand, "moved")
+    storage, read = stand.host.storage, hooks._read
+    table = SubscriptionTable(storage.database, storage.vault, "default", stand.host.clock)
+
+    def reading(*given: Any) -> Any:
+        outcome = read(*given)
+        found = table.find("moved")
+        values = {"id": found.id, "sealed": replace(found.opened(storage.vault), secret="another").sealed(storage.vault, found)}
+        storage.database.record(lambda one: one.change("UPDATE subscriptions SET sealed = :sealed WHERE id = :id", values))
+        return outcome
+
+    monkeypatch.setattr(hooks, "_read", reading)
+    assert (sender.send(_NOTE).status, sender.told()) == (403, [])
+    monkeypatch.undo()
+    assert (sender.send(_NOTE, secret="another").status, sender.told()) == (200, ["n-1"])
 
 
 def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:

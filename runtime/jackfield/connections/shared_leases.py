@@ -52,8 +52,6 @@ UPDATE leases SET sealed = NULL, expires_at = NULL, renew_at = NULL
 WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease
     AND COALESCE(expires_at, -1) = :expires_at
 """
-
-
 _EXPIRED = """
 DELETE FROM leases
 WHERE workspace = :workspace AND lease_key <> :lease AND (held_until IS NULL OR held_until < :now)

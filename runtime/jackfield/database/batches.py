@@ -25,8 +25,6 @@ from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 
 Done = Callable[[Any, Exception | None], None]
-
-
 _log = logging.getLogger("jackfield.database")
 
 

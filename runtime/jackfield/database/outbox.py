@@ -14,8 +14,6 @@ from typing import Any
 from jackfield.database.transaction import Transaction
 
 _INSERT = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES (:workspace, :type, :subject, :at, :facts)"
-
-
 _INSERT_SEALED = """
 INSERT INTO outbox (workspace, type, subject, at, facts, event_id, sealed) VALUES (:workspace, :type, :subject, :at, '{}', :id, :sealed)
 """

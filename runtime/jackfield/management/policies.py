@@ -29,8 +29,6 @@ _MOST_CONNECTORS = 10
 """Connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
 _MOST_ACTIONS = 1_000
 """Actions of one policy: those of the largest service of AWS, and more than any IAM policy has room for (6,144 characters)."""
-
-
 _NAMED = 50
 """Actions that a hint names."""
 

@@ -99,8 +99,6 @@ def _unclear_host(path: str) -> InvalidConnection:
 
 _FAST = 0.002
 """Seconds that a switch to a thread and back takes in a busy process, roughly."""
-
-
 _NO_INPUTS: Mapping[str, Any] = {}
 
 

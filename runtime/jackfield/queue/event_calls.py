@@ -38,20 +38,21 @@ _MOST_PARTS = 100
 class EventCalls:
     """The invocations that the events of one subscription start, if it says so. They have the present rights of who added it.
 
-    ``queued`` is true once one was prepared: the engine is to be notified after the commit.
+    ``queued`` is true once one was prepared: the engine is to be notified after the commit. ``caller`` is who added it, if that is known.
     """
 
-    def __init__(self, runtime: Jackfield, found: Subscription, content: Sealed) -> None:
+    def __init__(self, runtime: Jackfield, found: Subscription, content: Sealed, caller: Caller | None = None) -> None:
         self._runtime = runtime
         self._found = found
         self._then = content.then or {}
-        self._added_by = content.caller
+        self._added_by, self._caller = content.caller, caller
         self.queued = False
 
     def sealer(self, types: Sequence[str]) -> Sealer:
         """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
         storage = self._runtime.storage
-        then = partial(self._prepare, self._runtime.access.queued_by(self._added_by)) if self._then else None
+        caller = self._caller or (self._runtime.access.queued_by(self._added_by) if self._then else None)
+        then = partial(self._prepare, caller) if self._then and caller is not None else None
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types)
 
     def _prepare(self, caller: Caller, event: Mapping[str, Any], at: float) -> Also:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 8
 """Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
-
-
 _FEW = 16
 """Secrets up to which each needle is searched for by itself, which is as fast in long texts, and takes no preparation."""
 _BEFORE_INDEX = 30

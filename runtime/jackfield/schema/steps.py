@@ -19,8 +19,6 @@ SMALL_NUMBER: Final = 1e-22
 LARGE_NUMBER: Final = 1e22
 """Fractions beyond these are compared and divided digit by digit, and count as ``_OF_LONG`` steps more."""
 _OF_LONG = 16
-
-
 MAX_COMPARED: Final = 1 << 17
 """Limit of the comparisons of a value's slow numbers with those of ``enum`` and ``const``. One takes 1 to 4 µs."""
 MAX_LARGE: Final = 64

@@ -37,7 +37,7 @@ WHERE workspace = :workspace AND id = :subscription AND status = 'active' AND (h
 _KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
 LISTENING = ("pending", "active", "degraded", "failing")
 """States in which a webhook is received."""
-_LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
+_LISTENS = f"SELECT sealed FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
 _KEY = """
 INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
 """
@@ -60,8 +60,6 @@ _DAY = 86_400.0
 _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
 Also = Callable[[Transaction], object]
 Then = Callable[[Mapping[str, Any], float], Also]
 """Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
@@ -81,7 +79,16 @@ class Arrival:
 
 
 class NotListeningError(Exception):
-    """The subscription was disabled or removed meanwhile, so nothing was stored."""
+    """Nothing is received: the subscription's token has ended (the first argument), its workspace is suspended (the second), or neither."""
+
+
+def require_listening(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
+    """Decide whether a request is received, with how the token of who added the subscription has ``ended``.
+
+    :raises NotListeningError: if it is not.
+    """
+    if suspended or ended is not None or found.status not in LISTENING:
+        raise NotListeningError(ended, suspended)
 
 
 class Sealer:
@@ -167,9 +174,11 @@ class Receipt(JointUnit):
         :raises NotListeningError: if a subscription listens no more.
         :raises OvertakenError: if the content of one has changed meanwhile.
         """
-        for found in {(unit.subscription.workspace, unit.subscription.id): unit.subscription for unit in units}.values():
-            if transaction.find(_LISTENS, _own(found)) is None:
-                raise NotListeningError
+        for found in {unit.subscription.sealed: unit.subscription for unit in units}.values():
+            row = transaction.find(_LISTENS, _own(found))
+            if row is None:
+                raise NotListeningError(None, None)
+            claimed(row.sealed == found.sealed)
         store(transaction, units)
         for unit in units:
             if unit.subscription.status == "pending":

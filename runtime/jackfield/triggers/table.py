@@ -72,8 +72,6 @@ SELECT id FROM subscriptions
 WHERE workspace = :workspace AND connection = :connection AND kind = 'webhook' AND status IN ('disabling', 'removing') LIMIT 1
 """
 _FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
-
-
 Find = Callable[[str], tuple[NamedConnection | None, Grant | None]]
 """Returns a connection, and what a person had approved for it, as far as they can be read."""
 

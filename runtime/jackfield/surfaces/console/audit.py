@@ -15,8 +15,6 @@ from jackfield.surfaces.console.shell import page
 from jackfield.surfaces.shared.problem import Problem
 
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
-
-
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
 
 

@@ -26,16 +26,16 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotListeningError, Receipt
+from jackfield.triggers.arrivals import LISTENING, NotListeningError, Receipt, require_listening
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Hook, HookRequest, Received
-    from jackfield.runtime import Jackfield
-    from jackfield.triggers.subscription import Sealed, Subscription
+    from jackfield.triggers.subscription import Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")
+_LATER, _NOBODY = "the request cannot be stored now", "nothing listens here any more"
 _LONGEST_ANSWER = 4096
 _FORGED = 403
 _TRIES = 5
@@ -51,7 +51,7 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     """
     found = await _found(request, server)
     if found.status not in LISTENING:
-        raise Problem(410, "nothing listens here any more")
+        raise Problem(410, _NOBODY)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Problem(415, "send the body without a Content-Encoding: its signature is checked as it arrives")
     trigger = await server.briefly(lambda: server.catalog.find(found.connector).triggers.get(found.trigger_key))
@@ -89,7 +89,7 @@ def _stored_at_last(server: ServerContext, request: Request, found: Subscription
             return _stored(server, found, body, headers, dict(request.query_params))
         except OvertakenError:
             found = by_path(server.storage.database, request.path_params["path"]) or found
-    raise Problem(503, "the request cannot be stored now", {"Retry-After": "1"})
+    raise Problem(503, _LATER, {"Retry-After": "1"})
 
 
 def _stored(server: ServerContext, found: Subscription, body: bytes, headers: dict[str, str], query: dict[str, str]) -> str:
@@ -97,20 +97,20 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     from jackfield.connector.triggers import Forged, HookRequest, Malformed
 
     runtime = server.runtime(found.workspace)
-    if runtime.access.settings.suspended:  # the provider sends it again later: nothing is lost if the workspace is resumed
-        raise Problem(503, "the request cannot be stored now", {"Retry-After": "60"})
-    vault, now = runtime.storage.vault, server.clock.time()
+    database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
     try:
+        require_listening(found, suspended=runtime.access.settings.suspended)
         content = found.opened(vault)
         manifest = runtime.catalog.find(found.connector)
         trigger = manifest.triggers[found.trigger_key]
         inputs = check_inputs(runtime, manifest, trigger, content.inputs)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
-        _require_token(runtime, found, content)
-        calls = EventCalls(runtime, found, content)
+        caller = runtime.access.queued_by(content.caller)
+        require_listening(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
+        calls = EventCalls(runtime, found, content, caller)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types)
-        runtime.storage.database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
+        database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
         pause_exceeding(runtime, sealer.suppressing)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
@@ -118,26 +118,18 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     except Malformed:
         _LOG.warning("a signed request for the subscription '%s' of the workspace '%s' cannot be read", found.name, found.workspace)
         raise Problem(400, "the request cannot be read") from None
-    except NotListeningError:
-        raise Problem(410, "nothing listens here any more") from None
+    except NotListeningError as error:
+        how, suspended = error.args
+        if how is not None:
+            ended = token_ended(how)
+            DueSubscriptions(database, server.clock).ended(found, f"{ended.message}. {ended.hint}")
+        raise Problem(503, _LATER, {"Retry-After": "60"}) if suspended else Problem(410, _NOBODY) from None
     except JackfieldError as error:  # the sender learns nothing of what is amiss here
         _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
-        raise Problem(503, "the request cannot be stored now", {"Retry-After": "5"}) from None
+        raise Problem(503, _LATER, {"Retry-After": "5"}) from None
     if calls.queued:
         server.wake()
     return outcome.answer
-
-
-def _require_token(runtime: Jackfield, found: Subscription, content: Sealed) -> None:
-    """Record that a subscription ends with the token that added it.
-
-    :raises NotListeningError: if the token has ended.
-    """
-    how = runtime.access.queued_by(content.caller).ended
-    if how is not None:
-        ended = token_ended(how)
-        DueSubscriptions(runtime.storage.database, runtime.pipeline.means.clock).ended(found, f"{ended.message}. {ended.hint}")
-        raise NotListeningError
 
 
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
