@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +19,7 @@ import standardwebhooks
 from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.access import Rules, Tokens
-from jackfield.access.workspace_access import Caller
+from jackfield.access.workspace_access import Caller, WorkspaceAccess
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
@@ -28,6 +29,7 @@ from jackfield.surfaces.http import hooks
 from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
+from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, by_path
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.commands.dev_hooks import replay
@@ -211,6 +213,23 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
     assert (sender.send(_NOTE).status, sender.told()) == (403, [])
     monkeypatch.undo()
     assert (sender.send(_NOTE, secret="another").status, sender.told()) == (200, ["n-1"])
+
+
+def test_a_subscription_is_opened_once_for_its_requests(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its content is decrypted, and its inputs are judged, when they have changed; who added it is looked up once for a request."""
+    sender = Sender(stand, "eager", inputs={"word": "fire"})
+    assert sender.send(_NOTE).status == 200
+    seen: Counter[str] = Counter()
+
+    def count(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *given, **named: (seen.update([name]), real(*given, **named))[1])
+
+    count(hooks, "check_inputs")
+    count(Subscription, "opened")
+    count(WorkspaceAccess, "queued_by")
+    assert [sender.send({"notes": [{"id": f"n-{number}", "text": "fire"}]}).status for number in range(4)] == [200] * 4
+    assert (seen["check_inputs"], seen["opened"], seen["queued_by"]) == (0, 0, 4)
 
 
 def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:

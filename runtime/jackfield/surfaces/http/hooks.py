@@ -32,7 +32,9 @@ from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Hook, HookRequest, Received
-    from jackfield.triggers.subscription import Subscription
+    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.runtime import Jackfield
+    from jackfield.triggers.subscription import Sealed, Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")
 _LATER, _NOBODY = "the request cannot be stored now", "nothing listens here any more"
@@ -100,11 +102,8 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
     try:
         require_listening(found, suspended=runtime.access.settings.suspended)
-        content = found.opened(vault)
-        manifest = runtime.catalog.find(found.connector)
-        trigger = manifest.triggers[found.trigger_key]
-        inputs = check_inputs(runtime, manifest, trigger, content.inputs)
-        outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
+        trigger, content, hook = _opened(server, runtime, found)
+        outcome = _read(server, found, HookRequest(body, headers, now, query), hook)
         caller = runtime.access.queued_by(content.caller)
         require_listening(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
         calls = EventCalls(runtime, found, content, caller)
@@ -130,6 +129,19 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     if calls.queued:
         server.wake()
     return outcome.answer
+
+
+def _opened(server: ServerContext, runtime: Jackfield, found: Subscription) -> tuple[TriggerManifest, Sealed, Hook]:
+    """Open a subscription and judge its inputs, once for all its requests until its content or the connector changes."""
+    manifest = runtime.catalog.find(found.connector)
+    trigger = manifest.triggers[found.trigger_key]
+    known = server.opened_hooks.get((found.id, found.sealed, id(trigger)))
+    if known is None:
+        content = found.opened(runtime.storage.vault)
+        inputs = check_inputs(runtime, manifest, trigger, content.inputs)
+        known = trigger, content, hook_of(content, inputs, server.settings.public_url)
+        server.opened_hooks.put((found.id, found.sealed, id(trigger)), known)
+    return known
 
 
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:

@@ -8,10 +8,11 @@ import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from jackfield.bounded_cache import BoundedCache
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
@@ -120,8 +121,8 @@ class ServerContext:
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
         self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping, self.wake)
-        self.fetched = FetchedFiles(self.clock)
-        """Files by which webhooks are verified."""
+        self.fetched, self.opened_hooks = FetchedFiles(self.clock), BoundedCache[tuple[str, bytes, int], Any](1000)
+        """Files by which webhooks are verified, and their subscriptions, opened."""
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
