@@ -79,7 +79,11 @@ class Arrival:
 
 
 class NotListeningError(Exception):
-    """Nothing is received: the subscription's token has ended (the first argument), its workspace is suspended (the second), or neither."""
+    """Nothing is received: the token of who added the subscription has ``ended`` (how), its workspace is ``suspended``, or neither: it was
+    disabled or removed."""
+
+    def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
+        self.ended, self.suspended = ended, suspended
 
 
 def require_listening(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
@@ -88,7 +92,7 @@ def require_listening(found: Subscription, ended: str | None = None, *, suspende
     :raises NotListeningError: if it is not.
     """
     if suspended or ended is not None or found.status not in LISTENING:
-        raise NotListeningError(ended, suspended)
+        raise NotListeningError(ended, suspended=suspended)
 
 
 class Sealer:
@@ -177,7 +181,7 @@ class Receipt(JointUnit):
         for found in {unit.subscription.sealed: unit.subscription for unit in units}.values():
             row = transaction.find(_LISTENS, _own(found))
             if row is None:
-                raise NotListeningError(None, None)
+                raise NotListeningError
             claimed(row.sealed == found.sealed)
         store(transaction, units)
         for unit in units:

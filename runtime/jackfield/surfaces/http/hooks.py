@@ -118,11 +118,10 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         _LOG.warning("a signed request for the subscription '%s' of the workspace '%s' cannot be read", found.name, found.workspace)
         raise Problem(400, "the request cannot be read") from None
     except NotListeningError as error:
-        how, suspended = error.args
-        if how is not None:
-            ended = token_ended(how)
+        if error.ended is not None:
+            ended = token_ended(error.ended)
             DueSubscriptions(database, server.clock).ended(found, f"{ended.message}. {ended.hint}")
-        raise Problem(503, _LATER, {"Retry-After": "60"}) if suspended else Problem(410, _NOBODY) from None
+        raise Problem(503, _LATER, {"Retry-After": "60"}) if error.suspended else Problem(410, _NOBODY) from None
     except JackfieldError as error:  # the sender learns nothing of what is amiss here
         _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
         raise Problem(503, _LATER, {"Retry-After": "5"}) from None
