@@ -368,6 +368,18 @@ def test_the_page_of_a_suspended_workspace_is_closed(shop: Shop) -> None:
     assert "closed" not in ada.go(f"/connect/session/{begun['id']}").said
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["planted", '"a\\073 Domain=evil.example"', '"a\\015\\012X-Injected: 1"', '"\\377\\000"', "a" * 44, "\xff"],
+)
+def test_a_cookie_that_somebody_has_planted_is_none(shop: Shop, value: str) -> None:
+    """Another host of the same domain can set one: the page neither takes it over nor sends it back, with fields of its own."""
+    begun, name = shop.begin(), f"jackfield_connect_{SETTINGS.port}"
+    page = Client(shop.stand.port).call("GET", urlsplit(begun["url"]).path, Cookie=f"{name}={value}")
+    assert (page.status, "x-injected" in page.headers, "evil" in page.headers["set-cookie"]) == (200, False, False)
+    assert re.match(rf"{name}=[A-Za-z0-9_-]{{43}}; Path=/; HttpOnly; ", page.headers["set-cookie"])
+
+
 @pytest.mark.parametrize(("proof", "user", "path"), [(None, "", "/user"), (None, " ", "/user"), ("", "ada", "/proof"), ("", "", "/proof")])
 def test_an_empty_confirmation_ends_nothing(shop: Shop, proof: str | None, user: str, path: str) -> None:
     """A platform that has lost who is signed in gets 400 with the member's name, and can confirm afterwards."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -13,6 +14,7 @@ from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.settings import Settings
 
 _LONGEST = 1000
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _CONNECTS = 86_400
 """Seconds for which a browser on the page of a connect session is recognised: as long as a session may last."""
 _APPROVES = 3600
@@ -71,7 +73,7 @@ class CookieJar:
 
     def visitor(self, request: Request) -> str | None:
         """Return the secret that a visitor has before signing in, which the CSRF token of the sign-in form is derived from."""
-        return request.cookies.get(self._visitor, "")[:_LONGEST] or None
+        return _own(request, self._visitor) or None
 
     def greet(self, response: Response, visitor: str | None) -> str:
         """Set the visitor's secret, a new one unless given, and return it."""
@@ -81,7 +83,7 @@ class CookieJar:
 
     def approver(self, request: Request) -> str:
         """Return the secret of a browser that has opened a start link; an empty string if it has none."""
-        return request.cookies.get(self._approver, "")[:_LONGEST]
+        return _own(request, self._approver)
 
     def mark(self, response: Response, approver: str) -> None:
         """Set the secret of a browser that opens a start link."""
@@ -91,7 +93,7 @@ class CookieJar:
 
     def connecting(self, request: Request) -> str:
         """Return the secret of a browser on the page of a connect session; an empty string if it has none."""
-        return request.cookies.get(self._connect, "")[:_LONGEST]
+        return _own(request, self._connect)
 
     def note_connecting(self, response: Response, secret: str, *, framed: bool) -> None:
         """Set the secret of a browser on the page of a connect session. A page that other sites may frame needs it there, too: Secure, and
@@ -106,6 +108,12 @@ class CookieJar:
 
     def _drop(self, response: Response, name: str) -> None:
         response.delete_cookie(name, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")
+
+
+def _own(request: Request, name: str) -> str:
+    """Return a secret that is set again; an empty string if it does not look like one of this server's: others can set cookies, too."""
+    found = request.cookies.get(name, "")
+    return found if _SECRET.fullmatch(found) else ""
 
 
 def csrf_token(secret: str) -> str:
