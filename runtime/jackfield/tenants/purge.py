@@ -82,11 +82,11 @@ def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[i
 
 def purge(database: Database, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
     """Delete a workspace. A purge that was interrupted is repeated from the beginning: the row of the workspace goes last."""
-    _empty(database, files, workspace)
+    _empty(database, files, "", workspace)
     with database.write() as transaction:
         transaction.change("DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace})
         Audit(database, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
-    _empty(database, files, workspace, _GONE)
+    _empty(database, files, _GONE, workspace)
 
 
 def sweep(database: Database, files: Files) -> None:
@@ -94,29 +94,29 @@ def sweep(database: Database, files: Files) -> None:
     after its end. Others begin nothing in it."""
     with database.read() as transaction:
         rows = transaction.execute(_PURGED, {"workspace": DEFAULT})
-    for name in {row.name for row in rows}:
-        _empty(database, files, name, _GONE)
+    _empty(database, files, _GONE, *{row.name for row in rows})
 
 
-def _empty(database: Database, files: Files, workspace: str, *also: str) -> None:
-    identifier = ""
-    while page := _stored_files(database, workspace, identifier, *also):
-        for identifier in page:
-            files.erase(workspace, identifier)
+def _empty(database: Database, files: Files, also: str, *workspaces: str) -> None:
     tables = {shape.name: shape.key for shape in tables_of_workspaces(database)}
     order = sorted(tables, key=lambda name: (_LATE.index(name) + 1 if name in _LATE else 0, name))
-    for _ in range(_PASSES):
-        if not sum([_delete(database, table, tables[table], workspace, *also) for table in order]):
-            break
+    for workspace in workspaces:
+        identifier = ""
+        while page := _stored_files(database, workspace, identifier, also):
+            for identifier in page:
+                files.erase(workspace, identifier)
+        for _ in range(_PASSES):
+            if not sum([_delete(database, table, tables[table], workspace, also) for table in order]):
+                break
 
 
-def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str, also: str = "") -> int:
+def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str, also: str) -> int:
     values = {"workspace": workspace}
     there = database.look_up(f"SELECT 1 AS one FROM {table} WHERE workspace = :workspace{also} LIMIT 1", values) is not None
     return delete_in_slices(database, slice_of(table, ", ".join(key), f"workspace = :workspace{also}"), values) if there else 0
 
 
-def _stored_files(database: Database, workspace: str, after: str, also: str = "") -> list[str]:
+def _stored_files(database: Database, workspace: str, after: str, also: str) -> list[str]:
     with database.read() as transaction:
         rows = transaction.execute(
             f"SELECT id FROM files WHERE workspace = :workspace{also} AND id > :after ORDER BY id LIMIT {SLICE}",
