@@ -142,7 +142,7 @@ def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path
         assert client.call("DELETE", "/v1/connections/ada").status == 204
         until(lambda: not hub.hooks.kept)
         assert (hub.revoked, left(stand)) == ([], 1)
-        until(lambda: [*stand.host.revoke_approvals().values()] == [True])  # once it is stored that the provider knows
+        until(lambda: left(stand) and [*stand.host.revoke_approvals().values()] == [True])  # once it is stored that the provider knows
         assert (hub.revoked, left(stand), told(stand)) == (["ada-refresh"], 0, [("connection:ada", True)])
 
 
