@@ -197,9 +197,11 @@ class Receipt(JointUnit):
 def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
     """Store the events that are new."""
     rows: list[Mapping[str, Any]] = []
+    keys = [{**_own(one.subscription), "digest": event.digest, "at": one.now} for one in receipts for event in one.found]
+    is_new = iter(transaction.change_all([(_KEY, [key]) for key in keys]))
     for one in receipts:
         own = _own(one.subscription)
-        new = [event for event in one.found if transaction.change(_KEY, {**own, "digest": event.digest, "at": one.now})]
+        new = [event for event in one.found if next(is_new)]
         if len(new) < len(one.found) and (one.subscription.last_success_at or 0.0) // _DAY < one.now // _DAY:
             again, told = {**own, "at": one.now, "stale": one.now - WINDOW / 2}, {event.id for event in new}
             transaction.change_many(_AGAIN, [{**again, "digest": event.digest} for event in one.found if event.id not in told])
