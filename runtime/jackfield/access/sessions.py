@@ -8,15 +8,12 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.database import Row, Transaction
 from jackfield.database.sealing import digest
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass
-
-if TYPE_CHECKING:
-    pass
 
 _LOG = logging.getLogger("jackfield.access")
 
