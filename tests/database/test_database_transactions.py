@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation
+from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from workspace_rows import names
 
 WORKSPACE = "INSERT INTO workspaces (name, created_at) VALUES (:name, :now)"
@@ -322,3 +324,17 @@ def test_violations_survive_pickling() -> None:
 
     found = pickle.loads(pickle.dumps(UniqueViolation("connections_name")))
     assert (type(found), found.name, str(found)) == (UniqueViolation, "connections_name", str(UniqueViolation("connections_name")))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are read from Linux's /proc")
+def test_what_sqlite_keeps_for_a_savepoint_is_in_no_file(tmp_path: Path) -> None:
+    """It copies each page that a savepoint might restore, from 64 KiB on into a file unless told otherwise: one more write for a page."""
+    with open_database(f"sqlite:///{tmp_path}/a.db", migrate=True) as database:
+        with database.write() as transaction:
+            rows = [{"name": f"{number:05d}-{'x' * 500}"} for number in range(400)]
+            transaction.change_many("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", rows)
+        with database.write() as transaction, transaction.savepoint():
+            assert transaction.change("UPDATE workspaces SET created_at = 2 WHERE name <> 'default'") == 400
+            links = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+            found = [os.readlink(link) for link in links if link.is_symlink()]
+        assert [name for name in found if "etilqs" in name] == []

@@ -84,8 +84,7 @@ class SqliteSession:
         self._path = path
         self._wait = wait
         self._durable, self._syncs = durable, True
-        self._gone = False
-        self._full = False
+        self._gone = self._full = False
         self._check_at = 0.0
         self._raised: list[int] = []
         self._watches = reads
@@ -139,6 +138,12 @@ class SqliteSession:
             self._execute_until_deadline(statement, {})
         except _ERRORS as fault:
             self._refuse(fault)
+
+    def begin_migration(self) -> None:
+        """Begin a migration, alone. It may sort more than fits into memory, and its connection is not used again."""
+        self.execute("PRAGMA temp_store = FILE", {})  # which drops the watch
+        self._gone, self._watches = True, False
+        self.begin("BEGIN EXCLUSIVE")
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Run a statement and return its rows."""
@@ -246,6 +251,7 @@ class SqliteSession:
         if self.reads:
             self.execute("PRAGMA query_only = ON", {})
         else:
+            self.execute("PRAGMA temp_store = MEMORY", {})  # else a savepoint's copies of pages are written to a file from 64 KiB on
             self._bound_wal()
 
     def _watch_epoch(self) -> None:
@@ -307,13 +313,13 @@ class SqliteSession:
         return f"{table}_pkey"
 
 
-_WATCH = "CREATE TEMP TRIGGER epoch_noted AFTER UPDATE ON main.epoch BEGIN SELECT note_epoch(NEW.number); END"
+_WATCH = "CREATE TEMP TRIGGER IF NOT EXISTS epoch_noted AFTER UPDATE ON main.epoch BEGIN SELECT note_epoch(NEW.number); END"
 # Writers take the only write lock at once, so that they cannot fail later because of a stale read.
 _BEGIN = {
     Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
     Mode.WRITE: methodcaller("begin", "BEGIN IMMEDIATE"),
     Mode.VOLATILE: methodcaller("begin", "BEGIN IMMEDIATE", syncs=False),
-    Mode.MIGRATE: methodcaller("begin", "BEGIN EXCLUSIVE"),
+    Mode.MIGRATE: methodcaller("begin_migration"),
 }
 
 

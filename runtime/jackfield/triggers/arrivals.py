@@ -79,8 +79,7 @@ class Arrival:
 
 
 class NotListeningError(Exception):
-    """Nothing is received: the token of who added the subscription has ``ended`` (how), its workspace is ``suspended``, or neither: it was
-    disabled or removed."""
+    """Nothing is received: the subscription's token has ``ended`` (how), its workspace is ``suspended``, or it was disabled or removed."""
 
     def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
         self.ended, self.suspended = ended, suspended
