@@ -12,4 +12,6 @@ def writer(database: Database) -> sqlite3.Connection:
     """The connection that writes; it is idle."""
     dialect = database.dialect
     assert isinstance(dialect, SqliteDialect)
+    with database.write():  # that of a migration is not used again
+        pass
     return dialect._writer._idle[0].connection
