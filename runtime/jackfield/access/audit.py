@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction
+from jackfield.database.cursors import invalid_cursor
 from jackfield.database.faults import UniqueViolation
 from jackfield.database.transaction import Step
 from jackfield.dataclass import dataclass
@@ -258,7 +259,7 @@ def _prefix(text: str) -> str:
 def _read_cursor(cursor: str) -> int:
     if cursor.isascii() and cursor.isdigit() and len(cursor) <= 15:
         return int(cursor)
-    raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.")
+    raise invalid_cursor()
 
 
 def _read_head(text: str) -> tuple[int, str]:

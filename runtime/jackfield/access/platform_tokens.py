@@ -12,16 +12,15 @@ import re
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
-from jackfield.access.tokens import TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
+from jackfield.access.tokens import NewToken, TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield.access.workspaces import DEFAULT
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database import Database, Row, Vault
 from jackfield.database.faults import RowDamaged
 from jackfield.database.sealing import digest
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
-from jackfield.secrecy import SecretHolder
 
 _LOG = logging.getLogger("jackfield.access")
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")
@@ -62,17 +61,6 @@ class PlatformToken(TokenTimes):
         }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class NewPlatformToken(SecretHolder):
-    """Token with its text, which only its creation returns."""
-
-    text: str
-    token: PlatformToken
-
-    def __repr__(self) -> str:
-        return f"<NewPlatformToken {self.token.id}>"
-
-
 def manages(pattern: str, workspace: str) -> bool:
     """Return whether a platform's token of ``pattern`` manages a workspace; none manages the operator's own."""
     fits = workspace.startswith(pattern[:-1]) if pattern.endswith("*") else workspace == pattern
@@ -88,7 +76,7 @@ class PlatformTokens:
         self._clock = clock
         self._audit = Audit(database, DEFAULT, clock, actor)
 
-    def create(self, workspaces: str, name: str = "", expires_at: float | None = None) -> NewPlatformToken:
+    def create(self, workspaces: str, name: str = "", expires_at: float | None = None) -> NewToken[PlatformToken]:
         """Create a token. Its text is returned only here; the database stores its SHA-256.
 
         :param workspaces: a workspace's name, or the beginning of names with ``*`` at its end.
@@ -109,7 +97,7 @@ class PlatformTokens:
         with self._database.write() as transaction:
             transaction.change(_INSERT, {**{key: value for key, value in values.items() if key != "revoked_at"}, "seal": seal})
             self._audit.append(transaction, "token.created", f"token:{token.id}", about)
-        return NewPlatformToken(text, token)
+        return NewToken(text, token)
 
     def list(self) -> list[PlatformToken]:
         """List up to 1,000 tokens, newest first, revoked and expired ones included."""
@@ -124,26 +112,22 @@ class PlatformTokens:
         now = self._clock.time()
         self._vault.prepare(DEFAULT)
         with self._database.write() as transaction:
-            row = self._row(transaction, identifier)
+            row = transaction.find(_FIND, {"id": identifier})
+            if row is None:
+                raise unknown_token(identifier)
             seal = self._vault.attest(DEFAULT, _place({**row.as_dict(), "revoked_at": now}))
             if not _is_sealed(self._vault, row):
                 seal = b""  # what somebody has changed stays refused
-            if transaction.change(_REVOKE, {"id": identifier, "now": now, "seal": seal}):
-                self._audit.append(transaction, "token.revoked", f"token:{identifier}", {"name": row.name})
-            return _read(self._row(transaction, identifier))
+            if not transaction.change(_REVOKE, {"id": identifier, "now": now, "seal": seal}):
+                return _read(row)
+            self._audit.append(transaction, "token.revoked", f"token:{identifier}", {"name": row.name})
+            return replace(_read(row), revoked_at=now)
 
     def stands(self, identifier: str) -> bool:
         """Return whether a token is active and intact."""
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, {"id": identifier})
         return row is not None and _is_sealed(self._vault, row) and _read(row).status(self._clock.time()) == "active"
-
-    @staticmethod
-    def _row(transaction: Transaction, identifier: str) -> Row:
-        row = transaction.find(_FIND, {"id": identifier})
-        if row is None:
-            raise unknown_token(identifier)
-        return row
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> PlatformToken | None:

@@ -7,9 +7,9 @@ import json
 import logging
 import secrets
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import SCOPES, Decision, Request, Rules, Scope, decide
@@ -17,6 +17,7 @@ from jackfield.access.settings import Settings, read_settings
 from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
 from jackfield.database.sealing import digest
@@ -27,6 +28,7 @@ from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
 from jackfield.secrecy import SecretHolder
 
+T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, digest, seal"
 
 
@@ -37,9 +39,10 @@ class UnknownToken(InvalidInvocation):
 
 
 class TokenTimes:
-    """The times of a token in seconds since 1970, and its status, which follows from them."""
+    """The ID of a token, its times in seconds since 1970, and its status, which follows from them."""
 
     __slots__ = ()
+    id: str
     created_at: float
     expires_at: float | None
     revoked_at: float | None
@@ -98,11 +101,11 @@ class Token(TokenTimes):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class NewToken(SecretHolder):
-    """Token with its text, which only its creation returns."""
+class NewToken(SecretHolder, Generic[T]):
+    """Token of a workspace or a platform with its text, which only its creation returns."""
 
     text: str
-    token: Token
+    token: T
 
     def __repr__(self) -> str:
         return f"<NewToken {self.token.id}>"
@@ -147,7 +150,7 @@ def read_token(row: Row, vault: Vault | None) -> Token:
 
 
 def _usual_name(created: float) -> str:
-    """Return the name of a token that was created without one: people tell dates apart, and IDs hardly."""
+    """Return the name of a token that was created without one."""
     return f"token of {(iso(created) or '')[:19].replace('T', ' ')} UTC"
 
 
@@ -223,15 +226,16 @@ class Tokens:
         self._clock = clock
         self._audit = Audit(database, workspace, clock, actor)
 
-    def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken:
+    def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken[Token]:
         """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
 
         :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
         """
         now = self._clock.time()
-        name = name or _usual_name(now)
+        known = f"must be one of {', '.join(SCOPES)}{did_you_mean(scope, SCOPES)}"
+        name = named(name, expires_at, now, () if scope in SCOPES else (Detail("/scope", known, "enum"),))
         rules = Rules.checked(rules.allow, rules.block) if rules is not None else Rules()
-        token = Token(self._workspace, new_invocation_id(), name, _checked(scope, name, expires_at, now), rules, now, expires_at)
+        token = Token(self._workspace, new_invocation_id(), name, cast("Scope", scope), rules, now, expires_at)
         text = new_text()
         values = {
             "workspace": self._workspace,
@@ -270,12 +274,12 @@ class Tokens:
         """
         where, values = "", {"workspace": self._workspace, "limit": limit + 1}
         if cursor is not None:
-            where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **_read_cursor(cursor)}
+            where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **place_after(cursor, "at", "id")}
         statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [read_token(row, self._vault) for row in rows[:limit]]
-        return found, f"{rows[limit - 1].created_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
+        return found, cursor_after(rows[limit - 1] if len(rows) > limit else None, "created_at", "id")
 
     def find(self, identifier: str) -> Token:
         """Return the token with this ID.
@@ -382,43 +386,17 @@ def _reason(token: Token, now: float) -> str | None:
     return f"was revoked at {iso(token.revoked_at)}" if status == "revoked" else f"expired at {iso(token.expires_at)}"
 
 
-def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Scope:
-    faults = []
-    found = next((known for known in SCOPES if known == scope), None)
-    if found is None:
-        faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + did_you_mean(scope, SCOPES), "enum"))
-    faults += _common_faults(name, expires_at, now)
-    if faults or found is None:
-        raise _not_valid(faults)
-    return found
+def named(name: str, expires_at: float | None, now: float, further: Sequence[Detail] = ()) -> str:
+    """Return the name of a new token, by default made from the time: people tell dates apart, and IDs hardly.
 
-
-def named(name: str, expires_at: float | None, now: float) -> str:
-    """Return the name of a new token, by default made from the time.
-
-    :raises InvalidInvocation: if the name or the expiry is not valid.
+    :raises InvalidInvocation: if the name or the expiry is not valid, or there are ``further`` faults.
     """
-    faults = list(_common_faults(name, expires_at, now))
-    if faults:
-        raise _not_valid(faults)
-    return name or _usual_name(now)
-
-
-def _common_faults(name: str, expires_at: float | None, now: float) -> Iterator[Detail]:
+    faults = [*further]
     if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
-        yield Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength")
+        faults.append(Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength"))
     if expires_at is not None and expires_at <= now:
-        yield Detail("/expires", "is in the past", "minimum")
-
-
-def _not_valid(faults: Sequence[Detail]) -> InvalidInvocation:
-    count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
-    return InvalidInvocation(f"{count} not valid", details=faults)
-
-
-def _read_cursor(cursor: str) -> dict[str, Any]:
-    at, _, identifier = cursor.partition("~")
-    try:
-        return {"at": float(at), "id": identifier}
-    except ValueError:
-        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+        faults.append(Detail("/expires", "is in the past", "minimum"))
+    if faults:
+        count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
+        raise InvalidInvocation(f"{count} not valid", details=faults)
+    return name or _usual_name(now)

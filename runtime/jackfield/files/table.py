@@ -9,8 +9,9 @@ from typing import Any
 
 from jackfield.clock import iso
 from jackfield.database import Database, Transaction
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.errors import Unavailable
 from jackfield.files.refusals import NoRoom
 
 _COLUMNS = "workspace, id, name, content_type, size, sealed, caller, created_at, expires_at"
@@ -168,7 +169,7 @@ class FileTable:
         values: dict[str, Any] = {"workspace": workspace, "limit": limit + 1, "now": now}
         where = ""
         if cursor is not None:
-            values |= _read_cursor(cursor)
+            values |= place_after(cursor, "at", "id")
             where = " AND (created_at < :at OR (created_at = :at AND id < :id))"
         if caller is not None:
             values["caller"] = caller
@@ -178,7 +179,7 @@ class FileTable:
         with self.database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [StoredFile(*row) for row in rows[:limit]]
-        return found, f"{found[-1].created_at!r}~{found[-1].id}" if len(rows) > limit else None
+        return found, cursor_after(found[-1] if len(rows) > limit else None, "created_at", "id")
 
 
 def hold(transaction: Transaction, workspace: str, identifier: str, invocation: str) -> None:
@@ -191,11 +192,3 @@ def _grow(transaction: Transaction, statement: str, workspace: str, identifier: 
         raise NoRoom(f"the workspace's files must not exceed {cap:,} bytes in total")
     if not transaction.change(statement, {"workspace": workspace, "id": identifier, "size": size, **more}):
         raise Unavailable("the upload took too long and was discarded", hint="Upload the file again.")
-
-
-def _read_cursor(cursor: str) -> dict[str, Any]:
-    at, _, identifier = cursor.partition("~")
-    try:
-        return {"at": float(at), "id": identifier}
-    except ValueError:
-        raise InvalidInvocation("the cursor is not one that a list has returned") from None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, UniqueViolation
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
@@ -53,15 +54,10 @@ class DeadLetters:
 
         :raises InvalidInvocation: if the cursor is not valid.
         """
-        at, _, after = (cursor or "1e18~").partition("~")
-        try:
-            values = {"workspace": self._workspace, "at": float(at), "after": after, "limit": limit + 1}
-        except ValueError:
-            raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+        values = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or "1e18~", "at", "after")}
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE, values)
-        last = rows[limit - 1] if len(rows) > limit else None
-        return rows[:limit], None if last is None else f"{last.dead_at!r}~{last.id}"
+        return rows[:limit], cursor_after(rows[limit - 1] if len(rows) > limit else None, "dead_at", "id")
 
     def redrive(self, identifier: str) -> Redriven:
         """Queue a dead letter again, with a fresh count of deliveries; its idempotency key is held again.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.database import sealing
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
@@ -272,8 +273,9 @@ class Journal(ProcessLocal):
 
         The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
         """
-        entries, last = self._page(None if cursor is None else _read_cursor(cursor), limit, filters, None)
-        return entries, None if last is None else f"{last.created_at!r}~{last.id}"
+        after = None if cursor is None else Place(**place_after(cursor, "created_at", "id"))
+        entries, last = self._page(after, limit, filters, None)
+        return entries, cursor_after(last, "created_at", "id")
 
     def completions(self, prefix: str) -> list[str]:
         """Return at most two ids that begin with a prefix."""
@@ -490,11 +492,3 @@ class Journal(ProcessLocal):
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
     return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
-
-
-def _read_cursor(cursor: str) -> Place:
-    at, _, identifier = cursor.partition("~")
-    try:
-        return Place(float(at), identifier)
-    except ValueError:
-        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jackfield.database import Row, Transaction, Vault
+from jackfield.database.cursors import invalid_cursor
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import SealBroken
-from jackfield.errors import InvalidInvocation
 from jackfield.journal import statements as sql
 from jackfield.journal.listing import AFTER_CURSOR, GROUPED, condition, fits, naming, normalized
 from jackfield.journal.terms import correlation_term, label_term
@@ -330,5 +330,5 @@ def opened_cursor(vault: Vault, workspace: str, cursor: str) -> Place:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         at, identifier = json.loads(vault.open(workspace, _CURSOR, text))
     except (SealBroken, ValueError):
-        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+        raise invalid_cursor() from None
     return Place(float(at), str(identifier))

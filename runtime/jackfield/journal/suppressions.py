@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction, Vault
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import InvalidInvocation
 from jackfield.journal.outcomes import KEPT, REASONS, outcome_place, part_of
@@ -78,11 +79,11 @@ class Suppressions:
         """
         values: dict[str, Any] = {**self._lasting, "limit": limit + 1}
         if cursor is not None:
-            values |= _place(cursor)
+            values |= place_after(cursor, "before", "reference", "part")
         further = "" if cursor is None else " AND (o.at, o.reference, o.part) < (:before, :reference, :part)"
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE.format(further=further), values)
-        more = f"{rows[limit - 1].at!r}~{rows[limit - 1].reference}~{rows[limit - 1].part}" if len(rows) > limit else None
+        more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "at", "reference", "part")
         return [self._shown(row) for row in rows[:limit]], more
 
     def remove(self, recipient: str) -> None:
@@ -120,11 +121,3 @@ class Suppressions:
         shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
         about = {"recipient": shown["part"], "reason": REASONS[row.blocks - 1], "text": shown.get("text")}
         return {**{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT)}
-
-
-def _place(cursor: str) -> dict[str, Any]:
-    try:
-        before, reference, part = cursor.split("~")
-        return {"before": float(before), "reference": reference, "part": part}
-    except ValueError:
-        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import iso
+from jackfield.database.cursors import invalid_cursor
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.queue.slot_runs import invocation_of
@@ -94,7 +95,7 @@ class WorkspaceSchedules:
         try:
             found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
         except ValueError:
-            raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+            raise invalid_cursor() from None
         more = repr(found[limit - 1].slot) if len(found) > limit else None
         return [slot.to_json() for slot in found[:limit]], more
 
