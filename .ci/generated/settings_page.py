@@ -33,7 +33,7 @@ _VARIABLES = {
             "The address under which browsers reach `jackfield serve`, such as `https://jackfield.example.com`: it decides redirect URIs"
             " and links, and no request's `Host` does. `--public-url` is the same."
         ),
-        "none: each request's own address",
+        "none: only a server on loopback has links",
     ),
     "JACKFIELD_DURABILITY": (
         (

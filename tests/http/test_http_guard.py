@@ -129,7 +129,7 @@ def strict(tmp_path: Path, *allowed: str) -> Callable[[Any], None]:
 def test_loopback_is_fine_in_development(tmp_path: Path, aws: FakeAws) -> None:
     """A server on loopback lets connections reach loopback, and nothing else that is internal."""
     with standing(tmp_path) as stand:
-        assert SETTINGS.loopback
+        assert SETTINGS.local
         assert sent(stand, aws.url)["status"] == "succeeded"
         assert sent(stand, "http://169.254.169.254/")["error"]["code"] == "invalid_connection"
         assert sent(stand, "http://10.0.0.1:9/")["error"]["details"][0]["path"] == "/endpoint"

@@ -18,6 +18,8 @@ from urllib.parse import urlencode
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.access import Actor
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.origins import checked_public_url
 from shell import Shell
@@ -166,8 +168,28 @@ def test_m42_a_root_path_that_is_none(shell: Shell, path: str) -> None:
     assert (answer.code, "is not a path" in answer.json["error"]["message"]) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("behind_proxy", "host"),
+    [(True, "jackfield.example.com"), (True, "127.0.0.1"), (False, "evil.example"), (False, "127.0.0.1@evil.example")],
+)
+def test_no_host_decides_a_link(tmp_path: Path, host: str, *, behind_proxy: bool) -> None:
+    """Without a public URL, there is no link to give away or to be led back to, and nothing is begun; on loopback there is."""
+    with standing(tmp_path, replace(SETTINGS, behind_proxy=behind_proxy)) as stand:
+        storage, client = stand.host.storage, stand.client()
+        made = PlatformTokens(storage.database, storage.vault, stand.host.clock, Actor("cli", "ada")).create("acme-*", "The Shop")
+        platform, sessions = Client(stand.port, made.text), "/v1/workspaces/acme-1/connect-sessions"
+        assert platform.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+        for asked, path, body in ((platform, sessions, {"verify": "link"}), (client, "/v1/connections/gh/authorize", {})):
+            refused = asked.post(path, body, Host=host)
+            assert (refused.status, "--public-url" in refused.json["detail"]) == (503, True), refused.body
+        assert platform.get(sessions).json["items"] == []
+        if not behind_proxy:
+            assert platform.post(sessions, {"verify": "link"}, Host="localhost:1").json["url"].startswith("http://localhost:1/connect/")
+
+
 def test_the_public_url_decides_links(tmp_path: Path) -> None:
-    """Links begin with the operator's public URL, whatever ``Host`` a request has; without one, with the address of the request."""
+    """Links begin with the operator's public URL, whatever ``Host`` a request has; examples for the caller alone, without one, with the
+    address of the request."""
     path = "/v1/connectors/echo/actions/say"
     for public in ("https://jackfield.example.com", ""):
         with standing(tmp_path / (public and "public"), replace(SETTINGS, public_url=public)) as stand:

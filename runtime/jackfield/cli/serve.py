@@ -47,8 +47,8 @@ def _declare(parser: Parser) -> None:
     )
     parser.add_argument(
         "--public-url", metavar="URL",
-        help="the address under which browsers reach this server, for links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else each "
-        "request's own)",
+        help="the address under which browsers reach this server, for links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else none "
+        "unless it listens on loopback)",
     )  # fmt: skip
     parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
@@ -154,7 +154,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         with _storage() as storage:
             prepare_database(storage, migrate=True)
     # the user of this terminal has full access anyway, but others may read a JSON log
-    local = settings.loopback and not settings.behind_proxy and not writes_json()
+    local = settings.local and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
     ready = functools.partial(_announce, link=link, root_path=settings.root_path, public_url=settings.public_url)
     return run(settings, prepare_process, ready, mounts(*bindings))
@@ -170,7 +170,7 @@ def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
     mount: Callable[..., Mount] | None = declared(_SURFACES, "dapr")
     if mount is None:
         raise missing_extra("--components needs", "dapr", "jackfield-dapr")
-    return (mount(arguments, local=settings.loopback and not settings.behind_proxy),)
+    return (mount(arguments, local=settings.local),)
 
 
 def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Installer] | None:

@@ -85,7 +85,7 @@ def begun(request: PageRequest) -> Response:
     name, authorizing = request.path("name"), request.connections.authorizing()
     if request.form.get("flow") == "device":
         return outcome(request, "connections", name, _device(request, name, authorizing.begin_device(name)))
-    found = authorizing.begin(name, f"{request.origin}{CALLBACK}", return_to=ANSWERED, browser=request.csrf)
+    found = authorizing.begin(name, request.server.link(request.http, CALLBACK), return_to=ANSWERED, browser=request.csrf)
     url = found["url"]
     if request.partial:
         return fragment(headers={"HX-Redirect": url})

@@ -50,14 +50,14 @@ def listed(request: PageRequest) -> Response:
 def created(request: PageRequest) -> Response:
     """``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
     require_operator(request)
-    name = workspaces_of(request).find(request.path("w")).name
+    name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
     try:
         session, link = connecting(request.server, name).create(_wanted(request), request.identity.actor)
     except JackfieldError as error:
         return outcome(request, "tenants", "Connect sessions", fault(error), status=error.http_status)
     told = h.div(
         h.p("Send this link to one person only: whoever opens it first connects the account. It is not shown again."),
-        code_block(f"{request.origin}{PAGE}/{link}", "The link"),
+        code_block(f"{address}/{link}", "The link"),
         h.p("It ends ", at(session.expires_at, request.now), "."),
         h.p(h.a("Back to the list", href=_address(name))),
         class_="notice good", role="alert",

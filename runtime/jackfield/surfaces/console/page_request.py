@@ -89,11 +89,6 @@ class PageRequest:
         return self.server.clock.time()
 
     @property
-    def origin(self) -> str:
-        """Base URL of the server as the browser sees it: ``https://jackfield.example.com``."""
-        return self.server.base(self.http)
-
-    @property
     def partial(self) -> bool:
         """True if htmx asks for a fragment instead of a page."""
         return "hx-request" in self.http.headers

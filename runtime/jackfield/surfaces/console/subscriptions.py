@@ -130,7 +130,7 @@ def changed(request: PageRequest) -> Response:
 def subscriptions_of(request: PageRequest) -> WorkspaceSubscriptions:
     """Return the subscriptions that the visitor may see."""
     identity = request.identity
-    return WorkspaceSubscriptions(request.runtime, identity.caller, identity.actor, request.origin)
+    return WorkspaceSubscriptions(request.runtime, identity.caller, identity.actor, request.server.base(request.http))
 
 
 def _reset(request: PageRequest, name: str) -> Response:

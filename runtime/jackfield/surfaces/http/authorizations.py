@@ -43,12 +43,12 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
     try:
         if body.get("flow") == "device":
             return answer(await server.slowly(lambda: authorizing.begin_device(name)))
-        own = f"{server.base(request)}{CALLBACK}"
-        redirect_uri = body.get("redirectUri", own)
+        base = server.base(request)
+        redirect_uri = body["redirectUri"] if "redirectUri" in body else server.link(request, CALLBACK)
         return_to = _checked_return(body.get("returnTo", ""), server)
         begun = await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
         link = begun.pop("link")
-        return answer({**begun, "startUrl": f"{server.base(request)}{START}/{link}"} if redirect_uri == own else begun)
+        return answer({**begun, "startUrl": f"{base}{START}/{link}"} if redirect_uri == f"{base}{CALLBACK}" else begun)
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 

@@ -107,7 +107,7 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
         over = await server.briefly(lambda: Over.of(runtime, identity.caller, action, wish.connection, verdict))
-        text = guide(manifest, action, verdict, server.base(request), over)
+        text = guide(manifest, action, verdict, server.seen(request), over)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
     raw = await server.briefly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}

@@ -102,7 +102,7 @@ def check_settings(settings: Settings) -> None:
     """
     check_origins(settings.origins)
     _check_tls(settings)
-    if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
+    if not settings.local and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
             f"'{settings.host}' can be reached from other machines, so tokens would cross the network unencrypted",
             hint="Give --certificate and --key, put a TLS proxy in front and set --behind-proxy, or listen on 127.0.0.1.",

@@ -148,7 +148,7 @@ class _Call:
         server = self._server
 
         def origin() -> str:
-            return server.base(self._request)
+            return server.seen(self._request)
 
         tools = server.settings.mcp_tools
         call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, self._current, self._left, tools, origin)

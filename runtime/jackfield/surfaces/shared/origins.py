@@ -26,8 +26,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     """
     given, headers = request.headers.getlist("origin"), request.headers
     allowed = {*settings.origins, *_own(request, settings), *_public(settings)} if given else ()
-    local = settings.loopback and not settings.behind_proxy
-    fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
+    fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=settings.local)
     if fault is not None:
         raise Problem(403, f"{fault}: 'jackfield serve --origin' allows them" if "pages" in fault else fault)
 
@@ -51,7 +50,7 @@ def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> 
     A server that only this machine can reach has no other name: a page under another name is DNS rebinding.
     """
     host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
-    return page_fault((), "", host, allowed=(), local=settings.loopback and not settings.behind_proxy)
+    return page_fault((), "", host, allowed=(), local=settings.local)
 
 
 def checked_public_url(text: str) -> str:
@@ -81,7 +80,7 @@ def _own(request: Request, settings: Settings) -> set[str]:
     """Return the origins of this server. The request's Host header is trusted over TLS only, where a certificate vouches for it; without
     TLS, an attacker who rebinds a name to this machine controls it."""
     scheme, server = request.scope["scheme"], request.scope.get("server")
-    if settings.loopback and not settings.behind_proxy:
+    if settings.local:
         port = server[1] if server else settings.port
         suffix = "" if port == _DEFAULT.get(scheme) else f":{port}"
         return {f"{scheme}://{host}{suffix}" for host in ("127.0.0.1", "localhost", "[::1]")}

@@ -34,6 +34,7 @@ from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tenant_limits import TenantLimits, reached
 from jackfield.surfaces.shared.tracing import Tracing
+from jackfield.surfaces.shared.web_pages import page_fault
 from jackfield.tenants.purge import sweep
 from jackfield.wire.guard import Guard
 
@@ -76,7 +77,7 @@ class ServerContext:
     ) -> None:
         self.settings = settings
         self.imported = imported
-        guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
+        guard = Guard(loopback=settings.local, allowed=settings.allowed_hosts)
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
         limits = FileLimits(settings.max_file, settings.files_kept, settings.files_cap, settings.files_count, settings.max_body)
@@ -150,8 +151,24 @@ class ServerContext:
             raise Problem(503, f"this server has no {kept}, because no database is configured")
 
     def base(self, request: Request) -> str:
-        """Return the server's own address for links and redirect URIs: the operator's public URL, else the one that the request names."""
-        return self.settings.public_url or str(request.base_url).rstrip("/")
+        """Return the server's own address: the operator's public URL, else what this machine calls a server that only it can reach. An
+        empty string if nobody has named it: a request's ``Host`` decides no link."""
+        named = self.settings.local and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
+        return self.settings.public_url or (str(request.base_url).rstrip("/") if named else "")
+
+    def link(self, request: Request, path: str) -> str:
+        """Return a link that others follow, or a redirect URI.
+
+        :raises Problem: 503 if nobody has named the server's address.
+        """
+        base = self.base(request)
+        if not base:
+            raise Problem(503, "this server does not know its own address: name it with --public-url or JACKFIELD_PUBLIC_URL")
+        return f"{base}{path}"
+
+    def seen(self, request: Request) -> str:
+        """Return the server's address for examples that only the caller reads: its own, else the one that the request names."""
+        return self.base(request) or str(request.base_url).rstrip("/")
 
     def pace(self, identity: Identity) -> None:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.

@@ -35,9 +35,9 @@ class Settings:
     ``slowest`` bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is
     the number of unknown tokens a second from one address, ``rate`` the number of requests a second per token, ``hook_rate`` that of a
     provider's requests per path; 0 for no limit.
-    ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one, requests decide. ``origins``
-    may call from browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools`` selects the
-    tools that MCP clients see. ``installer`` makes the installer of each process, None if the operator has named no catalogue.
+    ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one, only a server on loopback has
+    any. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools``
+    selects the tools that MCP clients see. ``installer`` makes the installer of each process, None if the operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +74,6 @@ class Settings:
     installer: Callable[[], Installer] | None = None
 
     @property
-    def loopback(self) -> bool:
-        """True if only this machine can reach the server."""
-        return self.host in ("127.0.0.1", "::1", "localhost")
+    def local(self) -> bool:
+        """True if only this machine can reach the server, without a proxy."""
+        return self.host in ("127.0.0.1", "::1", "localhost") and not self.behind_proxy

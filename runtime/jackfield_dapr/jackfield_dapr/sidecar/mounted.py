@@ -42,7 +42,7 @@ def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
         environment,
         lambda text: _LOG.warning("%s", text),
         origins=settings.origins,
-        local=settings.loopback and not settings.behind_proxy,
+        local=settings.local,
         stopping=_Stopping(server),
     )
     return [dapr_route("/v1.0/{rest:path}", api, server.slowly)]
