@@ -374,7 +374,8 @@ def test_the_page_of_a_suspended_workspace_is_closed(shop: Shop) -> None:
 )
 def test_a_cookie_that_somebody_has_planted_is_none(shop: Shop, value: str) -> None:
     """Another host of the same domain can set one: the page neither takes it over nor sends it back, with fields of its own."""
-    begun, name = shop.begin(), f"jackfield_connect_{SETTINGS.port}"
+    begun = shop.begin()
+    name = f"jackfield_connect_{begun['id']}_{SETTINGS.port}"
     page = Client(shop.stand.port).call("GET", urlsplit(begun["url"]).path, Cookie=f"{name}={value}")
     assert (page.status, "x-injected" in page.headers, "evil" in page.headers["set-cookie"]) == (200, False, False)
     assert re.match(rf"{name}=[A-Za-z0-9_-]{{43}}; Path=/; HttpOnly; ", page.headers["set-cookie"])

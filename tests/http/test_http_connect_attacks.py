@@ -19,6 +19,7 @@ from http_stand import SETTINGS, Client, Stand, clean, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.surfaces.shared.connect import connecting, sweep
+from jackfield.surfaces.shared.cookies import csrf_token
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.testing import Provider
 from oauth2_authority import Codes
@@ -226,6 +227,46 @@ def test_a_session_is_entered_by_another_browser(site: Attacked) -> None:
     own = urlencode({"step": "cancel", "csrf": csrf}).encode()
     assert Client(site.stand.port).call("POST", address, own, **kind, Sec_Fetch_Site="cross-site").status == 403
     assert site.status(begun) in ("opened", "testing")
+
+
+def test_a_planted_secret_opens_nothing(site: Attacked) -> None:
+    """Eve plants a cookie of the right name and form into Ada's browser (without TLS, a host beside it can): the browser gets another
+    secret as it begins, and neither the page nor the link lets Eve in with hers."""
+    begun = site.begin()
+    planted = {f"jackfield_connect_{begun['id']}_{SETTINGS.port}": "A" * 43}
+    ada = Person(site.stand.port, dict(planted)).go(begun["url"]).press("Begin")
+    assert "Begin" not in ada.said
+    assert ada.cookies.keys() == planted.keys()
+    assert ada.cookies != planted
+    eve = Person(site.stand.port, dict(planted))
+    address, link = f"/connect/session/{begun['id']}", urlsplit(begun["url"]).path
+    csrf = {"csrf": csrf_token(f"{'A' * 43}.{begun['id']}")}
+    for path, form, status in (
+        (address, None, 404), (f"{address}/template", None, 404), (address, {"step": "cancel", **csrf}, 404), (link, csrf, 409),
+    ):  # fmt: skip
+        page = (eve.send(path, form) if form else eve.go(path)).page
+        assert (page and page.status, path) == (status, path)
+    assert site.status(begun) in ("opened", "testing")
+
+
+def test_an_answer_to_the_first_press_is_lost(site: Attacked) -> None:
+    """Who has not received the answer begins again; once the browser has come with its secret, what it began with opens nothing."""
+    begun = site.begin()
+    ada = Person(site.stand.port).go(begun["url"])
+    before, page = dict(ada.cookies), ada.page
+    for _ in range(2):
+        lost = Person(site.stand.port, dict(before), page)
+        reply = Client(site.stand.port).call(
+            "POST", urlsplit(begun["url"]).path, urlencode({"csrf": lost.text.split('name="csrf" value="')[1].split('"')[0]}).encode(),
+            **{"Content-Type": "application/x-www-form-urlencoded", "Cookie": "; ".join(f"{k}={v}" for k, v in before.items())},
+        )  # fmt: skip
+        assert reply.status == 303
+    ada.press("Begin")
+    assert "Begin" not in ada.said
+    again = Person(site.stand.port, dict(before), page).press("Begin")
+    assert (again.page and again.page.status, "Another browser" in again.said) == (409, True)
+    other_tab = Person(site.stand.port, dict(ada.cookies), page).press("Begin")
+    assert other_tab.said == ada.go(f"/connect/session/{begun['id']}").said
 
 
 def test_two_tabs_of_one_browser(site: Attacked) -> None:

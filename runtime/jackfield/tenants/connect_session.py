@@ -104,10 +104,10 @@ class Wanted(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
     """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it, ``browser`` is the digest of the secret
-    of the browser that opened it, ``proof`` that of what the browser takes back to the platform, and ``key`` is a secret of its own, which
-    completes the authorization that it began. ``values`` are those that the person has entered for ``task``; ``created`` is true if the
-    connection was stored for an approval that nobody may give in the end, ``start`` is the link to that approval, and ``host`` the address
-    at the provider to which it leads."""
+    of the browser that opened it, ``opener`` that of the secret it came with, until it comes with the former, ``proof`` that of what the
+    browser takes back to the platform, and ``key`` is a secret of its own, which completes the authorization that it began. ``values`` are
+    those that the person has entered for ``task``; ``created`` is true if the connection was stored for an approval that nobody may give in
+    the end, ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads."""
 
     id: str
     digest: str
@@ -120,6 +120,7 @@ class ConnectSession(SecretHolder):
     created_at: float = 0.0
     reason: str = ""
     browser: str = ""
+    opener: str = ""
     key: str = ""
     task: Task = ""
     type: str = ""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.database import SealBroken
+from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.outbox import record
 from jackfield.database.sealing import digest, new_secret
 from jackfield.database.vault import SealedTable
@@ -46,8 +47,8 @@ _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace A
 _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
 _PURGE = "DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before"
 _SEALED = (
-    "revision", "owner", "asked_by", "created_at", "reason", "browser", "key", "task", "type", "connection", "generated", "values", "trial",
-    "authorization", "start", "host", "created", "proof",
+    "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
+    "values", "trial", "authorization", "start", "host", "created", "proof",
 )  # fmt: skip
 _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
@@ -132,16 +133,12 @@ class ConnectTable(SealedTable):
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
-        until, _, identifier = (cursor or f"{_NEVER}~").partition("~")
-        try:
-            place = {"workspace": self._workspace, "until": float(until), "id": identifier, "limit": limit + 1}
-        except ValueError:
-            raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+        place = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or f"{_NEVER}~", "until", "id")}
         with self._database.write() as transaction:
             self._expire(transaction, self._clock.time())
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, place)
-        more = f"{rows[limit - 1].expires_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
+        more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
         return [self._read(row) for row in rows[:limit]], more
 
     def expire(self) -> list[ConnectSession]:

@@ -127,9 +127,8 @@ class Connecting:
         found = self._table.find(identifier)
         shown = found.to_json()
         if found.status == "granted" and found.task != "remove":
-            with contextlib.suppress(JackfieldError):
-                row = self._connections.show(found.connection)
-                shown |= {name: row[name] for name in ("account",) if name in row}
+            with contextlib.suppress(JackfieldError, KeyError):
+                shown["account"] = self._connections.show(found.connection)["account"]
         return shown
 
     def cancel(self, identifier: str, reason: str = "the platform has cancelled it") -> None:
@@ -174,26 +173,36 @@ class Connecting:
         self._perform(self._table.change(found, proof=""))
         return self.show(identifier)
 
-    def open(self, found: ConnectSession, browser: str) -> ConnectSession:
-        """Bind a session to the browser with this secret; afterwards no other one gets in.
+    def open(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
+        """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gets in, which the browser is told now:
+        others may have planted the former. Whoever has not received the answer may open it again.
 
         :raises SessionMoved: if another browser has opened it.
         """
         if found.browser:
-            if same(found.browser, browser):
-                return found
+            if same(found.opener, opener):
+                return self._table.change(found, browser=digest(secret))
             raise SessionMoved("another browser has opened the connect session", hint="Begin again where you came from.")
         audit = self._audit(_actor(found))
         opened = self._table.change(
             found,
             lambda transaction: audit.append(transaction, "connect.opened", f"connect-session:{found.id}", {"verify": found.wanted.verify}),
-            browser=digest(browser),
+            browser=digest(secret),
+            opener=digest(opener),
             status="opened",
         )
         offered = self.offered(opened)
         if opened.type:
             return self.begin(opened, opened.connection) if opened.wanted.mode == "reauth" else opened
         return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
+
+    def entered(self, found: ConnectSession) -> ConnectSession:
+        """Note that the browser has come with its secret: what it has opened the session with opens nothing any more."""
+        if not found.opener or found.is_over:
+            return found
+        with contextlib.suppress(SessionMoved):
+            return self._table.change(found, opener="")
+        return self._table.find(found.id)
 
     def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
         """Return the types that the person may choose, under the names that the platform gave them."""
@@ -272,8 +281,9 @@ class Connecting:
         values = self._merged(found, kind, given)
         if kind.about.authorizes:
             self._connections.check(kind.full_name, values, _REMOTE)
-            return self._table.change(found, values=values, trial={}, status="testing")
         testing = self._table.change(found, values=values, trial={}, status="testing")
+        if kind.about.authorizes:
+            return testing
         acting = self._connections.acting_as(_actor(found))
         trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=_REMOTE, timeout_seconds=_SECONDS)
         if trial["status"] != "failing" and found.task == "replace":

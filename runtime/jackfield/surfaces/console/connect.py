@@ -75,33 +75,34 @@ class _ConnectPages:
     def linked(self, request: Request) -> Response:
         """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
         sessions, found = session_of(self._server, link=request.path_params["link"])
-        secret = self._jar.connecting(request) or new_secret()
+        secret = self._jar.connecting(request, found.id) or new_secret()
         view = self._view(request, sessions, found, secret)
         if found.browser or found.is_over:
             return _to(found) if same(found.browser, secret) else view.refusal("other_browser" if found.browser else "gone", 403)
         if found.wanted.verify == "browser" and not _came_from(request, found.wanted.pages):
             return view.refusal("elsewhere", 403)
-        response = view.begin(found, f"{PAGE}/{request.path_params['link']}")
-        self._jar.note_connecting(response, secret, framed=bool(found.wanted.origins))
-        return response
+        return self._jar.note_connecting(view.begin(found, f"{PAGE}/{request.path_params['link']}"), found, secret)
 
     def begun(self, request: Request) -> Response:
-        """``POST /connect/{link}``: bind the session to this browser."""
+        """``POST /connect/{link}``: bind the session to this browser, by a secret that nobody can have planted."""
         sessions, found = session_of(self._server, link=request.path_params["link"])
-        secret = self._jar.connecting(request)
+        opener, secret = self._jar.connecting(request, found.id), new_secret()
+        if same(found.browser, opener):  # begun in another tab
+            return _to(found)
         view = self._view(request, sessions, found, secret)
-        if not self._is_own(request, found, secret):
+        if not self._is_own(request, found, opener):
             return view.refusal("foreign", 403)
         if found.is_over:
             return view.refusal("gone", 403)
         try:
-            opened = sessions.open(found, secret)
+            opened = sessions.open(found, opener, secret)
         except SessionMoved:
             return view.refusal("other_browser", 409)
         try:
-            return _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+            response = _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
-            return view.shown(sessions, sessions.find(found.id), error=error)
+            response = view.shown(sessions, sessions.find(found.id), error=error)
+        return self._jar.note_connecting(response, found, secret)
 
     def shown(self, request: Request) -> Response:
         """``GET /connect/session/{id}``; ``?approved=1`` is for a window that a frame has opened, which has no cookie of the session."""
@@ -116,7 +117,7 @@ class _ConnectPages:
     def changed(self, request: Request) -> Response:
         """``POST /connect/session/{id}``: take one step."""
         sessions, found, view = self._entered(request)
-        if not self._is_own(request, found, self._jar.connecting(request)):
+        if not self._is_own(request, found, self._jar.connecting(request, found.id)):
             return view.refusal("foreign", 403)
         if found.is_over:
             return view.shown(sessions, found)
@@ -162,16 +163,17 @@ class _ConnectPages:
             if not sessions.kind(found).about.authorizes or (found.task == "add" and sessions.form(found)[0]["properties"]):
                 return found
             found = sessions.submit(found, {}) if found.task == "add" else found
-        return sessions.authorize(found, f"{self._server.base(request)}{CALLBACK}", f"{SESSION}/{found.id}")
+        return sessions.authorize(found, self._server.link(request, CALLBACK), f"{SESSION}/{found.id}")
 
     def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
         """Return the session of a browser that has begun it.
 
         :raises UnknownSession: if it has begun another one, or none; it is not said which.
         """
-        secret = self._jar.connecting(request)
-        sessions, found = session_of(self._server, identifier=request.path_params["id"], browser=secret)
-        return sessions, found, self._view(request, sessions, found, secret)
+        identifier = request.path_params["id"]
+        secret = self._jar.connecting(request, identifier)
+        sessions, found = session_of(self._server, identifier=identifier, browser=secret)
+        return sessions, sessions.entered(found), self._view(request, sessions, found, secret)
 
     def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:
         return View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"))

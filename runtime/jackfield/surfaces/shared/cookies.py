@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.settings import Settings
+from jackfield.tenants.connect_session import ConnectSession
 
 _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -42,9 +43,8 @@ class CookieJar:
     def _approver(self) -> str:
         return f"{self._bound}jackfield_approver{self._suffix}"
 
-    @property
-    def _connect(self) -> str:
-        return f"{self._bound}jackfield_connect{self._suffix}"
+    def _connect(self, session: str) -> str:
+        return f"{self._bound}jackfield_connect_{session}{self._suffix}"
 
     @property
     def _bound(self) -> str:
@@ -91,17 +91,18 @@ class CookieJar:
             self._approver, approver, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
         )
 
-    def connecting(self, request: Request) -> str:
+    def connecting(self, request: Request, session: str) -> str:
         """Return the secret of a browser on the page of a connect session; an empty string if it has none."""
-        return _own(request, self._connect)
+        return _own(request, self._connect(session))
 
-    def note_connecting(self, response: Response, secret: str, *, framed: bool) -> None:
+    def note_connecting(self, response: Response, session: ConnectSession, secret: str) -> Response:
         """Set the secret of a browser on the page of a connect session. A page that other sites may frame needs it there, too: Secure, and
         apart for each of these sites (CHIPS)."""
-        own = f"{self._connect}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={_CONNECTS}"
+        own = f"{self._connect(session.id)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={_CONNECTS}"
         secure = "; Secure" if self._secure else ""
-        across = "; SameSite=None; Partitioned" if framed and self._secure else "; SameSite=Lax"
+        across = "; SameSite=None; Partitioned" if session.wanted.origins and self._secure else "; SameSite=Lax"
         response.headers.append("set-cookie", f"{own}{secure}{across}")
+        return response
 
     def _set(self, response: Response, name: str, value: str) -> None:
         response.set_cookie(name, value, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")
