@@ -31,7 +31,7 @@ _MOST = 50
 _LONGEST_TEXT = 200
 _LONGEST_ADDRESS = 2000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 _MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "returnTo", "origins", "theme", "locale", "expiresIn", "principal",
@@ -274,6 +274,7 @@ class _Reading:
         """Read the origins whose pages may frame the session's."""
         found = self.texts(name, _MOST)
         for place, origin in enumerate(found):
-            if not _ORIGIN.match(origin):
+            parts = _ORIGIN.match(origin)
+            if parts is None or int(parts[1] or 1) > 65_535:
                 self.fault(f"{name}/{place}", "must be an origin as browsers send it: https://app.example")
         return found
