@@ -437,6 +437,15 @@ def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] |
     return f"; did you mean '{close}'?" if close else ""
 
 
+def unknown_members(given: Iterable[Any], known: Iterable[str], what: str, path: str = "") -> list[Detail]:
+    """Return a fault for each name in ``given`` that no member of ``what`` has: "a subscription"."""
+    found = []
+    for name in (str(one) for one in given if one not in known):
+        text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"
+        found.append(Detail(f"{path}/{name.replace('~', '~0').replace('/', '~1')}", text, "additionalProperties"))
+    return found
+
+
 _USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
 """User name and password of a URL; also matches passwords with characters that should have been escaped."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages, remove_named
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
 from jackfield.schedules.policy import MISSED, OVERLAP
@@ -71,11 +71,6 @@ def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     return {"invocationId": found, "status": "queued"}
 
 
-def _remove(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
-    schedules.remove(arguments.name)
-    return {"name": arguments.name, "removed": True}
-
-
 _NOUN = Noun(_opened)
 VERBS = in_workspace(
     {
@@ -84,7 +79,7 @@ VERBS = in_workspace(
         "show": Verb("Show a schedule and its last slots.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
         "pause": Verb("Run no slots until it is resumed.", declare_name, _NOUN.value(lambda all_, given: all_.pause(given.name))),
         "resume": Verb("Run the slots that follow.", declare_name, _NOUN.value(lambda all_, given: all_.resume(given.name))),
-        "remove": Verb("Delete a schedule.", declare_name, _NOUN.value(_remove)),
+        "remove": Verb("Delete a schedule.", declare_name, _NOUN.value(remove_named)),
         "next": Verb("Show the next slots.", _declare_next, _NOUN.rows(lambda all_, given: all_.next(given.name, given.count), _NEXT)),
         "run": Verb("Queue its invocation now.", declare_name, _NOUN.value(_run)),
     }

@@ -118,6 +118,12 @@ def declare_name(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
 
 
+def remove_named(things: Any, arguments: Namespace) -> dict[str, Any]:
+    """Remove an item by its name."""
+    things.remove(arguments.name)
+    return {"name": arguments.name, "removed": True}
+
+
 def declare_list(parser: Parser) -> None:
     """Add what a list of items of the selected workspace takes."""
     declare_workspace(parser)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, open_jackfield, pages
+from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
 
 if TYPE_CHECKING:
     from jackfield.queue.subscriptions import WorkspaceSubscriptions
@@ -52,11 +52,6 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 
 
-def _remove(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
-    subscriptions.remove(arguments.name)
-    return {"name": arguments.name, "removed": True}
-
-
 _NOUN = Noun(_opened)
 VERBS = {
     "add": Verb("Switch a trigger on; servers and workers serve it.", _declare_add, _NOUN.value(_add)),
@@ -70,5 +65,5 @@ VERBS = {
     "reset": Verb(
         "Let a poll begin again at a time.", _declare_reset, _NOUN.value(lambda all_, given: all_.reset(given.name, given.since))
     ),
-    "remove": Verb("Remove a subscription, and its registration at the provider.", declare_name, _NOUN.value(_remove)),
+    "remove": Verb("Remove a subscription, and its registration at the provider.", declare_name, _NOUN.value(remove_named)),
 }

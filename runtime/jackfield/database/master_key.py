@@ -146,10 +146,6 @@ class MasterKey(SecretHolder):
             raise DatabaseUnfit(f"the master key file '{path}' is not base64", hint=_HINT) from None
         return cls.from_text(text, f"the master key file '{path}'")
 
-    def with_others(self, other: MasterKey) -> MasterKey:
-        """Return these keys, plus those of ``other`` for unwrapping."""
-        return MasterKey([*self._keys.values(), *other._keys.values()])
-
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
         """Return the key with this id; None if it is none of them."""
         key = self._keys.get(wrapper_id)

@@ -11,7 +11,7 @@ from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
 from jackfield.events.claims import make_due
 from jackfield.events.event import Event
@@ -98,7 +98,8 @@ class Callbacks:
 
         :raises InvalidInvocation: with all faults at once, or if there are too many callbacks.
         """
-        _check_members(given)
+        if faults := unknown_members(given, MEMBERS, "a callback"):
+            raise invalid(faults)
         options, url = Options.checked(given), check_url(given.get("url"), self._origin, self._guard)
         identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._time.now()
         Numbering(self._database, self._vault).run(self._workspace, slices=_ALL)  # many wait where no server or worker runs
@@ -134,7 +135,8 @@ class Callbacks:
 
         :raises InvalidInvocation: if there is no such callback, or a member is not valid.
         """
-        _check_members(given, MEMBERS | {"status"})
+        if faults := unknown_members(given, MEMBERS | {"status"}, "a callback"):
+            raise invalid(faults)
         if given.get("status", "active") not in ("active", "paused"):
             raise invalid([Detail("/status", "must be 'active' or 'paused'", "enum")])
         url = check_url(given["url"], self._origin, self._guard) if "url" in given else None
@@ -245,13 +247,3 @@ def damaged_callback(identifier: str) -> InvalidInvocation:
 def secrets_place(identifier: str, url: str, origin: str) -> tuple[str, ...]:
     """Return the place that the secrets of a callback are sealed for."""
     return ("callback", identifier, url, origin)
-
-
-def _check_members(given: Mapping[str, Any], known: frozenset[str] = MEMBERS) -> None:
-    faults = [
-        Detail(f"/{name}", f"'{str(name)[:80]}' is not a member of a callback", "additionalProperties")
-        for name in given
-        if name not in known
-    ]
-    if faults:
-        raise invalid(faults)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
 from jackfield.secrecy import SecretHolder
@@ -136,10 +136,7 @@ def _is_inline(value: object) -> bool:
 
 
 def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
-    for name in data:
-        if name not in _MEMBERS:
-            tail = did_you_mean(str(name), _MEMBERS)
-            yield Detail(pointer(str(name)), f"'{str(name)[:80]}' is not a member of an invocation{tail}", "additionalProperties")
+    yield from unknown_members(data, _MEMBERS, "an invocation")
     for name in ("connector", "action"):
         if name not in data:
             yield Detail(f"/{name}", f"'{name}' is missing", "required")
@@ -226,9 +223,7 @@ def _context_faults(context: object) -> Iterator[Detail]:
     if not isinstance(context, Mapping):
         yield Detail("/context", f"must be an object, not {_json_type(context)}", "type")
         return
-    for name in context:
-        if name not in _CONTEXT_MEMBERS:
-            yield Detail(pointer("context", str(name)), f"'{str(name)[:80]}' is not a member of the context", "additionalProperties")
+    yield from unknown_members(context, _CONTEXT_MEMBERS, "the context", "/context")
     for name in ("traceparent", "correlationId"):
         if not isinstance(context.get(name, ""), str):
             yield Detail(f"/context/{name}", "must be a string", "type")

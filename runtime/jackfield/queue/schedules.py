@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import iso
 from jackfield.database.cursors import invalid_cursor
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.queue.slot_runs import invocation_of
 from jackfield.redaction.marks import masked
@@ -145,16 +145,8 @@ class WorkspaceSchedules:
             raise _invalid("/invocation", "must be an object: an invocation")
         faults = [Detail(f"/invocation/{name}", f"must be left out: {why}") for name, why in _NOT_HERE.items() if name in invocation]
         if faults:
-            number = (
-                "1 member of the schedule's invocation is"
-                if len(faults) == 1
-                else f"{len(faults)} members of the schedule's invocation are"
-            )
-            raise InvalidInvocation(
-                f"{number} not allowed",
-                details=faults,
-                hint="Leave them out.",
-            )  # fmt: skip
+            number = "1 member is" if len(faults) == 1 else f"{len(faults)} members are"
+            raise InvalidInvocation(f"{number} not allowed in a schedule's invocation", details=faults, hint="Leave them out.")
         given, now = invocation.get("inputs"), self._table.time.now()
         if isinstance(given, Mapping):
             check_slot_values(given)
@@ -183,9 +175,8 @@ class WorkspaceSchedules:
 
 
 def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:
-    for name in document:
-        if name not in _MEMBERS:
-            raise _invalid(f"/{name}", f"'{str(name)[:80]}' is not a member of a schedule{did_you_mean(str(name), _MEMBERS)}")
+    for fault in unknown_members(document, _MEMBERS, "a schedule"):
+        raise _invalid(fault.path, fault.message)
     for name in required:
         if document.get(name) is None:
             raise _invalid(f"/{name}", f"'{name}' is missing")

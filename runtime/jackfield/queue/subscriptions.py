@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from jackfield.access import Request
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean, unknown_members
 from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
@@ -59,7 +59,8 @@ class WorkspaceSubscriptions:
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
-        _check_members(document)
+        for fault in unknown_members(document, _MEMBERS, "a subscription"):
+            raise _invalid(fault.path, fault.message)
         manifest, trigger = self._trigger(_text(document, "trigger"))
         connection = self._connection(manifest, trigger, document.get("connection"))
         inputs = document.get("inputs") or {}
@@ -226,12 +227,6 @@ def _every(document: Mapping[str, Any], trigger: TriggerManifest) -> float | Non
     if isinstance(given, bool) or not isinstance(given, int | float) or not trigger.least <= given <= _LONGEST:
         raise _invalid("/every", f"must be a number of seconds from {trigger.least:g} to {_LONGEST:g}")
     return float(given)
-
-
-def _check_members(document: Mapping[str, Any]) -> None:
-    for name in document:
-        if name not in _MEMBERS:
-            raise _invalid(f"/{name}", f"'{str(name)[:80]}' is not a member of a subscription{did_you_mean(str(name), _MEMBERS)}")
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
