@@ -12,8 +12,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from jackfield.clock import within
@@ -46,6 +46,7 @@ class Instance:
         self.slots = 0
         """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
+        self._prolonging: set[Callable[[], Callable[[Transaction], Any]]] = set()
         self.look: Callable[[], object] | None = None
         """Looks for entries of lost instances, once there is a journal."""
         self._registered = False
@@ -73,8 +74,17 @@ class Instance:
     def watch(self, look: Callable[[], object]) -> None:
         """Call ``look`` after each renewal, to take over entries of lost instances. Only the first ``look`` registered is used."""
         self.look = self.look or look
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
+        self._start()
+
+    @contextmanager
+    def prolonging(self, prolong: Callable[[], Callable[[Transaction], Any]]) -> Iterator[None]:
+        """After each renewal until left, record the unit that ``prolong`` returns: it prolongs a claim on which this process works."""
+        self._prolonging.add(prolong)
+        self._start()
+        try:
+            yield
+        finally:
+            self._prolonging.discard(prolong)
 
     def owe(self, unit: Callable[[Transaction], Any]) -> None:
         """Record ``unit`` as soon as the database is available again."""
@@ -103,7 +113,7 @@ class Instance:
                     return
 
     def renew(self) -> None:
-        """Renew the lease, record outstanding units, then look for entries of lost instances."""
+        """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
         try:
             with within(RENEWED):
                 self._database.record(self._renewal(), ahead=True)  # under load, batches may be queued for longer than a lease
@@ -117,11 +127,13 @@ class Instance:
         self._renewed_at, self._registered = now, True
         try:
             with within(RENEWED):
+                if units := [prolong() for prolong in tuple(self._prolonging)]:
+                    self._database.record(lambda transaction: [unit(transaction) for unit in units], ahead=True)
                 self.record_owed()
                 if self.look is not None:
                     self.look()
         except _SHORTAGES as error:
-            _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(error))
+            _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", _reason(error))
 
     def close(self) -> None:
         """Stop renewing, and return claimed invocations that have not begun to the queue."""

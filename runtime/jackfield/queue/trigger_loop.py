@@ -42,7 +42,8 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
     def _work(self, due: DueSubscriptions, found: Subscription) -> None:
         work = SubscriptionWork(self._runtimes.find(found.workspace), found, due, self._base())
         try:
-            work.work()
+            with due.working(found):
+                work.work()
         except OvertakenError:  # what the other process does, this one need not
             self._log.info("the subscription '%s' was taken or changed by another process", found.name)
         except JackfieldError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jackfield.clock import Clock, iso
@@ -13,11 +14,12 @@ from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
+from jackfield.journal.instance import RENEWED, Instance
 from jackfield.triggers.arrivals import Also, Arrival, Receipt, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
-HELD = 60.0
-"""Seconds for which a claim holds; each transaction of its holder renews it."""
+HELD = 5 * RENEWED
+"""Seconds for which a claim holds. While its holder works, each renewal of the process's lease prolongs it."""
 LARGEST_MARK = 64 * 1024
 """Bytes of a checkpoint."""
 FAILING = 3
@@ -28,15 +30,14 @@ SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wak
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
-_REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at, wake_at = :until WHERE {_OURS}"
+_PROLONGED = f"UPDATE subscriptions SET wake_at = :until WHERE {_OURS} AND held <> 0"
+_REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at WHERE {_OURS}"
 _UNFINISHED = f"""
 UPDATE subscriptions SET status = 'pending', reason = NULL, failures = 0, last_success_at = COALESCE(:now, last_success_at),
     wake_at = :wake_at, held = 0
 WHERE {_OURS}
 """
-_BEGUN_AGAIN = f"""
-UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL, wake_at = :until WHERE {_OURS}
-"""
+_BEGUN_AGAIN = f"UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL WHERE {_OURS}"
 _OF_ACCOUNT = f"UPDATE subscriptions SET account = :account WHERE {_OURS}"
 _PAUSED = f"""
 UPDATE subscriptions SET status = CASE WHEN status = 'disabling' THEN 'paused' ELSE status END, reason = NULL, failures = 0, held = 0,
@@ -46,7 +47,7 @@ WHERE {_OURS}
 _REMOVE = f"DELETE FROM subscriptions WHERE {_OURS}"
 _REMOVE_KEYS = slice_of("event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND subscription_id = :id")
 _REMOVE_ITEMS = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
-_PAGE = f"UPDATE subscriptions SET mark = :mark, wake_at = :until WHERE {_OURS}"
+_PAGE = f"UPDATE subscriptions SET mark = :mark WHERE {_OURS}"
 _DONE = f"""
 UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, last_success_at = :now,
     wake_at = CASE WHEN held = 2 THEN :soon ELSE :wake_at END, held = 0
@@ -84,16 +85,23 @@ class DueSubscriptions:
         rows = claim(self._database, _DUE, _CLAIM, self.time.now(), HELD, limit)
         return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in rows]
 
+    def working(self, found: Subscription) -> AbstractContextManager[None]:
+        """Hold the claim until left, for as long as this process lives."""
+
+        def prolong() -> Callable[[Transaction], int]:
+            values = {**_own(found), "until": self.time.now() + HELD}
+            return lambda transaction: transaction.change(_PROLONGED, values)
+
+        return Instance.of(self._database).prolonging(prolong)
+
     def registered(self, found: Subscription, vault: Vault, content: Sealed, renew_at: float | None) -> None:
         """Record what the provider returned, and when that is to be renewed. The claim holds on."""
-        values = {**_own(found), "sealed": content.sealed(vault, found), "renew_at": renew_at, "until": self.time.now() + HELD}
-        self._database.record(lambda transaction: held(transaction.change(_REGISTERED, values)))
+        self._change(_REGISTERED, found, sealed=content.sealed(vault, found), renew_at=renew_at)
 
     def unfinished(self, found: Subscription, wake_at: float | None) -> None:
         """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has; or yet to send
         something, if a person has given it the URL."""
-        values = {**_own(found), "wake_at": wake_at, "now": None if wake_at is None else self.time.now()}
-        self._database.record(lambda transaction: held(transaction.change(_UNFINISHED, values)))
+        self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now())
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
         """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
@@ -101,8 +109,7 @@ class DueSubscriptions:
         if account != found.account:
             delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
         status = "pending" if found.kind == "webhook" else found.status
-        sealed, until = content.sealed(vault, found), self.time.now() + HELD
-        values = {**_own(found), "sealed": sealed, "account": account, "status": status, "until": until}
+        values = {**_own(found), "sealed": content.sealed(vault, found), "account": account, "status": status}
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_BEGUN_AGAIN, values))
@@ -113,8 +120,7 @@ class DueSubscriptions:
 
     def of_account(self, found: Subscription, account: str) -> None:
         """Record the account that it watches, once that is known."""
-        values = {**_own(found), "account": account}
-        self._database.record(lambda transaction: held(transaction.change(_OF_ACCOUNT, values)))
+        self._change(_OF_ACCOUNT, found, account=account)
 
     def missed(self, found: Subscription, since: float, reason: str) -> None:
         """Tell that events since a time may not have come: ``subscription.gap``."""
@@ -123,8 +129,7 @@ class DueSubscriptions:
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
         """Record that it is paused, at the provider, too; or that it begins anew, if somebody has enabled it meanwhile."""
-        values = {**_own(found), "sealed": replace(content, parting=None, leaving=False).sealed(vault, found)}
-        self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
+        self._change(_PAUSED, found, sealed=replace(content, parting=None, leaving=False).sealed(vault, found))
 
     def removed(self, found: Subscription) -> None:
         """Delete it with the keys of its events, which come first: nothing brings it back. The events themselves stay."""
@@ -144,8 +149,7 @@ class DueSubscriptions:
         text = json.dumps(dict(mark), allow_nan=False).encode()
         if len(text) > LARGEST_MARK:
             raise ValueError(f"the checkpoint has more than {LARGEST_MARK:,} bytes")
-        now = self.time.now()
-        values = {**_own(found), "mark": vault.seal(found.workspace, mark_for(found.id), text), "until": now + HELD}
+        values, now = {**_own(found), "mark": vault.seal(found.workspace, mark_for(found.id), text)}, self.time.now()
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_PAGE, values))
@@ -186,8 +190,7 @@ class DueSubscriptions:
 
     def later(self, found: Subscription, wake_at: float | None) -> None:
         """End the claim without having done anything; nothing is due any more if ``wake_at`` is None."""
-        values = {**_own(found), "wake_at": wake_at}
-        self._database.record(lambda transaction: held(transaction.change(_LATER, values)))
+        self._change(_LATER, found, wake_at=wake_at)
 
     def ended(self, found: Subscription, reason: str) -> None:
         """Record, without a claim, that nothing is received any more; the first time is an event. A process tells the provider."""
@@ -203,6 +206,9 @@ class DueSubscriptions:
         """Return the statements that record the event ``subscription.TYPE``."""
         known = found.facts(facts)
         return lambda transaction: record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)
+
+    def _change(self, statement: str, found: Subscription, **values: Any) -> None:
+        self._database.record(lambda transaction: held(transaction.change(statement, {**_own(found), **values})))
 
 
 def _own(found: Subscription) -> dict[str, Any]:

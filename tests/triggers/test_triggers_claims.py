@@ -1,0 +1,96 @@
+"""Claims on subscriptions: one process works on one at a time, for as long as it lives, and a killed one costs seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from forking import alone, fork
+from jackfield.connector import Hook
+from jackfield.errors import Unavailable
+from jackfield.journal.instance import Instance
+from jackfield.triggers.due import HELD, DueSubscriptions
+from trigger_stage import TriggerStage, trigger_stage
+
+_LONG = 600.0
+
+
+def _renew(stage: TriggerStage) -> None:
+    Instance.of(stage.pools[0].storage.database).renew()
+
+
+def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage) -> None:
+    """The claim outlasts it, whatever the clock says, since the process renews it with its lease; other processes leave it alone."""
+    from jackfield_echo.watching import posted
+
+    begun, ends, runs = threading.Event(), threading.Event(), list[str]()
+
+    def enable(hook: Hook, _client: object) -> dict[str, Any]:
+        runs.append(hook.url)
+        begun.set()
+        assert ends.wait(120.0)
+        return {"registration": "r-1"}
+
+    with mock.patch.object(posted, "enabled", enable):
+        made = stage.add("posted")
+        working = threading.Thread(target=stage.look)
+        working.start()
+        try:
+            assert begun.wait(120.0)
+            for _ in range(int(_LONG / HELD)):
+                stage.move(HELD * 0.9)
+                _renew(stage)
+                stage.look(1)
+        finally:
+            ends.set()
+            working.join()
+        stage.look(1)
+    assert (runs, stage.all().show("one")["status"]) == ([made["url"]], "active")
+
+
+def test_a_claim_whose_work_has_ended_without_a_word_is_not_renewed(stage: TriggerStage) -> None:
+    """The process lives, and could not store what became of it: another one does the work when the claim has run out."""
+    from jackfield_echo.watching import REGISTERED
+
+    made = stage.add("posted")
+    away = mock.Mock(side_effect=Unavailable("the database is away"))
+    with mock.patch.object(DueSubscriptions, "done", away), mock.patch.object(DueSubscriptions, "failed", away):
+        stage.look()
+    REGISTERED.clear()
+    stage.move(HELD * 0.6)
+    _renew(stage)
+    stage.look(1)
+    assert REGISTERED == {}
+    stage.move(HELD * 0.6)
+    stage.look(1)
+    assert (list(REGISTERED), stage.all().show("one")["status"]) == ([made["url"]], "active")
+
+
+def test_a_process_that_is_killed_in_an_enable_costs_seconds(tmp_path: Path, database_url: str) -> None:
+    """The next process registers the webhook once the claim has run out, and not earlier."""
+    assert alone(_killed, str(tmp_path), database_url) == [-signal.SIGKILL, [], "pending", 1, "active"]
+
+
+def _killed(folder: str, database_url: str) -> list[object]:
+    with trigger_stage(Path(folder), database_url) as stage:
+        from jackfield_echo.watching import REGISTERED, posted
+
+        def die(*_given: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def work() -> None:
+            with mock.patch.object(posted, "enabled", die):
+                stage.look()
+
+        stage.add("posted")
+        ended = fork(work).dies()
+        stage.move(HELD - 1)
+        stage.look(1)
+        early = [ended, list(REGISTERED), stage.all().show("one")["status"]]
+        stage.move(2)
+        stage.look(1)
+        return [*early, len(REGISTERED), stage.all().show("one")["status"]]
