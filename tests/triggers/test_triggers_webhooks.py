@@ -285,6 +285,26 @@ def test_the_webhook_of_a_revoked_token_is_removed_at_its_provider(stage: Trigge
     assert (stage.all().page(None, 10), len(asked)) == (([], None), faults + 1)
 
 
+def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(stage: TriggerStage) -> None:
+    """Its token was revoked: the subscription says that, whatever the provider does, and the pauses grow to an hour."""
+    from jackfield_echo import watching
+
+    tokens = Tokens(stage.runtime.storage.database, stage.runtime.storage.vault, "default", stage.clock)
+    made = tokens.create("manage", "watcher")
+    caller = Caller("watcher", "manage", remote=True, token=made.token.id)
+    stage.all(caller).add({"name": "one", "trigger": "echo/kept", "connection": "hall"})
+    stage.look()
+    tokens.revoke(made.token.id)
+    down = mock.Mock(side_effect=Unavailable("the other side is down"))
+    with mock.patch.object(watching.kept, "disabled", down):
+        for _ in range(180):
+            stage.move(60)
+            stage.look()
+    shown = stage.all().show("one")
+    assert (8 <= down.call_count <= 14, shown["status"], "revoked" in shown["reason"]) == (True, "failing", True)
+    assert len(stage.events("subscription.failing")) == 1
+
+
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it, 429 says when to come again; forged requests use up a smaller one of their address, and are not looked at then."""
     sender, other = Sender(stand, "busy"), Sender(stand, "calm")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
 from jackfield.connections.foreign.prismatic import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.files.references import names_files
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.arrivals import Also
-    from jackfield.triggers.subscription import Sealed, Subscription
+    from jackfield.triggers.subscription import Subscription
 
 _MEMBERS = ("connector", "action", "connection", "inputs")
 _EVENT, _TEXT = "$event", "$text"
@@ -36,32 +35,28 @@ _MOST_PARTS = 100
 
 
 class EventCalls:
-    """The invocations that the events of one subscription start, if it says so. They have the present rights of who added it.
+    """The invocations that the events of one subscription start, if it says so: ``then``. ``caller`` is who added it, with their present
+    rights. ``queued`` is true once one was prepared: the engine is to be notified after the commit."""
 
-    ``queued`` is true once one was prepared: the engine is to be notified after the commit. ``caller`` is who added it, if that is known.
-    """
-
-    def __init__(self, runtime: Jackfield, found: Subscription, content: Sealed, caller: Caller | None = None) -> None:
+    def __init__(self, runtime: Jackfield, found: Subscription, then: Mapping[str, Any] | None, caller: Caller) -> None:
         self._runtime = runtime
         self._found = found
-        self._then = content.then or {}
-        self._added_by, self._caller = content.caller, caller
+        self._then = then or {}
+        self._caller = caller
         self.queued = False
 
     def sealer(self, types: Sequence[str]) -> Sealer:
         """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
         storage = self._runtime.storage
-        caller = self._caller or (self._runtime.access.queued_by(self._added_by) if self._then else None)
-        then = partial(self._prepare, caller) if self._then and caller is not None else None
-        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types)
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, self._prepare if self._then else None, types)
 
-    def _prepare(self, caller: Caller, event: Mapping[str, Any], at: float) -> Also:
+    def _prepare(self, event: Mapping[str, Any], at: float) -> Also:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
 
         :raises Unavailable: if it cannot be prepared now.
         """
         try:
-            draft = self._runtime.prepare(self._invocation(event), caller=caller)
+            draft = self._runtime.prepare(self._invocation(event), caller=self._caller)
         except Unavailable:
             raise
         except JackfieldError as error:
@@ -109,9 +104,7 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str,
 
 
 def _shape(given: Mapping[str, Any]) -> Iterator[Detail]:
-    for name in given:
-        if name not in _MEMBERS:
-            yield Detail(f"/then/{name}", f"'{str(name)[:80]}' is not a member of 'then'{did_you_mean(str(name), _MEMBERS)}")
+    yield from unknown_members(given, _MEMBERS, "'then'", "/then")
     for name in _MEMBERS[:3]:
         if not isinstance(given.get(name), str) and not (name == "connection" and given.get(name) is None):
             yield Detail(f"/then/{name}", "must be a string")

@@ -22,6 +22,7 @@ from jackfield.queue.subscriptions import check_inputs, hook_url
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jackfield.access.workspace_access import Caller
     from jackfield.connector.triggers import Hook, Trigger, Webhook
     from jackfield.manifest import Manifest
     from jackfield.runtime import Jackfield
@@ -56,6 +57,7 @@ class SubscriptionWork:
         self._lasts: float | None = None
         self._again: float | None = None
         """Seconds until a registration goes on that is not finished."""
+        self._caller: Caller
         self.queued = False
 
     def work(self) -> None:
@@ -68,7 +70,7 @@ class SubscriptionWork:
             self._due.later(self._found, self._due.time.now() + _SUSPENDED)
             return
         try:
-            content = self._found.opened(self._runtime.storage.vault)
+            content = self._opened()
         except JackfieldError as error:
             self._put_off(error)
             return
@@ -78,12 +80,18 @@ class SubscriptionWork:
             if not (self._is_hopeless(failure, content) and self._end(content)):
                 self._put_off(failure)
 
+    def _opened(self) -> Sealed:
+        """Decrypt the subscription, and look up who added it, with their present rights."""
+        content = self._found.opened(self._runtime.storage.vault)
+        self._caller = self._runtime.access.queued_by(content.caller)
+        return content
+
     def _is_hopeless(self, error: JackfieldError, content: Sealed) -> bool:
         """Return whether nobody can tell the provider: a connector, trigger or connection is gone, or was removed for long."""
         return isinstance(error, UnknownName) or (content.parting is not None and self._found.failures >= _PARTING)
 
     def _step(self, content: Sealed) -> None:
-        self._lasts, how = content.lasts, self._runtime.access.queued_by(content.caller).ended
+        self._lasts, how = content.lasts, self._caller.ended
         if self._found.status not in _LEAVING:
             if how is not None and self._found.kind == "webhook":
                 self._abandon(content, token_ended(how))
@@ -182,10 +190,11 @@ class SubscriptionWork:
 
     def _abandon(self, content: Sealed, ended: JackfieldError) -> None:
         """End a webhook whose token has ended; nothing is due any more once the provider knows, or refuses."""
-        self._due.ended(self._found, f"{ended.message}. {ended.hint}")
+        self._due.ended(self._found, said(ended))
+        self._found, self._lasts = replace(self._found, status="failing", every=None), None  # nothing is polled or renewed any more
         told = attempt(self._tell, content)
         if isinstance(told, Raised) and _of_author(told.error).retryable:
-            self._due.later(self._found, self._due.time.now() + _SHORTEST * 2.0 ** min(self._found.failures, 9))
+            self._put_off(ended)
             return
         self._due.registered(self._found, self._runtime.storage.vault, replace(content, remote={}, leaving=False, left=True), None)
         self._due.later(self._found, None)
@@ -198,8 +207,7 @@ class SubscriptionWork:
         trigger = self._declared()
         if trigger.fetched is None:
             raise Unavailable("the trigger declares no function that fetches what its verifier needs")
-        content = self._found.opened(self._runtime.storage.vault)
-        found: bytes = self._over(content, lambda client, _inputs: trigger.fetched(name, client))
+        found: bytes = self._over(self._opened(), lambda client, _inputs: trigger.fetched(name, client))
         return found
 
     def _end(self, content: Sealed, *, leaves: bool = False) -> bool:
@@ -214,7 +222,7 @@ class SubscriptionWork:
     def _polled(self, content: Sealed, trigger: Trigger) -> float:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
-        calls = EventCalls(runtime, found, content)
+        calls = EventCalls(runtime, found, content.then, self._caller)
         sealer = calls.sealer(trigger.types)
         polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:
@@ -252,8 +260,7 @@ class SubscriptionWork:
         """Run a step of the connector with the rights of who added the subscription."""
         from jackfield.connector.triggers import Gone
 
-        runtime, found = self._runtime, self._found
-        caller = runtime.access.queued_by(content.caller)
+        runtime, found, caller = self._runtime, self._found, self._caller
         ends = content.leaving or found.status in _LEAVING
         if caller.ended is not None and not ends:
             raise token_ended(caller.ended)
@@ -303,12 +310,17 @@ class SubscriptionWork:
         pause = min(_SHORTEST * 2.0 ** min(self._found.failures, 20), max(most, _SHORTEST))
         if isinstance(error, RateLimited) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, _LONGEST))
-        self._due.failed(self._found, f"{error.message}. {error.hint}" if error.hint else error.message, self._due.time.now() + pause)
+        self._due.failed(self._found, said(error), self._due.time.now() + pause)
 
 
 def token_ended(how: str) -> InvalidInvocation:
     """Return the error of a subscription whose token has ended."""
     return InvalidInvocation(f"the token that added the subscription {how}", hint="Remove it, and add it with another token.")
+
+
+def said(error: JackfieldError) -> str:
+    """Return what people are told of an error: what is wrong, and what to do."""
+    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 def _of_author(error: Exception) -> JackfieldError:

@@ -78,20 +78,20 @@ class Arrival:
     outcome: NewOutcome | None = None
 
 
-class NotListeningError(Exception):
+class NotReceivingError(Exception):
     """Nothing is received: the subscription's token has ``ended`` (how), its workspace is ``suspended``, or it was disabled or removed."""
 
     def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
         self.ended, self.suspended = ended, suspended
 
 
-def require_listening(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
+def require_receiving(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
     """Decide whether a request is received, with how the token of who added the subscription has ``ended``.
 
-    :raises NotListeningError: if it is not.
+    :raises NotReceivingError: if it is not.
     """
     if suspended or ended is not None or found.status not in LISTENING:
-        raise NotListeningError(ended, suspended=suspended)
+        raise NotReceivingError(ended, suspended=suspended)
 
 
 class Sealer:
@@ -174,13 +174,13 @@ class Receipt(JointUnit):
     def run_all(self, units: Sequence[Receipt], transaction: Transaction) -> None:
         """Store receipts of webhooks.
 
-        :raises NotListeningError: if a subscription listens no more.
+        :raises NotReceivingError: if a subscription listens no more.
         :raises OvertakenError: if the content of one has changed meanwhile.
         """
         for found in {unit.subscription.sealed: unit.subscription for unit in units}.values():
             row = transaction.find(_LISTENS, _own(found))
             if row is None:
-                raise NotListeningError
+                raise NotReceivingError
             claimed(row.sealed == found.sealed)
         store(transaction, units)
         for unit in units:

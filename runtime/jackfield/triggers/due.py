@@ -178,7 +178,8 @@ class DueSubscriptions:
         """End the claim after a failure. What was to be disabled stays so; the third failure in a row is an event."""
         status = found.status
         if status not in ("disabling", "removing"):
-            status = "failing" if found.failures + 1 >= FAILING else "pending" if status == "pending" else "degraded"
+            failing = status == "failing" or found.failures + 1 >= FAILING
+            status = "failing" if failing else "pending" if status == "pending" else "degraded"
         values = {**_own(found), "status": status, "reason": reason, "wake_at": wake_at}
 
         def unit(transaction: Transaction) -> None:

@@ -19,14 +19,14 @@ from jackfield.failures import Raised, attempt_foreign
 from jackfield.management.provider_steps import call_of
 from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.guards import pause_exceeding
-from jackfield.queue.subscription_work import SubscriptionWork, hook_of, token_ended
+from jackfield.queue.subscription_work import SubscriptionWork, hook_of, said, token_ended
 from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotListeningError, Receipt, require_listening
+from jackfield.triggers.arrivals import LISTENING, NotReceivingError, Receipt, require_receiving
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
@@ -101,12 +101,12 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     runtime = server.runtime(found.workspace)
     database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
     try:
-        require_listening(found, suspended=runtime.access.settings.suspended)
+        require_receiving(found, suspended=runtime.access.settings.suspended)
         trigger, content, hook = _opened(server, runtime, found)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook)
         caller = runtime.access.queued_by(content.caller)
-        require_listening(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
-        calls = EventCalls(runtime, found, content, caller)
+        require_receiving(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
+        calls = EventCalls(runtime, found, content.then, caller)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types)
         database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
@@ -117,10 +117,9 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     except Malformed:
         _LOG.warning("a signed request for the subscription '%s' of the workspace '%s' cannot be read", found.name, found.workspace)
         raise Problem(400, "the request cannot be read") from None
-    except NotListeningError as error:
+    except NotReceivingError as error:
         if error.ended is not None:
-            ended = token_ended(error.ended)
-            DueSubscriptions(database, server.clock).ended(found, f"{ended.message}. {ended.hint}")
+            DueSubscriptions(database, server.clock).ended(found, said(token_ended(error.ended)))
         raise Problem(503, _LATER, {"Retry-After": "60"}) if error.suspended else Problem(410, _NOBODY) from None
     except JackfieldError as error:  # the sender learns nothing of what is amiss here
         _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
