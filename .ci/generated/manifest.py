@@ -251,6 +251,31 @@ def _option_source() -> Json:
     )
 
 
+def _sample() -> Json:
+    place = {"type": "string", "pattern": "^(/|$)"}
+    source = {
+        "item": {"type": "object", "description": "One item of the provider's list."},
+        **{name: {**place, "description": "A JSON Pointer into the item."} for name in ("id", "at")},
+        "items": {**place, "description": "A JSON Pointer: where the list is in a response."},
+        "since": {**_MEMBER, "description": "Query parameter for the earliest time."},
+        "limit": {**_MEMBER, "description": "Query parameter for the items of a page."},
+        "changes": {"type": "boolean", "description": "Whether the time is that of an item's last change."},
+    }
+    headers = {"type": "object", "additionalProperties": {"type": "string"}}
+    return closed(
+        {
+            "title": _TITLE,
+            "inputs": {"type": "object", "description": "Inputs of the subscription."},
+            "request": closed({"body": True, "headers": headers}, ["body"], "What the provider sends to a webhook."),
+            "source": closed(source, ["item", "id", "at"], "What a poll reads."),
+            "events": {"type": "array", "items": {"type": "object"}, "description": "The events that it is."},
+            "registrations": {**place, "description": "A JSON Pointer: where the list of registrations is in the provider's response."},
+        },
+        ["title"],
+        "A request of the provider, or a list of it, and the events that it is.",
+    )
+
+
 def _trigger() -> Json:
     seconds = {"type": "number", "exclusiveMinimum": 0}
     return closed(
@@ -276,7 +301,7 @@ def _trigger() -> Json:
             "compares": {"type": "boolean", "description": "Whether a list is compared with what it had before.", "default": False},
             "setup": _DESCRIPTION,
             "permissions": {"type": "object", "additionalProperties": {"type": "array", "items": _MEMBER}},
-            "examples": {"type": "array", "items": {"type": "object"}, "description": "Samples: a title, a request, and its events."},
+            "examples": {"type": "array", "items": _sample()},
             "http": binding.trigger(),
         },
         ["key", "title", "description", "kind", "inputs", "event"],

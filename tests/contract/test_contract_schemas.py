@@ -293,6 +293,29 @@ def _manifest(**more: Any) -> dict[str, Any]:
     return {**about, "connectionTypes": [kind], "actions": [action], "optionSources": [], **more}
 
 
+_TRIGGER: dict[str, Any] = {
+    "key": "opened",
+    "title": "Opened",
+    "description": "",
+    "kind": "webhook",
+    "inputs": {"type": "object"},
+    "event": {"type": "object"},
+}
+
+
+_NO_SAMPLES: tuple[dict[str, Any], ...] = (
+    {"title": 7}, {"request": {}}, {"source": {"item": {}, "id": "/id"}}, {"events": "t-1"}, {"registrations": "hooks"},
+)  # fmt: skip
+
+
+def test_a_trigger_has_examples_of_requests_and_of_lists() -> None:
+    """Each has a title; a request has a body, and a list an item with the places of its ID and its time."""
+    source = {"item": {"id": 1, "at": 2}, "id": "/id", "at": "/at", "items": "/tickets", "since": "from"}
+    samples: list[dict[str, Any]] = [{"request": {"body": []}, "events": [{}], "registrations": "/hooks"}, {"source": source}, {}]
+    row = {**_TRIGGER, "examples": [{"title": "A ticket", **sample} for sample in samples]}
+    assert faults("manifest", _manifest(triggers=[row])) == []
+
+
 def test_a_small_manifest_is_enough() -> None:
     """A connector needs no icon, no examples and no option sources."""
     assert faults("manifest", _manifest()) == []
@@ -326,6 +349,7 @@ def _inputs(**field: Any) -> dict[str, Any]:
         {"action": {"examples": [{"title": "x", "invocation": {"action": "say"}, "result": {"status": "succeeded"}}]}},
         {"kind": {"family": "AWS"}},
         {"kind": {"setup": None}},
+        *({"triggers": [{**_TRIGGER, "examples": [{"title": "A ticket", **sample}]}]} for sample in _NO_SAMPLES),
     ],
 )
 def test_manifests_that_cannot_be(more: dict[str, Any]) -> None:
