@@ -115,6 +115,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
         (sys.executable, "tests/support/ends_campaign.py"),
     ),
+    "ses-events": (
+        "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
+        (sys.executable, "tests/support/ses_campaign.py"),
+    ),
     "tenants": (
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
         (sys.executable, "tests/support/tenants_campaign.py"),
