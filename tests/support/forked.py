@@ -239,6 +239,8 @@ class _Worker:
 
     def __init__(self, session: pytest.Session, number: int, pipe: int) -> None:
         self._session, self._pipe, self._config = session, pipe, session.config
+        options = session.config.option
+        self._is_all_shown = options.durations is not None or options.verbose > 1 or bool(options.xmlpath)
         self._folder(number)
         manager = self._config.pluginmanager
         for name in ("forked-run", "terminalreporter", "junitxml", "logfinish"):
@@ -270,8 +272,9 @@ class _Worker:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Send a report to the parent."""
-        self._say({"report": self._config.hook.pytest_report_to_serializable(config=self._config, report=report)})
+        """Send a report to the parent, which shows nothing of most setups and teardowns: they passed and printed nothing."""
+        if report.when == "call" or not report.passed or report.sections or self._is_all_shown:
+            self._say({"report": self._config.hook.pytest_report_to_serializable(config=self._config, report=report)})
 
     def _say(self, message: dict[str, Any]) -> None:
         said = pickle.dumps(message)
