@@ -1,10 +1,12 @@
-"""A migrated SQLite database, made once for each process of pytest: the new database of a test begins as a copy of it.
+"""A migrated SQLite database, made once for each process of pytest, and for the one that forks the commands of ``warm``: the new database
+of a test begins as a copy of it.
 
-Migrating takes 24 ms of CPU, and thousands of tests begin with an empty database. ``tests/database`` migrates for real.
+Migrating takes 60 ms of CPU, and thousands of tests begin with an empty database. ``tests/database`` migrates for real.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -21,6 +23,8 @@ from jackfield.database.sqlite import SqliteDialect
 from jackfield.database.transaction import Mode, Transaction
 
 _REAL = Migrations.apply
+_FIRST_PAGE = 4096
+"""Bytes of a file that only was read: SQLite notes there that it has a WAL."""
 Then = Callable[[Transaction, list[str]], None]
 
 
@@ -35,13 +39,34 @@ class _Template:
             made.backup(self._pages)
 
     def copy_to(self, path: str) -> bool:
-        """Fill an empty file; False if it is not empty."""
-        with self._lock:
-            if os.path.getsize(path):
+        """Fill a database without tables, as no other process does meanwhile; False if it has any, or cannot be written now."""
+        if os.path.getsize(path) > _FIRST_PAGE:
+            return False
+        with self._lock, _alone(os.path.dirname(os.path.abspath(path))), closing(_connected(path)) as new:
+            try:
+                new.execute("BEGIN IMMEDIATE")  # fails beside a process that migrates it for real
+                found = new.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+                new.execute("ROLLBACK")
+            except sqlite3.Error:
                 return False
-            with closing(sqlite3.connect(path)) as new:
+            if found is None:
                 self._pages.backup(new)
-        return True
+        return found is None
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=0, isolation_level=None)
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Let no other process copy to a database of a folder."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 @contextmanager

@@ -19,11 +19,13 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 from unittest import mock
 
@@ -243,7 +245,7 @@ def _status(code: object) -> int:
     return 1
 
 
-def _main(address: str) -> Request | None:
+def _main(address: str, patched: contextlib.ExitStack) -> Request | None:
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(f"\0{address}")
@@ -256,13 +258,25 @@ def _main(address: str) -> Request | None:
         from _pytest.assertion.rewrite import AssertionRewritingHook
 
         mock.patch.object(AssertionRewritingHook, "_warn_already_imported").start()
+        _copy_databases(patched)
         gc.collect()
         gc.freeze()
         return Server(listener).serve()
 
 
+def _copy_databases(patched: contextlib.ExitStack) -> None:
+    """Let the new databases of forks be copies of one, as those of tests are."""
+    sys.path.insert(0, os.path.dirname(__file__))
+    from ready_database import databases_copied
+
+    del sys.path[0]
+    with tempfile.TemporaryDirectory() as folder:
+        patched.enter_context(databases_copied(Path(folder)))
+
+
 if __name__ == "__main__":
     atexit._clear()
-    found = _main(sys.argv[1])
-    if found is not None:
-        _become(found)
+    with contextlib.ExitStack() as patches:
+        found = _main(sys.argv[1], patches)
+        if found is not None:
+            _become(found)
