@@ -20,12 +20,14 @@ help: ## list the targets
 
 setup: $(STAMP) ## make .venv with all packages of the repository (editable) and the tools
 
+# uv needs no pip in the environment, and to install that takes as long as all packages; a Python without pip has one made by ensurepip.
 $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "jackfield needs CPython 3.11 or newer: install python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("jackfield needs CPython 3.11 or newer") if sys.version_info < (3, 11) else None'
 	@echo "setup: virtual environment in $(VENV)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check uv 2>/dev/null || \
+		{ $(BIN)/python -m ensurepip > /dev/null && $(BIN)/python -m pip install -qq --disable-pip-version-check uv; }
 	@echo "setup: packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' $(CONNECTORS:%=-e %)
 	@touch $@
