@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -18,6 +21,8 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, clean, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.errors import Unavailable
+from jackfield.management.authorizing import Authorizing
 from jackfield.surfaces.shared.connect import connecting, sweep
 from jackfield.surfaces.shared.cookies import csrf_token
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -112,6 +117,19 @@ class Attacked:
     def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None, base: str = BASE) -> Reply:
         """What the platform's server does with a proof."""
         return (client or self.platform).post(f"{base}/{begun['id']}:confirm", {"proof": proof, "user": user})
+
+    def pressed(self, begun: dict[str, Any], person: Person) -> Person:
+        """A browser of the same cookies and page that presses Begin, and does not follow where that leads."""
+        csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
+        cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+        reply = Client(self.stand.port).call("POST", urlsplit(begun["url"]).path, urlencode({"csrf": csrf}).encode(), **kind)
+        given = {name: morsel.value for name, morsel in SimpleCookie(reply.headers.get("set-cookie", "")).items()}
+        return Person(self.stand.port, {**person.cookies, **given}, reply)
+
+    def stored(self) -> list[str]:
+        """Names of the connections that there are."""
+        return [str(row["name"]) for row in self.stand.host.runtime("acme-1").connections.list().items]
 
     def status(self, begun: dict[str, Any]) -> str:
         """State of a session."""
@@ -267,6 +285,42 @@ def test_an_answer_to_the_first_press_is_lost(site: Attacked) -> None:
     assert (again.page and again.page.status, "Another browser" in again.said) == (409, True)
     other_tab = Person(site.stand.port, dict(ada.cookies), page).press("Begin")
     assert other_tab.said == ada.go(f"/connect/session/{begun['id']}").said
+
+
+def test_a_press_is_repeated_while_the_provider_is_asked(site: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first press waits for the provider as the second one comes: that one gets in, and the session still removes what it stored."""
+    begun, asked, go, begin = site.begin(), threading.Event(), threading.Event(), Authorizing.begin
+
+    def slow(*given: Any, **named: Any) -> dict[str, Any]:
+        first = not asked.is_set()
+        asked.set()
+        assert not first or go.wait(30)
+        return begin(*given, **named)
+
+    monkeypatch.setattr(Authorizing, "begin", slow)
+    ada = Person(site.stand.port).go(begun["url"])
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(site.pressed, begun, ada)
+        assert asked.wait(30)
+        ada = site.pressed(begun, ada)
+        go.set()
+    assert "changed meanwhile" in lost.result().said
+    assert "Continue to 127.0.0.1" in ada.go(f"/connect/session/{begun['id']}").said
+    assert site.stored() == ["main"]
+    ada.press("Cancel")
+    assert (site.status(begun), site.stored()) == ("failed", [])
+
+
+def test_a_provider_cannot_be_asked_at_first(site: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left of the attempt, so that the person can correct the values and go on."""
+    begun, down = site.begin(), Unavailable("the provider is down")
+    with monkeypatch.context() as patched:
+        patched.setattr(Authorizing, "begin", Mock(side_effect=down))
+        ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    assert "The provider is down" in ada.said
+    assert site.stored() == []
+    assert "Continue to 127.0.0.1" in ada.press("Continue").said
+    assert site.stored() == ["main"]
 
 
 def test_two_tabs_of_one_browser(site: Attacked) -> None:

@@ -295,15 +295,15 @@ class Connecting:
 
         :raises JackfieldError: if the provider cannot be asked.
         """
-        kind, acting = self.kind(found), self._connections.acting_as(_actor(found))
-        created = found.task == "add"
-        if created:
-            acting.add(found.connection, kind.full_name, found.values, test=False, provenance=_REMOTE)
-        begun = acting.authorizing().begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
-        return self._table.change(
-            found, task="authorize", created=found.created or created, authorization=begun["id"], start=begun["link"], host=begun["url"],
-            status="testing",
-        )  # fmt: skip
+        found = self._added(found) if found.task == "add" else found
+        try:
+            begun = self._authorizing(found).begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
+        except JackfieldError:
+            if found.created and not found.authorization:  # the values may be wrong
+                self._table.change(found, task="add", created=False, status="opened")
+                self._discard(found)
+            raise
+        return self._table.change(found, authorization=begun["id"], start=begun["link"], host=begun["url"], status="testing")
 
     def reopened(self, found: ConnectSession, *, choose: bool = False) -> ConnectSession:
         """Go back to the values, or to the choice of a system."""
@@ -355,6 +355,15 @@ class Connecting:
             return self._connections.external_id(found.connection)
         except JackfieldError:
             return None
+
+    def _added(self, found: ConnectSession) -> ConnectSession:
+        """Store a connection without any approval; it and the session's note of it are one commit, so that the session can remove it."""
+        noted: list[ConnectSession] = []
+        acting = self._connections.acting_as(
+            _actor(found), lambda transaction: noted.append(self._table.changed_in(transaction, found, task="authorize", created=True))
+        )
+        acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=_REMOTE)
+        return noted[-1]
 
     def _is_ready(self, found: ConnectSession) -> bool:
         if found.is_over or not found.task:
