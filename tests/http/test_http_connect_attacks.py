@@ -383,12 +383,16 @@ def test_a_session_expires(site: Attacked, seconds: float) -> None:
 
 
 def test_a_session_ends_by_itself(site: Attacked) -> None:
-    """Nobody comes back: the server ends the session, tells of it once, and removes the connection that waited for the approval."""
+    """Nobody comes back: the server ends the session, tells of it once, and removes the connection that waited for the approval, also if
+    somebody has looked at the session meanwhile."""
     begun = site.begin()
     site.at_provider(begun)
     connections = site.stand.host.runtime("acme-1").connections
     assert [row["name"] for row in connections.list().items] == ["main"]
     site.clock.advance(1801)
+    assert site.status(begun) == "expired"
+    assert {item["status"] for item in site.platform.get(BASE).json["items"] if item["id"] == begun["id"]} == {"expired"}
+    site.begin(connection="another")
     sweep(site.stand.host)
     sweep(site.stand.host)
     assert connections.list().items == ()

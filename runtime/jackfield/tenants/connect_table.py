@@ -42,10 +42,10 @@ _CHANGE = """
 UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace = :workspace AND id = :id AND sealed = :before
 """
 _OPEN = "status NOT IN ('granted', 'failed', 'expired')"
-_COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN}"
+_COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now"
 _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
 _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
-_PURGE = "DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before"
+_PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
     "values", "trial", "authorization", "start", "host", "created", "proof",
@@ -104,16 +104,15 @@ class ConnectTable(SealedTable):
         made = ConnectSession(identifier, digest(link), "pending", now + wanted.lasts, wanted, created_at=now, key=new_secret(), **about)
         row = {"digest": made.digest, "until": made.expires_at, **self._values(made)}
         with self._database.write() as transaction:
-            self._expire(transaction, now)
             transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
-            if int(transaction.execute(_COUNT, {"workspace": self._workspace})[0].n) >= _MOST:
+            if int(transaction.execute(_COUNT, {"workspace": self._workspace, "now": now})[0].n) >= _MOST:
                 raise SessionMoved("too many connect sessions of this workspace are open", hint="Delete some, or wait until they expire.")
             transaction.change(_INSERT, row)
             also(transaction, made)
         return identifier, link
 
     def find(self, identifier: str) -> ConnectSession:
-        """Return a session; one whose time is over is ``expired``.
+        """Return a session; one whose time is over is ``expired``, also before ``expire`` has noticed it.
 
         :raises UnknownSession: if there is none.
         """
@@ -121,12 +120,7 @@ class ConnectTable(SealedTable):
             row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise unknown()
-        found = self._read(row)
-        if found.is_over or found.expires_at > self._clock.time():
-            return found
-        with self._database.write() as transaction:
-            self._expire(transaction, self._clock.time())
-        return replace(found, status="expired")
+        return self._read(row)
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[ConnectSession], str | None]:
         """List sessions, those that last longest first, and the cursor of the next page.
@@ -134,18 +128,21 @@ class ConnectTable(SealedTable):
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
         place = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or f"{_NEVER}~", "until", "id")}
-        with self._database.write() as transaction:
-            self._expire(transaction, self._clock.time())
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, place)
         more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
         return [self._read(row) for row in rows[:limit]], more
 
     def expire(self) -> list[ConnectSession]:
-        """End the sessions whose time is over, up to 100 of them; return them as they are then."""
-        now = self._clock.time()
+        """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""
+        ended = []
         with self._database.write() as transaction:
-            return self._expire(transaction, now)
+            for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
+                late = replace(self._read(row), values={}, proof="")
+                if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
+                    self._tell(transaction, late)
+                    ended.append(late)
+        return ended
 
     def change(self, before: ConnectSession, also: Callable[[Transaction], None] | None = None, /, **members: Any) -> ConnectSession:
         """Store changed members of a session, and the event of its end.
@@ -165,23 +162,13 @@ class ConnectTable(SealedTable):
         """
         place = {"workspace": self._workspace, "id": before.id}
         row = transaction.find(_FIND, place)
-        now = self._read(row) if row is not None else None
-        if row is None or now is None or (now.revision, now.status) != (before.revision, before.status):
+        if row is None or (self._read(row).revision, row.status) != (before.revision, before.status):
             raise _moved()
         after = replace(before, revision=before.revision + 1, **members)
         if not transaction.change(_CHANGE, {**self._values(after), "before": row.sealed}):
             raise _moved()
         self._tell(transaction, after)
         return after
-
-    def _expire(self, transaction: Transaction, now: float) -> list[ConnectSession]:
-        ended = []
-        for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": now}):
-            late = replace(self._read(row), status="expired", values={}, proof="", reason="nobody finished it in time")
-            if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
-                self._tell(transaction, late)
-                ended.append(late)
-        return ended
 
     def _tell(self, transaction: Transaction, found: ConnectSession) -> None:
         if found.is_over:
@@ -203,7 +190,9 @@ class ConnectTable(SealedTable):
         given: dict[str, Any] = members.pop("wanted")
         given.update({name: tuple(given[name]) for name in _LISTS})
         wanted = Wanted(**given)
-        return ConnectSession(row.id, row.digest, row.status, row.expires_at, wanted, **members)
+        found = ConnectSession(row.id, row.digest, row.status, row.expires_at, wanted, **members)
+        late = not found.is_over and found.expires_at <= self._clock.time()
+        return replace(found, status="expired", reason="nobody finished it in time") if late else found
 
 
 def _moved() -> SessionMoved:

@@ -142,8 +142,9 @@ class Connecting:
 
     def sweep(self) -> None:
         """End the sessions whose time is over, and remove the connections that were stored for approvals which nobody has given."""
-        for ended in self._table.expire():
-            self._discard(ended)
+        while some := self._table.expire():
+            for ended in some:
+                self._discard(ended)
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made.
