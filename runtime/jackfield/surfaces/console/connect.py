@@ -75,13 +75,16 @@ class _ConnectPages:
     def linked(self, request: Request) -> Response:
         """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
         sessions, found = session_of(self._server, link=request.path_params["link"])
-        secret = self._jar.connecting(request, found.id) or new_secret()
+        given = self._jar.connecting(request, found.id)
+        secret = given or new_secret()
         view = self._view(request, sessions, found, secret)
-        if found.browser or found.is_over:
+        again = same(found.opener, secret)  # the answer to the press on Begin has not arrived
+        if (found.browser and not again) or found.is_over:
             return _to(found) if same(found.browser, secret) else view.refusal("other_browser" if found.browser else "gone", 403)
-        if found.wanted.verify == "browser" and not _came_from(request, found.wanted.pages):
+        if found.wanted.verify == "browser" and not (again or _came_from(request, found.wanted.pages)):
             return view.refusal("elsewhere", 403)
-        return self._jar.note_connecting(view.begin(found, f"{PAGE}/{request.path_params['link']}"), found, secret)
+        page = view.begin(found, f"{PAGE}/{request.path_params['link']}")
+        return page if given else self._jar.note_connecting(page, found, secret)
 
     def begun(self, request: Request) -> Response:
         """``POST /connect/{link}``: bind the session to this browser, by a secret that nobody can have planted."""
@@ -96,8 +99,8 @@ class _ConnectPages:
             return view.refusal("gone", 403)
         try:
             opened = sessions.open(found, opener, secret)
-        except SessionMoved:
-            return view.refusal("other_browser", 409)
+        except SessionMoved:  # perhaps by another press of the same browser, at the same moment
+            return self.linked(request) if same(sessions.find(found.id).opener, opener) else view.refusal("other_browser", 409)
         try:
             response = _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
