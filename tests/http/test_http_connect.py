@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
@@ -18,6 +19,7 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access import Actor, Audit
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.surfaces.console.theme import ENOUGH, accents, backgrounds, contrast, source_of
+from jackfield.tenants.connect_table import session_place
 from replies import Reply
 
 BACK = "https://shop.example/settings/connections"
@@ -145,6 +147,19 @@ def test_the_person_chooses_a_system(shop: Shop) -> None:
     ada.press("Echo: Token").press("Test", token="x").press("Connect")
     assert ada.clicks <= 6
     assert shop.confirm(begun, proof_of(ada.onward())).json["connection"] == "echo"
+
+
+def test_a_version_without_a_member_reads_a_session(shop: Shop) -> None:
+    """During a rolling upgrade, a process of the version before refuses a session with a member that it does not know: what is empty is
+    not stored."""
+    begun = shop.begin()
+    shop.person(begun).press("Begin")
+    storage = shop.stand.host.storage
+    with storage.database.read() as transaction:
+        row = transaction.execute("SELECT * FROM connect_sessions WHERE id = :id", {"id": begun["id"]})[0]
+    place = session_place(row.id, row.digest, row.status, row.expires_at)
+    members = json.loads(storage.vault.open("acme-1", place, row.sealed))
+    assert ("browser" in members, "opener" in members) == (True, False)
 
 
 @pytest.mark.parametrize(("verify", "refused"), [("link", False), ("browser", True)])

@@ -138,7 +138,7 @@ class ConnectTable(SealedTable):
         ended = []
         with self._database.write() as transaction:
             for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
-                late = replace(self._read(row), values={}, proof="")
+                late = replace(self._read(row), values={}, proof="", opener="")
                 if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
                     self._tell(transaction, late)
                     ended.append(late)
@@ -177,7 +177,8 @@ class ConnectTable(SealedTable):
 
     def _values(self, found: ConnectSession) -> dict[str, Any]:
         wanted = {name: getattr(found.wanted, name) for name in _WANTED}
-        text = json.dumps({**{name: getattr(found, name) for name in _SEALED}, "wanted": wanted}, separators=(",", ":"))
+        members = {name: value for name in _SEALED if (value := getattr(found, name))}  # a version without a member reads rows without it
+        text = json.dumps({**members, "wanted": wanted}, separators=(",", ":"))
         sealed = self._vault().seal(self._workspace, session_place(found.id, found.digest, found.status, found.expires_at), text.encode())
         return {"workspace": self._workspace, "id": found.id, "status": found.status, "sealed": sealed}
 

@@ -399,7 +399,7 @@ class Connecting:
                 self._connections.acting_as(_actor(found)).test(found.connection, timeout_seconds=_SECONDS)
 
     def _fail(self, found: ConnectSession, reason: str) -> None:
-        self._table.change(found, status="failed", reason=reason, values={}, proof="")
+        self._table.change(found, status="failed", reason=reason, values={}, proof="", opener="")
         self._discard(found)
 
     def _discard(self, found: ConnectSession) -> None:
