@@ -13,7 +13,7 @@ from dataclasses import replace
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -185,6 +185,29 @@ def test_no_host_decides_a_link(tmp_path: Path, host: str, *, behind_proxy: bool
         assert platform.get(sessions).json["items"] == []
         if not behind_proxy:
             assert platform.post(sessions, {"verify": "link"}, Host="localhost:1").json["url"].startswith("http://localhost:1/connect/")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_person_connects_below_a_prefix(tmp_path: Path, *, named: bool) -> None:
+    """The page of a connect session, its form and its cookie are below the prefix, whether the operator or the proxy names that."""
+    settings = replace(SETTINGS, behind_proxy=True, root_path="" if named else PREFIX, public_url=f"https://corp.example{PREFIX}")
+    with standing(tmp_path, settings) as stand:
+        storage, head = stand.host.storage, {"X-Forwarded-Prefix": PREFIX} if named else {}
+        made = PlatformTokens(storage.database, storage.vault, stand.host.clock, Actor("cli", "ada")).create("acme-*", "The Shop")
+        platform = Client(stand.port, made.text)
+        assert platform.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+        begun = platform.post("/v1/workspaces/acme-1/connect-sessions", {"verify": "link", "types": ["echo/token"]}).json
+        page = Client(stand.port).get(urlsplit(begun["url"]).path.removeprefix(PREFIX), **head)
+        cookie, csrf = page.headers["set-cookie"], page.body.decode().split('name="csrf" value="')[1].split('"')[0]
+        assert (cookie.startswith("__Secure-"), f"; Path={PREFIX};" in cookie) == (True, True)
+        link = re.findall(r'action="([^"]*)"', page.body.decode())[0]
+        assert f"https://corp.example{link}" == begun["url"]
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie.partition(";")[0], **head}
+        pressed = Client(stand.port).call("POST", link.removeprefix(PREFIX), urlencode({"csrf": csrf}).encode(), **form)
+        assert (pressed.status, pressed.headers["location"]) == (303, f"{PREFIX}/connect/session/{begun['id']}")
+        form["Cookie"] = pressed.headers["set-cookie"].partition(";")[0]
+        shown = Client(stand.port).get(f"/connect/session/{begun['id']}", **form).body.decode()
+        assert {address.startswith(f"{PREFIX}/") for address in re.findall(r'(?:href|action)="([^"]*)"', shown)} == {True}
 
 
 def test_the_public_url_decides_links(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -58,7 +60,7 @@ class _ConnectPages:
                 except ValueError:
                     raise Problem(400, "the form cannot be read") from None
             await self._server.indexed()
-            return await self._server.slowly(lambda: self._answered(request, endpoint))
+            return await self._server.slowly(partial(copy_context().run, self._answered, request, endpoint))  # the prefix of addresses
 
         return serve
 
