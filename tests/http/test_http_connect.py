@@ -393,7 +393,7 @@ def test_a_cookie_that_somebody_has_planted_is_none(shop: Shop, value: str) -> N
     name = f"jackfield_connect_{begun['id']}_{SETTINGS.port}"
     page = Client(shop.stand.port).call("GET", urlsplit(begun["url"]).path, Cookie=f"{name}={value}")
     assert (page.status, "x-injected" in page.headers, "evil" in page.headers["set-cookie"]) == (200, False, False)
-    assert re.match(rf"{name}=[A-Za-z0-9_-]{{43}}; Path=/; HttpOnly; ", page.headers["set-cookie"])
+    assert re.match(rf"{name}=[A-Za-z0-9_-]{{43}}; Path=/; HttpOnly; Max-Age=1800; ", page.headers["set-cookie"])
 
 
 @pytest.mark.parametrize(("proof", "user", "path"), [(None, "", "/user"), (None, " ", "/user"), ("", "ada", "/proof"), ("", "", "/proof")])
