@@ -315,7 +315,7 @@ def test_a_press_is_repeated_while_the_provider_is_asked(site: Attacked, monkeyp
         assert asked.wait(30)
         ada = site.pressed(begun, ada)
         go.set()
-    assert "changed meanwhile" in lost.result().said
+    assert "set-cookie" not in lost.result().page.headers, "it arrives last, and would replace the one that counts"  # type: ignore[union-attr]
     assert "Continue to 127.0.0.1" in ada.go(f"/connect/session/{begun['id']}").said
     assert site.stored() == ["main"]
     ada.press("Cancel")

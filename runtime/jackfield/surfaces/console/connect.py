@@ -106,7 +106,10 @@ class _ConnectPages:
         try:
             response = _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
-            response = view.shown(sessions, sessions.find(found.id), error=error)
+            now = sessions.find(found.id)
+            if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
+                return RedirectResponse(f"{PAGE}/{request.path_params['link']}", 303, {"Cache-Control": "no-store"})
+            response = view.shown(sessions, now, error=error)
         return self._jar.note_connecting(response, found, secret)
 
     def shown(self, request: Request) -> Response:
