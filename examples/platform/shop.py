@@ -2,7 +2,7 @@
 
 import base64, hashlib, hmac, html, json, os, secrets, subprocess, sys, time, urllib.error, urllib.request  # noqa: E401
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -62,7 +62,9 @@ def acted(customer, form):
     if "connect" in form:  # the browser goes to jackfield's page, and comes back to /connected with a proof
         about = {key: value for key, value in SYSTEMS[form["connect"]].items() if key != "title"}
         asked = {"user": customer["name"], "connection": form["connect"], "returnTo": f"{SHOP}/connected", **about}
-        return call("POST", f"{workspace}/connect-sessions", asked).get("url") or "/"
+        made = call("POST", f"{workspace}/connect-sessions", asked)
+        customer["note"] = made.get("detail", "")
+        return made.get("url") or "/"
     if "send" in form:
         inputs = {"to": form["to"], "sender": form["sender"], "subject": "Hello", "text": "Sent over your own account."}
         if customer.get("watches"):  # what is sent with this set is watched
@@ -107,7 +109,7 @@ async def home(request):
 async def connected(request):  # who is signed in in this browser decides, not the address
     customer, given = CUSTOMERS.get(request.cookies.get("shop", "")), request.query_params
     if customer is not None and "proof" in given:
-        address = f"/v1/workspaces/{customer['workspace']}/connect-sessions/{given['session']}:confirm"
+        address = f"/v1/workspaces/{customer['workspace']}/connect-sessions/{quote(given.get('session', ''), safe='')}:confirm"
         await run_in_threadpool(call, "POST", address, {"proof": given["proof"], "user": customer["name"]})
     return RedirectResponse("/", 303)
 

@@ -21,6 +21,7 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.http.server_process import check_settings
 from jackfield.surfaces.shared.origins import checked_public_url
 from shell import Shell
 
@@ -208,6 +209,13 @@ def test_a_person_connects_below_a_prefix(tmp_path: Path, *, named: bool) -> Non
         form["Cookie"] = pressed.headers["set-cookie"].partition(";")[0]
         shown = Client(stand.port).get(f"/connect/session/{begun['id']}", **form).body.decode()
         assert {address.startswith(f"{PREFIX}/") for address in re.findall(r'(?:href|action)="([^"]*)"', shown)} == {True}
+
+
+def test_a_public_url_has_the_path_of_the_server() -> None:
+    """Links without the prefix would lead to another server of the host."""
+    with pytest.raises(InvalidInvocation, match="does not end with --root-path '/jackfield'"):
+        check_settings(replace(SETTINGS, root_path=PREFIX, public_url="https://corp.example"))
+    check_settings(replace(SETTINGS, root_path=PREFIX, public_url=f"https://corp.example{PREFIX}"))
 
 
 def test_the_public_url_decides_links(tmp_path: Path) -> None:

@@ -51,14 +51,8 @@ class PlatformToken(TokenTimes):
 
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "kind": "platform",
-            "workspaces": self.workspaces,
-            "status": self.status(now),
-            **self.times_to_json(),
-        }
+        about = {"id": self.id, "name": self.name, "kind": "platform", "workspaces": self.workspaces, "status": self.status(now)}
+        return {**about, **self.times_to_json()}
 
 
 def manages(pattern: str, workspace: str) -> bool:

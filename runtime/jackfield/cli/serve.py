@@ -148,6 +148,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     bindings = _bindings(arguments, settings)
     require_connection_files(os.environ)
     check_queue(os.environ)
+    if not (settings.local or settings.public_url):
+        announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
     if arguments.migrate:

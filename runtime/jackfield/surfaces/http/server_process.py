@@ -101,6 +101,9 @@ def check_settings(settings: Settings) -> None:
     :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network unencrypted.
     """
     check_origins(settings.origins)
+    if settings.public_url and not settings.public_url.endswith(settings.root_path):
+        text = f"the public URL '{settings.public_url}' does not end with --root-path '{settings.root_path}'"
+        raise InvalidInvocation(text, hint="Name the address that browsers use, with that path.")
     _check_tls(settings)
     if not settings.local and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
