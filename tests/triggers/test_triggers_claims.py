@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,8 +14,8 @@ from unittest import mock
 from forking import alone, fork
 from jackfield.connector import Hook
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import Instance
-from jackfield.triggers.due import HELD, DueSubscriptions
+from jackfield.journal.instance import CLAIM, Instance
+from jackfield.triggers.due import DueSubscriptions
 from trigger_stage import TriggerStage, trigger_stage
 
 _LONG = 600.0
@@ -23,11 +25,12 @@ def _renew(stage: TriggerStage) -> None:
     Instance.of(stage.pools[0].storage.database).renew()
 
 
-def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage) -> None:
-    """The claim outlasts it, whatever the clock says, since the process renews it with its lease; other processes leave it alone."""
+@contextmanager
+def _enabling(stage: TriggerStage, runs: list[str]) -> Iterator[None]:
+    """The first server is in an ``enable`` that does not end before this is left."""
     from jackfield_echo.watching import posted
 
-    begun, ends, runs = threading.Event(), threading.Event(), list[str]()
+    begun, ends = threading.Event(), threading.Event()
 
     def enable(hook: Hook, _client: object) -> dict[str, Any]:
         runs.append(hook.url)
@@ -36,19 +39,36 @@ def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage)
         return {"registration": "r-1"}
 
     with mock.patch.object(posted, "enabled", enable):
-        made = stage.add("posted")
         working = threading.Thread(target=stage.look)
         working.start()
         try:
             assert begun.wait(120.0)
-            for _ in range(int(_LONG / HELD)):
-                stage.move(HELD * 0.9)
-                _renew(stage)
-                stage.look(1)
+            yield
         finally:
             ends.set()
             working.join()
+
+
+def test_an_enable_that_takes_minutes_is_run_by_one_process(stage: TriggerStage) -> None:
+    """The claim outlasts it, whatever the clock says, since the process renews it with its lease; other processes leave it alone."""
+    made, runs = stage.add("posted"), list[str]()
+    with _enabling(stage, runs):
+        for _ in range(int(_LONG / CLAIM)):
+            stage.move(CLAIM * 0.9)
+            _renew(stage)
+            stage.look(1)
+    stage.look(1)
+    assert (runs, stage.all().show("one")["status"]) == ([made["url"]], "active")
+
+
+def test_an_enable_outlasts_the_end_of_its_process(stage: TriggerStage) -> None:
+    """A process that is told to stop renews nothing more; what its threads still do has as long as a provider may take, twice."""
+    made, runs = stage.add("posted"), list[str]()
+    with _enabling(stage, runs):
+        Instance.of(stage.pools[0].storage.database).close()
+        stage.move(CLAIM * 5)
         stage.look(1)
+    stage.look(1)
     assert (runs, stage.all().show("one")["status"]) == ([made["url"]], "active")
 
 
@@ -61,11 +81,11 @@ def test_a_claim_whose_work_has_ended_without_a_word_is_not_renewed(stage: Trigg
     with mock.patch.object(DueSubscriptions, "done", away), mock.patch.object(DueSubscriptions, "failed", away):
         stage.look()
     REGISTERED.clear()
-    stage.move(HELD * 0.6)
+    stage.move(CLAIM * 0.6)
     _renew(stage)
     stage.look(1)
     assert REGISTERED == {}
-    stage.move(HELD * 0.6)
+    stage.move(CLAIM * 0.6)
     stage.look(1)
     assert (list(REGISTERED), stage.all().show("one")["status"]) == ([made["url"]], "active")
 
@@ -88,7 +108,7 @@ def _killed(folder: str, database_url: str) -> list[object]:
 
         stage.add("posted")
         ended = fork(work).dies()
-        stage.move(HELD - 1)
+        stage.move(CLAIM - 1)
         stage.look(1)
         early = [ended, list(REGISTERED), stage.all().show("one")["status"]]
         stage.move(2)

@@ -24,6 +24,8 @@ from jackfield.journal import statements as sql
 
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
+CLAIM, _PARTING = 5 * RENEWED, 60.0
+"""Seconds for which claims hold that renewals prolong, and from when this process ends, while threads of it still work."""
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
@@ -46,7 +48,7 @@ class Instance:
         self.slots = 0
         """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
-        self._prolonging: set[Callable[[], Callable[[Transaction], Any]]] = set()
+        self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self.look: Callable[[], object] | None = None
         """Looks for entries of lost instances, once there is a journal."""
         self._registered = False
@@ -77,8 +79,8 @@ class Instance:
         self._start()
 
     @contextmanager
-    def prolonging(self, prolong: Callable[[], Callable[[Transaction], Any]]) -> Iterator[None]:
-        """After each renewal until left, record the unit that ``prolong`` returns: it prolongs a claim on which this process works."""
+    def prolonging(self, prolong: Callable[[float], Callable[[Transaction], Any]]) -> Iterator[None]:
+        """With each renewal until left, record the unit that ``prolong`` returns: a claim holds for the seconds that it is given."""
         self._prolonging.add(prolong)
         self._start()
         try:
@@ -127,8 +129,7 @@ class Instance:
         self._renewed_at, self._registered = now, True
         try:
             with within(RENEWED):
-                if units := [prolong() for prolong in tuple(self._prolonging)]:
-                    self._database.record(lambda transaction: [unit(transaction) for unit in units], ahead=True)
+                self._prolong(CLAIM)
                 self.record_owed()
                 if self.look is not None:
                     self.look()
@@ -144,6 +145,12 @@ class Instance:
         if self._registered:
             with within(RENEWED):  # a locked database must not hold up the exit for long
                 self._database.defer(self._leaving)
+        with within(RENEWED):
+            self._prolong(_PARTING)
+
+    def _prolong(self, seconds: float) -> None:
+        if units := [prolong(seconds) for prolong in tuple(self._prolonging)]:
+            self._database.record(lambda transaction: [unit(transaction) for unit in units], ahead=True)
 
     def _leaving(self, transaction: Transaction) -> None:
         transaction.change(sql.UNCLAIM_ALL, {"owner": self.id})

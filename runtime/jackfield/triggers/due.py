@@ -14,12 +14,10 @@ from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
-from jackfield.journal.instance import RENEWED, Instance
+from jackfield.journal.instance import CLAIM, Instance
 from jackfield.triggers.arrivals import Also, Arrival, Receipt, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
-HELD = 5 * RENEWED
-"""Seconds for which a claim holds. While its holder works, each renewal of the process's lease prolongs it."""
 LARGEST_MARK = 64 * 1024
 """Bytes of a checkpoint."""
 FAILING = 3
@@ -82,14 +80,14 @@ class DueSubscriptions:
 
     def claim(self, limit: int) -> list[Subscription]:
         """Claim up to ``limit`` subscriptions that are due, the longest overdue first."""
-        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), HELD, limit)
+        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), CLAIM, limit)
         return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in rows]
 
     def working(self, found: Subscription) -> AbstractContextManager[None]:
         """Hold the claim until left, for as long as this process lives."""
 
-        def prolong() -> Callable[[Transaction], int]:
-            values = {**_own(found), "until": self.time.now() + HELD}
+        def prolong(seconds: float) -> Callable[[Transaction], int]:
+            values = {**_own(found), "until": self.time.now() + seconds}
             return lambda transaction: transaction.change(_PROLONGED, values)
 
         return Instance.of(self._database).prolonging(prolong)
