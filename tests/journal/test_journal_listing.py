@@ -47,7 +47,7 @@ def journal(database_url: str) -> Iterator[Journal]:
         assert found is not None
         for number in range(ROWS):
             fifth = number % 5 == 0
-            context = {"correlationId": f"c-{number}", "labels": {"team": "red" if fifth else "blue"}}
+            context = {"correlationId": f"z-{number}", "labels": {"team": "red" if fifth else "blue"}}
             draft = made(
                 MADE + number - number % 11 // 10, caller="clerk" if fifth else "robot", context=context,
                 idempotency_key=f"Key-{number}" if fifth else None, connection=f"room-{number % 3}",
@@ -80,7 +80,7 @@ def test_h_filters_find_the_same_entries_on_pages_of_any_size(journal: Journal) 
         ({"connection": "room-1", "connector": "echo"}, lambda entry: entry.connection == "room-1"),
         ({"label": "team=red"}, lambda entry: entry.caller == "clerk"),
         ({"label": "team", "status": "succeeded"}, lambda entry: entry.status == "succeeded"),
-        ({"correlationId": "c-7"}, lambda entry: entry.context["correlationId"] == "c-7"),
+        ({"correlationId": "z-7"}, lambda entry: entry.context["correlationId"] == "z-7"),
         ({"idempotencyKey": "Key-5"}, lambda entry: entry.idempotency_key == "Key-5"),
         ({"q": "CLERK"}, lambda entry: entry.caller == "clerk"),
         ({"q": "ey-1", "status": "running"}, lambda entry: entry.idempotency_key == "Key-10"),
@@ -120,7 +120,7 @@ def test_a_text_is_found_everywhere_in_the_newest_entries(journal: Journal, monk
     assert listed(journal, 50, q="ey-0") == [[]]
     assert listed(journal, 50, q="Key-0") == listed(journal, 50, idempotencyKey="Key-0")
     assert listed(journal, 50, q=every[-1].id[:30]) == [[every[-1].id]]
-    assert listed(journal, 50, q="c-2") == [[entry.id for entry in every if entry.context["correlationId"].startswith("c-2")]]
+    assert listed(journal, 50, q="z-2") == [[entry.id for entry in every if entry.context["correlationId"].startswith("z-2")]]
     assert listed(journal, 50, q="request-3") == [[entry.id for entry in every if entry.request_id == "request-3"]]
     robots = {entry.id for entry in every if entry.caller == "robot" and entry.status == "succeeded"}
     assert robots <= set(listed(journal, 50, q="ROBO")[0])
@@ -134,7 +134,7 @@ def test_entries_of_older_versions_are_found_by_their_labels(journal: Journal, m
         transaction.change("UPDATE schema_migrations SET applied_at = :now", {"now": MADE + 100})
     monkeypatch.setattr(pages, "SCANNED", 4)
     assert list(chain.from_iterable(listed(journal, 50, label="team=red"))) == reds
-    assert list(chain.from_iterable(listed(journal, 50, correlationId="c-7"))) != []
+    assert list(chain.from_iterable(listed(journal, 50, correlationId="z-7"))) != []
 
 
 _PLANNED: tuple[dict[str, Any], ...] = (
