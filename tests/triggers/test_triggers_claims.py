@@ -72,6 +72,16 @@ def test_an_enable_outlasts_the_end_of_its_process(stage: TriggerStage) -> None:
     assert (runs, stage.all().show("one")["status"]) == ([made["url"]], "active")
 
 
+def test_a_process_ends_without_the_database(stage: TriggerStage) -> None:
+    """What cannot be prolonged then does not keep it from ending."""
+    stage.add("posted")
+    database = stage.pools[0].storage.database
+    away = mock.Mock(side_effect=Unavailable("the database is away"))
+    with _enabling(stage, []), mock.patch.object(database, "record", away):
+        Instance.of(database).close()
+    assert away.called
+
+
 def test_a_claim_whose_work_has_ended_without_a_word_is_not_renewed(stage: TriggerStage) -> None:
     """The process lives, and could not store what became of it: another one does the work when the claim has run out."""
     from jackfield_echo.watching import REGISTERED

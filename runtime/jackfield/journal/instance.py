@@ -145,7 +145,7 @@ class Instance:
         if self._registered:
             with within(RENEWED):  # a locked database must not hold up the exit for long
                 self._database.defer(self._leaving)
-        with within(RENEWED):
+        with within(RENEWED), suppress(*_SHORTAGES):  # a database that is down must not fail the exit
             self._prolong(_PARTING)
 
     def _prolong(self, seconds: float) -> None:
