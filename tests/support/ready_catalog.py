@@ -104,12 +104,15 @@ def _kept_schemas() -> Any:
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
-    return iter(_known_distributions(os.stat(folder).st_mtime_ns)) if folder == _ENVIRONMENT else _DISTRIBUTIONS(folder)
+    try:
+        return iter(_known_distributions(folder, os.stat(folder).st_mtime_ns)) if folder in _PATH else _DISTRIBUTIONS(folder)
+    except OSError:  # an archive of the standard library that is not there
+        return iter(())
 
 
 @cache
-def _known_distributions(_changed: int) -> tuple[tuple[str, str], ...]:
-    return tuple((name, path) for name, path in _DISTRIBUTIONS(_ENVIRONMENT) if _known_points(path, name))
+def _known_distributions(folder: str, _changed: int) -> tuple[tuple[str, str], ...]:
+    return tuple((name, path) for name, path in _DISTRIBUTIONS(folder) if folder != _ENVIRONMENT or _known_points(path, name))
 
 
 def _points(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
