@@ -15,7 +15,7 @@ from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 
 _TOKEN = re.compile(
-    r'"""(?:[^"\\]|\\"""|\\(?!""")|"(?!""))*+(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r])*+"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
+    r'"""(?:[^"\\]++|\\"""|\\(?!""")|"(?!""))*(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r]++)*"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
 )
 """Strings, comments, names, directives and brackets of a document; all else does not matter here. A string without an end takes what
 is left, or what is left of its line: else each of its quotes would be looked for an end anew."""

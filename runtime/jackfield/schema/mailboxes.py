@@ -23,13 +23,13 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and all that is neither ASCII nor blank
 _INNER = r"[^\x00-,./:-@\[-\x60\x7b-\xa0\s]"  # _LETTER and the hyphen
 _FOREIGN_ATOM = r'[^\x00-\x20"(),.:;<>@\[\\\]\x7f-\xa0\s]+'  # an atom's characters, and letters of any script
-_QUICK = r"[\w+-]++(?:\.[\w+-]++)*+@(?:[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+\.)+[A-Za-z]{2,}+"
+_QUICK = r"[\w+-]++(?:\.[\w+-]++)*@(?:[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*\.)+[A-Za-z]{2,}+"
 _QUICK_MAILBOX = rf"(?:(?=[^,;<>]{{5,64}}(?:[,;]|\Z)){_QUICK}|[\w .]*+<(?=[^>]{{5,64}}>){_QUICK}>)"
 PLAIN = re.compile(rf"(?=.{{5,64}}\Z){_QUICK}", re.ASCII)
 """Fast path: most common addresses match. Without a match the address needs the full check."""
 PLAIN_MAILBOX = re.compile(_QUICK_MAILBOX, re.ASCII)
 """A ``PLAIN`` address, with or without a display name of words."""
-PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*+", re.ASCII)
+PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*", re.ASCII)
 """One or more addresses that match ``PLAIN_MAILBOX``."""
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
@@ -41,8 +41,8 @@ _DROPPED = re.compile(
 )
 """Invisible characters that IDNA (UTS 46) drops. Domains that differ only in them are equal, and readers see no difference."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|\([^()]*+\)|[<(])*+', re.DOTALL)
-_UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*+")
+_RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*"|<[^<>]*+>|\([^()]*+\)|[<(])*', re.DOTALL)
+_UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*")
 
 _NOT = "is not an email address"
 

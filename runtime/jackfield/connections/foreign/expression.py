@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 _EMBEDDED = re.compile(r"\$\{([^}]*+)(\}|\Z)")
-_SINGLE = re.compile(r"""("(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z))|'""", re.DOTALL)
+_SINGLE = re.compile(r"""("(?:[^"\\]++|\\(?:.|\Z))*(?:"|\Z))|'""", re.DOTALL)
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _WORD = re.compile(r"\s*(?!(?:true|false|null)\s*\Z)[A-Za-z_][A-Za-z0-9_]*\s*\Z")
 _READ_FAULT = re.compile(r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, line (?P<line>[0-9]+), column (?P<column>[0-9]+)", re.DOTALL)
