@@ -130,8 +130,7 @@ class ConnectTable(SealedTable):
         place = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or f"{_NEVER}~", "until", "id")}
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, place)
-        more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
-        return [self._read(row) for row in rows[:limit]], more
+        return [self._read(row) for row in rows[:limit]], cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""

@@ -284,7 +284,9 @@ def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -
         try:
             sock.settimeout(min(settings.connect_timeout, _left(limit)))
             sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-            return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+            context = settings.tls()
+            context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some builds set it, and a connection that is cut would seem to end
+            return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
         except (OSError, ValueError, MemoryError) as error:
             raise no_handshake(error) from error
 
