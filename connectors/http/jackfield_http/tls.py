@@ -23,6 +23,12 @@ class DefaultContext:
         self._loaded = ssl.create_default_context()
         return self._loaded
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_loaded":
+            super().__setattr__(name, value)
+        else:
+            setattr(self._loaded, name, value)
+
 
 def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
     """Make a context that verifies the server, from PEM texts.
