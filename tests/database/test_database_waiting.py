@@ -128,11 +128,17 @@ def test_writers_are_relieved_of_the_checkpoint(tmp_path: Path) -> None:
 
 def test_closing_does_not_wait_for_a_lock_as_long_as_calls_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that another process keeps locked does not hold up the exit: calls would wait for an hour here, closing ends while
-    it is still locked, and whoever deferred something hears what became of it."""
+    it is still locked, also when threads of the database's own wait for the lock already, and whoever deferred something hears what
+    became of it."""
     monkeypatch.setattr(batches, "_CLOSING", 0.2)
     file, lost = tmp_path / "a.db", Queue[Exception | None]()
-    database = open_database(f"sqlite:///{file}", wait=3600.0)
-    with locked(file):
-        database.defer(adding("a"), lambda _value, error: lost.put(error))
-        database.close()
-    assert isinstance(lost.get(timeout=60), Unavailable | None)
+    for waits_already in (False, True):
+        database = open_database(f"sqlite:///{file}", wait=3600.0)
+        with locked(file):
+            if waits_already:
+                database.submit(adding("b"), lambda _value, _error: None)()  # taken back: the thread that writes goes on waiting
+            database.defer(adding("a"), lambda _value, error: lost.put(error))
+            while waits_already and not database._process.batches._led:
+                threading.Event().wait(0.001)
+            database.close()
+        assert isinstance(lost.get(timeout=60), Unavailable | None)

@@ -74,6 +74,7 @@ class Unit:
 
     def fail(self, fault: Exception) -> None:
         """Set the error of an uncommitted batch, unless the unit has an error of its own."""
+        self.waits = False
         if self.error is None:
             self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
 
@@ -122,16 +123,12 @@ def complete(batch: list[Unit]) -> None:
     for item in batch:
         if item.gate is not None:
             item.completed = True
-            _open(item.gate)
+            if item.gate.locked():
+                item.gate.release()
         elif not item.completed:
             item.completed = True
             if item.done is not None:
                 _notify(item, item.done)
-
-
-def _open(gate: threading.Lock) -> None:
-    if gate.locked():
-        gate.release()
 
 
 def _notify(item: Unit, done: Done) -> None:
@@ -145,7 +142,7 @@ _TRIES = 3
 _BEHIND = 4
 """Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
 _MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
-_CLOSING = 5.0  # seconds for which closing waits for a lock
+_CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a thread of this module that waits for one looks around
 
 
 class Batches:
@@ -207,11 +204,10 @@ class Batches:
         item = Unit(unit, self._until(), done)
 
         def cancel() -> bool:
-            with self._mutex:
-                queued = item in self._submitted
-                if queued:
-                    self._submitted.remove(item)
-            return queued
+            with self._mutex, suppress(ValueError):
+                self._submitted.remove(item)
+                return True
+            return False
 
         with self._mutex:
             self._check_open()
@@ -244,8 +240,7 @@ class Batches:
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
         """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
         with self._mutex:
-            waits = item.waits
-            if waits:
+            if waits := item.waits:
                 item.unit, item.done, item.until = unit, done, time.monotonic() + self._longest
         return waits
 
@@ -271,10 +266,13 @@ class Batches:
             if self._closed:
                 return
             threading.Event().wait(_MOMENT)
-            self.flush()
+            with within(_CLOSING):
+                self.flush()
+            if self._deferred:  # the lock was not free: what is not late waits on
+                self._due.set()
 
     def close(self) -> None:
-        """Commit what is queued, then refuse new units. A locked database does not hold up the exit for long."""
+        """Commit what is queued, then refuse new units, and what is left. A locked database does not hold up the exit for long."""
         with within(_CLOSING):
             self.flush()
         self._due.set()
@@ -286,6 +284,10 @@ class Batches:
                 self._turn.release()
         if writer is not None and writer is not threading.current_thread():
             writer.join()
+        with self._mutex:
+            left, self._deferred = [*self._deferred], deque()
+        fail(left, late())
+        complete(left)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -360,7 +362,7 @@ class Batches:
                 if self._submitted or self._waiting:
                     with self._mutex:
                         until = min((item.until for item in self._submitted), default=self._until())
-                    with OnFailure(self._interrupted, batch), within(until - time.monotonic()):
+                    with OnFailure(self._interrupted, batch), within(min(until - time.monotonic(), _CLOSING)):
                         self._commit(batch, None)
             finally:
                 with self._mutex:
