@@ -49,6 +49,7 @@ MECHANISMS = {
     "os.fork": {"jackfield/queue/prefork.py", "jackfield_isolation/probe.py"},
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
+    "ssl.create_default_context": {"jackfield/wire/tls.py"},
     "uvicorn.Server": {"jackfield/surfaces", "jackfield_dapr/sidecar"},
 }
 """Modules and folders that call a function of a library; everybody else uses what they made of it."""

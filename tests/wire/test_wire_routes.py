@@ -16,6 +16,7 @@ import pytest
 
 from authority import Authority
 from jackfield.connector import Guard, InvalidConnection, Target, Wire, WireFault, WireSettings
+from jackfield.wire.tls import client_context
 from ports import free_port
 from raw_server import serving
 from tls_front import pump
@@ -36,7 +37,7 @@ class Keys:
 
     def client(self) -> ssl.SSLContext:
         """The client's side, which trusts the one."""
-        return ssl.create_default_context(cafile=self.trusted.bundle)
+        return client_context(cafile=str(self.trusted.bundle))
 
     def settings(self, **options: Any) -> WireSettings:
         """Settings of a wire that trusts it."""
@@ -171,6 +172,20 @@ CUT_TLS = [
     Case("a large body", (READ, OK + b"Content-Length: 300000\r\n\r\n" + b"x" * 300_000), "200 300000 bytes"),
     Case("a POST", (READ, FINAL), "200 hello", method="POST"),
 ]
+
+
+def test_a_cut_is_no_end_whatever_the_build(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of Python that let each context take a cut connection for one that has ended: ours do not."""
+    plain = ssl.create_default_context
+
+    def lenient(**authorities: Any) -> ssl.SSLContext:
+        context = plain(**authorities)
+        context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", lenient)
+    context = keys.trusted.serving("localhost")
+    assert faults(CUT_TLS[:6], tls=context, settings=keys.settings()) == ""
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

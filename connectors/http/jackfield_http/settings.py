@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from jackfield.connector import MAX_ANSWER, Guard
 from jackfield.dataclass import dataclass, field
+from jackfield.wire.tls import client_context
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.urls import Url
 
@@ -32,7 +33,7 @@ class ClientSettings:
     errors: HttpErrors = HTTP_ERRORS
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotency_header: str = "Idempotency-Key"
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    tls: Callable[[], ssl.SSLContext] = client_context
     has_certificate: bool = False
     proxy: Url | None = None
     proxy_login: tuple[str, str] | None = None

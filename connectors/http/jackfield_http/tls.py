@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jackfield.connector import Detail, InvalidConnection
+from jackfield.wire.tls import client_context
 
 
 class DefaultContext:
@@ -20,14 +21,8 @@ class DefaultContext:
     def __getattr__(self, name: str) -> Any:
         if name != "_loaded":
             return getattr(self._loaded, name)
-        self._loaded = ssl.create_default_context()
+        self._loaded = client_context()
         return self._loaded
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_loaded":
-            super().__setattr__(name, value)
-        else:
-            setattr(self._loaded, name, value)
 
 
 def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
@@ -37,7 +32,7 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
     """
     if authority is None and certificate is None:
         return cast("ssl.SSLContext", DefaultContext())
-    context = ssl.create_default_context()
+    context = client_context()
     if authority is not None:
         try:
             context.load_verify_locations(cadata=authority)

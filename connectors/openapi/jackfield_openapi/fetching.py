@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 from jackfield.connector import Guard, InvalidInput
+from jackfield.wire.tls import client_context
 
 
 class _WithinOrigin(HTTPRedirectHandler):
@@ -38,7 +38,7 @@ def opener(guard: Guard, timeout: float) -> OpenerDirector:
     class Secure(HTTPSConnection):
         def connect(self) -> None:
             found = guard.connect(self.host, self.port, timeout)
-            self.sock = ssl.create_default_context().wrap_socket(found, server_hostname=self.host)
+            self.sock = client_context().wrap_socket(found, server_hostname=self.host)
 
     class Plainly(HTTPHandler):
         def http_open(self, req: Request) -> HTTPResponse:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from jackfield.wire.tls import client_context
+
 _LARGEST = 1024 * 1024
 _REDIRECTS = 2
 """Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
@@ -117,7 +119,7 @@ def _request(
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         pem, file, path = (environment.get(name) or None for name in ("VAULT_CACERT_BYTES", "VAULT_CACERT", "VAULT_CAPATH"))
-        context = ssl.create_default_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
+        context = client_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
         connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import ssl
 import time
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -17,6 +16,7 @@ from jackfield.wire.client import Wire
 from jackfield.wire.connection import Target, WireSettings
 from jackfield.wire.faults import Kind, WireFault
 from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.tls import client_context
 
 WITHIN = 15.0
 """Seconds for a whole attempt: to connect, to send, and to read the answer."""
@@ -67,8 +67,9 @@ class Sender:
     only what ``guard`` permits, at each resolution of their names. Thread-safe."""
 
     def __init__(self, guard: Guard | None = None) -> None:
-        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=_context, kept=200))
-        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=_context, kept=200))
+        tls = cache(client_context)
+        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, kept=200))
+        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, kept=200))
 
     def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
         """POST a body. Whatever happens is an attempt; nothing is raised."""
@@ -121,11 +122,6 @@ def _refusal(status: int) -> str | None:
     if 200 <= status < 300:
         return None
     return f"it answered {status}{', and redirects are not followed' if 300 <= status < 400 else ''}"
-
-
-@cache
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _wait(text: bytes | None, now: float) -> float | None:

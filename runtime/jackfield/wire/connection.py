@@ -17,6 +17,7 @@ from jackfield.failures import OnFailure
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
+from jackfield.wire.tls import client_context
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
@@ -57,7 +58,7 @@ class WireSettings:
 
     guard: Guard = ANYWHERE
     guard_path: str = ""
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    tls: Callable[[], ssl.SSLContext] = client_context
     proxy: Target | None = None
     proxy_login: tuple[str, str] | None = None
     connect_timeout: float = 10.0
@@ -284,9 +285,7 @@ def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -
         try:
             sock.settimeout(min(settings.connect_timeout, _left(limit)))
             sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-            context = settings.tls()
-            context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some builds set it, and a connection that is cut would seem to end
-            return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+            return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
         except (OSError, ValueError, MemoryError) as error:
             raise no_handshake(error) from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 from jackfield.dataclass import dataclass, field
 from jackfield.secrecy import SecretHolder
+from jackfield.wire.tls import client_context
 
 THROTTLED_PORT = 25
 THROTTLED = "AWS throttles port 25 and blocks it on most EC2 instances."
@@ -55,7 +56,7 @@ def trust(environment: Mapping[str, str]) -> ssl.SSLContext:
 
     :raises InvalidConnection: if one of these variables names a file or folder without certificates.
     """
-    context = ssl.create_default_context()
+    context = client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for variable in _BUNDLES:
         path = environment.get(variable)

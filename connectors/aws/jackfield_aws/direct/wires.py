@@ -12,6 +12,7 @@ from botocore.httpsession import get_cert_path
 
 from jackfield.connector import Guard, Target, Wire, WireSettings
 from jackfield.dataclass import dataclass
+from jackfield.wire.tls import client_context
 from jackfield_aws.limits import CONNECT_TIMEOUT
 from jackfield_aws.transport import unusable_bundle, unusable_proxy
 
@@ -79,6 +80,6 @@ def _context(bundle: str | None) -> ssl.SSLContext:
     :raises InvalidConnection: if there are none in the file, or it cannot be read.
     """
     try:
-        return ssl.create_default_context(cafile=bundle or get_cert_path(True))
+        return client_context(cafile=bundle or get_cert_path(True))
     except OSError as error:
         raise unusable_bundle() from error

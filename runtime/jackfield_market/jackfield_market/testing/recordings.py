@@ -12,7 +12,6 @@ import difflib
 import http.client
 import json
 import re
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from jackfield.errors import InvalidInvocation, without_password
 from jackfield.local import replace_file
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
+from jackfield.wire.tls import client_context
 from jackfield_market.testing.loopback_provider import Answer, Request
 
 VERSION = 1
@@ -150,7 +150,7 @@ class Recorder:
         parts = urlsplit(self._endpoint)
         secure = parts.scheme == "https"
         connection = (
-            http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT, context=ssl.create_default_context())
+            http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT, context=client_context())
             if secure
             else http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
         )
