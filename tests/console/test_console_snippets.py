@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from jackfield.cli.arguments import read_inputs
 from jackfield.cli.local_files import Files
 from jackfield.invocation import Invocation
-from jackfield.surfaces.console.snippets import as_command, as_curl, as_json, as_python
+from jackfield.surfaces.console.components import json_text
+from jackfield.surfaces.console.snippets import as_command, as_curl, as_python
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
 VALUES = st.recursive(
@@ -46,7 +47,7 @@ def literal(program: str) -> Any:
 def test_every_language_says_the_same(inputs: dict[str, Any]) -> None:
     """Whatever is filled in: JSON, the body of curl, the program's literal and the command's words are the same invocation."""
     made = invocation(inputs)
-    assert Invocation.from_json(json.loads(as_json(made))).inputs == inputs
+    assert Invocation.from_json(json.loads(json_text(made))).inputs == inputs
     words = split(as_curl(made, "https://jackfield.example.com"))
     assert words[2] == "https://jackfield.example.com/v1/invocations"
     assert json.loads(words[words.index("-d") + 1]) == made

@@ -116,7 +116,7 @@ def test_two_processes_poll_a_job_once_at_a_time(stage: JobStage) -> None:
 
 
 def test_jobs_that_wait_hold_no_thread(sqlite: JobStage) -> None:
-    """A job that waits is a row: sixty have as many threads as one."""
+    """A job that waits is a row: sixty have no thread each."""
     queued = {"connector": "furnace", "action": "melt", "inputs": {}}
     sqlite.runtime.enqueue(queued)
     sqlite.work()
@@ -124,7 +124,7 @@ def test_jobs_that_wait_hold_no_thread(sqlite: JobStage) -> None:
     sqlite.runtime.enqueue_many([queued] * 60)
     sqlite.work()
     assert len(sqlite.provider.reached("start")) == 61
-    assert threading.active_count() == before
+    assert threading.active_count() < before + 10  # of those before, other tests' may end; the database starts one when it first needs it
 
 
 def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,7 +181,7 @@ async def _run_until_signal(
     engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
-    triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), stop.is_set, engine.submit)
+    triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), engine.submit, stop.is_set)
     scheduler.start()
     poller.start()
     triggers.start()

@@ -51,25 +51,16 @@ def load(
     that contains it.
     """
     environment = os.environ if environment is None else environment
-    found: dict[str, list[NamedConnection]] = {}
-    problems: list[str] = []
-    foreign: list[Document] = []
-    disabled: list[Disabled] = []
-    for item in (item for source in listed(sources) for item in _read(source, environment)):
-        if isinstance(item, str):
-            problems.append(item)
-        elif isinstance(item, NamedConnection):
-            found.setdefault(item.name, []).append(item)
-        else:
-            foreign.append(item)
-    for other in read_foreign(foreign, catalog, environment) if foreign else ():
-        if isinstance(other, str):
-            problems.append(other)
-        elif isinstance(other, NamedConnection):
-            found.setdefault(other.name, []).append(other)
-        else:
-            disabled.append(other)
-    return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems), tuple(disabled))
+    read = [item for source in listed(sources) for item in _read(source, environment)]
+    foreign = [item for item in read if not isinstance(item, str | NamedConnection)]
+    others = list(read_foreign(foreign, catalog, environment)) if foreign else []
+    found: dict[str, tuple[NamedConnection, ...]] = {}
+    for item in (*read, *others):
+        if isinstance(item, NamedConnection):
+            found[item.name] = (*found.get(item.name, ()), item)
+    problems = tuple(item for item in (*read, *others) if isinstance(item, str))
+    disabled = tuple(item for item in others if not isinstance(item, str | NamedConnection))
+    return Loaded(found, problems, disabled)
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.queue.runtime_pool import RuntimePool
+    from jackfield.queue.slot_runs import SlotRuns
+    from jackfield.queue.subscription_work import SubscriptionWork
 
 POLL = 1.0
 """Seconds between two looks for what other processes have added or changed."""
@@ -42,17 +45,21 @@ T = TypeVar("T")
 
 
 class DueLoop(Generic[D]):
-    """Loop of one process. ``what`` names its work in messages; it claims up to ``at_once`` rows at a time, and works on up to ``threads``
-    of them at once. While a look is slow, up to ``looks`` go on beside it. ``stopping`` says when nothing new is begun."""
+    """Loop of one process. ``what`` names its work in messages, ``row`` a row; it claims up to ``at_once`` rows at a time, and works on up
+    to ``threads`` of them at once. While a look is slow, up to ``looks`` go on beside it. ``submit`` notifies the queue's engine;
+    ``stopping`` says when nothing new is begun."""
 
-    what = ""
+    what = row = ""
     at_once = 1
     threads = 1
     looks = 1
 
-    def __init__(self, runtimes: RuntimePool, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, runtimes: RuntimePool, submit: Callable[[], None] = lambda: None, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self._due: D | None = None
         self._runtimes = runtimes
+        self._submit = submit
         self._stopping = stopping
         self._log = logging.getLogger(f"jackfield.{self.what}")
         self._task: asyncio.Task[None] | None = None
@@ -89,8 +96,19 @@ class DueLoop(Generic[D]):
     def _opened(self) -> D:
         raise NotImplementedError
 
-    def _work(self, due: D, claimed: Any) -> None:
+    def _work_on(self, due: D, claimed: Any) -> SlotRuns | SubscriptionWork:
         raise NotImplementedError
+
+    def _work(self, due: D, claimed: Any) -> None:
+        work = self._work_on(due, claimed)
+        try:
+            work.work()
+        except OvertakenError:  # what the other process does, this one need not
+            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
+        except JackfieldError as error:
+            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
+        if work.queued:
+            self._submit()
 
     async def _serve(self) -> None:
         looks: set[asyncio.Task[float]] = set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.queue.runtime_pool import RuntimePool
 
-_LOG = logging.getLogger("jackfield.jobs")
 _LOOK = 0.5
 """Seconds between two looks for jobs that other processes have started, or asked to cancel."""
 _AT_ONCE = 32
@@ -33,7 +31,7 @@ class Poller(DueLoop[DueJobs]):
     what = "jobs"
 
     def __init__(self, runtimes: RuntimePool, ended: Callable[[Result], None], stopping: Callable[[], bool] = lambda: False) -> None:
-        super().__init__(runtimes, stopping)
+        super().__init__(runtimes, stopping=stopping)
         self._ended = ended
         self._polls: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -53,8 +51,7 @@ class Poller(DueLoop[DueJobs]):
 
         :raises JackfieldError: if the database is unavailable.
         """
-        if self._due is None:
-            self._due = DueJobs(self._runtimes.storage.database, self._runtimes.clock)
+        self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock)
         wait = self._due.wait()
         if wait is None or wait > 0:
             return _LOOK if wait is None else min(_LOOK, wait)
@@ -66,7 +63,7 @@ class Poller(DueLoop[DueJobs]):
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             result = await runtime.poll(claimed)
         except (JackfieldError, RuntimeError, MemoryError) as error:
-            _LOG.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
+            self._log.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
             return
         if result is not None:
             self._ended(result)
@@ -88,6 +85,6 @@ class Poller(DueLoop[DueJobs]):
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._polls.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("a job could not be polled: an unexpected %s", type(error).__name__)
+            self._log.error("a job could not be polled: an unexpected %s", type(error).__name__)
         if len(self._polls) == _AT_ONCE - 1:
             self._woken.set()

@@ -313,7 +313,7 @@ def _code_holder(request: PageRequest, manifest: Manifest, action: ActionManifes
 
 def _code(request: PageRequest, invocation: Mapping[str, Any]) -> Markup:
     panels: list[tuple[str, Node]] = [
-        ("JSON", code_block(snippets.as_json(invocation), "The invocation as JSON")),
+        ("JSON", code_block(json_text(invocation), "The invocation as JSON")),
         ("curl", code_block(snippets.as_curl(invocation, request.server.seen(request.http)), "The call with curl")),
         ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
         ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from jackfield.invocation import Result
 from jackfield.markup import Node, table, terms
 from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield.surfaces.console.components import at, badge, card, code_block, done_notice, h, more, steps
+from jackfield.surfaces.console.components import at, badge, card, code_block, done_notice, h, json_text, more, steps
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.problem import Problem
@@ -68,7 +67,7 @@ def shown(request: PageRequest) -> Response:
         card("Schedule", terms(about), _buttons(request, found)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
         more(f"/schedules/{name}", cursor=cursor),
-        card("Invocation", code_block(json.dumps(found["invocation"], indent=2, ensure_ascii=False), "The invocation")),
+        card("Invocation", code_block(json_text(found["invocation"]), "The invocation")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Code snippets of an invocation for JSON, curl, Python and the CLI, shown beside the form."""
+"""Code snippets of an invocation for curl, Python and the CLI, shown beside the form."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from jackfield.surfaces.console.components import json_text
 
 _SHORT = 60
 """Maximum length of a list or an object that a Python snippet writes on one line."""
@@ -17,15 +19,10 @@ _OPTIONS = {
 }
 
 
-def as_json(invocation: Mapping[str, Any]) -> str:
-    """Format the invocation as JSON (docs/reference/invocation.md)."""
-    return json.dumps(invocation, indent=2, ensure_ascii=False)
-
-
 def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
     """Write the curl request to this server; the token is in a variable."""
     # inside single quotes only a single quote needs escaping
-    body = as_json(invocation).replace("'", "'\\''")
+    body = json_text(invocation).replace("'", "'\\''")
     return (
         f"curl --fail-with-body {shlex.quote(f'{origin}/v1/invocations')} \\\n"
         '  -H "Authorization: Bearer $JACKFIELD_TOKEN" \\\n'

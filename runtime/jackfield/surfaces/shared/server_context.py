@@ -121,7 +121,7 @@ class ServerContext:
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping, self.wake)
+        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, self.wake, lambda: self.stopping)
         self.fetched, self.opened_hooks = FetchedFiles(self.clock), BoundedCache[tuple[str, bytes, int], Any](1000)
         """Files by which webhooks are verified, and their subscriptions, opened."""
         self._dispatcher: Dispatcher | None = None
