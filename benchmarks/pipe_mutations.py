@@ -95,7 +95,7 @@ MUTATIONS = (
         "a cancelled call tries again", "pipe/attempts.py",
         "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
-    Mutation("a try that hangs takes all the time", "pipe/attempts.py", "/ _TRY_SHARE", "/ 1", _PIPE),
+    Mutation("a try that hangs takes all the time", "pipe/attempts.py", "/ SHARE)", "/ 1)", _PIPE),
     Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= MOST:", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
@@ -128,7 +128,10 @@ MUTATIONS = (
     Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", _LISTING),
     Mutation("an outcome is not owed to a locked database", "pipe/recorder.py", "self._journal.owe(unit)", "pass", _FAULTS),
     Mutation("a doubt is not on the disk", "pipe/recorder.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
-    Mutation("a replay is recorded again", "pipe/recorder.py", "self.replayed = True", "pass", _KEYS),
+    Mutation(
+        "a replay is recorded again", "pipe/recorder.py",
+        "self.is_left = True\n                return replay_of(entry)", "return replay_of(entry)", _KEYS,
+    ),
     Mutation("an expired key of a doubt is free", "journal/journal.py", 'expired and entry.status != "in_doubt"', "expired", _KEYS),
     Mutation(
         "a refused call takes its key", "journal/journal.py",

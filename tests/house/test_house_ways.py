@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pipe_mutations import MUTATIONS
 from parsed import nodes
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +110,13 @@ def test_secrets_are_kept_from_pickles_in_one_place() -> None:
     functions = [(node.name, name) for name, path in MODULES.items() for node in nodes(path) if isinstance(node, ast.FunctionDef)]
     for definition, places in DEFINITIONS.items():
         assert _outside(places, (name for found, name in functions if found == definition)) == []
+
+
+def test_mistakes_of_campaigns_fit_the_pipe() -> None:
+    """``make campaign mutations`` puts each of its mistakes in the place of a text that its module has once: a change of that text changes
+    the mistake, too."""
+    texts = {mutation.module: MODULES[f"jackfield/{mutation.module}"].read_text(encoding="utf-8") for mutation in MUTATIONS}
+    assert [mutation.says for mutation in MUTATIONS if texts[mutation.module].count(mutation.old) != 1] == []
 
 
 def test_no_group_is_repeated_possessively() -> None:
