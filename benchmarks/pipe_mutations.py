@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "a key is compared without the connection", "pipe/recorder.py", '            "connection": invocation.connection,\n', "", _KEYS,
     ),
-    Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", _LISTING),
+    Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
     Mutation("an outcome is not owed to a locked database", "pipe/recorder.py", "self._journal.owe(unit)", "pass", _FAULTS),
     Mutation("a doubt is not on the disk", "pipe/recorder.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
     Mutation(
@@ -135,7 +135,7 @@ MUTATIONS = (
     Mutation("an expired key of a doubt is free", "journal/journal.py", 'expired and entry.status != "in_doubt"', "expired", _KEYS),
     Mutation(
         "a refused call takes its key", "journal/journal.py",
-        '**self._outcome(draft, result, log), "key_held": 0}', "**self._outcome(draft, result, log)}", _LISTING,
+        '**self._outcome(draft, result, log), "key_held": 0}', '**self._outcome(draft, result, log), "key_held": 1}', _KEYS,
     ),
     Mutation(
         "a process without the lease ends a call", "journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
@@ -178,7 +178,7 @@ MUTATIONS = (
     ),
     Mutation(
         "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",
-        "tests/redaction tests/pipe tests/journal",
+        "tests/secrets/test_secrets_outputs.py",
     ),
     Mutation(
         "recorded inputs show the connection's secrets", "pipe/recorder.py",

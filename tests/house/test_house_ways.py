@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
 from benchmarks.pipe_mutations import MUTATIONS
+
 from parsed import nodes
 
 ROOT = Path(__file__).parents[2]

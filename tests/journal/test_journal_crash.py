@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.database import open_database
+from jackfield.journal import process
 from nursery import connection, mail, nursery
 from truth import check_truth, entries_by_key
 
@@ -44,3 +48,15 @@ def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: st
                 jackfield.invoke(mail(key))
             assert [key for key in keys if _accepted(aws, key) > 1] == []
     assert "in_doubt" in outcomes or "succeeded" in outcomes
+
+
+def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
+    """A live process has not ended, one that is gone has; and where /proc shows another namespace nothing is looked up."""
+    assert process.place() is not None
+    assert not process.has_ended(os.getpid(), process.born(os.getpid()))
+    assert process.has_ended(os.getpid(), 1)
+    born = process.born(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert process.has_ended(child.pid, born)  # a zombie
+    assert process.has_ended(child.pid, born)

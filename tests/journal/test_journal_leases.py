@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +19,7 @@ from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
 from jackfield.errors import InDoubt
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.journal import Claimed, Entry, Journal, Queue, process
+from jackfield.journal import Claimed, Entry, Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
 from jackfield.pipe.recorder import draft_of
@@ -299,6 +296,20 @@ def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(two: tuple[Pro
     assert alive.find(identifier).status == "succeeded"
 
 
+def test_a_late_outcome_ends_no_claim_of_another_worker(two: tuple[Process, Process]) -> None:
+    """What a worker has put off is claimed by another under the same number: whatever the first one still tells is not the second's."""
+    first, second = two
+    identifier = queued(second, READ)
+    (before,) = first.queue.claim(1)
+    assert first.queue.postpone(before, 0.0)
+    (claimed,) = second.queue.claim(1)
+    assert claimed.delivery == before.delivery
+    second.begun(claimed, "read")
+    entry, done = first.journal.find(identifier), Result("succeeded", Meta(identifier), output={})
+    first.database.record(first.journal.finishing(entry, done, [], None, before.delivery))
+    assert second.find(identifier).status == "running"
+
+
 def test_w3_a_queued_write_that_had_begun_is_in_doubt(two: tuple[Process, Process], aws: FakeAws) -> None:
     """A write is run again only where it had not begun."""
     lost, alive = two
@@ -353,18 +364,6 @@ def _left_by_a_child(aws_url: str, database_url: str) -> dict[str, Any]:
     entry = parent.journal.held("order-1")
     assert entry is not None
     return {"own": entry.owner == parent.journal.owner, "status": entry.status}
-
-
-def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
-    """A live process has not ended, one that is gone has; and where /proc shows another namespace nothing is looked up."""
-    assert process.place() is not None
-    assert not process.has_ended(os.getpid(), process.born(os.getpid()))
-    assert process.has_ended(os.getpid(), 1)
-    born = process.born(os.getpid())
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert process.has_ended(child.pid, born)  # a zombie
-    assert process.has_ended(child.pid, born)
 
 
 def test_v2_what_cannot_be_begun_is_given_back(aws: FakeAws, tmp_path: Path) -> None:

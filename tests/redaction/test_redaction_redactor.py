@@ -28,9 +28,10 @@ def test_longest_secret_leaves_no_suffix() -> None:
 
 
 def test_overlapping_secrets_are_masked_as_one() -> None:
-    """Two secrets that share characters in the text leave neither's rest, and neighbours stay two."""
+    """Two secrets that share characters in the text, or of which one is within the other, leave neither's rest, and neighbours stay two."""
     redactor = Redactor(["abcdef", "defghi"])
     assert redactor.clean("<abcdefghi>") == "<***>"
+    assert Redactor(["abcdefghi", "cdef"]).clean("<abcdefghi>") == "<***>"
     assert redactor.clean("abcdefabcdef") == "******"
     assert Redactor(["abab"]).clean("ababab") == MASK
 
