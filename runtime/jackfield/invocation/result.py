@@ -20,10 +20,12 @@ NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
 
 
 def new_invocation_id() -> str:
-    """Generate a UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
-    milliseconds, random = time.time_ns() // 1_000_000 & (1 << 48) - 1, int.from_bytes(os.urandom(10))
-    text = f"{milliseconds << 80 | random:032x}"
-    return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{'89ab'[random >> 62 & 3]}{text[17:20]}-{text[20:]}"
+    """Generate a UUIDv7: the time in units of 2^-12 ms, so that those of a process are in order (RFC 9562 §6.2, method 3), and 62 random
+    bits."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    random = int.from_bytes(os.urandom(8))
+    text = f"{(milliseconds & (1 << 48) - 1) << 80 | (rest << 12) // 1_000_000 << 64 | random:032x}"
+    return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{'89ab'[random >> 62]}{text[17:20]}-{text[20:]}"
 
 
 @dataclass(slots=True)
