@@ -54,13 +54,13 @@ def load(
     read = [item for source in listed(sources) for item in _read(source, environment)]
     foreign = [item for item in read if not isinstance(item, str | NamedConnection)]
     others = list(read_foreign(foreign, catalog, environment)) if foreign else []
-    found: dict[str, tuple[NamedConnection, ...]] = {}
+    found: dict[str, list[NamedConnection]] = {}
     for item in (*read, *others):
         if isinstance(item, NamedConnection):
-            found[item.name] = (*found.get(item.name, ()), item)
+            found.setdefault(item.name, []).append(item)
     problems = tuple(item for item in (*read, *others) if isinstance(item, str))
     disabled = tuple(item for item in others if not isinstance(item, str | NamedConnection))
-    return Loaded(found, problems, disabled)
+    return Loaded({name: tuple(items) for name, items in found.items()}, problems, disabled)
 
 
 def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
