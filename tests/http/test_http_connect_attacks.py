@@ -26,6 +26,7 @@ from jackfield.management.authorizing import Authorizing
 from jackfield.surfaces.shared.connect import connecting, sweep
 from jackfield.surfaces.shared.cookies import csrf_token
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.connecting import Connecting
 from jackfield.testing import Provider
 from oauth2_authority import Codes
 from oauth2_site import make_people
@@ -298,17 +299,20 @@ def test_begin_is_pressed_twice_at_once(site: Attacked) -> None:
     assert site.stored() == ["main"]
 
 
-def test_a_press_is_repeated_while_the_provider_is_asked(site: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first press waits for the provider as the second one comes: that one gets in, and the session still removes what it stored."""
-    begun, asked, go, begin = site.begin(), threading.Event(), threading.Event(), Authorizing.begin
+@pytest.mark.parametrize(
+    ("part", "step"), [(Connecting, "choose"), (Connecting, "submit"), (Authorizing, "begin")], ids=["type", "values", "provider"]
+)
+def test_a_press_is_repeated_before_the_first_has_ended(site: Attacked, monkeypatch: pytest.MonkeyPatch, part: type, step: str) -> None:
+    """The first press waits in one of its steps as the second one comes: that one gets in, and the session still removes what it stored."""
+    begun, asked, go, real = site.begin(), threading.Event(), threading.Event(), getattr(part, step)
 
-    def slow(*given: Any, **named: Any) -> dict[str, Any]:
+    def slow(*given: Any, **named: Any) -> Any:
         first = not asked.is_set()
         asked.set()
         assert not first or go.wait(30)
-        return begin(*given, **named)
+        return real(*given, **named)
 
-    monkeypatch.setattr(Authorizing, "begin", slow)
+    monkeypatch.setattr(part, step, slow)
     ada = Person(site.stand.port).go(begun["url"])
     with ThreadPoolExecutor(1) as pool:
         lost = pool.submit(site.pressed, begun, ada)

@@ -180,22 +180,25 @@ class Connecting:
 
         :raises SessionMoved: if another browser has opened it.
         """
-        if found.browser:
-            if same(found.opener, opener):
-                return self._table.change(found, browser=digest(secret))
+        if found.browser and not same(found.opener, opener):
             raise SessionMoved("another browser has opened the connect session", hint="Begin again where you came from.")
+        opened = self._table.change(found, browser=digest(secret)) if found.browser else self._opened(found, opener, secret)
+        if opened.task:  # an earlier press has come so far
+            return opened
+        offered = self.offered(opened)
+        if opened.type:
+            return self.begin(opened, opened.connection) if opened.wanted.mode == "reauth" else opened
+        return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
+
+    def _opened(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
         audit = self._audit(_actor(found))
-        opened = self._table.change(
+        return self._table.change(
             found,
             lambda transaction: audit.append(transaction, "connect.opened", f"connect-session:{found.id}", {"verify": found.wanted.verify}),
             browser=digest(secret),
             opener=digest(opener),
             status="opened",
         )
-        offered = self.offered(opened)
-        if opened.type:
-            return self.begin(opened, opened.connection) if opened.wanted.mode == "reauth" else opened
-        return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
 
     def entered(self, found: ConnectSession) -> ConnectSession:
         """Note that the browser has come with its secret: what it has opened the session with opens nothing any more."""
