@@ -191,14 +191,10 @@ class Connecting:
         return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
 
     def _opened(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
-        audit = self._audit(_actor(found))
-        return self._table.change(
-            found,
-            lambda transaction: audit.append(transaction, "connect.opened", f"connect-session:{found.id}", {"verify": found.wanted.verify}),
-            browser=digest(secret),
-            opener=digest(opener),
-            status="opened",
-        )
+        audit, facts = self._audit(_actor(found)), {"verify": found.wanted.verify}
+        members = {"browser": digest(secret), "opener": digest(opener), "status": "opened"}
+        place = f"connect-session:{found.id}"
+        return self._table.change(found, lambda transaction: audit.append(transaction, "connect.opened", place, facts), **members)
 
     def entered(self, found: ConnectSession) -> ConnectSession:
         """Note that the browser has come with its secret: what it has opened the session with opens nothing any more."""
