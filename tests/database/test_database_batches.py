@@ -161,6 +161,35 @@ def test_a_lease_is_renewed_ahead_of_what_is_queued(database: Database) -> None:
     assert set(leases) == {1}
 
 
+def test_a_commit_that_cannot_begin_fails_those_that_were_there_before_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that wait share the look at a database that is gone; what comes during it tries itself: the database may be back."""
+    batches = database._process.batches
+    begin, gone, told = batches._transaction, Unavailable("the database cannot be reached"), dict[str, object]()
+    held, looking, go = Held(database), threading.Event(), threading.Event()
+
+    def refused() -> Any:
+        monkeypatch.setattr(batches, "_transaction", begin)
+        looking.set()
+        assert go.wait(WAIT)
+        raise gone
+
+    def noted(name: str) -> Callable[[Any, Exception | None], None]:
+        return lambda value, error: told.update({name: error or value})
+
+    held.record("first", adding("first"))
+    held.record("second", adding("second"))
+    database.defer(adding("put off before"), noted("put off before"))
+    monkeypatch.setattr(batches, "_transaction", refused)
+    held._go.set()
+    assert looking.wait(WAIT)
+    held.record("later", adding("later"))
+    database.defer(adding("put off later"), noted("put off later"))
+    go.set()
+    outcomes = held.release()
+    assert {name for name, outcome in {**outcomes, **told}.items() if str(outcome) == str(gone)} == {"first", "second", "put off before"}
+    assert sorted(names(database)) == ["later", "leader", "put off later"]
+
+
 def test_a_failing_unit_fails_its_caller_only(database: Database) -> None:
     """In one batch a violation, an exception and a swallowed failure each undo their own unit, and the others are committed."""
 

@@ -40,15 +40,16 @@ class Unit:
     """One queued unit of work.
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock; ``waits`` marks a ``deferred`` unit that has not yet been included in a commit; ``ahead`` one that leads next, alone.
-    ``leads`` is set while its thread is the leader.
+    acquiring a lock, ``since`` the number of commits begun before it; ``waits`` marks a ``deferred`` unit that has not yet been included in
+    a commit; ``ahead`` one that leads next, alone. ``leads`` is set while its thread is the leader.
     """
 
-    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "unit", "until", "value", "waits")
+    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "since", "unit", "until", "value", "waits")
 
-    def __init__(self, unit: Callable[[Transaction], Any], until: float, done: Done | None = None) -> None:
+    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
         self.unit = unit
         self.until = until
+        self.since = since
         self.done = done
         self.gate: threading.Lock | None = None
         self.value: Any = None
@@ -127,14 +128,8 @@ def complete(batch: list[Unit]) -> None:
                 item.gate.release()
         elif not item.completed:
             item.completed = True
-            if item.done is not None:
-                _notify(item, item.done)
-
-
-def _notify(item: Unit, done: Done) -> None:
-    told = attempt(done, item.value, item.error)
-    if isinstance(told, Raised):  # it must not stop the next ones
-        _log.error("the callback of a commit raised an exception", exc_info=told.error)
+            if item.done is not None and isinstance(told := attempt(item.done, item.value, item.error), Raised):
+                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones
 
 
 T = TypeVar("T")
@@ -165,6 +160,7 @@ class Batches:
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
+        self._begun_commits = 0
         self._ran = self._known = False  # of the commit under way: its units have run; their outcomes are known
         self._closed = False
         self._writer: threading.Thread | None = None
@@ -173,7 +169,7 @@ class Batches:
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
-        item, batch = Unit(unit, self._until()), list[Unit]()
+        item, batch = Unit(unit, self._until(), self._begun_commits), list[Unit]()
         item.ahead = ahead
         try:
             with self._mutex:
@@ -201,7 +197,7 @@ class Batches:
 
         Return a function that cancels the unit: True if it was still queued, so that nothing of it was or will be done.
         """
-        item = Unit(unit, self._until(), done)
+        item = Unit(unit, self._until(), self._begun_commits, done)
 
         def cancel() -> bool:
             with self._mutex, suppress(ValueError):
@@ -223,7 +219,8 @@ class Batches:
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
         """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the caller's patience for a lock."""
-        item = Unit(unit, time.monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest)), done)
+        until = time.monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
+        item = Unit(unit, until, self._begun_commits, done)
         with self._mutex:
             if self._closed:
                 raise unavailable(Trouble.CLOSED)
@@ -394,19 +391,14 @@ class Batches:
                 self._waiting.popleft()
             self._led = own.leads = False
 
-    def _take(self, batch: list[Unit], own: Unit | None, *, only_late: bool = False) -> None:
+    def _take(self, batch: list[Unit], own: Unit | None) -> None:
         """Fill ``batch`` with deferred units, then ``own`` and waiting units; without ``own``, submitted and waiting ones.
 
-        ``only_late`` limits the others to those whose deadline has passed. A unit leaves its queue once it is in the batch, so that an
-        interrupt loses none.
+        A unit leaves its queue once it is in the batch, so that an interrupt loses none.
         """
         with self._mutex:
             if own is not None and own.ahead:
                 batch.append(own)
-                return
-            if only_late:
-                self._take_late(batch)
-                batch += [own] if own is not None else []
                 return
             while self._deferred and len(batch) < self._limit - 1:
                 item = self._deferred[0]
@@ -422,17 +414,24 @@ class Batches:
                         batch.append(queue[0])
                     queue.popleft()
 
-    def _take_late(self, batch: list[Unit]) -> None:
+    def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
+        """Fill ``batch`` with ``own`` and the units that a commit which could not begin has failed for: those there before it or,
+        if it waited for a lock, those whose deadline has passed. Others try themselves: the database may be back."""
         now = time.monotonic()
-        for queue in (self._deferred, self._submitted, self._waiting):
-            for item in [item for item in queue if item.until <= now and not item.completed and not item.leads]:
-                item.waits = False
-                batch.append(item)
-                queue.remove(item)
+        with self._mutex:
+            for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
+                for item in list(queue):
+                    refused = item.until <= now if isinstance(fault, Contended) else item.since < self._begun_commits
+                    if refused and not item.completed and not item.leads:
+                        item.waits = False
+                        batch.append(item)
+                        queue.remove(item)
+            batch += [own] if own is not None else []
 
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []
         self._ran, self._known, self._work = False, False, None
+        self._begun_commits += 1
         try:
             try:
                 with self._begun() as transaction:
@@ -448,7 +447,7 @@ class Batches:
             again = [item for item in batch if item.error is None]
         except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
             if not batch:
-                self._take(batch, own, only_late=isinstance(fault, Contended))
+                self._take_refused(batch, own, fault)
             fail(batch, fault)
             self._known = True
             return
