@@ -34,7 +34,7 @@ from ports import free_ports
 
 _ACCOUNT = "rabbitmq"
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-_START_WITHIN = 60.0
+_START_WITHIN = 300.0
 _STOP_WITHIN = 20.0
 SETTINGS = """loopback_users = none
 disk_free_limit.absolute = 10MB
