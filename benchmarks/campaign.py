@@ -94,7 +94,8 @@ from benchmarks.measure import ROOT
 
 _LOGS = ROOT / ".cache" / "campaign"
 _PYTHON = (sys.executable, "-m")
-_EVENTS = (sys.executable, "tests/support/events_campaign.py")
+_SCRIPT = ("env", f"PYTHONPATH={ROOT / 'tests' / 'support'}", sys.executable)
+_EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
@@ -113,19 +114,19 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "events-ends": (
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
-        (sys.executable, "tests/support/ends_campaign.py"),
+        (*_SCRIPT, "tests/campaigns/ends_campaign.py"),
     ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
-        (sys.executable, "tests/support/ses_campaign.py"),
+        (*_SCRIPT, "tests/campaigns/ses_campaign.py"),
     ),
     "tenants": (
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
-        (sys.executable, "tests/support/tenants_campaign.py"),
+        (*_SCRIPT, "tests/campaigns/tenants_campaign.py"),
     ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
-        (sys.executable, "tests/support/trigger_campaign.py"),
+        (*_SCRIPT, "tests/campaigns/trigger_campaign.py"),
     ),
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),

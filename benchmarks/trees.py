@@ -23,7 +23,7 @@ TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 _DECLARED = ".declared"
 _NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
 
-sys.path.insert(0, str(TREE / "tests" / "support"))
+sys.path[:0] = [str(TREE / "tests" / folder) for folder in ("support", "campaigns")]
 
 
 @cache

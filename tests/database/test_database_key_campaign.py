@@ -1,4 +1,4 @@
-"""Data keys move between wrappers while calls go on and rotations are killed; ``tests/support/key_campaign.py`` has the processes."""
+"""Data keys move between wrappers while calls go on and rotations are killed; ``tests/campaigns/key_campaign.py`` has the processes."""
 
 from __future__ import annotations
 

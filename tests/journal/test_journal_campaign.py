@@ -1,4 +1,4 @@
-"""Workers that are killed again and again under a queue; ``tests/support/queue_campaign.py`` runs the same in full."""
+"""Workers that are killed again and again under a queue; ``tests/campaigns/queue_campaign.py`` runs the same in full."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The suite runs it small (``connectors/aws-ses/tests/test_aws_ses_pacing.py``). In full, by hand (12 minutes at 14 a second)::
 
-    PYTHONPATH=tests/support python tests/support/pace_campaign.py sqlite 10000 14
-    PYTHONPATH=tests/support python tests/support/pace_campaign.py postgresql 1500 14
+    PYTHONPATH=tests/support python tests/campaigns/pace_campaign.py sqlite 10000 14
+    PYTHONPATH=tests/support python tests/campaigns/pace_campaign.py postgresql 1500 14
 
 Each process is a runtime of its own with the connection in a file; they share the database, and nothing else.
 """
@@ -90,6 +90,7 @@ def _let_go(children: list[subprocess.Popen[str]]) -> list[subprocess.Popen[str]
 def _child(url: str, home: str, number: int, count: int) -> Iterator[subprocess.Popen[str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_"))}
     environment = {**kept, "JACKFIELD_DATABASE_URL": url, "JACKFIELD_HOME": home, "AWS_EC2_METADATA_DISABLED": "true"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1] / "support")
     command = [sys.executable, __file__, "child", home, str(number), str(count)]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -1,5 +1,5 @@
 """Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of
-its webhooks, and receipts a second against bare inserts. ``python tests/support/trigger_campaign.py [seeds] [items] [days] [URL]``; the
+its webhooks, and receipts a second against bare inserts. ``python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]``; the
 URL is of the database, default: a file of SQLite.
 """
 
