@@ -219,6 +219,10 @@ MUTATIONS = (
         "if needs is not None:", _PIPE,
     ),
     Mutation("a leased place is handed out twice", "pacing/pace.py", "lease.start, lease.used = start + request.cost,", "lease.start, lease.used = start,", _PIPE),
+    Mutation(
+        "a database that was gone before a call fails it", "database/batches.py", "else item.since < self._begun_commits", "else True",
+        "tests/database/test_database_batches.py",
+    ),
     # connections
     Mutation(
         "an expired credential is used", "connections/connection_cache.py", "if held is not None and now < held.renew_at:\n",
