@@ -1,6 +1,11 @@
 """Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of
-its webhooks, and receipts a second against bare inserts. ``python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]``; the
-URL is of the database, default: a file of SQLite.
+its webhooks, and receipts a second against bare inserts.
+
+By hand::
+
+    PYTHONPATH=tests/support python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]
+
+The URL is of the database, default: a file of SQLite.
 """
 
 from __future__ import annotations
