@@ -126,6 +126,7 @@ class Forked:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
         together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
         apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
+        session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # made and removed by this process
         strategies.text().validate()  # reads a table of all characters, for all children at once
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child

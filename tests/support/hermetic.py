@@ -7,7 +7,6 @@ import itertools
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,6 @@ from hypothesis.internal.conjecture import providers
 from clocks import FakeClock
 
 _AUTHORITY = Path(__file__).with_name("no_authority.pem")
-_MEMORY = "/dev/shm"
-_ROOM = 8 << 30
-"""Bytes: a whole run writes a fraction of that."""
 
 pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: whichever comes first
 
@@ -32,12 +28,8 @@ def pytest_configure() -> None:
     constants that it may draw: that takes longer than most properties, again after each import.
 
     TLS trusts an authority that signs nothing: to read the machine's takes 20 ms for each context, and no test is to depend on them.
-
-    Temporary folders are in memory where it has room: a durable write takes a tenth of the CPU time there, and no time of a disk.
     """
     os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"] = str(_AUTHORITY), os.devnull
-    if "TMPDIR" not in os.environ and _has_room(_MEMORY):
-        os.environ["TMPDIR"], tempfile.tempdir = _MEMORY, None
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:  # started in a background: children would inherit it
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -45,15 +37,6 @@ def pytest_configure() -> None:
     settings.load_profile("untimed")
     if not os.environ.get("CAMPAIGN"):
         vars(providers)["_get_local_constants"] = lambda: providers._local_constants
-
-
-def _has_room(folder: str) -> bool:
-    """Whether a run's files find a place in a folder, which programs can be started from."""
-    try:
-        found = os.statvfs(folder)
-    except (OSError, AttributeError):  # there is none, or no such call
-        return False
-    return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC
 
 
 @pytest.hookimpl(tryfirst=True)

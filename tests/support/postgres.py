@@ -69,10 +69,8 @@ class Server:
         """Start a server in ``folder``, which is there; initialise it if it has no data, and copy these to ``unused`` before the start."""
         server = cls(folder, free_port())
         folder.chmod(0o755)
-        (folder / "socket").mkdir()
         if os.geteuid() == 0:
             shutil.chown(folder, _ACCOUNT)
-            shutil.chown(folder / "socket", _ACCOUNT)
         if not server.data.exists():
             server._run("initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         if unused is not None:
@@ -91,7 +89,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"{_OPTIONS} -c port={self.port} -c unix_socket_directories={self.folder / 'socket'}"
+        options = f"{_OPTIONS} -c port={self.port} -c unix_socket_directories="
         self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
 
     def stop(self, how: str = "immediate") -> None:

@@ -38,7 +38,6 @@ from plugboard import make_echo, plugged
 
 _HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
-_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 _DRIPS = 0.3
 """Seconds in which a few bytes of an answer drip before its deadline passes."""
 _LOOK = 0.05
@@ -120,7 +119,7 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
     aws = _aws()
     settle = functools.partial(_filled, url=aws.url)
     aws.renew(settle(vector.endpoint))
-    with tempfile.TemporaryDirectory(prefix="jackfield-vector-", dir=_MEMORY) as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="jackfield-vector-") as name, ExitStack() as stack:
         folder = Path(name)
         documents = tuple(settle(document) for document in vector.documents)
         written = tuple(_write(folder / f"connections-{number}.json", {"connections": item}) for number, item in enumerate(documents))
