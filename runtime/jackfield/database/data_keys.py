@@ -17,7 +17,7 @@ from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock
 from jackfield.database import sealing
 from jackfield.database.engine import Database
-from jackfield.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken
+from jackfield.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken, WrongMasterKey
 from jackfield.database.flights import Flights
 from jackfield.database.key_ring import KeyRing
 from jackfield.database.row_unit import ApartError
@@ -55,6 +55,7 @@ _OF_WORKSPACE = (
     f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
     "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at"
 )
+_ONE = f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id"
 _NAMES = "SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after ORDER BY workspace LIMIT 50"
 _FORGET = "UPDATE data_keys SET forgotten_at = :now WHERE workspace = :workspace"
 _NEIGHBOURS = f"SELECT {COLUMNS} FROM data_keys WHERE workspace >= :first AND workspace <= :last"
@@ -375,7 +376,14 @@ class DataKeys(SecretHolder):
         known = self._unwrapped.get((row.workspace, row.key_id))
         if known is not None and known.mark == row.forgotten_at and self._clock.monotonic() < known.renew:
             return known  # another thread has unwrapped it between our check and our turn
-        found = self._data_key(row.workspace, row.key_id, self.plain(row), row.forgotten_at)
+        try:
+            key = self.plain(row)
+        except WrongMasterKey:
+            later = self._database.look_up(_ONE, {"workspace": row.workspace, "key_id": row.key_id})
+            if later is None or later.master_key_id == row.master_key_id:
+                raise
+            return self._unwrap(later)  # it was wrapped again since the row was read, and its former wrapper taken from the workspace
+        found = self._data_key(row.workspace, row.key_id, key, row.forgotten_at)
         self._unwrapped.put((row.workspace, row.key_id), found)
         return found
 
