@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_aws import FakeAwsProcess
+from postgres import own_database
 
 __all__ = ["Figures", "run"]
 
@@ -121,30 +122,12 @@ def _send(home: str, number: int, count: int) -> None:
             sys.stdout.write(json.dumps(outcome) + "\n")
 
 
-@contextmanager
-def _database(kind: str) -> Iterator[str]:
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory() as folder:
-            from jackfield.database import open_database
-
-            open_database(f"sqlite:///{folder}/shared.db").close()
-            yield f"sqlite:///{folder}/shared.db"
-        return
-    from jackfield.database import open_database
-    from postgres import running_server
-
-    with running_server() as server:
-        url = server.create()
-        open_database(url).close()
-        yield url
-
-
 def main(arguments: list[str]) -> None:
     """Run a campaign and print its figures; or be one of its processes."""
     if arguments[0] == "child":
         _send(arguments[1], int(arguments[2]), int(arguments[3]))
         return
-    with _database(arguments[0]) as url:
+    with tempfile.TemporaryDirectory() as folder, own_database(arguments[0], Path(folder)) as url:
         began = time.monotonic()
         figures = run(url, int(arguments[1]), int(arguments[2]))
         sys.stdout.write(f"{figures}\n{time.monotonic() - began:.1f} s in all\n")

@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
@@ -34,7 +34,7 @@ from jackfield.access import Tokens
 from jackfield.clock import SystemClock
 from jackfield.resources.storage import Storage
 from ports import free_ports
-from postgres import running_server
+from postgres import own_database
 from publishing_aws import PublishingAws, publishing_aws
 from sns_signer import note
 from waiting import until
@@ -282,21 +282,12 @@ def run(name: str, url: str, folder: Path, stack: ExitStack) -> Figures:
     )  # fmt: skip
 
 
-@contextmanager
-def _database(name: str, folder: Path) -> Iterator[str]:
-    if name == "sqlite":
-        yield f"sqlite:///{folder}/campaign.db"
-        return
-    with running_server() as server:
-        yield server.create()
-
-
 def _main(names: Sequence[str]) -> int:
     faults = 0
     for name in names or ("sqlite", "postgresql"):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-            found = run(name, stack.enter_context(_database(name, folder)), folder, stack)
+            found = run(name, stack.enter_context(own_database(name, folder)), folder, stack)
         sys.stdout.write(json.dumps(found._asdict()) + "\n")
         sys.stdout.flush()
         faults += found.missing + found.repeated + found.without_invocation + found.wrong_outcomes

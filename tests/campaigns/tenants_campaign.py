@@ -17,9 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,7 +28,6 @@ from inmemory import installed
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
-from jackfield.database import open_database
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
 from jackfield.events.numbering import Numbering
@@ -37,6 +35,7 @@ from jackfield.files import FileLimits, Files
 from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
 from jackfield.tenants import Tenants, usage
+from postgres import own_database
 
 CLIENTS = 8
 _KILL_EVERY = 1.0
@@ -266,24 +265,11 @@ def _names(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{number}" for number in range(count)]
 
 
-@contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
-    if kind == "sqlite":
-        yield f"sqlite:///{folder}/tenants.db"
-        return
-    from postgres import running_server
-
-    with running_server() as server:
-        url = server.create()
-        open_database(url).close()
-        yield url
-
-
 def _main(workspaces: int, calls: int, kinds: tuple[str, ...]) -> int:
     missed = list[str]()
     for kind in kinds:
         _say(f"== {kind}")
-        with tempfile.TemporaryDirectory() as home, _database(kind, Path(home)) as url:
+        with tempfile.TemporaryDirectory() as home, own_database(kind, Path(home)) as url:
             known = {"JACKFIELD_HOME": home, "JACKFIELD_DATABASE_URL": url}
             with mock.patch.dict(os.environ, known), Storage(None, os.environ, SystemClock()) as storage:
                 campaign = Campaign(storage, Path(home), workspaces, calls)

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +161,17 @@ def running_server() -> Iterator[Server]:
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def own_database(engine: str, folder: Path) -> Iterator[str]:
+    """A database with all tables that nobody else uses: ``sqlite``, in ``folder``, or ``postgresql``, on a server of its own."""
+    from jackfield.database import open_database
+
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder}/own.db" if engine == "sqlite" else stack.enter_context(running_server()).create()
+        open_database(url).close()
+        yield url
 
 
 @contextmanager
