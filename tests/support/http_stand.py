@@ -126,7 +126,7 @@ def standing(
     components: Components | None = None,
     **more: str,
 ) -> Iterator[Stand]:
-    """Serve from a thread until left; ``more`` goes into its environment."""
+    """Serve from a thread until left, with its first sweep done; ``more`` goes into its environment."""
     environment = clean(folder / "home", **more)
     with (
         mock.patch.dict(os.environ, environment, clear=True),
@@ -138,8 +138,10 @@ def standing(
         dapr = () if components is None else (functools.partial(dapr_routes, components),)
         found = config(replace(settings, host="127.0.0.1"))
         found.app, found.factory = build_app(host, mounts(*dapr)), False
-        server = uvicorn.Server(found)
+        server, swept = uvicorn.Server(found), threading.Event()
+        host.sweeps["the stand learns of the first sweep's end"] = swept.set
         with _running(server, settings):
+            assert swept.wait(30), "the server did not sweep"
             yield Stand(host, server.servers[0].sockets[0].getsockname()[1], folder)
 
 
