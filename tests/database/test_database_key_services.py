@@ -290,6 +290,54 @@ def test_a_wrapper_is_taken_from_a_workspace_while_its_key_is_unwrapped(rig: Rig
         rig.vault(master).open("acme", PLACE, sealed)
 
 
+def overtaking(vault: Vault, work: Callable[[], object]) -> None:
+    """Do something, once, before the vault looks for the wrappers of a workspace next."""
+    own, waiting = vault._keys._own, [work]
+
+    def after(workspace: str) -> tuple[str, ...]:
+        while waiting:
+            waiting.pop()()
+        return own(workspace)
+
+    vault._keys._own = after
+
+
+def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:
+    """Whoever assigns, unassigns or rotates by what it read before somebody else did: every key still opens, and the later one holds."""
+    master = MasterKey.generate()
+    one = rig.vault(master)
+    sealed = one.seal("acme", PLACE, SECRET)
+
+    def opens() -> bool:
+        return rig.vault(master).open("acme", PLACE, sealed) == SECRET
+
+    one.assign("acme", uri("customer"))
+    rotating = rig.vault(master)
+    every = rotating._own.all()
+    one.unassign("acme")
+    rotating._own.all = lambda: every  # type: ignore[method-assign]
+    assert (rotating.rotate().count, rig.wrappers()["acme"], opens()) == (0, {master.id}, True)
+    one.assign("acme", uri("customer"))
+    other = rig.vault(master)
+    overtaking(other, lambda: one.unassign("acme"))
+    assert (other.unassign("acme"), rig.wrappers()["acme"], opens(), other.assigned()) == (0, {master.id}, True, {})
+    one.assign("acme", uri("customer"))
+    checking = rig.vault(master)
+    overtaking(checking, lambda: one.unassign("acme"))
+    assert [*checking.key_faults()] == []
+    first, changing = rig.vault(master), rig.vault(master)
+    change = changing._own.change
+
+    def late(workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
+        changing._own.change = change  # type: ignore[method-assign]
+        first.assign("acme", uri("customer"))
+        return change(workspace, before, wrappers)
+
+    changing._own.change = late  # type: ignore[method-assign]
+    changing.assign("acme", uri("second"))
+    assert (rig.wrappers()["acme"], opens(), changing.assigned()) == ({uri("second")}, True, {"acme": uri("second")})
+
+
 def test_an_assignment_that_was_cut_off_goes_on(near: Rig) -> None:
     """If the service fails after the assignment was stored, everything still opens, and a rotation ends it."""
     master = MasterKey.generate()

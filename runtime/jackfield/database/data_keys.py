@@ -230,7 +230,13 @@ class DataKeys(SecretHolder):
         :raises WrongMasterKey: as ``of`` does.
         :raises KeyServiceUnavailable: if the key service gives no answer.
         """
-        wrapper = self.wrapper(row.workspace, row.master_key_id)
+        try:
+            wrapper = self.wrapper(row.workspace, row.master_key_id)
+        except WrongMasterKey:
+            later = self._database.look_up(_ONE, {"workspace": row.workspace, "key_id": row.key_id})
+            if later is None or later.master_key_id == row.master_key_id:
+                raise
+            return self.plain(later)  # it was wrapped again since the row was read, and its former wrapper taken from the workspace
         self.services.asked |= not wrapper.is_local
         try:
             return wrapper.unwrap(self.context(row.workspace, row.key_id), bytes(row.wrapped))
@@ -376,14 +382,7 @@ class DataKeys(SecretHolder):
         known = self._unwrapped.get((row.workspace, row.key_id))
         if known is not None and known.mark == row.forgotten_at and self._clock.monotonic() < known.renew:
             return known  # another thread has unwrapped it between our check and our turn
-        try:
-            key = self.plain(row)
-        except WrongMasterKey:
-            later = self._database.look_up(_ONE, {"workspace": row.workspace, "key_id": row.key_id})
-            if later is None or later.master_key_id == row.master_key_id:
-                raise
-            return self._unwrap(later)  # it was wrapped again since the row was read, and its former wrapper taken from the workspace
-        found = self._data_key(row.workspace, row.key_id, key, row.forgotten_at)
+        found = self._data_key(row.workspace, row.key_id, self.plain(row), row.forgotten_at)
         self._unwrapped.put((row.workspace, row.key_id), found)
         return found
 

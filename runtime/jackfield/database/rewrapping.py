@@ -1,18 +1,20 @@
 """Rotation: data keys are wrapped again, or replaced, while calls go on.
 
-Key services are asked outside transactions; a row is changed only if it still is what was wrapped. Before the last look no creation of a
-data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
+Key services are asked outside transactions; a row is changed only if it still is what was wrapped, and to a workspace's own wrapper only
+while that is assigned to it: who takes it away wraps all keys again, and nobody could unwrap a later one. Before the last look no creation
+of a data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.database.data_keys import COLUMNS, DataKeys, damaged
 from jackfield.database.engine import Database
 from jackfield.database.faults import SealBroken
 from jackfield.database.statements import Row
+from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ _CHANGE = (
 )
 _RETIRE = "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND key_id = :key_id AND retired_at IS NULL"
 
+Holds = Callable[[Transaction], bool]
+
+
+def _always(_: Transaction) -> bool:
+    return True
+
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
@@ -44,31 +52,34 @@ class Rotated:
     left: tuple[str, ...] = ()
 
 
-def rewrap(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None) -> int:
-    """Wrap with ``target`` the data keys of a workspace, or of all that have no wrappers of their own. Return the number."""
+def rewrap(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None, holds: Holds = _always) -> int:
+    """Wrap with ``target`` the data keys of a workspace, while it ``holds`` in each transaction, or of all that have no wrappers of their
+    own. Return the number."""
     statement = _OF_OTHERS.format(_SHARED if workspace is None else _OWN)
     count = 0
     while True:
         with database.write() as transaction:
             keys.between_creations(transaction)
             rows = transaction.execute(statement, {"id": target.id, "workspace": workspace, "page": _PAGE})
-        if not rows:
+        changed = _changed(database, keys, rows, target, holds) if rows else None
+        if changed is None:
             return count
-        count += _changed(database, keys, rows, target)
+        count += changed
 
 
-def refresh(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None) -> int:
+def refresh(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None, holds: Holds = _always) -> int:
     """Wrap again what a key service has wrapped already, possibly with an earlier version of its key. Return the number. The data keys are
-    those of a workspace, or of all that have no wrappers of their own."""
+    those of a workspace, as for ``rewrap``, or of all that have no wrappers of their own."""
     statement = _AFTER.format(_SHARED if workspace is None else _OWN)
     count, last = 0, ("", "")
     while not target.is_local:
         place = {"id": target.id, "workspace": workspace, "after_workspace": last[0], "after_key": last[1], "page": _PAGE}
         with database.read(flush=False) as transaction:
             rows = transaction.execute(statement, place)
-        if not rows:
+        changed = _changed(database, keys, rows, target, holds) if rows else None
+        if changed is None:
             break
-        count += _changed(database, keys, rows, target)
+        count += changed
         last = (rows[-1].workspace, rows[-1].key_id)
     return count
 
@@ -96,11 +107,11 @@ def renew(database: Database, keys: DataKeys, now: float, skipped: Sequence[str]
     keys.clear()
 
 
-def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWrapper) -> int:
+def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWrapper, holds: Holds) -> int | None:
     in_order = sorted(rows, key=lambda row: (row.workspace, row.key_id))  # two rotations that lock rows never wait for each other
     anew = [_change(keys, row, target) for row in in_order]
     with database.write() as transaction:
-        return transaction.change_many(_CHANGE, anew)
+        return transaction.change_many(_CHANGE, anew) if holds(transaction) else None
 
 
 def _change(keys: DataKeys, row: Row, target: AnyWrapper) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, SystemClock
@@ -209,7 +210,8 @@ class Vault(SecretHolder):
         :raises KeyServiceUnavailable: if a key service gives no answer.
         :raises KeyServiceRefused: if a key service refuses.
         """
-        return self._settle(workspace, self._moved_to(INSTALLATION, workspace)) if self._own.of(workspace) else 0
+        wrappers = self._moved_to(INSTALLATION, workspace)
+        return self._settle(workspace, wrappers) if wrappers else 0
 
     def _rewrap(self, keys: DataKeys) -> None:
         from jackfield.database.rewrapping import rewrap
@@ -217,20 +219,26 @@ class Vault(SecretHolder):
         rewrap(self._database, keys, keys.ring.first)
 
     def _moved_to(self, first: str, workspace: str) -> tuple[str, ...]:
-        """Store that ``first`` wraps the data keys of a workspace, and that those before unwrap them."""
-        wrappers = tuple(dict.fromkeys((first, *(self._own.of(workspace) or (INSTALLATION,)))))
-        self._own.store(workspace, wrappers)
-        return wrappers
+        """Store that ``first`` wraps the data keys of a workspace, and that those before unwrap them; none if it has none of its own."""
+        while True:
+            before = self._own.of(workspace)
+            wrappers = tuple(dict.fromkeys((first, *(before or (INSTALLATION,)))))
+            if wrappers == (INSTALLATION,):
+                return ()
+            if self._own.change(workspace, before, wrappers):
+                return wrappers
 
     def _settle(self, workspace: str, wrappers: tuple[str, ...]) -> int:
-        """Wrap the data keys of a workspace with the first of its wrappers; drop the others."""
+        """Wrap the data keys of a workspace with the first of its wrappers; drop the others. Once somebody else has changed the wrappers,
+        all that is left to them."""
         from jackfield.database.rewrapping import refresh, rewrap
 
-        first = wrappers[0]
-        target = self._keys.ring.first if first == INSTALLATION else self._keys.ring.opened(first)
-        count = refresh(self._database, self._keys, target, workspace) + rewrap(self._database, self._keys, target, workspace)
+        first, database, keys = wrappers[0], self._database, self._keys
+        target = keys.ring.first if first == INSTALLATION else keys.ring.opened(first)
+        holds = partial(self._own.hold, workspace=workspace, wrappers=wrappers)
+        count = refresh(database, keys, target, workspace, holds) + rewrap(database, keys, target, workspace, holds)
         if len(wrappers) > 1:
-            self._own.store(workspace, () if first == INSTALLATION else (first,))
+            self._own.change(workspace, wrappers, () if first == INSTALLATION else (first,))
         return count
 
     def assigned(self) -> dict[str, str]:

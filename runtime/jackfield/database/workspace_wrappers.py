@@ -12,13 +12,14 @@ from jackfield.database.faults import RowDamaged
 if TYPE_CHECKING:
     from jackfield.database.engine import Database
     from jackfield.database.statements import Row
+    from jackfield.database.transaction import Transaction
 
 HOME = "default"
 """Workspace that always exists and always has the installation's wrappers."""
-_STORE = (
-    "INSERT INTO workspace_wrappers (workspace, wrappers, seal) VALUES (:workspace, :wrappers, :seal) "
-    "ON CONFLICT (workspace) DO UPDATE SET wrappers = :wrappers, seal = :seal"
-)
+_ADD = "INSERT INTO workspace_wrappers (workspace, wrappers, seal) VALUES (:workspace, :wrappers, :seal) ON CONFLICT DO NOTHING"
+_STILL = "workspace = :workspace AND wrappers = :before"
+_CHANGE = f"UPDATE workspace_wrappers SET wrappers = :wrappers, seal = :seal WHERE {_STILL}"
+_REMOVE = f"DELETE FROM workspace_wrappers WHERE {_STILL}"
 
 
 class Seals(Protocol):
@@ -59,15 +60,21 @@ class WorkspaceWrappers:
             rows = transaction.execute("SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace")
         return {row.workspace: self._read(row) for row in rows}
 
-    def store(self, workspace: str, wrappers: tuple[str, ...]) -> None:
-        """Set the wrappers of a workspace; none gives it those of the installation."""
+    def change(self, workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
+        """Set the wrappers of a workspace, which were ``before``; none gives it those of the installation. Return False if somebody has
+        changed them meanwhile: then nothing was stored."""
         text = " ".join(wrappers)
-        seal = self._seals.attest(HOME, _place(workspace, text))
+        values = {"workspace": workspace, "before": " ".join(before)}
+        anew = {"wrappers": text, "seal": self._seals.attest(HOME, _place(workspace, text))} if wrappers else {}
+        statement = (_CHANGE if before else _ADD) if wrappers else _REMOVE
         with self._database.write() as transaction:
-            if wrappers:
-                transaction.change(_STORE, {"workspace": workspace, "wrappers": text, "seal": seal})
-            else:
-                transaction.change("DELETE FROM workspace_wrappers WHERE workspace = :workspace", {"workspace": workspace})
+            return bool(transaction.change(statement, {**values, **anew}))
+
+    def hold(self, transaction: Transaction, workspace: str, wrappers: tuple[str, ...]) -> bool:
+        """Return whether the wrappers of a workspace are these, and let nobody change them before the end of the transaction."""
+        values = {"workspace": workspace, "before": " ".join(wrappers)}
+        statement = f"SELECT workspace FROM workspace_wrappers WHERE {_STILL}{self._database.dialect.shares}"
+        return transaction.find(statement, values) is not None
 
     def _read(self, row: Row) -> tuple[str, ...]:
         if not self._seals.attests(HOME, _place(row.workspace, row.wrappers), row.seal):
