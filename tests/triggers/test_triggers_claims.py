@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from forking import alone, fork
+from jackfield.access import Tokens
+from jackfield.access.workspace_access import Caller
 from jackfield.connector import Hook
 from jackfield.errors import Unavailable
 from jackfield.journal.instance import CLAIM, Instance
 from jackfield.triggers.due import DueSubscriptions
+from jackfield.triggers.subscription import Subscription
 from trigger_stage import TriggerStage, trigger_stage
 
 _LONG = 600.0
@@ -124,3 +129,26 @@ def _killed(folder: str, database_url: str) -> list[object]:
         stage.move(CLAIM)  # and not only the second that is left: the child may have begun later by the clock of a server, which goes on
         stage.look(1)
         return [*early, len(REGISTERED), stage.all().show("one")["status"]]
+
+
+def test_a_token_is_revoked_while_its_webhook_is_registered(stage: TriggerStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may come from then on, before it is stored that the provider knows the URL: the provider is told that it is gone."""
+    from jackfield_echo.watching import REGISTERED
+
+    storage = stage.runtime.storage
+    tokens = Tokens(storage.database, storage.vault, "default", stage.clock)
+    made = tokens.create("manage", "watcher")
+    caller = Caller("watcher", "manage", remote=True, token=made.token.id)
+    stage.all(caller).add({"name": "one", "trigger": "echo/kept", "connection": "hall"})
+    done = DueSubscriptions.done
+
+    def late(due: DueSubscriptions, found: Subscription, *times: Any) -> None:
+        monkeypatch.undo()
+        tokens.revoke(made.token.id)
+        due.ended(found, "the token was revoked")
+        done(due, found, *times)
+
+    monkeypatch.setattr(DueSubscriptions, "done", late)
+    stage.look()
+    shown = stage.all().show("one")
+    assert (shown["status"], "revoked" in shown["reason"], REGISTERED) == ("failing", True, {})

@@ -121,7 +121,7 @@ class Sender:
         from jackfield_echo.watching import REGISTERED
 
         url = made.json["url"]
-        until(lambda: url in REGISTERED)
+        until(lambda: self.client.get(f"/v1/subscriptions/{name}").json["status"] == "active")  # so that all of its registration is stored
         self.secret = REGISTERED[url]
 
     def send(self, body: Any, *, secret: str | None = None, at: float | None = None, path: str | None = None, **headers: str) -> Reply:

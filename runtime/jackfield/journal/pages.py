@@ -244,7 +244,8 @@ class _Search:
         if not oldest or oldest[0].created_at >= indexed.applied_at:
             return found
         older = self._scan(SCANNED, before=indexed.applied_at)  # entries of older versions have no terms
-        return Found(_newest([*found.places, *older.places], self._limit), older.cut)
+        reached = [place for place in found.places if older.cut is None or place >= older.cut]  # further ones come on the next page
+        return Found(_newest([*reached, *older.places], self._limit), older.cut)
 
     def _filtered(self, rows: Sequence[Row]) -> Found:
         cut = _place(rows[-1]) if len(rows) == LOOKED_AT else None

@@ -30,9 +30,12 @@ _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
 _PROLONGED = f"UPDATE subscriptions SET wake_at = :until WHERE {_OURS} AND held <> 0"
 _REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at WHERE {_OURS}"
+_ENDED_MEANWHILE = "status = 'failing' AND :was <> 'failing'"
+"""A request has found since the claim that its rights have ended: that stays, and is looked at at once."""
 _UNFINISHED = f"""
-UPDATE subscriptions SET status = 'pending', reason = NULL, failures = 0, last_success_at = COALESCE(:now, last_success_at),
-    wake_at = :wake_at, held = 0
+UPDATE subscriptions SET status = CASE WHEN {_ENDED_MEANWHILE} THEN status ELSE 'pending' END,
+    reason = CASE WHEN {_ENDED_MEANWHILE} THEN reason END, failures = 0, last_success_at = COALESCE(:now, last_success_at),
+    wake_at = CASE WHEN {_ENDED_MEANWHILE} THEN 0 ELSE :wake_at END, held = 0
 WHERE {_OURS}
 """
 _BEGUN_AGAIN = f"UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL WHERE {_OURS}"
@@ -47,8 +50,9 @@ _REMOVE_KEYS = slice_of("event_keys", "workspace, subscription_id, digest", "wor
 _REMOVE_ITEMS = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 _PAGE = f"UPDATE subscriptions SET mark = :mark WHERE {_OURS}"
 _DONE = f"""
-UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, last_success_at = :now,
-    wake_at = CASE WHEN held = 2 THEN :soon ELSE :wake_at END, held = 0
+UPDATE subscriptions SET status = CASE WHEN {_ENDED_MEANWHILE} THEN status ELSE 'active' END,
+    reason = CASE WHEN {_ENDED_MEANWHILE} THEN reason END, failures = 0, last_success_at = :now,
+    wake_at = CASE WHEN {_ENDED_MEANWHILE} THEN 0 WHEN held = 2 THEN :soon ELSE :wake_at END, held = 0
 WHERE {_OURS}
 """
 _FAILED = f"""
@@ -99,7 +103,7 @@ class DueSubscriptions:
     def unfinished(self, found: Subscription, wake_at: float | None) -> None:
         """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has; or yet to send
         something, if a person has given it the URL."""
-        self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now())
+        self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now(), was=found.status)
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
         """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
@@ -160,7 +164,7 @@ class DueSubscriptions:
     def done(self, found: Subscription, wake_at: float | None, soon: float) -> None:
         """End the claim after a success. The next work is due at ``wake_at``, or ``soon`` if a webhook has asked for a poll meanwhile."""
         now = self.time.now()
-        values = {**_own(found), "wake_at": wake_at, "soon": now + soon, "now": now}
+        values = {**_own(found), "wake_at": wake_at, "soon": now + soon, "now": now, "was": found.status}
         late = found.lateness(now)
 
         def unit(transaction: Transaction) -> None:
