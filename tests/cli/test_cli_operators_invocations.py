@@ -230,7 +230,7 @@ def test_b12_a_prefix_of_an_id(operator: Shell) -> None:
     common = next(size for size in range(36) if doubted[size] != other[size])
     for whole in (doubted, other):
         assert operator.run("invocations", "show", whole[: common + 1]).json["invocationId"] == whole
-    several = operator.run("invocations", "show", doubted[:8])
+    several = operator.run("invocations", "show", doubted[:common])
     assert (several.code, "several invocations begin with" in several.json["error"]["message"]) == (2, True)
     short = [row["invocationId"] for row in _shortened([{"invocationId": whole} for whole in (doubted, other)])]
     assert [len(text) for text in short] == [max(13, common + 1)] * 2

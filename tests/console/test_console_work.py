@@ -209,7 +209,7 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
     assert text not in page.content()
     page.get_by_role("button", name="Revoke The web shop").click()
     page.get_by_text("Token revoked.").wait_for()
-    assert page.get_by_role("cell", name="revoked").count() == 1
+    page.get_by_role("cell", name="revoked").wait_for()
 
 
 def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Console) -> None:

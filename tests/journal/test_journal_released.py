@@ -14,7 +14,7 @@ from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
-from jackfield.journal import Queue
+from jackfield.journal import Queue, leadership
 from jackfield.queue import RuntimePool
 from jackfield_celery.outbox import Outbox
 from nursery import connection, mail
@@ -80,8 +80,10 @@ def test_a_release_is_made_once_and_ends_with_the_claim(place: SimpleNamespace) 
     assert due() == ids
 
 
-def test_one_process_leads_until_it_resigns_or_stops_renewing(place: SimpleNamespace) -> None:
-    """Another process leads only once the first has resigned, or has not renewed its lease for seconds by the database's clock."""
+def test_one_process_leads_until_it_resigns_or_stops_renewing(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process leads only once the first has resigned, or has not renewed its lease for as long as it lasts by the database's
+    clock."""
+    monkeypatch.setattr(leadership, "LEAD", 600.0)
     with open_database(place.url) as database:
         other = Outbox(database, SystemClock())
         assert place.outbox.lead()
@@ -90,7 +92,7 @@ def test_one_process_leads_until_it_resigns_or_stops_renewing(place: SimpleNames
         place.outbox.resign()
         assert other.lead()
         assert not place.outbox.lead()
-        place.database.record(lambda transaction: transaction.change("UPDATE dispatchers SET held_until = held_until - 60", {}))
+        place.database.record(lambda transaction: transaction.change("UPDATE dispatchers SET held_until = held_until - 1200", {}))
         assert place.outbox.lead()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, StillClock
 from jackfield import Result
 from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent, Warmup
 from jackfield.database import Database, open_database
@@ -58,7 +58,7 @@ def many(board: Panel, count: int, **members: Any) -> list[Result]:
 def test_calls_keep_to_the_rate_of_the_account(tmp_path: Path, database: str) -> None:
     """After a few calls the limits are read once; from then on calls are paced to 96 % of the stated rate."""
     provider = Provider(Limits(per_second=10))
-    with runtime(tmp_path, scripted(Script("done"), budget=budget(provider)), database_url=database) as board:
+    with runtime(tmp_path, scripted(Script("done"), budget=budget(provider)), database_url=database, clock=StillClock()) as board:
         assert {result.status for result in many(board, 33)} == {"succeeded"}
         assert board.clock.waited == pytest.approx(30 / 9.6, abs=0.7)
     assert provider.asked == 1
@@ -93,7 +93,7 @@ def test_connections_to_one_account_share_its_pace(tmp_path: Path) -> None:
 def test_a_call_counts_as_much_as_it_costs(tmp_path: Path) -> None:
     """A call of five recipients takes five places."""
     connector = scripted(Script("done"), budget=budget(Provider(Limits(per_second=10))), cost=lambda _inputs: 5)
-    with runtime(tmp_path, connector) as board:
+    with runtime(tmp_path, connector, clock=StillClock()) as board:
         many(board, 11)
         assert board.clock.waited == pytest.approx(50 / 9.6, abs=0.7)
 
@@ -117,7 +117,7 @@ def test_limits_that_cannot_be_read_fail_nothing(tmp_path: Path, fault: Exceptio
     """A missing permission or an author's mistake leaves calls unpaced, until the provider throttles."""
     provider = Provider(fault)
     script = Script(*["done"] * 10, THROTTLED, "done")
-    with runtime(tmp_path, scripted(script, budget=budget(provider))) as board:
+    with runtime(tmp_path, scripted(script, budget=budget(provider)), clock=StillClock()) as board:
         assert {result.status for result in many(board, 10)} == {"succeeded"}
         assert board.clock.waited == 0
         assert {result.status for result in many(board, 5)} == {"succeeded"}
@@ -196,7 +196,7 @@ def test_the_providers_refusal_for_its_quota_has_the_limits_read(tmp_path: Path)
 
 def test_a_storm_of_throttles_settles_within_five_seconds(tmp_path: Path) -> None:
     """After three seconds in which the provider throttles everything, the full rate is back within five."""
-    storm = _Storm(FakeClock())
+    storm = _Storm(StillClock())
     connector = scripted(Script(Reply(storm)), budget=budget(Provider(Limits(per_second=14))))
     with runtime(tmp_path, connector, clock=storm.clock) as board:
         many(board, 10)
@@ -226,7 +226,7 @@ def _same(database: Database) -> Database:
 
 def test_processes_share_one_line(tmp_path: Path) -> None:
     """Two runtimes on one database get alternating places, and a rate that one lowers holds for the other."""
-    clock = FakeClock()
+    clock = StillClock()
     with open_database(f"sqlite:///{tmp_path}/shared.db") as first, open_database(f"sqlite:///{tmp_path}/shared.db") as second:
         one, two = (Paces("default", partial(_same, base), clock).find("c", "b", "s") for base in (first, second))
         one._change(lambda state, now: state.read(Limits(per_second=10), now))

@@ -100,7 +100,8 @@ class Visitor:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until all forms of the page are made."""
+        """Wait until the page is there, and all of its forms are made."""
+        self.page.wait_for_load_state()
         self.page.locator("[data-form]:not([data-filled])").first.wait_for(state="detached")
 
     def field(self, label: str) -> Any:
@@ -119,6 +120,7 @@ class Visitor:
 
     def axe(self) -> list[str]:
         """What axe-core finds serious or critical, by rule and place; of a dark page, only what its colours decide."""
+        self.page.wait_for_load_state()
         self.page.evaluate(_FLAT)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(_AXE.read_text(encoding="utf-8"))

@@ -67,7 +67,7 @@ class Server:
     @classmethod
     def make(cls, folder: Path, unused: Path | None = None) -> Server:
         """Start a server in ``folder``, which is there; initialise it if it has no data, and copy these to ``unused`` before the start."""
-        server = cls(folder, free_port())
+        server = cls(folder, 0)
         folder.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(folder, _ACCOUNT)
@@ -75,8 +75,16 @@ class Server:
             server._run("initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         if unused is not None:
             _copied(server.data, unused)
-        server.start()
-        return server
+        while True:
+            server = cls(folder, free_port())  # only now: others look for a free port, too
+            try:
+                server.start()
+            except AssertionError:
+                if "Address already in use" not in (folder / "log").read_text(errors="replace"):
+                    raise
+                (folder / "log").unlink()
+            else:
+                return server
 
     @property
     def data(self) -> Path:
@@ -178,7 +186,8 @@ def own_database(engine: str, folder: Path) -> Iterator[str]:
 def shared_server(run: str) -> Iterator[Server]:
     """The server of the test run ``run``, shared by its worker processes; the last one to leave stops it."""
     folder = _shared_folder(run)
-    folder.mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)  # whatever the umask
     users = folder / f"user-{os.getpid()}-{uuid.uuid4().hex}"
     with _locked():
         users.touch()

@@ -194,7 +194,7 @@ def test_a_server_that_takes_its_time() -> None:
     for what, script in LATE:
         with staged(Stage(script)) as stage:
             wire, target = Wire(WireSettings()), Target("http", "127.0.0.1", stage.port)
-            limit, begin = timed(0.2)
+            limit, begin = timed(0.5)
             found = ask(wire, target, b"/first", limit=limit, begin=begin)
             stage.at_gate.set()
             following = ask(wire, target, b"/next").verdict
@@ -206,7 +206,7 @@ def test_a_server_that_takes_its_time() -> None:
 def test_an_upload_that_nobody_reads(shape: str) -> None:
     """A server that stops reading costs the deadline; what it has read may count."""
     with staged(Stage((HEAD, GATE))) as stage:
-        limit, begin = timed(0.2)
+        limit, begin = timed(0.5)
         body = bytes(UPLOAD) if shape == "whole" else (bytes(65_536) for _ in range(UPLOAD // 65_536))
         target = Target("http", "127.0.0.1", stage.port)
         found = ask(Wire(WireSettings()), target, b"/first", method="PUT", body=body, length=UPLOAD, limit=limit, begin=begin)

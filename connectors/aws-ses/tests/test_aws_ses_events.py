@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ from sns_signer import asking, note
 from waiting import until
 
 _NAME = "jackfield-receipts"
+_DAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+"""Of all records: outcomes that are older than 400 days are not kept."""
 _WHOM = ["ada@example.com", "bob@example.com"]
 
 
@@ -62,7 +64,7 @@ def _sent(client: Client, *to: str) -> tuple[str, str]:
 def _record(kind: str, message: str, about: dict[str, Any], to: list[str] | None = None) -> dict[str, Any]:
     """A record of SES."""
     mail = {
-        "timestamp": "2026-11-20T10:00:00.000Z", "messageId": message, "source": "noreply@example.com", "sendingAccountId": "123456789012",
+        "timestamp": f"{_DAY}T10:00:00.000Z", "messageId": message, "source": "noreply@example.com", "sendingAccountId": "123456789012",
         "destination": to or ["ada@example.com"], "tags": {"ses:configuration-set": ["receipts"], "campaign": ["autumn"]},
         "headersTruncated": False, "commonHeaders": {"subject": "Hi"},
     }  # fmt: skip
@@ -73,17 +75,17 @@ def _record(kind: str, message: str, about: dict[str, Any], to: list[str] | None
 def _bounce(message: str, subtype: str, kind: str = "Transient", to: str = "ada@example.com", **more: Any) -> dict[str, Any]:
     whom = [{"emailAddress": to, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1"}]
     about = {"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": whom, "feedbackId": f"f-{message}-{subtype}"}
-    return _record("Bounce", message, {**about, "timestamp": "2026-11-20T10:00:05.000Z", **more})
+    return _record("Bounce", message, {**about, "timestamp": f"{_DAY}T10:00:05.000Z", **more})
 
 
 def _delivery(message: str, *to: str, at: str = "10:00:03") -> dict[str, Any]:
-    about = {"timestamp": f"2026-11-20T{at}.000Z", "processingTimeMillis": 546, "recipients": list(to), "smtpResponse": "250 ok"}
+    about = {"timestamp": f"{_DAY}T{at}.000Z", "processingTimeMillis": 546, "recipients": list(to), "smtpResponse": "250 ok"}
     return _record("Delivery", message, about, list(to))
 
 
 def _complaint(message: str, to: str = "ada@example.com") -> dict[str, Any]:
     about = {"complainedRecipients": [{"emailAddress": to}], "feedbackId": f"f-{message}", "complaintFeedbackType": "abuse"}
-    return _record("Complaint", message, {**about, "timestamp": "2026-11-20T10:09:00.000Z"})
+    return _record("Complaint", message, {**about, "timestamp": f"{_DAY}T10:09:00.000Z"})
 
 
 def _events(client: Client, message: str) -> list[dict[str, Any]]:
@@ -262,7 +264,7 @@ def test_a_connection_over_which_too_much_bounces_is_paused(stand: Stand, client
 def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: PublishingAws) -> None:
     """It is told without an invocation. An event that SES adds later is unknown, an inbound mail none, another service's record refused."""
     assert aws.publish(_delivery("m-elsewhere", "ada@example.com"), _topic()) == [200]
-    assert aws.publish(_record("Levitation", "m-odd", {"timestamp": "2026-11-20T10:00:00.000Z"}), _topic()) == [200]
+    assert aws.publish(_record("Levitation", "m-odd", {"timestamp": f"{_DAY}T10:00:00.000Z"}), _topic()) == [200]
     assert [("invocationId" in item["data"]) for item in _events(client, "m-elsewhere")] == [False]
     assert [item["type"] for item in _events(client, "m-odd")] == ["aws_ses.unknown"]
     odd: list[Any] = [{"notificationType": "Received", "mail": {"messageId": "m"}}, {"Records": []}, "not JSON", []]

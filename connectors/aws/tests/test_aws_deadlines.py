@@ -168,9 +168,9 @@ def test_a_slow_line_has_until_the_deadline_to_send(scheme: str, certificate: Pa
             stop.wait(30)
 
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", 2.0)
     with serving(stall) as port, Opener() as opener:
-        error = _ended(opener, LARGE, seconds=3, endpoint=f"{scheme}://localhost:{port}")
+        error = _ended(opener, LARGE, seconds=5, endpoint=f"{scheme}://localhost:{port}")
         stop.set()
     assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
 
