@@ -84,6 +84,7 @@ EXCEPTIONS = {
     r"SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after": "the operator's: all processes drop the unwrapped keys of all",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
+    r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -336,6 +337,27 @@ def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:
     changing._own.change = late  # type: ignore[method-assign]
     changing.assign("acme", uri("second"))
     assert (rig.wrappers()["acme"], opens(), changing.assigned()) == ({uri("second")}, True, {"acme": uri("second")})
+
+
+def test_new_data_keys_have_the_wrapper_that_their_workspace_has_by_then(rig: Rig) -> None:
+    """A wrapper that is taken from a workspace, or given to it, while a rotation makes new data keys wraps none of them, or all."""
+    master = MasterKey.generate()
+    one = rig.vault(master)
+    sealed = one.seal("acme", PLACE, SECRET)
+    for work, wrapper in ((lambda: one.assign("acme", uri("customer")), uri("customer")), (lambda: one.unassign("acme"), master.id)):
+        renewing = rig.vault(master)
+        fresh, waiting = renewing._keys.fresh, [work]
+
+        def late(*given: Any, waiting: Any = waiting, fresh: Any = fresh) -> Any:
+            while waiting:
+                waiting.pop()()
+            return fresh(*given)
+
+        renewing._keys.fresh = late  # type: ignore[method-assign, assignment]
+        renewing.rotate(data_keys=True)
+        assert rig.wrappers()["acme"] == {wrapper}
+        assert rig.vault(master).open("acme", PLACE, sealed) == SECRET
+        rig.vault(master).seal("acme", PLACE, SECRET)
 
 
 def test_an_assignment_that_was_cut_off_goes_on(near: Rig) -> None:

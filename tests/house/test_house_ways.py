@@ -20,7 +20,7 @@ PACKAGES = {
 }
 MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
 
-LINES = {"jackfield": 77_463, "jackfield_market": 13_000, "jackfield_isolation": 5_000, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
+LINES = {"jackfield": 77_472, "jackfield_market": 13_000, "jackfield_isolation": 5_000, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
 """Lines of code of a distribution that its readers were promised. More is a decision, not an accident."""
 LIBRARIES = {
     "botocore": {"jackfield_aws", "jackfield_aws_ses"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from types import SimpleNamespace
@@ -117,7 +118,7 @@ def test_kms_that_gives_no_answer(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> 
     """A key that does not exist is a refusal; a KMS that cannot be reached is none."""
     uri = kms.made()
     with pytest.raises(Forbidden, match="NotFoundException"):
-        KmsKey(uri[:-4] + "0000", PATIENT).wrap(PLACE, KEY)
+        KmsKey(f"{uri[:-36]}{uuid.UUID(int=0)}", PATIENT).wrap(PLACE, KEY)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable):
         KmsKey(uri, PATIENT).wrap(PLACE, KEY)

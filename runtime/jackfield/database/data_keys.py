@@ -311,6 +311,10 @@ class DataKeys(SecretHolder):
         self._unwrapped.put((workspace, fresh.id), made)
         return made
 
+    def beside_creations(self, transaction: Transaction) -> None:
+        """Wait for the steps of a rotation, and let no other begin before the end of the transaction, which creates data keys."""
+        transaction.execute(_FIRST + self._database.dialect.shares)
+
     def between_creations(self, transaction: Transaction) -> None:
         """Wait for those that are creating data keys, and let no other begin before the end of the transaction."""
         transaction.execute(_FIRST + self._database.dialect.locks)
@@ -332,7 +336,7 @@ class DataKeys(SecretHolder):
         begin = self._database.read if inside else self._database.write  # inside a transaction without a savepoint: its errors end both
         while known is None:
             with begin() as transaction:
-                transaction.execute(_FIRST + self._database.dialect.shares)
+                self.beside_creations(transaction)
                 ring, target = self.ring, self.target(transaction, workspace)
                 if target.is_local or inside:
                     fresh = self.fresh(workspace, target)

@@ -35,6 +35,7 @@ _CHANGE = (
     "UPDATE data_keys SET wrapped = :anew, master_key_id = :id WHERE workspace = :workspace AND key_id = :key_id "
     "AND wrapped = :wrapped AND master_key_id = :before"
 )
+_LISTS = "SELECT workspace, wrappers FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last ORDER BY workspace"
 _RETIRE = "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND key_id = :key_id AND retired_at IS NULL"
 
 Holds = Callable[[Transaction], bool]
@@ -90,12 +91,16 @@ def renew(database: Database, keys: DataKeys, now: float, skipped: Sequence[str]
     while True:
         with database.read(flush=False) as transaction:
             rows = transaction.execute(f"{_CURRENT} ORDER BY workspace LIMIT :page", place)
+            if not rows:
+                break
+            last = {**place, "last": rows[-1].workspace}
+            lists = transaction.execute(_LISTS, last)
             targets = [(row, keys.target(transaction, row.workspace)) for row in rows if row.workspace not in skipped]
-        if not rows:
-            break
         anew = [(row, keys.fresh(row.workspace, target)) for row, target in targets]
-        last = {**place, "last": rows[-1].workspace}
         with database.write() as transaction:
+            keys.beside_creations(transaction)
+            if transaction.execute(_LISTS, last) != lists:  # another process has moved a workspace to another wrapper
+                continue
             there = transaction.execute(f"{_CURRENT} AND workspace <= :last ORDER BY workspace{database.dialect.locks}", last)
             present = {row.key_id for row in there}
             # even after a clock was set back, the new key must not sort first
