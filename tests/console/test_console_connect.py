@@ -59,7 +59,6 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert visitor.axe() == []
         page.get_by_role("button", name="Amazon SES: AWS Role ARN").click()
         assert visitor.judged("connect-role", thoroughly=thoroughly) == []
-        page.wait_for_load_state()
         text = page.locator("main").inner_text()
         assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))
         external = page.get_by_role("region", name="External ID").inner_text()

@@ -272,25 +272,6 @@ def test_a_workspace_brings_its_own_key(rig: Rig) -> None:
     assert uri("customer") not in rig.wrappers()["acme"]
 
 
-def test_a_wrapper_is_taken_from_a_workspace_while_its_key_is_unwrapped(rig: Rig) -> None:
-    """Who has read the row of a key just before that was wrapped again looks at it once more; another wrapper is refused all the same."""
-    master = MasterKey.generate()
-    vault, other = rig.vault(master), rig.vault(master)
-    sealed = vault.seal("acme", PLACE, SECRET)
-    vault.assign("acme", uri("customer"))
-    own = other._keys._own
-
-    def after(workspace: str) -> tuple[str, ...]:
-        vault.unassign("acme")
-        return own(workspace)
-
-    other._keys._own = after
-    assert other.open("acme", PLACE, sealed) == SECRET
-    rig.change(f"UPDATE data_keys SET master_key_id = '{uri('second')}' WHERE workspace = 'acme'")
-    with pytest.raises(WrongMasterKey, match="key ID vault-transit://transit/second"):
-        rig.vault(master).open("acme", PLACE, sealed)
-
-
 def overtaking(vault: Vault, work: Callable[[], object]) -> None:
     """Do something, once, before the vault looks for the wrappers of a workspace next."""
     own, waiting = vault._keys._own, [work]
@@ -301,6 +282,19 @@ def overtaking(vault: Vault, work: Callable[[], object]) -> None:
         return own(workspace)
 
     vault._keys._own = after
+
+
+def test_a_wrapper_is_taken_from_a_workspace_while_its_key_is_unwrapped(rig: Rig) -> None:
+    """Who has read the row of a key just before that was wrapped again looks at it once more; another wrapper is refused all the same."""
+    master = MasterKey.generate()
+    vault, other = rig.vault(master), rig.vault(master)
+    sealed = vault.seal("acme", PLACE, SECRET)
+    vault.assign("acme", uri("customer"))
+    overtaking(other, lambda: vault.unassign("acme"))
+    assert other.open("acme", PLACE, sealed) == SECRET
+    rig.change(f"UPDATE data_keys SET master_key_id = '{uri('second')}' WHERE workspace = 'acme'")
+    with pytest.raises(WrongMasterKey, match="key ID vault-transit://transit/second"):
+        rig.vault(master).open("acme", PLACE, sealed)
 
 
 def test_wrappers_that_change_while_keys_are_wrapped_again(rig: Rig) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from aws_opening import KEY_ID
+from clocks import StillClock
 from jackfield_aws_ses.smtp import smtp_password
 from smtp_rig import HOST, VPCE, rig
 from smtp_server import PASSWORD, USER, Received
@@ -294,9 +295,9 @@ def test_a_connection_has_its_fill() -> None:
 
 def test_an_idle_connection_is_not_used_again() -> None:
     """After half a minute of rest a connection is closed rather than tried."""
-    with rig() as it:
+    with mock.patch("smtp_rig.FakeClock", StillClock), rig() as it:
         it.send()
-        it.clock.advance(10)
+        it.clock.advance(29)
         it.send()
         assert it.server.connections == 1
         it.clock.advance(31)

@@ -292,7 +292,7 @@ class DataKeys(SecretHolder):
 
         :raises ApartError: if this is the first key at all, or a key service would have to be asked.
         """
-        others = transaction.execute(_FIRST + self._database.dialect.shares)
+        others = self.beside_creations(transaction)
         target, now = self._shared(transaction), self._clock.time()
         if not (others and target.is_local):
             raise ApartError
@@ -311,9 +311,9 @@ class DataKeys(SecretHolder):
         self._unwrapped.put((workspace, fresh.id), made)
         return made
 
-    def beside_creations(self, transaction: Transaction) -> None:
-        """Wait for the steps of a rotation, and let no other begin before the end of the transaction, which creates data keys."""
-        transaction.execute(_FIRST + self._database.dialect.shares)
+    def beside_creations(self, transaction: Transaction) -> bool:
+        """Let no step of a rotation come beside the rest of the transaction, which creates data keys; return whether there is one."""
+        return bool(transaction.execute(_FIRST + self._database.dialect.shares))
 
     def between_creations(self, transaction: Transaction) -> None:
         """Wait for those that are creating data keys, and let no other begin before the end of the transaction."""
