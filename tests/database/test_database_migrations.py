@@ -16,6 +16,7 @@ __all__ = ["migrated_for_real"]
 
 
 TABLES = {
+    "blocked_workspaces",
     "invocation_references",
     "outcomes",
     "subscription_items",

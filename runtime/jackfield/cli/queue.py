@@ -33,6 +33,9 @@ def _stats(arguments: Namespace, output: Output) -> int:
         if arguments.workspace is not None:
             storage.require(arguments.workspace)
         found = queue_stats(storage.database, SystemClock())
+    for name, figures in found.items():
+        if "blocked" in figures and arguments.workspace in (None, name):
+            sys.stderr.write(f"jackfield: nothing of the workspace '{name}' is begun at present: {figures['blocked']['reason']}\n")
     rows = [{"workspace": name, **figures} for name, figures in found.items() if arguments.workspace in (None, name)]
     output.rows(rows, _STATS)
     return 0

@@ -12,7 +12,7 @@ from jackfield.clock import within
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
-from jackfield.surfaces.shared.readiness import answer_of, clock_warning
+from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning
 
 if TYPE_CHECKING:
     from jackfield.queue import RuntimePool
@@ -57,6 +57,7 @@ class Figures:
         self._runtimes = runtimes
         self._metrics = metrics
         self._warning: str | None = None
+        self._blocked: str | None = None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Answer a request for ``path``."""
@@ -64,7 +65,8 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, self._runtimes.plugins.warn()))
+            more = [*filter(None, [self._blocked]), *self._runtimes.plugins.warn()]
+            return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
@@ -82,6 +84,7 @@ class Figures:
                 database = self._runtimes.storage.database
                 pending = database.pending()
                 self._warning = None if pending else clock_warning(database, self._runtimes.clock)
+                self._blocked = None if pending else blocked_warning(database, self._runtimes.clock)
         except JackfieldError as error:
             return error.message
         return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else None

@@ -135,7 +135,9 @@ def _delete(arguments: Namespace, output: Output) -> int:
         clock = SystemClock()
 
         def revoke() -> dict[str, bool]:
-            return revoke_due(storage.database, clock, lambda name: Jackfield(name, storage=storage).connections.revoking())
+            return revoke_due(
+                storage.database, clock, lambda name: Jackfield(name, storage=storage).connections.revoking(), storage.blocked
+            )
 
         tenants = Tenants(storage, Files(storage, FileLimits(), clock), clock, "*", actor(), revoke)
         output.value(tenants.purge(arguments.name) if arguments.purge else tenants.suspend(arguments.name))

@@ -14,6 +14,7 @@ from typing import Any
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database import Database, Row, Transaction
+from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import claim
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass
@@ -35,7 +36,7 @@ _ALL = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace"
 _MOVE = """
 UPDATE revocations SET workspace = :target, sealed = :sealed, claim = claim + 1, wake_at = 0 WHERE workspace = :workspace AND id = :id
 """
-_DUE = f"SELECT {_COLUMNS} FROM revocations WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit"
+_DUE = f"SELECT {_COLUMNS} FROM revocations WHERE wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit"
 _TAKE = """
 UPDATE revocations SET claim = claim + 1, wake_at = :until WHERE workspace = :workspace AND id = :id AND claim = :claim AND wake_at <= :now
 """
@@ -114,9 +115,9 @@ class Revocations(SealedTable):
         self._database.record(lambda transaction: transaction.change(_LATER, values))
 
 
-def due(database: Database, now: float, limit: int) -> list[Row]:
-    """Claim up to ``limit`` rows of all workspaces that are due."""
-    return claim(database, _DUE, _TAKE, now, _HELD, limit)
+def due(database: Database, now: float, limit: int, blocked: BlockedWorkspaces) -> list[Row]:
+    """Claim up to ``limit`` rows that are due, of all workspaces that are not blocked."""
+    return claim(database, _DUE, _TAKE, now, _HELD, limit, blocked)
 
 
 def revocation_place(identifier: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ ask only for keys that nobody has prepared (``Vault.prepare``). While the servic
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from hmac import HMAC
@@ -40,6 +40,8 @@ CACHE_SECONDS = 86_400.0
 _GRACE = 1 / 12
 """Part of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
 _CACHED_WORKSPACES = 10_000
+_SILENT_SHORTEST, _SILENT_LONGEST = 0.5, 30.0
+"""Bounds in seconds of the pause before a key service that gave no answer for a key is asked for it again."""
 _REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key, or asked all to forget one."""
 INSTALLATION = "installation"
@@ -107,6 +109,17 @@ class _Fresh(SecretHolder):
         return {"workspace": workspace, "key_id": self.id, "wrapped": self.wrapped, "master_key_id": self.wrapper.id, "created_at": now}
 
 
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """Key whose key service has given no answer, ``failures`` times in a row; it is asked again from ``until`` on."""
+
+    wrapped: bytes
+    message: str
+    hint: str | None
+    failures: int
+    until: float
+
+
 class Services:
     """``asked`` is True if a key service may have to be asked for a key: one is the installation's, or was asked for a workspace's own."""
 
@@ -143,6 +156,7 @@ class DataKeys(SecretHolder):
         self._unwrapped: BoundedCache[tuple[str, str], DataKey] = BoundedCache(_CACHED_WORKSPACES)
         """Keys that are used with their row at hand only, since a transaction that has created one may be rolled back."""
         self._flights: Flights[DataKey] = Flights()
+        self._silent: BoundedCache[tuple[str, str], _Silent] = BoundedCache(_CACHED_WORKSPACES)
 
     def __len__(self) -> int:
         return len(self._unwrapped)
@@ -254,6 +268,22 @@ class DataKeys(SecretHolder):
         if found is None:
             raise self.ring.wrong(wrapper_id)
         return found
+
+    def uses_services(self) -> bool:
+        """Return whether a key service may have to be asked for any key of the database."""
+        with self._database.read(flush=False) as transaction:
+            used = [row.master_key_id for row in transaction.execute(_USED)]
+        return any(":" in name for name in (*used, self.ring.ids[0]))
+
+    def services_of(self, workspaces: Sequence[str]) -> dict[str, str]:
+        """Return the URI of the key service that would be asked for the keys of a workspace, for each that has one."""
+        values = {f"name_{place}": name for place, name in enumerate(workspaces)}
+        statement = f"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN ({', '.join(f':{name}' for name in values)})"
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(statement, values)
+        first = self.ring.ids[0]
+        anew = dict.fromkeys(set(workspaces).difference(row.workspace for row in rows), first)  # whose first key has yet to be made
+        return {name: uri for name, uri in (*anew.items(), *((row.workspace, row.master_key_id) for row in rows)) if ":" in uri}
 
     def target(self, transaction: Transaction, workspace: str) -> AnyWrapper:
         """Return the wrapper for new keys of a workspace: its own, else the one that wrapped all keys of the installation, to which another
@@ -374,13 +404,31 @@ class DataKeys(SecretHolder):
         known, now = self._unwrapped.get(place), self._clock.monotonic()
         if known is None or known.mark != row.forgotten_at or now >= known.until:
             self._unwrapped.remove(place)
-            return self._flights.run(place, partial(self._unwrap, row))
+            return self._flights.run(place, partial(self._asked, row), late=partial(_slow, row.workspace))
         if now < known.renew or self._database.writing:
             return known
         try:
             return self._flights.run(place, partial(self._unwrap, row), meanwhile=known)
         except KeyServiceUnavailable:
             return known
+
+    def _asked(self, row: Row) -> DataKey:
+        """Unwrap a key that nothing is known of. A key service that has given no answer is not asked again for some seconds: each request
+        that hangs holds a thread."""
+        place, now = (row.workspace, row.key_id), self._clock.monotonic()
+        silent = self._silent.get(place)
+        if silent is not None and silent.wrapped == row.wrapped and now < silent.until:
+            raise KeyServiceUnavailable(silent.message, hint=silent.hint)
+        try:
+            found = self._unwrap(row)
+        except KeyServiceUnavailable as error:
+            failures = 1 if silent is None else silent.failures + 1
+            pause = min(_SILENT_LONGEST, _SILENT_SHORTEST * 2.0 ** min(failures, 10)) if failures > 1 else 0.0
+            until = self._clock.monotonic() + pause
+            self._silent.put(place, _Silent(row.wrapped, error.message, error.hint, failures, until))
+            raise
+        self._silent.remove(place)
+        return found
 
     def _unwrap(self, row: Row) -> DataKey:
         known = self._unwrapped.get((row.workspace, row.key_id))
@@ -401,6 +449,13 @@ class DataKeys(SecretHolder):
                 raise RowDamaged("the installation has no id: its row in the database is gone", hint="Restore a backup.")
             self._installation = str(row.id)
         return self._installation
+
+
+def _slow(workspace: str) -> KeyServiceUnavailable:
+    return KeyServiceUnavailable(
+        f"the key service of the workspace '{workspace}' is being asked for its key, and has not answered yet",
+        hint="Try again. If it stays so, see 'jackfield keys list': it asks each key service.",
+    )
 
 
 def damaged(row: Row) -> DataKeyDamaged:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 
 T = TypeVar("T")
 
+_PATIENCE = 1.0
+"""Seconds from its begin for which others wait for a request that may hang."""
+
 
 class _Flight(Generic[T]):
     def __init__(self) -> None:
         self.done = threading.Event()
+        self.begun = time.monotonic()
         self.outcomes: list[T | Raised] = []
         """The outcome; empty if the thread was interrupted."""
 
@@ -26,10 +32,15 @@ class Flights(ProcessLocal, Generic[T]):
         self._running: dict[Hashable, _Flight[T]] = {}
         self._lock = threading.Lock()
 
-    def run(self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None) -> T:
+    def run(
+        self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None, late: Callable[[], JackfieldError] | None = None
+    ) -> T:
         """Return what ``request`` returns, or what it returns to another thread that has begun it under the same key.
 
-        Who has something to use ``meanwhile`` does not wait for another thread, and gets that.
+        Who has something to use ``meanwhile`` does not wait for another thread, and gets that. With ``late``, none waits for a request
+        that began more than a second ago: one that hangs holds a single thread.
+
+        :raises JackfieldError: what ``late`` returns, in place of waiting longer.
         """
         with self._lock:
             flight, leads = self._running.get(key), False
@@ -39,10 +50,10 @@ class Flights(ProcessLocal, Generic[T]):
             self._lead(flight, key, request)
         elif meanwhile is not None:
             return meanwhile
-        else:
-            flight.done.wait()
+        elif not flight.done.wait(None if late is None else max(0.0, flight.begun + _PATIENCE - time.monotonic())) and late is not None:
+            raise late()
         if not flight.outcomes:
-            return self.run(key, request, meanwhile)
+            return self.run(key, request, meanwhile, late)
         outcome = flight.outcomes[0]
         if isinstance(outcome, Raised):
             raise outcome.error

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.database.blocked import without
 from jackfield.database.data_keys import COLUMNS, DataKeys, damaged
 from jackfield.database.engine import Database
-from jackfield.database.faults import SealBroken
+from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
@@ -47,37 +48,52 @@ def _always(_: Transaction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """Number of data keys that were wrapped again, and the workspaces whose own key service did not let that happen."""
+    """Number of data keys that were wrapped again, and the workspaces whose own key service, or a damaged key, did not let that happen."""
 
     count: int
     left: tuple[str, ...] = ()
 
 
-def rewrap(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None, holds: Holds = _always) -> int:
+def rewrap(
+    database: Database,
+    keys: DataKeys,
+    target: AnyWrapper,
+    workspace: str | None = None,
+    holds: Holds = _always,
+    left: set[str] | None = None,
+) -> int:
     """Wrap with ``target`` the data keys of a workspace, while it ``holds`` in each transaction, or of all that have no wrappers of their
-    own. Return the number."""
-    statement = _OF_OTHERS.format(_SHARED if workspace is None else _OWN)
+    own. Return the number. Workspaces with a damaged key are added to ``left``, and left out; without it, they raise."""
     count = 0
     while True:
+        condition, left_out = without(sorted(left or ()))
+        statement = _OF_OTHERS.format((_SHARED if workspace is None else _OWN) + condition)
         with database.write() as transaction:
             keys.between_creations(transaction)
-            rows = transaction.execute(statement, {"id": target.id, "workspace": workspace, "page": _PAGE})
-        changed = _changed(database, keys, rows, target, holds) if rows else None
+            rows = transaction.execute(statement, {"id": target.id, "workspace": workspace, "page": _PAGE, **left_out})
+        changed = _changed(database, keys, rows, target, holds, left) if rows else None
         if changed is None:
             return count
         count += changed
 
 
-def refresh(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None, holds: Holds = _always) -> int:
-    """Wrap again what a key service has wrapped already, possibly with an earlier version of its key. Return the number. The data keys are
-    those of a workspace, as for ``rewrap``, or of all that have no wrappers of their own."""
+def refresh(
+    database: Database,
+    keys: DataKeys,
+    target: AnyWrapper,
+    workspace: str | None = None,
+    holds: Holds = _always,
+    left: set[str] | None = None,
+) -> int:
+    """Wrap again what a key service has wrapped already, possibly with an earlier version of its key. Return the number. The data keys,
+    and ``left``, are as for ``rewrap``."""
     statement = _AFTER.format(_SHARED if workspace is None else _OWN)
     count, last = 0, ("", "")
     while not target.is_local:
         place = {"id": target.id, "workspace": workspace, "after_workspace": last[0], "after_key": last[1], "page": _PAGE}
         with database.read(flush=False) as transaction:
             rows = transaction.execute(statement, place)
-        changed = _changed(database, keys, rows, target, holds) if rows else None
+        changed = _changed(database, keys, rows, target, holds, left) if rows else None
         if changed is None:
             break
         count += changed
@@ -112,20 +128,29 @@ def renew(database: Database, keys: DataKeys, now: float, skipped: Sequence[str]
     keys.clear()
 
 
-def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWrapper, holds: Holds) -> int | None:
+def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWrapper, holds: Holds, left: set[str] | None) -> int | None:
     in_order = sorted(rows, key=lambda row: (row.workspace, row.key_id))  # two rotations that lock rows never wait for each other
-    anew = [_change(keys, row, target) for row in in_order]
+    anew = [change for row in in_order if (change := _change(keys, row, target, left)) is not None]
     with database.write() as transaction:
         return transaction.change_many(_CHANGE, anew) if holds(transaction) else None
 
 
-def _change(keys: DataKeys, row: Row, target: AnyWrapper) -> dict[str, Any]:
-    context, wrapped = keys.context(row.workspace, row.key_id), bytes(row.wrapped)
+def _change(keys: DataKeys, row: Row, target: AnyWrapper, left: set[str] | None) -> dict[str, Any] | None:
     try:
-        anew = target.rewrap(context, wrapped, row.master_key_id)
+        anew = _anew(keys, row, target)
+    except DataKeyDamaged:
+        if left is None:
+            raise
+        left.add(row.workspace)
+        return None
+    values = {"workspace": row.workspace, "key_id": row.key_id, "wrapped": bytes(row.wrapped), "before": row.master_key_id}
+    return {**values, "anew": anew, "id": target.id}
+
+
+def _anew(keys: DataKeys, row: Row, target: AnyWrapper) -> bytes:
+    context = keys.context(row.workspace, row.key_id)
+    try:
+        anew = target.rewrap(context, bytes(row.wrapped), row.master_key_id)
     except SealBroken:
         raise damaged(row) from None
-    if anew is None:
-        anew = target.wrap(context, keys.plain(row))
-    values = {"workspace": row.workspace, "key_id": row.key_id, "wrapped": wrapped, "before": row.master_key_id}
-    return {**values, "anew": anew, "id": target.id}
+    return target.wrap(context, keys.plain(row)) if anew is None else anew

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,18 @@ class Vault(SecretHolder):
         if not self._database.writing:
             self._keys.read(first, last)
 
+    def uses_services(self) -> bool:
+        """Return whether a key service may have to be asked for any key of the database."""
+        return self._keys.uses_services()
+
+    def services_of(self, workspaces: Sequence[str]) -> dict[str, str]:
+        """Return the URI of the key service that would be asked for the keys of a workspace, for each that has one."""
+        return self._keys.services_of(workspaces)
+
+    def has_keys(self, workspace: str) -> bool:
+        """Return whether the keys of a workspace are at hand: neither the database nor a key service is needed."""
+        return self._keys.has(workspace)
+
     def keys_of(self, workspace: str) -> KeysOfWorkspace:
         """Return a view of the keys of a workspace, by which a call gets them before anything is sent."""
         return KeysOfWorkspace(self, self._keys, workspace)
@@ -177,16 +189,16 @@ class Vault(SecretHolder):
         from jackfield.database.rewrapping import Rotated, refresh, renew, rewrap
 
         self._keys.ring = ring
-        count = refresh(self._database, self._keys, ring.first) + rewrap(self._database, self._keys, ring.first)
-        left = []
+        left = set[str]()  # of one tenant each: it must not keep the others from being rotated
+        count = refresh(self._database, self._keys, ring.first, left=left) + rewrap(self._database, self._keys, ring.first, left=left)
         for workspace, wrappers in self._own.all().items():
             try:
                 count += self._settle(workspace, wrappers)
-            except (KeyServiceUnavailable, KeyServiceRefused):  # of one tenant: it must not keep the others from being rotated
-                left.append(workspace)
+            except (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged):
+                left.add(workspace)
         if data_keys:
-            renew(self._database, self._keys, self._clock.time(), left)
-        return Rotated(count, tuple(left))
+            renew(self._database, self._keys, self._clock.time(), sorted(left))
+        return Rotated(count, tuple(sorted(left)))
 
     def assign(self, workspace: str, uri: str) -> int:
         """Give a workspace a key service of its own, and wrap its data keys with it. Return the number of those.

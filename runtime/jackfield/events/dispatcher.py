@@ -15,12 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 from jackfield.clock import Clock, within
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.blocked import OWN_FAULTS, BlockedWorkspaces
+from jackfield.database.due_rows import readable
+from jackfield.database.faults import SealBroken
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
 from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
@@ -32,6 +36,7 @@ from jackfield.events.numbering import Numbering
 from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
+from jackfield.failures import Raised, attempt
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.threads import Threads
@@ -193,6 +198,8 @@ class Dispatcher:
         if self._batches:
             self._leads()  # renewed for as long as requests are in flight
         due = [lane for lane in self._lanes.values() if max(lane.due_at, lane.rests_until) <= moment and lane.room > 0]
+        served = set(self._blocked.served({lane.workspace for lane in due}))
+        due = [lane for lane in due if lane.workspace in served]
         self._dispatch(sorted(due, key=lambda lane: (lane.served_at, lane.due_at)))
         fresh = self._fresh()
         if any(lane.due_at > moment and not lane.in_flight for lane in fresh) and self._leads():
@@ -202,8 +209,9 @@ class Dispatcher:
 
     def _tidy(self, moment: float) -> bool:
         """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
-        for workspace in set(self._numbering.waiting()) - {lane.workspace for lane in self._lanes.values()}:
-            self._numbering.run(workspace)
+        watched = {lane.workspace for lane in self._lanes.values()}
+        for workspace in self._blocked.served(name for name in self._numbering.waiting() if name not in watched):
+            self._apart(workspace, self._numbering.run, workspace)
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
         return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
 
@@ -212,6 +220,7 @@ class Dispatcher:
             self._database, self._vault = self._open[0](), self._open[1]()
             lost = Recovery(self._database, self._vault, self._clock).has_lost  # another one takes over at once from a process that is gone
             self._leadership = Leadership(self._database, "events", lost)
+            self._blocked = BlockedWorkspaces.of(self._database, self._clock, self._open[1])
             self._numbering = Numbering(self._database, self._vault)
             self._retention = Retention(self._database)
             self._now = self._given_now or SharedClock.of(self._database, self._clock).now
@@ -225,18 +234,37 @@ class Dispatcher:
             rows = transaction.execute(claims.CALLBACKS)
             due = transaction.execute(claims.NEXT_DUE, {"free": self._free(now)})
         found = {}
-        for row in rows:
-            known = self._lanes.get((row.workspace, row.id))
-            lane = known if known is not None else _Lane(row.workspace, row, read_callback(row), suspect=row.failing_since is not None)
-            if lane.row != row:
-                lane.row, lane.callback = row, read_callback(row)
+        for lane in readable(rows, self._lane, "callback"):
             lane.loaded_at = moment
-            found[row.workspace, row.id] = lane
+            found[lane.workspace, lane.row.id] = lane
         for item in due:
             waiting = found.get((item.workspace, item.id))
             if waiting is not None and item.next_at is not None:
                 waiting.due_at = moment + max(item.next_at, claims.opens_at(waiting.callback)) - now
         self._lanes = found
+
+    def _lane(self, row: Row) -> _Lane:
+        known = self._lanes.get((row.workspace, row.id))
+        lane = known if known is not None else _Lane(row.workspace, row, read_callback(row), suspect=row.failing_since is not None)
+        if lane.row != row:
+            lane.row, lane.callback = row, read_callback(row)
+        return lane
+
+    def _apart(self, workspace: str, step: Callable[..., object], *given: Any) -> None:
+        """Do a step for one workspace. What fails of its own keeps no other workspace waiting; it is blocked for a while.
+
+        :raises Unavailable: if the database is unavailable.
+        """
+        done = attempt(step, *given)
+        if not isinstance(done, Raised):
+            return
+        error = done.error
+        if isinstance(error, OWN_FAULTS):
+            self._blocked.note(workspace, error)
+        elif isinstance(error, Unavailable):
+            raise error
+        else:
+            self._log_fault(error, f"of the workspace '{workspace}' ")
 
     def _leads(self) -> bool:
         """Return whether this process dispatches; its lease is renewed three times as often as it needs to be."""
@@ -257,14 +285,15 @@ class Dispatcher:
     def _fresh(self) -> list[_Lane]:
         """Number what is committed, if this process leads; return the callbacks with new events."""
         watched = {lane.workspace for lane in self._lanes.values()}
-        for workspace in [name for name in self._numbering.waiting() if name in watched]:
+        for workspace in self._blocked.served(name for name in self._numbering.waiting() if name in watched):
             if not self._leads():
                 break
-            self._numbering.run(workspace, slices=1)
+            self._apart(workspace, self._numbering.run, workspace, 1)
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
         behind = [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
-        return [lane for lane in behind if self._numbering.is_ready(lane.workspace)]  # one tenant's key service must not delay the others
+        served = set(self._blocked.served({lane.workspace for lane in behind}))  # one tenant's key service must not delay the others
+        return [lane for lane in behind if lane.workspace in served]
 
     def _fan_out(self, fresh: Sequence[_Lane]) -> None:
         """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to where others are: soon all
@@ -278,7 +307,9 @@ class Dispatcher:
             for first, following in pairwise(positions):
                 if time.monotonic() >= until:
                     return
-                self._fan_out_to(workspace, first, following, [lane for lane in lanes if lane.callback.position == first])
+                self._apart(
+                    workspace, self._fan_out_to, workspace, first, following, [one for one in lanes if one.callback.position == first]
+                )
 
     def _fan_out_to(self, workspace: str, position: int, until: int, lanes: Sequence[_Lane]) -> None:
         """Make deliveries in one commit, and move the positions of their callbacks."""
@@ -286,7 +317,7 @@ class Dispatcher:
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.NEXT, {"workspace": workspace, "after": position, "until": until, "limit": limit})
         reached = rows[-1].sequence if len(rows) == limit else until  # those that are missing were deleted before they were looked at
-        events = [self._read(workspace, row) for row in rows]
+        events = [event for row in rows if (event := self._readable(workspace, row)) is not None]
 
         def unit(transaction: Transaction) -> None:
             for lane in lanes:
@@ -346,7 +377,8 @@ class Dispatcher:
                     break
                 self._send(lane, row)
         except _FAULTS as error:
-            self._log_fault(error)
+            if not (isinstance(error, JackfieldError) and self._blocked.note(lane.workspace, error)):
+                self._log_fault(error)
         finally:
             with self._lock:
                 lane.in_flight -= 1
@@ -378,7 +410,7 @@ class Dispatcher:
     def _attempt(self, lane: _Lane, row: Row, now: float) -> Attempt:
         event, options = self._event(lane.workspace, row), lane.callback.options
         if event is None:
-            return Attempt(now, 0.0, error="the event is not kept any more", final=True)
+            return Attempt(now, 0.0, error="the event is not kept any more, or its row was changed", final=True)
         try:
             secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
         except InvalidInvocation as damaged:
@@ -392,7 +424,15 @@ class Dispatcher:
         if (event := self._cached.get(key) or self._older.get(key)) is not None:
             return event
         found = self._database.look_up(claims.EVENT, {"workspace": workspace, "sequence": row.sequence})
-        return None if found is None else self._read(workspace, found)
+        return None if found is None else self._readable(workspace, found)
+
+    def _readable(self, workspace: str, row: Row) -> Event | None:
+        """Return an event; None if its row was changed in the database, which keeps no other event waiting."""
+        try:
+            return self._read(workspace, row)
+        except SealBroken as error:
+            self._log_fault(error, f"of the workspace '{workspace}' ")
+            return None
 
     def _read(self, workspace: str, row: Row) -> Event:
         event = read_event(self._vault, workspace, row)
@@ -400,9 +440,11 @@ class Dispatcher:
             self._cached[workspace, event.sequence, event.id] = event
         return event
 
-    def _log_fault(self, error: BaseException) -> None:
-        """Log why nothing can be dispatched, once a minute."""
+    def _log_fault(self, error: BaseException, whose: str = "") -> None:
+        """Log why nothing can be dispatched, or nothing of a workspace, once a minute."""
         moment = time.monotonic()
         if moment >= self._log_at:
             self._log_at = moment + _LOG_EVERY
-            _LOG.error("events cannot be delivered: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)
+            _LOG.error(
+                "events %scannot be delivered: %s", whose, error.message if isinstance(error, JackfieldError) else type(error).__name__
+            )

@@ -103,6 +103,8 @@ class Entry:
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
+    blocked: Mapping[str, Any] | None = None
+    """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
 
@@ -149,6 +151,7 @@ class Entry:
             "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
             "notAfter": iso(self.not_after),
             "priority": self.priority if self.status == "queued" else None,
+            "blocked": self.blocked,
             "deadAt": iso(self.dead_at),
             "deliveries": [_try(item) for item in self.deliveries] or None,
             "inputs": self.inputs,

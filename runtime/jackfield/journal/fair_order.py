@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jackfield.database import Row, Transaction
+from jackfield.database import Database, Row, Transaction
+from jackfield.database.blocked import BlockedWorkspaces, without
+from jackfield.errors import JackfieldError
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budget, Budgets
 
@@ -96,10 +98,12 @@ class FairOrder:
     """Order in which one process takes invocations from the queue; it remembers the workspace served last.
 
     ``unreleased`` leaves out invocations that are on their way to a worker through a broker. ``locking`` is the dialect's clause that locks
-    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes.
+    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes. A workspace that is ``blocked`` keeps
+    its place in the queue, and takes none in the turns of the others.
     """
 
-    def __init__(self, locking: str = "", *, unreleased: bool = False, budgets: Budgets | None = None) -> None:
+    def __init__(self, blocked: BlockedWorkspaces, locking: str = "", *, unreleased: bool = False, budgets: Budgets | None = None) -> None:
+        self._blocked = blocked
         self._workspaces = sql.UNRELEASED_WORKSPACES if unreleased else sql.WAITING_WORKSPACES
         self._whole, self._named, self._unnamed = (text + locking for text in (sql.RELEASABLE if unreleased else sql.CLAIMABLE))
         self._budgets = budgets
@@ -107,22 +111,39 @@ class FairOrder:
         """Workspace that was served last; the next selection begins with the one after it."""
         self._turn = 0
 
+    def waiting(self, database: Database, limit: int, moments: Mapping[str, float]) -> list[str]:
+        """Return up to ``limit`` workspaces with due invocations that can be served: those after the one served last, then the others."""
+        found: list[str] = []
+        for begin in dict.fromkeys((self._last, "")):
+            names = self._page(database, begin, limit, moments)
+            while names:
+                found += [name for name in self._blocked.served(names) if name not in found]
+                names = self._page(database, names[-1], limit, moments) if len(found) < limit == len(names) else []
+        return found[:limit]
+
+    def _page(self, database: Database, after: str, limit: int, moments: Mapping[str, float]) -> list[str]:
+        condition, left_out = without(self._blocked.left_out())
+        statement = self._workspaces.format(without=condition)
+        with database.read(flush=False) as transaction:
+            return [row.workspace for row in transaction.execute(statement, {"after": after, "limit": limit, **moments, **left_out})]
+
     def due(
         self,
         transaction: Transaction,
+        workspaces: Sequence[str],
         limit: int,
         moments: Mapping[str, float],
         rooms: Mapping[str, int] = _UNLIMITED,
         most: int | None = None,
     ) -> list[Row]:
-        """Return up to ``limit`` due invocations: an equal share for each workspace, then the rest from those with more waiting.
+        """Return up to ``limit`` due invocations: an equal share for each of the workspaces, then the rest from those with more waiting.
 
         ``rooms`` limits how many a workspace may get, ``most`` those that it does not name; ``moments`` is ``SharedClock.moments``. Rows
         have workspace, id, inputs, delivery and connection. They are charged to the budgets; suspects that have to wait are, too.
         """
         most = limit if most is None else most
         self._turn += 1
-        names = [name for name in self._waiting(transaction, limit, moments) if rooms.get(name, most) > 0]
+        names = [name for name in workspaces if rooms.get(name, most) > 0]
         lines = [self._line(transaction, name, rooms.get(name, most), moments) for name in names]
         found = _in_turn(lines, limit)
         for line in lines:
@@ -132,7 +153,12 @@ class FairOrder:
         return _apart(transaction, found)
 
     def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float]) -> _Lanes:
-        budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
+        try:
+            budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
+        except JackfieldError as error:
+            if not self._blocked.note(workspace, error):
+                raise
+            return _Lanes((), 0, None)
         room = room if budget is None else min(room, budget.room)
         if room <= 0:
             return _Lanes((), 0, budget)
@@ -148,14 +174,6 @@ class FairOrder:
                 lanes.append(_Lane(transaction, self._unnamed if name is None else self._named, about, priorities, mine))
         first = self._turn % max(1, len(lanes))
         return _Lanes([*lanes[first:], *lanes[:first]], room if lanes else 0, budget)
-
-    def _waiting(self, transaction: Transaction, limit: int, moments: Mapping[str, float]) -> list[str]:
-        """Return the workspaces with due invocations: those after the one served last, then those before it."""
-        names: list[str] = []
-        for after in dict.fromkeys((self._last, "")):
-            rows = transaction.execute(self._workspaces, {"after": after, "limit": limit, **moments})
-            names += [row.workspace for row in rows if row.workspace not in names]
-        return names
 
 
 def _apart(transaction: Transaction, rows: Iterable[Row]) -> list[Row]:

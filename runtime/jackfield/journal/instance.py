@@ -19,6 +19,7 @@ from typing import Any
 from jackfield.clock import within
 from jackfield.database import Database, Transaction
 from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 
@@ -131,8 +132,9 @@ class Instance:
             with within(RENEWED):
                 self._prolong(CLAIM)
                 self.record_owed()
-                if self.look is not None:
-                    self.look()
+                looked = None if self.look is None else attempt(self.look)
+                if isinstance(looked, Raised):  # whatever it is: without this thread the lease expires
+                    _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(looked.error))
         except _SHORTAGES as error:
             _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", _reason(error))
 

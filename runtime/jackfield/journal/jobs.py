@@ -6,9 +6,11 @@ or ends it. If that process dies, recovery gives it back: a poll may always be r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.database.blocked import BlockedWorkspaces
+from jackfield.database.due_rows import claim_served, next_due
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.journal import statements as sql
@@ -17,7 +19,7 @@ from jackfield.journal.queue import Claimed
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.database import Database, Transaction
+    from jackfield.database import Database, Row, Transaction
     from jackfield.database.row_unit import RowUnit
 
     Unit = Callable[[Transaction], int]
@@ -44,9 +46,9 @@ WHERE {_OURS}
 _ONE_WAITS = "status || '' = 'running' AND job IS NOT NULL AND COALESCE(owner, '') = ''"
 """Hidden from PostgreSQL's planner, for statements that name a job by its ID: the index of few waiting jobs would look cheaper to it."""
 _DUE = "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE available_at <= :now AND"
-SOME_DUE = f"{_DUE} {WAITS} ORDER BY available_at LIMIT :limit"
+SOME_DUE = f"{_DUE} {WAITS}{{without}} ORDER BY available_at LIMIT :limit"
 ONE_DUE = f"{_DUE} {_PLACE} AND {_ONE_WAITS}"
-NEXT = f"SELECT available_at FROM invocations WHERE {WAITS} ORDER BY available_at LIMIT 1"
+NEXT = f"SELECT available_at FROM invocations WHERE {WAITS}{{without}} ORDER BY available_at LIMIT 1"
 CLAIM = f"UPDATE invocations SET owner = :owner, delivery = delivery + 1 WHERE {_PLACE} AND {_ONE_WAITS}"
 CANCEL = f"""
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now, available_at = CASE WHEN owner IS NULL THEN :now ELSE available_at END
@@ -70,34 +72,30 @@ class ClaimedJob(Claimed):
 class DueJobs:
     """Waiting jobs of all workspaces of a database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
         self._database = database
         self._time = SharedClock.of(database, clock)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
 
     def wait(self) -> float | None:
         """Return the seconds until a job is due, 0 if one is; None if none waits."""
-        row = self._database.look_up(NEXT, {})
+        row = next_due(self._database, NEXT, self._blocked)
         return None if row is None else max(0.0, row.available_at - self._time.now())
 
     def claim(self, limit: int) -> list[ClaimedJob]:
         """Claim up to ``limit`` jobs that are due, the longest overdue first. No other process gets the same ones."""
-        skipping = self._database.dialect.skips_locked
-        return self._claimed(f"{SOME_DUE} {skipping}", {"now": self._time.now(), "limit": limit})
+        return claim_served(self._database, SOME_DUE, {"now": self._time.now(), "limit": limit}, self._blocked, self._claimed)
 
     def claim_one(self, workspace: str, identifier: str) -> ClaimedJob | None:
         """Claim a job if it is due; None if it is not, or another process polls it."""
-        found = self._claimed(ONE_DUE, {"now": self._time.now(), "workspace": workspace, "id": identifier})
+        values = {"now": self._time.now(), "workspace": workspace, "id": identifier}
+        found = self._database.record(lambda transaction: self._claimed(transaction, transaction.execute(ONE_DUE, values)))
         return found[0] if found else None
 
-    def _claimed(self, statement: str, values: Mapping[str, Any]) -> list[ClaimedJob]:
+    def _claimed(self, transaction: Transaction, rows: Sequence[Row]) -> list[ClaimedJob]:
         owner = Instance.of(self._database).owner
-
-        def unit(transaction: Transaction) -> list[ClaimedJob]:
-            rows = transaction.execute(statement, values)
-            mine = [row for row in rows if transaction.change(CLAIM, {"workspace": row.workspace, "id": row.id, "owner": owner})]
-            return [ClaimedJob(row.workspace, row.id, row.job, row.delivery + 1, cancel_at=row.cancel_at) for row in mine]
-
-        return self._database.record(unit)
+        mine = [row for row in rows if transaction.change(CLAIM, {"workspace": row.workspace, "id": row.id, "owner": owner})]
+        return [ClaimedJob(row.workspace, row.id, row.job, row.delivery + 1, cancel_at=row.cancel_at) for row in mine]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.database import sealing
+from jackfield.database.blocked import blocked_workspace
 from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.fork import ProcessLocal, without_fork
 from jackfield.hints import NextStep
@@ -262,6 +264,9 @@ class Journal(ProcessLocal):
             raise unknown_entry(identifier)
         queued = row.status == "queued" or row.inputs is None
         found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        if found.is_open:
+            blocked = blocked_workspace(self.database, self._workspace, self._clock.time())
+            found = found if blocked is None else replace(found, blocked=blocked.to_json())
         return with_outcomes(found, self.database, self._vault, self._workspace)
 
     def has(self, identifier: str) -> bool:
@@ -373,8 +378,10 @@ class Journal(ProcessLocal):
         """Begin to renew this process's lease and to look for expired ones."""
 
         def look() -> None:
-            self.recovery.look()  # created only when first needed
-            self.upkeep.run_if_due()
+            try:
+                self.recovery.look()  # created only when first needed
+            finally:
+                self.upkeep.run_if_due()
 
         Instance.of(self.database).watch(look)
 

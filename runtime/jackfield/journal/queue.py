@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import Database, Transaction
+from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.journal import statements as sql
@@ -36,14 +37,21 @@ class Claimed:
 class Queue:
     """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none.
+    ``limits`` returns the budgets of a workspace; without it there are none. Rows of workspaces that are ``blocked`` wait.
     """
 
-    def __init__(self, database: Database, clock: Clock | None = None, limits: Callable[[str], Limits | None] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock | None = None,
+        limits: Callable[[str], Limits | None] | None = None,
+        blocked: BlockedWorkspaces | None = None,
+    ) -> None:
         self._database = database
-        self._time = SharedClock.of(database, clock or SystemClock())
+        clock = clock or SystemClock()
+        self._time = SharedClock.of(database, clock)
         budgets = Budgets(database, limits) if limits is not None else None
-        self._order = FairOrder(database.dialect.skips_locked, budgets=budgets)
+        self._order = FairOrder(blocked or BlockedWorkspaces(database, clock), database.dialect.skips_locked, budgets=budgets)
 
     def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
         """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
@@ -51,13 +59,14 @@ class Queue:
         ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
         """
         moments = self._time.moments()
-        if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, **moments}) is None:
+        workspaces = self._order.waiting(self._database, limit, moments)
+        if not workspaces:
             return []
         most = limit if most is None else most
         rooms = {name: most - count for name, count in busy.items()}
 
         def unit(transaction: Transaction) -> list[Claimed]:
-            rows = self._order.due(transaction, limit, moments, rooms, most)
+            rows = self._order.due(transaction, workspaces, limit, moments, rooms, most)
             mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
             return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 

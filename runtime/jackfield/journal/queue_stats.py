@@ -6,6 +6,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction
+from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.shared_clock import SharedClock
 from jackfield.journal.statements import DEPTH
 
@@ -37,7 +38,8 @@ _FIRST, _FIRST_DELAYED = _OLDEST.format(range="= 0"), _OLDEST.format(range="> 0 
 
 
 def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
-    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead; and the age of the oldest waiting.
+    """Count queued invocations by workspace: waiting, delayed, released to a broker, running, dead; and the age of the oldest waiting, and
+    why nothing of it is begun at present (``blocked``).
 
     Invocations that a worker has claimed count as running.
     """
@@ -58,6 +60,9 @@ def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
                         taken[row.workspace] = taken.get(row.workspace, 0) + int(value) * (statement in statements)
         for workspace, total in totals.items():
             _count(transaction, workspace, total, taken[workspace], now, of(workspace))
+    for one in blocked_workspaces(database, now):
+        if one.workspace in found:
+            found[one.workspace]["blocked"] = one.to_json()
     return dict(sorted(found.items()))
 
 

@@ -16,10 +16,13 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, Vault
-from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
+from jackfield.database.blocked import OWN_FAULTS, BlockedWorkspaces
+from jackfield.database.due_rows import readable
+from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
-from jackfield.errors import Internal
+from jackfield.errors import Internal, JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.invocation import Result
 from jackfield.journal import process
 from jackfield.journal import statements as sql
@@ -63,6 +66,7 @@ class Recovery:
         self._seen: dict[str, _Seen] = {}
         self._unregistered: dict[str, float] = {}
         self._unregistered_at = 0.0
+        self._blocked = BlockedWorkspaces.of(database, clock, lambda: vault)
         self._jitter = random.Random()  # noqa: S311 (jitter, not a secret)
 
     def look(self) -> int:
@@ -143,19 +147,34 @@ class Recovery:
             while True:
                 with self._database.read(flush=False) as transaction:
                     rows = transaction.execute(statement, {"owner": owner, "limit": _AT_ONCE})
-                recovered = sum(self._recovered_together([(row.workspace, _entry(row)) for row in part], host) for part in _parts(rows))
+                recovered = sum(self._recovered_together(part, host) for part in _parts(rows))
                 found += recovered
                 if len(rows) < _AT_ONCE or not recovered:
                     break
         return found
 
-    def _recovered_together(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
-        entries = [(workspace, entry) for workspace, entry in entries if self._is_ready(workspace)]
+    def _recovered_together(self, rows: list[Row], host: str | None) -> int:
+        """Recover entries in one commit; one by one if that fails for what concerns one workspace only."""
+        ready = self._ready(rows)
+        entries = readable((row for row in rows if row.workspace in ready), lambda row: (row.workspace, _entry(row)), "invocation")
+        together = attempt(self._recovered_all, entries, host)
+        if not isinstance(together, Raised):
+            return together
+        if not isinstance(together.error, OWN_FAULTS):
+            raise together.error
+        found = 0
+        for workspace, entry in entries:
+            alone = attempt(self._recovered_all, [(workspace, entry)], host)
+            if not isinstance(alone, Raised):
+                found += alone
+            elif not (isinstance(alone.error, JackfieldError) and self._blocked.note(workspace, alone.error)):
+                raise alone.error
+        return found
 
-        def unit(transaction: Transaction) -> int:
-            return sum(self._recovered(transaction, workspace, entry, host) for workspace, entry in entries)
-
-        return self._database.record(unit)
+    def _recovered_all(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
+        return self._database.record(
+            lambda transaction: sum(self._recovered(transaction, workspace, entry, host) for workspace, entry in entries)
+        )
 
     def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
         """Finish one entry by its effect, or return it to the queue."""
@@ -200,21 +219,20 @@ class Recovery:
         }
 
     def _sealed(self, workspace: str, identifier: str, result: Mapping[str, Any]) -> bytes | None:
+        """Seal a Result; None if there is no key for that, so that only the status can be stored."""
+        if self._blocked.is_keyless(workspace):
+            return None
         text = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
-        except (Internal, KeyServiceRefused):  # the workspace's key is damaged, or gone: only the status can be stored
+        except (Internal, KeyServiceRefused, DataKeyDamaged):
             return None
 
-    def _is_ready(self, workspace: str) -> bool:
-        """Unwrap the keys of a workspace. While its key service gives no answer, its invocations are left for a later look."""
-        try:
-            self._vault.prepare(workspace)
-        except KeyServiceUnavailable:
-            return False
-        except KeyServiceRefused:
-            return True
-        return True
+    def _ready(self, rows: Iterable[Row]) -> set[str]:
+        """Return the workspaces of rows whose outcomes can be stored now: sealed, or only their status where there is no key. While the
+        key service of one gives no answer, its invocations are left for a later look."""
+        names = {row.workspace for row in rows}
+        return {*self._blocked.served(sorted(names)), *(name for name in names if self._blocked.is_keyless(name))}
 
     def _end_overdue(self) -> int:
         """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
@@ -222,9 +240,9 @@ class Recovery:
         for _ in range(_OVERDUE // _AT_ONCE if now is not None else 0):
             with self._database.read(flush=False) as transaction:
                 rows = transaction.execute(sql.OVERDUE, {"now": now, "limit": _AT_ONCE, "left": left})
-            ready = {name: self._is_ready(name) for name in {row.workspace for row in rows}}
-            left += sum(not ready[row.workspace] for row in rows)
-            for part in _parts([row for row in rows if ready[row.workspace]]):
+            ready = self._ready(rows)
+            left += sum(row.workspace not in ready for row in rows)
+            for part in _parts([row for row in rows if row.workspace in ready]):
                 refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
                 found += self._database.record(partial(_end, refusals=refusals))
             if len(rows) < _AT_ONCE:  # a page of which nothing was failed is no reason: another process may have failed it meanwhile

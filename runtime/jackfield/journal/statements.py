@@ -68,9 +68,9 @@ WITH RECURSIVE queued(workspace) AS (
     FROM queued WHERE queued.workspace IS NOT NULL
 )
 SELECT workspace FROM queued WHERE workspace IS NOT NULL
-    AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {condition}) LIMIT :limit
+    AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {condition}){{without}} LIMIT :limit
 """
-# One index look-up for each workspace with queued invocations, however many they are.
+# One index look-up for each workspace with queued invocations, however many they are. ``without`` leaves blocked ones out.
 WAITING_WORKSPACES = _WORKSPACES_WITH.format(condition=_WAITING)
 UNRELEASED_WORKSPACES = _WORKSPACES_WITH.format(condition=_UNRELEASED)
 PRIORITIES = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.triggers.table import is_parting, part
 
 if TYPE_CHECKING:
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.database import Database, Row, Transaction
+    from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.management.authorizing import Authorizing
 
+_LOG = logging.getLogger("jackfield.connections")
 _AT_ONCE = 20
 _NO_ENDPOINT = "the provider has no endpoint for that"
 
@@ -100,7 +104,9 @@ class Revoking:
         return not reason
 
 
-def revoke_due(database: Database, clock: Clock, revoking: Callable[[str], Revoking], within: float = 60.0) -> dict[str, bool]:
+def revoke_due(
+    database: Database, clock: Clock, revoking: Callable[[str], Revoking], blocked: BlockedWorkspaces, within: float = 60.0
+) -> dict[str, bool]:
     """Tell the providers of all approvals that are due, and begin nothing more after ``within`` seconds. ``revoking`` returns what does so
     for a workspace.
 
@@ -108,13 +114,14 @@ def revoke_due(database: Database, clock: Clock, revoking: Callable[[str], Revok
     """
     until, over = time.monotonic() + within, dict[str, bool]()
     while time.monotonic() < until:
-        rows = due(database, clock.time(), _AT_ONCE)
+        rows = due(database, clock.time(), _AT_ONCE, blocked)
         for row in rows:
-            try:
-                outcome = revoking(row.workspace).revoke(row)
-            except JackfieldError:  # such as a workspace whose key service does not answer: another try comes when the claim runs out
-                continue
-            if outcome is not None:
+            outcome = attempt(lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
+            if isinstance(outcome, Raised):  # another try comes when the claim runs out
+                told = outcome.error
+                if not (isinstance(told, JackfieldError) and blocked.note(row.workspace, told)):
+                    _LOG.warning("an approval of the workspace '%s' cannot be revoked: %s", row.workspace, type(told).__name__)
+            elif outcome is not None:
                 over[row.id] = outcome
         if not rows:
             break

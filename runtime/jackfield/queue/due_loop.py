@@ -100,15 +100,24 @@ class DueLoop(Generic[D]):
         raise NotImplementedError
 
     def _work(self, due: D, claimed: Any) -> None:
+        """Work on one row. Its failure is its own, or its workspace's: the claim runs out, and no other row waits."""
+        worked = attempt(self._worked, due, claimed)
+        if not isinstance(worked, Raised):
+            return
+        error = worked.error
+        if isinstance(error, OvertakenError):  # what the other process does, this one need not
+            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
+        elif not (isinstance(error, JackfieldError) and self._runtimes.blocked.note(claimed.workspace, error)):
+            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, told)
+
+    def _worked(self, due: D, claimed: Any) -> None:
         work = self._work_on(due, claimed)
         try:
             work.work()
-        except OvertakenError:  # what the other process does, this one need not
-            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
-        except JackfieldError as error:
-            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
-        if work.queued:
-            self._submit()
+        finally:
+            if work.queued:
+                self._submit()
 
     async def _serve(self) -> None:
         looks: set[asyncio.Task[float]] = set()

@@ -91,8 +91,7 @@ class LocalEngine:
             await asyncio.wait(self._running, timeout=within)
 
     async def _serve(self) -> None:
-        storage = self._runtimes.storage
-        while (queue := await self._attempted(lambda: Queue(storage.database, self._runtimes.clock, self._runtimes.limits))) is None:
+        while (queue := await self._attempted(self._opened)) is None:
             pass
         await self._attempted(self._runtimes.watch)
         upkeep = Upkeep(self._runtimes, queue)
@@ -107,6 +106,10 @@ class LocalEngine:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL)
                 self._woken.clear()
+
+    def _opened(self) -> Queue:
+        runtimes = self._runtimes
+        return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked)
 
     async def _check(self, upkeep: Upkeep) -> None:
         now = asyncio.get_running_loop().time()

@@ -51,7 +51,7 @@ class Poller(DueLoop[DueJobs]):
 
         :raises JackfieldError: if the database is unavailable.
         """
-        self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock)
+        self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
         wait = self._due.wait()
         if wait is None or wait > 0:
             return _LOOK if wait is None else min(_LOOK, wait)
@@ -63,7 +63,8 @@ class Poller(DueLoop[DueJobs]):
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             result = await runtime.poll(claimed)
         except (JackfieldError, RuntimeError, MemoryError) as error:
-            self._log.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
+            if not (isinstance(error, JackfieldError) and self._runtimes.blocked.note(claimed.workspace, error)):
+                self._log.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
             return
         if result is not None:
             self._ended(result)

@@ -28,6 +28,7 @@ from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces
+    from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.events.dispatcher import Dispatcher
 
 _CACHED = 500
@@ -125,6 +126,11 @@ class RuntimePool(ProcessLocal):
         from jackfield.access.workspaces import Workspaces
 
         return Workspaces(self.storage.database, self.storage.vault, self.clock)
+
+    @property
+    def blocked(self) -> BlockedWorkspaces:
+        """Workspaces that this process cannot serve at present."""
+        return self.storage.blocked
 
     def watch(self) -> None:
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""

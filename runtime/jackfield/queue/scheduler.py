@@ -25,7 +25,7 @@ class Scheduler(DueLoop[DueSchedules]):
             super().start()
 
     def _opened(self) -> DueSchedules:
-        return DueSchedules(self._runtimes.storage.database, self._runtimes.clock)
+        return DueSchedules(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
 
     def _work_on(self, due: DueSchedules, claimed: Claimed) -> SlotRuns:
         return SlotRuns(self._runtimes.find(claimed.workspace), claimed, due)

@@ -33,7 +33,7 @@ class TriggerLoop(DueLoop[DueSubscriptions]):
         self._base = base
 
     def _opened(self) -> DueSubscriptions:
-        return DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock)
+        return DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
 
     def _work_on(self, due: DueSubscriptions, claimed: Subscription) -> SubscriptionWork:
         return SubscriptionWork(self._runtimes.find(claimed.workspace), claimed, due, self._base())

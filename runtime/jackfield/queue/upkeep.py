@@ -43,6 +43,8 @@ class Upkeep:
 
     def settle(self, claimed: Claimed, error: Exception) -> None:
         """Return an invocation whose run raised to the queue, or finish it: as its effect allows if it was begun, as failed otherwise."""
+        if isinstance(error, JackfieldError):
+            self._runtimes.blocked.note(claimed.workspace, error)
         if isinstance(error, PostponedError):
             self._queue.postpone(claimed, error.at)
         elif isinstance(error, SHORTAGES):

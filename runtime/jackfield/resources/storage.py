@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.database import Database, Transaction, Vault
+    from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.epoch import Epoch
 
 T = TypeVar("T")
@@ -211,6 +212,16 @@ class Storage(ProcessLocal):
         """
         found = self._vault
         return found if found is not None else self._unlocked()
+
+    @property
+    def blocked(self) -> BlockedWorkspaces:
+        """Workspaces that this process cannot serve at present.
+
+        :raises Unavailable: as ``database`` does.
+        """
+        from jackfield.database.blocked import BlockedWorkspaces
+
+        return BlockedWorkspaces.of(self.database, self._clock, lambda: self.vault)
 
     @property
     def asks_key_services(self) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction
-from jackfield.database.due_rows import claim, held
+from jackfield.database.blocked import BlockedWorkspaces
+from jackfield.database.due_rows import claim, held, next_due, readable
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -19,9 +20,9 @@ HELD = 15.0
 SLOTS_KEPT = 30 * 86_400.0
 """Seconds for which slots are stored."""
 _OPEN = ("queued", "running")
-_NEXT = "SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1"
+_NEXT = "SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL{without} ORDER BY wake_at LIMIT 1"
 _DUE = f"""
-SELECT workspace, {COLUMNS} FROM schedules WHERE wake_at IS NOT NULL AND wake_at <= :now ORDER BY wake_at LIMIT :limit
+SELECT workspace, {COLUMNS} FROM schedules WHERE wake_at IS NOT NULL AND wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE schedules SET claim = claim + 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
@@ -56,9 +57,10 @@ class DueSchedules:
     :raises OvertakenError: from those methods, if it does not.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
         self._database = database
         self._time = SharedClock.of(database, clock)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
 
     def moments(self) -> Mapping[str, float]:
         """Return ``now``, by which slots are due, and ``late``, by which they are late."""
@@ -74,13 +76,13 @@ class DueSchedules:
         return max(0.0, -(self._lead() or 0.0))
 
     def _lead(self) -> float | None:
-        row = self._database.look_up(_NEXT, {})
+        row = next_due(self._database, _NEXT, self._blocked)
         return None if row is None else row.wake_at - self._time.now()
 
     def claim(self, limit: int) -> list[Claimed]:
         """Claim up to ``limit`` schedules that are due, the longest overdue first."""
-        rows = claim(self._database, _DUE, _CLAIM, self._time.now(), HELD, limit)
-        return [replace(Schedule.read(row.workspace, row), claim=row.claim + 1) for row in rows]
+        rows = claim(self._database, _DUE, _CLAIM, self._time.now(), HELD, limit, self._blocked)
+        return readable(rows, lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1), "schedule")
 
     def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
         """Record slots that do not run, each by itself, and move on to ``next_at``. Those that were missed are an event, together."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction, Vault
-from jackfield.database.due_rows import claim, held
+from jackfield.database.blocked import BlockedWorkspaces
+from jackfield.database.due_rows import claim, held, next_due, readable
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
@@ -22,9 +23,9 @@ LARGEST_MARK = 64 * 1024
 """Bytes of a checkpoint."""
 FAILING = 3
 """Failures in a row from which a subscription is ``failing``, which is an event."""
-_NEXT = "SELECT wake_at FROM subscriptions WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1"
+_NEXT = "SELECT wake_at FROM subscriptions WHERE wake_at IS NOT NULL{without} ORDER BY wake_at LIMIT 1"
 _DUE = f"""
-SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wake_at <= :now ORDER BY wake_at LIMIT :limit
+SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
@@ -73,19 +74,20 @@ class DueSubscriptions:
     :raises OvertakenError: from those methods, if it does not.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
         self._database = database
         self.time = SharedClock.of(database, clock)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
 
     def wait(self) -> float | None:
         """Return the seconds until work is due, 0 if it is; None if there is none."""
-        row = self._database.look_up(_NEXT, {})
+        row = next_due(self._database, _NEXT, self._blocked)
         return None if row is None else max(0.0, row.wake_at - self.time.now())
 
     def claim(self, limit: int) -> list[Subscription]:
         """Claim up to ``limit`` subscriptions that are due, the longest overdue first."""
-        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), CLAIM, limit)
-        return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in rows]
+        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), CLAIM, limit, self._blocked)
+        return readable(rows, lambda row: replace(Subscription.read(row.workspace, row), claim=row.claim + 1), "subscription")
 
     def working(self, found: Subscription) -> AbstractContextManager[None]:
         """Hold the claim until left, for as long as this process lives."""

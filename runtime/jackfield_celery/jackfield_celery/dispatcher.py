@@ -108,7 +108,7 @@ class Dispatcher(ProcessLocal):
 
     def _opened(self) -> Outbox:
         runtimes = self._runtimes
-        return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost)
+        return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost, runtimes.blocked)
 
     def _step(self, outbox: Outbox) -> float:
         """Release what there is room for, if this process leads, and return the seconds until the next step."""

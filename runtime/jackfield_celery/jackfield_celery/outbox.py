@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from jackfield.clock import Clock
 from jackfield.database import Database
+from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
@@ -20,7 +21,7 @@ Message = tuple[str, str]
 class Outbox:
     """Queued invocations of all workspaces, as the process sees them that hands them over.
 
-    ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended.
+    ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended. Rows of workspaces that are ``blocked`` wait.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Outbox:
         clock: Clock,
         limits: Callable[[str], Limits | None] | None = None,
         lost: Callable[[str], bool] = lambda _owner: False,
+        blocked: BlockedWorkspaces | None = None,
     ) -> None:
         self._database = database
         self._time = SharedClock.of(database, clock)
         self._now = database.dialect.now
         self._leadership = Leadership(database, "queue", lost)
-        self._order = FairOrder(unreleased=True, budgets=Budgets(database, limits) if limits is not None else None)
+        budgets = Budgets(database, limits) if limits is not None else None
+        self._order = FairOrder(blocked or BlockedWorkspaces(database, clock), unreleased=True, budgets=budgets)
 
     def lead(self) -> bool:
         """Take or renew the lease of the process that hands invocations over; return False if another process holds it."""
@@ -57,9 +60,10 @@ class Outbox:
     def due(self, limit: int) -> list[Message]:
         """Return up to ``limit`` due invocations in fair order that are not released, and charge them to their budgets."""
         moments = self._time.moments()
-        if self._database.look_up(sql.UNRELEASED_WORKSPACES, {"after": "", "limit": 1, **moments}) is None:
+        workspaces = self._order.waiting(self._database, limit, moments)
+        if not workspaces:
             return []
-        rows = self._database.record(lambda transaction: self._order.due(transaction, limit, moments))
+        rows = self._database.record(lambda transaction: self._order.due(transaction, workspaces, limit, moments))
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:

@@ -250,4 +250,7 @@ def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     word = "Waiting for a worker." if entry.status == "queued" else "Running."
     button = h.button("Cancel", disabled=not request.may("invoke"))
     bar = None if entry.progress is None else progress_shown(entry.progress)
-    return notice(h.p(word), bar, form(request, f"/invocations/{entry.id}/cancel", button))
+    why = None
+    if entry.blocked is not None:
+        why = h.p("Nothing of this workspace is begun at present: ", entry.blocked["reason"], ". It is tried again by itself.")
+    return notice(h.p(word), why, bar, form(request, f"/invocations/{entry.id}/cancel", button))

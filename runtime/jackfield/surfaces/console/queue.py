@@ -12,7 +12,7 @@ from jackfield.journal import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.markup import Markup, Node, table
-from jackfield.surfaces.console.components import at, card, done_notice, form, h, live, more, span_text
+from jackfield.surfaces.console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
@@ -91,7 +91,9 @@ def _content(request: PageRequest) -> list[Node]:
     entries, _ = request.journal.entries(limit=_NEXT, status="queued")
     waiting = entries_table(entries, request.now, caption="Waiting", empty="Nothing waits.")
     every = h.a("All that wait", href="/invocations?status=queued")
+    blocked = mine.get("blocked")
     return [
+        None if blocked is None else notice(h.p("Nothing of this workspace is begun at present: ", blocked["reason"], ".")),
         h.ul([_tile(title, f"{count:,}", address) for title, count, address in tiles], oldest, class_="tiles"),
         _by_workspace(figures) if request.operator else None,
         h.section(h.div(h.h2("Newest that wait"), every if entries else None, class_="row"), waiting, class_="card"),
@@ -106,10 +108,13 @@ def _tile(title: str, value: str, address: str | None = None) -> Markup:
 
 def _by_workspace(figures: Mapping[str, Mapping[str, Any]]) -> Markup:
     rows = [
-        (name, *(f"{row[kind]:,}" for kind in NAMES), span_text(row["oldestSeconds"]) if row["oldestSeconds"] is not None else "none")
+        (
+            name, *(f"{row[kind]:,}" for kind in NAMES), span_text(row["oldestSeconds"]) if row["oldestSeconds"] is not None else "none",
+            row["blocked"]["reason"] if "blocked" in row else "",
+        )
         for name, row in figures.items()
-    ]
-    columns = ("Workspace", *(kind.capitalize() for kind in NAMES), "Oldest waits for")
+    ]  # fmt: skip
+    columns = ("Workspace", *(kind.capitalize() for kind in NAMES), "Oldest waits for", "Blocked")
     return card("By workspace", table("Queue by workspace", columns, rows, empty="Nothing is queued in any workspace."))
 
 

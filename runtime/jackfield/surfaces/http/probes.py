@@ -27,8 +27,8 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
-    keys = server.readiness.key_warning
-    return answer(answer_of(server.readiness.warning, [*([] if keys is None else [keys]), *server.runtimes.plugins.warn()]))
+    more = (server.readiness.key_warning, server.readiness.blocked_warning)
+    return answer(answer_of(server.readiness.warning, [*filter(None, more), *server.runtimes.plugins.warn()]))
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -68,6 +68,12 @@ _PROGRESS: Json = {
 }  # fmt: skip
 
 
+_BLOCKED: Json = {
+    **_object(("code", "reason", "since", "nextTryAt"), code=_STRING, reason=_STRING, since=_MOMENT, nextTryAt=_MOMENT),
+    "description": "Why nothing that is queued in the workspace is begun at present: its keys or settings cannot be used.",
+}
+
+
 def _published(name: str) -> Json:
     found: Json = json.loads((_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
     return {member: value for member, value in found.items() if member not in ("$schema", "$id")}
@@ -98,6 +104,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         priority={"type": "integer", "minimum": 0, "maximum": 9},
         deadAt={**_MOMENT, "description": "When its deliveries were given up. It can be redriven."},
         progress=_PROGRESS,
+        blocked=_BLOCKED,
         deliveries={"type": "array", "items": _ANY},
         problem=_STRING,
         inputs=_ANY,
@@ -401,6 +408,7 @@ _OTHERS: dict[str, Json] = {
         released={"type": "integer", "description": "On their way to a worker through the broker."},
         running={"type": "integer"}, dead={"type": "integer", "description": "Given up; they can be redriven."},
         oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
+        blocked=_BLOCKED,
     ),
     "BatchOutcome": _object(
         (), invocationId=_STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},

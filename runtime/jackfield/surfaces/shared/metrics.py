@@ -15,6 +15,7 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.installations import revocations
 from jackfield.clock import Clock
 from jackfield.database import Database
+from jackfield.database.blocked import blocked_workspaces
 from jackfield.errors import UnknownConnector
 from jackfield.events.callbacks import failing_callbacks
 from jackfield.invocation import Result
@@ -59,6 +60,9 @@ class Metrics:
         self.queued = latest("jackfield_queue_depth", "Queued invocations waiting for a worker.")
         self.oldest = latest("jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.")
         self.dead = latest("jackfield_queue_dead", "Dead invocations: given up after too many lost workers.")
+        self.blocked = latest(
+            "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
+        )
         self.schedules_late = latest(
             "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest."
         )
@@ -72,6 +76,7 @@ class Metrics:
     def note_queue(self, database: Database, clock: Clock) -> None:
         """Read the figures of the queue, the schedules and the callbacks of all workspaces from the database, and set them."""
         self.callbacks_failing.set(failing_callbacks(database, clock.time()))
+        self.blocked.set(len(blocked_workspaces(database, clock.time())))
         self.schedules_late.set(DueSchedules(database, clock).overdue())
         stats = queue_stats(database, clock)
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))

@@ -11,6 +11,7 @@ from typing import Any
 from jackfield.access import DEFAULT
 from jackfield.clock import Clock, within
 from jackfield.database import Database
+from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
@@ -45,6 +46,8 @@ class Readiness:
         """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
         self.key_warning: str | None = None
         """Another one: a key service that cannot be used, while keys are cached."""
+        self.blocked_warning: str | None = None
+        """Another one: workspaces of which nothing is begun."""
 
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
@@ -81,6 +84,7 @@ class Readiness:
                 with database.write() as transaction:
                     transaction.change(_PROBE, {})
                 self.warning = clock_warning(database, self._clock)
+                self.blocked_warning = blocked_warning(database, self._clock)
             fault, self.key_warning = _key_state(self._storage)
         except JackfieldError as error:
             return error.message
@@ -97,6 +101,13 @@ def _key_state(storage: Storage) -> tuple[str | None, str | None]:
     except (KeyServiceUnavailable, KeyServiceRefused):
         return (None, f"{_NO_KEYS}; {_CACHED}") if vault.cached else (_NO_KEYS, None)
     return None, f"{_NO_KEYS}; {_CACHED}" if vault.trouble else None
+
+
+def blocked_warning(database: Database, clock: Clock) -> str | None:
+    """Return how many workspaces are blocked; their names are for operators, and this answer needs no token."""
+    count = len(blocked_workspaces(database, clock.time()))
+    noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
+    return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
 
 
 def clock_warning(database: Database, clock: Clock) -> str | None:

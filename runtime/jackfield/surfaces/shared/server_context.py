@@ -17,6 +17,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.events.dispatcher import Dispatcher
+from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
 from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
@@ -140,7 +141,8 @@ class ServerContext:
 
     def revoke_approvals(self, within: float = 10.0) -> dict[str, bool]:
         """Tell providers of the approvals of removed connections, as ``revoke_due`` does."""
-        return revoke_due(self.storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), within)
+        storage = self.storage
+        return revoke_due(storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), storage.blocked, within)
 
     def require_database(self, kept: str) -> None:
         """Require the database.
@@ -278,10 +280,10 @@ class ServerContext:
     async def _sweep(self) -> None:
         while True:
             for what, step in self.sweeps.items():
-                try:
-                    await self.slowly(step)
-                except JackfieldError as error:
-                    _LOG.warning("%s: %s", what, error.message)
+                swept = await self.slowly(partial(attempt, step))
+                if isinstance(swept, Raised):  # whatever it is, the other steps go on, and this one is repeated
+                    error = swept.error
+                    _LOG.warning("%s: %s", what, error.message if isinstance(error, JackfieldError) else type(error).__name__)
             await asyncio.sleep(_SWEEP_EVERY)
 
 
