@@ -118,7 +118,8 @@ class BlockedWorkspaces(ProcessLocal):
         return [name for name in names if not self._is_out(name)]
 
     def left_out(self) -> list[str]:
-        """Return the workspaces whose rows a selection leaves out."""
+        """Return the workspaces whose rows a selection leaves out. Call it outside transactions."""
+        self._tell()
         with self._changed:
             now = self._clock.monotonic()
             found = [*self._asking, *(name for name, state in self._states.items() if state.until > now)]

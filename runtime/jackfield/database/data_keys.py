@@ -40,8 +40,6 @@ CACHE_SECONDS = 86_400.0
 _GRACE = 1 / 12
 """Part of its lifetime for which a key may be used after its end, if the key service cannot be reached."""
 _CACHED_WORKSPACES = 10_000
-_SILENT_SHORTEST, _SILENT_LONGEST = 0.5, 30.0
-"""Bounds in seconds of the pause before a key service that gave no answer for a key is asked for it again."""
 _REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key, or asked all to forget one."""
 INSTALLATION = "installation"
@@ -109,17 +107,6 @@ class _Fresh(SecretHolder):
         return {"workspace": workspace, "key_id": self.id, "wrapped": self.wrapped, "master_key_id": self.wrapper.id, "created_at": now}
 
 
-@dataclass(frozen=True, slots=True)
-class _Silent:
-    """Key whose key service has given no answer, ``failures`` times in a row; it is asked again from ``until`` on."""
-
-    wrapped: bytes
-    message: str
-    hint: str | None
-    failures: int
-    until: float
-
-
 class Services:
     """``asked`` is True if a key service may have to be asked for a key: one is the installation's, or was asked for a workspace's own."""
 
@@ -156,7 +143,6 @@ class DataKeys(SecretHolder):
         self._unwrapped: BoundedCache[tuple[str, str], DataKey] = BoundedCache(_CACHED_WORKSPACES)
         """Keys that are used with their row at hand only, since a transaction that has created one may be rolled back."""
         self._flights: Flights[DataKey] = Flights()
-        self._silent: BoundedCache[tuple[str, str], _Silent] = BoundedCache(_CACHED_WORKSPACES)
 
     def __len__(self) -> int:
         return len(self._unwrapped)
@@ -404,31 +390,13 @@ class DataKeys(SecretHolder):
         known, now = self._unwrapped.get(place), self._clock.monotonic()
         if known is None or known.mark != row.forgotten_at or now >= known.until:
             self._unwrapped.remove(place)
-            return self._flights.run(place, partial(self._asked, row), late=partial(_slow, row.workspace))
+            return self._flights.run(place, partial(self._unwrap, row), late=partial(_slow, row.workspace))
         if now < known.renew or self._database.writing:
             return known
         try:
             return self._flights.run(place, partial(self._unwrap, row), meanwhile=known)
         except KeyServiceUnavailable:
             return known
-
-    def _asked(self, row: Row) -> DataKey:
-        """Unwrap a key that nothing is known of. A key service that has given no answer is not asked again for some seconds: each request
-        that hangs holds a thread."""
-        place, now = (row.workspace, row.key_id), self._clock.monotonic()
-        silent = self._silent.get(place)
-        if silent is not None and silent.wrapped == row.wrapped and now < silent.until:
-            raise KeyServiceUnavailable(silent.message, hint=silent.hint)
-        try:
-            found = self._unwrap(row)
-        except KeyServiceUnavailable as error:
-            failures = 1 if silent is None else silent.failures + 1
-            pause = min(_SILENT_LONGEST, _SILENT_SHORTEST * 2.0 ** min(failures, 10)) if failures > 1 else 0.0
-            until = self._clock.monotonic() + pause
-            self._silent.put(place, _Silent(row.wrapped, error.message, error.hint, failures, until))
-            raise
-        self._silent.remove(place)
-        return found
 
     def _unwrap(self, row: Row) -> DataKey:
         known = self._unwrapped.get((row.workspace, row.key_id))
