@@ -329,3 +329,34 @@ def test_begin_stops_a_request() -> None:
             wire.send("GET", target, b"/first", [(b"Host", b"x")], None, lambda: 30.0, refuse)
         assert ask(wire, target, b"/next").verdict == "200 next"
         assert stage.connection_of(b"/first") is None
+
+
+def _second(script: Sequence[Step], settings: WireSettings) -> tuple[Heard, int | None]:
+    """What a POST gets after a first request, and the number of its connection; it begins as the script is over."""
+    with staged(Stage(script)) as stage:
+        wire, target = Wire(settings), Target("http", "127.0.0.1", stage.port)
+        ask(wire, target, b"/first")
+
+        def begin() -> None:
+            stage.at_begin.set()
+            stage.over.wait(60)
+
+        heard = ask(wire, target, b"/next", method="POST", body=b"order", begin=begin)
+        return heard, stage.connection_of(b"/next")
+
+
+def test_a_response_that_comes_while_a_write_begins_answers_nothing() -> None:
+    """A kept connection is looked at once more after the begin of a write was recorded: what came meanwhile is no answer to it."""
+    heard, connection = _second((READ, FINAL, BEGIN, STALE), WireSettings())
+    assert (heard.verdict, heard.begins, connection) == ("200 next", 1, 1)
+
+
+def test_writes_go_over_new_connections_where_that_is_set() -> None:
+    """With ``fresh_writes`` a write never uses a kept connection, and a read does."""
+    heard, connection = _second((READ, FINAL), WireSettings(fresh_writes=True))
+    assert (heard.verdict, connection) == ("200 next", 1)
+    with staged(Stage((READ, FINAL))) as stage:
+        wire, target = Wire(WireSettings(fresh_writes=True)), Target("http", "127.0.0.1", stage.port)
+        ask(wire, target, b"/first")
+        assert ask(wire, target, b"/next").verdict == "200 next"
+        assert stage.connection_of(b"/next") == 0

@@ -307,11 +307,12 @@ class HttpClient(SecretHolder):
         def make() -> Sender:
             proxy = None if settings.proxy is None else Target(*settings.proxy.origin)
             context = settings.tls()
-            wired = WireSettings(guard, settings.guard_path, lambda: context, proxy, settings.proxy_login)
+            login, fresh = settings.proxy_login, settings.fresh_writes
+            wired = WireSettings(guard, settings.guard_path, lambda: context, proxy, login, fresh_writes=fresh)
             return open_wire(wired, http2=settings.http2)
 
         place = "" if guard.internal else settings.guard_path  # a refused host is reported at the value that names it
-        return self._context.cached(("jackfield_http", home, guard, settings.http2, settings.proxy, place), make)
+        return self._context.cached(("jackfield_http", home, guard, settings.http2, settings.fresh_writes, settings.proxy, place), make)
 
     def _noted(self, reply: Reply) -> Headers:
         headers, call = header_of(reply), current_call()

@@ -47,6 +47,11 @@ class HttpConnection(ConnectionType):
         multiline=True,
         destination=True,
     )
+    fresh_writes: bool = Field(
+        default=False,
+        title="New Connection for Each Write",
+        description="Set it for a server that sends responses nobody asked for: one could be taken for the answer to the next request.",
+    )
 
     def open(self, context: OpenContext) -> HttpClient:
         """Return a client; opening sends nothing to the server."""
@@ -88,6 +93,7 @@ class HttpConnection(ConnectionType):
             proxy=proxy,
             proxy_login=login,
             http2=self.http2,
+            fresh_writes=self.fresh_writes,
             largest=self.largest,
         )
 

@@ -22,6 +22,7 @@ class ClientSettings:
     - ``tls``: makes the TLS context, once. ``has_certificate``: it has a client certificate, so other servers are not connected to.
     - ``proxy``, ``proxy_login``: an HTTP proxy. The proxy variables of the environment are not read.
     - ``http2``: offer HTTP/2 to servers over TLS.
+    - ``fresh_writes``: send each request that may change something over a new connection (HTTP/1.1).
     - ``largest``: maximum size of a response in bytes.
     - ``guard``: replaces the guard of the connection, to be stricter.
     - ``announces``: requests count as requests of the action. False for those that only fetch credentials.
@@ -38,6 +39,7 @@ class ClientSettings:
     proxy: Url | None = None
     proxy_login: tuple[str, str] | None = None
     http2: bool = False
+    fresh_writes: bool = False
     largest: int = MAX_ANSWER
     guard: Guard | None = None
     announces: bool = True

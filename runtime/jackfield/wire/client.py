@@ -16,6 +16,8 @@ from jackfield.wire.reply import Reply
 _AT_ONCE = 65_536
 """Longest body that is written together with the head."""
 _FIRST_FINAL = 200
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods of requests that change nothing (RFC 9110 §9.2.1)."""
 _REDIRECTION = 300
 """First status that is not a success."""
 
@@ -54,9 +56,12 @@ class Wire(SecretHolder):
             first += body
         elif body is not None:
             rest = _framed((body,) if isinstance(body, bytes) else body, fields)
-        connection, reply = self._pool.take(target) or connect(target, self._settings, limit), None
+        kept = None if self._settings.fresh_writes and method not in _SAFE else self._pool.take(target)
+        connection, reply = kept or connect(target, self._settings, limit), None
         try:
             begin()
+            if method not in _SAFE and connection.used and not connection.is_idle():
+                self._reopen(connection, target, limit)  # something came while the begin was recorded: it answers no request
             whole = self._started(connection, target, first, limit) and all(connection.write_on(piece, limit) for piece in rest)
             reply = self._reply(connection, target, method, limit, whole)
         finally:
@@ -71,9 +76,13 @@ class Wire(SecretHolder):
         except WireFault as fault:
             if fault.kind is not Kind.CUT or fault.sent is not Sent.NOTHING or not connection.used:
                 raise
-        connection.close()
-        connection.sock, connection.used = connect(target, self._settings, limit).sock, False
+        self._reopen(connection, target, limit)
         return connection.write(first, limit)
+
+    def _reopen(self, connection: Connection, target: Target, limit: Limit) -> None:
+        connection.close()
+        connection.buffer.clear()
+        connection.sock, connection.used = connect(target, self._settings, limit).sock, False
 
     def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool) -> Reply:
         """Read the head of the response. A server may refuse a request before it has read it, but its success would say nothing."""

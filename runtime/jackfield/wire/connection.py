@@ -54,7 +54,8 @@ class Target:
 class WireSettings:
     """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
     (``tls`` returns the context; ``proxy`` is an HTTP proxy), and which connections are kept: ``kept`` at most, each for ``idle``
-    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter."""
+    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter. With
+    ``fresh_writes``, a request that may change something is never sent over a kept connection."""
 
     guard: Guard = ANYWHERE
     guard_path: str = ""
@@ -64,6 +65,7 @@ class WireSettings:
     connect_timeout: float = 10.0
     idle: float = 20.0
     kept: int = 100
+    fresh_writes: bool = False
 
 
 class Connection:
