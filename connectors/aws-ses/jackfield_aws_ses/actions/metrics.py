@@ -1,4 +1,4 @@
-"""``getSendingMetrics``: what CloudWatch has counted of the account's sending in one region."""
+"""``getSendingMetrics``: what CloudWatch has counted of the account's sending in one region, or of a configuration set's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.provider import Answer, Moment, Regional, ask, one_example, read
 
-METRICS = ("Send", "Delivery", "Bounce", "Complaint", "Reject")
+METRICS = ("Send", "Delivery", "Bounce", "Complaint", "Reject", "Open", "Click")
+_RATES = {"Bounce": "Send", "Complaint": "Send", "Open": "Delivery", "Click": "Delivery"}
 _NAMESPACE = "AWS/SES"
+_SET = "ses:configuration-set"
+"""Dimension: the auto-tag of SES that names the configuration set, as an event destination in CloudWatch publishes it."""
 _MOST = 1440
 """Most intervals of one call: a day by the minute, two months by the hour."""
 _DAY = timedelta(days=1)
@@ -32,6 +35,13 @@ class MetricsQuery(Regional):
         3600, title="Period", blank="absent", schema={"minimum": 60, "maximum": 86_400, "multipleOf": 60},
         description="Length of an interval in seconds, a multiple of 60. CloudWatch keeps minutes for 15 days, 5 minutes for 63 days, and "
         "hours for 455 days.",
+    )  # fmt: skip
+
+    configuration_set_name: str | None = Field(
+        None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="Count this configuration set only. It needs an event destination in CloudWatch with the message tag "
+        "'ses:configuration-set' as a dimension.",
     )  # fmt: skip
 
     def interval(self, now: datetime) -> tuple[datetime, datetime]:
@@ -58,6 +68,8 @@ class Counts(Answer):
     bounce: float = Field(0, description="Hard bounces.")
     complaint: float = Field(0, description="Recipients who marked a message as spam.")
     reject: float = Field(0, description="Messages rejected for their content, such as a virus.")
+    open: float = Field(0, description="Openings, each time; counted if a configuration set tracks them.")
+    click: float = Field(0, description="Clicks on links, each time; counted if a configuration set tracks them.")
 
 
 class Interval(Counts):
@@ -67,16 +79,30 @@ class Interval(Counts):
 
 
 class SendingMetrics(Answer):
-    """Counts of the account in the region, oldest first."""
+    """Counts of the account or the configuration set in the region, oldest first."""
 
     datapoints: tuple[Interval, ...] = Field(description="Intervals in which anything was counted.")
     totals: Counts = Field(description="Sums over all intervals.")
     bounce_rate: float | None = Field(None, description="Bounces per message sent in that time; AWS reviews accounts above 0.05.")
     complaint_rate: float | None = Field(None, description="Complaints per message sent in that time; AWS reviews accounts above 0.001.")
+    open_rate: float | None = Field(
+        None, description="Openings per message delivered. One message may be opened often, so the rate may exceed 1; programs that load "
+        "pictures in advance count too."
+    )  # fmt: skip
+    click_rate: float | None = Field(None, description="Clicks per message delivered.")
     period: int = Field(description="Length of an interval in seconds.")
 
 
-_POINT = {"Timestamp": "2026-11-20T10:00:00Z", "Send": 420.0, "Delivery": 415.0, "Bounce": 3.0, "Complaint": 0.0, "Reject": 0.0}
+_POINT = {
+    "Timestamp": "2026-11-20T10:00:00Z",
+    "Send": 420.0,
+    "Delivery": 415.0,
+    "Bounce": 3.0,
+    "Complaint": 0.0,
+    "Reject": 0.0,
+    "Open": 166.0,
+    "Click": 83.0,
+}
 
 
 @connector.action(
@@ -93,17 +119,22 @@ _POINT = {"Timestamp": "2026-11-20T10:00:00Z", "Send": 420.0, "Delivery": 415.0,
             "Totals": {name: _POINT[name] for name in METRICS},
             "BounceRate": 0.007143,
             "ComplaintRate": 0.0,
+            "OpenRate": 0.4,
+            "ClickRate": 0.2,
             "Period": 3600,
         },
     ),
 )
 def get_sending_metrics(query: MetricsQuery, aws: AwsClients) -> SendingMetrics:
-    """Read sends, deliveries, bounces, complaints and rejects of the account from CloudWatch, with the bounce and complaint rates."""
+    """Read sends, deliveries, bounces, complaints, rejects, openings and clicks from CloudWatch, of the account or one configuration set,
+    with the rates of bounces and complaints per message sent, of openings and clicks per message delivered."""
     start, end = query.interval(datetime.now(UTC))
+    name_of_set = query.configuration_set_name
+    dimensions = {"Dimensions": [{"Name": _SET, "Value": name_of_set}]} if name_of_set is not None else {}
     wanted = [
         {
             "Id": name.lower(),
-            "MetricStat": {"Metric": {"Namespace": _NAMESPACE, "MetricName": name}, "Period": query.period, "Stat": "Sum"},
+            "MetricStat": {"Metric": {"Namespace": _NAMESPACE, "MetricName": name, **dimensions}, "Period": query.period, "Stat": "Sum"},
         }
         for name in METRICS
     ]
@@ -111,8 +142,7 @@ def get_sending_metrics(query: MetricsQuery, aws: AwsClients) -> SendingMetrics:
     answer = ask(aws, query.aws_region, "get_metric_data", parameters, "MetricDataResults", service="cloudwatch")
     points = _points(answer["MetricDataResults"])
     totals = {name: sum(point[name] for point in points) for name in METRICS}
-    sent = totals["Send"]
-    rates = {} if not sent else {name + "Rate": round(totals[name] / sent, 6) for name in ("Bounce", "Complaint")}
+    rates = {name + "Rate": round(totals[name] / totals[base], 6) for name, base in _RATES.items() if totals[base]}
     return read(SendingMetrics, {"Datapoints": points, "Totals": totals, "Period": query.period, **rates})
 
 
