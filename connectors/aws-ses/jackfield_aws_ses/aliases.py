@@ -33,7 +33,7 @@ _DAPR = {
     "refused": {"trustAnchorArn": _ANYWHERE, "trustProfileArn": _ANYWHERE},
     "needed": ["emailFrom", "emailTo", "subject"],
     "data": "html",
-    "members": ["text", "html", "attachments", "replyTo", "headers", "tags", "configurationSetName", "returnPath", "listUnsubscribe"],
+    "members": ["text", "html", "attachments", "calendar", "replyTo", "headers", "tags", "configurationSetName", "returnPath", "listUnsubscribe"],
     "result": {"messageId": "MessageId"},
     "messages": {
         "absent": "SES binding error: {field} property not supplied in configuration- or request-metadata",

@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
     "picture_without_alt": Kind(
         "warning",
         "{count} of the HTML's pictures have no alternative text.",
-        "Give each <img> an 'alt': most mail clients do not load pictures at once.",
+        "Give each img element an 'alt': most mail clients do not load pictures at once.",
         "https://www.w3.org/WAI/WCAG22/ (1.1.1 Non-text Content)",
     ),
     "picture_missing": Kind(
@@ -116,7 +116,7 @@ KINDS: Mapping[str, Kind] = {
         f"{_GUIDE}send-email-authentication-dmarc.html; RFC 7489",
     ),
 }
-"""All findings by code. Codes are stable; the cookbook lists them."""
+"""All findings by code. Codes are stable; docs/tutorial/rich-mail.md lists them."""
 
 _EXAMINED = 1 << 20  # characters of a body
 _SHOWN = 100
@@ -145,7 +145,7 @@ _MAILBOX_PROVIDERS = frozenset(
     aol.com fastmail.com gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com icloud.com live.com mac.com mail.ru
     me.com msn.com outlook.com proton.me protonmail.com qq.com t-online.de web.de yahoo.com yahoo.co.uk yahoo.de yahoo.fr
     yandex.ru ymail.com
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905 - one name a line would fill the screen
 )
 
 

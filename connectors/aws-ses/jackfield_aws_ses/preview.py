@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from jackfield.connector import Field, Output
-from jackfield_aws_ses.content_checks import check_content
 from jackfield_aws_ses.content_ids import linked_ids
 from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.inputs import Email
@@ -49,16 +48,19 @@ class Preview(Output):
     cc: list[str] = Field(description="Recipients on the Cc: line that are not on the To: line.")
     bcc: list[str] = Field(description="Hidden recipients.")
     recipients: int = Field(description="Number of recipients, each of which is billed and counts against the quota.")
-    attachments: list[PreviewFile] = Field(description="The attachments, in their order.")
+    attachments: list[PreviewFile] | None = Field(None, description="The attachments, in their order, if there are any.")
     method: str | None = Field(None, description="Method of the calendar invitation, if there is one.")
     estimated_cost: MessageCost = Field(description="Estimated cost of this message.")
-    findings: list[Finding] = Field(
-        description="What receivers may treat as spam, cut off or not show, with a fix. Findings never prevent sending."
-    )
+    findings: list[Finding] | None = Field(
+        None, description="What receivers may treat as spam, cut off or not show, with a fix. Absent if there is nothing. Findings never "
+        "prevent sending."
+    )  # fmt: skip
 
 
 def preview(email: Email) -> Preview:
     """Encode the message, estimate its cost and check its content."""
+    from jackfield_aws_ses.content_checks import check_content  # compiles patterns that sending does not need
+
     composed, message = email.composed, email.composed.message
     encoded = write_message(message)
     count = len(message.to) + len(message.cc) + len(composed.bcc)
@@ -72,10 +74,10 @@ def preview(email: Email) -> Preview:
         cc=[mailbox.header for mailbox in message.cc],
         bcc=[mailbox.header for mailbox in composed.bcc],
         recipients=count,
-        attachments=_files(message),
+        attachments=_files(message) or None,
         method=message.calendar.method if message.calendar else None,
         estimated_cost=MessageCost(total=float(cost.total), currency=cost.currency, prices_as_of=cost.as_of),
-        findings=check_content(composed, len(encoded), email.identity_arn),
+        findings=check_content(composed, len(encoded), email.identity_arn) or None,
     )
 
 

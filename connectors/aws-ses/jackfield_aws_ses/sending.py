@@ -38,7 +38,8 @@ def send(email: Email, client: AwsClients | Transport) -> str:
     :raises Unavailable: if SES reports success without a message id.
     """
     composed = email.composed
-    warn_of_missing(composed.message.missing_pictures)
+    if email.html is not None:
+        warn_of_missing(composed.message.missing_pictures)
     if not isinstance(client, AwsClients):
         return client.send(email)
     return sent_by_either(client, email.aws_region, request(email, composed), lambda: _request_of_version_1(email, composed))

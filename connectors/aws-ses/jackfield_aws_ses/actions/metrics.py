@@ -13,7 +13,8 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.provider import Answer, Moment, Regional, ask, one_example, read
 
-METRICS = ("Send", "Delivery", "Bounce", "Complaint", "Reject", "Open", "Click")
+METRICS = ("Send", "Delivery", "Bounce", "Complaint", "Reject")
+_TRACKED = ("Open", "Click")
 _RATES = {"Bounce": "Send", "Complaint": "Send", "Open": "Delivery", "Click": "Delivery"}
 _NAMESPACE = "AWS/SES"
 _SET = "ses:configuration-set"
@@ -68,8 +69,8 @@ class Counts(Answer):
     bounce: float = Field(0, description="Hard bounces.")
     complaint: float = Field(0, description="Recipients who marked a message as spam.")
     reject: float = Field(0, description="Messages rejected for their content, such as a virus.")
-    open: float = Field(0, description="Openings, each time; counted if a configuration set tracks them.")
-    click: float = Field(0, description="Clicks on links, each time; counted if a configuration set tracks them.")
+    open: float | None = Field(None, description="Openings, each time; absent if none was tracked in the whole time.")
+    click: float | None = Field(None, description="Clicks on links, each time; absent if none was tracked in the whole time.")
 
 
 class Interval(Counts):
@@ -116,7 +117,7 @@ _POINT = {
         {"startTime": "2026-11-20T10:00:00Z", "endTime": "2026-11-20T11:00:00Z"},
         {
             "Datapoints": [_POINT],
-            "Totals": {name: _POINT[name] for name in METRICS},
+            "Totals": {name: _POINT[name] for name in (*METRICS, *_TRACKED)},
             "BounceRate": 0.007143,
             "ComplaintRate": 0.0,
             "OpenRate": 0.4,
@@ -136,25 +137,28 @@ def get_sending_metrics(query: MetricsQuery, aws: AwsClients) -> SendingMetrics:
             "Id": name.lower(),
             "MetricStat": {"Metric": {"Namespace": _NAMESPACE, "MetricName": name, **dimensions}, "Period": query.period, "Stat": "Sum"},
         }
-        for name in METRICS
+        for name in (*METRICS, *_TRACKED)
     ]
     parameters = {"MetricDataQueries": wanted, "StartTime": start, "EndTime": end, "ScanBy": "TimestampAscending"}
     answer = ask(aws, query.aws_region, "get_metric_data", parameters, "MetricDataResults", service="cloudwatch")
     points = _points(answer["MetricDataResults"])
-    totals = {name: sum(point[name] for point in points) for name in METRICS}
-    rates = {name + "Rate": round(totals[name] / totals[base], 6) for name, base in _RATES.items() if totals[base]}
+    counted = points[0].keys() - {"Timestamp"} if points else METRICS
+    totals = {name: sum(point[name] for point in points) for name in counted}
+    rates = {name + "Rate": round(totals[name] / totals[base], 6) for name, base in _RATES.items() if name in totals and totals[base]}
     return read(SendingMetrics, {"Datapoints": points, "Totals": totals, "Period": query.period, **rates})
 
 
 def _points(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the metrics by the time of their intervals, oldest first."""
-    names = {name.lower(): name for name in METRICS}
+    results = list(results)
+    tracked = [name for name in _TRACKED if any(result.get("Id") == name.lower() and result.get("Values") for result in results)]
+    names = {name.lower(): name for name in (*METRICS, *tracked)}
     found: dict[datetime, dict[str, Any]] = {}
     for result in results:
         name = names.get(str(result.get("Id")))
         for moment, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=False):
             if name is not None:
-                found.setdefault(moment, {"Timestamp": moment, **dict.fromkeys(METRICS, 0.0)})[name] += value
+                found.setdefault(moment, {"Timestamp": moment, **dict.fromkeys(names.values(), 0.0)})[name] += value
     return [found[moment] for moment in sorted(found)]
 
 
