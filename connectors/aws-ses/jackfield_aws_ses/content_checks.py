@@ -120,7 +120,8 @@ KINDS: Mapping[str, Kind] = {
 
 _EXAMINED = 1 << 20  # characters of a body
 _SHOWN = 100
-_MANY = 10
+_MANY = 10  # recipients
+_CAPITALS = 6  # letters; fewer are an abbreviation
 _CLIPPED, _SLOW, _REFUSED, _NEAR = 102_400, 10 << 20, 25 << 20, MAX_MESSAGE_SIZE * 9 // 10
 _LINK_OF_HTML = re.compile(r"\b(?:href|src)\s{0,9}=\s{0,9}[\"']?\s{0,9}((https?)://([^\s\"'<>/?#]{1,300}))", re.IGNORECASE)
 _LINK_OF_TEXT = re.compile(r"((https?)://([^\s\"'<>/?#()]{1,300}))", re.IGNORECASE)
@@ -229,7 +230,7 @@ def _links(about: Examined) -> _Found:
 def _subject(about: Examined) -> _Found:
     subject = about.message.subject
     cased = [character for character in subject if character.lower() != character.upper()]
-    if len(cased) >= _MANY and sum(map(str.isupper, cased)) > len(cased) * 0.8:
+    if len(cased) >= _CAPITALS and sum(map(str.isupper, cased)) > len(cased) * 0.8:
         yield "subject_capitals", subject, {}
     if word := _SHOUTING.search(subject):
         yield "subject_shouting", word[0], {}

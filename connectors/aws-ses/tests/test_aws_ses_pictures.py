@@ -7,8 +7,8 @@ import email
 import email.policy
 import hashlib
 import json
+import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -23,8 +23,8 @@ from jackfield_aws_ses.content_ids import clean_content_id, linked_ids
 from rig import Rig, key_values
 from smtp_rig import rig as smtp_rig
 
-NODE = Path(sys.prefix) / "node"
-READER = Path(__file__).parents[3] / "tests" / "clients" / "read-mail.mjs"
+ROOT = Path(__file__).resolve().parents[3]
+NODE, READER = ROOT / ".venv" / "node" / "node_modules", ROOT / "tests" / "clients" / "read-mail.mjs"
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 PICTURE = {"data": base64.b64encode(PNG).decode(), "contentType": "image/png", "contentId": "logo@example.com"}
 NOTES = {"data": base64.b64encode(b"\x00notes").decode()}
@@ -71,9 +71,9 @@ def in_python(raw: bytes) -> dict[str, Any]:
 
 def in_node(raw: bytes) -> dict[str, Any]:
     """Read a message with mailparser."""
-    if not (NODE / "node_modules" / "mailparser").exists():
-        pytest.skip("mailparser is not installed in .venv/node ('make clients' does it)")
-    done = subprocess.run(["node", READER, NODE], input=raw, capture_output=True, timeout=60, check=True)
+    if shutil.which("node") is None or not (NODE / "mailparser").exists():
+        pytest.skip("mailparser is not installed in .venv/node ('make clients' does it, where there is npm)")
+    done = subprocess.run(["node", READER, NODE.parent], input=raw, capture_output=True, timeout=60, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     for body in ("text", "html"):
         found[body] = found[body] and found[body].rstrip("\n")
@@ -124,15 +124,15 @@ def test_a_client_shows_what_was_composed(tmp_path: Path, way: Callable[..., byt
     """A picture in the HTML, an invitation and a file arrive as such, octet by octet, whichever way the message goes."""
     found = read(way(tmp_path, **PARTS))
     assert (found["subject"], found["text"], found["html"]) == ("Grüße", "Hello Ada", HTML)
-    picture = {
+    picture: dict[str, Any] = {
         "name": "logo.png", "type": "image/png", "disposition": "inline", "contentId": "<logo@example.com>", "parameters": {},
         "sha256": digest(PNG),
     }  # fmt: skip
-    file = {
+    file: dict[str, Any] = {
         "name": "notes.bin", "type": "application/octet-stream", "disposition": "attachment", "contentId": None, "parameters": {},
         "sha256": digest(b"\x00notes"),
     }  # fmt: skip
-    calendar = {
+    calendar: dict[str, Any] = {
         "name": None, "type": "text/calendar", "disposition": None, "contentId": None,
         "parameters": {"method": "REQUEST", "charset": "utf-8"}, "sha256": digest(EVENT.encode()),
     }  # fmt: skip
@@ -172,6 +172,13 @@ def test_parts_are_nested_as_clients_expect_them(inputs: dict[str, Any], expecte
 def test_the_type_of_an_invitation_is_written_as_outlook_reads_it() -> None:
     """The part's type is text/calendar with its method and charset."""
     assert b"Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n" in over_smtp(Path(), **PARTS)
+
+
+def test_a_gap_in_a_message_over_smtp_is_a_warning_too() -> None:
+    """The Result says which picture is missing, whatever the way."""
+    with smtp_rig() as rig:
+        (warning,) = rig.send(html=HTML).meta.warnings
+    assert "cid:logo@example.com" in warning["message"]
 
 
 def test_amazon_ses_gets_pictures_as_such(tmp_path: Path) -> None:
