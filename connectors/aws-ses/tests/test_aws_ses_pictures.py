@@ -19,7 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield import Result
+from jackfield_aws_ses.addresses import parse_mailbox
+from jackfield_aws_ses.attachments import Attachment
+from jackfield_aws_ses.calendars import Calendar
 from jackfield_aws_ses.content_ids import clean_content_id, linked_ids
+from jackfield_aws_ses.mime import Message, encoded_size, write_message
 from rig import Rig, key_values
 from smtp_rig import rig as smtp_rig
 
@@ -332,3 +336,31 @@ def test_an_accepted_content_id_is_one_word_in_brackets(text: str) -> None:
 def test_hostile_html_is_read_in_one_pass(piece: str) -> None:
     """A megabyte of beginnings of links that never end is passed over."""
     assert linked_ids(piece * (1_000_000 // len(piece)) + ">cid:") == ()
+
+
+OBJECTS = st.tuples(
+    st.sampled_from([None, "logo", "a@b.cd", "photo.1"]), st.sampled_from([None, True, False]), st.binary(max_size=200)
+)  # fmt: skip
+
+
+@settings(deadline=None, database=None)
+@given(
+    text=st.none() | st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=80),
+    html=st.sampled_from([None, "", HTML, "<img src='cid:logo'>", "<p>ü</p>", "--=_jackfield_related"]),
+    files=st.lists(OBJECTS, max_size=4, unique_by=lambda item: item[0] or item[2]),
+    calendar=st.sampled_from([None, Calendar(EVENT, "REQUEST")]),
+)
+def test_any_message_is_as_long_as_computed_and_reads_back(
+    text: str | None, html: str | None, files: list[tuple[str | None, bool | None, bytes]], calendar: Calendar | None
+) -> None:
+    """The size limit is checked without encoding; every file is in the message once, and each multipart has two parts at least."""
+    attached = tuple(Attachment(f"{index}.bin", "image/png", content, name, inline) for index, (name, inline, content) in enumerate(files))
+    message = Message(parse_mailbox("a@b.cd"), text=text, html=html, attachments=attached, calendar=calendar)
+    raw = write_message(message)
+    assert encoded_size(message) == len(raw)
+    found = email.message_from_bytes(raw, policy=email.policy.default)
+    parts = [part for part in found.walk() if not part.is_multipart()]
+    read = {part.get_filename(): part.get_payload(decode=True) for part in parts if part.get_filename()}
+    assert read == {item.name: item.data for item in attached}
+    assert sum(part.get_content_type() == "text/calendar" for part in parts) == (calendar is not None)
+    assert all(len(part.get_payload()) > 1 for part in found.walk() if part.is_multipart())
