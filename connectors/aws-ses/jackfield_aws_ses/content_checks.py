@@ -123,18 +123,18 @@ _SHOWN = 100
 _MANY = 10  # recipients
 _CAPITALS = 6  # letters; fewer are an abbreviation
 _CLIPPED, _SLOW, _REFUSED, _NEAR = 102_400, 10 << 20, 25 << 20, MAX_MESSAGE_SIZE * 9 // 10
-_LINK_OF_HTML = re.compile(r"\b(?:href|src)\s{0,9}=\s{0,9}[\"']?\s{0,9}((https?)://([^\s\"'<>/?#]{1,300}))", re.IGNORECASE)
-_LINK_OF_TEXT = re.compile(r"((https?)://([^\s\"'<>/?#()]{1,300}))", re.IGNORECASE)
-_PICTURE = re.compile(r"<img\b[^<>]{0,5000}>", re.IGNORECASE)
-_ALTERNATIVE = re.compile(r"\balt\s{0,9}=", re.IGNORECASE)
-_NUMERIC = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]+\]", re.IGNORECASE)
-_BULK = re.compile(r"unsubscribe|newsletter|abbestellen|abmelden|désabonner|désinscrire|darse de baja|uitschrijven", re.IGNORECASE)
-_SHOUTING = re.compile(
-    r"!{2,}|\?{3,}|\${2,}|€{2,}|\b(?:100 ?% free|act now|buy now|cash bonus|click here|earn money|free money|limited time|risk[- ]free|"
-    r"you (?:have )?won|winner|viagra)\b",
-    re.IGNORECASE,
+# compiled at the first preview, not on import: sending does not need them
+_LINK_OF_HTML = r"(?i)\b(?:href|src)\s{0,9}=\s{0,9}[\"']?\s{0,9}((https?)://([^\s\"'<>/?#]{1,300}))"
+_LINK_OF_TEXT = r"(?i)((https?)://([^\s\"'<>/?#()]{1,300}))"
+_PICTURE = r"(?i)<img\b[^<>]{0,5000}>"
+_ALTERNATIVE = r"(?i)\balt\s{0,9}="
+_NUMERIC = r"(?i)(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]+\]"
+_BULK = r"(?i)unsubscribe|newsletter|abbestellen|abmelden|désabonner|désinscrire|darse de baja|uitschrijven"
+_SHOUTING = (
+    r"(?i)!{2,}|\?{3,}|\${2,}|€{2,}|\b(?:100 ?% free|act now|buy now|cash bonus|click here|earn money|free money|limited time|risk[- ]free|"
+    r"you (?:have )?won|winner|viagra)\b"
 )
-_REPLY = re.compile(r"(?:re|fwd?|aw|wg) ?:", re.IGNORECASE)
+_REPLY = r"(?i)(?:re|fwd?|aw|wg) ?:"
 _SHORTENERS = frozenset(
     """
     adf.ly amzn.to bit.ly bit.do bl.ink buff.ly cutt.ly dlvr.it fb.me goo.gl is.gd lnkd.in ow.ly qr.ae rb.gy rebrand.ly s.id short.io
@@ -182,8 +182,8 @@ def _parts(about: Examined) -> _Found:
     if message.html is not None and not (message.text or "").strip():
         yield "text_missing", "no text part", {}
     html = message.html or ""
-    pictures = _PICTURE.findall(html[:_EXAMINED])
-    if bare := [picture for picture in pictures if not _ALTERNATIVE.search(picture)]:
+    pictures = re.findall(_PICTURE, html[:_EXAMINED])
+    if bare := [picture for picture in pictures if not re.search(_ALTERNATIVE, picture)]:
         yield "picture_without_alt", bare[0], {"count": len(bare)}
     for content_id in message.missing_pictures:
         yield "picture_missing", f"cid:{content_id}", {"content_id": content_id[:_SHOWN]}
@@ -201,7 +201,7 @@ def _unsubscribing(about: Examined) -> _Found:
         if "list-unsubscribe-post" not in fields:
             yield "unsubscribe_not_one_click", fields["list-unsubscribe"], {}
         return
-    word = _BULK.search((message.html or "")[:_EXAMINED]) or _BULK.search((message.text or "")[:_EXAMINED])
+    word = re.search(_BULK, (message.html or "")[:_EXAMINED]) or re.search(_BULK, (message.text or "")[:_EXAMINED])
     reason = (
         "a List-ID field" if "list-id" in fields
         else f"Precedence: {fields['precedence']}" if fields.get("precedence", "").lower() in {"bulk", "list"}
@@ -215,13 +215,13 @@ def _unsubscribing(about: Examined) -> _Found:
 
 def _links(about: Examined) -> _Found:
     message = about.message
-    found = [*_LINK_OF_HTML.findall((message.html or "")[:_EXAMINED]), *_LINK_OF_TEXT.findall((message.text or "")[:_EXAMINED])]
+    found = [*re.findall(_LINK_OF_HTML, (message.html or "")[:_EXAMINED]), *re.findall(_LINK_OF_TEXT, (message.text or "")[:_EXAMINED])]
     for link, scheme, authority in found:
         host = authority.rpartition("@")[2].lower()
         name = host if host.startswith("[") else host.partition(":")[0].removeprefix("www.").rstrip(".")
         if name in _SHORTENERS:
             yield "link_shortened", link, {"host": name}
-        if _NUMERIC.match(name):
+        if re.match(_NUMERIC, name):
             yield "link_numeric", link, {}
         if scheme.lower() == "http":
             yield "link_insecure", link, {}
@@ -232,9 +232,9 @@ def _subject(about: Examined) -> _Found:
     cased = [character for character in subject if character.lower() != character.upper()]
     if len(cased) >= _CAPITALS and sum(map(str.isupper, cased)) > len(cased) * 0.8:
         yield "subject_capitals", subject, {}
-    if word := _SHOUTING.search(subject):
+    if word := re.search(_SHOUTING, subject):
         yield "subject_shouting", word[0], {}
-    if _REPLY.match(subject) and not {"in-reply-to", "references"} & {name.lower() for name, _ in about.message.headers}:
+    if re.match(_REPLY, subject) and not {"in-reply-to", "references"} & {name.lower() for name, _ in about.message.headers}:
         yield "subject_false_reply", subject, {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from jackfield.connector import Field, Output
+from jackfield_aws_ses.content_checks import check_content
 from jackfield_aws_ses.content_ids import linked_ids
 from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.inputs import Email
@@ -59,8 +60,6 @@ class Preview(Output):
 
 def preview(email: Email) -> Preview:
     """Encode the message, estimate its cost and check its content."""
-    from jackfield_aws_ses.content_checks import check_content  # compiles patterns that sending does not need
-
     composed, message = email.composed, email.composed.message
     encoded = write_message(message)
     count = len(message.to) + len(message.cc) + len(composed.bcc)
