@@ -42,7 +42,15 @@ def test_a_file_in_each_form(given: Any, content: bytes, kind: str) -> None:
     assert Picture(first=found.first).first is found.first
 
 
-@pytest.mark.parametrize(("given", "told"), [({"data": "?"}, "is not base64"), (5, "is neither text"), ("data:;base64,?", "is not base64")])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data": "?"}, "is not base64"),
+        ({"data": "data:a/b;base64,aGk="}, "in place of the object"),
+        (5, "is neither text"),
+        ("data:;base64,?", "is not base64"),
+    ],
+)
 def test_what_is_no_file(given: Any, told: str) -> None:
     """What is not base64, or no file at all, is refused."""
     with pytest.raises(ValidationError, match=told):

@@ -309,6 +309,31 @@ def test_equal_files_are_equal_requests(place: Place, tmp_path: Path) -> None:
         assert done[2].json["error"]["code"] == "idempotency_conflict"
 
 
+@IN_A_FOLDER
+def test_what_stands_beside_a_file_stays_with_its_content(place: Place, tmp_path: Path) -> None:
+    """An uploaded file may be a picture of a mail's HTML: its content ID stands beside its id, and a media type there wins over the
+    file's. What a FILE does not have is refused, and a file that is unknown is told as it is alone."""
+    values = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "secret", "region": "eu-west-1"}
+    inputs = {"to": "ada@example.com", "sender": "n@example.com", "subject": "s", "html": "<img alt='' src='cid:logo'>", "preview": True}
+    mail = {"connector": "aws-ses", "action": "sendEmail", "connection": {"type": "aws-ses/apiKeySecret", "values": values}, "dryRun": True}
+    with posting(place, tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", b"GIF89a", Content_Type="application/octet-stream").json["file"]
+
+        def previewed(**beside: str) -> Any:
+            attachments = {"a.gif": {"file": file, **beside}}
+            return client.post("/v1/invocations", {**mail, "inputs": {**inputs, "attachments": attachments}}).json
+
+        shown = {"name": "a.gif", "contentType": "image/gif", "sizeBytes": 6, "disposition": "inline", "contentId": "logo", "shown": True}
+        assert previewed(contentId="logo", contentType="image/gif")["output"]["attachments"] == [shown]
+        assert previewed()["output"]["attachments"][0]["contentType"] == "application/octet-stream"
+        for beside in ({"contentID": "logo"}, {"data": "R0lG"}):
+            assert previewed(**beside)["error"]["code"] == "invalid_input"
+        file = "unknown"
+        (detail,) = previewed(contentId="logo")["error"]["details"]
+        assert detail["path"] == "/attachments/a.gif/file"
+
+
 def test_a_storage_that_is_away_is_503(tmp_path: Path, s3_port: int) -> None:
     """Uploads, downloads and invocations that need a file are unavailable and may be repeated; the rest of the server works."""
     place = bucket(s3_port, "http-away")

@@ -1,7 +1,8 @@
 """Attachments: conversion of the input ``attachments`` to a name, a media type and octets.
 
-A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or ``{"data": base64, "contentType": …}``. An address is a text like any other: nothing
-is fetched, which a warning in the log says.
+A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or an object with ``data`` (base64) or ``text``, and optionally ``contentType``,
+``disposition`` and ``contentId``. An address is a text like any other: nothing is fetched, which a warning in the log says. A text that is
+the base64 of a file of its name's type is refused, since the recipient could not open it.
 """
 
 import binascii
@@ -13,8 +14,10 @@ from urllib.parse import unquote, unquote_to_bytes
 from jackfield.connector import pointer
 from jackfield.dataclass import dataclass, field
 
+from .content_ids import clean_content_id
 from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
 from .file_names import clean_file_name, extension, is_refused
+from .signatures import is_encoded_file
 from .transfer import base64_length, canonical_base64, fold_base64
 
 _LOG = logging.getLogger("jackfield.aws_ses")
@@ -44,12 +47,15 @@ class AttachmentError(ValueError):
 class Attachment:
     """A file to send. ``content`` is its octets, or base64 text, which is stored as given and only folded.
 
-    The name and the media type are cleaned and base64 text is checked; faults raise `AttachmentError`.
+    ``content_id`` is the name by which the HTML shows it (``cid:logo``). A file with such a name is inline unless ``inline`` is False. The
+    name, the media type and the content ID are cleaned and base64 text is checked; faults raise `AttachmentError`.
     """
 
     name: str
     content_type: str
     content: bytes | str = field(repr=False)
+    content_id: str | None = field(default=None, repr=False)
+    inline: bool | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         name = clean_file_name(self.name)
@@ -59,11 +65,14 @@ class Attachment:
         try:
             content_type = clean_content_type(self.content_type)
             content = canonical_base64(self.content) if isinstance(self.content, str) else self.content
+            content_id = None if self.content_id is None else clean_content_id(self.content_id)
         except ValueError as error:
             raise AttachmentError(str(error), self.name) from None
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "content_type", content_type)
         object.__setattr__(self, "content", content)
+        object.__setattr__(self, "content_id", content_id)
+        object.__setattr__(self, "inline", content_id is not None if self.inline is None else self.inline)
 
     @property
     def data(self) -> bytes:
@@ -92,15 +101,25 @@ def parse_attachments(value: object) -> tuple[Attachment, ...]:
 
     Raises `AttachmentError` for the first invalid one.
     """
-    found = []
+    found: list[Attachment] = []
+    identifiers: dict[str, str] = {}
     for index, (path, name, file) in enumerate(_files(value)):
         try:
             found.append(_read(name, file))
+            _name_once(found[-1], identifiers)
             if isinstance(file, str) and _ADDRESS.fullmatch(file):
                 _LOG.warning("attachment %d is the text of an address: that text is sent, not the file behind it", index + 1)
         except AttachmentError as error:
             raise AttachmentError(error.reason, error.name, index, path + error.pointer) from None
     return tuple(found)
+
+
+def _name_once(file: Attachment, identifiers: dict[str, str]) -> None:
+    if file.content_id is None:
+        return
+    if (other := identifiers.get(file.content_id)) is not None:
+        raise AttachmentError(f"has the content ID '{file.content_id}', which {other[:60]!r} has too", file.name, pointer="/contentId")
+    identifiers[file.content_id] = file.name
 
 
 def _files(value: object) -> Iterator[tuple[str, str, object]]:
@@ -119,29 +138,55 @@ def _files(value: object) -> Iterator[tuple[str, str, object]]:
 def _read(name: str, file: object) -> Attachment:
     if isinstance(file, str):
         return _from_data_url(name, file) or _from_text(name, file)
-    if isinstance(file, Mapping) and isinstance(data := file.get("data"), str | bytes):
-        given = file.get("contentType")
-        if given is not None and not isinstance(given, str):
-            raise AttachmentError("has a content type that is not text", name, pointer="/contentType")
-        return _attachment(name, given or guess_content_type(clean_file_name(name)), data, given)
-    raise AttachmentError("is neither text nor an object with 'data'", name)
+    if not isinstance(file, Mapping):
+        raise AttachmentError("is neither text nor an object with 'data'", name)
+    for member in ("contentType", "contentId", "disposition", "text"):
+        if file.get(member) is not None and not isinstance(file[member], str):
+            raise AttachmentError(f"has a {_WORDS[member]} that is not text", name, pointer=f"/{member}")
+    data, given = file.get("data"), file.get("contentType")
+    if isinstance(data, str | bytes):
+        kind = given or guess_content_type(clean_file_name(name))
+    elif file.get("text") is not None:
+        data, kind = _utf8(name, file["text"]), given or _kind_of_text(name)
+    else:
+        raise AttachmentError("is neither text nor an object with 'data'", name)
+    inline = None if file.get("disposition") is None else file["disposition"] == "inline"
+    return _attachment(name, kind, data, given, file.get("contentId"), inline)
 
 
-def _attachment(name: str, content_type: str, data: bytes | str, given: str | None) -> Attachment:
+_WORDS = {"contentType": "content type", "contentId": "content ID", "disposition": "disposition", "text": "content"}
+_PLACES = {"base64": "/data", "content type": "/contentType", "content ID": "/contentId"}
+
+
+def _attachment(name: str, kind: str, data: bytes | str, given: str | None, content_id: str | None, inline: bool | None) -> Attachment:
     try:
-        return Attachment(name, content_type, data)
+        return Attachment(name, kind, data, content_id, inline)
     except AttachmentError as error:
-        part = "/data" if "base64" in error.reason else "/contentType" if given and "content type" in error.reason else ""
-        raise AttachmentError(error.reason, name, pointer=part) from None
+        if isinstance(data, str) and data[:5].lower() == "data:":
+            raise AttachmentError("is not base64: a data: URL goes in place of the object, not into it", name, pointer="/data") from None
+        place = next((place for word, place in _PLACES.items() if word in error.reason), "")
+        raise AttachmentError(error.reason, name, pointer="" if place == "/contentType" and not given else place) from None
 
 
 def _from_text(name: str, text: str) -> Attachment:
+    if is_encoded_file(clean_file_name(name), text):
+        raise AttachmentError(
+            'is a text that looks like the base64 of a file: give {"data": "…"} for the file, or {"text": "…"} for exactly this text',
+            name,
+        )
+    return Attachment(name, _kind_of_text(name), _utf8(name, text))
+
+
+def _utf8(name: str, text: str) -> bytes:
     try:
-        data = text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         raise AttachmentError("contains an unpaired surrogate, which is not valid Unicode", name) from None
+
+
+def _kind_of_text(name: str) -> str:
     kind = guess_content_type(clean_file_name(name), TEXT)
-    return Attachment(name, f"{kind}; charset=utf-8" if kind.startswith("text/") and kind != TEXT else kind, data)
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") and kind != TEXT else kind
 
 
 def _from_data_url(name: str, text: str) -> Attachment | None:

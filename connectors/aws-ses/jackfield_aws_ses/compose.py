@@ -9,11 +9,12 @@ from jackfield.connector import Detail, pointer
 from jackfield.dataclass import dataclass
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
+from jackfield_aws_ses.calendars import Calendar, CalendarError, parse_calendar
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, check_texts, encoded_size, may_exceed
 
 if TYPE_CHECKING:
-    from jackfield_aws_ses.inputs import Email
+    from jackfield_aws_ses.inputs import Email, Invitation
 
 MAX_RECIPIENTS = 50
 """Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
@@ -55,11 +56,12 @@ def compose(email: Email) -> tuple[Composed | None, tuple[Detail, ...]]:
     return_path = faults.read("/returnPath", parse_mailbox, email.return_path, nobody) if email.return_path else None
     no_files: tuple[Attachment, ...] = ()
     attachments = faults.read("/attachments", parse_attachments, email.attachments, no_files) if email.attachments else no_files
+    calendar = faults.calendar(email.calendar) if email.calendar else None
     headers = faults.headers(email) if email.headers or email.list_unsubscribe else ()
     tags = faults.tags(email) if email.tags else ()
     if faults.found or sender is None:
         return None, tuple(faults.found)
-    message = Message(sender, to, cc, reply_to, email.subject, email.text, email.html, headers, attachments)
+    message = Message(sender, to, cc, reply_to, email.subject, email.text, email.html, headers, attachments, calendar)
     faults.size(message)
     return (None if faults.found else Composed(message, bcc, return_path, tags)), tuple(faults.found)
 
@@ -108,6 +110,13 @@ class _Faults:
         if email.list_unsubscribe:
             fields.extend(self.list_unsubscribe(email.list_unsubscribe, seen))
         return tuple(fields)
+
+    def calendar(self, given: Invitation) -> Calendar | None:
+        try:
+            return parse_calendar(given.text, given.method)
+        except CalendarError as error:
+            self.add(f"/calendar{error.pointer}", error.reason)
+            return None
 
     def list_unsubscribe(self, value: str, seen: set[str]) -> tuple[tuple[str, str], ...]:
         try:

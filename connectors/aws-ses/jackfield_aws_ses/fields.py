@@ -32,6 +32,29 @@ FILE: dict[str, Any] = {
         },
     ],
 }
+ATTACHED_FILE: dict[str, Any] = {
+    "anyOf": [
+        FILE["anyOf"][0],
+        {
+            "type": "object",
+            "properties": {
+                **FILE["anyOf"][1]["properties"],
+                "text": {"type": "string", "description": "The file's text (UTF-8), even if it looks like base64, instead of 'data'."},
+                "disposition": {
+                    "enum": ["attachment", "inline"],
+                    "description": "'inline': mail clients show the file within the message; the default with 'contentId'.",
+                },
+                "contentId": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "The name by which 'html' shows the picture: 'logo' for <img src=\"cid:logo\">.",
+                },
+            },
+            "oneOf": [{"required": ["data"]}, {"required": ["text"]}],
+            "additionalProperties": False,
+        },
+    ],
+}
 
 
 def _pairs(value: dict[str, Any], key: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +72,7 @@ def _pairs(value: dict[str, Any], key: dict[str, Any]) -> dict[str, Any]:
 Region = Annotated[str, WithJsonSchema({"type": "string", "pattern": REGION_PATTERN})]
 AddressList = Annotated[tuple[str, ...] | str, WithJsonSchema(_ONE_OR_MORE)]
 Mailbox = Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})]
-Attachments = Annotated[Mapping[str, Any] | tuple[Mapping[str, Any], ...], WithJsonSchema(_pairs(FILE, {"minLength": 1}))]
+Attachments = Annotated[Mapping[str, Any] | tuple[Mapping[str, Any], ...], WithJsonSchema(_pairs(ATTACHED_FILE, {"minLength": 1}))]
 _TAG = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,256}$", "x-jackfield": {"expects": "1 to 256 letters, digits, '_' or '-'"}}
 _HEADER = {"type": "string", "minLength": 1}
 Pairs = Mapping[str, str] | tuple[Mapping[str, str], ...]

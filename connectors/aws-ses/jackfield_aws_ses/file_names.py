@@ -59,18 +59,18 @@ def ascii_file_name(name: str) -> str:
     return plain if len(plain) <= _MAX_BYTES else plain[-_MAX_BYTES:]
 
 
-def disposition_words(name: str) -> tuple[str, ...]:
+def disposition_words(name: str, kind: str = "attachment") -> tuple[str, ...]:
     """Return the words of a ``Content-Disposition`` for a cleaned file name, to be folded."""
     # Encoded words are not allowed inside quotes, but some receivers decode them there.
     if _SIMPLE.fullmatch(name) and "=?" not in name and "  " not in name:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return ("attachment;", f'filename="{escaped}"')
+        return (f"{kind};", f'filename="{escaped}"')
     sections = list(_sections(name))
     if len(sections) == 1:
-        return ("attachment;", f"filename*=UTF-8''{sections[0]}")
+        return (f"{kind};", f"filename*=UTF-8''{sections[0]}")
     words = [f"filename*{index}*={section};" for index, section in enumerate(sections)]
     words[0] = f"filename*0*=UTF-8''{sections[0]};"
-    return ("attachment;", *words[:-1], words[-1].removesuffix(";"))
+    return (f"{kind};", *words[:-1], words[-1].removesuffix(";"))
 
 
 def _ascii(text: str) -> str:

@@ -2,14 +2,27 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
 from jackfield.fork import at_fork
+from jackfield_aws_ses.calendars import METHODS
 from jackfield_aws_ses.compose import Composed, compose
 from jackfield_aws_ses.fields import VERIFIED, AddressList, Attachments, Headers, Mailbox, Region, Tags, region_field
+
+
+class Invitation(Inputs):
+    """Calendar invitation in a message."""
+
+    text: str = Field(
+        title="iCalendar", multiline=True, schema={"minLength": 1},
+        description="The iCalendar text (RFC 5545), from BEGIN:VCALENDAR to END:VCALENDAR.",
+    )  # fmt: skip
+    method: Literal[METHODS] | None = Field(  # type: ignore[valid-type]
+        None, title="Method", blank="absent", description="By default the METHOD in the text; it is added to a text without one."
+    )
 
 
 class Email(Inputs):
@@ -53,6 +66,10 @@ class Email(Inputs):
     attachments: Attachments | None = Field(
         None, title="Attachments", sensitive=True, blank="absent",
         description="Specify a file name as the key (i.e. 'my-file.pdf'), and the file as the value",
+    )  # fmt: skip
+    calendar: Invitation | None = Field(
+        None, title="Calendar Invitation", sensitive=True,
+        description="An invitation that mail clients show with buttons to accept or decline: a text/calendar alternative of the message.",
     )  # fmt: skip
     configuration_set_name: str | None = Field(
         None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},

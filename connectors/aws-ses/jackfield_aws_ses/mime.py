@@ -15,6 +15,8 @@ from jackfield.dataclass import dataclass, field
 
 from .addresses import Mailbox
 from .attachments import Attachment
+from .calendars import Calendar
+from .content_ids import linked_ids
 from .file_names import ascii_file_name, disposition_words
 from .headers import check_header_name, check_header_value, fold, unstructured
 from .transfer import encode_text
@@ -26,12 +28,13 @@ MAX_MESSAGE_SIZE = 41_943_040
 # part, so parts need not be searched.
 _MIXED = "=_jackfield_mixed"
 _ALTERNATIVE = "=_jackfield_alternative"
+_RELATED = "=_jackfield_related"
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class MessageError(ValueError):
-    """A message that cannot be encoded. ``reason`` is a predicate about the ``field``: subject, text or html."""
+    """A message that cannot be encoded. ``reason`` is a predicate about the ``field``: subject, text, html or calendar/text."""
 
     def __init__(self, reason: str, field: str) -> None:
         super().__init__(reason, field)
@@ -44,7 +47,10 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Message to encode. Without text and html the body is an empty text; ``headers`` are additional fields, in order."""
+    """Message to encode. Without text and html the body is an empty text; ``headers`` are additional fields, in order.
+
+    Its parts are ``mixed(alternative(text, related(html, pictures), calendar), files)``, each multipart only if it has two parts.
+    """
 
     sender: Mailbox
     to: tuple[Mailbox, ...] = ()
@@ -55,6 +61,33 @@ class Message:
     html: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     attachments: tuple[Attachment, ...] = ()
+    calendar: Calendar | None = None
+
+    @property
+    def pictures(self) -> tuple[Attachment, ...]:
+        """The attachments that belong to the HTML: those that it shows by their content ID, and inline ones that have an ID."""
+        if self.html is None or not any(item.content_id for item in self.attachments):
+            return ()
+        linked = linked_ids(self.html)
+        return tuple(item for item in self.attachments if item.content_id and (item.inline or item.content_id in linked))
+
+    @property
+    def missing_pictures(self) -> tuple[str, ...]:
+        """The content IDs that the HTML shows and no attachment has."""
+        return missing_pictures(self.html, self.attachments)
+
+    @property
+    def unused_pictures(self) -> tuple[Attachment, ...]:
+        """The attachments that are meant for the HTML, which does not show them."""
+        linked = linked_ids(self.html)
+        return tuple(item for item in self.attachments if item.content_id and item.inline and item.content_id not in linked)
+
+
+def missing_pictures(html: str | None, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
+    """Return the content IDs that an HTML text shows and no attachment has."""
+    linked = linked_ids(html)
+    given = {item.content_id for item in attachments} if linked else ()
+    return tuple(content_id for content_id in linked if content_id not in given)
 
 
 def encoded_size(message: Message) -> int:
@@ -67,14 +100,16 @@ def may_exceed(message: Message) -> bool:
 
     A character takes at most 4 octets of UTF-8, and each octet at most 3 in quoted-printable; headers have their own limits.
     """
-    characters = len(message.subject) + len(message.text or "") + len(message.html or "")
+    invitation = len(message.calendar.text) if message.calendar else 0
+    characters = len(message.subject) + len(message.text or "") + len(message.html or "") + invitation
     return bool(message.attachments) or characters * 12 > MAX_MESSAGE_SIZE // 2
 
 
 def check_texts(message: Message) -> int:
     """Check subject and bodies without encoding them, and return 0; raise `MessageError` as `encoded_size` would."""
     _check_subject(message.subject)
-    for name, text in (("text", message.text), ("html", message.html)):
+    invitation = message.calendar.text if message.calendar else None
+    for name, text in (("text", message.text), ("html", message.html), ("calendar/text", invitation)):
         if text is not None and not text.isascii():
             _octets(name, text)
     return 0
@@ -94,17 +129,43 @@ def write_message(message: Message) -> bytes:
     return buffer.getvalue()
 
 
-def _pieces(message: Message) -> Iterator[bytes | Attachment]:
+_Piece = bytes | Attachment
+
+
+def _pieces(message: Message) -> Iterator[_Piece]:
     yield _head(message)
-    if not message.attachments:
-        yield _body(message)
+    if not message.attachments:  # most messages
+        yield from _body(message, ())
         return
-    yield _multipart("mixed", _MIXED) + _delimiter(_MIXED)
-    yield _body(message)
-    for attachment in message.attachments:
-        yield b"\r\n" + _delimiter(_MIXED) + _file_head(attachment)
-        yield attachment
-    yield b"\r\n" + _closing(_MIXED)
+    pictures = message.pictures
+    files = [item for item in message.attachments if item not in pictures] if pictures else message.attachments
+    yield from _multipart("mixed", _MIXED, [list(_body(message, pictures)), *map(_file, files)])
+
+
+def _body(message: Message, pictures: tuple[Attachment, ...]) -> Iterator[_Piece]:
+    """Yield the text, the HTML with its pictures and the invitation with their part headers, the preferred form last (RFC 2046 §5.1.4)."""
+    forms: list[list[_Piece]] = []
+    if message.text is not None or message.html is None:
+        forms.append([_text("text", "plain", message.text or "")])
+    if message.html is not None:
+        html: list[_Piece] = [_text("html", "html", message.html)]
+        forms.append(list(_multipart("related", _RELATED, [html, *map(_file, pictures)], '; type="text/html"')))
+    if message.calendar is not None:
+        forms.append([_text("calendar/text", f"calendar; method={message.calendar.method}", message.calendar.text)])
+    return _multipart("alternative", _ALTERNATIVE, forms)
+
+
+def _multipart(subtype: str, boundary: str, parts: list[list[_Piece]], more: str = "") -> Iterator[_Piece]:
+    """Yield parts with what delimits them; one part stands alone."""
+    if len(parts) == 1:
+        yield from parts[0]
+        return
+    yield f'Content-Type: multipart/{subtype}{more};\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
+    for part in parts:
+        yield f"--{boundary}\r\n".encode("ascii")
+        yield from part
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode("ascii")
 
 
 def _head(message: Message) -> bytes:
@@ -145,48 +206,23 @@ def _list(mailboxes: tuple[Mailbox, ...]) -> Iterator[str]:
     yield from mailboxes[-1].words
 
 
-def _body(message: Message) -> bytes:
-    """Return the text, the html or both with their part headers, the preferred form last (RFC 2046 §5.1.4)."""
-    html = b"" if message.html is None else _text("html", message.html)
-    if html and message.text is None:
-        return html
-    text = _text("text", message.text or "")
-    if not html:
-        return text
-    head, delimiter = _multipart("alternative", _ALTERNATIVE), _delimiter(_ALTERNATIVE)
-    return b"".join((head, delimiter, text, b"\r\n", delimiter, html, b"\r\n", _closing(_ALTERNATIVE)))
-
-
-def _text(field: str, text: str) -> bytes:
+def _text(field: str, kind: str, text: str) -> bytes:
     try:
         encoding, lines = encode_text(text)
     except UnicodeEncodeError:
         raise MessageError("contains an unpaired surrogate, which is not valid Unicode", field) from None
-    kind = "html" if field == "html" else "plain"
     head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     return head.encode("ascii") + lines
 
 
-def _file_head(attachment: Attachment) -> bytes:
+def _file(attachment: Attachment) -> list[_Piece]:
     # Fallback name for receivers that cannot read the RFC 2231 form of the disposition.
     kind = (f"{attachment.content_type};", f'name="{ascii_file_name(attachment.name)}"')
-    return b"".join(
-        (
-            fold("Content-Type", kind),
-            b"Content-Transfer-Encoding: base64\r\n",
-            fold("Content-Disposition", disposition_words(attachment.name)),
-            b"\r\n",
-        )
-    )
-
-
-def _multipart(subtype: str, boundary: str) -> bytes:
-    return f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
-
-
-def _delimiter(boundary: str) -> bytes:
-    return f"--{boundary}\r\n".encode("ascii")
-
-
-def _closing(boundary: str) -> bytes:
-    return f"--{boundary}--\r\n".encode("ascii")
+    head = [
+        fold("Content-Type", kind),
+        b"Content-Transfer-Encoding: base64\r\n",
+        fold("Content-Disposition", disposition_words(attachment.name, "inline" if attachment.inline else "attachment")),
+    ]
+    if attachment.content_id is not None:
+        head.append(fold("Content-ID", (f"<{attachment.content_id}>",)))
+    return [b"".join(head) + b"\r\n", attachment]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from jackfield.connector import Field, Output
+from jackfield_aws_ses.content_checks import check_content
+from jackfield_aws_ses.content_ids import linked_ids
+from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.inputs import Email
-from jackfield_aws_ses.mime import write_message
+from jackfield_aws_ses.mime import Message, write_message
 from jackfield_aws_ses.prices import estimate
 from jackfield_aws_ses.sending import is_simple
 
@@ -17,6 +20,17 @@ class MessageCost(Output):
     total: float = Field(description="Cost of the message to all its recipients, with its attachments.")
     currency: str = Field(description="ISO 4217 code of the currency.")
     prices_as_of: str = Field(description="Date of the price list.", schema={"format": "date"})
+
+
+class PreviewFile(Output):
+    """One attachment of the message."""
+
+    name: str = Field(description="The file's name, as recipients see it.")
+    content_type: str = Field(description="The media type.")
+    size_bytes: int = Field(description="Size of the file.")
+    disposition: Literal["attachment", "inline"] = Field(description="'inline' if mail clients show the file within the message.")
+    content_id: str | None = Field(None, description="The name by which the HTML shows the file.")
+    shown: bool = Field(description="True if the HTML shows the file by its content ID.")
 
 
 class Preview(Output):
@@ -35,11 +49,17 @@ class Preview(Output):
     cc: list[str] = Field(description="Recipients on the Cc: line that are not on the To: line.")
     bcc: list[str] = Field(description="Hidden recipients.")
     recipients: int = Field(description="Number of recipients, each of which is billed and counts against the quota.")
+    attachments: list[PreviewFile] | None = Field(None, description="The attachments, in their order, if there are any.")
+    method: str | None = Field(None, description="Method of the calendar invitation, if there is one.")
     estimated_cost: MessageCost = Field(description="Estimated cost of this message.")
+    findings: list[Finding] | None = Field(
+        None, description="What receivers may treat as spam, cut off or not show, with a fix. Absent if there is nothing. Findings never "
+        "prevent sending."
+    )  # fmt: skip
 
 
 def preview(email: Email) -> Preview:
-    """Encode the message and estimate its cost."""
+    """Encode the message, estimate its cost and check its content."""
     composed, message = email.composed, email.composed.message
     encoded = write_message(message)
     count = len(message.to) + len(message.cc) + len(composed.bcc)
@@ -53,5 +73,23 @@ def preview(email: Email) -> Preview:
         cc=[mailbox.header for mailbox in message.cc],
         bcc=[mailbox.header for mailbox in composed.bcc],
         recipients=count,
+        attachments=_files(message) or None,
+        method=message.calendar.method if message.calendar else None,
         estimated_cost=MessageCost(total=float(cost.total), currency=cost.currency, prices_as_of=cost.as_of),
+        findings=check_content(composed, len(encoded), email.identity_arn) or None,
     )
+
+
+def _files(message: Message) -> list[PreviewFile]:
+    linked = linked_ids(message.html)
+    return [
+        PreviewFile(
+            name=item.name,
+            content_type=item.content_type,
+            size_bytes=item.size,
+            disposition="inline" if item.inline else "attachment",
+            content_id=item.content_id,
+            shown=item.content_id in linked,
+        )
+        for item in message.attachments
+    ]

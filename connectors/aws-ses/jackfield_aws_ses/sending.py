@@ -3,7 +3,7 @@
 An endpoint that answers that it has no version 2 gets the message through version 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from jackfield_aws_ses.mime import Message, write_message
 _MAX_HEADERS = 15
 _MAX_HEADER_VALUE = 995
 _MAX_HEADER = 996
+_SHOWN = 100
 
 
 class Transport(Protocol):
@@ -36,10 +37,20 @@ def send(email: Email, client: AwsClients | Transport) -> str:
 
     :raises Unavailable: if SES reports success without a message id.
     """
+    composed = email.composed
+    if email.html is not None:
+        warn_of_missing(composed.message.missing_pictures)
     if not isinstance(client, AwsClients):
         return client.send(email)
-    composed = email.composed
     return sent_by_either(client, email.aws_region, request(email, composed), lambda: _request_of_version_1(email, composed))
+
+
+def warn_of_missing(pictures: Iterable[str]) -> None:
+    """Warn of pictures that the HTML shows and no attachment has: recipients see a gap."""
+    call = current_call()
+    for content_id in pictures:
+        if call is not None:
+            call.warn(f"'html' shows the picture 'cid:{content_id[:_SHOWN]}', but no attachment has that 'contentId'")
 
 
 def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str, Any], of_version_1: Callable[[], dict[str, Any]]) -> str:
@@ -90,7 +101,7 @@ def request(email: Email, composed: Composed) -> dict[str, Any]:
     """Return the parameters of ``SendEmail`` without empty members: even an empty list would be sent."""
     message = composed.message
     headers = _unfolded(message)
-    content = {"Simple": _simple(message, headers)} if _suffices(headers) else {"Raw": {"Data": write_message(message)}}
+    content = {"Simple": _simple(message, headers)} if _suffices(message, headers) else {"Raw": {"Data": write_message(message)}}
     return {**options(email, composed), "Destination": destination(composed), "Content": content}
 
 
@@ -116,7 +127,7 @@ def options(email: Any, composed: Composed) -> dict[str, Any]:
 
 def is_simple(message: Message) -> bool:
     """Return whether the message is sent over the API as Simple content, which Amazon SES encodes itself."""
-    return _suffices(_unfolded(message))
+    return _suffices(message, _unfolded(message))
 
 
 def _unfolded(message: Message) -> tuple[tuple[str, str], ...]:
@@ -131,9 +142,12 @@ def _headers(mailboxes: tuple[Mailbox, ...]) -> list[str]:
     return [mailbox.header for mailbox in mailboxes]
 
 
-def _suffices(headers: tuple[tuple[str, str], ...]) -> bool:
-    return len(headers) <= _MAX_HEADERS and all(
-        len(value) <= _MAX_HEADER_VALUE and len(name) + len(value) <= _MAX_HEADER for name, value in headers
+def _suffices(message: Message, headers: tuple[tuple[str, str], ...]) -> bool:
+    """Return whether Simple content can express the message: it has no invitations, and few and short headers."""
+    return (
+        message.calendar is None
+        and len(headers) <= _MAX_HEADERS
+        and all(len(value) <= _MAX_HEADER_VALUE and len(name) + len(value) <= _MAX_HEADER for name, value in headers)
     )
 
 
@@ -163,6 +177,7 @@ def _attachment(item: Attachment) -> dict[str, Any]:
         "RawContent": item.data,
         "FileName": item.name,
         "ContentType": item.content_type,
-        "ContentDisposition": "ATTACHMENT",
+        "ContentDisposition": "INLINE" if item.inline else "ATTACHMENT",
+        **({"ContentId": item.content_id} if item.content_id is not None else {}),
         "ContentTransferEncoding": "BASE64",
     }

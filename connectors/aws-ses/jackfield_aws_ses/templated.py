@@ -13,6 +13,7 @@ from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
 from jackfield.fork import at_fork
+from jackfield_aws_ses.attachments import parse_attachments
 from jackfield_aws_ses.compose import Composed, compose
 from jackfield_aws_ses.fields import (
     AddressList,
@@ -27,11 +28,16 @@ from jackfield_aws_ses.fields import (
     template_name_field,
 )
 from jackfield_aws_ses.inputs import Email
+from jackfield_aws_ses.mime import missing_pictures
 from jackfield_aws_ses.provider import filled
 from jackfield_aws_ses.sending import attachment_parts, is_simple
 
 ONE_TEMPLATE: dict[str, Any] = {"oneOf": [{"required": ["templateName"]}, {"required": ["templateContent"]}]}
 _OF_DESTINATION = ("/to", "/cc", "/bcc", "/headers", "/tags")
+_NO_CALENDAR = (
+    "cannot be sent with a template: Amazon SES takes no text/calendar alternative beside one. Send the message with 'sendEmail', or "
+    "attach the invitation with the contentType 'text/calendar; method=REQUEST'"
+)
 _Part = Annotated[str | None, WithJsonSchema({"type": "string"})]
 
 
@@ -69,11 +75,23 @@ class _FromTemplate(Inputs):
     headers: Headers | None = _shared("headers")
     return_path: Mailbox | None = _shared("return_path")
     identity_arn: str | None = _shared("identity_arn")
+    calendar: Annotated[Any, WithJsonSchema({})] = Field(None, hidden=True, description="Refused: a template takes no invitation.")
+
+    @property
+    def missing_pictures(self) -> tuple[str, ...]:
+        """The content IDs that the HTML given with the call shows and no attachment has; only for valid inputs."""
+        html = self.template_content.html if self.template_content else None
+        missing = missing_pictures(html, parse_attachments(self.attachments or {}))
+        return tuple(content_id for content_id in missing if "{{" not in content_id)
+
+    def _no_calendar(self) -> Iterator[Detail]:
+        if self.calendar is not None:
+            yield Detail("/calendar", _NO_CALENDAR)
 
     def _compose(self, to: Any, cc: Any, bcc: Any, headers: Any, tags: Any) -> tuple[Composed | None, tuple[Detail, ...]]:
         given = SimpleNamespace(
             sender=self.sender, reply_to=self.reply_to, return_path=self.return_path, attachments=self.attachments, to=to, cc=cc, bcc=bcc,
-            headers=headers, tags=tags, list_unsubscribe=None, subject="", text="", html=None,
+            headers=headers, tags=tags, list_unsubscribe=None, subject="", text="", html=None, calendar=None,
         )  # fmt: skip
         found, faults = compose(given)  # type: ignore[arg-type]
         if found is not None and not is_simple(found.message):
@@ -93,7 +111,7 @@ class TemplatedEmail(_FromTemplate):
 
     def rules(self) -> Iterable[Detail]:
         """Return the faults that a schema cannot express."""
-        return (*self._outcome[1], *check_template_data(self.template_data, "/templateData"))
+        return (*self._outcome[1], *self._no_calendar(), *check_template_data(self.template_data, "/templateData"))
 
     @property
     def composed(self) -> Composed:
@@ -126,6 +144,7 @@ class BulkEmail(_FromTemplate):
 
     def rules(self) -> Iterator[Detail]:
         """Yield the faults that a schema cannot express, those of a destination at its place."""
+        yield from self._no_calendar()
         yield from check_template_data(self.template_data, "/templateData")
         common = self._compose("a@example.com", None, None, self.headers, self.tags)
         yield from common[1]

@@ -21,6 +21,7 @@ from jackfield.cli.main import main
 
 KEYS = {"accessKeyId": "AKI", "secretAccessKey": "s", "region": "eu-west-1"}
 PDF = base64.b64encode(b"%PDF-").decode()
+SHOWN = {"contentId": "logo", "disposition": "inline"}
 
 
 def convert(form: str, document: object, *words: str) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def test_sendgrid_makes_an_invocation_for_each_personalization() -> None:
         "tags": {"category": "orders", "category-2": "big-news"},
         "attachments": [
             {"key": "a.pdf", "value": {"data": PDF, "contentType": "application/pdf"}},
-            {"key": "logo.png", "value": {"data": PDF, "contentType": "image/png"}},
+            {"key": "logo.png", "value": {"data": PDF, "contentType": "image/png", **SHOWN}},
         ],
     }
     assert first == {
@@ -125,7 +126,7 @@ def test_sendgrid_makes_an_invocation_for_each_personalization() -> None:
     }
     assert set(notes(found)) == {
         "/content/2", "/categories/1", "/personalizations/0/custom_args/order", "/personalizations/0/send_at", "/mail_settings/footer",
-        "/mail_settings/sandbox_mode", "/attachments/1", "/asm", "/tracking_settings",
+        "/mail_settings/sandbox_mode", "/asm", "/tracking_settings",
     }  # fmt: skip
 
 
@@ -204,7 +205,7 @@ def test_mailgun_recipient_variables_make_a_message_for_each_recipient() -> None
 
 
 def test_mailgun_multipart_brings_files() -> None:
-    """A captured multipart body has its files, an inline one as an attachment with a difference."""
+    """A captured multipart body has its files, an inline one with its name as content ID."""
     lines = [
         b'--b1\r\nContent-Disposition: form-data; name="from"\r\n\r\nshop@sender.test',
         b'--b1\r\nContent-Disposition: form-data; name="to"\r\n\r\nada@rcpt.test',
@@ -219,7 +220,7 @@ def test_mailgun_multipart_brings_files() -> None:
     assert only["inputs"]["subject"] == "Grüße"
     first, second = only["inputs"]["attachments"]
     assert base64.b64decode(first["value"]["data"]) == b"%\x00\xff"
-    assert (second["key"], list(notes(found))) == ("b.png", ["/inline"])
+    assert (second["key"], second["value"]["contentId"], notes(found)) == ("b.png", "b.png", {})
 
 
 POSTMARK: dict[str, Any] = {
@@ -254,12 +255,12 @@ def test_postmark_alone_and_in_a_batch(wrap: Any, path: str) -> None:
             "headers": {"X-Campaign": "spring"},
             "attachments": [
                 {"key": "a.pdf", "value": {"data": PDF, "contentType": "application/pdf"}},
-                {"key": "logo.png", "value": {"data": PDF, "contentType": "image/png"}},
+                {"key": "logo.png", "value": {"data": PDF, "contentType": "image/png", **SHOWN}},
             ],
         },
         "context": {"labels": {"order": "4711"}},
     }
-    members = {"/Tag", "/Metadata/order", "/Headers/1", "/TrackOpens", "/MessageStream", "/Attachments/1"}
+    members = {"/Tag", "/Metadata/order", "/Headers/1", "/TrackOpens", "/MessageStream"}
     assert set(notes(found)) == {path + member for member in members}
 
 
@@ -305,12 +306,15 @@ def test_resend_in_the_words_of_the_api_and_of_the_library(library: bool) -> Non
             "replyTo": ["help@sender.test"],
             "headers": {"X-Entity-Ref-ID": "1"},
             "tags": {"category": "confirm_email"},
-            "attachments": [{"key": "a.pdf", "value": {"data": PDF}}, {"key": "c.png", "value": {"data": PDF, "contentType": "image/png"}}],
+            "attachments": [
+                {"key": "a.pdf", "value": {"data": PDF}},
+                {"key": "c.png", "value": {"data": PDF, "contentType": "image/png", "contentId": "c", "disposition": "inline"}},
+            ],
         },
         "notBefore": "2100-01-01T00:00:00Z",
     }
     members = ("scheduledAt", "topicId") if library else ("scheduled_at", "topic_id")
-    assert set(notes(found)) == {*(f"/0/{name}" for name in members), "/0/attachments/1/path", "/0/attachments/2"}
+    assert set(notes(found)) == {*(f"/0/{name}" for name in members), "/0/attachments/1/path"}
 
 
 def test_resend_times_in_words_and_templates_are_refused() -> None:
@@ -419,3 +423,68 @@ def test_every_converted_invocation_is_valid(form: str, data: st.DataObject) -> 
     found = convert(form, {**sound, **{name: data.draw(VALUE) for name in names}})
     assert [result.error for result in dry_run(found["invocations"])] == [None] * len(found["invocations"])
     assert all(note["message"] and note["path"][:1] in ("", "/") for kind in ("differences", "refused") for note in found[kind])
+
+
+PICTURES: dict[str, dict[str, Any]] = {
+    "sendgrid": {
+        "personalizations": [{"to": [{"email": "a@b.cd"}]}], "from": {"email": "a@b.cd"}, "subject": "s",
+        "content": [{"type": "text/html", "value": "HTML"}],
+        "attachments": [{"content": PDF, "type": "image/png", "filename": "l.png", "disposition": "inline", "content_id": "IDENT"}],
+    },
+    "mailgun": {"from": "a@b.cd", "to": "a@b.cd", "subject": "s", "html": "HTML", "inline": {"filename": "IDENT", "content": PDF}},
+    "postmark": {
+        "From": "a@b.cd", "To": "a@b.cd", "Subject": "s", "HtmlBody": "HTML",
+        "Attachments": [{"Name": "l.png", "Content": PDF, "ContentType": "image/png", "ContentID": "cid:IDENT"}],
+    },
+    "resend": {
+        "from": "a@b.cd", "to": "a@b.cd", "subject": "s", "html": "HTML",
+        "attachments": [{"filename": "l.png", "content": PDF, "content_id": "IDENT"}],
+    },
+}  # fmt: skip
+
+
+def _pictured(kind: str, identifier: str, html: str) -> dict[str, Any]:
+    document = json.dumps(PICTURES[kind]).replace("IDENT", identifier).replace("HTML", html)
+    return convert(kind, json.loads(document))
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_inline_pictures_stay_inline(kind: str) -> None:
+    """A picture that the HTML of a provider's request shows is shown by the message, without a difference."""
+    found = _pictured(kind, "logo.png", "<img alt='' src='cid:logo.png'>")
+    (only,) = found["invocations"]
+    (file,) = only["inputs"]["attachments"]
+    assert (file["value"]["contentId"], file["value"]["disposition"], notes(found)) == ("logo.png", "inline", {})
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_pictures_that_cannot_be_inline_are_differences(kind: str) -> None:
+    """An identifier that is none is told at its file, and a link that finds no file is told too."""
+    found = _pictured(kind, "my logo.png", "<img alt='' src='cid:my%20logo.png'>")
+    (only,) = found["invocations"]
+    assert "contentId" not in only["inputs"]["attachments"][0]["value"]
+    assert sum("attached, not inline" in text for text in notes(found).values()) == 1
+    assert sum("'cid:my logo.png'" in text for text in notes(found).values()) == 1
+
+
+def test_two_files_with_one_content_id() -> None:
+    """The second is attached with a difference: sendEmail refuses two files of one content ID."""
+    document = json.loads(json.dumps(PICTURES["resend"]).replace("IDENT", "logo"))
+    document["attachments"] *= 2
+    found = convert("resend", document)
+    first, second = found["invocations"][0]["inputs"]["attachments"]
+    assert ("contentId" in first["value"], "contentId" in second["value"], list(notes(found))) == (True, False, ["/attachments/1"])
+
+
+@pytest.mark.parametrize("given", ["text/calendar", "text/calendar; method=REQUEST"])
+def test_an_invitation_of_sendgrid(given: str) -> None:
+    """A part text/calendar is the invitation; one that states no method anywhere is left out with the reason."""
+    calendar = "BEGIN:VCALENDAR\r\nEND:VCALENDAR"
+    document = json.loads(json.dumps(PICTURES["sendgrid"]))
+    document["content"].append({"type": given, "value": calendar})
+    found = convert("sendgrid", document)
+    inputs = found["invocations"][0]["inputs"]
+    if "method" in given:
+        assert (inputs["calendar"], notes(found)) == ({"text": calendar, "method": "REQUEST"}, {})
+    else:
+        assert ("calendar" in inputs, list(notes(found))) == (False, ["/content/1"])

@@ -62,16 +62,35 @@ def test_intervals_that_make_no_sense_are_refused(tmp_path: Path, inputs: dict[s
     assert (error.code, error.details[0].path) == ("invalid_input", path)
 
 
+def test_a_configuration_set_counts_for_itself(tmp_path: Path) -> None:
+    """With a configuration set, what was sent over others or none does not count."""
+    with Rig(tmp_path, values=key_values()) as rig:
+        call(rig.jackfield, "createConfigurationSet", configurationSetName="letters").unwrap()
+        for more in ({}, {"configurationSetName": "letters"}):
+            call(rig.jackfield, "sendEmail", **MAIL, to="ada@example.com", **more).unwrap()
+        found = call(rig.jackfield, "getSendingMetrics", configurationSetName="letters").unwrap()
+    assert found["Totals"]["Send"] == 1
+
+
 def test_moto_understands_the_request(tmp_path: Path) -> None:
-    """Another implementation of CloudWatch reads the same request, and its counts come back by interval."""
+    """Another implementation of CloudWatch reads the same request, and its counts come back by interval; openings and clicks are shares of
+    what was delivered, those of a configuration set of its own."""
     with moto_server() as url:
         client = boto3.client("cloudwatch", region_name="eu-west-1", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b")
-        for value, metric in ((5, "Send"), (1, "Bounce")):
-            data = [{"MetricName": metric, "Value": value, "Timestamp": "2026-11-20T10:20:00Z"}]
+        of_set = [{"Name": "ses:configuration-set", "Value": "letters"}]
+        counts = [(5, "Send", []), (1, "Bounce", []), (4, "Delivery", []), (2, "Open", []), (1, "Click", []), (2, "Delivery", of_set),
+                  (1, "Open", of_set)]  # fmt: skip
+        for value, metric, dimensions in counts:
+            at = "2026-11-20T14:20:00Z" if dimensions else "2026-11-20T10:20:00Z"  # moto adds up all dimensions, CloudWatch none
+            data = [{"MetricName": metric, "Value": value, "Timestamp": at, "Dimensions": dimensions}]
             client.put_metric_data(Namespace="AWS/SES", MetricData=data)
         connections = [{"acme": {"type": "aws/apiKeySecret", "values": key_values(endpoint=url)}}]
         with Jackfield(connections=connections, database_url="none") as jackfield:
             times = {"startTime": "2026-11-20T10:00:00Z", "endTime": "2026-11-20T12:00:00Z"}
+            later = {"startTime": "2026-11-20T14:00:00Z", "endTime": "2026-11-20T16:00:00Z"}
             found = call(jackfield, "getSendingMetrics", **times).unwrap()
+            letters = call(jackfield, "getSendingMetrics", **later, configurationSetName="letters").unwrap()
     assert (found["Totals"]["Send"], found["Totals"]["Bounce"], found["BounceRate"]) == (5, 1, 0.2)
+    assert (found["OpenRate"], found["ClickRate"]) == (0.5, 0.25)
+    assert (letters["Totals"]["Send"], letters["OpenRate"], "ClickRate" in letters, "BounceRate" in letters) == (0, 0.5, False, False)
     assert [point["Timestamp"] for point in found["Datapoints"]] == ["2026-11-20T10:00:00Z"]

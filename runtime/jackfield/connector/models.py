@@ -91,7 +91,8 @@ def _decoded(text: str) -> bytes:
     try:
         return binascii.a2b_base64("".join(text.split()), strict_mode=True)
     except ValueError:
-        raise ValueError("is not base64") from None
+        place = ": a data: URL goes in place of the object, not into it" if text[:5].lower() == "data:" else ""
+        raise ValueError(f"is not base64{place}") from None
 
 
 def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manifest)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _DEPTH = 20
 _NESTING = (dict, list)
 _ATOMS = frozenset({str, int, float, bool, type(None)})
+_REFERENCE = frozenset({"file", "contentType", "disposition", "contentId"})  # what a FILE has besides its content may stand beside its id
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -40,7 +41,7 @@ def names_files(value: object) -> bool:
     for item in left:  # a list that grows meanwhile: recursion would take longer, and every invocation passes here
         parts = item
         if isinstance(item, dict):
-            if len(item) == 1 and "file" in item:
+            if "file" in item and item.keys() <= _REFERENCE:
                 return True
             parts = item.values()
         left += [part for part in parts if isinstance(part, _NESTING)]
@@ -132,8 +133,12 @@ def _places(inputs: object, schema: Schema) -> Iterator[Place]:
 
 
 def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
-    for found, item in _find(value, steps, lambda item: item.keys() == {"file"} and isinstance(item["file"], str)):
+    for found, item in _find(value, steps, _is_reference):
         yield Place(found, item["file"])
+
+
+def _is_reference(item: Mapping[str, Any]) -> bool:
+    return "file" in item and item.keys() <= _REFERENCE and isinstance(item["file"], str)
 
 
 def _find(
@@ -158,13 +163,15 @@ def _is_stream(schema: Schema) -> bool:
 
 
 def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -> Any:
-    """Return a copy of the inputs with other values at some places."""
+    """Return a copy of the inputs with other values at some places. What stood beside a reference to a file stays beside its content."""
     copy = _copied(inputs)
     for steps, value in values:
         parent = copy
         for step in steps[:-1]:
             parent = parent[step]
-        parent[steps[-1]] = value
+        before = parent[steps[-1]]
+        beside = isinstance(value, dict) and isinstance(before, dict) and "file" in before
+        parent[steps[-1]] = {**value, **{name: item for name, item in before.items() if name != "file"}} if beside else value
     return copy
 
 
@@ -210,7 +217,7 @@ def without_given(value: Any) -> Any:
 
 
 def _is_given(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() == {"file"} and str(value["file"]).startswith(_GIVEN)
+    return isinstance(value, dict) and _is_reference(value) and value["file"].startswith(_GIVEN)
 
 
 class GivenFiles(dict[str, "GivenFile"]):

@@ -9,7 +9,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.provider import Answer, ask, iam, one_example, read
-from jackfield_aws_ses.sending import accepted_id, destination, options
+from jackfield_aws_ses.sending import accepted_id, destination, options, warn_of_missing
 from jackfield_aws_ses.templated import ONE_TEMPLATE, BulkEmail, TemplatedEmail, dumped, template_request
 
 _RECIPIENT = {"anyOf": [{"required": ["to"]}, {"required": ["cc"]}, {"required": ["bcc"]}]}
@@ -56,6 +56,7 @@ class BulkSent(Answer):
 def send_templated_email(mail: TemplatedEmail, aws: AwsClients) -> TemplatedSent:
     """Send an email from a template, with values for its placeholders."""
     composed = mail.composed
+    warn_of_missing(mail.missing_pictures)
     parameters = {
         **options(mail, composed),
         "Destination": destination(composed),
@@ -105,6 +106,7 @@ def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     The action succeeds when Amazon SES has responded, whatever the outcome of single messages: 'accepted' and 'refused' count them. None is
     retried automatically, not even a throttled one, since other messages in the request may have been accepted.
     """
+    warn_of_missing(mail.missing_pictures)
     answer = ask(aws, mail.aws_region, "send_bulk_email", _bulk_request(mail), "BulkEmailEntryResults")
     rows = answer["BulkEmailEntryResults"]
     if len(rows) != len(mail.destinations):

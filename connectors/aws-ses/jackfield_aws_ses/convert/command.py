@@ -79,6 +79,7 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
                 if isinstance(item, RefusedError):
                     refused.append(item.note)
                     continue
+                item.check_pictures()
                 invocation = item.invocation(arguments.connection, arguments.region)
                 faults = list(_faults(jackfield, invocation, item))
                 refused.extend(faults)

@@ -9,10 +9,13 @@ from typing import Any
 
 from jackfield.connector import pointer
 from jackfield.dataclass import dataclass
+from jackfield_aws_ses.calendars import CalendarError, parse_calendar
 from jackfield_aws_ses.compose import MAX_TAGS
+from jackfield_aws_ses.content_ids import clean_content_id, linked_ids
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
 
 _NOT_IN_TAGS = re.compile("[^A-Za-z0-9_-]+")
+_METHOD = re.compile(r';\s{0,9}method\s{0,9}=\s{0,9}"?([A-Za-z]{1,20})', re.IGNORECASE)
 _MAX_TAG = 256
 _MAX_LABELS = 100
 
@@ -129,12 +132,46 @@ class Mail:
         for path, name, value in sorted(fields, key=lambda field: field[1].lower() != "list-unsubscribe"):
             self.header(path, name, value)
 
-    def attach(self, path: str, name: str, data: str, content_type: str | None, *, content_id: str | None = None) -> None:
-        """Attach a file; ``data`` is base64."""
+    def attach(
+        self, path: str, name: str, data: str, content_type: str | None, *, content_id: str | None = None, inline: bool = False
+    ) -> None:
+        """Attach a file; ``data`` is base64. One with a content ID is a picture of the HTML."""
         file = {"data": data, "contentType": content_type} if content_type else {"data": data}
+        identifier = self._content_id(path, content_id) if content_id else None
+        if identifier:
+            file["contentId"] = identifier
+        if identifier or (inline and not content_id):
+            file["disposition"] = "inline"
         self._files.append({"key": name, "value": file})
-        if content_id:
-            self.differ(path, f"is attached, not inline: 'cid:{content_id[:100]}' in the HTML finds nothing; link the picture instead")
+
+    def _content_id(self, path: str, given: str) -> str | None:
+        try:
+            identifier = clean_content_id(given)
+        except ValueError as error:
+            self.differ(path, f"is attached, not inline: it {error}")
+            return None
+        if any(file["value"].get("contentId") == identifier for file in self._files):
+            self.differ(path, f"is attached, not inline: another file has the content ID '{identifier}'")
+            return None
+        return identifier
+
+    def invite(self, path: str, content: str, content_type: str) -> None:
+        """Add a calendar invitation, or note why it cannot be sent."""
+        method = _METHOD.search(content_type)
+        given = {"text": content, **({"method": method[1].upper()} if method else {})}
+        try:
+            parse_calendar(content, given.get("method"))
+        except CalendarError as error:
+            self.differ(path, f"is left out: it {error.reason}")
+            return
+        self.put("calendar", given)
+
+    def check_pictures(self) -> None:
+        """Note each picture that the HTML shows and no file is."""
+        given = {file["value"].get("contentId") for file in self._files}
+        for content_id in linked_ids(self.inputs.get("html")):
+            if content_id not in given:
+                self.differ(self.path, f"shows 'cid:{content_id[:100]}' in its HTML, which no file is: recipients see a gap")
 
     def invocation(self, connection: str | None, region: str | None) -> dict[str, Any]:
         """Return the invocation."""

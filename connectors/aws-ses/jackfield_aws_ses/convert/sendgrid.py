@@ -68,9 +68,10 @@ def _mail(body: Mapping[str, Any], personal: Mapping[str, Any], path: str, now: 
     _times(mail, body, personal, path)
     for place, item in each(body.get("attachments"), "/attachments"):
         file = mapping(item, place)
-        inline = optional_text(file.get("content_id"), f"{place}/content_id") if file.get("disposition") == "inline" else None
+        inline = file.get("disposition") == "inline"
+        shown = optional_text(file.get("content_id"), f"{place}/content_id") if inline else None
         name, data = text(file.get("filename"), f"{place}/filename"), text(file.get("content"), f"{place}/content")
-        mail.attach(place, name, data, optional_text(file.get("type"), f"{place}/type"), content_id=inline)
+        mail.attach(place, name, data, optional_text(file.get("type"), f"{place}/type"), content_id=shown, inline=inline)
     mail.differ_each(body, _DROPPED, "")
     _unknown(mail, body, _TOP, "")
     _unknown(mail, personal, _PERSONAL, path)
@@ -93,12 +94,15 @@ class _Substitutions:
 def _content(mail: Mail, body: Mapping[str, Any], words: _Substitutions) -> None:
     for place, item in each(body.get("content"), "/content"):
         part = mapping(item, place)
-        kind = text(part.get("type"), f"{place}/type").partition(";")[0].strip().lower()
+        given = text(part.get("type"), f"{place}/type")
+        kind = given.partition(";")[0].strip().lower()
         value = text(part.get("value"), f"{place}/value")
         if kind in _BODIES:
             mail.put(_BODIES[kind], words.applied(value))
+        elif kind == "text/calendar":
+            mail.invite(place, value, given)
         else:
-            mail.differ(place, f"is left out: a message has a text and HTML, no part of the type {kind[:60]}; attach it as a file")
+            mail.differ(place, f"is left out: a message has no part of the type {kind[:60]}; attach it as a file")
     if not body.get("template_id"):
         return
     if "text" not in mail.inputs and "html" not in mail.inputs:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.findings import finding
+from jackfield_aws_ses.finding import Finding
 
 _UNLIMITED = -1
 _NEARLY = 0.8

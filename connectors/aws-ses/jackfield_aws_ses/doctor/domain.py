@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield_aws_ses.dns_records import SPF, dkim_records, dmarc_record, mail_from_records
-from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.findings import finding
 from jackfield_aws_ses.doctor.records import DnsUnavailable, Records
+from jackfield_aws_ses.finding import Finding
 
 _INCLUDE = "include:amazonses.com"
 

@@ -11,11 +11,12 @@ from jackfield_aws_ses.account import FALLBACK_REGION
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.doctor.account import account_findings
 from jackfield_aws_ses.doctor.domain import asked, dmarc_findings, spf_findings
-from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.findings import finding
 from jackfield_aws_ses.doctor.identity import domain_of, is_verified, sender_findings
 from jackfield_aws_ses.doctor.records import DnsUnavailable, Records, system_records
 from jackfield_aws_ses.doctor.ses_account import Denied, SesAccount
 from jackfield_aws_ses.doctor.smtp_host import smtp_findings
+from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.smtp.client import SmtpClient
 
 _SIMULATOR = "simulator.amazonses.com"

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-from jackfield.connector import Field, Output
-from jackfield.dataclass import dataclass
-
-Severity = Literal["error", "warning"]
+from jackfield_aws_ses.finding import Finding, Kind, filled
 
 _GUIDE = "https://docs.aws.amazon.com/ses/latest/dg/"
 _VERIFY = f"{_GUIDE}creating-identities.html"
@@ -23,16 +19,6 @@ _SPF = f"{_GUIDE}send-email-authentication-spf.html; RFC 7208"
 _DMARC = f"{_GUIDE}send-email-authentication-dmarc.html"
 _LINK = f"{_GUIDE}send-email-set-up-vpc-endpoints.html"
 _ROLE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One thing that can be wrong. ``message`` and ``cure`` are templates, filled in by ``finding``; ``source`` names the document."""
-
-    severity: Severity
-    message: str
-    cure: str
-    source: str
 
 
 KINDS: Mapping[str, Kind] = {
@@ -233,27 +219,6 @@ KINDS: Mapping[str, Kind] = {
 """All findings by code. Codes are stable; the reference lists them."""
 
 
-class Finding(Output):
-    """One problem in the setup."""
-
-    code: str = Field(title="Code", description="A stable code, listed in the connector's documentation.")
-    severity: Severity = Field(
-        title="Severity", description="'error' if sending fails or messages are treated as spam, 'warning' if this may happen."
-    )
-    message: str = Field(title="Message", description="The problem in one sentence.")
-    evidence: str = Field(title="Evidence", description="The observation: the provider's response or the DNS records.")
-    cure: str = Field(title="Fix", description="The next step.")
-    source: str = Field(title="Source", description="The documents that the rule comes from.")
-
-
 def finding(code: str, evidence: str, **values: object) -> Finding:
     """Return the finding ``code`` with its templates filled in."""
-    kind = KINDS[code]
-    return Finding(
-        code=code,
-        severity=kind.severity,
-        message=kind.message.format(**values),
-        evidence=evidence,
-        cure=kind.cure.format(**values),
-        source=kind.source,
-    )
+    return filled(KINDS, code, evidence, values)

@@ -10,9 +10,10 @@ from typing import Any
 from jackfield.connector import JackfieldError
 from jackfield_aws import AwsClients, partition_of, regions_for
 from jackfield_aws_ses.doctor.domain import asked, dkim_findings, dmarc_findings, mail_from_findings, parents, spf_findings
-from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.findings import finding
 from jackfield_aws_ses.doctor.records import Records
 from jackfield_aws_ses.doctor.ses_account import Denied, SesAccount
+from jackfield_aws_ses.finding import Finding
 
 _AT_ONCE = 8
 """Regions that are asked at the same time."""

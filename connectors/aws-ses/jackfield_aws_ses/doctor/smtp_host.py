@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.findings import finding
+from jackfield_aws_ses.finding import Finding
 from jackfield_aws_ses.smtp.hosts import region_of
 
 _ZONAL = re.compile(r"^vpce-[0-9a-f]+-[0-9a-z]+-([a-z]{2}(?:-[a-z]+)+-\d[a-z])\.", re.IGNORECASE)

@@ -74,8 +74,8 @@ def _content(value: Any, path: tuple[Any, ...]) -> bytes | StreamedFile:
         return value
     try:
         return read_file(value).content
-    except ValueError:
-        raise BadFile(path, "is not a file: its 'data' is not base64") from None
+    except ValueError as error:
+        raise BadFile(path, f"is not a file: its 'data' {error}") from None
 
 
 def _members(reader_of: Callable[[str], Reader | None]) -> Reader:

@@ -255,7 +255,8 @@ def _is_file(node: Schema, root: Schema) -> bool:
     """Return whether a node is a FILE (docs/reference/connectors/aws-ses.md): a string, or an object with ``data``."""
     branches = [_resolved(branch, root) for branch in _branches(node)]
     texts = any(_type(branch) == "string" for branch in branches)
-    return texts and any("data" in branch.get("properties", {}) and "data" in branch.get("required", ()) for branch in branches)
+    objects = [(branch.get("properties", {}), branch.get("required", ())) for branch in branches]
+    return texts and any("data" in members and ("data" in required or "contentType" in members) for members, required in objects)
 
 
 def _branches(node: Schema) -> Iterator[Schema]:

@@ -14,6 +14,7 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.aws.refusals import unimplemented
 
 _JSON = "application/x-amz-json-1.0"
+_SET = "ses:configuration-set"
 _SIMULATED = {"bounce@simulator.amazonses.com": ("Bounce",), "complaint@simulator.amazonses.com": ("Delivery", "Complaint")}
 
 
@@ -36,9 +37,11 @@ def _result(ledger: Ledger, region: str, query: dict[str, Any], start: float, en
     """Count one metric by periods, oldest first."""
     stat = query["MetricStat"]
     name, period = stat["Metric"]["MetricName"], stat["Period"]
+    dimensions = {item["Name"]: item["Value"] for item in stat["Metric"].get("Dimensions", ())}
+    of_set = dimensions.get(_SET)
     counts: Counter[float] = Counter()
     for message in ledger.messages:
-        if message.region == region and start <= message.at < end:
+        if message.region == region and start <= message.at < end and of_set in (None, message.configuration_set):
             counts[message.at // period * period] += _count(name, message)
     times = sorted(moment for moment, count in counts.items() if count)
     return {"Id": query["Id"], "Label": name, "StatusCode": "Complete", "Timestamps": times, "Values": [counts[moment] for moment in times]}
