@@ -15,6 +15,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield_aws import AWS_ERRORS, Row
+from jackfield_aws.rows import Key
 from jackfield_aws_ses.pausing import PAUSED, STOPS, SUSPENDED
 
 _DAILY = Row(
@@ -34,7 +35,7 @@ _REFUSALS = (
     "MessageRejected", "BadRequest", "SendingPaused", "AccountSendingPaused", "ConfigurationSetSendingPaused",
     "InvalidParameterValue",
 )  # fmt: skip
-_STOPS = {(code, phrase): Row(Forbidden, stop.hint, stop.says) for code in _REFUSALS for phrase, stop in STOPS}
+_STOPS: dict[Key, Row] = {(code, phrase): Row(Forbidden, stop.hint, stop.says) for code in _REFUSALS for phrase, stop in STOPS}
 _WRONG_PAIR = (
     "Check the Access Key ID and the Secret Access Key: they do not belong together, or one of them is truncated or contains a space. With "
     "Amazon SES the usual cause is its SMTP password in place of the secret access key: the API takes the secret access key of an IAM "

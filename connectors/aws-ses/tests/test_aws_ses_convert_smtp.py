@@ -116,8 +116,13 @@ def test_settings_of_a_tool_become_a_connection(document: Any, values: dict[str,
     assert _PASSWORD not in json.dumps([found["differences"], found["refused"]])
 
 
-_TAILS = {"": {"port": 587}, ":465": {"port": 465}, ":2587/": {"port": 2587}, ":587/?from=a@b.cd": {"port": 587, "sender": "a@b.cd"},
-          ":587?skip_ssl_verify=true": {"port": 587}}  # fmt: skip
+_TAILS: dict[str, dict[str, Any]] = {
+    "": {"port": 587},
+    ":465": {"port": 465},
+    ":2587/": {"port": 2587},
+    ":587/?from=a@b.cd": {"port": 587, "sender": "a@b.cd"},
+    ":587?skip_ssl_verify=true": {"port": 587},
+}
 
 
 @pytest.mark.parametrize("tail", _TAILS)

@@ -154,7 +154,7 @@ def _poll(queue: _Queue, mark: Mapping[str, Any] | None = None, **inputs: Any) -
 
 
 @pytest.mark.parametrize("topic", [{}, {"topicArn": _TOPIC}], ids=["any", "signed"])
-def test_a_notice_leaves_the_queue(topic: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_notice_leaves_the_queue(topic: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """It is deleted with the next page. A queue that counts signed messages only deletes unsigned notices too, and believes none."""
     bodies = [_text(found) for found in (*_QUIET.values(), *(one for one, _ in _LOUD.values()))]
     queue = _Queue(list(bodies))

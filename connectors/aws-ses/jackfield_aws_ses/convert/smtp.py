@@ -40,7 +40,8 @@ def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
         raise RefusedError(path, "is a way to sign in that SMTP servers of SES do not have: give a user and a password")
     _split_port(found)
     values: dict[str, Any] = {"hostname": str(found["hostname"][1]).strip(), **_port_and_security(found, notes)}
-    found.setdefault("sender", found["otherSender"]) if "otherSender" in found else None
+    if "otherSender" in found:
+        found.setdefault("sender", found["otherSender"])
     values |= {name: str(found[name][1]) for name in ("username", "password", "tlsServerName", "sender") if name in found}
     if "senderName" in found and "<" not in values.get("sender", "<"):
         values["sender"] = mailbox(values["sender"], str(found["senderName"][1]))
@@ -107,7 +108,7 @@ def _service_settings(path: str, service: object) -> Iterator[tuple[str, str, An
     yield path, "tls", True
 
 
-def _port_and_security(found: Mapping[str, tuple[str, Any]], notes: list[Note]) -> dict[str, Any]:
+def _port_and_security(found: dict[str, tuple[str, Any]], notes: list[Note]) -> dict[str, Any]:
     if "tls" in found and str(found["tls"][1]).strip().lower() in {"tls", "starttls"}:  # PHPMailer's word for STARTTLS
         found["encryption"] = found.pop("tls")
     encryption = str(found["encryption"][1]).lower() if "encryption" in found else None
