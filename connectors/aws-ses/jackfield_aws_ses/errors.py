@@ -2,8 +2,21 @@
 
 from typing import Any
 
-from jackfield.connector import Conflict, Forbidden, Inputs, JackfieldError, NotFound, QuotaExceeded, Rejected, Sent, Unavailable
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    Inputs,
+    JackfieldError,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield_aws import AWS_ERRORS, Row
+from jackfield_aws.rows import Key
+from jackfield_aws_ses.pausing import PAUSED, STOPS, SUSPENDED
 
 _DAILY = Row(
     QuotaExceeded,
@@ -17,10 +30,16 @@ _UNVERIFIED = Row(
     "verified as well; for tests, send to success@simulator.amazonses.com, Amazon SES's mailbox simulator.",
     "Amazon SES refused the message: an identity is not verified in {region}",
 )
-_PAUSED = Row(
-    Forbidden,
-    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
-    "Sending is paused",
+_PAUSED = Row(Forbidden, PAUSED.hint, PAUSED.says)
+_REFUSALS = (
+    "MessageRejected", "BadRequest", "SendingPaused", "AccountSendingPaused", "ConfigurationSetSendingPaused",
+    "InvalidParameterValue",
+)  # fmt: skip
+_STOPS: dict[Key, Row] = {(code, phrase): Row(Forbidden, stop.hint, stop.says) for code in _REFUSALS for phrase, stop in STOPS}
+_WRONG_PAIR = (
+    "Check the Access Key ID and the Secret Access Key: they do not belong together, or one of them is truncated or contains a space. With "
+    "Amazon SES the usual cause is its SMTP password in place of the secret access key: the API takes the secret access key of an IAM "
+    "user, and the connection type 'smtp' the SMTP password."
 )
 _BAD_TOKEN = Row(
     Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
@@ -48,7 +67,9 @@ SES_ERRORS = AWS_ERRORS.extended(
         ("MessageRejected", "not verified"): _UNVERIFIED,
         ("MessageRejected", "failed the check"): _UNVERIFIED,
         ("MessageRejected", "authority to send"): _UNVERIFIED,
-        ("MessageRejected", "sending paused"): _PAUSED,
+        **_STOPS,
+        "SignatureDoesNotMatch": Row(Unauthenticated, _WRONG_PAIR),
+        "InvalidSignature": Row(Unauthenticated, _WRONG_PAIR),
         "MailFromDomainNotVerified": Row(
             Rejected,
             "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let SES fall back to its own domain.",
@@ -80,9 +101,7 @@ SES_ERRORS = AWS_ERRORS.extended(
         "ConfigurationSetSendingPaused": _PAUSED,
         "AccountSendingPaused": _PAUSED,
         "SendingPaused": _PAUSED,
-        "AccountSuspended": Row(
-            Forbidden, "AWS has revoked this account's permission to send in {region}: contact AWS Support.", "The account is suspended"
-        ),
+        "AccountSuspended": Row(Forbidden, SUSPENDED.hint, SUSPENDED.says),
         "LimitExceeded": Row(
             QuotaExceeded, "A limit of the SES account is used up in {region}: see its quotas in the SES console.", "A limit is used up"
         ),

@@ -267,6 +267,9 @@ def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: 
     assert aws.publish(_record("Levitation", "m-odd", {"timestamp": f"{_DAY}T10:00:00.000Z"}), _topic()) == [200]
     assert [("invocationId" in item["data"]) for item in _events(client, "m-elsewhere")] == [False]
     assert [item["type"] for item in _events(client, "m-odd")] == ["aws_ses.unknown"]
+    notices = [{"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "x"}, "Successfully validated SNS topic for Amazon SES"]
+    for notice in notices:
+        assert aws.publish(notice, _topic()) == [200]
     odd: list[Any] = [{"notificationType": "Received", "mail": {"messageId": "m"}}, {"Records": []}, "not JSON", []]
     for record in odd:
         assert aws.publish(record, _topic()) == [400]
@@ -291,7 +294,8 @@ def test_what_is_no_message_of_the_topic_is_refused(client: Client, aws: Publish
 
 
 def test_a_queue_is_polled_and_emptied_after_the_commit(client: Client, aws: PublishingAws) -> None:
-    """``setUpEvents`` makes topic, queue and destination; messages of SNS and events of EventBridge are told; what is neither stays."""
+    """``setUpEvents`` makes topic, queues and destination; messages of SNS and events of EventBridge are told, notices deleted; what is
+    neither stays, for the dead-letter queue."""
     made = _done(client, "setUpEvents", configurationSetName="queued", queue=True)
     assert (made["TopicArn"].rpartition(":")[2], aws.destinations["queued"]["jackfield-queued"]["Enabled"]) == ("jackfield-queued", True)
     assert _done(client, "setUpEvents", configurationSetName="queued", queue=True) == made
@@ -301,7 +305,18 @@ def test_a_queue_is_polled_and_emptied_after_the_commit(client: Client, aws: Pub
     queue = boto_client(aws.behind, "sqs")
     wrapped = {"version": "0", "source": "aws.ses", "detail-type": "Email Bounced", "detail": _bounce("m-bus", "NoEmail", "Permanent")}
     own = note(json.dumps(_delivery("m-topic", "ada@example.com")), time.time(), topic=made["TopicArn"], origin=aws.url)
-    for body in (json.dumps(own), json.dumps(wrapped), "not JSON", json.dumps({"source": "aws.s3", "detail-type": "x", "detail": {}})):
+    notice = json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have successfully subscribed …"})
+    told = json.dumps(note(notice, time.time(), topic=made["TopicArn"], origin=aws.url))
+    redrive = queue.get_queue_attributes(QueueUrl=made["QueueUrl"], AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    assert json.loads(redrive)["deadLetterTargetArn"].endswith(made["DeadLetterQueueUrl"].rpartition("/")[2])
+    for body in (
+        json.dumps(own),
+        json.dumps(wrapped),
+        notice,
+        told,
+        "not JSON",
+        json.dumps({"source": "aws.s3", "detail-type": "x", "detail": {}}),
+    ):
         queue.send_message(QueueUrl=made["QueueUrl"], MessageBody=body)
     until(lambda: _events(client, "m-topic") and _events(client, "m-bus"))
 
@@ -314,6 +329,7 @@ def test_a_queue_is_polled_and_emptied_after_the_commit(client: Client, aws: Pub
     assert client.call("DELETE", "/v1/subscriptions/queue").status == 204
     _done(client, "tearDownEvents", configurationSetName="queued")
     assert aws.destinations["queued"] == {}
+    assert queue.list_queues(QueueNamePrefix="jackfield-queued").get("QueueUrls", []) == []
     assert _done(client, "tearDownEvents", configurationSetName="queued") == {}
 
 
@@ -322,7 +338,7 @@ def test_a_template_makes_the_same(client: Client) -> None:
     for form in ("cloudformation", "terraform"):
         made = _done(client, "setUpEvents", configurationSetName="receipts", queue=True, document=form)
         assert set(made) == {"document"}
-        for word in ("jackfield-receipts", "ses.amazonaws.com", "aws:SourceArn", "BOUNCE"):
+        for word in ("jackfield-receipts", "ses.amazonaws.com", "aws:SourceArn", "BOUNCE", "jackfield-receipts-dead", "maxReceiveCount"):
             assert word in made["document"], (form, word)
     template = json.loads(_done(client, "setUpEvents", configurationSetName="receipts", document="cloudformation")["document"])
     kinds = {one["Type"] for one in template["Resources"].values()}

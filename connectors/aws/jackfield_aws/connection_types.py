@@ -11,6 +11,7 @@ from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
+from jackfield_aws.key_shapes import check_keys
 from jackfield_aws.keys import Keys
 from jackfield_aws.policies import assume_policy, identity_policy, sender_address
 from jackfield_aws.sessions import Ambient, find_identity
@@ -105,8 +106,9 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     def assumption(self, context: OpenContext) -> Assumption:
         """Return the role and the parameters of its assumption.
 
-        :raises InvalidConnection: if the Role ARN is invalid, or in another partition than the region.
+        :raises InvalidConnection: if the Role ARN is invalid, or in another partition than the region, or a key is of another kind.
         """
+        check_keys(self.access_key_id, self.secret_access_key, self.session_token)
         from jackfield_aws.leases import Assumption
 
         role = parse_role_arn(self.role_arn)
@@ -200,13 +202,18 @@ class ApiKeySecret(ConnectionType):
         return Keys(self.access_key_id, self.secret_access_key, self.session_token)
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Open clients with these keys."""
+        """Open clients with these keys.
+
+        :raises InvalidConnection: if a key is of another kind, or in another field.
+        """
+        check_keys(self.access_key_id, self.secret_access_key, self.session_token)
         return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
         from jackfield_aws import connection_test
 
+        check_keys(self.access_key_id, self.secret_access_key, self.session_token)
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(

@@ -50,6 +50,7 @@ class Published(Answer):
 
     topic_arn: str | None = Field(None, description="ARN of the topic.")
     queue_url: str | None = Field(None, description="URL of the queue.")
+    dead_letter_queue_url: str | None = Field(None, description="URL of the queue of messages that are no events of SES.")
     document: str | None = Field(None, alias="document", description="The template or module.")
 
 
@@ -68,20 +69,22 @@ class Published(Answer):
         ]
     },
     examples=one_example(
-        "setUpEvents", "With a queue", {"configurationSetName": "receipts", "queue": True}, {"TopicArn": _TOPIC, "QueueUrl": _QUEUE}
+        "setUpEvents", "With a queue", {"configurationSetName": "receipts", "queue": True},
+        {"TopicArn": _TOPIC, "QueueUrl": _QUEUE, "DeadLetterQueueUrl": f"{_QUEUE}-dead"},
     ),
     keywords=("bounce notifications", "delivery status", "what became of a mail"),
 )  # fmt: skip
 def set_up_events(events: SetUp, aws: AwsClients) -> Published:
-    """Publish the events of a configuration set's messages: a topic with its policy, a queue if wanted, and the event destination."""
+    """Publish the events of a configuration set's messages: a topic with its policy, a queue with its dead-letter queue if
+    wanted, and the event destination."""
     wanted = events.wanted
     if events.document != "none":
         make = cloudformation if events.document == "cloudformation" else terraform
         return Published(document=make(wanted, queue=events.queue))
     topic = setting_up.ensure_topic(aws, wanted)
-    queue = setting_up.ensure_queue(aws, wanted, topic) if events.queue else None
+    queue, dead_letters = setting_up.ensure_queue(aws, wanted, topic) if events.queue else (None, None)
     wanted.publish(aws, topic)
-    return Published(topic_arn=topic, queue_url=queue)
+    return Published(topic_arn=topic, queue_url=queue, dead_letter_queue_url=dead_letters)
 
 
 @connector.action(
@@ -95,11 +98,11 @@ def set_up_events(events: SetUp, aws: AwsClients) -> Published:
     examples=one_example("tearDownEvents", "Of one set", {"configurationSetName": "receipts"}, {}),
 )  # fmt: skip
 def tear_down_events(events: EventsOf, aws: AwsClients) -> Done:
-    """Remove what 'setUpEvents' has made: event destination, topic and queue. The configuration set stays."""
+    """Remove what 'setUpEvents' has made: event destination, topic and queues. The configuration set stays."""
     wanted = Wanted(events.configuration_set_name, USUAL, events.aws_region)
     wanted.withdraw(aws)
     topic = setting_up.find_topic(aws, wanted)
     if topic is not None:
         setting_up.remove_topic(aws, wanted, topic)
-    setting_up.remove_queue(aws, wanted)
+    setting_up.remove_queues(aws, wanted)
     return read(Done, {})

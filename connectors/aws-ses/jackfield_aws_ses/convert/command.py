@@ -63,6 +63,11 @@ def _parser() -> Parser:
     parser.add_argument("file", metavar="FILE", help="the request's body, or the settings (- = stdin)")
     parser.add_argument("--connection", metavar="NAME", help="the connection that the invocations name; for smtp, its name (default smtp)")
     parser.add_argument("--region", metavar="REGION", help="the awsRegion of the invocations (default: that of their connection)")
+    parser.add_argument(
+        "--list-unsubscribe",
+        metavar="ADDRESS",
+        help="the listUnsubscribe of messages without one: an https URL, or mailto:; needed where a link to unsubscribe was the provider's",
+    )
     parser.add_argument("--lines", action="store_true", help="print only the invocations, one a line, for 'jackfield invoke --lines'")
     return parser
 
@@ -80,6 +85,12 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
                     refused.append(item.note)
                     continue
                 item.check_pictures()
+                if arguments.list_unsubscribe and not item.is_offered(arguments.format):
+                    item.unsubscribe_by(arguments.list_unsubscribe)
+                dead = item.leftovers(arguments.format)
+                if dead:
+                    refused.extend(dead)
+                    continue
                 invocation = item.invocation(arguments.connection, arguments.region)
                 faults = list(_faults(jackfield, invocation, item))
                 refused.extend(faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +12,17 @@ from jackfield.dataclass import dataclass
 from jackfield_aws_ses.calendars import CalendarError, parse_calendar
 from jackfield_aws_ses.compose import MAX_TAGS
 from jackfield_aws_ses.content_ids import clean_content_id, linked_ids
+from jackfield_aws_ses.convert.placeholders import find, foreign_field
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
 
 _NOT_IN_TAGS = re.compile("[^A-Za-z0-9_-]+")
 _METHOD = re.compile(r';\s{0,9}method\s{0,9}=\s{0,9}"?([A-Za-z]{1,20})', re.IGNORECASE)
 _MAX_TAG = 256
 _MAX_LABELS = 100
+_FILLED = ("sender", "replyTo", "to", "cc", "bcc", "subject", "text", "html", "listUnsubscribe")
+"""Inputs whose placeholders a provider fills in."""
+_DROPS = frozenset({"x-mailgun-drop-message"})
+"""Header fields by which a provider accepts a message and does not deliver it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,55 @@ class Mail:
         self._headers: dict[str, str] = {}
         self._files: list[dict[str, Any]] = []
         self._labels: dict[str, str] = {}
+        self._places: dict[str, str] = {}
+        self._declared: Mapping[str, bool] = {}
 
-    def put(self, name: str, value: Any) -> None:
-        """Set an input, unless the value is missing or blank."""
+    def put(self, name: str, value: Any, path: str | None = None) -> None:
+        """Set an input, unless the value is missing or blank. ``path`` is its place in the document."""
         if value not in (None, "", [], {}):
             self.inputs[name] = value
+            if path is not None:
+                self._places[name] = path
+
+    def declare(self, placeholders: Mapping[str, bool]) -> None:
+        """Set the placeholders that the document declares, and that may be left in this message; the value says whether it is one to
+        unsubscribe by."""
+        self._declared = placeholders
+
+    def unsubscribe_by(self, address: str) -> None:
+        """Set ``listUnsubscribe``, in place of a header field of the document that cannot be it."""
+        given = self._places.get("listUnsubscribe")
+        places = [given] if given else []
+        for name in [name for name in self._headers if name.lower().startswith("list-unsubscribe")]:
+            places.append(self._places[f"header {name}"])
+            del self._headers[name]
+        for path in places:
+            self.differ(path, "is replaced by --list-unsubscribe")
+        self.put("listUnsubscribe", address)
+
+    def is_offered(self, form: str) -> bool:
+        """Return whether the message has a ``listUnsubscribe`` that is no placeholder itself."""
+        given = str(self.inputs.get("listUnsubscribe", ""))
+        return bool(given) and not any(True for _ in find(form, given, self._declared))
+
+    def leftovers(self, form: str) -> list[Note]:
+        """Note the placeholders that are left in the message as differences; return those that refuse it."""
+        is_offered, refusals = self.is_offered(form), []
+        for path, text in self._filled():
+            for found in find(form, text, self._declared):
+                if found.unsubscribes and not is_offered:
+                    refusals.append(Note(path, found.refusal()))
+                else:
+                    self.differ(path, found.difference())
+        return refusals
+
+    def _filled(self) -> Iterator[tuple[str, str]]:
+        """Yield the texts in which a provider fills in placeholders, each with its path."""
+        for name in _FILLED:
+            value, path = self.inputs.get(name, ""), self._places.get(name, self.path)
+            yield path, value if isinstance(value, str) else "\n".join(value)
+        for name, value in self._headers.items():
+            yield self._places.get(f"header {name}", self.path), f"{name}: {value}"
 
     def differ(self, path: str, message: str) -> None:
         """Note a difference."""
@@ -108,12 +157,18 @@ class Mail:
 
     def header(self, path: str, name: str, value: str) -> None:
         """Add a header field, or note why it cannot be sent."""
-        key = name.lower()
+        key, reason = name.lower(), foreign_field(name)
+        if reason is not None:
+            if key in _DROPS and value.strip().lower() in ("yes", "true"):
+                self.dry_run(path)
+            else:
+                self.differ(path, reason)
+            return
         if key == "reply-to" and "replyTo" not in self.inputs:
-            self.put("replyTo", value)
+            self.put("replyTo", value, path)
             return
         if key == "list-unsubscribe" and _is_list_unsubscribe(value):
-            self.put("listUnsubscribe", value)
+            self.put("listUnsubscribe", value, path)
             return
         if key == "list-unsubscribe-post" and "https:" in self.inputs.get("listUnsubscribe", ""):
             return  # written with the other
@@ -126,6 +181,7 @@ class Mail:
             self.differ(path, "is left out: it occurs twice" if value else "is left out: it is empty")
             return
         self._headers[name] = value
+        self._places[f"header {name}"] = path
 
     def headers(self, fields: Iterable[tuple[str, str, str]]) -> None:
         """Add header fields, each with its path; ``List-Unsubscribe`` first, since it decides about another."""
@@ -143,6 +199,10 @@ class Mail:
         if identifier or (inline and not content_id):
             file["disposition"] = "inline"
         self._files.append({"key": name, "value": file})
+        if content_type and content_type.strip().lower().startswith("message/"):
+            self.differ(
+                path, f"is sent as application/octet-stream: SES would encode {content_type[:60]} in base64, which no message may be"
+            )
 
     def _content_id(self, path: str, given: str) -> str | None:
         try:

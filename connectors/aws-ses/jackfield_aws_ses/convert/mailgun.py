@@ -65,16 +65,14 @@ def _mail(fields: Mapping[str, Any], now: datetime, recipient: str | None, words
         given = [_filled(item, words) for item in _texts(fields, field)]
         if field in _ONE and len(given) > 1:
             raise RefusedError(pointer(field), "occurs more than once")
-        mail.put(name, given[0] if len(given) == 1 else given)
+        mail.put(name, given[0] if len(given) == 1 else given, pointer(field))
     if recipient is not None:
         mail.inputs["to"] = recipient
         mail.differ("/recipient-variables", "makes a message for each recipient of 'to'; 'cc' and 'bcc' get a copy of each")
     if fields.get("template"):
         if "text" not in mail.inputs and "html" not in mail.inputs:
             raise RefusedError("/template", "names a template that Mailgun keeps: create it in SES, or give its rendered content")
-        mail.differ_each(
-            fields, dict.fromkeys(_TEMPLATE, "is left out: Mailgun keeps the template; the message has the content beside it"), ""
-        )
+    mail.differ_each(fields, dict.fromkeys(_TEMPLATE, "is left out: Mailgun keeps the template; the message has the content beside it"), "")
     _options(mail, fields)
     mail.headers(
         (pointer(name), name[2:], _filled(item, words)) for name in fields if name.startswith("h:") for item in _texts(fields, name)

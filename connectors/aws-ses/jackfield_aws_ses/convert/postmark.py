@@ -39,7 +39,7 @@ def _mail(given: Mapping[str, Any], path: str, now: datetime) -> Mail:
         raise RefusedError(path, "is empty: it must be an object with From, To, Subject and TextBody or HtmlBody")
     mail = Mail(path, now)
     for member, name in _INPUTS.items():
-        mail.put(name, optional_text(given.get(member), f"{path}/{member}"))
+        mail.put(name, optional_text(given.get(member), f"{path}/{member}"), f"{path}/{member}")
     template = next((name for name in _TEMPLATE if given.get(name)), None)
     if template is not None:
         if "text" not in mail.inputs and "html" not in mail.inputs:

@@ -42,9 +42,9 @@ def _mail(given: Mapping[str, Any], path: str, now: datetime) -> Mail:
     members = {name: given[word] for name, word in written.items()}
     place = {name: f"{path}{pointer(word)}" for name, word in written.items()}
     for member, name in _TEXTS.items():
-        mail.put(name, optional_text(members.get(member), f"{path}/{member}"))
+        mail.put(name, optional_text(members.get(member), f"{path}/{member}"), place.get(member))
     for member, name in _LISTS.items():
-        mail.put(name, _addresses(members.get(member), place.get(member, "")))
+        mail.put(name, _addresses(members.get(member), place.get(member, "")), place.get(member))
     if members.get("template") and not mail.inputs.keys() & {"text", "html"}:
         raise RefusedError(place["template"], "names a template that Resend keeps: create it in SES, or give its rendered content")
     _extras(mail, members, path)

@@ -15,6 +15,10 @@ _DROPPED = {
     "ip_pool_name": "is left out: in SES a configuration set chooses the pool of dedicated IP addresses ('configurationSetName')",
     "tracking_settings": "is left out: SES tracks opens and clicks by the configuration set ('configurationSetName')",
 }
+_TRACKING = {
+    "subscription_tracking": "is left out: SES adds no link to unsubscribe; add your own to the content, and give --list-unsubscribe",
+    "ganalytics": "is left out: SES does not change links; add the parameters yourself",
+}
 _MAIL_SETTINGS = {
     "bypass_list_management": "is left out: SES never sends to suppressed addresses; take them off its list instead",
     "bypass_spam_management": "is left out: SES never sends to suppressed addresses; take them off its list instead",
@@ -54,17 +58,19 @@ def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
 
 def _mail(body: Mapping[str, Any], personal: Mapping[str, Any], path: str, now: datetime) -> Mail:
     mail = Mail(path, now)
+    mail.declare(_declared(body))
     words = _Substitutions(mapping(personal.get("substitutions"), f"{path}/substitutions"), mapping(body.get("sections"), "/sections"))
     for name in ("to", "cc", "bcc"):
-        mail.put(name, [_address(item, place) for place, item in each(personal.get(name), f"{path}/{name}")])
+        mail.put(name, [_address(item, place) for place, item in each(personal.get(name), f"{path}/{name}")], f"{path}/{name}")
     sender, at = (personal.get("from"), f"{path}/from") if personal.get("from") else (body.get("from"), "/from")
-    mail.put("sender", _address(sender, at))
+    mail.put("sender", _address(sender, at), at)
     replies = [*each(body.get("reply_to_list"), "/reply_to_list"), *([("/reply_to", body["reply_to"])] if body.get("reply_to") else [])]
-    mail.put("replyTo", [_address(item, place) for place, item in replies])
-    subject = optional_text(personal.get("subject"), f"{path}/subject") or optional_text(body.get("subject"), "/subject")
-    mail.put("subject", words.applied(subject))
+    mail.put("replyTo", [words.applied(_address(item, place)) for place, item in replies], replies[0][0] if replies else None)
+    own = optional_text(personal.get("subject"), f"{path}/subject")
+    subject = own or optional_text(body.get("subject"), "/subject")
+    mail.put("subject", words.applied(subject), f"{path}/subject" if own else "/subject")
     _content(mail, body, words)
-    _fields(mail, body, personal, path)
+    _fields(mail, body, personal, path, words)
     _times(mail, body, personal, path)
     for place, item in each(body.get("attachments"), "/attachments"):
         file = mapping(item, place)
@@ -73,9 +79,29 @@ def _mail(body: Mapping[str, Any], personal: Mapping[str, Any], path: str, now: 
         name, data = text(file.get("filename"), f"{place}/filename"), text(file.get("content"), f"{place}/content")
         mail.attach(place, name, data, optional_text(file.get("type"), f"{place}/type"), content_id=shown, inline=inline)
     mail.differ_each(body, _DROPPED, "")
+    _tracking(mail, body)
+    if personal.get("dynamic_template_data"):
+        mail.differ(f"{path}/dynamic_template_data", "is left out: it fills a template that SendGrid keeps")
     _unknown(mail, body, _TOP, "")
     _unknown(mail, personal, _PERSONAL, path)
     return mail
+
+
+def _tracking(mail: Mail, body: Mapping[str, Any]) -> None:
+    settings = mapping(body.get("tracking_settings"), "/tracking_settings")
+    for name, reason in _TRACKING.items():
+        if mapping(settings.get(name), f"/tracking_settings/{name}").get("enable"):
+            mail.differ(f"/tracking_settings/{name}", reason)
+
+
+def _declared(body: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the substitution tags of all personalizations, and that of the link to unsubscribe."""
+    found = dict.fromkeys(mapping(body.get("sections"), "/sections"), False)
+    for path, item in each(body.get("personalizations"), "/personalizations"):
+        found |= dict.fromkeys(mapping(mapping(item, path).get("substitutions"), f"{path}/substitutions"), False)
+    tracking = mapping(mapping(body.get("tracking_settings"), "/tracking_settings").get("subscription_tracking"), "/tracking_settings")
+    tag = tracking.get("substitution_tag")
+    return {**found, tag: True} if isinstance(tag, str) and tag else found
 
 
 class _Substitutions:
@@ -98,7 +124,7 @@ def _content(mail: Mail, body: Mapping[str, Any], words: _Substitutions) -> None
         kind = given.partition(";")[0].strip().lower()
         value = text(part.get("value"), f"{place}/value")
         if kind in _BODIES:
-            mail.put(_BODIES[kind], words.applied(value))
+            mail.put(_BODIES[kind], words.applied(value), f"{place}/value")
         elif kind == "text/calendar":
             mail.invite(place, value, given)
         else:
@@ -110,14 +136,14 @@ def _content(mail: Mail, body: Mapping[str, Any], words: _Substitutions) -> None
     mail.differ("/template_id", "is left out: SendGrid keeps the template; the message has the content beside it")
 
 
-def _fields(mail: Mail, body: Mapping[str, Any], personal: Mapping[str, Any], path: str) -> None:
+def _fields(mail: Mail, body: Mapping[str, Any], personal: Mapping[str, Any], path: str, words: _Substitutions) -> None:
     given = {**_members(body, "headers", ""), **_members(personal, "headers", path)}
     mail.headers((place, name, text(value, place)) for name, (place, value) in given.items())
     categories = body.get("categories")
     for place, item in [("/categories", categories)] if isinstance(categories, str) else each(categories, "/categories"):
         mail.tag(place, "category", text(item, place))
     for name, (place, value) in {**_members(body, "custom_args", ""), **_members(personal, "custom_args", path)}.items():
-        mail.label(place, name, value)
+        mail.label(place, name, words.applied(value) if isinstance(value, str) else value)
 
 
 def _members(owner: Mapping[str, Any], name: str, path: str) -> dict[str, tuple[str, Any]]:

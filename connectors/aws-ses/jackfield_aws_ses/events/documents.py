@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jackfield_aws_ses.events.setting_up import SES_NAMES, Wanted
+from jackfield_aws_ses.events.setting_up import DEAD_LETTERS_KEPT, MOST_RECEIVES, SES_NAMES, Wanted
 
 _SET_ARN = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/"
 
 
 def cloudformation(wanted: Wanted, *, queue: bool) -> str:
-    """Return a template. Its stack's outputs are the topic's ARN and the queue's URL."""
+    """Return a template. Its stack's outputs are the topic's ARN and the queues' URLs."""
     condition = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": {"Fn::Sub": _set_arn(wanted)}}}
     resources: dict[str, Any] = {
         "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": wanted.name, "SignatureVersion": "2"}},
@@ -33,14 +33,26 @@ def cloudformation(wanted: Wanted, *, queue: bool) -> str:
     if queue:
         arn, by = {"Fn::GetAtt": ["Queue", "Arn"]}, {"ArnEquals": {"aws:SourceArn": {"Ref": "Topic"}}}
         resources |= {
-            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": wanted.name}},
+            "DeadLetters": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"QueueName": wanted.dead_letters, "MessageRetentionPeriod": DEAD_LETTERS_KEPT},
+            },
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {
+                    "QueueName": wanted.name,
+                    "RedrivePolicy": {
+                        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}, "maxReceiveCount": MOST_RECEIVES,
+                    },
+                },
+            },
             "QueuePolicy": _policy("SQS::QueuePolicy", "Queues", "Queue", "sns.amazonaws.com", "sqs:SendMessage", arn, by),
             "Subscription": {
                 "Type": "AWS::SNS::Subscription", "DependsOn": "QueuePolicy",
                 "Properties": {"TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": arn},
             },
         }  # fmt: skip
-        outputs["QueueUrl"] = {"Value": {"Ref": "Queue"}}
+        outputs |= {"QueueUrl": {"Value": {"Ref": "Queue"}}, "DeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}}}
     template = {
         "AWSTemplateFormatVersion": "2010-09-09", "Description": "Events of Amazon SES for jackfield",
         "Resources": resources, "Outputs": outputs,
@@ -107,8 +119,17 @@ output "topic_arn" {{
 }}
 """
 _TERRAFORM_QUEUE = """
+resource "aws_sqs_queue" "dead_letters" {{
+  name                      = "{dead_letters}"
+  message_retention_seconds = {kept}
+}}
+
 resource "aws_sqs_queue" "events" {{
   name = "{name}"
+  redrive_policy = jsonencode({{
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = {most}
+  }})
 }}
 
 resource "aws_sqs_queue_policy" "events" {{
@@ -135,12 +156,18 @@ resource "aws_sns_topic_subscription" "events" {{
 output "queue_url" {{
   value = aws_sqs_queue.events.url
 }}
+
+output "dead_letter_queue_url" {{
+  value = aws_sqs_queue.dead_letters.url
+}}
 """
 
 
 def terraform(wanted: Wanted, *, queue: bool) -> str:
-    """Return a module. Its outputs are the topic's ARN and the queue's URL."""
+    """Return a module. Its outputs are the topic's ARN and the queues' URLs."""
     after = ", aws_sns_topic_subscription.events" if queue else ""
     types = json.dumps([SES_NAMES[name] for name in wanted.types])
     made = _TERRAFORM.format(set=wanted.configuration_set, name=wanted.name, types=types, after=after)
-    return (made + _TERRAFORM_QUEUE.format(name=wanted.name) if queue else made).lstrip()
+    if queue:
+        made += _TERRAFORM_QUEUE.format(name=wanted.name, dead_letters=wanted.dead_letters, kept=DEAD_LETTERS_KEPT, most=MOST_RECEIVES)
+    return made.lstrip()

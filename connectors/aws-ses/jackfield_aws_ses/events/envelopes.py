@@ -6,28 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Malformed, TriggerEvent, strict_json
-from jackfield_aws_ses.events.record import is_validation, read_record
-
-_SOURCE = "aws.ses"
+from jackfield_aws_ses.events.notices import SOURCE, is_notice
+from jackfield_aws_ses.events.record import read_record
 
 
 def events_of_text(text: str) -> list[TriggerEvent]:
-    """Return the events of the text of a message of SNS: a record, or an event of EventBridge with one.
+    """Return the events of the text of a message of SNS: a record, or an event of EventBridge with one. A notice has none.
 
-    :raises Malformed: if it is none.
+    :raises Malformed: if it is none of them.
     """
-    if is_validation(text):
-        return []
-    return events_of(strict_json(text))
+    return [] if is_notice(text) else events_of(strict_json(text))
 
 
 def events_of(found: Any) -> list[TriggerEvent]:
-    """Return the events of a record, or of an event of EventBridge with one.
+    """Return the events of a record, or of an event of EventBridge with one. A notice has none.
 
-    :raises Malformed: if it is none, or another service's.
+    :raises Malformed: if it is none of them, or another service's.
     """
+    if is_notice(found):
+        return []
     if isinstance(found, Mapping) and "detail-type" in found:
-        if found.get("source") != _SOURCE:
+        if found.get("source") != SOURCE:
             raise Malformed
         found = found.get("detail")
     return read_record(found)

@@ -11,9 +11,9 @@ from pydantic import ConfigDict
 from jackfield.connector import Conflict, Field, Malformed, Output, TriggerEvent, strict_json
 from jackfield.dataclass import dataclass
 from jackfield_aws import AwsClients
-from jackfield_aws_ses.events.record import is_validation
+from jackfield_aws_ses.events.notices import is_notice
 from jackfield_aws_ses.events.setting_up import passing, region_of
-from jackfield_aws_ses.events.values import moment, objects, text, texts
+from jackfield_aws_ses.events.values import addresses, moment, objects, text, texts
 from jackfield_aws_ses.provider import ask
 
 _VERDICTS = ("spam", "virus", "spf", "dkim", "dmarc")
@@ -59,16 +59,16 @@ def mail_of_text(message: str) -> list[TriggerEvent]:
 
     :raises Malformed: if it is no notification of a receipt.
     """
-    if is_validation(message):
+    record = None if is_notice(message) else strict_json(message)
+    if record is None or is_notice(record):
         return []
-    record = strict_json(message)
     if not isinstance(record, Mapping) or record.get("notificationType") != "Received":
         raise Malformed
     mail, receipt = _object(record, "mail"), _object(record, "receipt")
     message_id, action, common = text(mail, "messageId"), _object(receipt, "action"), _object(mail, "commonHeaders")
     if message_id is None:
         raise Malformed
-    recipients = texts(receipt.get("recipients")) or texts(mail.get("destination"))
+    recipients = addresses(receipt.get("recipients")) or addresses(mail.get("destination"))
     bucket, key = text(action, "bucketName"), text(action, "objectKey")
     verdicts = {name: text(_object(receipt, f"{name}Verdict"), "status") for name in _VERDICTS}
     data = ReceivedMail.model_validate({

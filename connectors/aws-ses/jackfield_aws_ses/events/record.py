@@ -12,13 +12,11 @@ from pydantic import ConfigDict
 
 from jackfield.connector import Field, Malformed, Outcome, Output, TriggerEvent
 from jackfield.dataclass import dataclass
-from jackfield_aws_ses.events.values import moment, objects, text, texts
+from jackfield_aws_ses.events.values import addresses, moment, recipients, text, texts
 
 TYPES = (
     "bounced", "complained", "delivered", "sent", "opened", "clicked", "rejected", "delayed", "renderingFailed", "subscription", "unknown",
 )  # fmt: skip
-_VALIDATED = "Successfully validated SNS topic for Amazon SES"
-"""Beginning of what SES publishes when an event destination is made; it is no record."""
 _COMPLAINED, _BOUNCED, _REFUSED, _DELIVERED, _PUT_OFF, _DELAYED, _SENT = 60, 50, 40, 30, 20, 15, 10
 """Severities: a complaint after a delivery counts, a delivery after a complaint does not."""
 _KNOWN_TO_SES = ("Suppressed", "OnAccountSuppressionList")
@@ -43,9 +41,9 @@ class MailEvent(Output):
     model_config = ConfigDict(extra="allow")
 
     message_id: str = Field(alias="messageId", description="ID that SES had assigned to the message: MessageId of the send.")
-    recipient: str | None = Field(None, description="Address of the recipient; missing if SES does not say whom it concerns.")
+    recipient: str | None = Field(None, description="Bare address of the recipient; missing if SES does not say whom it concerns.")
     subject: str | None = Field(None, description="Subject of the message, if SES includes it.")
-    sender: str | None = Field(None, description="Address of the sender.")
+    sender: str | None = Field(None, description="Bare address of the sender.")
     configuration_set: str | None = Field(None, alias="configurationSet", description="Configuration set of the message.")
     tags: Mapping[str, tuple[str, ...]] | None = Field(None, description="Tags of the message, without those of SES.")
     reason: str | None = Field(None, description="Why, in words: 'mailbox full'.")
@@ -75,8 +73,6 @@ def read_record(record: Any) -> list[TriggerEvent]:
 
     :raises Malformed: if it is no record of a message.
     """
-    if isinstance(record, str) and is_validation(record):
-        return []
     if not isinstance(record, Mapping) or not isinstance(record.get("mail"), Mapping):
         raise Malformed
     kind = record.get("eventType", record.get("notificationType"))
@@ -91,19 +87,16 @@ def read_record(record: Any) -> list[TriggerEvent]:
     return [_event(name, message_id, mail, about or record, at, found) for found in reads(about, mail)]
 
 
-def is_validation(message: str) -> bool:
-    """Return whether a message of SNS is what SES publishes when an event destination is made."""
-    return message.strip().startswith(_VALIDATED)
-
-
 def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[str, Any], at: float | None, found: _Found) -> TriggerEvent:
     common, tags = mail.get("commonHeaders"), mail.get("tags")
     tags = tags if isinstance(tags, Mapping) else {}
+    source = addresses([mail.get("source")])
     data = MailEvent(
-        message_id=message_id, recipient=found.recipient, sender=text(mail, "source"), reason=found.reason, permanent=found.permanent,
-        subject=text(common, "subject") if isinstance(common, Mapping) else None, diagnostic=found.diagnostic, link=found.link,
+        message_id=message_id, recipient=found.recipient, sender=source[0] if source else None, reason=found.reason,
+        permanent=found.permanent, diagnostic=found.diagnostic, link=found.link, detail=dict(about) or None,
+        subject=text(common, "subject") if isinstance(common, Mapping) else None,
         configuration_set=next(iter(texts(tags.get("ses:configuration-set"))), None),
-        tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None, detail=dict(about) or None,
+        tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None,
     )  # fmt: skip
     key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))
     outcome = None
@@ -114,7 +107,7 @@ def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[s
 
 def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
     permanent, subtype = about.get("bounceType") == "Permanent", text(about, "bounceSubType") or ""
-    for one in objects(about.get("bouncedRecipients")) or objects([{"emailAddress": address} for address in _whom(mail)]):
+    for one in recipients(about.get("bouncedRecipients"), _whom(mail)):
         yield _Found(
             text(one, "emailAddress"), (about.get("feedbackId"),), "bounced" if permanent else "bounced, may be delivered",
             _BOUNCED if permanent else _PUT_OFF, _words(subtype, text(one, "status")), permanent, text(one, "diagnosticCode"),
@@ -124,7 +117,7 @@ def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Fou
 
 def _complaints(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
     kind = text(about, "complaintFeedbackType")
-    listed = [one for one in objects(about.get("complainedRecipients")) if text(one, "emailAddress")]
+    listed = [one for one in recipients(about.get("complainedRecipients")) if text(one, "emailAddress")]
     sure = len(listed) == 1 or len(_whom(mail)) == 1  # providers redact addresses: SES then lists all recipients of the domain
     for one in listed or [{"emailAddress": _whom(mail)[0]} if sure else {}]:
         yield _Found(
@@ -134,13 +127,13 @@ def _complaints(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_
 
 
 def _deliveries(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    for address in texts(about.get("recipients")) or _whom(mail):
+    for address in addresses(about.get("recipients")) or _whom(mail):
         yield _Found(address, (about.get("timestamp"),), "delivered", _DELIVERED, diagnostic=text(about, "smtpResponse"))
 
 
 def _delays(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
     reason = _words(text(about, "delayType") or "", None)
-    for one in objects(about.get("delayedRecipients")) or [{"emailAddress": address} for address in _whom(mail)]:
+    for one in recipients(about.get("delayedRecipients"), _whom(mail)):
         diagnostic = text(one, "diagnosticCode")
         yield _Found(text(one, "emailAddress"), (about.get("timestamp"),), "delayed", _DELAYED, reason, diagnostic=diagnostic)
 
@@ -191,4 +184,4 @@ def _words(subtype: str, further: str | None) -> str | None:
 
 
 def _whom(mail: Mapping[str, Any]) -> tuple[str, ...]:
-    return texts(mail.get("destination"))
+    return addresses(mail.get("destination"))

@@ -24,6 +24,11 @@ SES_NAMES: Mapping[str, str] = {
 """What SES calls the types of events that it publishes."""
 USUAL = ("bounced", "complained", "delivered", "rejected", "delayed", "renderingFailed")
 """Types that are published unless others are chosen: opens and clicks rewrite the message."""
+MOST_RECEIVES = 20
+"""Receives after which SQS moves a message to the dead-letter queue. A message whose events could not be stored, as in an outage, is
+received again, too, each minute."""
+DEAD_LETTERS_KEPT = 14 * 24 * 3600
+"""Seconds: SQS's longest."""
 _STATEMENT = "JackfieldSes"
 _GONE = frozenset(
     {"NotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "ConfigurationSetDoesNotExist"}
@@ -74,6 +79,11 @@ class Wanted:
     def name(self) -> str:
         """Name of the topic, the destination and the queue."""
         return f"jackfield-{self.configuration_set}"[:64]
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the queue of messages that are no events."""
+        return f"{self.name}-dead"
 
     @property
     def source(self) -> str:
@@ -159,17 +169,29 @@ def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> s
         return None
 
 
-def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> str:
-    """Make a queue that the topic may send to, subscribed to it, and return its URL."""
+def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, str]:
+    """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless it has another one. Return the URL of
+    the queue and that of the dead-letter queue."""
     region = region_of(aws, wanted)
-    url = str(ask(aws, region, "create_queue", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"])
-    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy"]}
-    attributes = ask(aws, region, "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
+    url, attributes = _queue(aws, region, wanted.name)
+    dead_url, dead = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))
+    redrive = json.dumps({"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": MOST_RECEIVES})
     policy = _with_statement(attributes.get("Policy"), queue_statement(attributes["QueueArn"], topic_arn))
-    if attributes.get("Policy") != policy:
-        ask(aws, region, "set_queue_attributes", {"QueueUrl": url, "Attributes": {"Policy": policy}}, service="sqs")
+    changes = {"Policy": policy} if attributes.get("Policy") != policy else {}
+    changes |= {} if attributes.get("RedrivePolicy") else {"RedrivePolicy": redrive}
+    if changes:
+        ask(aws, region, "set_queue_attributes", {"QueueUrl": url, "Attributes": changes}, service="sqs")
     subscribe(aws, wanted, topic_arn, "sqs", attributes["QueueArn"])
-    return url
+    return url, dead_url
+
+
+def _queue(aws: AwsClients, region: str, name: str, **attributes: str) -> tuple[str, Mapping[str, Any]]:
+    """Make a queue if it does not exist; return its URL and its attributes."""
+    parameters = {"QueueName": name, **({"Attributes": attributes} if attributes else {})}
+    url = str(ask(aws, region, "create_queue", parameters, "QueueUrl", service="sqs")["QueueUrl"])
+    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy", "RedrivePolicy"]}
+    found: Mapping[str, Any] = ask(aws, region, "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
+    return url, found
 
 
 def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
@@ -192,16 +214,17 @@ def remove_topic(aws: AwsClients, wanted: Publisher, topic_arn: str) -> None:
         passing(_GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
 
 
-def remove_queue(aws: AwsClients, wanted: Wanted) -> None:
-    """Delete the queue."""
+def remove_queues(aws: AwsClients, wanted: Wanted) -> None:
+    """Delete the queue and its dead-letter queue."""
     region = region_of(aws, wanted)
-    try:
-        url = ask(aws, region, "get_queue_url", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _GONE:
-            raise
-        return
-    passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
+    for name in (wanted.name, wanted.dead_letters):
+        try:
+            url = ask(aws, region, "get_queue_url", {"QueueName": name}, "QueueUrl", service="sqs")["QueueUrl"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _GONE:
+                raise
+            continue
+        passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
 
 
 def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+_ATOM = r"[^\s<>()\",;:@]+"
+_TOKENS = re.compile(rf'(?P<address>(?:"(?:[^"\\]|\\.)*"|{_ATOM})@{_ATOM})|"(?:[^"\\]|\\.)*"|\([^()]*\)|{_ATOM}|.', re.DOTALL)
+"""Tokens of a list of mailboxes: address, quoted string, comment, atom, any other character."""
+_BRACKET = re.compile(r"\s*<")
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
@@ -30,3 +36,23 @@ def moment(text: Any) -> float | None:
     except ValueError:
         return None
     return None if found is None else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+
+
+def addresses(value: Any) -> tuple[str, ...]:
+    """Return the bare addresses of a list, each once: of ``Ada <ada@example.org>`` and ``a@example.org, b@example.org``, too."""
+    return tuple(dict.fromkeys(address for one in texts(value) for address in _bare(one)))
+
+
+def recipients(value: Any, otherwise: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return the objects of a list of recipients, with one bare address each; if there are none, one for each address of ``otherwise``."""
+    found = [
+        {**one, "emailAddress": address} for one in objects(value) for address in addresses([one.get("emailAddress")]) or (None,)
+    ]  # fmt: skip
+    return found or [{"emailAddress": address} for address in otherwise]
+
+
+def _bare(given: str) -> Iterator[str]:
+    """Yield the addresses of a text with mailboxes. One that stands before another in angle brackets is a display name."""
+    for found in _TOKENS.finditer(given):
+        if found["address"] and not _BRACKET.match(given, found.end()):
+            yield found["address"]

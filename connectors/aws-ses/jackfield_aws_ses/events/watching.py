@@ -22,12 +22,14 @@ from jackfield.connector import (
     strict_json,
 )
 from jackfield_aws import AwsClients
-from jackfield_aws.notifications import Expected, fetch_certificate, verify_message
+from jackfield_aws.notifications import CONFIRMATION, ENDED, Expected, fetch_certificate, verify_message
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.events.envelopes import events_of, events_of_text
+from jackfield_aws_ses.events.notices import is_notice
 from jackfield_aws_ses.events.record import TYPES, MailEvent
 from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
 from jackfield_aws_ses.events.topics import PERMISSIONS, received, register, remove, topic_field, verified
+from jackfield_aws_ses.events.unreadable import RECEIVES, Unreadable
 from jackfield_aws_ses.provider import Watched
 
 _AT_ONCE = 10
@@ -122,37 +124,47 @@ class QueueWatch(_Typed):
     event=MailEvent,
     every=60,
     types=TYPES,
-    permissions={"aws:iam": ["sqs:ReceiveMessage", "sqs:DeleteMessage"]},
+    permissions={"aws:iam": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]},
     examples=_EXAMPLES,
 )
 def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
-    """Tell what became of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored."""
-    region = watch.aws_region or aws.region
-    queue = aws.client("sqs", region)
+    """Tell what became of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored, a
+    notice at once; what is neither stays for the queue's dead-letter queue."""
+    queue = aws.client("sqs", watch.aws_region or aws.region)
     taken, certificates = since.mark.get("taken", []), dict(since.mark.get("certificates", {}))
     if taken:
         entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(taken)]
         queue.delete_message_batch(QueueUrl=watch.queue_url, Entries=entries)
-    found = queue.receive_message(QueueUrl=watch.queue_url, MaxNumberOfMessages=_AT_ONCE).get("Messages") or []
-    events, handles = [], []
+    asked = {"QueueUrl": watch.queue_url, "MaxNumberOfMessages": _AT_ONCE, "AttributeNames": [RECEIVES]}
+    found = queue.receive_message(**asked).get("Messages") or []
+    events, handles, unreadable = [], [], Unreadable(queue, watch.queue_url, since.mark.get("unreadable", 0))
     for message in found:
         try:
             events += _queued(message.get("Body", ""), watch, aws, certificates)
-        except (Forged, Malformed):
-            continue  # it stays, until the queue's own policy moves or drops it
+        except (Forged, Malformed) as error:
+            unreadable.add(message, error)
+            continue
         handles.append(message["ReceiptHandle"])
-    mark = {"taken": handles, "certificates": certificates}
-    return Polled([one for one in events if watch.wants(one)], mark, more=bool(handles))
+    handles += unreadable.given_up()
+    mark = {"taken": handles, "certificates": certificates, "unreadable": unreadable.count}
+    more = bool(handles) or (len(found) == _AT_ONCE and not unreadable.stuck)
+    return Polled([one for one in events if watch.wants(one)], mark, more=more)
 
 
 def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[str, str]) -> list[TriggerEvent]:
     """Return the events of a message in a queue: a message of SNS, or what that or EventBridge has put there as it is."""
+    if is_notice(text):
+        return []
     body = strict_json(text)
-    if watch.topic_arn is None:
-        inner = body.get("Message") if isinstance(body, Mapping) and "TopicArn" in body else None
-        return events_of_text(inner) if isinstance(inner, str) else events_of(body)
     if not isinstance(body, Mapping):
         raise Malformed
+    if watch.topic_arn is None:
+        return _of_sns(body, body.get("Message")) if "TopicArn" in body else events_of(body)
+    if "TopicArn" not in body:  # nobody has signed it: a notice is deleted and not believed, a record may be an event
+        if is_notice(body, tell=False):
+            return []
+        events_of(body)
+        raise Forged("set RawMessageDelivery of the subscription to false")
     expected = Expected.of(watch.topic_arn, aws.endpoint_of("sns"))
     try:
         note = verify_message(body, expected, _files(certificates))
@@ -160,7 +172,13 @@ def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[st
         certificates.clear()
         certificates[needed.name] = fetch_certificate(needed.name, aws, expected.topic.region).decode("ascii", "replace")
         note = verify_message(body, expected, _files(certificates))
-    return events_of_text(note.text)
+    return _of_sns(body, note.text)
+
+
+def _of_sns(body: Mapping[str, Any], message: Any) -> list[TriggerEvent]:
+    if not isinstance(message, str):
+        raise Malformed
+    return [] if body.get("Type") in (CONFIRMATION, ENDED) and is_notice(body) else events_of_text(message)
 
 
 def _files(certificates: Mapping[str, str]) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
 from jackfield.dataclass import replace
-from jackfield_aws import account_of_key, connection_fields, identity_policy, sender_address
+from jackfield_aws import account_of_key, check_keys, check_login, connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
 
@@ -219,13 +219,15 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     def login(self, context: OpenContext) -> Login:
         """Return the login: as given, or with the password derived from the secret access key, which is masked like any secret.
 
-        :raises InvalidConnection: if the credentials are temporary, or the required region is unknown.
+        :raises InvalidConnection: if the credentials are temporary or of another kind, or the required region is unknown.
         """
         from jackfield_aws_ses.smtp.server import Login
 
         username = self.username or self.access_key_id or ""
         if username.startswith("ASIA"):  # AWS's prefix for temporary keys (IAM, "Unique identifiers")
             raise _temporary("/username" if self.username else "/accessKeyId")
+        check_login(self.username, self.password)
+        check_keys(self.access_key_id, self.secret_access_key)
         if self.secret_access_key is None:
             return Login(username, self.password or "")
         secret, region = self.secret_access_key, self.server.region

@@ -17,6 +17,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import dataclass
+from jackfield_aws_ses.pausing import STOPS
 from jackfield_aws_ses.smtp.server import Server
 
 _SHOWN = 10  # refused recipients listed in a hint
@@ -93,10 +94,28 @@ _DENIED = _Row(
     "The user is not allowed to send through Amazon SES",
     "Allow ses:SendRawEmail for the user of these SMTP credentials in IAM, and in the sending authorization policy of the identity.",
 )
-_PAUSED = _Row(
-    Forbidden,
-    "Sending is paused",
-    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
+_TIMEOUT = _Row(
+    Unavailable,
+    "The server waited too long for the next command",
+    "Send again. If it happens often, check the network, and proxies that hold back large messages.",
+)
+_SIGN_IN_LATER = _Row(
+    Unavailable,
+    "Amazon SES could not check the user name and password now",
+    "Send again later. If it persists, check that nothing between this machine and {place} changes the connection, such as a TLS proxy.",
+)
+_NOT_RECEIVED = _Row(Unavailable, "Amazon SES did not receive the whole request", "Send it again later: SES has sent nothing.")
+_FULL_SESSION = _Row(Unavailable, "The server takes no more messages over this connection", "Send again: a new connection is opened.")
+_SIGN_IN_FIRST = _Row(
+    Unauthenticated,
+    "The server wants a sign-in first",
+    "Give SMTP credentials ('username' and 'password', or 'accessKeyId' and 'secretAccessKey'). If they are given, a proxy may have "
+    "removed the sign-in: is {place} an SMTP endpoint of Amazon SES?",
+)
+_TLS_FIRST = _Row(
+    Unauthenticated,
+    "The server wants TLS first",
+    "Use port 587 or 2587, which start TLS with STARTTLS, or 465 or 2465 with 'security' tls.",
 )
 _UNVERIFIED = _Row(
     Rejected,
@@ -112,26 +131,67 @@ _NO_SET = _Row(
 _TOO_LONG = _Row(
     Rejected, "The message is too long for the server", "Send a smaller message: Amazon SES accepts at most 40 MB after encoding."
 )
+_FROM = _Row(Rejected, "The server refused the sender's address", "Correct 'sender', which the server's reply is about.")
+_TO = _Row(Rejected, "The server refused a recipient's address", "Correct the recipient that the server's reply is about.")
+_RECIPIENTS = _Row(Rejected, "The message has too many recipients", "Send to at most 50 recipients at once, over to, cc and bcc together.")
+_MAIL_FROM = _Row(
+    Rejected,
+    "The MAIL FROM domain is not verified in {region}",
+    "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let SES fall back to its own domain.",
+)
+_FIELD = _Row(Rejected, "Amazon SES refused a header field", "Correct or remove the field named in the server's reply ('headers').")
 _ADDRESS = _Row(Rejected, "The server refused an address", "Correct the address named in the server's reply.")
+_SYNTAX = _Row(Rejected, "The server does not understand a value", "Correct the value that the server's reply is about.")
+_ORDER = _Row(
+    Rejected,
+    "The server got commands in another order",
+    "See the server's reply; a proxy between this machine and {place} may drop commands.",
+)
+_METHOD = _Row(
+    Unauthenticated, "The server does not offer this way to sign in", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?"
+)
 _COMMAND = _Row(Rejected, "The server does not support the command", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?")
 _CONTENT = _Row(Rejected, "Amazon SES refused the message", "Change the message as Amazon SES's own error message says.")
 
+_STOPPED_BY = {stop: _Row(Forbidden, stop.says, stop.hint) for _, stop in STOPS}
+_STOPPED = frozenset(_STOPPED_BY.values())
 _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("4", "daily", _DAILY),
     ("4", "throttl", _RATE),
     ("4", "rate exceeded", _RATE),
+    ("4", "timeout waiting", _TIMEOUT),
+    ("4", "authentication failure", _SIGN_IN_LATER),
+    ("454", "temporary service failure", _NOT_RECEIVED),
+    ("421", "message count per session", _FULL_SESSION),
+    ("530", "starttls", _TLS_FIRST),
+    ("538", "", _TLS_FIRST),
     ("5", "not subscribed", _NO_SERVICE),
     ("5", "access denied", _DENIED),
     ("5", "not authorized", _DENIED),
-    ("5", "paused", _PAUSED),
+    ("5", "mail from domain", _MAIL_FROM),
     ("5", "not verified", _UNVERIFIED),
     ("5", "failed the check", _UNVERIFIED),
+    *(("5", phrase, _STOPPED_BY[stop]) for phrase, stop in STOPS),
+    ("5", "mail from address", _FROM),
+    ("5", "parse from address", _FROM),
+    ("5", "rcpt to address", _TO),
+    ("5", "recipient count", _RECIPIENTS),
+    ("5", "duplicate header", _FIELD),
+    ("5", "invalid header", _FIELD),
+    ("554", "missing final '@domain'", _ADDRESS),
+    ("554", "illegal characters in", _ADDRESS),
+    ("554", "invalid domain name", _ADDRESS),
+    ("554", "local address contains", _ADDRESS),
     ("5", "configuration set", _NO_SET),
 )
-"""First digit of a code and a part of the text, in lower case; the first match counts."""
+"""Beginning of a code and a part of the text, in lower case; the first match counts."""
 _BY_CODE: dict[int, _Row] = {
-    **dict.fromkeys((500, 501, 502, 503, 504, 555), _COMMAND),
-    **dict.fromkeys((530, 534, 535, 538), _LOGIN),
+    **dict.fromkeys((500, 502), _COMMAND),
+    **dict.fromkeys((501, 555), _SYNTAX),
+    503: _ORDER,
+    **dict.fromkeys((504, 534), _METHOD),
+    530: _SIGN_IN_FIRST,
+    535: _LOGIN,
     **dict.fromkeys((550, 551, 553), _ADDRESS),
     552: _TOO_LONG,
 }
@@ -160,7 +220,7 @@ def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldEr
     if not (reply.final or reply.passing):
         return refused(reply, server)
     row = _row(reply)
-    if reply.final and row.kind is not Unauthenticated:
+    if reply.final and row.kind is not Unauthenticated and row not in _STOPPED:
         row = _LOGIN
     return _error(_DERIVED if derived and row is _LOGIN else row, reply, server, Sent.NOTHING)
 
@@ -176,8 +236,8 @@ def refused_recipients(refusals: Sequence[tuple[str, Reply]], count: int, server
 
 
 def _row(reply: Reply) -> _Row:
-    text, digit = reply.text.lower(), str(reply.code)[0]
-    found = next((row for first, part, row in _BY_TEXT if first == digit and part in text), None)
+    text, code = reply.text.lower(), str(reply.code)
+    found = next((row for start, part, row in _BY_TEXT if code.startswith(start) and part in text), None)
     return found or _BY_CODE.get(reply.code) or (_BUSY if reply.passing else _CONTENT)
 
 

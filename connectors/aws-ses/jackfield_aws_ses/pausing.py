@@ -1,0 +1,58 @@
+"""Texts by which Amazon SES says that nothing may be sent, over its API and over SMTP, and what to do: one table for both.
+
+Suspension is AWS's act and is ended by AWS; pausing may be the owner's, for the account, a configuration set, a tenant or an identity.
+"""
+
+from __future__ import annotations
+
+from jackfield.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Meaning of a text: what happened, and a hint, a template over ``{region}``."""
+
+    says: str
+    hint: str
+
+
+SUSPENDED = Stop(
+    "Sending is suspended",
+    "AWS has suspended sending of this account in {region}: read its mail to the account's address, and answer it in the AWS Support "
+    "Center. No change of the message helps.",
+)
+PAUSED = Stop(
+    "Sending is paused",
+    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it. "
+    "If AWS has paused it, the console shows its review; answer that first.",
+)
+_SET = Stop(
+    "Sending is paused for the configuration set",
+    "Resume sending of the configuration set in {region} (SES console > Configuration sets; 'PutConfigurationSetSendingOptions'): it is "
+    "paused by hand, or by an alarm of its reputation.",
+)
+_TENANT = Stop(
+    "Sending is paused for the tenant",
+    "The tenant's sending is paused in {region}, by hand or for its reputation: read its findings (SES console > Tenants), correct their "
+    "cause, then resume it. Other tenants are not concerned.",
+)
+_IDENTITY = Stop(
+    "Sending is paused for the identity",
+    "Sending is disabled for the identity of the sender in {region}: see it in SES console > Identities, or send from another one.",
+)
+_VERBS = tuple(f"sending {verb}" for verb in ("paused", "is paused", "has been paused", "disabled", "is disabled", "has been disabled"))
+_ENDS = {
+    _SET: (" for configuration set", " for this configuration set", " for the configuration set"),
+    _TENANT: (" for tenant", " for this tenant", " for the tenant"),
+    _IDENTITY: (" for identity", " for this identity", " for the identity"),
+}
+STOPS: tuple[tuple[str, Stop], ...] = (
+    *((f"sending {verb}", SUSPENDED) for verb in ("suspended", "is suspended", "has been suspended")),
+    *((f"account {verb}", SUSPENDED) for verb in ("suspended", "is suspended", "has been suspended", "is shut down")),
+    *((f"{verb}{end}", stop) for stop, ends in _ENDS.items() for end in ends for verb in _VERBS),
+    *((f"{kind} {verb}", stop) for kind, stop in (("configuration set sending", _SET), ("tenant sending", _TENANT))
+      for verb in ("paused", "is paused", "disabled", "is disabled")),
+    *((f"account {verb}", PAUSED) for verb in ("paused", "is paused", "has been paused")),
+    *((verb, PAUSED) for verb in _VERBS),
+)  # fmt: skip
+"""Parts of texts in lower case, and their meanings; the first match counts."""
