@@ -269,6 +269,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         named: Callable[[str], None] | None = None,
         on_time: bool = False,
         follow: Follow | None = None,
+        tries: int | None = None,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
@@ -280,10 +281,11 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
-        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``.
+        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included; what may be
+        repeated is decided by the action's effect.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow)
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries)
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:

@@ -381,8 +381,8 @@ def test_only_the_first_version_is_there(folder: Path, version: str, there: bool
     [
         (
             "r.yaml",
-            "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: r}\nspec: {}\n",
-            "r.yaml: the Resiliency 'r' is not used",
+            "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: r}\nspec: {policies: {circuitBreakers: {c: {}}}}\n",
+            "r.yaml: Resiliency 'r': not used: spec.policies.circuitBreakers",
         ),
         (
             "c.yaml",

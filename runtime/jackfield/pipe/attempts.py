@@ -104,7 +104,7 @@ class Attempts:
         if self.opening is None:
             return None
         keep_in_force(self.opening.cache)
-        tries, before = Tries(), (self.evidence.last, self.evidence.failures)
+        tries, before = Tries(self.run.tries), (self.evidence.last, self.evidence.failures)
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries), stores=False)
@@ -153,7 +153,7 @@ class Attempts:
 
         :raises JackfieldError: the error of the last attempt.
         """
-        tries, client = Tries(), None
+        tries, client = Tries(self.run.tries), None
         error: JackfieldError | None = None
         while True:
             tries.made += 1
