@@ -33,7 +33,7 @@ def test_retries_limit_the_tries(folder: Path, aws: FakeAws, most: int, tries: i
     aws.script([REFUSED])
     with sidecar(folder) as running:
         assert running.send().status == 500
-    assert aws.counts["ses:SendEmail"] == tries
+    assert aws.counts["sesv2:SendEmail"] == tries
 
 
 def test_retries_never_repeat_a_write_in_doubt(folder: Path, aws: FakeAws) -> None:
@@ -42,7 +42,7 @@ def test_retries_never_repeat_a_write_in_doubt(folder: Path, aws: FakeAws) -> No
     aws.script([BROKEN])
     with sidecar(folder) as running:
         reply = running.send()
-    assert (reply.status, reply.headers["metadata.code"], aws.counts["ses:SendEmail"]) == (500, "in_doubt", 1)
+    assert (reply.status, reply.headers["metadata.code"], aws.counts["sesv2:SendEmail"]) == (500, "in_doubt", 1)
 
 
 def test_the_timeout_is_the_deadline_of_the_call(folder: Path, aws: FakeAws) -> None:

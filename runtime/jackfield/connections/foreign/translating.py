@@ -51,6 +51,9 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     if choice is None:
         kinds = " or ".join(dict.fromkeys(" and ".join(choice.when) for choice in alias.choices))
         raise ForeignError(f"it has no credentials; it needs {kinds or 'another type'}")
+    need = choice.lacks(given)
+    if need is not None:
+        raise ForeignError(f"{' or '.join(map(repr, need.split('|')))} is missing: {choice.why}")
     inputs = inputs_of(alias, {name: value for name, value in given.items() if name not in choice.values}, strict=strict)
     conditions = {condition.partition("=")[0] for condition in choice.when}
     unused = [
