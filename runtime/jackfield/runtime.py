@@ -478,6 +478,14 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
             self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
         return [row.to_json() for row in found_for_operator(self._index, self.catalog, words, connector, effect, tag)]
 
+    def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
+        """Search for triggers, what connectors can watch, by ``words``; best match first."""
+        from jackfield.catalog.index import ActionIndex
+
+        if self._index is None:
+            self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
+        return [row.to_json() for row in self._index.triggers(words) if connector in (None, row.connector)]
+
     def _looping(self) -> OnLoop:
         with self._lock:
             if self._on_loop is None:

@@ -15,7 +15,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
-    from jackfield.catalog.found import Found
+    from jackfield.catalog.found import Found, FoundTrigger
     from jackfield.catalog.index_file import IndexFile
     from jackfield.catalog.installed import Catalog, Entry
 
@@ -88,6 +88,13 @@ class ActionIndex(ProcessLocal):
             known = self._known = (words, [_entry(row) for row in words.table.about["entries"]])
         return known[1]
 
+    def triggers(self, words: str) -> list[FoundTrigger]:
+        """Return the triggers of installed connectors that match ``words``, best first."""
+        from jackfield.catalog.found_triggers import matching_triggers
+
+        self.build()
+        return matching_triggers(self._words.table.about["triggers"], words)
+
     def names(self, connector: str) -> Iterator[tuple[str, str]]:
         """Yield the keys and effects of a connector's actions."""
         self.build()
@@ -146,12 +153,15 @@ def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Ta
 
 
 def _table(catalog: Catalog, *, for_operator: bool) -> Table:
-    draft, rows, kinds = Draft(), list[Any](), list[Any]()
+    from jackfield.catalog.found_triggers import trigger_rows
+
+    draft, rows, kinds, triggers = Draft(), list[Any](), list[Any](), list[Any]()
     offered = catalog.offering.offered(for_operator=for_operator) if catalog.offering is not None else ()
     for _, manifest in merge(_installed(catalog, rows, kinds), ((one.key, one) for one in offered), key=itemgetter(0)):
         if manifest is not None:
             draft.add(manifest)
-    return draft.table({"entries": rows, "kinds": kinds})
+            triggers += trigger_rows(manifest) if not manifest.virtual else ()
+    return draft.table({"entries": rows, "kinds": kinds, "triggers": triggers})
 
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:

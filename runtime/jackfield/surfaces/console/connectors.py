@@ -16,7 +16,7 @@ from jackfield.surfaces.console.components import badge, choices, guide, h, head
 from jackfield.surfaces.console.marketplace import may_install, revoked_here, revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.shared.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.searching import found_actions, found_triggers, listed_connectors
 
 _FOUND = 30
 """Maximum number of actions in a search result."""
@@ -98,8 +98,25 @@ def _found(request: PageRequest, words: str) -> Markup:
         if actions and not actions[0].exact
         else None,
         matching,
+        _triggers(request, words),
         class_="stack",
     )
+
+
+def _triggers(request: PageRequest, words: str) -> Markup | None:
+    rows = found_triggers(request.search, request.catalog, words)
+    if not rows:
+        return None
+    cells = [
+        (
+            h.a(row.title, href=f"/new-subscription?trigger={row.connector}/{row.trigger}"),
+            h.code(row.connector),
+            badge(row.kind),
+            summary(row.description),
+        )
+        for row in rows[:_FOUND]
+    ]
+    return h.div(h.h2("Triggers"), table("Matching triggers", ("Trigger", "Connector", "Kind", "Description"), cells), class_="stack")
 
 
 def _all(request: PageRequest, entries: list[Entry], revoked: Collection[str]) -> Markup:
