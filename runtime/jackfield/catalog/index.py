@@ -160,7 +160,7 @@ def _table(catalog: Catalog, *, for_operator: bool) -> Table:
     for _, manifest in merge(_installed(catalog, rows, kinds), ((one.key, one) for one in offered), key=itemgetter(0)):
         if manifest is not None:
             draft.add(manifest)
-            triggers += trigger_rows(manifest) if not manifest.virtual else ()
+            triggers += () if "." in manifest.key else trigger_rows(manifest)  # connectors of catalog sources have none
     return draft.table({"entries": rows, "kinds": kinds, "triggers": triggers})
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.local_files import STDIN, Files
@@ -23,6 +24,7 @@ from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance
@@ -139,15 +141,28 @@ def _import(arguments: Namespace, output: Output) -> int:
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
-    with _opened(arguments) as connections:
-        rows = connections.import_document(
-            document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+    with open_jackfield(arguments) as jackfield:
+        asks = values is None and document is arguments.file and sys.stdin is not None and sys.stdin.isatty()
+        given = partial(_missing, jackfield) if asks else values
+        rows = jackfield.connections.acting_as(actor()).import_document(
+            document, values=given, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
         )
+    lacking = [row for row in rows if any(fault.get("keyword") == "required" for fault in row.get("error", {}).get("details", ()))]
+    for row in lacking if values is None else ():
+        row["error"]["hint"] = "Give the missing values with --values FILE, as JSON or YAML (- = stdin); on a terminal they are asked for."
     output.rows(rows, ("name", "type", "result", "status"))
     for row in rows:
         if "error" in row:
-            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}\n")
+            hint = f". {row['error'].get('hint', '')}" if row in lacking else ""
+            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}{hint}\n")
     return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
+
+
+def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
+    """Ask for the values that a connection of a document lacks."""
+    from jackfield.cli.asking import ask_missing
+
+    return ask_missing(jackfield, item)
 
 
 def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:

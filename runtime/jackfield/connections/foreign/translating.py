@@ -81,10 +81,12 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
     place = f"{document.place}: {at}" if at else document.place
-    return NamedConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
+    return NamedConnection(
+        connection_name(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place
+    )
 
 
-def _slug(name: str) -> str:
+def connection_name(name: str) -> str:
     """Turn a foreign name into a valid connection name: other characters become hyphens.
 
     :raises ForeignError: if only punctuation remains.

@@ -220,7 +220,11 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
         counted: Mapping[str, Any] = request.connections.list(limit=100, type=name).to_json()
         count = len(counted["items"])
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
-        make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if request.may("manage") else None
+        make = (
+            h.a("New connection", href=f"/new-connection?type={manifest.key}/{kind.key}", class_="button")
+            if request.may("manage")
+            else None
+        )
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
         setup = h.details(h.summary("Setup guide"), guide(kind.setup)) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")
