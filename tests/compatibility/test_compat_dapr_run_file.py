@@ -83,7 +83,7 @@ def test_a_signal_ends_all(folder: Path) -> None:
 def test_paths_are_those_of_a_sidecar(folder: Path) -> None:
     """An application's paths start in its folder, shared ones beside the file; without any, ``.dapr/resources`` is read."""
     (folder / "c" / ".dapr" / "resources").mkdir(parents=True)
-    apps = [
+    apps: list[dict[str, Any]] = [
         {"appDirPath": "a", "resourcesPaths": "one, two"},
         {"appDirPath": "b", "resourcesPaths": ["/abs"]},
         {"appDirPath": "c", "daprGRPCPort": 50005},

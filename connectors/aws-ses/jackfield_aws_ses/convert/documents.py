@@ -11,7 +11,7 @@ from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl
 
-from jackfield.connections.documents import DocumentError, documents
+from jackfield.cli.local_files import from_yaml
 from jackfield.errors import InvalidInvocation
 from jackfield_aws_ses.convert.smtp import settings_of
 
@@ -59,13 +59,7 @@ def yaml_document(content: bytes) -> Any:
 
     :raises InvalidInvocation: if it is none, or several.
     """
-    try:
-        found = [*documents(_text(content), "document.yaml")]
-    except DocumentError as error:
-        raise InvalidInvocation(f"the document cannot be read: {error}", hint=_HINT) from None
-    if len(found) != 1:
-        raise InvalidInvocation("it must be one document", hint=_HINT)
-    return found[0]
+    return from_yaml(_text(content), "the document")
 
 
 def form_document(content: bytes) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connections.foreign.translating import connection_name
 from jackfield.dataclass import dataclass, replace
+from jackfield.management.transfer import imported_name
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.convert.mail import Note, RefusedError
 
@@ -88,7 +88,10 @@ def _converted(step: Mapping[str, Any], key: str, name: str, at: str) -> Step | 
     for member, value in given.items():
         place, kind, content = f"{at}/inputs/{member}", *_typed(value)
         if kind == "configvar" and "connection" in member.casefold():
-            connection = connection_name(str(content))
+            try:
+                connection = imported_name(str(content))
+            except ValueError as error:
+                notes.append(Note(place, f"the connection '{str(content)[:80]}': {error}"))
         elif kind in _REFERENCES:
             notes.append(Note(place, f"{_REFERENCES[kind]} '{str(content)[:120]}' is Prismatic's: put the value into the invocation"))
         elif content not in (None, ""):

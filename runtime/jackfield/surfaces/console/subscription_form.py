@@ -108,7 +108,7 @@ def _found(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
 def _choice(request: PageRequest, words: str) -> Markup:
     if words:
         rows = found_triggers(request.search, request.catalog, words)
-        found = [(manifest, manifest.triggers[row.trigger]) for row in rows if (manifest := request.catalog.find(row.connector))]
+        found = [(manifest, manifest.triggers[row.trigger]) for row in rows for manifest in [request.catalog.find(row.connector)]]
     else:
         found = [(manifest, trigger) for manifest in request.catalog.manifests() for trigger in manifest.triggers.values()]
     if not found:

@@ -62,7 +62,12 @@ class Binding:
             raise BindingError(f"binding {self.name} does not support operation {request.operation}. supported operations:{supported}")
         inputs = self._inputs(self._given(request.metadata))
         body = self._body(request.payload)
-        made = {"connector": self.alias.connector, "action": action, "connection": self.connection, "inputs": {**inputs, **body}}
+        made: dict[str, Any] = {
+            "connector": self.alias.connector,
+            "action": action,
+            "connection": self.connection,
+            "inputs": {**inputs, **body},
+        }
         made |= {"timeoutSeconds": self.limits.timeout} if self.limits.timeout is not None else {}
         return {**made, "context": {"traceparent": request.traceparent}} if request.traceparent else made
 

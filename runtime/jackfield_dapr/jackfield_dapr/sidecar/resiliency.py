@@ -7,13 +7,14 @@ effect, and the waits between attempts are jackfield's own. Circuit breakers, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from jackfield.connections.foreign import Document, Problem, Surroundings
 from jackfield.invocation import MAX_TIMEOUT
 
+T = TypeVar("T")
 _KIND = "Resiliency"
 _DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
 """Beginnings of the names of default policies that hold for an output binding, the most specific first."""
@@ -90,17 +91,20 @@ class Resiliency:
             self.problems.append(Problem(f"{at}: not used: {', '.join(unused)}"))
 
     def _add_policies(self, policies: Mapping[str, Any], at: str) -> None:
-        for kind, read, known in (("timeouts", _seconds, self.timeouts), ("retries", _tries, self.retries)):
-            for name, value in _member(policies, kind).items():
-                try:
-                    known[str(name)] = read(value)  # type: ignore[operator, index]
-                except _PolicyError as error:
-                    self.problems.append(Problem(f"{at}: spec.policies.{kind}.{str(name)[:80]}: {error}: the policy is not used"))
+        self._add_each(policies, "timeouts", _seconds, self.timeouts, at)
+        self._add_each(policies, "retries", _tries, self.retries, at)
+
+    def _add_each(self, policies: Mapping[str, Any], kind: str, read: Callable[[object], T], known: dict[str, T], at: str) -> None:
+        for name, value in _member(policies, kind).items():
+            try:
+                known[str(name)] = read(value)
+            except _PolicyError as error:
+                self.problems.append(Problem(f"{at}: spec.policies.{kind}.{str(name)[:80]}: {error}: the policy is not used"))
 
 
 def is_resiliency(document: Document) -> bool:
     """Return whether a document has policies."""
-    return document.content.get("kind") == _KIND
+    return bool(document.content.get("kind") == _KIND)
 
 
 def _is_ours(content: Mapping[str, Any], around: Surroundings) -> bool:
