@@ -472,19 +472,18 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         The best few that exist and are not offered to this workspace are among them, with ``"offered": False`` and in ``offer`` the
         command that offers them.
         """
-        from jackfield.catalog.index import ActionIndex, found_for_operator
-
-        if self._index is None:
-            self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
-        return [row.to_json() for row in found_for_operator(self._index, self.catalog, words, connector, effect, tag)]
+        return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
 
     def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
         """Search for triggers, what connectors can watch, by ``words``; best match first."""
+        return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
+
+    def _indexed(self) -> ActionIndex:
         from jackfield.catalog.index import ActionIndex
 
         if self._index is None:
             self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
-        return [row.to_json() for row in self._index.triggers(words) if connector in (None, row.connector)]
+        return self._index
 
     def _looping(self) -> OnLoop:
         with self._lock:

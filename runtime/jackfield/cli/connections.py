@@ -160,18 +160,20 @@ def _import(arguments: Namespace, output: Output) -> int:
 
 def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
     """Ask for the values that a connection of a document lacks."""
-    from jackfield.cli.asking import ask_missing
+    return _asking().ask_missing(jackfield, item)
 
-    return ask_missing(jackfield, item)
+
+def _asking() -> Any:
+    from jackfield.cli import asking
+
+    return asking
 
 
 def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if sys.stdin is None or not sys.stdin.isatty():
         hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
-    from jackfield.cli.asking import ask
-
-    return ask(jackfield, arguments.type)
+    return _asking().ask(jackfield, arguments.type)
 
 
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:

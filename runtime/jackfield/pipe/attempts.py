@@ -292,9 +292,9 @@ class Attempts:
         ``output`` is the answer, with secrets redacted.
         """
         if self.declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
-            self.evidence.doubtful = True
             if self.evidence.unannounced:
                 self._blame_begin()
+            self.evidence.doubtful = True
         judged = self.verdict(error)
         if self.evidence.doubtful and output is not None:
             judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
