@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.connection_rows import joined, parted
 from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.files import connections_of, load, read_foreign
-from jackfield.connections.foreign.translating import connection_name
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
 from jackfield.dataclass import replace as changed
@@ -91,14 +90,6 @@ def _refused(source: str, reason: str) -> InvalidConnection:
 
 
 _LOG = logging.getLogger("jackfield.connections")
-
-
-def imported_name(key: str) -> str:
-    """Return the name under which an import stores the connection that another system's document calls ``key``.
-
-    :raises ValueError: if nothing of it can be a connection's name.
-    """
-    return connection_name(key)
 
 
 Fill = Callable[[NamedConnection], Mapping[str, Any]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jackfield.cli.connections import imported_name
 from jackfield.dataclass import dataclass, replace
-from jackfield.management.transfer import imported_name
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.convert.mail import Note, RefusedError
 
