@@ -169,7 +169,8 @@ def imported_name(key: str) -> str:
 
 def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
     """Ask for the values that a connection of a document lacks."""
-    return _asking().ask_missing(jackfield, item)
+    values: Mapping[str, Any] = _asking().ask_missing(jackfield, item)
+    return values
 
 
 def _asking() -> Any:
@@ -182,7 +183,8 @@ def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if sys.stdin is None or not sys.stdin.isatty():
         hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
-    return _asking().ask(jackfield, arguments.type)
+    values: Mapping[str, Any] = _asking().ask(jackfield, arguments.type)
+    return values
 
 
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
