@@ -14,6 +14,7 @@ from jackfield.cli.parsing import Parser
 _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     _ROOT / "runtime" / "jackfield",
+    _ROOT / "runtime" / "jackfield_dapr" / "jackfield_dapr",
     _ROOT / "runtime" / "jackfield_isolation" / "jackfield_isolation",
     _ROOT / "connectors" / "aws" / "jackfield_aws",
 )
@@ -81,6 +82,10 @@ _VARIABLES = {
     "JACKFIELD_KUBERNETES_SECRETS": (
         "The folder in which Kubernetes Secrets are mounted, one folder per Secret, for Dapr components that refer to them.",
         "`/etc/jackfield/secrets`",
+    ),
+    "JACKFIELD_KUBERNETES_ACCOUNT": (
+        "The folder of the pod's service account (`token`, `ca.crt`), by which Dapr components read Secrets that are not mounted.",
+        "`/var/run/secrets/kubernetes.io/serviceaccount`",
     ),
     "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
     "JACKFIELD_OFFERS": (

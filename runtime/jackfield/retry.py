@@ -35,19 +35,22 @@ def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["repo
 
 @dataclass(slots=True)
 class Tries:
-    """Counter of the attempts of one page. Throttled attempts do not count towards the limit: they are repeated until the deadline."""
+    """Counter of the attempts of one page. Throttled attempts do not count towards the limit, unless the caller set it: they are repeated
+    until the deadline."""
 
+    limit: int | None = None
+    """Limit that the caller set."""
     made: int = 0
     throttled: int = 0
 
     @property
     def is_last(self) -> bool:
         """True if this attempt is the last one, unless it is throttled."""
-        return self.made - self.throttled >= TRIES
+        return self.made - self.throttled >= (TRIES if self.limit is None else self.limit)
 
     def allow_another(self, error: JackfieldError) -> bool:
         """Count the failure of this attempt; return False once the limit is reached."""
-        if isinstance(error, RateLimited | NotYet):
+        if isinstance(error, NotYet if self.limit is not None else (RateLimited, NotYet)):
             self.throttled += 1
             return True
         return not self.is_last

@@ -269,6 +269,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         named: Callable[[str], None] | None = None,
         on_time: bool = False,
         follow: Follow | None = None,
+        tries: int | None = None,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
@@ -280,10 +281,11 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
-        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``.
+        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included; what may be
+        repeated is decided by the action's effect.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow)
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries)
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:
@@ -470,11 +472,18 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         The best few that exist and are not offered to this workspace are among them, with ``"offered": False`` and in ``offer`` the
         command that offers them.
         """
-        from jackfield.catalog.index import ActionIndex, found_for_operator
+        return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
+
+    def search_triggers(self, words: str, *, connector: str | None = None) -> list[dict[str, Any]]:
+        """Search for triggers, what connectors can watch, by ``words``; best match first."""
+        return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
+
+    def _indexed(self) -> ActionIndex:
+        from jackfield.catalog.index import ActionIndex
 
         if self._index is None:
             self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
-        return [row.to_json() for row in found_for_operator(self._index, self.catalog, words, connector, effect, tag)]
+        return self._index
 
     def _looping(self) -> OnLoop:
         with self._lock:

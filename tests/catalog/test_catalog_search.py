@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jackfield.catalog import search
+from jackfield.catalog import Catalog, search
+from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 
@@ -167,3 +168,28 @@ def test_a_row_as_json() -> None:
         "connector": "aws-ses", "action": "sendEmail", "title": "Send Email", "description": "Send an email through Amazon SES.",
         "effect": "write",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("bounce", "aws-ses/mailEvents"),
+        ("who bounced", "aws-ses/mailEvents"),
+        ("account paused", "aws-ses/accountStatus"),
+        ("domain verified", "aws-ses/identityStatus"),
+        ("pull request", "github/repositoryEvents"),
+        ("invoice paid", "stripe/accountEvents"),
+        ("zebra crossing", None),
+        ("", None),
+    ],
+)
+def test_triggers_are_found_by_what_they_tell(words: str, first: str | None) -> None:
+    """A trigger is found by its texts and the types of its events, if it has every word."""
+    found = ActionIndex(Catalog.installed()).triggers(words)
+    assert next((f"{row.connector}/{row.trigger}" for row in found), None) == first
+
+
+def test_who_verifies_an_address_creates_an_identity() -> None:
+    """The first action for "verify email" is the one that starts the verification."""
+    rows, _ = ActionIndex(Catalog.installed()).find("verify email", limit=1)
+    assert [row.action for row in rows] == ["createIdentity"]

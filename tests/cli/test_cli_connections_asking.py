@@ -149,3 +149,39 @@ def test_hanging_up(shell: Shell) -> None:
     assert terminal.ended() == 1
     assert "the terminal was closed" in terminal.seen
     assert shell.run("connections", "show", "room").code == 2
+
+
+INTEGRATION = """
+definitionVersion: 7
+requiredConfigVars:
+  - key: Mail by key
+    dataType: connection
+    connection:
+      component: {key: aws-ses}
+      key: apiKeySecret
+      inputs:
+        accessKeyId: {type: value, value: AKIPRISMATICKEY}
+"""
+
+
+def test_an_import_asks_for_what_the_document_lacks(shell: Shell) -> None:
+    """On a terminal the values that an integration's file never has are asked for, each once, and secrets are not shown."""
+    (shell.folder / "prism.yml").write_text(INTEGRATION)
+    terminal = Terminal(shell, "connections", "import", "prism.yml", "--no-test")
+    terminal.until("Mail-by-key (")
+    terminal.until("lacks secretAccessKey")
+    terminal.answer("secretAccessKey (not shown): ", "prismatic-secret")
+    assert terminal.ended() == 0
+    assert "prismatic-secret" not in terminal.seen
+    assert "accessKeyId" not in terminal.seen
+    assert shell.run("connections", "show", "Mail-by-key").json["values"]["accessKeyId"].endswith("CKEY")
+
+
+def test_an_import_without_a_terminal_names_the_option(shell: Shell) -> None:
+    """Elsewhere the refusal names ``--values``, which adds what is missing."""
+    (shell.folder / "prism.yml").write_text(INTEGRATION)
+    (shell.folder / "more.yml").write_text("secretAccessKey: prismatic-secret\n")
+    done = shell.run("connections", "import", "prism.yml", "--no-test")
+    assert done.code == 2
+    assert done.json[0]["error"]["hint"].startswith("Give the missing values with --values FILE")
+    assert shell.run("connections", "import", "prism.yml", "--values", "more.yml", "--no-test").code == 0

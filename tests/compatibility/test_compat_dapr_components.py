@@ -108,11 +108,25 @@ def test_values_may_be_any_scalar(folder: Path) -> None:
     assert inputs(connection(write(folder, "a.yaml", text)))["subject"] == "42"
 
 
-@pytest.mark.parametrize("field", ["trustAnchorArn", "trustProfileArn"])
-def test_roles_anywhere_are_refused_by_name(folder: Path, field: str) -> None:
-    """What cannot be done is said, and the component is not half configured."""
-    told = problem(write(folder, "a.yaml", component(**{field: "arn:x"})))
-    assert f"'{field}': Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity" in told
+ANYWHERE = {"trustAnchorArn": "arn:a", "trustProfileArn": "arn:p", "assumeRoleArn": "arn:r", "certificate": "C", "privateKeyPath": "k"}
+
+
+@pytest.mark.parametrize("field", [*ANYWHERE])
+def test_roles_anywhere_without_a_certificate_is_refused_by_name(folder: Path, field: str) -> None:
+    """What is missing is said, and the component does not fall back to other credentials."""
+    told = problem(write(folder, "a.yaml", component(**{**ANYWHERE, field: "", "accessKey": "", "secretKey": ""})))
+    assert f"'{field}'" in told
+    assert "is missing: a sidecar of Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity" in told
+
+
+def test_roles_anywhere_with_a_certificate_is_a_connection(folder: Path) -> None:
+    """Certificate and key are values, secrets or files; the three ARNs are those of a sidecar."""
+    found = connection(write(folder, "a.yaml", component(**{**ANYWHERE, "accessKey": "", "secretKey": ""})))
+    assert found.type == "aws/awsRolesAnywhere"
+    assert found.values == {
+        "trustAnchorArn": "arn:a", "profileArn": "arn:p", "roleARN": "arn:r", "certificate": "C", "privateKey": {"$file": "k"},
+        "region": "eu-west-1", "sender": "ops@sender.test",
+    }  # fmt: skip
 
 
 # References
@@ -381,8 +395,8 @@ def test_only_the_first_version_is_there(folder: Path, version: str, there: bool
     [
         (
             "r.yaml",
-            "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: r}\nspec: {}\n",
-            "r.yaml: the Resiliency 'r' is not used",
+            "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: r}\nspec: {policies: {circuitBreakers: {c: {}}}}\n",
+            "r.yaml: Resiliency 'r': not used: spec.policies.circuitBreakers",
         ),
         (
             "c.yaml",

@@ -12,6 +12,7 @@ from fake_aws import FakeAws
 from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
+from jackfield.errors import InvalidInvocation
 from jackfield.invocation import decode
 from shell import Shell
 
@@ -306,3 +307,31 @@ def test_001_the_connection_links_to_access_control_of_ses() -> None:
     kind = Catalog.installed().find("aws-ses").connection_types["apiKeySecret"]
     assert page in kind.description
     assert page in kind.setup
+
+
+def test_inputs_within_the_connection_are_read(folder: Path) -> None:
+    """Inputs may stand within ``connection``; those beside it go before them, and a fault names its place."""
+    inner = {"component": COMPONENT, "key": "apiKeySecret", "inputs": {"accessKeyId": "inner", "secretAccessKey": "secret"}}
+    variable = {
+        "key": "mail",
+        "dataType": "connection",
+        "connection": inner,
+        "inputs": {"accessKeyId": {"type": "value", "value": "outer"}},
+    }
+    document = {"requiredConfigVars": [variable]}
+    found = connection(write(folder, "a.json", json.dumps(document)))
+    assert found.values == {"accessKeyId": "outer", "secretAccessKey": "secret"}
+    inner["inputs"] = {"accessKeyId": {"type": "configVar", "value": "x"}}
+    assert "connection.inputs.accessKeyId: is a reference" in problem(write(folder, "a.json", json.dumps(document)))
+
+
+def test_a_buffer_above_the_limit_is_told_with_the_way_out() -> None:
+    """Buffers of more than 4 MiB are refused with the limit, and with base64 and stored files as the way; other values are not."""
+    text = json.dumps([{"key": "a.pdf", "value": {"type": "Buffer", "data": [0] * (4 * 1024 * 1024 + 2)}}])
+    with pytest.raises(InvalidInvocation) as caught:
+        decode(text)
+    assert "at most 4 MiB" in str(caught.value.hint)
+    assert "base64" in str(caught.value.hint)
+    with pytest.raises(InvalidInvocation) as caught:
+        decode(json.dumps([0] * 300_000))
+    assert "4 MiB" not in str(caught.value.hint)

@@ -164,7 +164,7 @@ def test_a_connection_is_made_where_it_is_needed(visitor: Visitor, aws: Embedded
     visitor.go("/connectors/aws-ses/actions/listIdentities")
     page.get_by_role("button", name="New connection").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("link", name="AWS Access Key and Secret").click()
+    dialog.get_by_role("link", name="AWS SES Access Key and Secret").click()
     dialog.get_by_label("Name", exact=True).fill("keys")
     visitor.settle()
     dialog.get_by_label("Access Key ID required").fill(aws.access_key_id)

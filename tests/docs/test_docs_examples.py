@@ -200,7 +200,7 @@ def test_the_picture_of_the_pipe_is_the_same_everywhere() -> None:
 
 REFERENCE = {
     "AWS Role ARN": ["Role ARN", "Access Key ID", "Secret Access Key", "External ID"],
-    "AWS Access Key and Secret": ["Access Key ID", "Secret Access Key"],
+    "AWS SES Access Key and Secret": ["Access Key ID", "Secret Access Key"],
     "List Identities": ["AWS Region", "Identity Type", "Next Token", "Connection"],
     "Send Email": [
         "AWS Region", "To Address", "Cc Address", "Bcc Address", "Sender Email", "Reply To", "Subject", "Text", "Html", "Attachments",

@@ -162,3 +162,11 @@ def test_choices_that_the_provider_knows(stand: Stand) -> None:
     for rules in (Rules(block=("connection:doors",)), Rules(allow=("echo/say",)), Rules(block=("echo/rooms",))):
         assert stand.client("invoke", rules=rules).post(path, over).status == 403, rules
     assert stand.client("invoke", rules=Rules(allow=("echo/rooms",))).post(path, over).status == 200
+
+
+def test_a_search_finds_triggers(client: Client) -> None:
+    """The first page of a search by words has the triggers that match, by the types of their events too; a narrowed search has none."""
+    (found, *_) = client.get("/v1/actions?q=who+bounced").json["triggers"]
+    assert (found["connector"], found["trigger"], found["kind"]) == ("aws-ses", "mailEvents", "webhook")
+    for narrower in ("", "?q=bounce&effect=read", "?q=bounce&connector=echo"):
+        assert "triggers" not in client.get(f"/v1/actions{narrower}").json

@@ -164,6 +164,29 @@ def test_b2_an_output_says_that_it_had_begun(tmp_path: Path, given: Any, status:
     assert (result.status, result.meta.attempts) == (status, 1)
 
 
+@pytest.mark.parametrize("effect", ["read", "idempotent", "write"])
+def test_b2_an_answer_without_a_request_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture, effect: Any) -> None:
+    """B2: an action whose answer needed no request succeeds, and nobody is blamed, whatever its effect."""
+    with runtime(tmp_path, scripted(Script(lambda: "done", begins=False), effect=effect)) as board:
+        assert board.ask().status == "succeeded"
+    assert not [record for record in caplog.records if record.name == "jackfield.connector"]
+
+
+def test_b2_an_outcome_that_hangs_on_it_names_the_author(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """B2: where an unusable answer leaves a doubt only since no request was announced, the log says so."""
+    with runtime(tmp_path, scripted(Script(lambda: {"Text": "x"}, begins=False))) as board:
+        assert board.ask().status == "in_doubt"
+    assert any("without 'Call.begin()'" in record.getMessage() for record in caplog.records if record.name == "jackfield.connector")
+
+
+@pytest.mark.parametrize("failure", [NotFound("no such file here"), ValueError("a bug"), Forbidden("no", sent=Sent.REFUSED)])
+def test_b2_what_a_read_has_sent_decides_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception) -> None:
+    """B2: a read that fails without a request is not blamed for announcing none: its outcome does not hang on it."""
+    with runtime(tmp_path, scripted(Script(failure, begins=False), effect="read")) as board:
+        assert board.ask().status == "failed"
+    assert not any("Call.begin()" in record.getMessage() for record in caplog.records)
+
+
 def test_b2_nothing_sent_is_believed(tmp_path: Path) -> None:
     """B2: an explicit "nothing was sent" wins: it is repeated, and is no attempt."""
     script = Script(Unavailable("refused", sent=Sent.NOTHING), begins=False)

@@ -13,13 +13,24 @@ _ROLE, _KEYS, _AMBIENT, _SMTP = "aws/awsAssumeRole", "aws/apiKeySecret", "aws/aw
 _DAPR_PLACE = {"emailFrom": "sender", "region": "region", "endpoint": "endpoint"}
 _DAPR_KEYS = {"accessKey": "accessKeyId", "secretKey": "secretAccessKey", "sessionToken": "sessionToken"}
 _DAPR_ROLE = {"assumeRoleArn": "roleARN", "externalId": "externalId", "stsEndpoint": "stsEndpoint"}
-_ANYWHERE = (
-    "Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity, which jackfield does not have; store a connection of the type "
-    "aws/awsRolesAnywhere with a certificate, or give an access key or assumeRoleArn"
-)
+_DAPR_ANYWHERE = {
+    "type": "aws/awsRolesAnywhere",
+    "values": {
+        "trustAnchorArn": "trustAnchorArn", "trustProfileArn": "profileArn", "assumeRoleArn": "roleARN",
+        "certificate": "certificate", "certificatePath": {"name": "certificate", "file": True},
+        "privateKey": "privateKey", "privateKeyPath": {"name": "privateKey", "file": True},
+        "rolesAnywhereEndpoint": "rolesAnywhereEndpoint", **_DAPR_PLACE,
+    },
+    "needs": ["trustAnchorArn", "trustProfileArn", "assumeRoleArn", "certificate|certificatePath", "privateKey|privateKeyPath"],
+    "why": (
+        "a sidecar of Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity, which jackfield does not have; it needs the ARNs of "
+    "trust anchor, profile and role, a certificate of yours, and its private key"
+    ),
+}  # fmt: skip
 _DAPR = {
     "operations": {"create": "sendEmail"},
     "connections": [
+        *({"when": [name], **_DAPR_ANYWHERE} for name in ("trustAnchorArn", "trustProfileArn")),
         {"when": ["assumeRoleArn", "accessKey", "secretKey"], "type": _ROLE, "values": {**_DAPR_ROLE, **_DAPR_KEYS, **_DAPR_PLACE}},
         {"when": ["assumeRoleArn"], "type": _ROLE, "values": {**_DAPR_ROLE, **_DAPR_PLACE}},
         {"when": ["accessKey", "secretKey"], "type": _KEYS, "values": {**_DAPR_KEYS, **_DAPR_PLACE}},
@@ -30,7 +41,6 @@ _DAPR = {
     "separator": ";",
     "defaults": {"region": ["$AWS_REGION", "$AWS_DEFAULT_REGION"]},
     "expected": ["region"],
-    "refused": {"trustAnchorArn": _ANYWHERE, "trustProfileArn": _ANYWHERE},
     "needed": ["emailFrom", "emailTo", "subject"],
     "data": "html",
     "members": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from jackfield.connector import ConnectionType, Connector, OpenContext, Option, Step
 from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, AwsRolesAnywhere, regions_for
@@ -55,12 +55,20 @@ _ACTIONS = {
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 
+
+class SesKeySecret(ApiKeySecret):
+    """Authenticates requests to AWS using an API Key and API Secret. The key's user needs the permissions of the connector's actions; for
+    Amazon SES, read about its [IAM policies](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html)."""
+
+    title: ClassVar[str] = "AWS SES Access Key and Secret"
+
+
 connector = Connector(
     "aws-ses",
     title="Amazon SES",
     version=VERSION,
     description="Send Emails through Amazon (AWS) SES",
-    connections=[AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere, Smtp],
+    connections=[AwsAssumeRole, SesKeySecret, AwsDefault, AwsRolesAnywhere, Smtp],
     explain=explain,
     icon=_ICON,
     categories=["email", "aws"],

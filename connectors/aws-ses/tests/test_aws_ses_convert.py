@@ -473,3 +473,63 @@ def test_an_invitation_of_sendgrid(given: str) -> None:
         assert (inputs["calendar"], notes(found)) == ({"text": calendar, "method": "REQUEST"}, {})
     else:
         assert ("calendar" in inputs, list(notes(found))) == (False, ["/content/1"])
+
+
+FLOWS = """
+flows:
+  - name: Order arrives
+    steps:
+      - {name: Hook, action: {component: {key: webhook-triggers}, key: webhook}, inputs: {}}
+      - name: Confirm order
+        action: {component: {key: aws-ses}, key: sendEmail}
+        inputs:
+          awsRegion: {type: value, value: us-east-1}
+          connection: {type: configVar, value: Mail by key}
+          sender: {type: value, value: shop@example.com}
+          to: {type: reference, value: hook.results.body.data.email}
+          subject: {type: value, value: Your order}
+          text: Thank you
+          cc: {type: value, value: ""}
+      - name: Loop
+        action: {component: {key: loop}, key: loopOverItems}
+        steps:
+          - {name: Domains, action: {component: {key: aws-ses}, key: listIdentities}, inputs: [{name: identityType, value: Domain}]}
+          - {name: Raw, action: {component: {key: aws-ses}, key: rawRequest}}
+      - name: Branch
+        branches:
+          - {name: then, steps: [{name: Deep, action: {component: {key: aws-ses}, key: listIdentities}, inputs: {}}]}
+"""
+
+
+def test_the_steps_of_a_prismatic_flow_become_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each step of Amazon SES is a file for ``jackfield invoke``; what only Prismatic resolves is named, and other actions are refused."""
+    (tmp_path / "flow.yaml").write_text(FLOWS)
+    out = tmp_path / "out"
+    assert main(["convert", "prismatic", str(tmp_path / "flow.yaml"), "--out", str(out)]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert [file.name for file in sorted(out.iterdir())] == [
+        "01-order-arrives-confirm-order.json", "02-order-arrives-domains.json", "03-order-arrives-deep.json",
+    ]  # fmt: skip
+    assert json.loads((out / "01-order-arrives-confirm-order.json").read_text()) == {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "Mail-by-key",
+        "inputs": {"awsRegion": "us-east-1", "sender": "shop@example.com", "subject": "Your order", "text": "Thank you"},
+    }
+    assert answer["invocations"][1]["inputs"] == {"identityType": "Domain"}
+    assert [note["path"] for note in answer["differences"]] == [
+        "/flows/0/steps/1/inputs/to", "/flows/0/steps/2/steps/0/inputs", "/flows/0/steps/3/branches/0/steps/0/inputs",
+    ]  # fmt: skip
+    assert [note["path"] for note in answer["refused"]] == ["/flows/0/steps/2/steps/1/action/key"]
+    assert main(["convert", "prismatic", str(tmp_path / "flow.yaml"), "--connection", "k", "--region", "eu-west-1"]) == 2
+    rows = json.loads(capsys.readouterr().out)["invocations"]
+    assert {row["connection"] for row in rows} == {"k"}
+    assert {row["inputs"]["awsRegion"] for row in rows} == {"eu-west-1"}
+
+
+@pytest.mark.parametrize(("text", "says"), [("name: x\n", "it has no 'flows'"), ("flows: [{name: x}]\n", "no step of the flows is")])
+def test_an_integration_without_steps_of_ses_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
+    """A document without flows, or without a step of Amazon SES, says so."""
+    (tmp_path / "flow.yaml").write_text(text)
+    assert main(["convert", "prismatic", str(tmp_path / "flow.yaml")]) == 2
+    assert says in json.loads(capsys.readouterr().out)["refused"][0]["message"]

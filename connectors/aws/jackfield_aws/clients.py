@@ -10,7 +10,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import warmup_of
 from jackfield_aws.direct.client import open_client
-from jackfield_aws.endpoints import names_endpoint, service_endpoint
+from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec
 
@@ -98,6 +98,11 @@ class AwsClients(SecretHolder):
     def names_endpoint(self) -> bool:
         """True if the connection or the environment names an endpoint in place of AWS's own."""
         return names_endpoint(self._endpoint, self._context.environment)
+
+    @property
+    def names_loopback(self) -> bool:
+        """True if that endpoint is on this machine."""
+        return names_loopback(self._endpoint, self._context.environment)
 
     @property
     def warmup(self) -> Warmup | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SES = (f"{_ANY}_SESV2", f"{_ANY}_SES", _ANY)
 _NAMES = {"ses": _SES, "sesv2": _SES, "sts": (f"{_ANY}_STS", _ANY)}
 """Users see both SES APIs as one service, so either variable serves both. For other services botocore reads the variables, since only it
@@ -36,3 +38,9 @@ def names_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> bool
     """Return whether a connection, or a variable of any service, names an endpoint in place of AWS's own."""
     is_read = environment.get(_IGNORE, "").lower() != "true"
     return endpoint is not None or (is_read and any(name.startswith(_ANY) and value for name, value in environment.items()))
+
+
+def names_loopback(endpoint: str | None, environment: Mapping[str, str]) -> bool:
+    """Return whether that endpoint, and every one that a variable names, is on this machine: an emulator, with no proxy between."""
+    named = [endpoint] if endpoint is not None else [value for name, value in environment.items() if name.startswith(_ANY) and value]
+    return names_endpoint(endpoint, environment) and all((urlsplit(url).hostname or "") in _LOOPBACK for url in named)

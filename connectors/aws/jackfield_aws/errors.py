@@ -21,7 +21,7 @@ from jackfield_aws.answers import Answer, read_answer
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
 
-_BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
+_BAD_REQUEST, _NOT_FOUND, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 404, 429, 500, 501
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} had no clear answer", Sent.UNKNOWN)
 
 
@@ -59,6 +59,7 @@ class AwsErrors:
             permissions=needed or getattr(client, "permissions", ()),
             renewable=getattr(client, "renewable", False),
             elsewhere=getattr(client, "names_endpoint", False),
+            local=getattr(client, "names_loopback", False),
         )
 
     def explain(
@@ -70,16 +71,19 @@ class AwsErrors:
         permissions: Iterable[str] = (),
         renewable: bool = True,
         elsewhere: bool = False,
+        local: bool = False,
     ) -> JackfieldError | None:
         """Return the error for an exception; None if it comes neither from jackfield nor from botocore.
 
         ``operation`` names the operation if the exception does not; ``permissions`` are the IAM actions to name if AWS does not say which
-        is missing; ``renewable`` means that the credentials can be leased anew; ``elsewhere``, that the endpoint is not AWS's own.
+        is missing; ``renewable`` means that the credentials can be leased anew; ``elsewhere``, that the endpoint is not AWS's own;
+        ``local``, that it is on this machine.
         """
         if isinstance(error, JackfieldError):
             return error
         if not _is_answer(error):
-            return explain_transport(error)
+            found = explain_transport(error)
+            return _not_served(found) if local else found
         answer = read_answer(error)
         row = self.find(answer)
         row = ENDPOINT_FAULT if elsewhere and row is SERVER_FAULT else row
@@ -119,6 +123,17 @@ class AwsErrors:
         if answer.status == _TOO_MANY:
             return THROTTLED
         return row or BY_STATUS.get(answer.status, CONTENT)
+
+
+def _not_served(error: JackfieldError | None) -> JackfieldError | None:
+    """Return the refusal that a page with HTTP status 404 of an emulator on this machine is, since it has no such path; return any other
+    error itself."""
+    if not isinstance(error, Unavailable) or error.provider is None or error.provider.http_status != _NOT_FOUND:
+        return error
+    fields = {"operation": error.message.partition(" ")[0]}
+    says, hint = NOT_IMPLEMENTED.says or "", NOT_IMPLEMENTED.hint or ""
+    text = f"{says.format_map(fields)}: a page of HTML with HTTP status {_NOT_FOUND}"
+    return NOT_IMPLEMENTED.kind(text, hint=hint.format_map(fields), provider=error.provider, sent=Sent.REFUSED)
 
 
 def _plain(key: Key) -> Key:

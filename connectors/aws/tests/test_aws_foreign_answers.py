@@ -13,6 +13,7 @@ from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.connector import Sent
 from jackfield_aws import AWS_ERRORS
+from jackfield_aws.endpoints import names_loopback
 from jackfield_aws.foreign_answers import is_page
 from moto_rig import EVERYTHING, Rig, offer
 
@@ -48,7 +49,7 @@ def _answering(server: Any, status: int, body: str, kind: str = "text/html; char
     [  # every second status of each write, the others of the next one
         pytest.param(action, inputs, status, id=f"{action}-{status}", marks=() if (place + turn) % 2 == 0 else pytest.mark.campaign)
         for place, (action, inputs) in enumerate(WRITES)
-        for turn, status in enumerate([200, 400, 403, 404, 500, 503])
+        for turn, status in enumerate([200, 400, 403, 410, 500, 503])
     ],
 )
 def test_m4_a_page_leaves_a_write_in_doubt(stand: tuple[Rig, Any], action: str, inputs: dict[str, Any], status: int) -> None:
@@ -61,6 +62,36 @@ def test_m4_a_page_leaves_a_write_in_doubt(stand: tuple[Rig, Any], action: str, 
         assert (found.status, found.error.code, len(server.requests)) == ("in_doubt", "in_doubt", 1), page
         assert "<" not in str(found.error.to_json())
         assert f"a page of HTML with HTTP status {status}" in found.error.message
+
+
+def test_m4_a_page_of_an_emulator_that_has_no_such_path_is_a_refusal(stand: tuple[Rig, Any]) -> None:
+    """An endpoint of one's own on this machine answers 404 with a page for what it lacks: nothing was executed, and nothing is repeated."""
+    rig, server = stand
+    for page in PAGES:
+        for action, inputs in (*WRITES[:2], ("sqs/listQueues", {})):
+            _answering(server, 404, page)
+            found = rig.result(action, **inputs)
+            assert found.error is not None, page
+            assert (found.status, found.error.code, len(server.requests)) == ("failed", "rejected", 1), page
+            assert found.error.message.startswith("the endpoint does not implement ")
+            assert found.error.provider is not None
+            assert found.error.provider.http_status == 404
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment", "expected"),
+    [
+        ("http://127.0.0.1:5000", {}, True),
+        ("http://localhost:4566", {"AWS_ENDPOINT_URL": "https://proxy.example"}, True),
+        (None, {"AWS_ENDPOINT_URL": "http://[::1]:5000"}, True),
+        (None, {"AWS_ENDPOINT_URL": "http://127.0.0.1:5000", "AWS_ENDPOINT_URL_SQS": "https://sqs.example"}, False),
+        ("https://vpce.example", {}, False),
+        (None, {}, False),
+    ],
+)
+def test_m4_only_an_endpoint_on_this_machine_is_an_emulator(endpoint: str | None, environment: dict[str, str], expected: bool) -> None:
+    """A page from anywhere else may be a proxy's, whose 404 says nothing about the request."""
+    assert names_loopback(endpoint, environment) is expected
 
 
 @pytest.mark.parametrize("body", ['{"Messages": [', "OK", "<xml/>"])

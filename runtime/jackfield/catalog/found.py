@@ -8,6 +8,23 @@ from jackfield.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class FoundTrigger:
+    """Matching trigger of a connector."""
+
+    connector: str
+    trigger: str
+    title: str
+    description: str
+    kind: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row that ``jackfield search`` prints."""
+        return {
+            "connector": self.connector, "trigger": self.trigger, "title": self.title, "description": self.description, "kind": self.kind,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Matching action with its rank; higher is better. ``exact`` is False if only some words of the query match."""
 

@@ -8,6 +8,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog.found_triggers import matching_triggers, trigger_rows
 from jackfield.catalog.postings import Draft, Table
 from jackfield.catalog.words import Keep, Words
 from jackfield.dataclass import replace
@@ -15,7 +16,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
-    from jackfield.catalog.found import Found
+    from jackfield.catalog.found import Found, FoundTrigger
     from jackfield.catalog.index_file import IndexFile
     from jackfield.catalog.installed import Catalog, Entry
 
@@ -88,6 +89,26 @@ class ActionIndex(ProcessLocal):
             known = self._known = (words, [_entry(row) for row in words.table.about["entries"]])
         return known[1]
 
+    def triggers(self, words: str) -> list[FoundTrigger]:
+        """Return the triggers of installed connectors that match ``words``, best first."""
+        self.build()
+        return matching_triggers(self._words.table.about["triggers"], words)
+
+    def found_for_operator(self, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Found]:
+        """Return the matching actions, best first. With words, up to five are among them that exist and are not offered in ``catalog``."""
+        missing: dict[tuple[str, str], str] = {}
+
+        def keep(key: str, action: str, effect: str) -> bool:  # asked about the best rows first
+            if catalog.has(key, action, effect):
+                return True
+            offer = catalog.missing_offer(key, action) if words and len(missing) < _NOT_OFFERED else None
+            if offer is not None:
+                missing[key, action] = offer
+            return offer is not None
+
+        rows, _ = self.find(words, connector, effect, keep=keep if self.has_offers else None, tag=tag)
+        return [replace(row, offer=missing.get((row.connector, row.action), "")) for row in rows] if missing else rows
+
     def names(self, connector: str) -> Iterator[tuple[str, str]]:
         """Yield the keys and effects of a connector's actions."""
         self.build()
@@ -146,12 +167,13 @@ def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Ta
 
 
 def _table(catalog: Catalog, *, for_operator: bool) -> Table:
-    draft, rows, kinds = Draft(), list[Any](), list[Any]()
+    draft, rows, kinds, triggers = Draft(), list[Any](), list[Any](), list[Any]()
     offered = catalog.offering.offered(for_operator=for_operator) if catalog.offering is not None else ()
     for _, manifest in merge(_installed(catalog, rows, kinds), ((one.key, one) for one in offered), key=itemgetter(0)):
         if manifest is not None:
             draft.add(manifest)
-    return draft.table({"entries": rows, "kinds": kinds})
+            triggers += () if "." in manifest.key else trigger_rows(manifest)  # connectors of catalog sources have none
+    return draft.table({"entries": rows, "kinds": kinds, "triggers": triggers})
 
 
 def _installed(catalog: Catalog, rows: list[Any], kinds: list[Any]) -> Iterator[tuple[str, Manifest | None]]:
@@ -169,24 +191,6 @@ def _entry(row: Any) -> Entry:
 
     key, title, version, actions, error, versions = row
     return Entry(key, title, version, tuple(actions), error, tuple(versions))
-
-
-def found_for_operator(
-    index: ActionIndex, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None
-) -> list[Found]:
-    """Return the matching actions, best first. With words, up to five are among them that exist and are not offered in ``catalog``."""
-    missing: dict[tuple[str, str], str] = {}
-
-    def keep(key: str, action: str, effect: str) -> bool:  # asked about the best rows first
-        if catalog.has(key, action, effect):
-            return True
-        offer = catalog.missing_offer(key, action) if words and len(missing) < _NOT_OFFERED else None
-        if offer is not None:
-            missing[key, action] = offer
-        return offer is not None
-
-    rows, _ = index.find(words, connector, effect, keep=keep if index.has_offers else None, tag=tag)
-    return [replace(row, offer=missing.get((row.connector, row.action), "")) for row in rows] if missing else rows
 
 
 def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:

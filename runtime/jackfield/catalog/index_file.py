@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
 
 _FOLDER = "cache"
-_FORMAT = 6
+_FORMAT = 7
 """Version of the file's format, and of the rules by which texts become words."""
 _PLACES = ".places"
 """Ending of the name of the file that notes where packages lie."""

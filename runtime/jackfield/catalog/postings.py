@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, chain
-from typing import Any
+from typing import Any, Protocol
 
 from jackfield.catalog.found import Found
 from jackfield.catalog.query_words import parts_of, parts_of_key
 from jackfield.dataclass import dataclass
-from jackfield.manifest import EFFECTS, ActionRow, Manifest
+from jackfield.manifest import EFFECTS, ActionRow
 
 KEY, KEYWORDS, TITLE, DESCRIPTION, CONNECTOR, NAME, ABOUT = range(7)
 """Fields of a posting: of an action its key, keywords, title and description; of a connector its key, title and description."""
@@ -201,6 +201,24 @@ def _raw(section: Sequence[int]) -> bytes:
     return section.tobytes() if isinstance(section, array | memoryview) else array("I", section).tobytes()
 
 
+class _Indexed(Protocol):
+    """Manifest, or what has the same members, of a connector whose rows are indexed."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def is_generated(self) -> bool: ...
+    @property
+    def virtual(self) -> bool: ...
+    @property
+    def rank(self) -> int: ...
+    def rows(self) -> Iterable[ActionRow]: ...
+
+
 class Draft:
     """Table in the making: connectors are added in the order of their keys."""
 
@@ -216,7 +234,7 @@ class Draft:
         self._keys: defaultdict[str, array[int]] = defaultdict(_numbers)
         self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
 
-    def add(self, manifest: Manifest) -> None:
+    def add(self, manifest: _Indexed) -> None:
         """Add the actions of a connector. Its rank counts for less than the weight of any match."""
         number = len(self._connectors)
         self._connectors.append(manifest.key)
@@ -245,7 +263,7 @@ class Draft:
         self._note(TITLE, number, parts_of(row.title))
         self._note(DESCRIPTION, number, parts_of(row.description))
 
-    def _own_rank(self, number: int, manifest: Manifest) -> int:
+    def _own_rank(self, number: int, manifest: _Indexed) -> int:
         """Return how likely a connector is meant, of rows that are equal otherwise: first what is installed, then what is used most."""
         if manifest.is_generated:
             self._generated.append(number)

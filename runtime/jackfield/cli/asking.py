@@ -13,6 +13,7 @@ from jackfield.json_tools.walk import extension
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.runtime import Jackfield
 
 _YES = {"y", "yes", "true"}
@@ -37,6 +38,20 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
         for fault in faults:
             _say(f"{fault.path or '/'}: {fault.message}\n")
         values = {name: value for name, value in values.items() if name not in again} | _asked(jackfield, kind, again)
+
+
+def ask_missing(jackfield: Jackfield, item: NamedConnection) -> dict[str, Any]:
+    """Prompt for the required values that a connection of a document lacks; return them, or nothing if it lacks none.
+
+    :raises Cancelled: if the terminal is closed.
+    """
+    kind = jackfield.connections.kinds.known(item.type)
+    faults = () if kind is None else _faults(jackfield, kind, item.values)
+    lacking = [fault.path[1:] for fault in faults if fault.keyword == "required" and "/" not in fault.path[1:]]
+    if kind is None or not lacking:
+        return {}
+    _say(f"{item.name} ({kind.about.title}): {item.where} lacks {', '.join(lacking)}\n")
+    return _asked(jackfield, kind, lacking)
 
 
 def _faults(jackfield: Jackfield, kind: Kind, values: Mapping[str, Any]) -> Iterable[Detail]:

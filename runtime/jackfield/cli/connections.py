@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.local_files import STDIN, Files
@@ -20,9 +21,11 @@ from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
+from jackfield.connections.foreign.translating import connection_name
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance
@@ -139,24 +142,49 @@ def _import(arguments: Namespace, output: Output) -> int:
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
-    with _opened(arguments) as connections:
-        rows = connections.import_document(
-            document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+    with open_jackfield(arguments) as jackfield:
+        asks = values is None and document is arguments.file and sys.stdin is not None and sys.stdin.isatty()
+        given = partial(_missing, jackfield) if asks else values
+        rows = jackfield.connections.acting_as(actor()).import_document(
+            document, values=given, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
         )
+    lacking = [row for row in rows if any(fault.get("keyword") == "required" for fault in row.get("error", {}).get("details", ()))]
+    for row in lacking if values is None else ():
+        row["error"]["hint"] = "Give the missing values with --values FILE, as JSON or YAML (- = stdin); on a terminal they are asked for."
     output.rows(rows, ("name", "type", "result", "status"))
     for row in rows:
         if "error" in row:
-            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}\n")
+            hint = f". {row['error'].get('hint', '')}" if row in lacking else ""
+            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}{hint}\n")
     return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
+
+
+def imported_name(key: str) -> str:
+    """Return the name under which an import stores the connection that another system's document calls ``key``.
+
+    :raises ValueError: if nothing of it can be a connection's name.
+    """
+    return connection_name(key)
+
+
+def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
+    """Ask for the values that a connection of a document lacks."""
+    values: Mapping[str, Any] = _asking().ask_missing(jackfield, item)
+    return values
+
+
+def _asking() -> Any:
+    from jackfield.cli import asking
+
+    return asking
 
 
 def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if sys.stdin is None or not sys.stdin.isatty():
         hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
-    from jackfield.cli.asking import ask
-
-    return ask(jackfield, arguments.type)
+    values: Mapping[str, Any] = _asking().ask(jackfield, arguments.type)
+    return values
 
 
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:

@@ -178,10 +178,16 @@ def _search(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
         words = " ".join(arguments.words)
         found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
-    if found and not any(row.get("exact", True) for row in found):
+        narrowed = arguments.effect or arguments.tag
+        triggers = [] if narrowed else jackfield.search_triggers(words, connector=arguments.connector)
+    is_near = bool(found) and not any(row.get("exact", True) for row in found)
+    if is_near and not triggers:
         sys.stderr.write("jackfield: no action matches all words; showing the closest\n")
     limit = arguments.limit or (LIMIT if output.for_people else len(found))
-    output.rows(found[:limit], ("connector", "action", "title", "effect"))
+    if output.for_people:
+        triggers = [{**row, "action": row["trigger"], "effect": "trigger"} for row in triggers]
+    several = [*triggers, *found[:limit]] if is_near else [*found[:limit], *triggers]
+    output.rows(several, ("connector", "action", "title", "effect"))
     if len(found) > limit:
         sys.stderr.write(f"jackfield: … {len(found) - limit:,} more; --limit N\n")
     for row in found[:limit]:
@@ -217,5 +223,5 @@ VERBS = {
     "show": Verb("Print the manifest of a connector.", _declare_show, _show),
 }
 SCHEMA = {"": Verb("Print the JSON Schema of an action or a connection type.", _declare_schema, _schema)}
-SEARCH = {"": Verb("Search actions, best match first.", _declare_search, _search)}
+SEARCH = {"": Verb("Search actions and triggers, best match first.", _declare_search, _search)}
 OPTIONS = {"": Verb("List the choices from an option source.", _declare_options, _options)}

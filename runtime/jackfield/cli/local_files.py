@@ -187,7 +187,7 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
         except InvalidInvocation as error:
             raise _refusal(error.message.replace("the invocation", name), "/inputs", error.hint) from None
     else:
-        found = _from_yaml(text, name)
+        found = from_yaml(text, name)
     if not isinstance(found, dict):
         raise _refusal(
             f"{name} must contain one object with a member for each input", "/inputs", 'Write {"subject": "Hello"} or "subject: Hello".'
@@ -195,7 +195,11 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
     return found
 
 
-def _from_yaml(text: str, name: str) -> Any:
+def from_yaml(text: str, name: str) -> Any:
+    """Parse one document of YAML.
+
+    :raises InvalidInvocation: if it is none, or several.
+    """
     try:
         found = list(documents(text, "inputs.yaml"))
     except DocumentError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidConnection, did_you_mean
 from jackfield.hints import NextStep
 
@@ -47,9 +48,12 @@ class Kinds:
         for manifest in sorted(self._catalog.manifests(), key=lambda manifest: manifest.isolated):
             for kind in manifest.connection_types.values():
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
-        return [self._kind(name, pairs[0][0], [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
+        return [self._kind(name, pairs, [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
 
-    def _kind(self, name: str, about: ConnectionTypeManifest, manifests: Sequence[Manifest]) -> Kind:
+    def _kind(self, name: str, pairs: Sequence[tuple[ConnectionTypeManifest, Manifest]], manifests: Sequence[Manifest]) -> Kind:
+        """Return a type as the first connector declares it; the title is the one that most of ``pairs`` give it."""
+        titles = Counter(kind.title for kind, _ in pairs)
+        about = replace(pairs[0][0], title=titles.most_common(1)[0][0]) if len(titles) > 1 else pairs[0][0]
         return Kind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
 
     def find(self, name: str) -> Kind:
@@ -78,7 +82,7 @@ class Kinds:
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
         if len(found) == 1:
             ((full_name, pairs),) = found.items()
-            return self._kind(full_name, pairs[0][0], self._catalog.with_type(full_name))
+            return self._kind(full_name, pairs, self._catalog.with_type(full_name))
         raise self._unknown(name, sorted(found))
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:

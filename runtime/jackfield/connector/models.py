@@ -243,7 +243,8 @@ class ConnectionType(SecretHolder, BaseModel):
     Class attributes:
 
     - ``key``, ``title``, ``family``; ``auth``: the method (``aws``, ``apiKey``, ``oauth2`` …); ``setup``: a guide in Markdown.
-    - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent.
+    - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent. An action that needs no
+      request for its answer calls nothing.
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
       method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name: ``sender`` is
       passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any.

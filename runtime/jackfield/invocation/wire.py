@@ -18,6 +18,11 @@ MAX_BUFFERED = 4 * 1024 * 1024
 """Maximum number of octets in all Node.js Buffers (``{"type": "Buffer", "data": [0, 255]}``), each of which counts as one value: an octet
 takes 8 bytes of memory, since Python has each integer below 256 once."""
 _BUFFER = re.compile(rb'"Buffer"\s*,\s*"data"\s*:\s*\[[\d\s,]*+\]')
+_TEXTS = "Send text or files as strings, and large data in several invocations."
+_FILES = (
+    'All Buffers of an invocation together have at most 4 MiB: send a larger file as base64, {"data": "JVBERi0…"} in place of '
+    '{"type": "Buffer", "data": [37, 80, …]}, or store it first ("jackfield files put", POST /v1/files) and name it.'
+)
 _STRINGS = re.compile(rb'"[^"]*"?')
 _BLOCK = 1 << 16
 _STRUCTURE = b",[{"
@@ -70,8 +75,7 @@ def check_values(text: str | bytes | bytearray) -> None:
     octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if _structure(octets) > MAX_VALUES and _has_too_many(_without_buffers(octets)):
         raise InvalidInvocation(
-            f"the invocation contains more than {MAX_VALUES:,} values",
-            hint="Send text or files as strings, and large data in several invocations.",
+            f"the invocation contains more than {MAX_VALUES:,} values", hint=_FILES if _BUFFER.search(octets) else _TEXTS
         )
 
 

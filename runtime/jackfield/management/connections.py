@@ -26,7 +26,7 @@ from jackfield.management.connection_test import Trial, not_saved, try_connectio
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
 from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.revoking import Revoking
-from jackfield.management.transfer import exported, imported
+from jackfield.management.transfer import Fill, exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
 from jackfield.triggers.table import look_again
@@ -305,7 +305,7 @@ class ManagedConnections:
         self,
         document: str | os.PathLike[str],
         *,
-        values: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | Fill | None = None,
         replace: bool = False,
         test: bool = True,
         force: bool = False,
@@ -313,8 +313,8 @@ class ManagedConnections:
     ) -> Sequence[dict[str, Any]]:
         """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
         with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
-        ``error``. ``replace`` overwrites existing connections. ``values`` are added to those of each connection, for what the document
-        lacks. Of two connections with the same name, the second is refused.
+        ``error``. ``replace`` overwrites existing connections. ``values``, or what they return for a connection, are added to those of
+        each, for what the document lacks. Of two connections with the same name, the second is refused.
 
         :raises InvalidConnection: if the document cannot be read at all.
         """

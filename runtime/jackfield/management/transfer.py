@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_rows import joined, parted
@@ -92,18 +92,22 @@ def _refused(source: str, reason: str) -> InvalidConnection:
 _LOG = logging.getLogger("jackfield.connections")
 
 
+Fill = Callable[[NamedConnection], Mapping[str, Any]]
+"""Returns the values to add to a connection of a document."""
+
+
 def imported(
     connections: ManagedConnections,
     document: str | os.PathLike[str],
     *,
-    values: Mapping[str, Any],
+    values: Mapping[str, Any] | Fill,
     replace: bool,
     test: bool,
     force: bool,
     provenance: Provenance,
 ) -> list[dict[str, Any]]:
     """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``values``
-    are added to those of each connection, and replace values of the same name.
+    are added to those of each connection, and replace values of the same name; a function returns them for one connection.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.
@@ -146,10 +150,11 @@ def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[Name
     return _read_document(*_text(document))
 
 
-def _with(rows: Iterable[NamedConnection | str], values: Mapping[str, Any]) -> Iterator[NamedConnection | str]:
+def _with(rows: Iterable[NamedConnection | str], values: Mapping[str, Any] | Fill) -> Iterator[NamedConnection | str]:
     """Yield the rows, each connection with the added values."""
     for row in rows:
-        yield changed(row, values={**row.values, **values}) if values and isinstance(row, NamedConnection) else row
+        added = {} if isinstance(row, str) else values(row) if callable(values) else values
+        yield changed(row, values={**row.values, **added}) if added and isinstance(row, NamedConnection) else row
 
 
 def _refuse_second(item: NamedConnection, first: NamedConnection) -> None:

@@ -104,7 +104,7 @@ class Attempts:
         if self.opening is None:
             return None
         keep_in_force(self.opening.cache)
-        tries, before = Tries(), (self.evidence.last, self.evidence.failures)
+        tries, before = Tries(self.run.tries), (self.evidence.last, self.evidence.failures)
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries), stores=False)
@@ -153,7 +153,7 @@ class Attempts:
 
         :raises JackfieldError: the error of the last attempt.
         """
-        tries, client = Tries(), None
+        tries, client = Tries(self.run.tries), None
         error: JackfieldError | None = None
         while True:
             tries.made += 1
@@ -292,6 +292,8 @@ class Attempts:
         ``output`` is the answer, with secrets redacted.
         """
         if self.declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
+            if self.evidence.unannounced:
+                self._blame_begin()
             self.evidence.doubtful = True
         judged = self.verdict(error)
         if self.evidence.doubtful and output is not None:
@@ -422,11 +424,9 @@ class Attempts:
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
-        """Record a successful attempt, which therefore had begun, and return its output."""
+        """Record a successful attempt, which counts as begun, and return its output. An answer may need no request: that is no fault."""
         if not call.begun:
-            if self.declared != "read":  # a read may need no request for its answer
-                self._blame_begin()
-            call.begun = True
+            self.evidence.unannounced = call.begun = True
         self.evidence.fetched = True
         if call.warnings:
             self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
@@ -438,7 +438,7 @@ class Attempts:
     def _weigh(self, error: JackfieldError, call: Call) -> None:
         silent = not call.begun
         weigh(error, call, reports=self.plan.reports)
-        if silent and call.begun:
+        if silent and call.begun and self.declared != "read":  # what a read has sent decides nothing
             self._blame_begin()
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
@@ -462,8 +462,8 @@ class Attempts:
     @property
     def effect(self) -> Effect:
         """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
-        entered = self.current is not None and self.current.entered
-        if self.plan.code.idempotent_by != "key" or self.key.used or not entered:
+        begun = self.current is not None and self.current.begun  # without a request, no key was needed
+        if self.plan.code.idempotent_by != "key" or self.key.used or not begun:
             return self.declared
         self._blame(
             "key", f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"

@@ -28,6 +28,8 @@ class Evidence:
     """True if an attempt may have taken effect that nobody may repeat."""
     unclear: bool = False
     """True if an attempt of an idempotent action may have taken effect: its repeat may be told so."""
+    unannounced: bool = False
+    """True once an attempt has succeeded without announcing a request: it may have needed none."""
     done: tuple[Answered, ...] = ()
     """Requests that succeeded and that no other invocation may repeat."""
     last: JackfieldError | None = None

@@ -33,6 +33,7 @@ class Run:
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
     - ``inputs``: those of the invocation, with stored files once these have been read.
+    - ``tries``: the caller's limit of attempts of a page.
     - ``follow``: is told the progress of a job while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
@@ -43,7 +44,7 @@ class Run:
 
     __slots__ = (
         "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded", "meta", "plan",
-        "record", "recorded", "sources", "started", "unfound", "wait", "waiter",
+        "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -57,8 +58,10 @@ class Run:
         wait: bool | float,
         claimed: Claimed | None = None,
         follow: Follow | None = None,
+        tries: int | None = None,
     ) -> None:
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
+        self.tries = tries
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.cancelled = cancelled or threading.Event()
         self.started = time.perf_counter()

@@ -158,10 +158,10 @@ class Storage(ProcessLocal):
     def barred_paths(self) -> tuple[str, ...]:
         """List the paths that no tenant's ``$file`` reference may read.
 
-        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS``, ``JACKFIELD_KEY_WRAPPERS`` and
-        ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by ``bar``.
+        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``…_ACCOUNT``,
+        ``JACKFIELD_KEY_WRAPPERS`` and ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by ``bar``.
         """
-        ends = ("_FILE", "_KUBERNETES_SECRETS")
+        ends = ("_FILE", "_KUBERNETES_SECRETS", "_KUBERNETES_ACCOUNT")
         named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
         url = self.url.strip()
         path = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""

@@ -172,6 +172,7 @@ _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SU
     examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "shop.example.com"}, _NEW),
     keywords=(
         "verify a sender address",
+        "verify an email address",
         "verify a domain",
         "add a sender",
         "dkim",

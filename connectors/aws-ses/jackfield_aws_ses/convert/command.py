@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
-from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document
+from jackfield.errors import InvalidInvocation
+from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document, yaml_document
 from jackfield_aws_ses.convert.mail import Note, RefusedError
+from jackfield_aws_ses.convert.prismatic import steps as prismatic_steps
 from jackfield_aws_ses.convert.smtp import connection_values
 
 if TYPE_CHECKING:
@@ -20,8 +24,10 @@ if TYPE_CHECKING:
     from jackfield_aws_ses.convert.mail import Mail
 
 _REQUESTS = ("sendgrid", "mailgun", "postmark", "resend")
-_SMTP = "smtp"
+_SMTP, _PRISMATIC = "smtp", "prismatic"
 _REFUSED = 2
+_LONGEST = 100
+"""Letters of a file's name."""
 _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "for-validation-only", "region": "us-east-1"}
 """Values of a connection over which converted invocations are validated; a dry run never signs in with an access key."""
 _TRIAL = {"to": ["a@example.com"], "sender": "a@example.com", "subject": "s", "text": "t"}
@@ -38,6 +44,8 @@ def command(argv: list[str]) -> int:
     content = read(arguments.file)
     if arguments.format == _SMTP:
         answer = _connection(settings_document(content), arguments)
+    elif arguments.format == _PRISMATIC:
+        answer = _steps(yaml_document(content), arguments)
     else:
         document = (form_document if arguments.format == "mailgun" else json_document)(content)
         answer = _invocations(document, arguments)
@@ -57,10 +65,15 @@ def _parser() -> Parser:
     parser = Parser(
         "convert",
         "Convert the body of a request to SendGrid, Mailgun, Postmark or Resend into invocations of aws-ses sendEmail, or SMTP settings "
-        "into a connection, and name everything that differs. Nothing is sent.",
+        "into a connection, or the flows of a Prismatic integration into an invocation for each step of Amazon SES, and name everything "
+        "that differs. Nothing is sent.",
     )
-    parser.add_argument("format", choices=(*_REQUESTS, _SMTP), metavar="FORMAT", help=f"{', '.join(_REQUESTS)} or {_SMTP}")
-    parser.add_argument("file", metavar="FILE", help="the request's body, or the settings (- = stdin)")
+    parser.add_argument("format", choices=(*_REQUESTS, _SMTP, _PRISMATIC), metavar="FORMAT",
+                        help=f"{', '.join(_REQUESTS)}, {_SMTP} or {_PRISMATIC}")  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the request's body, the settings, or the integration's YAML (- = stdin)")
+    parser.add_argument(
+        "--out", metavar="DIR", help="for prismatic: write each invocation to a file of this folder, for 'jackfield invoke --file'"
+    )
     parser.add_argument("--connection", metavar="NAME", help="the connection that the invocations name; for smtp, its name (default smtp)")
     parser.add_argument("--region", metavar="REGION", help="the awsRegion of the invocations (default: that of their connection)")
     parser.add_argument(
@@ -100,6 +113,42 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
         except RefusedError as error:
             refused.append(error.note)
     return _answer(made, {}, differences, refused)
+
+
+def _steps(document: object, arguments: Namespace) -> dict[str, Any]:
+    """Convert the steps of an integration's flows; with ``--out``, write a file for each."""
+    made: list[dict[str, Any]] = []
+    files: list[str] = []
+    differences: list[Note] = []
+    refused: list[Note] = []
+    try:
+        for item in prismatic_steps(document, arguments.connection, arguments.region):
+            if isinstance(item, RefusedError):
+                refused.append(item.note)
+                continue
+            made.append(item.invocation)
+            differences.extend(item.differences)
+            if arguments.out is not None:
+                files.append(_written(arguments.out, f"{len(made):02}-{item.name}", item.invocation))
+    except RefusedError as error:
+        refused.append(error.note)
+    return {**_answer(made, {}, differences, refused), **({"files": files} if arguments.out is not None else {})}
+
+
+def _written(folder: str, name: str, invocation: Mapping[str, Any]) -> str:
+    """Write an invocation to a new file and return its path.
+
+    :raises InvalidInvocation: if it cannot be written, or is there already.
+    """
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.casefold())
+    path = os.path.join(folder, "-".join(filter(None, letters.split("-")))[:_LONGEST] + ".json")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(json.dumps(invocation, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InvalidInvocation(f"{path} cannot be written: {error.strerror}", hint="Give another folder with --out.") from None
+    return path
 
 
 def _connection(document: object, arguments: Namespace) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl
 
+from jackfield.cli.local_files import from_yaml
 from jackfield.errors import InvalidInvocation
 from jackfield_aws_ses.convert.smtp import settings_of
 
@@ -51,6 +52,14 @@ def json_document(content: bytes) -> Any:
         raise InvalidInvocation("the document is nested too deeply", hint=_HINT) from None
     except ValueError as error:
         raise InvalidInvocation(f"the document is not JSON: {error}", hint=_HINT) from None
+
+
+def yaml_document(content: bytes) -> Any:
+    """Parse one document of YAML or JSON.
+
+    :raises InvalidInvocation: if it is none, or several.
+    """
+    return from_yaml(_text(content), "the document")
 
 
 def form_document(content: bytes) -> Any:

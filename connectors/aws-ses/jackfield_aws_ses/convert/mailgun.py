@@ -69,9 +69,8 @@ def _mail(fields: Mapping[str, Any], now: datetime, recipient: str | None, words
     if recipient is not None:
         mail.inputs["to"] = recipient
         mail.differ("/recipient-variables", "makes a message for each recipient of 'to'; 'cc' and 'bcc' get a copy of each")
-    if fields.get("template"):
-        if "text" not in mail.inputs and "html" not in mail.inputs:
-            raise RefusedError("/template", "names a template that Mailgun keeps: create it in SES, or give its rendered content")
+    if fields.get("template") and "text" not in mail.inputs and "html" not in mail.inputs:
+        raise RefusedError("/template", "names a template that Mailgun keeps: create it in SES, or give its rendered content")
     mail.differ_each(fields, dict.fromkeys(_TEMPLATE, "is left out: Mailgun keeps the template; the message has the content beside it"), "")
     _options(mail, fields)
     mail.headers(

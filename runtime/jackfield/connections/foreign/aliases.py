@@ -6,7 +6,9 @@ An ALIAS has these members, all optional except ``connections``; ``…`` stands 
 ============ =========================================================================================================================
 connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first whose conditions all hold wins.
              CONDITION is a field that must be present, or ``field=text``. VALUE is the name of a connection value, null (the field is
-             understood and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if it matches), or a list
+             understood and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if it matches),
+             ``{"name", "file": true}`` (the field is the path of a file with the value), or a list. ``"needs": ["a|b"]``: fields of which
+             one each must be present, or the entry is refused with ``"why"``
 operations   ``{"create": "sendEmail"}``: foreign operations and their actions
 inputs       ``{FIELD: "to"}``: fields that are inputs of those actions
 lists        inputs that are lists in one text, with ``separator`` between the items
@@ -44,15 +46,16 @@ class AliasError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Connection value that a field provides: the whole field, or the match of a pattern in it."""
+    """Connection value that a field provides: the whole field, the match of a pattern in it, or the content of the file that it names."""
 
     name: str
     pattern: re.Pattern[str] | None = None
+    is_file: bool = False
 
     def of(self, value: Any) -> Any:
         """Return this connection value's part of a field's value; None if there is none."""
         if self.pattern is None:
-            return value
+            return {"$file": value} if self.is_file else value
         found = self.pattern.search(value) if isinstance(value, str) else None
         return found[1] if found else None
 
@@ -64,10 +67,16 @@ class Choice:
     type: str
     when: tuple[str, ...]
     values: Mapping[str, tuple[Part, ...]]
+    needs: tuple[str, ...] = ()
+    why: str = ""
 
     def fits(self, fields: Mapping[str, Any]) -> bool:
         """Return whether all conditions hold."""
         return all(_holds(condition, fields) for condition in self.when)
+
+    def lacks(self, fields: Mapping[str, Any]) -> str | None:
+        """Return the first of ``needs`` of which no field is present."""
+        return next((need for need in self.needs if not any(_holds(name, fields) for name in need.split("|"))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +202,14 @@ def _choice(data: object) -> Choice:
     if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
         raise AliasError("each of 'connections' must be an object with a 'type'")
     values = {name: tuple(_parts(value)) for name, value in _typed(data, "values", dict).items()}
-    return Choice(data["type"], _strings(data, "when"), values)
+    return Choice(data["type"], _strings(data, "when"), values, _strings(data, "needs"), _typed(data, "why", str))
 
 
 def _parts(value: object) -> Iterator[Part]:
     if isinstance(value, str):
         yield Part(value)
+    elif isinstance(value, Mapping) and isinstance(value.get("name"), str) and value.get("file") is True:
+        yield Part(value["name"], is_file=True)
     elif isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("pattern"), str):
         try:
             pattern = re.compile(value["pattern"])

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias
-from jackfield.connections.foreign.dapr_stores import STORE_PREFIX, SecretStore, built_in_store, default_store, is_readable, open_store
+from jackfield.connections.foreign.dapr_stores import (
+    STORE_PREFIX,
+    SecretStore,
+    built_in_store,
+    default_store,
+    is_known,
+    is_readable,
+    open_store,
+)
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
@@ -43,7 +51,6 @@ class Templates:
 _VERSION = "dapr.io/v1alpha1"
 _OTHER_KINDS = frozenset({"Configuration", "HTTPEndpoint", "Resiliency", "Subscription", "MCPServer", "WorkflowAccessPolicy"})
 """Other kinds of documents that a sidecar reads from such folders; jackfield does not use them."""
-_EFFECTS = {"Resiliency": ": its retries, timeouts and circuit breakers have no effect; each call has a deadline, and jackfield's retries"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,7 +101,7 @@ def _unused(document: Document) -> str | None:
         return None
     name = about.get("name") if isinstance(about, Mapping) else None
     named = f" '{name[:80]}'" if isinstance(name, str) else ""
-    return f"{document.place}: the {kind}{named} is not used{_EFFECTS.get(kind, ': only components are')}"
+    return f"{document.place}: the {kind}{named} is not used: only components are"
 
 
 def parse_component(document: Document) -> Component | None:
@@ -236,6 +243,7 @@ def read_components(documents: Iterable[Document], around: Surroundings) -> Iter
     found = _Found(around)
     for component in sorted(parsed, key=lambda item: not item.type.startswith(STORE_PREFIX)):
         yield from found.read(component)
+    yield from found.untried
 
 
 @dataclass(slots=True)
@@ -245,6 +253,8 @@ class _Found:
     around: Surroundings
     places: dict[str, str] = field(default_factory=dict)
     stores: dict[str, SecretStore] = field(default_factory=dict)
+    unknown: dict[str, Component] = field(default_factory=dict)
+    """Secret stores of types that only a plugin can support, without those that were asked."""
 
     def read(self, component: Component) -> Iterator[ReadComponent | Problem]:
         first = self.places.get(component.name)
@@ -257,11 +267,20 @@ class _Found:
             if component.type.startswith(STORE_PREFIX):
                 _check_version(component)
                 self.stores[component.name] = open_store(component.type, values, component.document.folder, self.around)
+                if not is_known(component.type):
+                    self.unknown[component.name] = component
                 return
             yield self._known(component, values)
         except ForeignError as error:
             text = f"{component.place}: component '{component.name}': {error}"
             yield Problem(text, fatal=not component.ignore_errors, path=component.document.path)
+
+    @property
+    def untried(self) -> Iterator[Problem]:
+        """Problems of secret stores that nothing refers to, and that may not work."""
+        for component in self.unknown.values():
+            reason = f"jackfield does not know '{component.type[:80]}', and no component refers to it, so no plugin was asked"
+            yield Problem(f"{component.place}: secret store '{component.name}': not used: {reason}")
 
     def _known(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
         alias = self.around.aliases.find(FORMAT, component.full_type)
@@ -313,6 +332,7 @@ class _Found:
         store = self.stores.get(wanted) or built_in_store(wanted, self.around)
         if store is None:
             raise ForeignError(f"auth.secretStore: no secret store is named '{wanted}'")
+        self.unknown.pop(wanted, None)
         value = store.find(name, key)
         if value is None:
             raise ForeignError(f"auth.secretStore: the secret store '{wanted}' has no secret '{name}' with the key '{key}'")

@@ -1,4 +1,5 @@
-"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, HashiCorp Vault, and those that plugins resolve (AWS)."""
+"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, HashiCorp Vault, and those that plugins resolve (AWS,
+Kubernetes by its API)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from jackfield.connections.foreign.place import Surroundings
 from jackfield.connections.foreign.translating import ForeignError
 from jackfield.connections.secret_references import read_reference
 from jackfield.connections.vault_kv import read_fields
+from jackfield.dataclass import dataclass
 
 STORE_PREFIX = "secretstores."
 _KUBERNETES = "kubernetes"
@@ -20,6 +22,8 @@ _VARIABLE = "JACKFIELD_KUBERNETES_SECRETS"
 _MOUNT = "/etc/jackfield/secrets"
 _VAULT = "https://127.0.0.1:8200"
 _PREFIX = "dapr"
+_KNOWN = ("local.env", "local.file", _KUBERNETES, "hashicorp.vault")
+_KNOWN_WITH_AWS = ("aws.secretmanager", "aws.parameterstore")
 _UNSAFE = {
     "skipverify": "Vault's certificate is always verified: set 'caCert' or 'caPem'",
     "tlsservername": "is not supported: let 'vaultAddr' name the host that the certificate is for",
@@ -60,7 +64,7 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
         separator = given.get("nestedseparator") or ":"
         return _FileStore(_content(given.get("secretsfile", ""), folder), separator, several=given.get("multivalued", "").lower() == "true")
     if kind == f"{STORE_PREFIX}{_KUBERNETES}":
-        return _mounted_secrets(around.environment, given.get("secretspath", ""))
+        return _kubernetes_secrets(around, given)
     if kind == "secretstores.hashicorp.vault":
         return _VaultStore(given, around.environment)
     if around.plugins.has("resolve_secret"):
@@ -75,18 +79,28 @@ def default_store(around: Surroundings) -> str | None:
 
 def built_in_store(name: str, around: Surroundings) -> SecretStore | None:
     """Return the store that exists without a component: ``kubernetes``."""
-    return _mounted_secrets(around.environment) if around.reads_files and name == _KUBERNETES else None
+    return _kubernetes_secrets(around, {}) if around.reads_files and name == _KUBERNETES else None
+
+
+def is_known(kind: str) -> bool:
+    """Return whether a type is one that jackfield's own packages support."""
+    return kind.removeprefix(STORE_PREFIX) in (*_KNOWN, *_KNOWN_WITH_AWS)
 
 
 def _unknown_store(kind: str) -> str:
     """Return the reason why a secret store of an unknown type is refused."""
-    known = "local.env, local.file, kubernetes, hashicorp.vault; with jackfield-aws also aws.secretmanager and aws.parameterstore"
+    known = f"{', '.join(_KNOWN)}; with jackfield-aws also {' and '.join(_KNOWN_WITH_AWS)}"
     return f"spec.type: the secret store '{kind[:80]}' is not known; known, after 'secretstores.': {known}"
 
 
-def _mounted_secrets(environment: Mapping[str, str], folder: str = "") -> _MountedSecrets:
-    """Return the store of mounted Kubernetes Secrets, in ``folder`` or the folder that the environment names."""
-    return _MountedSecrets(folder or environment.get(_VARIABLE) or _MOUNT)
+def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> SecretStore:
+    """Return the store of Kubernetes Secrets: mounted in the folder that ``given`` or the environment names; else, in a pod, mounted in the
+    usual folder or read by a plugin."""
+    folder = given.get("secretspath") or around.environment.get(_VARIABLE)
+    mounted = _MountedSecrets(folder or _MOUNT)
+    if folder or not around.environment.get("KUBERNETES_SERVICE_HOST") or not around.plugins.has("resolve_secret"):
+        return mounted
+    return _PodSecrets(mounted, _PluginStore(f"{STORE_PREFIX}{_KUBERNETES}", given, around.plugins.resolve_secret))
 
 
 def _in_kubernetes(environment: Mapping[str, str]) -> bool:
@@ -168,13 +182,39 @@ class _MountedSecrets:
 
         :raises ForeignError: if it is not mounted, naming the folder.
         """
-        if any(part in (".", "..") or "/" in part or "\0" in part for part in (name, key)):
-            raise ForeignError(f"secretKeyRef: '{name[:80]}' and '{key[:80]}' must be the name of a Kubernetes Secret and one of its keys")
+        _check_names(name, key)
         try:
             return read_reference(os.path.join(self._folder, name, key), ".")
         except ValueError as error:
             advice = f"mount the Secret '{name[:80]}' at {self._folder}/{name[:80]}, or name another folder in {_VARIABLE}"
             raise ForeignError(f"secretKeyRef: {error}; {advice}") from None
+
+
+def _check_names(name: str, key: str) -> None:
+    if any(part in (".", "..") or "/" in part or "\0" in part for part in (name, key)):
+        raise ForeignError(f"secretKeyRef: '{name[:80]}' and '{key[:80]}' must be the name of a Kubernetes Secret and one of its keys")
+
+
+@dataclass(frozen=True, slots=True)
+class _PodSecrets:
+    """``secretstores.kubernetes`` in a pod: a mounted Secret, else what the plugin for Kubernetes' API returns."""
+
+    mounted: _MountedSecrets
+    api: _PluginStore
+
+    def find(self, name: str, key: str) -> str | None:
+        """Return a key's value.
+
+        :raises ForeignError: if it is neither mounted nor returned by the API.
+        """
+        _check_names(name, key)
+        try:
+            return self.mounted.find(name, key)
+        except ForeignError as missing:
+            found = self.api.ask(name, key)
+            if found is None:
+                raise missing from None
+            return found
 
 
 class _VaultStore:
@@ -242,10 +282,17 @@ class _PluginStore:
 
         :raises ForeignError: if the plugin cannot read it, or no plugin knows the type.
         """
-        try:
-            found = self._resolve(self._kind, {"store": dict(self._values), "name": name, "key": key})
-        except ValueError as error:
-            raise ForeignError(f"secretKeyRef '{name[:80]}': {error}") from None
+        found = self.ask(name, key)
         if found is None:
             raise ForeignError(_unknown_store(self._kind))
         return found
+
+    def ask(self, name: str, key: str) -> str | None:
+        """Return the secret's value; None if no plugin knows the type.
+
+        :raises ForeignError: if the plugin cannot read it.
+        """
+        try:
+            return self._resolve(self._kind, {"store": dict(self._values), "name": name, "key": key})
+        except ValueError as error:
+            raise ForeignError(f"secretKeyRef '{name[:80]}': {error}") from None

@@ -77,13 +77,25 @@ def _is_connection(variable: object) -> bool:
 def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
-    given = _inputs_by_name(variable.get("inputs", variable.get("fields", variable.get("values"))))
+    connection = variable["connection"] if isinstance(variable.get("connection"), Mapping) else {}
+    given = {**_given(connection, "connection."), **_given(variable)}
     made = translate(alias, {**given, "key": kind}, around.environment)
     unknown = [name for name in made.unused if name != "key"]
     if unknown:
         raise ForeignError(f"inputs.{unknown[0]}: is not an input of the connection '{kind}'")
     name = str(variable.get("configVarKey") or (variable.get("key") if "connection" in variable else None) or kind)
     return connection_of(alias, made, document, FORMAT, (name,), at)
+
+
+def _given(holder: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """Return the inputs of a configuration variable, or of its connection.
+
+    :raises ForeignError: if they have no known format.
+    """
+    try:
+        return _inputs_by_name(holder.get("inputs", holder.get("fields", holder.get("values"))))
+    except ForeignError as error:
+        raise ForeignError(f"{at}{error}") from None
 
 
 def _kind(variable: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -51,6 +51,9 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     if choice is None:
         kinds = " or ".join(dict.fromkeys(" and ".join(choice.when) for choice in alias.choices))
         raise ForeignError(f"it has no credentials; it needs {kinds or 'another type'}")
+    need = choice.lacks(given)
+    if need is not None:
+        raise ForeignError(f"{' or '.join(map(repr, need.split('|')))} is missing: {choice.why}")
     inputs = inputs_of(alias, {name: value for name, value in given.items() if name not in choice.values}, strict=strict)
     conditions = {condition.partition("=")[0] for condition in choice.when}
     unused = [
@@ -78,10 +81,12 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
     place = f"{document.place}: {at}" if at else document.place
-    return NamedConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
+    return NamedConnection(
+        connection_name(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place
+    )
 
 
-def _slug(name: str) -> str:
+def connection_name(name: str) -> str:
     """Turn a foreign name into a valid connection name: other characters become hyphens.
 
     :raises ForeignError: if only punctuation remains.

@@ -107,14 +107,14 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
 
 def _fitting(request: PageRequest) -> list[Kind]:
     """List the types of one connector or of all, in their authors' order, without those that the workspace may not use."""
-    kinds, connector = request.connections.kinds, request.query.get("connector")
-    manifests = list(request.catalog.manifests()) if connector is None else [request.catalog.find(connector)]
-    names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
-    known_kinds = {kind.full_name: kind for kind in kinds.all()}
-    found = [known_kinds[name] for name in names]
-    known = request.connections
+    kinds, connector, known = request.connections.kinds, request.query.get("connector"), request.connections
     if connector is None:
-        found = _used_first(request, found)
+        manifests = request.catalog.manifests()
+        names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
+        known_kinds = {kind.full_name: kind for kind in kinds.all()}
+        found = _used_first(request, [known_kinds[name] for name in names])
+    else:  # under the connector's own titles
+        found = [kinds.find(f"{connector}/{key}") for key in request.catalog.find(connector).connection_types]
     return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
 
 
@@ -162,7 +162,8 @@ def _served(kind: Kind) -> str:
 
 def _choice(request: PageRequest, kinds: list[Kind], *, inside: bool) -> Markup:
     def link(kind: Kind) -> Markup:
-        address = f"/new-connection?type={kind.full_name}"
+        own = request.query.get("connector")
+        address = f"/new-connection?type={f'{own}/{kind.about.key}' if own else kind.full_name}"
         if inside:
             return h.a(_title(kind), href=address, class_="whole", hx_get=f"{address}&inside=1", hx_target="#new-connection-body")
         return h.a(_title(kind), href=address, class_="whole")

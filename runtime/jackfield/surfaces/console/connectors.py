@@ -16,7 +16,7 @@ from jackfield.surfaces.console.components import badge, choices, guide, h, head
 from jackfield.surfaces.console.marketplace import may_install, revoked_here, revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.shared.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.searching import found_actions, found_triggers, listed_connectors
 
 _FOUND = 30
 """Maximum number of actions in a search result."""
@@ -98,8 +98,25 @@ def _found(request: PageRequest, words: str) -> Markup:
         if actions and not actions[0].exact
         else None,
         matching,
+        _triggers(request, words),
         class_="stack",
     )
+
+
+def _triggers(request: PageRequest, words: str) -> Markup | None:
+    rows = found_triggers(request.search, request.catalog, words)
+    if not rows:
+        return None
+    cells = [
+        (
+            h.a(row.title, href=f"/new-subscription?trigger={row.connector}/{row.trigger}"),
+            h.code(row.connector),
+            badge(row.kind),
+            summary(row.description),
+        )
+        for row in rows[:_FOUND]
+    ]
+    return h.div(h.h2("Triggers"), table("Matching triggers", ("Trigger", "Connector", "Kind", "Description"), cells), class_="stack")
 
 
 def _all(request: PageRequest, entries: list[Entry], revoked: Collection[str]) -> Markup:
@@ -203,7 +220,11 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
         counted: Mapping[str, Any] = request.connections.list(limit=100, type=name).to_json()
         count = len(counted["items"])
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
-        make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if request.may("manage") else None
+        make = (
+            h.a("New connection", href=f"/new-connection?type={manifest.key}/{kind.key}", class_="button")
+            if request.may("manage")
+            else None
+        )
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
         setup = h.details(h.summary("Setup guide"), guide(kind.setup)) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")

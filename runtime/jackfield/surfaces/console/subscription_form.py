@@ -25,6 +25,7 @@ from jackfield.surfaces.console.shell import fragment, outcome, page, redirect
 from jackfield.surfaces.console.subscription_start import actions_offered, connection_field, read_start, start_fields
 from jackfield.surfaces.console.subscriptions import subscriptions_of
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.searching import found_triggers
 
 _MOST = 1000
 _CARDS = 60
@@ -105,13 +106,11 @@ def _found(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
 
 
 def _choice(request: PageRequest, words: str) -> Markup:
-    wanted = words.casefold().split()
-    found = [
-        (manifest, trigger)
-        for manifest in request.catalog.manifests()
-        for trigger in manifest.triggers.values()
-        if all(word in f"{manifest.key} {manifest.title} {trigger.title} {trigger.description}".casefold() for word in wanted)
-    ]
+    if words:
+        rows = found_triggers(request.search, request.catalog, words)
+        found = [(manifest, manifest.triggers[row.trigger]) for row in rows for manifest in [request.catalog.find(row.connector)]]
+    else:
+        found = [(manifest, trigger) for manifest in request.catalog.manifests() for trigger in manifest.triggers.values()]
     if not found:
         return h.p("No trigger matches." if words else "No installed connector has a trigger.", class_="empty")
     return h.ul([_card(manifest, trigger) for manifest, trigger in found[:_CARDS]], class_="cards")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.access import Request as Wish
-from jackfield.catalog.found import Found
+from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.installations import revocations
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
@@ -20,7 +20,7 @@ from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity, storable
 from jackfield.surfaces.shared.json_response import answer, tagged
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.searching import found_actions, found_triggers, listed_connectors
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _LARGEST = 64 * 1024
@@ -68,17 +68,25 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def actions(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/actions?q=&connector=&effect=&tag=&cursor=&limit=``: search the actions, best match first."""
+    """Serve ``GET /v1/actions?q=&connector=&effect=&tag=&cursor=&limit=``: search the actions, best match first. The first page has the
+    triggers that match, too."""
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
-    def page() -> tuple[list[Found], int | None]:
-        catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
-        how = (given.get("q", ""), given.get("connector"), given.get("effect"), int(cursor), limit, given.get("tag"))
-        return found_actions(server.search, catalog, *how)
+    def page() -> tuple[list[Found], int | None, list[FoundTrigger]]:
+        catalog, words, connector = (
+            server.runtime(identity.workspace).catalog_of(identity.caller),
+            given.get("q", ""),
+            given.get("connector"),
+        )
+        narrowed = int(cursor) or given.get("effect") or given.get("tag")
+        triggers = [] if narrowed else found_triggers(server.search, catalog, words, connector)
+        how = (words, connector, given.get("effect"), int(cursor), limit, given.get("tag"))
+        return *found_actions(server.search, catalog, *how), triggers
 
-    rows, end = await asyncio.to_thread(page)
-    return answer({"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)})
+    rows, end, triggers = await asyncio.to_thread(page)
+    found: dict[str, Any] = {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}
+    return answer(found | ({"triggers": [row.to_json() for row in triggers]} if triggers else {}))
 
 
 async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:

@@ -38,6 +38,10 @@ def shapes() -> dict[str, Json]:
         "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot", "NextSlot", "Subscription",
     ):  # fmt: skip
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
+    found["ActionList"]["properties"]["triggers"] = {
+        "type": "array", "items": {"$ref": "#/components/schemas/FoundTrigger"},
+        "description": "Triggers that match, of the first page of a search by words; absent if none does.",
+    }  # fmt: skip
     found["SampleList"] = _object(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}})  # all in one
     found["FileList"] = _list("#/components/schemas/StoredFile")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
@@ -180,6 +184,10 @@ _CATALOGUE: dict[str, Json] = {
         ("connector", "action", "title", "description", "effect"),
         connector=_STRING, action=_STRING, title=_STRING, description=_STRING, effect=_EFFECT,
         exact={"type": "boolean", "description": "False if the action matches only some of the words; otherwise absent."},
+    ),
+    "FoundTrigger": _object(
+        ("connector", "trigger", "title", "description", "kind"),
+        connector=_STRING, trigger=_STRING, title=_STRING, description=_STRING, kind={"enum": ["webhook", "poll"]},
     ),
     "Action": _object(
         ("connector", "connectorVersion", "key", "effect", "inputs", "verdict"), closed=False,

@@ -8,9 +8,10 @@ from operator import attrgetter
 
 from jackfield.access import SeenCatalog
 from jackfield.catalog import Catalog, Entry
-from jackfield.catalog.found import Found
+from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.offers import OfferedCatalog
+from jackfield.errors import UnknownName
 
 
 def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[Entry]:
@@ -48,3 +49,15 @@ def found_actions(
     keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has
     rows, more = index.find(words, connector, effect, start, limit, keep, tag)
     return rows, start + len(rows) if more else None
+
+
+def found_triggers(index: ActionIndex, catalog: Catalog, words: str, connector: str | None = None) -> list[FoundTrigger]:
+    """Return the triggers in ``catalog`` that match every word, best first."""
+
+    def is_seen(row: FoundTrigger) -> bool:
+        try:
+            return row.trigger in catalog.find(row.connector).triggers
+        except UnknownName:
+            return False
+
+    return [row for row in index.triggers(words) if connector in (None, row.connector) and is_seen(row)]

@@ -31,18 +31,11 @@ def stop_signal() -> Iterator[threading.Event]:
 
 def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop: threading.Event, stdout: IO[Any]) -> int:
     """Run a command to its end and return its exit code. Signals that stop this process are forwarded to it; ``stop`` is set if one came
-    before. ``variables`` go over the environment, None removes one.
+    before.
 
     :raises InvalidInvocation: if the command cannot be started.
     """
-    environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
-    for name in (name for name, value in variables.items() if value is None):
-        environment.pop(name, None)
-    try:
-        process = subprocess.Popen(list(words), env=environment, stdout=_descriptor(stdout))
-    except OSError as error:
-        reason = f"the command '{words[0][:200]}' cannot be started: {error.strerror}"
-        raise InvalidInvocation(reason, hint="Write the command and its arguments after '--', as for a shell.") from None
+    process = start_command(words, variables, stdout)
 
     def forward(number: int, _frame: object) -> None:
         # Ctrl-C on a terminal reaches every process of the foreground group by itself
@@ -55,6 +48,23 @@ def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop:
         process.terminate()
     code = process.wait()
     return code if code >= 0 else _KILLED - code
+
+
+def start_command(
+    words: Sequence[str], variables: Mapping[str, str | None], stdout: IO[Any], folder: str | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command in ``folder``. ``variables`` go over the environment, None removes one.
+
+    :raises InvalidInvocation: if the command cannot be started.
+    """
+    environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
+    for name in (name for name, value in variables.items() if value is None):
+        environment.pop(name, None)
+    try:
+        return subprocess.Popen(list(words), env=environment, stdout=_descriptor(stdout), cwd=folder)
+    except OSError as error:
+        reason = f"the command '{words[0][:200]}' cannot be started: {error.strerror}"
+        raise InvalidInvocation(reason, hint="Write the command and its arguments after '--', as for a shell.") from None
 
 
 def _descriptor(stream: IO[Any]) -> int | None:

@@ -18,6 +18,7 @@ from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.web_pages import LOOPBACK
 from jackfield_dapr.commands.child_command import run_command, stop_signal
+from jackfield_dapr.commands.run_file import read_apps, run_apps
 from jackfield_dapr.sidecar import Bindings, Components, Sidecar, has_grpc, served_api
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def _declare(parser: Parser) -> None:
     parser.takes_command = True
     parser.add_argument("run", nargs="?", choices=["run"], metavar="run", help=argparse.SUPPRESS)  # as start scripts have it
     parser.epilog = "With '-- COMMAND …' the command runs beside the sidecar, as with 'dapr run', and its exit code is returned."
+    parser.add_argument(
+        "-f", "--run-file", metavar="FILE",
+        help="run the applications of a Multi-App Run template (a folder: its dapr.yaml), each with its own sidecar and ports",
+    )  # fmt: skip
     parser.add_argument(
         "-d", "--resources-path", "--components-path", "--components", metavar="DIR", action="append", default=[], dest="components",
         help="a folder or file of Dapr components; repeatable (default: ~/.dapr/components if it exists)",
@@ -106,6 +111,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)
+    if arguments.run_file is not None:
+        return leave(_run_file(arguments, output))
     _check(arguments)
     components = components_of(arguments)
     found = read_bindings(components)
@@ -122,6 +129,23 @@ def _run(arguments: Namespace, output: Output) -> int:
                 output.line(ready)
                 stop.wait()
     return leave(code)
+
+
+def _run_file(arguments: Namespace, output: Output) -> int:
+    """Run the applications of a template.
+
+    :raises UsageError: if options are given that the template has for each application.
+    :raises InvalidInvocation: if the template cannot be used.
+    """
+    options = ("app_id", "http_port", "grpc_port", "app_port", "command", "components")
+    given = [f"--{name.replace('_', '-')}" for name in options if getattr(arguments, name)]
+    if given:
+        raise UsageError(f"--run-file has its own {', '.join(given)}", usage=arguments.usage, hint="Write them into the file.")
+    apps = read_apps(arguments.run_file)
+    shared = ["--host", arguments.host, "--compat", arguments.compat, "--stop-within", f"{arguments.stop_within:g}s"]
+    with stop_signal() as stop:
+        _say(f"running {', '.join(app.name for app in apps)}")
+        return run_apps(apps, [*shared, *(["--without-token"] if arguments.without_token else [])], stop, output.stream)
 
 
 def mount(arguments: Namespace, *, local: bool) -> Mount:

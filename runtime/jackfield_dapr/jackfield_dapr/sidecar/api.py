@@ -17,7 +17,7 @@ MAX_BODY = 64 * 1024 * 1024
 VERSION = "1.16.0-jackfield"
 """Sidecar version reported in metadata: the Dapr API level implemented here."""
 
-Invoke = Callable[[Mapping[str, Any]], Result]
+Invoke = Callable[..., Result]
 """Signature of ``Jackfield.invoke``."""
 
 
@@ -63,7 +63,7 @@ class DaprApi:
         binding = self.bindings.get(name)
         if binding is None:
             raise BindingError(f"couldn't find output binding {name}")
-        return binding.answer(self.invoke(binding.invocation(request)))
+        return binding.answer(self.invoke(binding.invocation(request), tries=binding.limits.tries))
 
     def components(self) -> list[dict[str, Any]]:
         """List the loaded components in the form of Dapr's metadata."""

@@ -13,6 +13,7 @@ from jackfield.connections.foreign.translating import inputs_of
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.invocation import Result
 from jackfield_dapr.sidecar.payload import PayloadError
+from jackfield_dapr.sidecar.resiliency import Limits, Resiliency, is_resiliency
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
 """Reads a request's data, given the allowed members of an object and whether to read strictly."""
@@ -48,6 +49,7 @@ class Binding:
     connection: str
     strict: bool = False
     path: str = ""
+    limits: Limits = field(default_factory=Limits)
 
     def invocation(self, request: Request) -> dict[str, Any]:
         """Convert the request to an invocation.
@@ -60,7 +62,13 @@ class Binding:
             raise BindingError(f"binding {self.name} does not support operation {request.operation}. supported operations:{supported}")
         inputs = self._inputs(self._given(request.metadata))
         body = self._body(request.payload)
-        made = {"connector": self.alias.connector, "action": action, "connection": self.connection, "inputs": {**inputs, **body}}
+        made: dict[str, Any] = {
+            "connector": self.alias.connector,
+            "action": action,
+            "connection": self.connection,
+            "inputs": {**inputs, **body},
+        }
+        made |= {"timeoutSeconds": self.limits.timeout} if self.limits.timeout is not None else {}
         return {**made, "context": {"traceparent": request.traceparent}} if request.traceparent else made
 
     def answer(self, result: Result) -> dict[str, str]:
@@ -119,11 +127,13 @@ class Bindings:
 
 
 def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindings:
-    """Read the bindings of component documents."""
+    """Read the bindings of component documents, with the limits that Resiliency documents set."""
+    documents = list(documents)
+    resiliency = Resiliency.read(documents, around)
     found: dict[str, Binding] = {}
     connections: dict[str, Mapping[str, Any]] = {}
     problems: list[Problem] = []
-    for item in read_components(documents, around):
+    for item in read_components((one for one in documents if not is_resiliency(one)), around):
         if isinstance(item, Problem):
             problems.append(item)
             continue
@@ -136,7 +146,8 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
             problems.append(Problem(f"{item.component.place}: {text}", fatal=True))
             continue
         connections[stored.name] = {"type": stored.type, "values": stored.values}
-        found[item.component.name] = _binding(item, stored, strict=around.strict)
+        found[item.component.name] = _binding(item, stored, resiliency.of(item.component.name), strict=around.strict)
+    problems.extend((*resiliency.problems, *resiliency.unknown(found)))
     return Bindings(found, connections, tuple(problems))
 
 
@@ -148,9 +159,9 @@ def _lacking(item: ReadComponent) -> Iterable[Problem]:
         yield Problem(f"{item.component.place}: {text}")
 
 
-def _binding(item: ReadComponent, stored: NamedConnection, *, strict: bool) -> Binding:
-    component = item.component
-    return Binding(component.name, component.type, component.version, item.alias, item.fields, stored.name, strict, component.document.path)
+def _binding(item: ReadComponent, stored: NamedConnection, limits: Limits, *, strict: bool) -> Binding:
+    one = item.component
+    return Binding(one.name, one.type, one.version, item.alias, item.fields, stored.name, strict, one.document.path, limits)
 
 
 def _reason(result: Result) -> str:

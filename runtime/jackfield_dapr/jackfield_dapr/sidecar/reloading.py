@@ -117,6 +117,8 @@ def _changes(before: Bindings, after: Bindings) -> Iterator[str]:
         old = before.by_name.get(name)
         if old is None:
             yield f"'{name}' is new"
-        elif old.fields != binding.fields or before.connections[old.connection] != after.connections[binding.connection]:
+        elif (old.fields, old.limits) != (binding.fields, binding.limits) or before.connections[old.connection] != after.connections[
+            binding.connection
+        ]:
             yield f"'{name}' has changed"
     yield from (f"'{name}' is gone" for name in before.by_name if name not in after.by_name)

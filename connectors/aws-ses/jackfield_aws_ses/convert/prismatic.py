@@ -1,0 +1,116 @@
+"""Flows of a Prismatic integration: each step of Amazon SES as an invocation. What only Prismatic can resolve is named and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.cli.connections import imported_name
+from jackfield.dataclass import dataclass, replace
+from jackfield_aws_ses.aliases import ALIASES
+from jackfield_aws_ses.convert.mail import Note, RefusedError
+
+_COMPONENT = "aws-ses"
+_ACTIONS: Mapping[str, str] = ALIASES["prismatic"][_COMPONENT]["operations"]
+_REFERENCES = {"configvar": "the configuration variable", "reference": "the output", "template": "the template"}
+_LEVELS = 50
+"""Depth of steps within steps that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its invocation, and what was left out of it. ``name`` says flow and step, for a file."""
+
+    name: str
+    path: str
+    invocation: dict[str, Any]
+    differences: tuple[Note, ...]
+
+
+def steps(document: object, connection: str | None = None, region: str | None = None) -> Iterator[Step | RefusedError]:
+    """Yield the steps of all flows that are of Amazon SES, and a refusal for each whose action jackfield has not. ``connection`` and
+    ``region`` go before those of the steps.
+
+    :raises RefusedError: if the document has no flows, or none of their steps is of Amazon SES.
+    """
+    flows = document.get("flows") if isinstance(document, Mapping) else None
+    if not isinstance(flows, list) or not flows:
+        raise RefusedError("", "it has no 'flows': give the YAML of a Prismatic integration")
+    found = [item for number, flow in enumerate(flows) for item in _of_flow(flow, f"/flows/{number}", number)]
+    if not found:
+        raise RefusedError("/flows", f"no step of the flows is of the component '{_COMPONENT}'")
+    yield from (item if isinstance(item, RefusedError) else _placed(item, connection, region) for item in found)
+
+
+def _placed(step: Step, connection: str | None, region: str | None) -> Step:
+    """Return the step with its connection and region; one that has no connection says so."""
+    invocation, notes = dict(step.invocation), step.differences
+    if connection is not None:
+        invocation["connection"] = connection
+    elif "connection" not in invocation:
+        notes = (*notes, Note(f"{step.path}/inputs", "it names no connection: give one with --connection"))
+    if region is not None:
+        invocation["inputs"] = {**invocation["inputs"], "awsRegion": region}
+        notes = tuple(note for note in notes if note.path != f"{step.path}/inputs/awsRegion")
+    return replace(step, invocation=invocation, differences=notes)
+
+
+def _of_flow(flow: object, path: str, number: int) -> Iterator[Step | RefusedError]:
+    name = str(flow.get("name") or f"flow {number + 1}") if isinstance(flow, Mapping) else ""
+    for at, step in _nested(flow, path, 0):
+        action = step.get("action")
+        component = action.get("component") if isinstance(action, Mapping) else None
+        if isinstance(action, Mapping) and isinstance(component, Mapping) and component.get("key") == _COMPONENT:
+            yield _converted(step, str(action.get("key")), f"{name} {step.get('name') or at.rpartition('/')[2]}", at)
+
+
+def _nested(holder: object, path: str, level: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the steps in order, with those of loops and branches after the step that has them."""
+    if not isinstance(holder, Mapping) or level > _LEVELS:
+        return
+    for member in ("steps", "branches"):
+        inner = holder.get(member)
+        for number, item in enumerate(inner if isinstance(inner, list) else ()):
+            at = f"{path}/{member}/{number}"
+            if member == "steps" and isinstance(item, Mapping):
+                yield at, item
+            yield from _nested(item, at, level + 1)
+
+
+def _converted(step: Mapping[str, Any], key: str, name: str, at: str) -> Step | RefusedError:
+    if key not in _ACTIONS:
+        known = ", ".join(_ACTIONS)
+        return RefusedError(f"{at}/action/key", f"jackfield has no counterpart of '{key[:80]}'; it has those of {known}")
+    given = _by_name(step.get("inputs"))
+    inputs: dict[str, Any] = {}
+    notes: list[Note] = []
+    connection = None
+    for member, value in given.items():
+        place, kind, content = f"{at}/inputs/{member}", *_typed(value)
+        if kind == "configvar" and "connection" in member.casefold():
+            try:
+                connection = imported_name(str(content))
+            except ValueError as error:
+                notes.append(Note(place, f"the connection '{str(content)[:80]}': {error}"))
+        elif kind in _REFERENCES:
+            notes.append(Note(place, f"{_REFERENCES[kind]} '{str(content)[:120]}' is Prismatic's: put the value into the invocation"))
+        elif content not in (None, ""):
+            inputs[member] = {"type": kind, "value": content} if kind == "complex" else content
+    invocation: dict[str, Any] = {"connector": _COMPONENT, "action": _ACTIONS[key]}
+    if connection is not None:
+        invocation["connection"] = connection
+    return Step(name, at, {**invocation, "inputs": inputs}, tuple(notes))
+
+
+def _by_name(given: object) -> Mapping[str, Any]:
+    """Return the inputs of a step, an object or a list of ``{name, value}``, by name."""
+    if isinstance(given, list):
+        return {str(item["name"]): item for item in given if isinstance(item, Mapping) and "name" in item}
+    return given if isinstance(given, Mapping) else {}
+
+
+def _typed(value: object) -> tuple[str, Any]:
+    """Return the type and the content of an input, in either of Prismatic's forms."""
+    if isinstance(value, Mapping) and "value" in value:
+        return str(value.get("type") or "value").lower(), value["value"]
+    return "value", value

@@ -1,0 +1,53 @@
+"""Search over the triggers of installed connectors: by the same words as actions, and the types of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from jackfield.catalog.found import FoundTrigger
+from jackfield.catalog.postings import Draft
+from jackfield.catalog.words import Words
+from jackfield.dataclass import dataclass
+from jackfield.manifest import ActionRow, Manifest
+
+Row = Sequence[str]
+"""Connector, its title, key of the trigger, title, description, kind, and the types of its events in one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Connector as an index reads it, with its triggers for actions."""
+
+    key: str
+    title: str
+    triggers: tuple[Row, ...]
+    description: str = ""
+    is_generated: bool = False
+    virtual: bool = True
+    rank: int = 0
+
+    def rows(self) -> Iterator[ActionRow]:
+        """Yield a row for each trigger."""
+        for _, _, key, title, description, _, types in self.triggers:
+            yield ActionRow(key, title, description, "read", keywords=types)
+
+
+def trigger_rows(manifest: Manifest) -> Iterator[Row]:
+    """Yield what a search needs of a connector's triggers."""
+    for trigger in manifest.triggers.values():
+        types = " ".join(trigger.types).replace("_", " ")
+        yield [manifest.key, manifest.title, trigger.key, trigger.title, trigger.description.partition("\n")[0], trigger.kind, types]
+
+
+def matching_triggers(rows: Sequence[Row], words: str) -> list[FoundTrigger]:
+    """Return the triggers that contain every word of the query, apart from stop words, best first; none without words."""
+    draft = Draft()
+    for key, several in groupby(rows, key=itemgetter(0)):
+        triggers = tuple(several)
+        draft.add(_Watched(key, triggers[0][1], triggers))
+    by_name = {(row[0], row[2]): row for row in rows}
+    found, _ = Words(draft.table()).find(words) if rows and words.strip() else ([], False)
+    exact = (by_name[row.connector, row.action] for row in found if row.exact)
+    return [FoundTrigger(key, trigger, title, description, kind) for key, _, trigger, title, description, kind, _ in exact]
