@@ -69,6 +69,8 @@ class _FromTemplate(Inputs):
     headers: Headers | None = _shared("headers")
     return_path: Mailbox | None = _shared("return_path")
     identity_arn: str | None = _shared("identity_arn")
+    tenant: str | None = _shared("tenant")
+    endpoint_id: str | None = _shared("endpoint_id")
 
     def _compose(self, to: Any, cc: Any, bcc: Any, headers: Any, tags: Any) -> tuple[Composed | None, tuple[Detail, ...]]:
         given = SimpleNamespace(

@@ -23,7 +23,7 @@ class AwsClients(SecretHolder):
     External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region", "tenant")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class AwsClients(SecretHolder):
         account: str | None = None,
         lacks_external_id: bool = False,
         warmup: Mapping[str, Any] | None = None,
+        tenant: str | None = None,
     ) -> None:
         self._warmup = warmup
         self._account = account
@@ -44,6 +45,7 @@ class AwsClients(SecretHolder):
         self._endpoint = endpoint
         self._lease = lease
         self.lacks_external_id = lacks_external_id
+        self.tenant = tenant
         self.region: str | None = context.inputs.get("awsRegion") or region
 
     @property

@@ -125,3 +125,17 @@ def sender() -> Any:
         blank="absent",
         schema=_TEXT,
     )
+
+
+def tenant() -> Any:
+    """Define the tenant that decides for every action which has one."""
+    return Field(
+        None,
+        title="SES Tenant",
+        description="The tenant of Amazon SES that every email is sent under. No action can choose another one.",
+        examples=["acme"],
+        trim=True,
+        blank="absent",
+        expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')",
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    )

@@ -87,6 +87,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         "https://sts.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -120,6 +121,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             external_id=self.external_id,
             duration=self.duration_seconds,
             policy=self.session_policy,
+            tenant=self.tenant,
         )
 
     def open(self, context: OpenContext) -> AwsClients:
@@ -141,6 +143,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             account=assumption.role.account,
             lacks_external_id=self.external_id is None,
             warmup=self.warmup,
+            tenant=self.tenant,
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
@@ -161,7 +164,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
-        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing))
+        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing), tenant=self.tenant)
         return {
             "identityPolicy": wanted.identity_policy,
             "trustPolicy": wanted.trust_policy(),
@@ -189,6 +192,7 @@ class ApiKeySecret(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -201,7 +205,7 @@ class ApiKeySecret(ConnectionType):
 
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with these keys."""
-        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup)
+        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup, tenant=self.tenant)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
@@ -218,7 +222,7 @@ class ApiKeySecret(ConnectionType):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of this key needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
 
 class AwsDefault(ConnectionType):
@@ -254,6 +258,7 @@ class AwsDefault(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -277,7 +282,7 @@ class AwsDefault(ConnectionType):
         identity = self._identity()
         region = self.region or context.inputs.get("awsRegion")
         context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup, tenant=self.tenant)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""
@@ -294,7 +299,7 @@ class AwsDefault(ConnectionType):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the machine's identity needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
 
 def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:

@@ -96,7 +96,14 @@ _DENIED = _Row(
 _PAUSED = _Row(
     Forbidden,
     "Sending is paused",
-    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
+    "Sending is paused for the account, the tenant or the configuration set in {region}: see the account's status in the SES console, then "
+    "resume it.",
+)
+_NOT_OF_TENANT = _Row(
+    Forbidden,
+    "The tenant may not send with this identity or configuration set",
+    "Associate those that Amazon SES names with the tenant in {region} ('createTenantAssociation', over a connection to the API), or send "
+    "with others.",
 )
 _UNVERIFIED = _Row(
     Rejected,
@@ -121,6 +128,7 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("4", "throttl", _RATE),
     ("4", "rate exceeded", _RATE),
     ("5", "not subscribed", _NO_SERVICE),
+    ("5", "tenant not associated with", _NOT_OF_TENANT),
     ("5", "access denied", _DENIED),
     ("5", "not authorized", _DENIED),
     ("5", "paused", _PAUSED),
