@@ -88,8 +88,8 @@ def test_a_customer_cannot_name_another_tenant(platform: Platform, action: str) 
         error = platform.call("acme", action, **SENDS[action], tenant=given).error
         assert error is not None
         assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", ["/tenant"]), given
-    for given in ("acme", " acme ", "", None):
-        platform.done("acme", action, **SENDS[action], tenant=given)
+    for same in ("acme", " acme ", "", None):
+        platform.done("acme", action, **SENDS[action], tenant=same)
     assert {message.tenant for message in platform.aws.sent} == {"acme"}
     platform.done("owner", action, **SENDS[action], tenant="umbrella")
     assert platform.aws.sent[-1].tenant == "umbrella"

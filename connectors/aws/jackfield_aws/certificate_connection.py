@@ -126,8 +126,7 @@ class AwsRolesAnywhere(ConnectionType):
             endpoint=self.endpoint,
             lease=lease,
             account=account.account,
-            warmup=self.warmup,
-            tenant=self.tenant,
+            mail=fields.MailLimits(self.warmup, self.tenant),
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Field, Warmup
+from jackfield.dataclass import dataclass
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 
 _TEXT = {"minLength": 1}
@@ -107,6 +108,17 @@ def warmup() -> Any:
         examples=[{"perDay": [200, 500, 1000, 5000]}],
         schema={"type": "object", "properties": {"perDay": per_day}, "required": ["perDay"], "additionalProperties": False},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MailLimits:
+    """What a connection sets for the mail that is sent over it: the plan of a new sender, and the tenant of Amazon SES."""
+
+    warmup: Mapping[str, Any] | None = None
+    tenant: str | None = None
+
+
+NO_LIMITS = MailLimits()
 
 
 def warmup_of(name: str | None, value: Mapping[str, Any] | None) -> Warmup | None:

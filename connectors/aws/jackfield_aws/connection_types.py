@@ -142,8 +142,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             lease=lease,
             account=assumption.role.account,
             lacks_external_id=self.external_id is None,
-            warmup=self.warmup,
-            tenant=self.tenant,
+            mail=fields.MailLimits(self.warmup, self.tenant),
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
@@ -205,7 +204,9 @@ class ApiKeySecret(ConnectionType):
 
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with these keys."""
-        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup, tenant=self.tenant)
+        return AwsClients(
+            context, self._identity(), region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant)
+        )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
@@ -282,7 +283,7 @@ class AwsDefault(ConnectionType):
         identity = self._identity()
         region = self.region or context.inputs.get("awsRegion")
         context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup, tenant=self.tenant)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant))
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

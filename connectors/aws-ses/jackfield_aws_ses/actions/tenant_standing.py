@@ -88,7 +88,7 @@ class Reputation(Answer):
 
 
 class Finding(Answer):
-    """What Amazon SES finds fault with."""
+    """Fault that Amazon SES finds."""
 
     type: str = Field(description="BOUNCE, COMPLAINT, FEEDBACK_3P, IP_LISTING and others.")
     impact: str | None = Field(None, description="HIGH or LOW.")

@@ -15,6 +15,8 @@ from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.ledger import Ledger, Session
 from jackfield_aws_ses.demo.aws.sigv4 import is_signed_with
 
+_V4A = "AWS4-ECDSA-P256-SHA256"
+"""Algorithm of requests to a multi-region endpoint."""
 _KEYS = frozenset({"ses:FromAddress", "ses:TenantName"})
 """Condition keys that are evaluated; others count as fulfilled."""
 
@@ -53,6 +55,8 @@ def authenticate(ledger: Ledger, call: Call) -> Caller:
     :raises Refusal: for an unknown key, an expired session or a wrong signature.
     """
     account = ledger.account
+    if call.authorization is None and call.http.headers.get("authorization", "").startswith(_V4A):
+        raise refusals.unimplemented("Signature Version 4A")
     if call.authorization is None:
         if account.users is not None or account.verify_signatures:
             raise refusals.unsigned()
