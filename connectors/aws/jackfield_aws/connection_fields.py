@@ -112,7 +112,7 @@ def warmup() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MailLimits:
-    """What a connection sets for the mail that is sent over it: the plan of a new sender, and the tenant of Amazon SES."""
+    """Limits that a connection sets for the mail that is sent over it: the plan of a new sender, and the tenant of Amazon SES."""
 
     warmup: Mapping[str, Any] | None = None
     tenant: str | None = None
