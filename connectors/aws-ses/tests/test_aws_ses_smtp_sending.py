@@ -322,3 +322,29 @@ def test_connections_are_not_shared_with_other_values() -> None:
         it.send()
         assert it.send({"connection": inline}).status == "succeeded"
         assert [item.user for item in it.server.received] == [USER, "other"]
+
+
+# Tenants and global endpoints
+
+
+def test_the_tenant_of_the_connection_goes_with_each_message() -> None:
+    """SES reads the tenant from a field; the connection's cannot be replaced, and the field cannot be written by a caller."""
+    with rig(values={"tenant": "acme"}) as it:
+        for given in ({}, {"tenant": "acme"}):
+            assert it.send(**given).status == "succeeded"
+        assert [[line for line in _fields(one) if "TENANT" in line] for one in it.server.received] == [["X-SES-TENANT: acme"]] * 2
+        for given, path in (({"tenant": "other"}, "/tenant"), ({"headers": {"x-ses-tenant": "other"}}, "/headers/x-ses-tenant")):
+            error = it.send(**given).error
+            assert error is not None
+            assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", [path])
+        assert len(it.server.received) == 2
+
+
+def test_smtp_has_no_global_endpoints() -> None:
+    """It is refused before anything is said to the server, with the way that there is."""
+    with rig() as it:
+        error = it.send(endpointId="abcdef12.g3h").error
+        assert error is not None
+        assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", ["/endpointId"])
+        assert "over the API" in (error.hint or "")
+        assert it.server.received == []

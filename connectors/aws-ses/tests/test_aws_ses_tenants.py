@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.auth import AUTH_TYPE_MAPS
 
+from fake_aws import FakeAws
 from jackfield import Jackfield, Result
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from trigger_stage import TriggerStage, trigger_stage
@@ -283,3 +285,35 @@ def test_a_pause_arrives_as_an_event(stage: TriggerStage, platform: Platform) ->
         ("owner-tenantstatus", "tenantResumed", "acme"),
         ("owner-tenantstatus", "tenantResumed", "umbrella"),
     ]
+
+
+def test_a_global_endpoint_needs_the_common_runtime(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its signature needs awscrt; without that, each kind of send is refused with the package to install, and nothing is sent."""
+    for name in ("v4a", "s3v4a"):
+        monkeypatch.delitem(AUTH_TYPE_MAPS, name, raising=False)
+    for action, inputs in SENDS.items():
+        error = platform.call("acme", action, **inputs, endpointId="abcdef12.g3h").error
+        assert error is not None, action
+        assert (error.code, "botocore[crt]" in (error.hint or "")) == ("invalid_connection", True), (action, error)
+        assert platform.call("acme", action, **inputs, endpointId="a/../b").error is not None
+    assert platform.aws.sent == []
+
+
+def test_an_endpoint_without_version_2_sends_nothing_outside_the_tenant() -> None:
+    """Version 1 has no tenants: where version 2 is lacking, a message under a tenant is refused; without one, version 1 takes it."""
+    key = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "region": "eu-west-1"}
+    with FakeAws() as aws:
+        aws.script([{"operation": "SendEmail", "do": "status", "status": 501, "code": "NotImplemented", "message": "no"}] * 4)
+        kinds = {"owner": key, "acme": {**key, "tenant": "acme"}}
+        connections = {name: {"type": "aws/apiKeySecret", "values": {**one, "endpoint": aws.url}} for name, one in kinds.items()}
+        with Jackfield(connections=[connections], database_url="none", environment={}) as jackfield:
+            found = {}
+            for who in kinds:
+                for action in ("sendEmail", "sendRawEmail"):
+                    asked = {"connector": "aws-ses", "action": action, "connection": who, "inputs": SENDS[action]}
+                    error = jackfield.invoke(asked).error
+                    found[who, action] = error.code if error else "sent"
+        assert found == {
+            ("owner", "sendEmail"): "sent", ("owner", "sendRawEmail"): "sent", ("acme", "sendEmail"): "rejected",
+            ("acme", "sendRawEmail"): "rejected",
+        }  # fmt: skip
