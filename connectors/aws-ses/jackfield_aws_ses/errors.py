@@ -156,7 +156,7 @@ def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldEr
     sender, tenant = getattr(inputs, "sender", None), getattr(inputs, "tenant", None)
     if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):
         found.hint = f"The sender is '{sender}'. {found.hint}"
-    elif found is not None and tenant and found.message.startswith(_PAUSED.says or ""):
+    elif found is not None and tenant and found.message.startswith(f"{_PAUSED.says}:"):
         found.hint = f"The tenant is '{tenant}': 'getTenantReputation' shows whether it is paused, by whom and why. {found.hint}"
     elif isinstance(found, Conflict) and getattr(error, "operation_name", None) == "PutAccountDetails":
         found.hint = "AWS reviews the account already: 'getAccount' shows the state of the review."

@@ -73,7 +73,7 @@ def test_a_paused_customer_is_refused_and_another_sends(platform: Platform) -> N
         error = platform.call("acme", action, **inputs).error
         assert error is not None, action
         assert (error.code, error.retryable) == ("forbidden", False), action
-        assert "getTenantReputation" in (error.hint or "")
+        assert (error.hint or "").count("getTenantReputation") == 1
         platform.done("umbrella", action, **inputs)
     assert [message.tenant for message in platform.aws.sent] == ["umbrella"] * len(SENDS)
     standing = platform.done("owner", "getTenantReputation", tenant="acme")["ReputationEntity"]
@@ -181,6 +181,25 @@ def test_a_finding_pauses_by_the_policy(platform: Platform) -> None:
     platform.done("acme", "sendEmail", **MAIL)
 
 
+@pytest.mark.parametrize("tenant", ["acme", None])
+def test_a_pause_that_names_nobody_may_be_the_tenants(tenant: str | None) -> None:
+    """AWS does not publish the words of a paused tenant's refusal: under a tenant, the hint says where to look first."""
+    values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "region": "eu-west-1"}
+    with FakeAws() as aws, Jackfield(connections=[], database_url="none", environment={}) as jackfield:
+        refusal = {
+            "operation": "SendEmail",
+            "do": "status",
+            "status": 400,
+            "code": "SendingPausedException",
+            "message": "Sending is paused.",
+        }
+        aws.script([refusal])
+        connection = {"type": "apiKeySecret", "values": {**values, "endpoint": aws.url, **({"tenant": tenant} if tenant else {})}}
+        error = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": connection, "inputs": MAIL}).error
+    assert error is not None
+    assert (error.code, "getTenantReputation" in (error.hint or "")) == ("forbidden", tenant is not None)
+
+
 def test_unknown_tenants_say_where_to_look(platform: Platform) -> None:
     """A tenant of another region or none, and a second one of the same name, are told with the action that lists them."""
     error = platform.call("owner", "sendEmail", **MAIL, tenant="nobody").error
@@ -212,7 +231,7 @@ def test_the_policy_allows_its_tenant_alone(platform: Platform, aws: EmbeddedAws
     assert '"ses:TenantName": "acme"' in found["terraform"]
 
     policy = platform.jackfield.connections.policy("acme", ["sendEmail"])["identityPolicy"]
-    values = {**platform.values, "sessionPolicy": policy}
+    values = {**platform.values, "tenant": "acme", "sessionPolicy": policy}
     narrow = {"connector": "aws.sesv2", "action": "sendEmail", "connection": {"type": "awsAssumeRole", "values": values}}
     message = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello"}}}}
     asked = {"FromEmailAddress": "noreply@example.com", "Destination": {"ToAddresses": ["ada@example.com"]}, "Content": message}
