@@ -146,6 +146,7 @@ def tenant() -> Any:
         title="SES Tenant",
         description="The tenant of Amazon SES that every email is sent under. No action can choose another one.",
         examples=["acme"],
+        fixed=True,
         trim=True,
         blank="absent",
         expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')",

@@ -128,7 +128,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
     - ``from_connection``: name of the connection value that fills a missing input. ``fixed``: that value, if there is one, decides, and
-      another input is refused.
+      another input is refused. Of a connection's value: who connects again in a connect session cannot change it.
     - ``expects``: completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1").
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
