@@ -333,8 +333,11 @@ def test_the_tenant_of_the_connection_goes_with_each_message() -> None:
         for given in ({}, {"tenant": "acme"}):
             assert it.send(**given).status == "succeeded"
         assert [[line for line in _fields(one) if "TENANT" in line] for one in it.server.received] == [["X-SES-TENANT: acme"]] * 2
-        for given, path in (({"tenant": "other"}, "/tenant"), ({"headers": {"x-ses-tenant": "other"}}, "/headers/x-ses-tenant")):
-            error = it.send(**given).error
+        refused: dict[str, dict[str, Any]] = {
+            "/tenant": {"tenant": "other"}, "/headers/x-ses-tenant": {"headers": {"x-ses-tenant": "other"}},
+        }  # fmt: skip
+        for path, other in refused.items():
+            error = it.send(**other).error
             assert error is not None
             assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", [path])
         assert len(it.server.received) == 2

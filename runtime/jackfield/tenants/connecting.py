@@ -17,7 +17,6 @@ from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
-from jackfield.invocation.provider_ids import marked_places
 from jackfield.management.drafts import Provenance, edited, refuse_redirected
 from jackfield.management.policies import PolicyRequest
 from jackfield.tenants.connect_session import ConnectSession, Wanted
@@ -262,7 +261,7 @@ class Connecting:
     def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
         """Return the schema of what the person enters, the values that are shown, and the names of secrets that are there already."""
         kind = self.kind(found)
-        closed = {*self._closed(found, kind), *generated_fields(kind.schema)}
+        closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
         fields = {name: field for name, field in kind.schema.get("properties", {}).items() if name not in closed}
         schema = {**kind.schema, "properties": fields, "required": [name for name in kind.schema.get("required", ()) if name not in closed]}
         values = {**self._given_by_platform(found, kind), **found.values}
@@ -270,11 +269,6 @@ class Connecting:
             values = {**self._connections.find(found.connection).values, **values}
         secret = frozenset(path[1:] for path in secret_places(kind.schema, values))
         return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
-
-    def _closed(self, found: ConnectSession, kind: Kind) -> set[str]:
-        """Return the values that the person cannot change: what the platform has locked and, of a connection that exists, what decides."""
-        deciding = marked_places(kind.schema, "fixed") if found.task == "replace" else ()
-        return {*found.wanted.locked, *(name for name, *inner in deciding if not inner)}
 
     def submit(self, found: ConnectSession, given: Mapping[str, Any]) -> ConnectSession:
         """Take what the person has entered, and test it; a type that a provider approves is only validated.
@@ -421,7 +415,7 @@ class Connecting:
         own = self._given_by_platform(found, kind)
         if found.task == "replace":
             old = self._connections.find(found.connection).values
-            own = {**{name: old[name] for name in self._closed(found, kind) & old.keys()}, **own}
+            own = {**{name: old[name] for name in found.closed(kind.schema) & old.keys()}, **own}
             refuse_redirected(kind.schema, old, entered, edited(kind.schema, old, {**own, **entered}))
             return dict(edited(kind.schema, old, {**own, **entered}))
         secret = {path[1:] for path in secret_places(kind.schema, found.values)}
