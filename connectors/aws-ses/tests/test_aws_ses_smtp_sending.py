@@ -330,8 +330,8 @@ def test_connections_are_not_shared_with_other_values() -> None:
 def test_the_tenant_of_the_connection_goes_with_each_message() -> None:
     """SES reads the tenant from a field; the connection's cannot be replaced, and the field cannot be written by a caller."""
     with rig(values={"tenant": "acme"}) as it:
-        for given in ({}, {"tenant": "acme"}):
-            assert it.send(**given).status == "succeeded"
+        assert it.send().status == "succeeded"
+        assert it.send(tenant="acme").status == "succeeded"
         assert [[line for line in _fields(one) if "TENANT" in line] for one in it.server.received] == [["X-SES-TENANT: acme"]] * 2
         refused: dict[str, dict[str, Any]] = {
             "/tenant": {"tenant": "other"}, "/headers/x-ses-tenant": {"headers": {"x-ses-tenant": "other"}},
