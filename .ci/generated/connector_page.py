@@ -333,7 +333,7 @@ def _field(key: str, field: Json, required: str | None) -> str:
     facts = [required] if required else []
     facts += ["secret"] if field.get("writeOnly") else []
     if "fromConnection" in marks:
-        facts.append(f"default: the connection's `{marks['fromConnection']}`")
+        facts.append(f"{'fixed by' if marks.get('fixed') else 'default:'} the connection's `{marks['fromConnection']}`")
     elif "default" in field:
         facts.append(f"default: `{json.dumps(field['default'], ensure_ascii=False).strip(chr(34))}`")
     if "options" in marks:

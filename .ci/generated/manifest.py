@@ -40,6 +40,7 @@ def _marks() -> Json:
             "lowercase": {**yes, "description": "The value is converted to lower case."},
             "blank": {"const": "absent", "description": "An empty value counts as missing."},
             "fromConnection": {**_MEMBER, "description": "The connection value that supplies a missing input."},
+            "fixed": {**yes, "description": "The connection's value, if it has one, decides: another input is refused."},
             "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
             "recipient": {**yes, "description": "The value is an address that something is sent to."},

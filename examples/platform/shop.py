@@ -1,17 +1,6 @@
 """A shop that embeds jackfield: its customers connect accounts of their own, and the shop acts over them. README.md says how to run it."""
 
-import base64
-import hashlib
-import hmac
-import html
-import json
-import os
-import secrets
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import base64, hashlib, hmac, html, json, os, secrets, subprocess, sys, time, urllib.error, urllib.request  # noqa: E401
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
@@ -30,20 +19,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def platform():  # a real shop is given its token; here the shop and jackfield share a machine, and the shop makes itself one
-    command = [
-        sys.executable,
-        "-m",
-        "jackfield",
-        "tokens",
-        "create",
-        "--kind",
-        "platform",
-        "--workspaces",
-        "shop-*",
-        "--name",
-        "The Shop",
-        "--json",
-    ]
+    command = [sys.executable, "-m", "jackfield", "tokens", "create", "--kind", "platform", "--workspaces", "shop-*", "--name", "The Shop", "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["token"]
 
 
@@ -66,21 +42,10 @@ def page(customer, note=""):
         rows += f"<li>{row['name']} {row['status']} {html.escape(account)}<button name=disconnect value={row['name']}>Disconnect {row['name']}</button>"
     watches = call("GET", "/v1/subscriptions", None, customer["token"])["items"] if customer else []
     watched = "".join(f"<li>{html.escape(' '.join(row.get(name, '') for name in ('name', 'status', 'reason')))}" for row in watches)
-    systems = "".join(
-        f"<button name=connect value={name}>Connect {html.escape(about['title'])}</button>" for name, about in SYSTEMS.items()
-    )
+    systems = "".join(f"<button name=connect value={name}>Connect {html.escape(about['title'])}</button>" for name, about in SYSTEMS.items())
     told = "".join(f"<li>{html.escape(text)}" for text in customer["events"]) if customer else ""
     text = (HERE / ("page.html" if customer else "start.html")).read_text(encoding="utf-8")
-    return HTMLResponse(
-        text.format(
-            name=html.escape(customer["name"]) if customer else "",
-            rows=rows,
-            watched=watched,
-            systems=systems,
-            events=told,
-            note=html.escape(note),
-        )
-    )
+    return HTMLResponse(text.format(name=html.escape(customer["name"]) if customer else "", rows=rows, watched=watched, systems=systems, events=told, note=html.escape(note)))
 
 
 def sign_up(name):
@@ -154,10 +119,7 @@ async def callback(request):
     body, head = await request.body(), request.headers
     if customer is None:
         return Response(status_code=410)
-    key, signed = (
-        base64.b64decode(customer["secret"].removeprefix("whsec_")),
-        f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body,
-    )
+    key, signed = base64.b64decode(customer["secret"].removeprefix("whsec_")), f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     if not any(hmac.compare_digest(expected, one) for one in head["webhook-signature"].split()):
         return Response(status_code=400)
@@ -168,13 +130,8 @@ async def callback(request):
     return Response(status_code=204)
 
 
-app = Starlette(
-    routes=[
-        Route("/", home, methods=["GET", "POST"]),
-        Route("/connected", connected),
-        Route("/callback/{workspace}", callback, methods=["POST"]),
-    ]
-)
+app = Starlette(routes=[Route("/", home, methods=["GET", "POST"]), Route("/connected", connected),
+                        Route("/callback/{workspace}", callback, methods=["POST"])])
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(SHOP.rpartition(":")[2]), log_level="warning")

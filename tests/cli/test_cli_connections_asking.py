@@ -104,7 +104,7 @@ def test_a_role(shell: Shell) -> None:
     terminal.answer("durationSeconds: ", "7200")
     terminal.until("default false")
     terminal.answer("sessionPolicy: ", "yes")
-    for name in ("endpoint", "stsEndpoint", "sender", "warmup"):
+    for name in ("endpoint", "stsEndpoint", "sender", "tenant", "warmup"):
         terminal.answer(f"{name}: ", "")
     terminal.until("/region: ")
     terminal.answer("region: ", "eu-west-1")
@@ -123,7 +123,7 @@ def test_a_role(shell: Shell) -> None:
 def test_fields_for_compatibility_are_not_asked(shell: Shell) -> None:
     """A hidden field is not asked for, and is still accepted in a file."""
     terminal = Terminal(shell, "connections", "add", "machine", "--type", "aws-ses/awsDefault", "--no-test")
-    for name in ("profile", "disableImds", "preferRole", "region", "endpoint", "sender", "warmup"):
+    for name in ("profile", "disableImds", "preferRole", "region", "endpoint", "sender", "tenant", "warmup"):
         terminal.answer(f"{name}: ", "")
     assert terminal.ended() == 0
     assert "sessionToken" not in terminal.seen

@@ -144,7 +144,8 @@ def test_marks_for_forms() -> None:
     class Marked(Inputs):
         body: str = Field(
             title="Body", description="What it says.", examples=["Hello"], sensitive=True, mask="last4", multiline=True, language="html",
-            options="voices", trim=True, lowercase=True, blank="absent", from_connection="sender", expects="a text", alias="TheBody",
+            options="voices", trim=True, lowercase=True, blank="absent", from_connection="sender", fixed=True, expects="a text",
+            alias="TheBody",
         )  # fmt: skip
         bare: str = Field()
 
@@ -153,7 +154,7 @@ def test_marks_for_forms() -> None:
         "type": "string", "title": "Body", "description": "What it says.", "examples": ["Hello"],
         "x-jackfield": {
             "order": 1, "sensitive": True, "mask": "last4", "multiline": True, "language": "html", "options": "voices", "trim": True,
-            "lowercase": True, "blank": "absent", "fromConnection": "sender", "expects": "a text",
+            "lowercase": True, "blank": "absent", "fromConnection": "sender", "fixed": True, "expects": "a text",
         },
     }  # fmt: skip
     assert fields["bare"] == {"type": "string", "title": "Bare", "x-jackfield": {"order": 2}}

@@ -227,6 +227,30 @@ def test_a_connection_is_connected_again(shop: Shop) -> None:
     assert list(shop.connections()) == ["main"]
 
 
+def test_a_locked_value_outlasts_a_second_session(shop: Shop) -> None:
+    """Locked again, without a value in the session, the stored one stays; the person neither sees nor sends it."""
+    first = shop.begin(defaults={"values": {"token": "t", "greeting": "Hello"}, "locked": ["greeting"]})
+    ada = shop.person(first).press("Begin").press("Test", token="old").press("Connect")
+    assert shop.confirm(first, proof_of(ada.onward())).status == 200
+    again = shop.begin(mode="reauth", types=[], defaults={"locked": ["greeting"]})
+    ada = shop.person(again).press("Begin")
+    assert "value.greeting" not in ada.text
+    ada.press("Test", token="new").press("Connect")
+    assert shop.confirm(again, proof_of(ada.onward())).status == 200
+    token = shop.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    assert Client(shop.stand.port, token).get("/v1/connections/main").json["values"]["greeting"] == "Hello"
+
+
+def test_a_value_that_decides_is_not_changed_by_connecting_again(shop: Shop) -> None:
+    """A tenant of SES that the platform has set is not in the form of a later session, although that locks nothing."""
+    values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "region": "eu-west-1", "tenant": "acme"}
+    shop.stand.host.runtime("acme-1").connections.add("mail", "aws/apiKeySecret", values, test=False)
+    again = shop.begin(mode="reauth", types=[], connection="mail")
+    ada = shop.person(again).press("Begin")
+    assert ("value.region" in ada.text, "value.tenant" in ada.text) == (True, False)
+    shop.stand.host.runtime("acme-1").connections.remove("mail")
+
+
 @pytest.mark.parametrize("opened", [False, True])
 def test_a_connection_is_removed_meanwhile(shop: Shop, *, opened: bool) -> None:
     """The page of a session about it says that it is not there any more, at every step, and ends without a fault of the server."""

@@ -99,6 +99,7 @@ MUTATIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "an example is added": (of("string"), of("string", examples=["x"]), _T, _T),
     "the place in the form changes": (of("string", **{"x-jackfield": {"order": 1}}), of("string", **{"x-jackfield": {"order": 2}}), _T, _T),
     "the connection no longer fills it in": (of("string", **{"x-jackfield": {"fromConnection": "x"}}), of("string"), _B, _B),
+    "the connection's value decides": (of("string"), of("string", **{"x-jackfield": {"fixed": True}}), _B, _B),
     "it is trimmed": (of("string"), of("string", **{"x-jackfield": {"trim": True}}), _A, _A),
     "a secret is shown": (of("string", writeOnly=True, format="password"), of("string"), _B, _B),
     "a value becomes a secret": (of("string"), of("string", writeOnly=True, format="password"), _A, _A),

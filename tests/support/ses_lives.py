@@ -11,7 +11,7 @@ __all__ = ["age"]
 def age(action: Mapping[str, Any]) -> tuple[int, bool, str]:
     """Return the place of an action: what it is about is made, verified, used and read, and deleted; a part after and before its whole."""
     key = str(action["key"])
-    is_part = key.endswith(("Destination", "Contact"))
+    is_part = key.endswith(("Destination", "Contact", "Association"))
     if key.startswith(("create", "put")):
         return 0, is_part, key
     if key.startswith("delete"):

@@ -38,6 +38,9 @@ _ACTIONS = {
         "listConfigurationSets",
     ),
     "event_destinations": ("createEventDestination", "updateEventDestination", "deleteEventDestination", "listEventDestinations"),
+    "tenants": ("createTenant", "getTenant", "deleteTenant", "listTenants", "updateTenantSuppression"),
+    "tenant_resources": ("createTenantAssociation", "deleteTenantAssociation", "listTenantResources", "listResourceTenants"),
+    "tenant_standing": ("updateTenantSending", "updateTenantPolicy", "getTenantReputation"),
     "contact_lists": ("createContactList", "getContactList", "updateContactList", "deleteContactList", "listContactLists"),
     "contacts": ("createContact", "getContact", "updateContact", "deleteContact", "listContacts"),
     "verification_mails": (
@@ -81,6 +84,7 @@ connector = Connector(
         f"{__package__}.events.watching": ("mailEvents", "mailQueue"),
         f"{__package__}.events.receiving": ("mailReceived",),
         f"{__package__}.events.states": ("identityStatus", "accountStatus"),
+        f"{__package__}.events.tenant_states": ("tenantStatus", "tenantFindings"),
     },
 )
 

@@ -16,7 +16,7 @@ from jackfield.connector import (
 )
 from jackfield_aws import AWS_ERRORS, Row
 from jackfield_aws.rows import Key
-from jackfield_aws_ses.pausing import PAUSED, STOPS, SUSPENDED
+from jackfield_aws_ses.pausing import PAUSED, STOPS, SUSPENDED, TENANT_PAUSED
 
 _DAILY = Row(
     QuotaExceeded,
@@ -40,6 +40,13 @@ _WRONG_PAIR = (
     "Check the Access Key ID and the Secret Access Key: they do not belong together, or one of them is truncated or contains a space. With "
     "Amazon SES the usual cause is its SMTP password in place of the secret access key: the API takes the secret access key of an IAM "
     "user, and the connection type 'smtp' the SMTP password."
+)
+_TENANT_PAUSED = Row(Forbidden, TENANT_PAUSED.hint, TENANT_PAUSED.says)
+_NOT_OF_TENANT = Row(
+    Forbidden,
+    "A tenant sends only with the identities, configuration sets and templates that are associated with it in {region}: associate those "
+    "that Amazon SES names with 'createTenantAssociation', or send with others. 'listTenantResources' lists them.",
+    "The tenant may not send with this identity, configuration set or template",
 )
 _BAD_TOKEN = Row(
     Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
@@ -98,6 +105,14 @@ SES_ERRORS = AWS_ERRORS.extended(
         ),
         "ConfigurationSetDoesNotExist": _NO_SET,
         ("NotFound", "configuration set"): _NO_SET,
+        ("AccessDenied", "Tenant not associated with"): _NOT_OF_TENANT,
+        **{(code, "tenant"): _TENANT_PAUSED for code in ("SendingPaused", "AccountSendingPaused", "ConfigurationSetSendingPaused")},
+        ("NotFound", "tenant"): Row(
+            NotFound,
+            "Each region has its own tenants: 'listTenants' lists those of {region}, and 'createTenant' adds one. A resource that is "
+            "associated must exist, too.",
+            "Amazon SES does not know the tenant",
+        ),
         "ConfigurationSetSendingPaused": _PAUSED,
         "AccountSendingPaused": _PAUSED,
         "SendingPaused": _PAUSED,
@@ -151,9 +166,11 @@ def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldEr
     if isinstance(error, KeyError):  # botocore's error for a well-formed v1 answer without a result
         return Unavailable("Amazon SES returned a response that does not match its protocol", sent=Sent.UNKNOWN)
     found = SES_ERRORS(error, client, inputs)
-    sender = getattr(inputs, "sender", None)
+    sender, tenant = getattr(inputs, "sender", None), getattr(inputs, "tenant", None)
     if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):
         found.hint = f"The sender is '{sender}'. {found.hint}"
+    elif found is not None and tenant and found.message.startswith(f"{_PAUSED.says}:"):
+        found.hint = f"The tenant is '{tenant}': 'getTenantReputation' shows whether it is paused, by whom and why. {found.hint}"
     elif isinstance(found, Conflict) and getattr(error, "operation_name", None) == "PutAccountDetails":
         found.hint = "AWS reviews the account already: 'getAccount' shows the state of the review."
     elif sender and isinstance(found, Forbidden) and found.provider is not None and "ses:Send" in (found.provider.message or ""):

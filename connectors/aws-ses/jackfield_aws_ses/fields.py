@@ -91,6 +91,24 @@ def region_field(default: Any = PydanticUndefined) -> Any:
                  lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
 
 
+def tenant_field(description: str, default: Any = None) -> Any:
+    """Return the field of a tenant, which a connection may decide."""
+    return Field(
+        default, title="Tenant", trim=True, blank="absent", from_connection="tenant", fixed=True, description=description,
+        expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    )  # fmt: skip
+
+
+def endpoint_id_field() -> Any:
+    """Return the field of a multi-region endpoint."""
+    return Field(
+        None, title="Global Endpoint", trim=True, blank="absent", expects="the ID of a multi-region endpoint, such as abcdef12.g3h",
+        schema={"maxLength": 128, "pattern": "^[A-Za-z0-9-]{1,63}(\\.[A-Za-z0-9-]{1,63})*$"},
+        description="ID of a multi-region (global) endpoint, which distributes the mail over two regions; it needs awscrt on the server.",
+    )  # fmt: skip
+
+
+TENANT = "The Amazon SES tenant to send under. Identity, configuration set and template must be associated with it."
 TemplateData = Annotated[Mapping[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 _MAX_TEMPLATE_DATA = 262_144
 

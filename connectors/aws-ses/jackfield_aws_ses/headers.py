@@ -37,6 +37,7 @@ _DENIED = {
     "domainkey-signature": f"{_BY_SES}, which signs for the sender's domain",
     "authentication-results": "is written by the receiving server",
     "apparently-to": "names recipients: use 'to'",
+    "x-ses-tenant": "chooses the tenant of Amazon SES: use 'tenant'",
     **dict.fromkeys(("errors-to", "return-receipt-to"), "names a return path, which Amazon SES takes from the sender or its identity"),
     **dict.fromkeys(
         ("disposition-notification-to", "x-confirm-reading-to"),

@@ -10,7 +10,19 @@ from jackfield.connector import Detail, Field, Inputs
 from jackfield.fork import at_fork
 from jackfield_aws_ses.calendars import METHODS
 from jackfield_aws_ses.compose import Composed, compose
-from jackfield_aws_ses.fields import VERIFIED, AddressList, Attachments, Headers, Mailbox, Region, Tags, region_field
+from jackfield_aws_ses.fields import (
+    TENANT,
+    VERIFIED,
+    AddressList,
+    Attachments,
+    Headers,
+    Mailbox,
+    Region,
+    Tags,
+    endpoint_id_field,
+    region_field,
+    tenant_field,
+)
 
 
 class Invitation(Inputs):
@@ -98,6 +110,8 @@ class Email(Inputs):
         None, title="List-Unsubscribe", trim=True, blank="absent", sensitive=True,
         description="The unsubscribe address: an https URL (one click, RFC 8058), a mailto: address, or '<…>, <…>' with one of each.",
     )  # fmt: skip
+    tenant: str | None = tenant_field(TENANT)
+    endpoint_id: str | None = endpoint_id_field()
     preview: bool = Field(
         False, title="Preview", blank="absent",
         description="In a dry run: return the encoded message, its size, its recipients and its estimated cost. Without 'dryRun' it is "

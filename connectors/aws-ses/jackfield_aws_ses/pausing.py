@@ -23,7 +23,8 @@ SUSPENDED = Stop(
 )
 PAUSED = Stop(
     "Sending is paused",
-    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it. "
+    "Sending is paused for the account, the tenant or the configuration set in {region}: see the account's status in the SES console, then "
+    "resume it. "
     "If AWS has paused it, the console shows its review; answer that first.",
 )
 _SET = Stop(
@@ -31,10 +32,10 @@ _SET = Stop(
     "Resume sending of the configuration set in {region} (SES console > Configuration sets; 'PutConfigurationSetSendingOptions'): it is "
     "paused by hand, or by an alarm of its reputation.",
 )
-_TENANT = Stop(
+TENANT_PAUSED = Stop(
     "Sending is paused for the tenant",
-    "The tenant's sending is paused in {region}, by hand or for its reputation: read its findings (SES console > Tenants), correct their "
-    "cause, then resume it. Other tenants are not concerned.",
+    "The tenant is paused in {region}: 'getTenantReputation' shows who paused it and why. Resolve the findings, then let it send again "
+    "with 'updateTenantSending'. A pause by Amazon SES itself ends in AWS Support only. Other tenants are not affected.",
 )
 _IDENTITY = Stop(
     "Sending is paused for the identity",
@@ -43,14 +44,14 @@ _IDENTITY = Stop(
 _VERBS = tuple(f"sending {verb}" for verb in ("paused", "is paused", "has been paused", "disabled", "is disabled", "has been disabled"))
 _ENDS = {
     _SET: (" for configuration set", " for this configuration set", " for the configuration set"),
-    _TENANT: (" for tenant", " for this tenant", " for the tenant"),
+    TENANT_PAUSED: (" for tenant", " for this tenant", " for the tenant"),
     _IDENTITY: (" for identity", " for this identity", " for the identity"),
 }
 STOPS: tuple[tuple[str, Stop], ...] = (
     *((f"sending {verb}", SUSPENDED) for verb in ("suspended", "is suspended", "has been suspended")),
     *((f"account {verb}", SUSPENDED) for verb in ("suspended", "is suspended", "has been suspended", "is shut down")),
     *((f"{verb}{end}", stop) for stop, ends in _ENDS.items() for end in ends for verb in _VERBS),
-    *((f"{kind} {verb}", stop) for kind, stop in (("configuration set sending", _SET), ("tenant sending", _TENANT))
+    *((f"{kind} {verb}", stop) for kind, stop in (("configuration set sending", _SET), ("tenant sending", TENANT_PAUSED))
       for verb in ("paused", "is paused", "disabled", "is disabled")),
     *((f"account {verb}", PAUSED) for verb in ("paused", "is paused", "has been paused")),
     *((verb, PAUSED) for verb in _VERBS),

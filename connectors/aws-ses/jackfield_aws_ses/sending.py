@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from jackfield.connector import Sent, Unavailable, current_call
+from jackfield.connector import Detail, InvalidInput, Sent, Unavailable, current_call
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
@@ -23,6 +23,8 @@ _MAX_HEADERS = 15
 _MAX_HEADER_VALUE = 995
 _MAX_HEADER = 996
 _SHOWN = 100
+_OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
+"""Parameters that version 1 lacks: a message is not sent outside its tenant."""
 
 
 class Transport(Protocol):
@@ -41,6 +43,8 @@ def send(email: Email, client: AwsClients | Transport) -> str:
     if email.html is not None:
         warn_of_missing(composed.message.missing_pictures)
     if not isinstance(client, AwsClients):
+        if email.endpoint_id:
+            raise _no_global_endpoint()
         return client.send(email)
     return sent_by_either(client, email.aws_region, request(email, composed), lambda: _request_of_version_1(email, composed))
 
@@ -53,6 +57,12 @@ def warn_of_missing(pictures: Iterable[str]) -> None:
             call.warn(f"'html' shows the picture 'cid:{content_id[:_SHOWN]}', but no attachment has that 'contentId'")
 
 
+def _no_global_endpoint() -> InvalidInput:
+    text = "is not for SMTP: Amazon SES takes mail for a multi-region endpoint over its API v2 only"
+    hint = "Omit 'endpointId', or use a connection over the API."
+    return InvalidInput("1 input is not valid", details=[Detail("/endpointId", text)], hint=hint)
+
+
 def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str, Any], of_version_1: Callable[[], dict[str, Any]]) -> str:
     """Send through version 2, or through version 1 if the endpoint lacks that; return the id assigned by Amazon SES.
 
@@ -63,7 +73,8 @@ def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str,
         # Tests check the parameters against the service's model: validating again costs 3 % of a send.
         return accepted_id(client.client("sesv2", region, validates=False).send_email(**parameters))
     except ClientError as error:
-        if error.response["ResponseMetadata"].get("HTTPStatusCode") != HTTPStatus.NOT_IMPLEMENTED:
+        lacks = error.response["ResponseMetadata"].get("HTTPStatusCode") == HTTPStatus.NOT_IMPLEMENTED
+        if not lacks or parameters.keys() & _OF_VERSION_2:
             raise
     call = current_call()
     if call is not None:
@@ -121,6 +132,8 @@ def options(email: Any, composed: Composed) -> dict[str, Any]:
         "FeedbackForwardingEmailAddress": composed.return_path.address if composed.return_path else None,
         "EmailTags": [{"Name": name, "Value": value} for name, value in composed.tags],
         "ConfigurationSetName": email.configuration_set_name,
+        "TenantName": email.tenant,
+        "EndpointId": email.endpoint_id,
     }
     return _filled(members)
 

@@ -77,6 +77,9 @@ class _FromTemplate(Inputs):
     identity_arn: str | None = _shared("identity_arn")
     calendar: Annotated[Any, WithJsonSchema({})] = Field(None, hidden=True, description="Refused: a template takes no invitation.")
 
+    tenant: str | None = _shared("tenant")
+    endpoint_id: str | None = _shared("endpoint_id")
+
     @property
     def missing_pictures(self) -> tuple[str, ...]:
         """The content IDs that the HTML given with the call shows and no attachment has; only for valid inputs."""

@@ -2,7 +2,7 @@
 
 Sources: PAGE, AWS's page "SMTP response codes returned by Amazon SES"; ERRORS, "Amazon SES email sending errors"; V2, API reference v2,
 SendEmail; V1, API reference v1, SendEmail; PAUSE, "Pausing email sending"; REVIEW, "Sending review process FAQs"; RFC, RFC 5321 and 4954;
-SEEN, replies and errors that users have published. TENANTS: "Tenants", whose exact texts AWS does not document.
+SEEN, replies and errors that users have published. TENANTS: "updateTenantSending", whose exact texts AWS does not document.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _ROWS: list[tuple[str, str, str, str, str, str]] = [
     ("api", "ConfigurationSetSendingPausedException", "Sending is disabled for configuration set <x>", "forbidden", "SetSending", "V1"),
     ("api", "MessageRejected", "Sending paused for configuration set x.", "forbidden", "PutConfigurationSetSendingOptions", "PAUSE"),
     ("api", "MessageRejected", "Sending is disabled for identity example.com", "forbidden", "Identities", "SEEN"),
-    ("api", "MessageRejected", "Sending paused for tenant acme.", "forbidden", "Tenants", "TENANTS"),
-    ("api", "BadRequestException", "Tenant sending is disabled", "forbidden", "Tenants", "TENANTS"),
-    ("api", "SendingPausedException", "Sending is paused for tenant acme", "forbidden", "Tenants", "TENANTS"),
+    ("api", "MessageRejected", "Sending paused for tenant acme.", "forbidden", "updateTenantSending", "TENANTS"),
+    ("api", "BadRequestException", "Tenant sending is disabled", "forbidden", "updateTenantSending", "TENANTS"),
+    ("api", "SendingPausedException", "Sending is paused for tenant acme", "forbidden", "updateTenantSending", "TENANTS"),
     ("api", "MessageRejected", _UNVERIFIED.format("sending-suspended"), "rejected", "Verify", "ERRORS"),
     ("api", "MessageRejected", _UNVERIFIED.format("sending paused for tenant"), "rejected", "Verify", "ERRORS"),
     ("api", "MessageRejected", "Illegal content", "rejected", "own error message", "ERRORS"),
@@ -63,7 +63,7 @@ _ROWS: list[tuple[str, str, str, str, str, str]] = [
     ("smtp", "554", f"Message rejected: {_SUSPENDED}", "forbidden", "AWS Support", "SEEN"),
     ("smtp", "554", f"Message rejected: {_PAUSED}", "forbidden", "paused", "SEEN"),
     ("smtp", "554", "Message rejected: Sending is disabled for configuration set x.", "forbidden", "configuration set", "PAUSE"),
-    ("smtp", "554", "Message rejected: Sending paused for tenant acme", "forbidden", "Tenants", "TENANTS"),
+    ("smtp", "554", "Message rejected: Sending paused for tenant acme", "forbidden", "updateTenantSending", "TENANTS"),
     ("smtp", "554", "Transaction failed: Configuration set `x' does not exist.", "not_found", "Create the configuration set", "SEEN"),
     ("smtp", "554", "Transaction failed: Duplicate header 'Message-ID'.", "rejected", "'headers'", "SEEN"),
     ("smtp", "554", "Transaction failed: Missing final '@domain'", "rejected", "address", "SEEN"),

@@ -27,6 +27,7 @@ REPLIES = [
     ("535 Account not subscribed to SES", "unauthenticated", "Sign up the AWS account"),
     ("554 Access denied: User `arn:aws:iam::1:user/x' is not authorized to perform `ses:SendRawEmail'", "forbidden", "ses:SendRawEmail"),
     ("554 Message rejected: Sending paused for this account.", "forbidden", "paused"),
+    ("554 Access denied: Tenant not associated with resources [arn:aws:ses:x].", "forbidden", "createTenantAssociation"),
     ("554 Message rejected: Email address is not verified. The following identities failed the check", "rejected", "eu-central-1"),
     ("554 Transaction failed: Configuration set `x' does not exist.", "not_found", "configuration set"),
     ("554 Transaction failed: Illegal content", "rejected", "Amazon SES's own error message"),

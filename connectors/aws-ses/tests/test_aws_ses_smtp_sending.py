@@ -322,3 +322,32 @@ def test_connections_are_not_shared_with_other_values() -> None:
         it.send()
         assert it.send({"connection": inline}).status == "succeeded"
         assert [item.user for item in it.server.received] == [USER, "other"]
+
+
+# Tenants and global endpoints
+
+
+def test_the_tenant_of_the_connection_goes_with_each_message() -> None:
+    """SES reads the tenant from a field; the connection's cannot be replaced, and the field cannot be written by a caller."""
+    with rig(values={"tenant": "acme"}) as it:
+        assert it.send().status == "succeeded"
+        assert it.send(tenant="acme").status == "succeeded"
+        assert [[line for line in _fields(one) if "TENANT" in line] for one in it.server.received] == [["X-SES-TENANT: acme"]] * 2
+        refused: dict[str, dict[str, Any]] = {
+            "/tenant": {"tenant": "other"}, "/headers/x-ses-tenant": {"headers": {"x-ses-tenant": "other"}},
+        }  # fmt: skip
+        for path, other in refused.items():
+            error = it.send(**other).error
+            assert error is not None
+            assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", [path])
+        assert len(it.server.received) == 2
+
+
+def test_smtp_has_no_global_endpoints() -> None:
+    """It is refused before anything is said to the server, with the way that there is."""
+    with rig() as it:
+        error = it.send(endpointId="abcdef12.g3h").error
+        assert error is not None
+        assert (error.code, [detail.path for detail in error.details]) == ("invalid_input", ["/endpointId"])
+        assert "over the API" in (error.hint or "")
+        assert it.server.received == []

@@ -22,7 +22,7 @@ LOGIN = {"username": USER, "password": PASSWORD}
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "some+secret+key"}
 VALUES = {
     "hostname", "port", "username", "password", "accessKeyId", "secretAccessKey", "awsRegion", "tlsServerName", "security",
-    "sender", "warmup",
+    "sender", "tenant", "warmup",
 }  # fmt: skip
 
 

@@ -79,6 +79,7 @@ class AwsRolesAnywhere(ConnectionType):
         "https://rolesanywhere.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -119,7 +120,13 @@ class AwsRolesAnywhere(ConnectionType):
         lease = key, context.lease(key, lambda: create_session(context, self.request(context)))
         region = self.region or self.trust_anchor_arn.split(":")[3]
         return AwsClients(
-            context, Keys(**lease[1].value), region=region, endpoint=self.endpoint, lease=lease, account=account.account, warmup=self.warmup
+            context,
+            Keys(**lease[1].value),
+            region=region,
+            endpoint=self.endpoint,
+            lease=lease,
+            account=account.account,
+            mail=fields.MailLimits(self.warmup, self.tenant),
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
@@ -150,6 +157,6 @@ class AwsRolesAnywhere(ConnectionType):
 
         del principal_arn  # the service itself is trusted
         return {
-            "identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing),
+            "identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant),
             "trustPolicy": anywhere_trust_policy(self.trust_anchor_arn, common_name_of(self.certificate)),
         }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
 from jackfield_aws.accounts import account_of_key
-from jackfield_aws.connection_fields import warmup_of
+from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client
 from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint
 from jackfield_aws.keys import Keys
@@ -23,7 +22,7 @@ class AwsClients(SecretHolder):
     External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region")
 
     def __init__(
         self,
@@ -35,9 +34,9 @@ class AwsClients(SecretHolder):
         lease: tuple[str, Minted] | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
-        warmup: Mapping[str, Any] | None = None,
+        mail: MailLimits = NO_LIMITS,
     ) -> None:
-        self._warmup = warmup
+        self._mail = mail
         self._account = account
         self._context = context
         self._identity = identity
@@ -107,7 +106,12 @@ class AwsClients(SecretHolder):
     @property
     def warmup(self) -> Warmup | None:
         """Warm-up plan of the connection."""
-        return warmup_of(self._context.connection, self._warmup)
+        return warmup_of(self._context.connection, self._mail.warmup)
+
+    @property
+    def tenant(self) -> str | None:
+        """Tenant of Amazon SES to which the connection is limited."""
+        return self._mail.tenant
 
     @property
     def renewable(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Field, Warmup
+from jackfield.dataclass import dataclass
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 
 _TEXT = {"minLength": 1}
@@ -109,6 +110,17 @@ def warmup() -> Any:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MailLimits:
+    """Limits that a connection sets for the mail that is sent over it: the plan of a new sender, and the tenant of Amazon SES."""
+
+    warmup: Mapping[str, Any] | None = None
+    tenant: str | None = None
+
+
+NO_LIMITS = MailLimits()
+
+
 def warmup_of(name: str | None, value: Mapping[str, Any] | None) -> Warmup | None:
     """Return the plan of a connection; inline connections have none, since nothing is stored about them."""
     return None if name is None or value is None else Warmup(name, tuple(value["perDay"]))
@@ -124,4 +136,19 @@ def sender() -> Any:
         trim=True,
         blank="absent",
         schema=_TEXT,
+    )
+
+
+def tenant() -> Any:
+    """Define the tenant that decides for every action which has one."""
+    return Field(
+        None,
+        title="SES Tenant",
+        description="The tenant of Amazon SES that every email is sent under. No action can choose another one.",
+        examples=["acme"],
+        fixed=True,
+        trim=True,
+        blank="absent",
+        expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')",
+        schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
     )

@@ -88,6 +88,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         "https://sts.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -122,6 +123,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             external_id=self.external_id,
             duration=self.duration_seconds,
             policy=self.session_policy,
+            tenant=self.tenant,
         )
 
     def open(self, context: OpenContext) -> AwsClients:
@@ -142,7 +144,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             lease=lease,
             account=assumption.role.account,
             lacks_external_id=self.external_id is None,
-            warmup=self.warmup,
+            mail=fields.MailLimits(self.warmup, self.tenant),
         )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
@@ -163,7 +165,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
-        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing))
+        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing), tenant=self.tenant)
         return {
             "identityPolicy": wanted.identity_policy,
             "trustPolicy": wanted.trust_policy(),
@@ -191,6 +193,7 @@ class ApiKeySecret(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -207,7 +210,9 @@ class ApiKeySecret(ConnectionType):
         :raises InvalidConnection: if a key is of another kind, or in another field.
         """
         check_keys(self.access_key_id, self.secret_access_key, self.session_token)
-        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup)
+        return AwsClients(
+            context, self._identity(), region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant)
+        )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
@@ -225,7 +230,7 @@ class ApiKeySecret(ConnectionType):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of this key needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
 
 class AwsDefault(ConnectionType):
@@ -261,6 +266,7 @@ class AwsDefault(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
 
     @property
@@ -284,7 +290,7 @@ class AwsDefault(ConnectionType):
         identity = self._identity()
         region = self.region or context.inputs.get("awsRegion")
         context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant))
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""
@@ -301,7 +307,7 @@ class AwsDefault(ConnectionType):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the machine's identity needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
 
 def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:

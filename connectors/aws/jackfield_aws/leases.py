@@ -32,6 +32,7 @@ class Assumption:
     external_id: str | None = None
     duration: int | None = None
     policy: bool | dict[str, Any] = False
+    tenant: str | None = None
 
     def request(self, context: OpenContext) -> RoleRequest:
         """Build the request to AssumeRole.
@@ -62,7 +63,7 @@ class Assumption:
     def _policy(self, context: OpenContext) -> str | None:
         if self.policy is False:
             return None
-        document = session_policy(context.permissions.get("aws:iam", ())) if self.policy is True else self.policy
+        document = session_policy(context.permissions.get("aws:iam", ()), self.tenant) if self.policy is True else self.policy
         return session_policy_text(document)
 
 

@@ -14,6 +14,18 @@ SESSION_POLICY_LIMIT = 2048
 
 _MAIL = "ses:Send"
 """Prefix of the IAM actions that have the condition key ``ses:FromAddress`` (service authorization reference, Amazon SES)."""
+_POLICY_OF_TENANT = "ses:UpdateReputationEntityPolicy"
+_OF_TENANT = frozenset(
+    f"ses:{operation}"
+    for operation in (
+        "CreateTenant", "CreateTenantResourceAssociation", "DeleteSuppressedDestination", "DeleteTenant",
+        "DeleteTenantResourceAssociation", "GetReputationEntity", "GetSuppressedDestination", "GetTenant", "ListSuppressedDestinations",
+        "ListTenantResources", "PutSuppressedDestination", "PutTenantSuppressionAttributes", "UpdateReputationEntityCustomerManagedStatus",
+    )
+) | {_POLICY_OF_TENANT}  # fmt: skip
+"""IAM actions that may have a tenant as their resource (service authorization reference, Amazon SES v2)."""
+_VERBS = (re.compile(r"[a-z0-9-]+:(?:Describe|Get|List)(?=[A-Z])"), re.compile(r"[a-z0-9-]+:(?!Send)[A-Z][a-z]+(?=[A-Z])"))
+"""Beginnings of IAM actions that a session policy may name by pattern: those that read, then all but those that send."""
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
@@ -21,20 +33,25 @@ def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def identity_policy(permissions: Iterable[str], sender: str | None = None, testing: Iterable[str] = ()) -> dict[str, Any]:
+def identity_policy(
+    permissions: Iterable[str], sender: str | None = None, testing: Iterable[str] = (), *, tenant: str | None = None
+) -> dict[str, Any]:
     """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …).
 
     ``sender`` restricts the actions that send mail to a From address (``*`` and ``?`` are wildcards; ``*`` alone restricts nothing).
+    ``tenant`` restricts sending to one tenant of Amazon SES, by name (``ses:TenantName``), and what acts on a tenant to that one's ARN.
     ``testing`` are the permissions of the connection test; those that are not among ``permissions`` get a statement of their own.
 
     :raises InvalidInput: if ``sender`` is not an address or a pattern of one.
     """
     wanted = set(permissions)
-    condition = _from_condition(sender)
+    condition = _with_tenant(_from_condition(sender), tenant)
     mail = {name for name in wanted if name.startswith(_MAIL)} if condition else set()
+    own = wanted & _OF_TENANT if tenant else set()
     statements = [
         _allow(mail, Condition=condition),
-        _allow(wanted - mail),
+        _allow(own, Resource=_resources(tenant, own)),
+        _allow(wanted - mail - own),
         _allow(set(testing) - wanted, Sid="ConnectionTest"),
     ]
     return _policy(*(statement for statement in statements if statement["Action"]))
@@ -43,6 +60,20 @@ def identity_policy(permissions: Iterable[str], sender: str | None = None, testi
 def _allow(actions: Iterable[str], **more: Any) -> dict[str, Any]:
     sid = {"Sid": more.pop("Sid")} if "Sid" in more else {}
     return {**sid, "Effect": "Allow", "Action": sorted(actions), "Resource": "*", **more}
+
+
+def _resources(tenant: str | None, actions: set[str]) -> list[str]:
+    """Return the ARNs of a tenant, whose ID is not known, and of AWS's own policies if one is to be chosen for it."""
+    policies = ["arn:*:ses:*:aws:reputation-policy/*"] if _POLICY_OF_TENANT in actions else []
+    return [f"arn:*:ses:*:*:tenant/{tenant}/*", *policies]
+
+
+def _with_tenant(condition: dict[str, Any] | None, tenant: str | None) -> dict[str, Any] | None:
+    """Add the tenant to the condition on sending; a name of a tenant has no wildcards."""
+    if tenant is None:
+        return condition
+    found = dict(condition or {})
+    return {**found, "StringEquals": {**found.get("StringEquals", {}), "ses:TenantName": tenant}}
 
 
 def sender_address(sender: str | None) -> str | None:
@@ -84,8 +115,9 @@ def assume_policy(role_arn: str) -> dict[str, Any]:
     return _policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn})
 
 
-def session_policy(permissions: Iterable[str]) -> dict[str, Any]:
-    """Build the policy that narrows an assumed role's session to ``permissions``, whatever else the role may do.
+def session_policy(permissions: Iterable[str], tenant: str | None = None) -> dict[str, Any]:
+    """Build the policy that narrows an assumed role's session to ``permissions``, and to one tenant of Amazon SES if one is given, whatever
+    else the role may do. Patterns stand for some names if it were longer than STS accepts (decision 0072).
 
     :raises InvalidConnection: if there are none: a session without permissions is useless.
     """
@@ -93,7 +125,24 @@ def session_policy(permissions: Iterable[str]) -> dict[str, Any]:
     if not wanted:
         text = "this connector declares no IAM permissions to make a session policy from"
         raise InvalidConnection(text, details=[Detail("/sessionPolicy", text)], hint="Leave 'sessionPolicy' out.")
-    return identity_policy(wanted)
+    found = identity_policy(wanted, tenant=tenant)
+    for verb in _VERBS:
+        if len(_encoded(found)) > SESSION_POLICY_LIMIT:
+            found = identity_policy(_shortened(wanted, verb), tenant=tenant)
+    return found
+
+
+def _shortened(permissions: Iterable[str], verb: re.Pattern[str]) -> set[str]:
+    """Name by one pattern (``ses:List*``) what begins with the same verb. What may have a tenant as its resource keeps its name."""
+    groups: dict[str, set[str]] = {}
+    for name in permissions:
+        begin = verb.match(name) if name not in _OF_TENANT else None
+        groups.setdefault(f"{begin[0]}*" if begin else name, set()).add(name)
+    return {pattern if len(names) > 1 else next(iter(names)) for pattern, names in groups.items()}
+
+
+def _encoded(policy: object) -> str:
+    return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
 
 
 def session_policy_text(policy: object) -> str:
@@ -101,7 +150,7 @@ def session_policy_text(policy: object) -> str:
 
     :raises InvalidConnection: if it is longer than STS accepts.
     """
-    text = json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
+    text = _encoded(policy)
     if len(text) > SESSION_POLICY_LIMIT:
         fault = f"the session policy has {len(text)} characters; STS accepts at most {SESSION_POLICY_LIMIT}"
         hint = "List fewer actions, or use wildcards such as ses:Send*."

@@ -37,6 +37,7 @@ class WantedRole:
     max_session: int
     sender: str | None = None
     testing: tuple[str, ...] = ()
+    tenant: str | None = None
 
     @classmethod
     def of(
@@ -58,7 +59,7 @@ class WantedRole:
     @property
     def identity_policy(self) -> dict[str, Any]:
         """Policy of the role's own permissions."""
-        return identity_policy(self.permissions, self.sender, self.testing)
+        return identity_policy(self.permissions, self.sender, self.testing, tenant=self.tenant)
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Build the role's trust policy; ``principal`` is the placeholder if none is known."""

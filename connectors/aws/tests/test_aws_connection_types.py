@@ -14,7 +14,7 @@ from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsDefault, AwsRolesAnywh
 
 ROLE = {"roleARN": ROLE_ARN}
 PAIR = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
-COMMON = {"region", "endpoint", "sessionToken", "sender", "warmup"}
+COMMON = {"region", "endpoint", "sessionToken", "sender", "tenant", "warmup"}
 
 
 def _described(kind: type[ConnectionType]) -> dict[str, Any]:

@@ -48,3 +48,24 @@ def test_session_policy_text_ends_at_the_limit_of_sts() -> None:
     assert json.loads(session_policy_text({"x": "ä"})) == {"x": "ä"}
     with pytest.raises(InvalidConnection, match="2049 characters; STS accepts at most 2048"):
         session_policy_text({"x": "a" * (2049 - empty)})
+
+
+def test_a_session_policy_that_is_too_long_names_verbs() -> None:
+    """Reads become patterns first, other verbs only if that is not enough; what sends never does, and keeps the condition on a tenant."""
+    sends = ["ses:SendEmail", "ses:SendBulkEmail"]
+    reads = [f"ses:Get{letter * 20}" for letter in "ABCDEFGH"] + [f"sns:List{letter * 20}" for letter in "AB"]
+    writes = [f"ses:Put{letter * 20}" for letter in "ABCDEFGH"]
+    short = session_policy([*sends, *reads, *writes])
+    assert short == identity_policy([*sends, *reads, *writes])
+
+    def actions(count: int) -> list[str]:
+        policy = session_policy([*sends, *reads, *(f"{name}{number}" for name in writes for number in range(count))], "acme")
+        assert len(session_policy_text(policy)) <= 2048
+        assert policy["Statement"][0] == {
+            "Effect": "Allow", "Action": sorted(sends), "Resource": "*", "Condition": {"StringEquals": {"ses:TenantName": "acme"}},
+        }  # fmt: skip
+        return list(policy["Statement"][1]["Action"])
+
+    shortened = actions(7)
+    assert (shortened[0], shortened[-1], len(shortened)) == ("ses:Get*", "sns:List*", 7 * 8 + 2)
+    assert actions(40) == ["ses:Get*", "ses:Put*", "sns:List*"]

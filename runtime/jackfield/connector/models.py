@@ -112,6 +112,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     lowercase: bool = False,
     blank: Literal["absent"] | None = None,
     from_connection: str | None = None,
+    fixed: bool = False,
     expects: str | None = None,
     generated: Literal["externalId"] | None = None,
     destination: bool = False,
@@ -127,7 +128,8 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
       replays. ``sensitive``: kept out of logs and messages (an email's text). ``mask``: only its last four characters are shown.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
-    - ``from_connection``: name of the connection value that fills a missing input.
+    - ``from_connection``: name of the connection value that fills a missing input. ``fixed``: that value, if there is one, decides, and
+      another input is refused. Of a connection's value: who connects again in a connect session cannot change it.
     - ``expects``: completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1").
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
@@ -141,7 +143,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
-        "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
+        "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "fixed": fixed, "expects": expects,
         "generated": generated, "destination": destination, "hidden": hidden, "reference": reference, "recipient": recipient,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,18 @@ def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     found = plan.inputs.check(given, defaults=defaults)
     if found.details:
         raise _refused(plan, found.details, found.count)
+    if plan.fills and plan.fixed and (faults := list(_replaced(plan, given, found.value))):
+        raise _refused(plan, faults)
     return found.value
+
+
+def _replaced(plan: Plan, given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Detail]:
+    """Yield the faults of inputs that differ from a value of the connection that decides."""
+    asked = {name: source for name, source in plan.fixed.items() if name in given and name in values}
+    decided = plan.defaults({}) if asked else _NO_DEFAULTS
+    for name, source in asked.items():
+        if decided.get(source) not in (None, "", values[name]):
+            yield Detail(f"/{name}", "is not the connection's own, which nobody may replace: omit it, or use another connection", "const")
 
 
 _NO_DEFAULTS: Mapping[str, Any] = {}

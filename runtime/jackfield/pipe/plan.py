@@ -61,8 +61,8 @@ class Plan(SecretHolder):
     """
 
     __slots__ = (
-        "_inputs", "_judge", "_opener", "_opening", "_recipients", "_schemas", "_secrets", "action", "brought", "code", "connector",
-        "fills", "is_loaded", "key", "manifest", "references", "reports", "target", "waived",
+        "_fixed", "_inputs", "_judge", "_opener", "_opening", "_recipients", "_schemas", "_secrets", "action", "brought", "code",
+        "connector", "fills", "is_loaded", "key", "manifest", "references", "reports", "target", "waived",
     )  # fmt: skip
     connector: LoadedConnector
     code: Action
@@ -82,6 +82,7 @@ class Plan(SecretHolder):
         self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
         self._recipients: Places | None = None
+        self._fixed: Mapping[str, str] | None = None
 
     @property
     def recipients(self) -> Places:
@@ -89,6 +90,14 @@ class Plan(SecretHolder):
         if self._recipients is None:
             self._recipients = marked_places(self.action.inputs, "recipient")
         return self._recipients
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """Inputs that must not differ from the connection's value, each with the name of that value."""
+        if self._fixed is None:
+            marked = {name for name, *inner in marked_places(self.action.inputs, "fixed") if not inner}
+            self._fixed = {name: source for name, source in self.action.defaults if name in marked}
+        return self._fixed
 
     @property
     def inputs(self) -> CompiledSchema:

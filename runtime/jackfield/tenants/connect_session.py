@@ -12,6 +12,7 @@ from jackfield.clock import iso
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation.provider_ids import marked_places
 from jackfield.secrecy import SecretHolder
 
 Mode = Literal["connect", "reauth", "manage"]
@@ -143,6 +144,11 @@ class ConnectSession(SecretHolder):
     def passed(self) -> bool:
         """True if what the person entered was tested, and the test did not fail."""
         return self.trial.get("status") in ("ok", "untested")
+
+    def closed(self, schema: Mapping[str, Any]) -> set[str]:
+        """Return the values that the person cannot change: those that are locked and, of a connection that exists, those that decide."""
+        deciding = marked_places(schema, "fixed") if self.task == "replace" else ()
+        return {*self.wanted.locked, *(name for name, *inner in deciding if not inner)}
 
     def facts(self) -> dict[str, Any]:
         """Return the data of its events: nothing that the person entered."""

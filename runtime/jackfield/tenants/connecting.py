@@ -261,7 +261,7 @@ class Connecting:
     def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
         """Return the schema of what the person enters, the values that are shown, and the names of secrets that are there already."""
         kind = self.kind(found)
-        closed = {*found.wanted.locked, *generated_fields(kind.schema)}
+        closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
         fields = {name: field for name, field in kind.schema.get("properties", {}).items() if name not in closed}
         schema = {**kind.schema, "properties": fields, "required": [name for name in kind.schema.get("required", ()) if name not in closed]}
         values = {**self._given_by_platform(found, kind), **found.values}
@@ -415,6 +415,7 @@ class Connecting:
         own = self._given_by_platform(found, kind)
         if found.task == "replace":
             old = self._connections.find(found.connection).values
+            own = {**{name: old[name] for name in found.closed(kind.schema) & old.keys()}, **own}
             refuse_redirected(kind.schema, old, entered, edited(kind.schema, old, {**own, **entered}))
             return dict(edited(kind.schema, old, {**own, **entered}))
         secret = {path[1:] for path in secret_places(kind.schema, found.values)}

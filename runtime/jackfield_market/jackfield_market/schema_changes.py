@@ -25,6 +25,7 @@ _ABSENT: Any = object()
 _DEEPEST = 60
 _TEXTS = ("title", "description", "examples", "$comment", "deprecated", "readOnly", "$schema", "$id")
 _FORM_MARKS = frozenset({"order", "multiline", "language", "options", "expects", "hidden"})
+_NARROWING = frozenset({"destination", "fixed"})
 _LOWER = {"minimum": None, "exclusiveMinimum": None, "minLength": 0, "minItems": 0, "minProperties": 0, "minContains": 1}
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
 _LIMITING = ("pattern", "contains", "not", "dependentRequired", "dependentSchemas", "contentEncoding", "contentMediaType", "contentSchema")
@@ -276,7 +277,7 @@ class _Comparison:
 def _mark(name: str, marks: Sequence[Mapping[str, Any]], paths: tuple[str, str]) -> Change:
     if name in _FORM_MARKS:
         return Change("textual", paths[1], f"the form's mark '{name}' changes")
-    if name not in marks[0] and name != "destination":
+    if name not in marks[0] and name not in _NARROWING:
         return Change("additive", paths[1], f"the mark '{name}' is added")
     removed = name not in marks[1]
     reason = f"the mark '{name}' {'is removed' if removed else 'changes'}: values are read or protected differently"

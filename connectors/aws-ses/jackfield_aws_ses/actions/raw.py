@@ -20,7 +20,7 @@ from jackfield_aws_ses.addresses import Mailbox as Address
 from jackfield_aws_ses.attachments import AttachmentError, parse_attachments
 from jackfield_aws_ses.compose import MAX_RECIPIENTS
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.fields import FILE, AddressList, Mailbox
+from jackfield_aws_ses.fields import FILE, TENANT, AddressList, Mailbox, endpoint_id_field, tenant_field
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE
 from jackfield_aws_ses.pacing import SENDING
 from jackfield_aws_ses.provider import Answer, Regional, filled, iam, one_example
@@ -31,6 +31,7 @@ _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
 # The parser ends the header at the first malformed line, other readers go on: a Bcc field below one would be shown. Old syntax allows
 # blanks before the colon.
 _BCC = re.compile(rb"(?:^|\r)bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -75,6 +76,8 @@ class RawEmail(Regional):
         expects="the name of a configuration set (letters, digits, '_' and '-')",
         description="The SES configuration set to use for this message.",
     )  # fmt: skip
+    tenant: str | None = tenant_field(TENANT)
+    endpoint_id: str | None = endpoint_id_field()
 
     def rules(self) -> Iterable[Detail]:
         """Return the faults of the message and its envelope."""
@@ -103,8 +106,10 @@ class RawEmail(Regional):
         faults = []
         if "From" not in fields:
             faults.append(Detail("/message", "has no From field: it must begin with its header"))
-        if "Bcc" in fields or _names_bcc(data):
+        if "Bcc" in fields or _names(_BCC, data):
             faults.append(Detail("/message", "has a Bcc field, which every recipient could read: give hidden recipients in 'bcc'"))
+        if _names(_TENANT, data):
+            faults.append(Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'"))
         own = not (self.to or self.cc or self.bcc)
         lists: list[tuple[Address, ...]] = []
         for name, header in _LISTS.items():
@@ -126,9 +131,10 @@ class RawEmail(Regional):
 at_fork(RawEmail.__dict__["_outcome"])
 
 
-def _names_bcc(data: bytes) -> bool:
+def _names(field: re.Pattern[bytes], data: bytes) -> bool:
+    """Search the header for a field, also below a line at which the parser stops."""
     end = _END_OF_HEADER.search(data)
-    return _BCC.search(data, 0, end.start() if end else len(data)) is not None
+    return field.search(data, 0, end.start() if end else len(data)) is not None
 
 
 def _octets(message: object) -> bytes:
@@ -173,6 +179,8 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
             "Destination": {name: [mailbox.header for mailbox in found] for name, found in lists.items() if found},
             "Content": {"Raw": {"Data": raw.data}},
             "ConfigurationSetName": mail.configuration_set_name,
+            "TenantName": mail.tenant,
+            "EndpointId": mail.endpoint_id,
         }
     )
     of_version_1 = {

@@ -1,4 +1,5 @@
-"""The account's suppression list: addresses that Amazon SES does not deliver to, because mail to them bounced or was reported as spam."""
+"""The suppression lists of the account and of its tenants: addresses that Amazon SES does not deliver to, because mail to them bounced or
+was reported as spam."""
 
 from __future__ import annotations
 
@@ -11,10 +12,13 @@ from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
+from jackfield_aws_ses.fields import bare_address_faults, bare_address_field, tenant_field
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 Reason = Literal["BOUNCE", "COMPLAINT"]
+_TENANT = (
+    "The tenant whose own list it is; without one, the account's list. Amazon SES uses it if the tenant's 'suppressionScope' is TENANT."
+)
 _Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
@@ -22,15 +26,16 @@ class Recipient(Regional):
     """Address on the list."""
 
     address: str = bare_address_field("The recipient's bare address.")
+    tenant: str | None = tenant_field(_TENANT)
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of text that is not a bare address."""
         return bare_address_faults(self.address)
 
     @property
-    def name(self) -> str:
-        """The address in ASCII."""
-        return parse_mailbox(self.address).address
+    def parameters(self) -> dict[str, str | None]:
+        """Members of the request; the address in ASCII."""
+        return {"EmailAddress": parse_mailbox(self.address).address, "TenantName": self.tenant}
 
 
 class Suppressed(Recipient):
@@ -52,8 +57,9 @@ class Suppressed(Recipient):
     ),
 )
 def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
-    """Put an address on the account's suppression list: Amazon SES accepts messages to the address and does not deliver them."""
-    parameters = {"EmailAddress": recipient.name, "Reason": recipient.reason}
+    """Put an address on the suppression list of the account, or of a tenant: Amazon SES accepts messages to the address and does not
+    deliver them."""
+    parameters = {**recipient.parameters, "Reason": recipient.reason}
     return read(Done, ask(aws, recipient.aws_region, "put_suppressed_destination", parameters))
 
 
@@ -92,8 +98,8 @@ class SuppressedEntry(Answer):
     ),
 )
 def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> SuppressedEntry:
-    """Look up an address on the account's suppression list; 'not_found' means that it is not on the list."""
-    answer = ask(aws, recipient.aws_region, "get_suppressed_destination", {"EmailAddress": recipient.name}, "SuppressedDestination")
+    """Look up an address on the suppression list of the account, or of a tenant; 'not_found' means that it is not on the list."""
+    answer = ask(aws, recipient.aws_region, "get_suppressed_destination", recipient.parameters, "SuppressedDestination")
     return read(SuppressedEntry, answer)
 
 
@@ -109,13 +115,14 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
     ),
 )
 def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
-    """Remove an address from the account's suppression list."""
-    return read(Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", {"EmailAddress": recipient.name}))
+    """Remove an address from the suppression list of the account, or of a tenant."""
+    return read(Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", recipient.parameters))
 
 
 class SuppressionQuery(Paged):
     """Entries to list."""
 
+    tenant: str | None = tenant_field(_TENANT)
     reasons: tuple[Reason, ...] | None = Field(
         None, title="Reasons", schema={"minItems": 1, "uniqueItems": True}, description="Only entries with these reasons."
     )
@@ -163,8 +170,9 @@ class SuppressedSummaries(Answer):
     ),
 )
 def list_suppressed_recipients(query: SuppressionQuery, aws: AwsClients) -> SuppressedSummaries:
-    """List the account's suppression list, optionally by reason and date."""
+    """List the suppression list of the account, or of a tenant, optionally by reason and date."""
     asked = {
+        "TenantName": query.tenant,
         "Reasons": list(query.reasons) if query.reasons else None,
         "StartDate": query.start_date,
         "EndDate": query.end_date,

@@ -19,6 +19,7 @@ from jackfield_aws_ses.demo.aws.ledger import Ledger
 from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.aws.server import serving
 from jackfield_aws_ses.demo.aws.sts import letters
+from jackfield_aws_ses.demo.aws.tenants import note_finding
 
 REGION = "eu-west-1"
 """Identities are verified in this region only."""
@@ -110,6 +111,10 @@ class EmbeddedAws:
         account = self._ledger.account
         role = Role(external_id, (account.roles or {})[_ROLE_ARN].allow, frozenset({principal_arn}))
         self._ledger.account = replace(account, roles={_ROLE_ARN: role})
+
+    def find_fault(self, tenant: str, kind: str, impact: str, text: str, *, is_open: bool = True) -> None:
+        """Let Amazon SES open a finding about a tenant (``BOUNCE``, ``HIGH``), or resolve it."""
+        note_finding(self._ledger, self.region, tenant, kind, impact, text, is_open=is_open)
 
     def count(self, operation: str, *, granted: bool = True) -> int:
         """Count how often ``operation`` (``AssumeRole``) was granted, or refused."""

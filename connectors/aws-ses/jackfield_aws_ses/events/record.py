@@ -45,6 +45,7 @@ class MailEvent(Output):
     subject: str | None = Field(None, description="Subject of the message, if SES includes it.")
     sender: str | None = Field(None, description="Bare address of the sender.")
     configuration_set: str | None = Field(None, alias="configurationSet", description="Configuration set of the message.")
+    tenant: str | None = Field(None, description="Tenant that the message was sent under, if SES says so.")
     tags: Mapping[str, tuple[str, ...]] | None = Field(None, description="Tags of the message, without those of SES.")
     reason: str | None = Field(None, description="Why, in words: 'mailbox full'.")
     permanent: bool | None = Field(None, description="Of a bounce: true if SES will not try again, and nobody should.")
@@ -96,6 +97,7 @@ def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[s
         permanent=found.permanent, diagnostic=found.diagnostic, link=found.link, detail=dict(about) or None,
         subject=text(common, "subject") if isinstance(common, Mapping) else None,
         configuration_set=next(iter(texts(tags.get("ses:configuration-set"))), None),
+        tenant=next(iter(texts(tags.get("ses:tenant-name"))), None),
         tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None,
     )  # fmt: skip
     key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))

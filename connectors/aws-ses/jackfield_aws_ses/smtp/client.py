@@ -213,6 +213,8 @@ def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes
     """Yield the fields that control Amazon SES; it removes them before delivery."""
     if email.configuration_set_name:
         yield fold("X-SES-CONFIGURATION-SET", (email.configuration_set_name,))
+    if email.tenant:
+        yield fold("X-SES-TENANT", (email.tenant,))
     if composed.tags:
         *first, last = (f"{name}={value}" for name, value in composed.tags)
         yield fold("X-SES-MESSAGE-TAGS", (*(f"{tag}," for tag in first), last))

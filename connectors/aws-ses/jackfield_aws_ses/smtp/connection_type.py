@@ -183,6 +183,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         blank="absent",
     )
     sender: str | None = connection_fields.sender()
+    tenant: str | None = connection_fields.tenant()
     warmup: dict[str, Any] | None = connection_fields.warmup()
 
     @property
@@ -249,7 +250,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         testing: Sequence[str] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of these credentials needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
 
     def _account(self) -> str:
         """Name the account in the endpoint's region as ``AwsClients.account`` does; the user name of SMTP credentials is a key id."""

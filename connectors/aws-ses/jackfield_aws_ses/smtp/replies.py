@@ -117,6 +117,12 @@ _TLS_FIRST = _Row(
     "The server wants TLS first",
     "Use port 587 or 2587, which start TLS with STARTTLS, or 465 or 2465 with 'security' tls.",
 )
+_NOT_OF_TENANT = _Row(
+    Forbidden,
+    "The tenant may not send with this identity or configuration set",
+    "Associate those that Amazon SES names with the tenant in {region} ('createTenantAssociation', over a connection to the API), or send "
+    "with others.",
+)
 _UNVERIFIED = _Row(
     Rejected,
     "Amazon SES refused the message: an identity is not verified in {region}",
@@ -166,6 +172,7 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("530", "starttls", _TLS_FIRST),
     ("538", "", _TLS_FIRST),
     ("5", "not subscribed", _NO_SERVICE),
+    ("5", "tenant not associated with", _NOT_OF_TENANT),
     ("5", "access denied", _DENIED),
     ("5", "not authorized", _DENIED),
     ("5", "mail from domain", _MAIL_FROM),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 from jackfield_aws_ses.demo.aws import refusals
@@ -13,6 +14,11 @@ from jackfield_aws_ses.demo.aws.account import NUMBER, User
 from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.ledger import Ledger, Session
 from jackfield_aws_ses.demo.aws.sigv4 import is_signed_with
+
+_V4A = "AWS4-ECDSA-P256-SHA256"
+"""Algorithm of requests to a multi-region endpoint."""
+_KEYS = frozenset({"ses:FromAddress", "ses:TenantName"})
+"""Condition keys that are evaluated; others count as fulfilled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +35,18 @@ class Caller:
         """Number of the caller's account."""
         return self.arn.split(":")[4]
 
-    def authorise(self, resource: str, *actions: str) -> None:
-        """Require permission for one of the actions on the resource.
+    def authorise(self, resource: str, *actions: str, context: Mapping[str, str | None] = MappingProxyType({})) -> None:
+        """Require permission for one of the actions on the resource. ``context`` are the values of the condition keys.
 
         :raises Refusal: AccessDenied, naming the first action, if none is allowed.
         """
-        if not any(self._may(action, resource) for action in actions):
+        if not any(self._may(action, resource, context) for action in actions):
             raise refusals.denied(self.arn, actions[0], resource)
 
-    def _may(self, action: str, resource: str) -> bool:
+    def _may(self, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
         """Check the user or role, and the session policy: both must allow the action."""
         policy = self.session.policy if self.session else None
-        return (self.allow is None or _matches(self.allow, action)) and (policy is None or _permits(policy, action, resource))
+        return (self.allow is None or _matches(self.allow, action)) and (policy is None or _permits(policy, action, resource, context))
 
 
 def authenticate(ledger: Ledger, call: Call) -> Caller:
@@ -49,6 +55,8 @@ def authenticate(ledger: Ledger, call: Call) -> Caller:
     :raises Refusal: for an unknown key, an expired session or a wrong signature.
     """
     account = ledger.account
+    if call.authorization is None and call.http.headers.get("authorization", "").startswith(_V4A):
+        raise refusals.unimplemented("Signature Version 4A")
     if call.authorization is None:
         if account.users is not None or account.verify_signatures:
             raise refusals.unsigned()
@@ -100,19 +108,28 @@ def _matches(patterns: Iterable[str], action: str) -> bool:
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _permits(policy: str, action: str, resource: str) -> bool:
-    """Evaluate a policy: allowed and not denied. Conditions are not evaluated."""
+def _permits(policy: str, action: str, resource: str, context: Mapping[str, str | None]) -> bool:
+    """Evaluate a policy: allowed and not denied."""
     statements = _many((parse_policy(policy) or {}).get("Statement"))
-    effects = [statement.get("Effect") for statement in statements if _covers(statement, action, resource)]
+    effects = [statement.get("Effect") for statement in statements if _covers(statement, action, resource, context)]
     return "Allow" in effects and "Deny" not in effects
 
 
-def _covers(statement: Mapping[str, Any], action: str, resource: str) -> bool:
+def _covers(statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str | None]) -> bool:
     if "NotAction" in statement:
         named = not _matches(_many(statement["NotAction"]), action)
     else:
         named = _matches(_many(statement.get("Action")), action)
-    return named and any(fnmatchcase(resource, pattern) for pattern in _many(statement.get("Resource")))
+    if not named or not any(fnmatchcase(resource, pattern) for pattern in _many(statement.get("Resource"))):
+        return False
+    conditions = statement.get("Condition") or {}
+    return all(_holds(conditions[name], context) for name in ("StringEquals", "StringLike") if name in conditions)
+
+
+def _holds(keys: Mapping[str, Any], context: Mapping[str, str | None]) -> bool:
+    """Evaluate the keys of a condition that are known here: a request that lacks one does not fulfil it."""
+    known = {key: (context.get(key) or "", _many(wanted)) for key, wanted in keys.items() if key in _KEYS}
+    return all(value and any(fnmatchcase(value, pattern) for pattern in wanted) for value, wanted in known.values())
 
 
 def _many(value: object) -> list[Any]:

@@ -74,6 +74,8 @@ class SentMessage:
     tags: Mapping[str, str] = field(default_factory=dict)
     feedback_address: str | None = None
     identity_arn: str | None = None
+    tenant: str | None = None
+    template: str | None = None
     size: int
     simple: Content | None = None
     raw: bytes = field(default=b"", repr=False)

@@ -53,6 +53,9 @@ _DESTINATION = Kind(
 _CONTACT_LIST = Kind(("ContactListName",), "List with name: {ContactListName}")
 _CONTACT = Kind(("ContactListName", "EmailAddress"), "Contact {EmailAddress}", " in list {ContactListName}", _CONTACT_LIST)
 _SUPPRESSED = Kind(("EmailAddress",), "{EmailAddress}", " on the suppression list")
+_SUPPRESSED_OF_TENANT = Kind(
+    ("TenantName", "EmailAddress"), "Address {EmailAddress}", " on the suppression list of the tenant", Kind(("TenantName",), "Tenant")
+)
 
 
 def find(kind: Kind, ledger: Ledger, region: str, given: Mapping[str, Any]) -> Body:
@@ -161,8 +164,20 @@ def _is_subscribed(defaults: Mapping[str, str], record: Body, parameters: Body) 
     return status in (None, found)
 
 
-def _suppressed(ledger: Ledger, call: Call) -> Body:
-    return {"SuppressedDestination": {"Attributes": {}, **_get(_SUPPRESSED, ledger, call)}}
+def _in_list(operation: Callable[[Kind, Ledger, Call], Body], ledger: Ledger, call: Call) -> Body:
+    """Run an operation on the suppression list of the account, or of the tenant that the call names."""
+    kind = _SUPPRESSED_OF_TENANT if "TenantName" in call.parameters else _SUPPRESSED
+    if kind.parent is not None:
+        find(kind.parent, ledger, call.region, call.parameters)
+    return operation(kind, ledger, call)
+
+
+def _suppressed(kind: Kind, ledger: Ledger, call: Call) -> Body:
+    return {"SuppressedDestination": {"Attributes": {}, **_get(kind, ledger, call)}}
+
+
+def _list_suppressed(kind: Kind, ledger: Ledger, call: Call) -> Body:
+    return _list(kind, "SuppressedDestinationSummaries", ledger, call, kept=_is_suppressed)
 
 
 def _is_suppressed(record: Body, parameters: Body) -> bool:
@@ -196,9 +211,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "ListContactLists": partial(_list, _CONTACT_LIST, "ContactLists"),
     **_life("Contact", _CONTACT),
     "ListContacts": _list_contacts,
-    "PutSuppressedDestination": partial(_put, _SUPPRESSED),
-    "GetSuppressedDestination": _suppressed,
-    "DeleteSuppressedDestination": partial(_delete, _SUPPRESSED),
-    "ListSuppressedDestinations": partial(_list, _SUPPRESSED, "SuppressedDestinationSummaries", kept=_is_suppressed),
+    "PutSuppressedDestination": partial(_in_list, _put),
+    "GetSuppressedDestination": partial(_in_list, _suppressed),
+    "DeleteSuppressedDestination": partial(_in_list, _delete),
+    "ListSuppressedDestinations": partial(_in_list, _list_suppressed),
 }
 """Operations by name; each returns the members of its answer, and others."""

@@ -22,6 +22,7 @@ from jackfield_aws_ses.demo.aws.query import element, listed
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 from jackfield_aws_ses.demo.aws.resources import TEMPLATE, configuration_set, find
 from jackfield_aws_ses.demo.aws.templates import Unrendered, rendered
+from jackfield_aws_ses.demo.aws.tenants import check_send
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f.:A-Za-z]+\]")
 _LOCAL = re.compile(r"[!-~]+")
@@ -105,9 +106,9 @@ def send_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
         return {"MessageId": _send_raw(ledger, call, caller, raw, source, lists, ("ses:SendRawEmail", *either), fields)}
     if "Template" in content:
         model.check(call.operation, call.parameters)
-        caller.authorise(fields["identity_arn"] or _identity(call, source), "ses:SendEmail", "ses:SendTemplatedEmail")
+        _authorise(call, caller, source, fields, "ses:SendEmail", "ses:SendTemplatedEmail")
         return {"MessageId": _send_template(ledger, call, caller, content["Template"], source, lists, fields)}
-    caller.authorise(fields["identity_arn"] or _identity(call, source), "ses:SendEmail")
+    _authorise(call, caller, source, fields, "ses:SendEmail")
     return {"MessageId": _send_simple(ledger, call, caller, content["Simple"], source, lists, fields)}
 
 
@@ -119,6 +120,7 @@ def _asked(given: Mapping[str, Any], tags: Iterable[Mapping[str, str]] | None) -
         "tags": {tag.get("Name", ""): tag.get("Value", "") for tag in tags or ()},
         "feedback_address": given.get("FeedbackForwardingEmailAddress"),
         "identity_arn": given.get("FromEmailAddressIdentityArn"),
+        "tenant": given.get("TenantName"),
     }
     destination = given.get("Destination") or {}
     lists = [destination.get(name) or () for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
@@ -143,7 +145,7 @@ def _send_template(
     except Unrendered:
         return ledger.message_id()
     simple = {**given, "Subject": texts.pop("Subject", None), "Body": texts}
-    return _send_simple(ledger, call, caller, simple, source, lists, fields)
+    return _send_simple(ledger, call, caller, simple, source, lists, {**fields, "template": given.get("TemplateName")})
 
 
 _STATUSES = {
@@ -163,8 +165,11 @@ def send_bulk_email(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any
     """Send a template to each entry; each has its own outcome."""
     given = call.parameters
     model.check(call.operation, given)
-    arn = given.get("FromEmailAddressIdentityArn") or _identity(call, str(given.get("FromEmailAddress")))
-    caller.authorise(arn, "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail", "ses:SendEmail")
+    source, fields, _ = _asked(given, ())
+    _authorise(call, caller, source, fields, "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail", "ses:SendEmail")
+    if fields["tenant"]:
+        template = given["DefaultContent"]["Template"].get("TemplateName")
+        check_send(ledger, call.region, fields["tenant"], address_of(source), fields["configuration_set"], template)
     return {"BulkEmailEntryResults": [_send_entry(ledger, call, caller, entry) for entry in given["BulkEmailEntries"]]}
 
 
@@ -204,9 +209,16 @@ def _send_raw(
     headers = _raw_headers(raw)
     senders = tuple(dict.fromkeys(filter(None, (source, headers["from"]))))
     source = source or headers["from"]
-    caller.authorise(fields["identity_arn"] or _identity(call, source), *actions)
+    fields = {**fields, "tenant": fields.get("tenant") or headers.get("x-ses-tenant")}
+    _authorise(call, caller, source, fields, *actions)
     fields = {**fields, "raw": raw, "size": len(raw), **_envelope(lists, headers)}
     return _accept(ledger, _draft(ledger, call, caller, source, fields), senders)
+
+
+def _authorise(call: Call, caller: Caller, source: str, fields: Mapping[str, Any], *actions: str) -> None:
+    """Require the permission to send, under the conditions that policies set on the sender and the tenant."""
+    context = {"ses:FromAddress": address_of(source), "ses:TenantName": fields["tenant"]}
+    caller.authorise(fields["identity_arn"] or _identity(call, source), *actions, context=context)
 
 
 def _identity(call: Call, source: str) -> str:
@@ -293,6 +305,8 @@ def _accept(ledger: Ledger, message: SentMessage, senders: tuple[str, ...]) -> s
     account = ledger.account
     if account.paused:
         raise Refusal("AccountSendingPausedException", "Email sending is paused for this account.", v2_code="SendingPausedException")
+    if message.tenant is not None:
+        check_send(ledger, message.region, message.tenant, address_of(message.source), message.configuration_set, message.template)
     if message.configuration_set is not None:
         _check_set(ledger, message.region, message.configuration_set)
     _check_envelope(message, senders)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from jackfield_aws_ses.demo.aws import identities, model, resources, templates
+from jackfield_aws_ses.demo.aws import identities, model, resources, templates, tenants
 from jackfield_aws_ses.demo.aws.access import Caller
 from jackfield_aws_ses.demo.aws.account import page
 from jackfield_aws_ses.demo.aws.call import Call
@@ -79,6 +79,7 @@ _SENDS = {"SendEmail": send_email, "SendBulkEmail": send_bulk_email}
 _OPERATIONS = {
     **resources.OPERATIONS,
     **identities.OPERATIONS,
+    **tenants.OPERATIONS,
     "TestRenderEmailTemplate": _render,
     "SendCustomVerificationEmail": _send_verification,
 }
