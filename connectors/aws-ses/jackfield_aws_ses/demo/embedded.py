@@ -26,9 +26,12 @@ _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "jo
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
 """A domain, whose addresses may all send, and twelve addresses: enough for three pages of five."""
 _MANIFEST = json.loads(files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8"))
-_DECLARED = (name for action in _MANIFEST["actions"] for name in action.get("permissions", {}).get("aws:iam", ()))
-PERMISSIONS = tuple(sorted({"ses:GetAccount", *_DECLARED}))
-"""Permissions of the role: those that the connector's actions declare, and ``ses:GetAccount`` for the connection test."""
+_OF_PAGE = ("cloudwatch:*", "sns:*", "sqs:*")
+_ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
+_DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
+PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
+"""Permissions of the role: those that the connector's actions and triggers declare, ``ses:GetAccount`` for the connection test, and the
+services that the page 'Set SES up and watch it' calls by their own operations."""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"
