@@ -198,9 +198,8 @@ def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
         if not show.one_line:
-            show.text(
-                f"A local AWS simulator runs at {aws.url}: IAM, STS, SES, SNS, SQS and CloudWatch, with authorisation enforced. No account, no network."
-            )
+            services = "IAM, STS, SES, SNS, SQS and CloudWatch"
+            show.text(f"A local AWS simulator runs at {aws.url}: {services}.\nAuthorisation is enforced. No account, no network.")
         stage = Stage(jackfield, aws)
         for number, step in enumerate(steps, start=1):
             show.begin(number, step)

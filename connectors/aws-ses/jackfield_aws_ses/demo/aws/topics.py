@@ -31,6 +31,8 @@ _FORBIDDEN, _NOT_FOUND = 403, 404
 _PENDING = "PendingConfirmation"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _WITHIN = 10.0
+_PARTS = 3
+"""Colons before the end of an ARN's region."""
 _SETTABLE = frozenset({"Policy", "DisplayName", "SignatureVersion", "DeliveryPolicy", "KmsMasterKeyId", "TracingConfig"})
 _OF_SUBSCRIPTIONS = frozenset({"RawMessageDelivery", "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"})
 
@@ -38,6 +40,11 @@ _OF_SUBSCRIPTIONS = frozenset({"RawMessageDelivery", "DeliveryPolicy", "FilterPo
 def topic_arn(region: str, name: str) -> str:
     """Return the ARN of a topic."""
     return f"arn:aws:sns:{region}:{NUMBER}:{name}"
+
+
+def _region(arn: str) -> str:
+    """Return the region of an ARN, "" if it has none: calls without a signature name no other."""
+    return arn.split(":")[3] if arn.count(":") > _PARTS else ""
 
 
 def arn_of(ledger: Ledger, call: Call) -> str:
@@ -77,7 +84,7 @@ def _records(ledger: Ledger, kind: str, region: str) -> dict[str, Body]:
 
 def subscriptions(ledger: Ledger, arn: str) -> list[Body]:
     """Return the subscriptions of a topic."""
-    return [one for one in _records(ledger, "Subscription", arn.split(":")[3]).values() if one["TopicArn"] == arn]
+    return [one for one in _records(ledger, "Subscription", _region(arn)).values() if one["TopicArn"] == arn]
 
 
 def _create(ledger: Ledger, call: Call) -> Body:
@@ -167,7 +174,7 @@ def _subscribe(ledger: Ledger, call: Call) -> Body:
 
 def _confirm(ledger: Ledger, call: Call) -> Body:
     arn, token = str(call.parameters["TopicArn"]), call.parameters["Token"]
-    _topic(ledger, call.region, arn)
+    _topic(ledger, _region(arn), arn)
     found = next((one for one in subscriptions(ledger, arn) if secrets.compare_digest(one["Token"], str(token))), None)
     if found is None:
         raise _invalid("Token")
@@ -203,10 +210,11 @@ def _row(found: Body) -> Body:
 
 
 def _unsubscribe(ledger: Ledger, call: Call) -> Body:
-    found = ledger.records.get(("Subscription", call.region, str(call.parameters["SubscriptionArn"]))) or {}
+    arn = str(call.parameters["SubscriptionArn"])
+    found = ledger.records.get(("Subscription", _region(arn), arn)) or {}
     if call.authorization is None and found.get("Authenticated"):
         raise Refusal("AuthorizationError", "The subscription was confirmed with AuthenticateOnUnsubscribe", _FORBIDDEN)
-    ledger.records.pop(("Subscription", call.region, str(call.parameters["SubscriptionArn"])), None)
+    ledger.records.pop(("Subscription", _region(arn), arn), None)
     return {}
 
 
@@ -219,7 +227,7 @@ def _publish(ledger: Ledger, call: Call) -> Body:
 def publish_for(ledger: Ledger, arn: str, service: str, source_arn: str, text: str, subject: str | None = None) -> bool:
     """Publish a message of a service, for a resource of the account; return False if there is no such topic, or its policy does not let
     the service publish."""
-    topic = ledger.records.get(("Topic", arn.split(":")[3] if arn.count(":") == 5 else "", arn))
+    topic = ledger.records.get(("Topic", _region(arn), arn))
     if topic is None or not permits(topic["Attributes"]["Policy"], service, "sns:Publish", source_arn):
         return False
     publish(ledger, arn, text, subject)
@@ -228,7 +236,7 @@ def publish_for(ledger: Ledger, arn: str, service: str, source_arn: str, text: s
 
 def publish(ledger: Ledger, arn: str, text: str, subject: str | None = None) -> str:
     """Deliver a message to the confirmed subscriptions of a topic, and return its ID."""
-    topic = _topic(ledger, arn.split(":")[3], arn)
+    topic = _topic(ledger, _region(arn), arn)
     message_id = str(uuid.uuid4())
     about = {"Type": "Notification", "MessageId": message_id, "TopicArn": arn, **({"Subject": subject} if subject else {}), "Message": text}
     for one in subscriptions(ledger, arn):
