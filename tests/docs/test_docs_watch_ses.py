@@ -44,12 +44,13 @@ def test_a_command_of_the_page_is_valid(line: str, tmp_path: Path, monkeypatch: 
 def test_every_command_of_the_page_works_on_the_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, over a role and a database: what the page shows can be tried without an account."""
     with EmbeddedAws() as aws:
-        places = {"CONNECTIONS": tmp_path / "connections.json", "HOME": tmp_path, "DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"}
-        for name, value in {**{f"JACKFIELD_{name}": str(place) for name, place in places.items()}, **aws.environment()}.items():
+        path = tmp_path / "connections.json"
+        places = {"CONNECTIONS": str(path), "HOME": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"}
+        for name, value in {**{f"JACKFIELD_{name}": place for name, place in places.items()}, **aws.environment()}.items():
             monkeypatch.setenv(name, value)
         values = {name: value for name, value in aws.connection_values().items() if not name.lower().endswith("endpoint")}
         text = json.dumps({"connections": {"acme-ses": {"type": "aws-ses/awsAssumeRole", "values": values}}})
-        places["CONNECTIONS"].write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         for line in (line for block in blocks(PAGE) if block.language == "sh" for line in block.body.splitlines()):
             words = shlex.split(line)[1:]
             with contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -1,4 +1,4 @@
-"""What the last steps of the tour share: a database of their own, a worker on it, and a receiver of callbacks on loopback."""
+"""Database, worker and receiver of callbacks that the last steps of the tour have for themselves."""
 
 from __future__ import annotations
 

@@ -9,6 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
 PATH = f"/SimpleNotificationService-{uuid.uuid4().hex}.pem"
 """Path of the certificate; one for each process, since receivers cache it."""
 _ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -17,19 +24,12 @@ _NAME = "sns.amazonaws.com"
 
 @functools.cache
 def _key() -> Any:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     return rsa.generate_private_key(65537, 2048)
 
 
 @functools.cache
 def certificate() -> bytes:
     """Return the certificate as PEM, signed by its own key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.serialization import Encoding
-    from cryptography.x509.oid import NameOID
-
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)]), datetime.now(UTC)
     begun = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(_key().public_key()).serial_number(1)
     dated = begun.not_valid_before(now - timedelta(days=365)).not_valid_after(now + timedelta(days=3650))
@@ -39,9 +39,6 @@ def certificate() -> bytes:
 
 def signed(members: Mapping[str, str], version: str, origin: str) -> dict[str, str]:
     """Return the members of a message with their signature, of version 1 or 2, and the URL of the certificate."""
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-
     text = "".join(f"{name}\n{members[name]}\n" for name in _ORDER if name in members)
     signature = _key().sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())  # noqa: S303 (version 1 of SNS is SHA-1)
     encoded = base64.b64encode(signature).decode()
