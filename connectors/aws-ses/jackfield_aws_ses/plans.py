@@ -33,13 +33,14 @@ class Plannable(Regional):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a plan. ``run`` carries it out; ``to`` is how it shall be, as far as a person wants to know."""
+    """One step of a plan. ``to`` is how it shall be, as far as a person wants to know; ``run`` carries it out, unless all are done at
+    once."""
 
     resource: str
     name: str
     change: Literal["create", "update"]
     to: Mapping[str, Any]
-    run: Callable[[], object]
+    run: Callable[[], object] | None = None
 
     def to_json(self, region: str) -> dict[str, Any]:
         """Return the step as it is shown and counts for the digest."""
@@ -72,9 +73,9 @@ def digest_of(steps: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def carried_out(wanted: Plannable, region: str, changes: Sequence[Change]) -> dict[str, Any]:
-    """Return the members of the answer: the plan or, after its steps were done, what was done. If all is there already, nothing is done,
-    whatever the digest: so a repeated call does no harm.
+def carried_out(wanted: Plannable, region: str, changes: Sequence[Change], at_once: Callable[[], object] | None = None) -> dict[str, Any]:
+    """Return the members of the answer: the plan or, after its steps were done (by ``at_once``, or one by one), what was done. If all is
+    there already, nothing is done, whatever the digest: so a repeated call does no harm.
 
     :raises Conflict: with the digest of the present plan, if another one is to be applied.
     """
@@ -83,6 +84,8 @@ def carried_out(wanted: Plannable, region: str, changes: Sequence[Change]) -> di
     if wanted.apply is not None and changes and wanted.apply != digest:
         text = f"what is there is not as it was when the plan was made: its digest is now {digest}"
         raise Conflict(text, hint="Read the plan again with 'plan': true, then apply its digest. Nothing was changed.")
-    for change in changes if wanted.apply is not None else ():
-        change.run()
+    if wanted.apply is not None:
+        for run in (at_once,) if at_once is not None else (change.run for change in changes):
+            if run is not None:
+                run()
     return {"digest": digest, "applied": wanted.apply is not None, "steps": steps}

@@ -12,6 +12,8 @@ from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
+ROUTE_53 = "/2013-04-01"
+"""Beginning of the paths of Amazon Route 53."""
 MONITORING = "monitoring"
 """Service of Amazon CloudWatch in signatures."""
 _TARGETS = {"GraniteServiceVersion20100801.": MONITORING, "AmazonSQS.": "sqs"}
@@ -81,6 +83,8 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
                 parameters.pop("Content", None)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
         return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
+    if http.path.startswith(f"{ROUTE_53}/"):
+        return Call(http, "route53", UNKNOWN, {}, content, authorization, request_id)
     prefix, dot, operation = http.headers.get("x-amz-target", "").partition(".")
     if prefix + dot in _TARGETS:
         body = _json_object(http.body)

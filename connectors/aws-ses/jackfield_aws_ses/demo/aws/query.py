@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 _NAMESPACES = {
     "ses": "http://ses.amazonaws.com/doc/2010-12-01/",
+    "route53": "https://route53.amazonaws.com/doc/2013-04-01/",
     "sns": "http://sns.amazonaws.com/doc/2010-03-31/",
     "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
 }
@@ -94,9 +96,11 @@ def _xml(shape: Any, name: str, value: Any) -> str:
     if shape.type_name == "structure":
         inner = members_xml(shape, value)
     elif shape.type_name == "list":
-        inner = "".join(_xml(shape.member, "member", one) for one in value)
+        inner = "".join(_xml(shape.member, shape.member.serialization.get("name", "member"), one) for one in value)
     elif shape.type_name == "map":
         inner = "".join(f"<entry>{element('key', key)}{_xml(shape.value, 'value', one)}</entry>" for key, one in value.items())
+    elif shape.type_name == "timestamp":
+        return element(name, datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z"))
     else:
         return element(name, str(value).lower() if isinstance(value, bool) else value)
     return f"<{name}>{inner}</{name}>"
@@ -108,6 +112,11 @@ def result_xml(service: str, operation: str, inner: str, request_id: str) -> byt
         f'<{operation}Response xmlns="{_NAMESPACES[service]}"><{operation}Result>{inner}</{operation}Result>'
         f"<ResponseMetadata>{element('RequestId', request_id)}</ResponseMetadata></{operation}Response>\n"
     ).encode("utf-8", "xmlcharrefreplace")
+
+
+def document_xml(service: str, operation: str, inner: str) -> bytes:
+    """Return a complete answer of the REST-XML protocol around the inner elements."""
+    return f'<{operation}Response xmlns="{_NAMESPACES[service]}">{inner}</{operation}Response>\n'.encode("utf-8", "xmlcharrefreplace")
 
 
 def error_xml(service: str, code: str, message: str, status: int, request_id: str) -> bytes:
