@@ -61,8 +61,8 @@ class DnsPlan(Plan):
     keywords=("dns records", "route 53", "publish dkim", "spf", "dmarc", "verify a domain"),
 )  # fmt: skip
 def set_up_dns(wanted: DnsWanted, aws: AwsClients) -> DnsPlan:
-    """Plan the DNS records of a domain, DKIM, MAIL FROM and DMARC, and publish them in Route 53. Records of others stay. With 'plan' nothing
-    is changed; with 'apply', exactly the plan with that digest is carried out."""
+    """Plan the DNS records of a domain, DKIM, MAIL FROM and DMARC, and publish them in Route 53. Records of others stay. With 'plan',
+    nothing is changed; with 'apply', exactly the plan with that digest is carried out."""
     answer = ask(aws, wanted.aws_region, "get_email_identity", {"EmailIdentity": wanted.name}, "VerifiedForSendingStatus")
     mail_from = (answer.get("MailFromAttributes") or {}).get("MailFromDomain")
     dkim = dkim_records(wanted.name, answer.get("DkimAttributes") or {})
