@@ -20,6 +20,8 @@ PATH = f"/SimpleNotificationService-{uuid.uuid4().hex}.pem"
 """Path of the certificate; one for each process, since receivers cache it."""
 _ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _NAME = "sns.amazonaws.com"
+_HASHES = {"1": SHA1, "2": SHA256}
+"""Hash functions of the signature versions."""
 
 
 @functools.cache
@@ -40,6 +42,6 @@ def certificate() -> bytes:
 def signed(members: Mapping[str, str], version: str, origin: str) -> dict[str, str]:
     """Return the members of a message with their signature, of version 1 or 2, and the URL of the certificate."""
     text = "".join(f"{name}\n{members[name]}\n" for name in _ORDER if name in members)
-    signature = _key().sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())  # noqa: S303 (version 1 of SNS is SHA-1)
+    signature = _key().sign(text.encode(), PKCS1v15(), _HASHES[version]())
     encoded = base64.b64encode(signature).decode()
     return {**members, "SignatureVersion": version, "Signature": encoded, "SigningCertURL": f"{origin}{PATH}"}
