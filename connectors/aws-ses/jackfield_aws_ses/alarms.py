@@ -29,6 +29,15 @@ class Alarm:
         return f"ses-{self.key}"
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of PutMetricAlarm, without the topic that the alarm notifies."""
+        return {
+            "AlarmName": self.name, "AlarmDescription": self.description, "Namespace": "AWS/SES", "MetricName": self.metric,
+            "Statistic": self.statistic, "Period": self.period, "EvaluationPeriods": 1, "Threshold": self.threshold,
+            "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+        }  # fmt: skip
+
+    @property
     def resource(self) -> str:
         """Logical name in CloudFormation: ``SesHighBounceRate``."""
         return "Ses" + self.key.replace("-", " ").title().replace(" ", "")
@@ -80,16 +89,7 @@ def _resource(alarm: Alarm) -> dict[str, Any]:
         "Type": "AWS::CloudWatch::Alarm",
         "Condition": "CreateAlarms",
         "Properties": {
-            "AlarmName": alarm.name,
-            "AlarmDescription": alarm.description,
-            "Namespace": "AWS/SES",
-            "MetricName": alarm.metric,
-            "Statistic": alarm.statistic,
-            "Period": alarm.period,
-            "EvaluationPeriods": 1,
-            "Threshold": alarm.threshold,
-            "ComparisonOperator": "GreaterThanThreshold",
-            "TreatMissingData": "notBreaching",
+            **alarm.parameters,
             "AlarmActions": {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]},
         },
     }

@@ -55,6 +55,8 @@ _ACTIONS = {
     "cost": ("estimateCost",),
     "templates": ("createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listTemplates", "renderTemplate"),
     "events": ("setUpEvents", "tearDownEvents"),
+    "set_up": ("setUpAccount",),
+    "set_up_dns": ("setUpDns",),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 

@@ -102,10 +102,12 @@ def test_the_role_may_do_no_more_than_its_permissions() -> None:
 
 
 def test_the_role_may_do_what_the_connector_declares() -> None:
-    """The role's permissions are those of the actions, and GetAccount for the connection test."""
+    """The role's permissions are those of actions and triggers, GetAccount for the connection test, and the services that the page 'Set SES
+    up and watch it' calls by their own operations."""
     manifest = CATALOG.find("aws-ses")
-    declared = {name for action in manifest.actions.values() for name in action.permissions.get("aws:iam", ())}
-    assert set(PERMISSIONS) == declared | {"ses:GetAccount"}
+    declaring = [*manifest.actions.values(), *manifest.triggers.values()]
+    declared = {name for one in declaring for name in one.permissions.get("aws:iam", ())}
+    assert set(PERMISSIONS) == declared | {"ses:GetAccount", "cloudwatch:*", "route53:*", "sns:*", "sqs:*"}
 
 
 def send(ses: Any, sender: str = "noreply@example.com", content: dict[str, Any] | None = None, **more: Any) -> str:

@@ -9,9 +9,10 @@ _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SES = (f"{_ANY}_SESV2", f"{_ANY}_SES", _ANY)
-_NAMES = {"ses": _SES, "sesv2": _SES, "sts": (f"{_ANY}_STS", _ANY)}
-"""Users see both SES APIs as one service, so either variable serves both. For other services botocore reads the variables, since only it
-knows their names (``AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER``)."""
+_OWN = {"sts": "STS", "sns": "SNS", "sqs": "SQS", "cloudwatch": "CLOUDWATCH", "route53": "ROUTE_53"}
+_NAMES = {"ses": _SES, "sesv2": _SES, **{service: (f"{_ANY}_{name}", _ANY) for service, name in _OWN.items()}}
+"""Services that connectors use themselves. Users see both SES APIs as one service, so either variable serves both. For other services
+botocore reads the variables, since only it knows their names (``AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER``)."""
 
 
 def service_endpoint(service: str, endpoint: str | None, environment: Mapping[str, str]) -> str | None:

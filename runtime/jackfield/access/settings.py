@@ -77,6 +77,11 @@ class Settings:
         """Word what a guard had counted when it paused a connection: ``12 bounces, 0 complaints, 1,000 messages``."""
         return ", ".join(f"{paused.get(noun, 0):,} {noun}" for noun in (*RATES.values(), "messages"))
 
+    @property
+    def refusing(self) -> tuple[str, ...]:
+        """Names of the connections whose guard refuses suppressed recipients, ``*`` for each without a guard of its own."""
+        return tuple(sorted(name for name, guard in self.guards.items() if guard.get("refuse", True)))
+
     def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
         """Return the guard of a connection, or of inline values; None if it has none."""
         return self.guards.get(connection or "*", self.guards.get("*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,18 @@ def _declare_add(parser: Parser) -> None:
     parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; - = stdin")
     parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
     parser.add_argument("--from", dest="since", metavar="TIME", help="when a poll begins, such as 2d for two days ago (default: now)")
+    parser.add_argument(
+        "--guard", nargs="?", const=True, type=_guard, metavar="JSON",
+        help="let the connection's guard refuse recipients that events suppress; JSON is a guard as 'workspaces set --guard' takes it",
+    )  # fmt: skip
+
+
+def _guard(text: str) -> Any:
+    """Read the guard of ``--guard``.
+
+    :raises ValueError: if it is not JSON.
+    """
+    return json.loads(text)
 
 
 def _declare_reset(parser: Parser) -> None:
@@ -47,7 +60,8 @@ def _opened(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
 def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
     document = {
         "name": arguments.name, "trigger": arguments.trigger, "connection": arguments.connection, "every": arguments.every,
-        "from": arguments.since, **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
+        "from": arguments.since, "guard": arguments.guard,
+        **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
     }  # fmt: skip
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 

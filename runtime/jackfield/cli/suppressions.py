@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.journal.suppressions import Suppressions
     from jackfield.runtime import Jackfield
 
-_COLUMNS = ("recipient", "reason", "text", "at", "expiresAt")
+_COLUMNS = ("recipient", "reason", "text", "at", "expiresAt", "refusedBy")
 
 
 def _declare_address(parser: Parser) -> None:
@@ -36,7 +36,7 @@ def _remove(arguments: Namespace, output: Output) -> int:
 
 def _opened(jackfield: Jackfield) -> Suppressions:
     jackfield.storage.require(jackfield.workspace)
-    return audited_suppressions(jackfield.storage, jackfield.workspace, jackfield.clock, actor())
+    return audited_suppressions(jackfield.storage, jackfield.workspace, jackfield.clock, actor(), jackfield.access.settings)
 
 
 VERBS = in_workspace(

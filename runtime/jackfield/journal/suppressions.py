@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from jackfield.clock import Clock, iso
@@ -49,16 +49,18 @@ class UnknownSuppression(InvalidInvocation):
 
 class Suppressions:
     """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until somebody lifts it. ``note`` is told of
-    that, in the same transaction, with the keyed digest of the recipient."""
+    that, in the same transaction, with the keyed digest of the recipient. ``refusing`` names the connections whose guard refuses them."""
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None
-    ) -> None:
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None,
+        refusing: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._database = database
         self._vault = vault
         self._workspace = workspace
         self._time = SharedClock.of(database, clock)
         self._note = note
+        self._refusing = refusing
 
     def among(self, recipients: Collection[str]) -> dict[str, str]:
         """Return those of the recipients that are suppressed, each with the reason: ``bounce`` or ``complaint``."""
@@ -120,4 +122,7 @@ class Suppressions:
     def _shown(self, row: Any) -> dict[str, Any]:
         shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
         about = {"recipient": shown["part"], "reason": REASONS[row.blocks - 1], "text": shown.get("text")}
-        return {**{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT)}
+        return {
+            **{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT),
+            "refusedBy": [*self._refusing],
+        }  # fmt: skip

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from jackfield.access import Actor, Audit
+from jackfield.access.settings import Settings
 from jackfield.access.workspace_access import Storage
 from jackfield.clock import Clock
 from jackfield.journal.suppressions import Suppressions
 
 
-def audited_suppressions(storage: Storage, workspace: str, clock: Clock, actor: Actor) -> Suppressions:
-    """Return the suppressed recipients of a workspace; the audit log attributes changes to ``actor``."""
+def audited_suppressions(storage: Storage, workspace: str, clock: Clock, actor: Actor, settings: Settings) -> Suppressions:
+    """Return the suppressed recipients of a workspace with these settings; the audit log attributes changes to ``actor``."""
     audit = Audit(storage.database, workspace, clock, actor)
     return Suppressions(
         storage.database, storage.vault, workspace, clock,
         lambda transaction, part: audit.append(transaction, "suppression.removed", f"suppression:{part}"),
+        settings.refusing,
     )  # fmt: skip

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.access import Request
+from jackfield.access.settings import changed_settings
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean, unknown_members
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
 from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
 
-_MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then")
+_MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then", "guard")
 _LONGEST = 86_400.0
 _SECONDS = 10.0
 """Timeout of a connector in a process of its own that judges inputs."""
@@ -50,12 +51,14 @@ class WorkspaceSubscriptions:
         self._runtime = runtime
         self._caller = caller
         self._base = base
+        self._actor = actor
         self._table = SubscriptionTable(storage.database, storage.vault, runtime.workspace, runtime.clock, actor)
         self._authorizer = runtime.access.authorizer(caller)
 
     def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``; of a poll ``every`` seconds, and
-        ``from`` when events count (default: now); ``then`` the invocation that each event starts.
+        ``from`` when events count (default: now); ``then`` the invocation that each event starts; ``guard`` true, or the guard that the
+        connection gets.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -69,11 +72,30 @@ class WorkspaceSubscriptions:
         if since is not None and (not trigger.polls or trigger.compares or not isinstance(since, str)):
             raise _invalid("/from", "must be a time, and only polls have one that ask for what is new")
         then = None if document.get("then") is None else checked_then(self._runtime, self._caller, document["then"])
+        guards = self._guards(document.get("guard"), connection)
         found = self._table.add(
             _text(document, "name"), manifest.key, trigger.key, connection, trigger.kind, _every(document, trigger), inputs=inputs,
             caller=self._caller.to_json(), since=None if since is None else moment(since, now, -1, "'from'"), then=then,
         )  # fmt: skip
+        if guards:
+            self._runtime.access.workspaces.acting_as(self._actor).set(self._runtime.workspace, {"guards": guards})
         return {**self._shown(found), **self._secret(found, trigger)}
+
+    def _guards(self, wanted: Any, connection: str | None) -> dict[str, Any]:
+        """Return the guard to set for the connection; none if the connection has one and no other is given, since to set it resumes a
+        paused connection."""
+        if wanted in (None, False):
+            return {}
+        if connection is None:
+            raise _invalid("/guard", "must be left out: the trigger has no connection to guard")
+        if self._caller.audience != "operator":
+            command = f"'jackfield workspaces set {self._runtime.workspace} --guard {connection}={{}}'"
+            hint = f"Leave 'guard' out. It is set by the platform's token with PATCH /v1/workspaces, or by a person with {command}."
+            raise NotAllowed("not allowed: only the operator and the platform set the guard of a connection", hint=hint)
+        if wanted is True:
+            return {} if connection in self._runtime.access.settings.guards else {connection: {}}
+        changed_settings(self._runtime.access.settings, {"guards": {connection: wanted}})
+        return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
         """Return the secret of a webhook whose URL a person enters at the provider. It is shown this once."""
@@ -154,7 +176,13 @@ class WorkspaceSubscriptions:
         about = found.to_json(self._table.time.now(), hook_url(self._base, content.path) if content.path else None)
         checkpoint = {"checkpoint": found.checkpoint(vault)} if found.polls else {}
         then = {} if content.then is None else {"then": self._shown_then(content.then)}
-        return {**about, "inputs": inputs, **checkpoint, **then}
+        return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
+
+    def _shown_guard(self, connection: str | None) -> dict[str, Any]:
+        """Return the guard of the watched connection, None if it has none; nothing to a token with rules, which sees no settings."""
+        if connection is None or self._caller.rules:
+            return {}
+        return {"guard": self._runtime.access.settings.guard_of(connection)}
 
     def _shown_then(self, then: Mapping[str, Any]) -> dict[str, Any]:
         """Return what events start, with the secrets among the inputs masked."""

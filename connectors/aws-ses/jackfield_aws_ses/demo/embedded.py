@@ -20,16 +20,22 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.aws.server import serving
 from jackfield_aws_ses.demo.aws.sts import letters
 from jackfield_aws_ses.demo.aws.tenants import note_finding
+from jackfield_aws_ses.demo.aws.zones import add_zone
 
 REGION = "eu-west-1"
 """Identities are verified in this region only."""
+ZONES = ("example.com",)
+"""Public hosted zones of Route 53."""
 _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
 """A domain, whose addresses may all send, and twelve addresses: enough for three pages of five."""
 _MANIFEST = json.loads(files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8"))
-_DECLARED = (name for action in _MANIFEST["actions"] for name in action.get("permissions", {}).get("aws:iam", ()))
-PERMISSIONS = tuple(sorted({"ses:GetAccount", *_DECLARED}))
-"""Permissions of the role: those that the connector's actions declare, and ``ses:GetAccount`` for the connection test."""
+_OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
+_ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
+_DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
+PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
+"""Permissions of the role: those that the connector's actions and triggers declare, ``ses:GetAccount`` for the connection test, and the
+services that the page 'Set SES up and watch it' calls by their own operations."""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"
@@ -55,7 +61,8 @@ class EmbeddedAws:
 
     The user may assume the role and nothing else. The role trusts that user with the External ID, and may do ``permissions``.
     ``trusted_ids`` is a pattern of further External IDs, since a demo has no one to edit the role's trust policy; a real role trusts one.
-    ``on_sent`` is called in a server thread for each accepted message; ``clock`` gives the seconds since the epoch.
+    ``on_sent`` is called in a server thread for each accepted message; ``clock`` gives the seconds since the epoch, ``zones`` are
+    the public hosted zones of Route 53.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class EmbeddedAws:
         on_sent: Callable[[SentMessage], object] | None = None,
         trusted_ids: str | None = None,
         clock: Callable[[], float] = time.time,
+        zones: Iterable[str] = ZONES,
     ) -> None:
         self.region = region
         self.role_arn = _ROLE_ARN
@@ -85,6 +93,8 @@ class EmbeddedAws:
             verify_signatures=True,
         )
         self._ledger = Ledger(account, clock, on_sent)
+        for number, domain in enumerate(zones, start=1):
+            add_zone(self._ledger, number, domain)
         self._stack = ExitStack()
         self.url: str
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from jackfield import Jackfield, JackfieldError
 from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses.demo.bounced import EXAMPLE as BOUNCE
+from jackfield_aws_ses.demo.bounced import bounced
 from jackfield_aws_ses.demo.callback import told
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.show import Show
@@ -177,6 +179,7 @@ STEPS = (
     Step("rejected", "An unverified sender: AWS rejects the message", _rejected, "unverified-sender.json"),
     Step("summary", "What AWS saw", _summed_up),
     Step("callback", "Queue a call for a worker: its end arrives at a callback, signed", told),
+    Step("bounce", "A mail bounces: the event comes back, the recipient is suppressed, the next send is refused", bounced, BOUNCE),
 )
 """In the order of the tour."""
 
@@ -195,7 +198,8 @@ def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
         if not show.one_line:
-            show.text(f"A local AWS simulator runs at {aws.url}: IAM, STS and SES, with authorisation enforced. No account, no network.")
+            services = "IAM, STS, SES, SNS, SQS and CloudWatch"
+            show.text(f"A local AWS simulator runs at {aws.url}: {services}.\nAuthorisation is enforced. No account, no network.")
         stage = Stage(jackfield, aws)
         for number, step in enumerate(steps, start=1):
             show.begin(number, step)

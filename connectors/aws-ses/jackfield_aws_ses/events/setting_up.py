@@ -30,10 +30,12 @@ received again, too, each minute."""
 DEAD_LETTERS_KEPT = 14 * 24 * 3600
 """Seconds: SQS's longest."""
 _STATEMENT = "JackfieldSes"
-_GONE = frozenset(
+GONE = frozenset(
     {"NotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "ConfigurationSetDoesNotExist"}
 )
-_EXISTS = frozenset({"AlreadyExistsException"})
+"""Codes that refuse a call for something that does not exist."""
+EXISTS = frozenset({"AlreadyExistsException"})
+"""Codes that refuse a creation since it exists."""
 _REFUSED = frozenset({"InvalidParameter", "InvalidParameterException"})
 
 
@@ -93,27 +95,47 @@ class Wanted:
     def prepare(self, aws: AwsClients) -> None:
         """Make the configuration set."""
         region, named = region_of(aws, self), {"ConfigurationSetName": self.configuration_set}
-        if not passing(_GONE, aws, region, "get_configuration_set", named):
-            passing(_EXISTS, aws, region, "create_configuration_set", named)
+        if not passing(GONE, aws, region, "get_configuration_set", named):
+            passing(EXISTS, aws, region, "create_configuration_set", named)
 
     def publish(self, aws: AwsClients, topic_arn: str) -> None:
         """Make the event destination, or mend it. It is enabled last."""
-        region, names = region_of(aws, self), {"ConfigurationSetName": self.configuration_set}
-        target = {"MatchingEventTypes": [SES_NAMES[name] for name in self.types], "SnsDestination": {"TopicArn": topic_arn}}
-        found = ask(aws, region, "get_configuration_set_event_destinations", names).get("EventDestinations") or []
-        known = next((one for one in found if one.get("Name") == self.name), None)
-        named = {**names, "EventDestinationName": self.name}
+        region, target = region_of(aws, self), self.target(topic_arn)
+        known = self.destination(aws)
+        named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}
         if known is None:
             parameters = {**named, "EventDestination": {"Enabled": False, **target}}
-            passing(_EXISTS, aws, region, "create_configuration_set_event_destination", parameters)
-        if known is None or not known.get("Enabled") or not _fits(known, target):
+            passing(EXISTS, aws, region, "create_configuration_set_event_destination", parameters)
+        if known is None or not self.is_published(known, topic_arn):
             parameters = {**named, "EventDestination": {"Enabled": True, **target}}
             ask(aws, region, "update_configuration_set_event_destination", parameters)
+
+    def target(self, topic_arn: str) -> dict[str, Any]:
+        """Return the members that the event destination shall have."""
+        return {"MatchingEventTypes": [SES_NAMES[name] for name in self.types], "SnsDestination": {"TopicArn": topic_arn}}
+
+    def destination(self, aws: AwsClients) -> Mapping[str, Any] | None:
+        """Find the event destination; None if there is none, or no configuration set.
+
+        :raises JackfieldError: if it cannot be read.
+        """
+        names = {"ConfigurationSetName": self.configuration_set}
+        try:
+            found = ask(aws, region_of(aws, self), "get_configuration_set_event_destinations", names).get("EventDestinations") or []
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in GONE:
+                raise
+            return None
+        return next((one for one in found if one.get("Name") == self.name), None)
+
+    def is_published(self, known: Mapping[str, Any], topic_arn: str) -> bool:
+        """Return whether an event destination is enabled, and publishes the wanted types to the topic."""
+        return bool(known.get("Enabled")) and _fits(known, self.target(topic_arn))
 
     def withdraw(self, aws: AwsClients) -> None:
         """Remove the event destination."""
         named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}
-        passing(_GONE, aws, region_of(aws, self), "delete_configuration_set_event_destination", named)
+        passing(GONE, aws, region_of(aws, self), "delete_configuration_set_event_destination", named)
 
 
 def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
@@ -121,16 +143,21 @@ def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
     region = region_of(aws, wanted)
     wanted.prepare(aws)
     arn = wanted.topic_arn or str(ask(aws, region, "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
+    for name, value in topic_changes(aws, wanted, arn).items():
+        parameters = {"TopicArn": arn, "AttributeName": name, "AttributeValue": value}
+        ask(aws, region, "set_topic_attributes", parameters, service="sns")
+    return arn
+
+
+def topic_changes(aws: AwsClients, wanted: Publisher, arn: str) -> dict[str, str]:
+    """Return the attributes of the topic that are not as they shall be, as they shall be."""
     if wanted.source is None:
-        return arn
-    attributes = ask(aws, region, "get_topic_attributes", {"TopicArn": arn}, "Attributes", service="sns")["Attributes"]
+        return {}
+    asked = {"TopicArn": arn}
+    attributes = ask(aws, region_of(aws, wanted), "get_topic_attributes", asked, "Attributes", service="sns")["Attributes"]
     policy = _with_statement(attributes.get("Policy"), topic_statement(arn, wanted.source))
     found = {"Policy": policy} if wanted.topic_arn else {"SignatureVersion": "2", "Policy": policy}
-    for name, value in found.items():
-        if attributes.get(name) != value:
-            parameters = {"TopicArn": arn, "AttributeName": name, "AttributeValue": value}
-            ask(aws, region, "set_topic_attributes", parameters, service="sns")
-    return arn
+    return {name: value for name, value in found.items() if attributes.get(name) != value}
 
 
 def topic_statement(arn: str, source: str) -> dict[str, Any]:
@@ -150,7 +177,7 @@ def subscribe(aws: AwsClients, wanted: Publisher, topic_arn: str, protocol: str,
 
 def is_subscribed(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> bool:
     """Return whether a subscription exists."""
-    return passing(_GONE, aws, region_of(aws, wanted), "get_subscription_attributes", {"SubscriptionArn": subscription_arn}, "sns")
+    return passing(GONE, aws, region_of(aws, wanted), "get_subscription_attributes", {"SubscriptionArn": subscription_arn}, "sns")
 
 
 def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> str | None:
@@ -173,25 +200,42 @@ def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> tuple[str, 
     """Make a queue that the topic may send to, subscribed to it, and its dead-letter queue, unless it has another one. Return the URL of
     the queue and that of the dead-letter queue."""
     region = region_of(aws, wanted)
-    url, attributes = _queue(aws, region, wanted.name)
-    dead_url, dead = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))
-    redrive = json.dumps({"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": MOST_RECEIVES})
-    policy = _with_statement(attributes.get("Policy"), queue_statement(attributes["QueueArn"], topic_arn))
-    changes = {"Policy": policy} if attributes.get("Policy") != policy else {}
-    changes |= {} if attributes.get("RedrivePolicy") else {"RedrivePolicy": redrive}
+    url = _queue(aws, region, wanted.name)
+    dead_url = _queue(aws, region, wanted.dead_letters, MessageRetentionPeriod=str(DEAD_LETTERS_KEPT))
+    arn, changes = queue_changes(aws, wanted, url, topic_arn)
     if changes:
         ask(aws, region, "set_queue_attributes", {"QueueUrl": url, "Attributes": changes}, service="sqs")
-    subscribe(aws, wanted, topic_arn, "sqs", attributes["QueueArn"])
+    subscribe(aws, wanted, topic_arn, "sqs", arn)
     return url, dead_url
 
 
-def _queue(aws: AwsClients, region: str, name: str, **attributes: str) -> tuple[str, Mapping[str, Any]]:
-    """Make a queue if it does not exist; return its URL and its attributes."""
+def _queue(aws: AwsClients, region: str, name: str, **attributes: str) -> str:
+    """Make a queue if it does not exist; return its URL."""
     parameters = {"QueueName": name, **({"Attributes": attributes} if attributes else {})}
-    url = str(ask(aws, region, "create_queue", parameters, "QueueUrl", service="sqs")["QueueUrl"])
+    return str(ask(aws, region, "create_queue", parameters, "QueueUrl", service="sqs")["QueueUrl"])
+
+
+def queue_changes(aws: AwsClients, wanted: Wanted, url: str, topic_arn: str) -> tuple[str, dict[str, str]]:
+    """Return the ARN of the queue, and those of its attributes that are not as they shall be, as they shall be. A dead-letter queue that
+    it has already stays."""
     asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy", "RedrivePolicy"]}
-    found: Mapping[str, Any] = ask(aws, region, "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
-    return url, found
+    attributes = ask(aws, region_of(aws, wanted), "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
+    arn = attributes["QueueArn"]
+    dead = f"{arn.rpartition(':')[0]}:{wanted.dead_letters}"
+    redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": MOST_RECEIVES})
+    policy = _with_statement(attributes.get("Policy"), queue_statement(arn, topic_arn))
+    changes = {} if attributes.get("Policy") == policy else {"Policy": policy}
+    return arn, changes | ({} if attributes.get("RedrivePolicy") else {"RedrivePolicy": redrive})
+
+
+def is_queue_subscribed(aws: AwsClients, wanted: Wanted, topic_arn: str, queue_arn: str) -> bool:
+    """Return whether the topic sends to the queue."""
+    listed = aws.client("sns", region_of(aws, wanted)).get_paginator("list_subscriptions_by_topic")
+    return any(
+        (one.get("Protocol"), one.get("Endpoint")) == ("sqs", queue_arn)
+        for page in listed.paginate(TopicArn=topic_arn)
+        for one in page.get("Subscriptions", ())
+    )
 
 
 def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
@@ -205,26 +249,32 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
 def unsubscribe(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> None:
     """End a subscription. One that was not confirmed cannot be ended: it goes by itself."""
     if ":" in subscription_arn:
-        passing(_GONE | _REFUSED, aws, region_of(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
+        passing(GONE | _REFUSED, aws, region_of(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
 
 
 def remove_topic(aws: AwsClients, wanted: Publisher, topic_arn: str) -> None:
     """Delete the topic with its subscriptions, unless it is somebody else's."""
     if wanted.topic_arn is None:
-        passing(_GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
+        passing(GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
 
 
 def remove_queues(aws: AwsClients, wanted: Wanted) -> None:
     """Delete the queue and its dead-letter queue."""
-    region = region_of(aws, wanted)
     for name in (wanted.name, wanted.dead_letters):
-        try:
-            url = ask(aws, region, "get_queue_url", {"QueueName": name}, "QueueUrl", service="sqs")["QueueUrl"]
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _GONE:
-                raise
-            continue
-        passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
+        url = find_queue(aws, wanted, name)
+        if url is not None:
+            passing(GONE, aws, region_of(aws, wanted), "delete_queue", {"QueueUrl": url}, "sqs")
+
+
+def find_queue(aws: AwsClients, wanted: Wanted, name: str | None = None) -> str | None:
+    """Return the URL of the queue that ``ensure_queue`` makes, or of the one of that name, if it exists."""
+    asked = {"QueueName": name or wanted.name}
+    try:
+        return str(ask(aws, region_of(aws, wanted), "get_queue_url", asked, "QueueUrl", service="sqs")["QueueUrl"])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in GONE:
+            raise
+        return None
 
 
 def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:

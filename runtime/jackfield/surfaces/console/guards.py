@@ -69,7 +69,10 @@ def suppressed(request: PageRequest) -> Response:
         for item in items
     ]  # fmt: skip
     found = table("Suppressed recipients", ("Recipient", "Reason", "Since", "Until", "Actions"), rows, empty="Nobody is suppressed.")
-    lead = "A message to these recipients bounced for good or drew a complaint. Connections with a guard refuse to send to them."
+    refusing = request.runtime.access.settings.refusing
+    named = ", ".join("all others" if name == "*" else name for name in refusing)
+    rest = f"Connections whose guard refuses to send to them: {named}." if refusing else "No connection has a guard that refuses them."
+    lead = f"A message to these recipients bounced for good or drew a complaint. {rest}"
     done = done_notice(request, _DONE, "gone")
     return page(request, "connections", "Suppressed recipients", done, found, more("/suppressions", cursor=cursor), lead=lead)
 
@@ -88,7 +91,7 @@ def _known(request: PageRequest) -> Suppressions:
     if request.identity.rules:
         raise Problem(403, "this needs a token without rules")
     runtime = request.runtime
-    return audited_suppressions(runtime.storage, request.identity.workspace, runtime.clock, request.identity.actor)
+    return audited_suppressions(runtime.storage, request.identity.workspace, runtime.clock, request.identity.actor, runtime.access.settings)
 
 
 def _at(request: PageRequest, text: str) -> Node:

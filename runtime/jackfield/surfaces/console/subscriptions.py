@@ -87,6 +87,7 @@ def shown(request: PageRequest) -> Response:
         ("Polled every", f"{found['every']:g} s" if "every" in found else None),
         ("Next poll", at(found["nextAt"], request.now) if "nextAt" in found else None),
         ("Next renewal", at(found["renewAt"], request.now) if "renewAt" in found else None),
+        ("Guard", ("on" if found["guard"] else "off: suppressed recipients are sent to") if "guard" in found else None),
         ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     cure = notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None

@@ -280,10 +280,15 @@ _THEN: Json = {
     "description": 'The invocation that each event starts; {"$event": POINTER} among the inputs is a value of the event.',
 }
 _SINCE: Json = {"type": "string", "description": "When a poll begins; default: now."}
+_WISH: Json = {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."}
+_WATCH_GUARD: Json = {
+    "type": ["object", "null"],
+    "description": "Guard of the connection; null: it has none.",
+}
 _SUBSCRIPTIONS: dict[str, Json] = {
     "NewSubscription": _closed(
         ("name", "trigger"),
-        {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN},
+        {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN, "guard": _WISH},
     ),
     "Subscription": _object(
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
@@ -291,10 +296,14 @@ _SUBSCRIPTIONS: dict[str, Json] = {
         status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=_STRING,
         url={"type": "string", "description": "Where the provider sends to."}, inputs=_ANY,
         secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
-        then={"type": "object"}, nextAt=_MOMENT, renewAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
+        then={"type": "object"}, guard=_WATCH_GUARD, nextAt=_MOMENT, renewAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
         runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), createdAt=_MOMENT, changedAt=_MOMENT,
     ),
     "Sample": {"type": "object", "description": "An example of the trigger, as its connector's manifest has it."},
+}  # fmt: skip
+_REFUSING: Json = {
+    "type": "array", "items": _STRING,
+    "description": "Connections whose guard refuses suppressed recipients, * for each without a guard of its own; empty: they are sent to.",
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}
@@ -369,8 +378,8 @@ _OTHERS: dict[str, Json] = {
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
     "Suppression": _object(
-        ("recipient", "reason", "at", "expiresAt"), recipient=_STRING, reason={"enum": ["bounce", "complaint"]}, text=_STRING, at=_MOMENT,
-        expiresAt=_MOMENT,
+        ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=_STRING, reason={"enum": ["bounce", "complaint"]}, text=_STRING,
+        at=_MOMENT, expiresAt=_MOMENT, refusedBy=_REFUSING,
     ),
     "WorkspaceSettings": _closed((), _SETTINGS),
     "Workspace": _closed(

@@ -17,7 +17,7 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 T = TypeVar("T")
 
-_OPTIONAL = {"connection", "inputs", "every", "from", "then"}
+_OPTIONAL = {"connection", "inputs", "every", "from", "then", "guard"}
 
 
 async def _done(request: Request, server: ServerContext, identity: Identity, step: Callable[[WorkspaceSubscriptions], T]) -> T:

@@ -22,7 +22,10 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
         raise Problem(403, "this needs a token without rules")
     server.require_database("suppressions")
     runtime = await server.opened(identity.workspace)
-    return await server.slowly(lambda: step(audited_suppressions(runtime.storage, identity.workspace, server.clock, identity.actor)))
+    settings = runtime.access.settings
+    return await server.slowly(
+        lambda: step(audited_suppressions(runtime.storage, identity.workspace, server.clock, identity.actor, settings))
+    )
 
 
 _SUPPRESSIONS = Endpoints(_done, "recipient")

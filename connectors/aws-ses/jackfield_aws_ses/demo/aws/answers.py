@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from jackfield_aws_ses.demo.aws import refusals, ses, sts
 from jackfield_aws_ses.demo.aws.access import Caller, authenticate
-from jackfield_aws_ses.demo.aws.call import MONITORING, Call
+from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.ledger import Ledger
-from jackfield_aws_ses.demo.aws.monitoring import answer_monitoring
+from jackfield_aws_ses.demo.aws.messaging import SERVICES, answer_service, is_open
 from jackfield_aws_ses.demo.aws.query import result_xml
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen, throttled
+from jackfield_aws_ses.demo.aws.signing import PATH, certificate
 
 _OK = 200
 _QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], str]]] = {
@@ -33,10 +34,15 @@ def admit(ledger: Ledger, call: Call) -> Caller:
 
 def answer(ledger: Ledger, call: Call) -> Answer:
     """Answer a call; refusals are answers too."""
+    ledger.origin = call.origin
+    if call.http.path == PATH:
+        return Answer(_OK, certificate(), "application/x-pem-file")
     try:
+        if is_open(call):
+            return answer_service(ledger, call, None)
         caller = admit(ledger, call)
-        if call.service == MONITORING:
-            return answer_monitoring(ledger, call, caller)
+        if call.service in SERVICES:
+            return answer_service(ledger, call, caller)
         return ses.answer_v2(ledger, call, caller) if call.service == "sesv2" else _query(ledger, call, caller)
     except Refusal as refusal:
         return refusal.answer(call.service, call.request_id)

@@ -12,10 +12,14 @@ from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
+ROUTE_53 = "/2013-04-01"
+"""Beginning of the paths of Amazon Route 53."""
 MONITORING = "monitoring"
 """Service of Amazon CloudWatch in signatures."""
-_CLOUDWATCH = "GraniteServiceVersion20100801."
-_STS = frozenset({"AssumeRole", "GetCallerIdentity"})
+_TARGETS = {"GraniteServiceVersion20100801.": MONITORING, "AmazonSQS.": "sqs"}
+"""Services of AWS's JSON protocol, by the beginning of ``X-Amz-Target``."""
+_QUERIES = {"AssumeRole": "sts", "GetCallerIdentity": "sts", "ConfirmSubscription": "sns", "Unsubscribe": "sns"}
+"""Services of operations that are called without a signature."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,11 @@ class Call:
     def region(self) -> str:
         """Region that the call was signed for."""
         return self.authorization.region if self.authorization else "us-east-1"
+
+    @property
+    def origin(self) -> str:
+        """Beginning of the URLs by which the caller reaches the simulator."""
+        return f"http://{self.http.headers.get('host', '127.0.0.1')}"
 
     @property
     def token(self) -> str | None:
@@ -74,15 +83,17 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
                 parameters.pop("Content", None)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
         return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
-    target = http.headers.get("x-amz-target", "")
-    if target.startswith(_CLOUDWATCH):
+    if http.path.startswith(f"{ROUTE_53}/"):
+        return Call(http, "route53", UNKNOWN, {}, content, authorization, request_id)
+    prefix, dot, operation = http.headers.get("x-amz-target", "").partition(".")
+    if prefix + dot in _TARGETS:
         body = _json_object(http.body)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
-        return Call(http, MONITORING, target.removeprefix(_CLOUDWATCH), body or {}, content, authorization, request_id, malformed)
+        return Call(http, _TARGETS[prefix + dot], operation, body or {}, content, authorization, request_id, malformed)
     form = parse_form(http.body or http.query.encode())
     operation = form.get("Action", UNKNOWN)
     signed = authorization.service if authorization else None
-    service = signed if signed in ("ses", "sts") else "sts" if operation in _STS else "ses"
+    service = signed if signed in ("ses", "sns", "sts") else _QUERIES.get(operation, "ses")
     if operation == "SendRawEmail":
         content = {"Data": form.pop("RawMessage.Data", "")}
     return Call(http, service, operation, form, content, authorization, request_id)

@@ -55,6 +55,9 @@ class Ledger:
         self.messages: list[SentMessage] = []
         self.sessions: dict[str, Session] = {}
         """By their tokens."""
+        self.origin = "http://127.0.0.1"
+        """Beginning of the URLs by which the last caller has reached the account."""
+        self.closed = False
         self.records: dict[tuple[str, ...], dict[str, Any] | None] = {}
         """Resources that calls made, by kind, region and key; None for an identity of the owner's that a call deleted."""
         self._clock = clock
@@ -73,6 +76,12 @@ class Ledger:
     def advance(self, seconds: float) -> None:
         """Advance the clock."""
         self._offset += seconds
+
+    def close(self) -> None:
+        """End every wait for a message."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
 
     def request_id(self) -> str:
         """Return a new request id in UUID form."""

@@ -1,4 +1,4 @@
-"""botocore's model of SES version 2: which operation a request asks for, whether its parameters fit, and the members of an answer."""
+"""botocore's models of the services: which operation a request asks for, whether its parameters fit, and the members of an answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ UNKNOWN = "Unknown"
 SEND_PATH = "/v2/email/outbound-emails"
 
 
+_SES = "sesv2"
+
+
 @functools.cache
-def _model() -> Any:
-    return ServiceModel(Loader().load_service_model("sesv2", "service-2"), "sesv2")
+def _model(service: str = _SES) -> Any:
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+def shapes(service: str, operation: str) -> tuple[Any, Any]:
+    """Return the shapes of an operation's input and output, each None if it has none; both None if there is no such operation."""
+    if operation not in _model(service).operation_names:
+        return None, None
+    found = _model(service).operation_model(operation)
+    return found.input_shape, found.output_shape
 
 
 @functools.cache
@@ -57,19 +68,19 @@ def _number(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() else text
 
 
-def check(operation: str, parameters: dict[str, Any]) -> None:
-    """Check parameters against the model.
+def check(operation: str, parameters: dict[str, Any], service: str = _SES) -> None:
+    """Check parameters against the model of a service.
 
     :raises Refusal: with every fault.
     """
-    report = ParamValidator().validate(parameters, _model().operation_model(operation).input_shape)
+    report = ParamValidator().validate(parameters, _model(service).operation_model(operation).input_shape)
     if report.has_errors():
         raise Refusal("ValidationError", report.generate_report(), v2_code="BadRequestException")
 
 
-def shaped(operation: str, body: dict[str, Any]) -> dict[str, Any]:
+def shaped(operation: str, body: dict[str, Any], service: str = _SES) -> dict[str, Any]:
     """Return the members of a body that the operation's output has."""
-    shape = _model().operation_model(operation).output_shape
+    shape = _model(service).operation_model(operation).output_shape
     found: dict[str, Any] = _members(shape, body) if shape is not None else {}
     return found
 

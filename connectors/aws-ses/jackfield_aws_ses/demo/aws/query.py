@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
-_NAMESPACES = {"ses": "http://ses.amazonaws.com/doc/2010-12-01/", "sts": "https://sts.amazonaws.com/doc/2011-06-15/"}
+_NAMESPACES = {
+    "ses": "http://ses.amazonaws.com/doc/2010-12-01/",
+    "route53": "https://route53.amazonaws.com/doc/2013-04-01/",
+    "sns": "http://sns.amazonaws.com/doc/2010-03-31/",
+    "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
+}
 _SERVER_ERROR = 500
 _LARGE = 4096
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -46,12 +53,70 @@ def element(name: str, value: object) -> str:
     return f"<{name}>{escape(_NOT_XML.sub('?', str(value)))}</{name}>"
 
 
+def read_members(form: Mapping[str, str], shape: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the parameters of a form by the shape of an operation's input."""
+    found = {}
+    for name, member in shape.members.items():
+        value = _read(form, member, f"{prefix}{name}")
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _read(form: Mapping[str, str], shape: Any, place: str) -> Any:
+    if shape.type_name == "structure":
+        return read_members(form, shape, f"{place}.") or None
+    if shape.type_name == "list":
+        return [_read(form, shape.member, one) for one in _numbered(form, f"{place}.member")] or None
+    if shape.type_name == "map":
+        key, value = shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value")
+        return {
+            form.get(f"{one}.{key}", ""): _read(form, shape.value, f"{one}.{value}") for one in _numbered(form, f"{place}.entry")
+        } or None
+    text = form.get(place)
+    if shape.type_name == "boolean" and text is not None:
+        return text == "true"
+    return int(text) if shape.type_name in ("integer", "long") and text is not None and text.isdecimal() else text
+
+
+def _numbered(form: Mapping[str, str], place: str) -> Iterator[str]:
+    """Yield ``place.1``, ``place.2`` and so on, as far as the form has them."""
+    number = 1
+    while any(name == f"{place}.{number}" or name.startswith(f"{place}.{number}.") for name in form):
+        yield f"{place}.{number}"
+        number += 1
+
+
+def members_xml(shape: Any, value: Mapping[str, Any]) -> str:
+    """Return the elements of a structure, in the order of its shape."""
+    return "".join(_xml(member, name, value[name]) for name, member in shape.members.items() if value.get(name) is not None)
+
+
+def _xml(shape: Any, name: str, value: Any) -> str:
+    if shape.type_name == "structure":
+        inner = members_xml(shape, value)
+    elif shape.type_name == "list":
+        inner = "".join(_xml(shape.member, shape.member.serialization.get("name", "member"), one) for one in value)
+    elif shape.type_name == "map":
+        inner = "".join(f"<entry>{element('key', key)}{_xml(shape.value, 'value', one)}</entry>" for key, one in value.items())
+    elif shape.type_name == "timestamp":
+        return element(name, datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z"))
+    else:
+        return element(name, str(value).lower() if isinstance(value, bool) else value)
+    return f"<{name}>{inner}</{name}>"
+
+
 def result_xml(service: str, operation: str, inner: str, request_id: str) -> bytes:
     """Return a complete answer around the inner elements."""
     return (
         f'<{operation}Response xmlns="{_NAMESPACES[service]}"><{operation}Result>{inner}</{operation}Result>'
         f"<ResponseMetadata>{element('RequestId', request_id)}</ResponseMetadata></{operation}Response>\n"
     ).encode("utf-8", "xmlcharrefreplace")
+
+
+def document_xml(service: str, operation: str, inner: str) -> bytes:
+    """Return a complete answer of the REST-XML protocol around the inner elements."""
+    return f'<{operation}Response xmlns="{_NAMESPACES[service]}">{inner}</{operation}Response>\n'.encode("utf-8", "xmlcharrefreplace")
 
 
 def error_xml(service: str, code: str, message: str, status: int, request_id: str) -> bytes:

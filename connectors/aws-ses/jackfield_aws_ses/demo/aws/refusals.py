@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.query import error_xml
 
+_JSON_ERRORS = {"monitoring": "com.amazonaws.cloudwatch", "sqs": "com.amazonaws.sqs"}
+"""Namespaces of the errors of AWS's JSON protocol, by service."""
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _NOT_IMPLEMENTED = 400, 403, 404, 429, 501
 
 
@@ -30,8 +32,8 @@ class Refusal(Exception):
         if service == "sesv2":
             headers = (("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", self.v2_code or self.code), *self.headers)
             return Answer(self.v2_status or self.status, json.dumps({"message": self.message}).encode(), headers=headers)
-        if service == "monitoring":
-            text = json.dumps({"__type": f"com.amazonaws.cloudwatch#{self.code}", "message": self.message})
+        if service in _JSON_ERRORS:
+            text = json.dumps({"__type": f"{_JSON_ERRORS[service]}#{self.code}", "message": self.message})
             return Answer(self.status, text.encode(), "application/x-amz-json-1.0", (("x-amzn-RequestId", request_id), *self.headers))
         body = error_xml(service, self.code, self.message, self.status, request_id)
         return Answer(self.status, body, "text/xml", (("x-amzn-RequestId", request_id), *self.headers))

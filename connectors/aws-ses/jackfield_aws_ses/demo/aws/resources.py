@@ -148,6 +148,18 @@ def _destinations(ledger: Ledger, call: Call) -> Body:
     return {"EventDestinations": [{"Name": place[-1], **record["EventDestination"]} for place, record in found]}
 
 
+def destinations(ledger: Ledger, region: str, name: str) -> list[Body]:
+    """Return the event destinations of a configuration set."""
+    start = (_DESTINATION.name, region, name)
+    return [record["EventDestination"] for place, record in ledger.records.items() if place[:3] == start and record is not None]
+
+
+def is_on_suppression_list(ledger: Ledger, region: str, address: str) -> bool:
+    """Return whether an address is on the account's suppression list, whatever its case."""
+    start = (_SUPPRESSED.name, region)
+    return any(place[:2] == start and place[-1].lower() == address.lower() and record for place, record in ledger.records.items())
+
+
 def _list_contacts(ledger: Ledger, call: Call) -> Body:
     topics = _get(_CONTACT_LIST, ledger, call).get("Topics", ())
     defaults = {topic["TopicName"]: topic["DefaultSubscriptionStatus"] for topic in topics}

@@ -17,7 +17,9 @@ from jackfield_aws_ses.demo.aws.access import Caller
 from jackfield_aws_ses.demo.aws.account import NUMBER
 from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.ledger import Ledger
+from jackfield_aws_ses.demo.aws.mailboxes import address_of, split_mailboxes
 from jackfield_aws_ses.demo.aws.messages import Attachment, Content, SentMessage
+from jackfield_aws_ses.demo.aws.publishing import publish_events
 from jackfield_aws_ses.demo.aws.query import element, listed
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 from jackfield_aws_ses.demo.aws.resources import TEMPLATE, configuration_set, find
@@ -26,30 +28,6 @@ from jackfield_aws_ses.demo.aws.tenants import check_send
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f.:A-Za-z]+\]")
 _LOCAL = re.compile(r"[!-~]+")
-
-
-def split_mailboxes(text: str) -> list[str]:
-    """Return the mailboxes of an address list: commas count outside quotes and angle brackets only."""
-    parts, start, quoted, angle, escaped = [], 0, False, False, False
-    for position, char in enumerate(text):
-        if escaped:
-            escaped = False
-        elif char == "\\" and quoted:
-            escaped = True
-        elif char == '"':
-            quoted = not quoted
-        elif not quoted and char in "<>":
-            angle = char == "<"
-        elif char == "," and not quoted and not angle:
-            parts.append(text[start:position])
-            start = position + 1
-    return [part.strip() for part in (*parts, text[start:])]
-
-
-def address_of(mailbox: str) -> str:
-    """Return the bare address: between the last angle brackets, or the whole text."""
-    text = mailbox.strip()
-    return text[text.rfind("<") + 1 : -1].strip() if text.endswith(">") and "<" in text else text
 
 
 def check_mailboxes(text: str) -> int:
@@ -320,6 +298,7 @@ def _accept(ledger: Ledger, message: SentMessage, senders: tuple[str, ...]) -> s
     if 0 <= account.quota.max24_hour_send < ledger.sent_today() + len(message.recipients):
         raise refusals.throttled("Daily message quota exceeded.")
     ledger.accept(message)
+    publish_events(ledger, message)
     return message.message_id
 
 

@@ -101,4 +101,5 @@ def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], object]) -> Iter
     try:
         yield server.url
     finally:
+        ledger.close()
         server.stop()

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from jackfield_aws_ses.demo.aws import identities, model, resources, templates, tenants
+from jackfield_aws_ses.demo.aws import identities, model, publishing, resources, templates, tenants
 from jackfield_aws_ses.demo.aws.access import Caller
 from jackfield_aws_ses.demo.aws.account import page
 from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.ledger import Ledger
+from jackfield_aws_ses.demo.aws.outcomes import outcomes
 from jackfield_aws_ses.demo.aws.query import element
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid, unimplemented
 from jackfield_aws_ses.demo.aws.resources import TEMPLATE, VERIFICATION_MAIL, Body, find
@@ -39,17 +40,21 @@ def _list_identities(ledger: Ledger, call: Call, caller: Caller) -> str:
 
 
 def _get_send_statistics(ledger: Ledger, call: Call, caller: Caller) -> str:
-    """Count the accepted messages of two weeks by quarters of an hour; nothing bounces here."""
+    """Count the messages of two weeks, and their outcomes, by quarters of an hour."""
     caller.authorise("*", "ses:GetSendStatistics")
     since = ledger.now() - _FORTNIGHT
-    points = Counter(int(message.at // _QUARTER) for message in ledger.messages if message.region == call.region and message.at >= since)
-    return f"<SendDataPoints>{''.join(_point(quarter, count) for quarter, count in points.items())}</SendDataPoints>"
+    points: dict[int, Counter[str]] = {}
+    for message in ledger.messages:
+        if message.region == call.region and message.at >= since:
+            counts = points.setdefault(int(message.at // _QUARTER), Counter())
+            counts.update(["DeliveryAttempts", *(f"{outcome.kind}s" for outcome in outcomes(ledger, message))])
+    return f"<SendDataPoints>{''.join(_point(quarter, counts) for quarter, counts in points.items())}</SendDataPoints>"
 
 
-def _point(quarter: int, count: int) -> str:
+def _point(quarter: int, counts: Mapping[str, int]) -> str:
     moment = datetime.fromtimestamp(quarter * _QUARTER, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    zeros = "".join(element(name, 0) for name in ("Bounces", "Complaints", "Rejects"))
-    return f"<member>{element('Timestamp', moment)}{element('DeliveryAttempts', count)}{zeros}</member>"
+    figures = "".join(element(name, counts.get(name, 0)) for name in ("DeliveryAttempts", "Bounces", "Complaints", "Rejects"))
+    return f"<member>{element('Timestamp', moment)}{figures}</member>"
 
 
 QUERY_OPERATIONS: Mapping[str, Callable[[Ledger, Call, Caller], str]] = {
@@ -78,6 +83,7 @@ def _send_verification(ledger: Ledger, call: Call) -> Body:
 _SENDS = {"SendEmail": send_email, "SendBulkEmail": send_bulk_email}
 _OPERATIONS = {
     **resources.OPERATIONS,
+    **publishing.OPERATIONS,
     **identities.OPERATIONS,
     **tenants.OPERATIONS,
     "TestRenderEmailTemplate": _render,
