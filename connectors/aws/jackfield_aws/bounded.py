@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPResponse, RemoteDisconnected
 from ipaddress import ip_address
@@ -135,7 +135,12 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     test with a slow response detects a change.
     """
     pools = {"http": _PlainPool, "https": _TlsPool} if guard.internal else _guarded(guard, path)
-    client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
+    bound_session(client._endpoint.http_session, pools)  # noqa: SLF001 (see above)
+
+
+def bound_session(session: Any, pools: Mapping[str, type] | None = None) -> None:
+    """Make a new HTTP session of botocore use bounded connections, those of a metadata service included."""
+    session._pool_classes_by_scheme.update(pools or {"http": _PlainPool, "https": _TlsPool})  # noqa: SLF001 (as ``bound``)
 
 
 class _Head:

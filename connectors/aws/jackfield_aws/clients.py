@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
@@ -14,6 +14,10 @@ from jackfield_aws.endpoints import names_endpoint, service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec
 
+if TYPE_CHECKING:
+    from jackfield_aws.machine.identity import MachineIdentity
+    from jackfield_aws.machine.sources import Found
+
 
 class AwsClients(SecretHolder):
     """Client passed to an action. Created for each attempt, so it only references cached objects.
@@ -23,7 +27,7 @@ class AwsClients(SecretHolder):
     External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_machine", "_warmup", "lacks_external_id", "region")
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class AwsClients(SecretHolder):
         region: str | None = None,
         endpoint: str | None = None,
         lease: tuple[str, Minted] | None = None,
+        machine: tuple[MachineIdentity, Found] | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
         warmup: Mapping[str, Any] | None = None,
@@ -43,6 +48,7 @@ class AwsClients(SecretHolder):
         self._identity = identity
         self._endpoint = endpoint
         self._lease = lease
+        self._machine = machine
         self.lacks_external_id = lacks_external_id
         self.region: str | None = context.inputs.get("awsRegion") or region
 
@@ -106,13 +112,15 @@ class AwsClients(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """True if ``renew`` has an effect: leased credentials can be renewed, static keys cannot."""
-        return self._lease is not None
+        """True if ``renew`` has an effect: leased credentials, and those of the machine that expire, can be renewed; static keys cannot."""
+        return self._lease is not None or (self._machine is not None and self._machine[1].expires_at is not None)
 
     def renew(self) -> None:
-        """Drop the leased credential after AWS reported it as expired: the next ``open`` leases a new one."""
+        """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
         if self._lease is not None:
             self._context.drop(*self._lease)
+        if self._machine is not None:
+            self._machine[0].drop(self._machine[1])
 
     @property
     def _version(self) -> str:

@@ -13,7 +13,7 @@ from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_a
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.keys import Keys
 from jackfield_aws.policies import assume_policy, identity_policy, sender_address
-from jackfield_aws.sessions import Ambient, find_identity
+from jackfield_aws.sessions import Ambient, find_identity, is_ready
 
 if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
@@ -262,6 +262,11 @@ class AwsDefault(ConnectionType):
         return True
 
     @property
+    def is_ready(self) -> bool:
+        """True if the machine's credentials are held and not due for renewal."""
+        return is_ready(self._identity())
+
+    @property
     def reads_host_at(self) -> str:
         """Pointer to the profile, if one is named."""
         return "/profile" if self.profile else ""
@@ -270,14 +275,14 @@ class AwsDefault(ConnectionType):
         return Ambient(self.profile, self.disable_imds, self.prefer_role, path="/profile" if self.profile else "")
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Open clients with the machine's identity, which botocore refreshes by itself.
+        """Open clients with the machine's identity. Its credentials are fetched here, or renewed, and never by a client.
 
-        :raises InvalidConnection: if the machine has no identity, or not this profile.
+        :raises JackfieldError: if the machine has no identity, or it cannot be fetched; nothing was sent to the service.
         """
-        identity = self._identity()
-        region = self.region or context.inputs.get("awsRegion")
-        context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup)
+        identity = replace(self._identity(), region=self.region or context.inputs.get("awsRegion"))
+        machine = context.cached(("machine", identity), lambda: find_identity(identity))
+        found = machine.found(context.call.deadline)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, machine=(machine, found), warmup=self.warmup)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

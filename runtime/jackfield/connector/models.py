@@ -281,6 +281,11 @@ class ConnectionType(SecretHolder, BaseModel):
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
 
+    @property
+    def is_ready(self) -> bool:
+        """False if opening has to wait for a credential that is no lease: it then never holds up an event loop."""
+        return True
+
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""
         return permissions

@@ -145,7 +145,7 @@ class OpenConnection(SecretHolder):
         """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
         if self.kind.asks_elsewhere:
             return False
-        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
+        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh and self.kind.is_ready
 
 
 class Opener:
