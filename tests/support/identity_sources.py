@@ -98,7 +98,7 @@ class Stand:
 def identity_stand(folder: Path) -> Iterator[Stand]:
     """Serve the sources, and write their token, cache and process into ``folder``."""
     stand = Stand(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_Handler,), {"stand": stand}))
+    server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"stand": stand}))
     server.daemon_threads = True
     stand.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -110,6 +110,11 @@ def identity_stand(folder: Path) -> Iterator[Stand]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Expect callers that have left."""
 
 
 class _Handler(BaseHTTPRequestHandler):

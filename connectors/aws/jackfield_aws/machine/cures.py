@@ -13,8 +13,8 @@ from jackfield.connector import InvalidConnection, JackfieldError, Unauthenticat
 from jackfield_aws.machine.sources import CONTAINER, ENVIRONMENT, INSTANCE, LOGIN, PROCESS, ROLE, SSO, WEB_IDENTITY
 
 LABELS: Mapping[str, str] = {
-    WEB_IDENTITY: "the web identity",
-    ROLE: "the role of the profile",
+    WEB_IDENTITY: "STS by web identity",
+    ROLE: "STS by a profile's role",
     SSO: "IAM Identity Center",
     LOGIN: "the sign-in of 'aws login'",
     PROCESS: "credential_process",

@@ -128,12 +128,16 @@ class _Judge:
         return None
 
     def _hidden(self, error: Exception) -> JackfieldError | None:
-        """Return the outage that botocore hides behind an expired sign-in; None if there was none."""
-        fault = self._sources.fault
+        """Explain why a sign-in could not be renewed, which botocore hides behind its expiry; None if nothing was asked."""
+        fault, method = self._sources.fault, self._sources.method
         if fault is None or not any(kind.__name__ in _HIDING for kind in type(error).__mro__):
             return None
         found = self._answered(fault) if isinstance(fault, ClientError) else explain_transport(fault)
-        return found if found is not None and found.retryable else None
+        if found is None or found.retryable:
+            return found
+        said = found.provider.message if found.provider is not None and found.provider.message else "refused"
+        hint = self._hint(CURES[SSO if method not in (SSO, LOGIN) else method, ""][0].hint, method)
+        return Unauthenticated(self._says(method, f"does not renew the sign-in any more: {said}"), hint=hint, provider=found.provider)
 
     def _unusual(self, error: Exception, method: str) -> JackfieldError:
         """Explain what is no answer of a service: a failure on the way, or a fault of the configuration."""
@@ -224,14 +228,16 @@ class _Judge:
         return self._malformed(method)
 
     def _prefixed(self, found: JackfieldError, method: str) -> JackfieldError:
+        if isinstance(found, TimedOut):  # the deadline of the fetch, which is no caller's
+            return Unavailable(
+                self._says(method, "did not answer in time"), hint=f"Find out why {LABELS.get(method, 'it')} does not answer."
+            )
         found.message = f"{self._prefix(method)}: {self._clean(found.message)}"
         found.args = (found.message,)
-        if isinstance(found, TimedOut) and found.__cause__ is None:
-            found.unexplained = False
         return found
 
     def _prefix(self, method: str) -> str:
-        return f"this machine's AWS identity ({LABELS.get(method, 'the AWS configuration')}) could not be fetched"
+        return f"this machine's AWS identity could not be fetched from {LABELS.get(method, 'its source')}"
 
     def _says(self, method: str, text: str) -> str:
         return f"this machine's AWS identity could not be fetched: {LABELS.get(method, 'its source')} {text}"

@@ -96,6 +96,8 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         self._running = 0
         self._before: str | None = None
         """Source of the credentials that were fetched last."""
+        self._failed: JackfieldError | None = None
+        """Why the last fetch failed; None if it did not."""
 
     def __repr__(self) -> str:
         return "<MachineIdentity>"
@@ -128,7 +130,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
             fetch.done.wait(min(_PATIENCE, deadline.remaining() / 2) if now >= held.wait_at else 0.0)
             return fetch.found or held.found
         if not fetch.done.wait(deadline.remaining()):
-            raise deadline.passed(Sent.NOTHING, _slow(fetch))
+            raise deadline.passed(Sent.NOTHING, self._failed or _slow(fetch))
         if fetch.error is not None:
             raise fetch.error
         if fetch.found is None:
@@ -185,7 +187,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
             elif self._held is not None and self._held.is_valid(now):
                 self._held.renew_at = now + _AGAIN
                 self._held.wait_at = max(self._held.wait_at, now + _AGAIN)
-            fetch.error = error
+            fetch.error = self._failed = error
         fetch.done.set()
 
     def _fetched(self, fetch: _Fetch) -> Found:
