@@ -14,6 +14,7 @@ from botocore.tokens import SSOTokenProvider
 from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, Stand, environment_of, identity_stand
 from jackfield import Jackfield
 from jackfield_aws import sessions
+from jackfield_aws.machine import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +111,33 @@ def test_an_outage_is_overcome_within_the_deadline(
     caller.join(60)
     assert [result.status for result in found] == ["succeeded"]
     assert (stand.sent, found[0].meta.attempts) == (1, 1)
+
+
+def test_a_silent_source_is_asked_again(prepared: Callable[..., Jackfield], stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source's silence ends before the deadline of the call, which leaves time to ask again."""
+    monkeypatch.setattr(sources, "_SILENCE", 0.2)
+    jackfield = prepared("web identity")
+    stand.mood = "silence"
+    found: list[Any] = []
+    caller = threading.Thread(target=lambda: found.append(_send(jackfield)))
+    caller.start()
+    assert stand.wait_until_asked("sts:AssumeRoleWithWebIdentity", 2)
+    stand.mood = ""
+    caller.join(60)
+    assert [result.status for result in found] == ["succeeded"]
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://nobody.invalid"])
+@pytest.mark.parametrize("source", ["web identity", "role"])
+def test_an_unreachable_source_is_an_outage(
+    prepared: Callable[..., Jackfield], monkeypatch: pytest.MonkeyPatch, source: str, endpoint: str
+) -> None:
+    """No connection to a source is an outage, with what to check."""
+    jackfield = prepared(source)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", endpoint)
+    result = _send(jackfield, seconds=1)
+    assert (result.error.code in OUT, result.meta.attempts) == (True, 0)
+    assert "DNS" in result.error.hint
 
 
 def test_callers_share_one_fetch(prepared: Callable[..., Jackfield], stand: Stand) -> None:

@@ -181,6 +181,11 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
+    @property
+    def opens_inline(self) -> bool:
+        """True if ``opening`` asks no other machine for a secret."""
+        return self._opening is not None or self.target is None or self._opener.is_near(self.target)
+
 
 def refuse_queue_members(invocation: Invocation) -> None:
     """Refuse members that only the queue heeds.

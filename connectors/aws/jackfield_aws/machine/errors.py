@@ -142,7 +142,7 @@ class _Judge:
     def _unusual(self, error: Exception, method: str) -> JackfieldError:
         """Explain what is no answer of a service: a failure on the way, or a fault of the configuration."""
         name = type(error).__name__
-        if name == "ParamValidationError" or (isinstance(error, OSError) and not _is_of_network(error)):
+        if name == "ParamValidationError" or _is_of_files(error):
             return self._malformed(method)
         found = explain_transport(error) if not isinstance(error, _GARBLED) or _is_of_botocore(error) else None
         if found is None:
@@ -292,6 +292,7 @@ def _is_of_botocore(error: Exception) -> bool:
     return type(error).__module__.startswith("botocore.")
 
 
-def _is_of_network(error: OSError) -> bool:
-    """Return whether an error of the system is one of a connection; others are those of files and programs."""
-    return isinstance(error, ConnectionError | TimeoutError)
+def _is_of_files(error: Exception) -> bool:
+    """Return whether an error of the system is one of a file or a program. Those of connections are of botocore, which derives some of them
+    from ``OSError``."""
+    return isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and not _is_of_botocore(error)
