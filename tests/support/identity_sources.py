@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -98,7 +99,8 @@ class Stand:
 def identity_stand(folder: Path) -> Iterator[Stand]:
     """Serve the sources, and write their token, cache and process into ``folder``."""
     stand = Stand(folder)
-    server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"stand": stand}))
+    methods = dict.fromkeys(("do_GET", "do_POST", "do_PUT"), _Handler.answer)
+    server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"stand": stand, **methods}))
     server.daemon_threads = True
     stand.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -124,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """Answer a request, as the mood wants it."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         form = parse_qs(body.decode("latin-1"))
         name, good = self._route(form)
@@ -142,8 +145,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = _answer  # noqa: N815 (the names that http.server calls)
 
     def _bad(self, mood: str, name: str) -> tuple[int, bytes]:
         if mood == "garbage":
@@ -243,8 +244,6 @@ def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]
 
 def _sign_in(folder: Path, stand: Stand, *, over: bool) -> None:
     """Write the cached sign-ins of both forms."""
-    from hashlib import sha1
-
     at = datetime.now(UTC) + timedelta(hours=-1 if over else 8)
     later = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     told: dict[str, Any] = {

@@ -134,13 +134,8 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     botocore has no public way to choose its connection class. Its pools, including proxied ones, look the class up in this dictionary; a
     test with a slow response detects a change.
     """
-    pools = {"http": _PlainPool, "https": _TlsPool} if guard.internal else _guarded(guard, path)
-    bound_session(client._endpoint.http_session, pools)  # noqa: SLF001 (see above)
-
-
-def bound_session(session: Any, pools: Mapping[str, type] | None = None) -> None:
-    """Make a new HTTP session of botocore use bounded connections, those of a metadata service included."""
-    session._pool_classes_by_scheme.update(pools or {"http": _PlainPool, "https": _TlsPool})  # noqa: SLF001 (as ``bound``)
+    pools = POOLS if guard.internal else _guarded(guard, path)
+    client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
 class _Head:
@@ -428,6 +423,10 @@ class _PlainPool(_Released, AWSHTTPConnectionPool):  # type: ignore[misc]
 
 class _TlsPool(_Released, AWSHTTPSConnectionPool):  # type: ignore[misc]
     ConnectionCls = _TlsConnection
+
+
+POOLS: Mapping[str, type] = {"http": _PlainPool, "https": _TlsPool}
+"""Bounded pools for the HTTP session of a client, or of a metadata service."""
 
 
 def _guarded(guard: Guard, path: str) -> dict[str, type]:

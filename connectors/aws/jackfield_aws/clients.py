@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
@@ -27,7 +27,7 @@ class AwsClients(SecretHolder):
     External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_machine", "_warmup", "lacks_external_id", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region")
 
     def __init__(
         self,
@@ -36,8 +36,7 @@ class AwsClients(SecretHolder):
         *,
         region: str | None = None,
         endpoint: str | None = None,
-        lease: tuple[str, Minted] | None = None,
-        machine: tuple[MachineIdentity, Found] | None = None,
+        lease: tuple[str, Minted] | tuple[MachineIdentity, Found] | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
         warmup: Mapping[str, Any] | None = None,
@@ -48,7 +47,6 @@ class AwsClients(SecretHolder):
         self._identity = identity
         self._endpoint = endpoint
         self._lease = lease
-        self._machine = machine
         self.lacks_external_id = lacks_external_id
         self.region: str | None = context.inputs.get("awsRegion") or region
 
@@ -113,14 +111,17 @@ class AwsClients(SecretHolder):
     @property
     def renewable(self) -> bool:
         """True if ``renew`` has an effect: leased credentials, and those of the machine that expire, can be renewed; static keys cannot."""
-        return self._lease is not None or (self._machine is not None and self._machine[1].expires_at is not None)
+        return self._lease is not None
 
     def renew(self) -> None:
         """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
-        if self._lease is not None:
-            self._context.drop(*self._lease)
-        if self._machine is not None:
-            self._machine[0].drop(self._machine[1])
+        if self._lease is None:
+            return
+        place, used = self._lease
+        if isinstance(place, str):
+            self._context.drop(place, cast("Minted", used))
+        else:
+            place.drop(cast("Found", used))
 
     @property
     def _version(self) -> str:

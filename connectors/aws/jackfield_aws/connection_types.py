@@ -13,10 +13,11 @@ from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_a
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.keys import Keys
 from jackfield_aws.policies import assume_policy, identity_policy, sender_address
-from jackfield_aws.sessions import Ambient, find_identity, is_ready
+from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
+    from jackfield_aws.machine.identity import MachineIdentity
 
 _ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
 _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
@@ -261,10 +262,13 @@ class AwsDefault(ConnectionType):
         """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
+    _machines: tuple[MachineIdentity, ...] = ()
+    """The identities with which this connection was opened, one for each region."""
+
     @property
     def is_ready(self) -> bool:
-        """True if the machine's credentials are held and not due for renewal."""
-        return is_ready(self._identity())
+        """True if the machine's credentials are held and need not be waited for."""
+        return all(machine.is_ready for machine in self._machines)
 
     @property
     def reads_host_at(self) -> str:
@@ -282,7 +286,10 @@ class AwsDefault(ConnectionType):
         identity = replace(self._identity(), region=self.region or context.inputs.get("awsRegion"))
         machine = context.cached(("machine", identity), lambda: find_identity(identity))
         found = machine.found(context.call.deadline)
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, machine=(machine, found), warmup=self.warmup)
+        if machine not in self._machines:
+            self._machines = (*self._machines, machine)
+        lease = None if found.expires_at is None else (machine, found)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, lease=lease, warmup=self.warmup)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

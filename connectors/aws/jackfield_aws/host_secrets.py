@@ -16,8 +16,9 @@ from jackfield.clock import SystemClock, patience
 from jackfield.connector import Deadline, JackfieldError, hookimpl
 from jackfield.dataclass import dataclass, field
 from jackfield_aws.keys import Keys
+from jackfield_aws.limits import within
 from jackfield_aws.regions import normal_region
-from jackfield_aws.sessions import Ambient, ClientSpec
+from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 _TIMEOUT = 10.0
 """Longest time in seconds for a secret, the identity that reads it included."""
@@ -136,8 +137,6 @@ def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
 def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Make one call with a new client, since secrets are read rarely. It ends in time, as does the fetch of the machine's identity."""
     from jackfield_aws.direct.client import open_client
-    from jackfield_aws.limits import within
-    from jackfield_aws.sessions import find_keys
 
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None

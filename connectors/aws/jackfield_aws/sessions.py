@@ -5,26 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import botocore
+import botocore.exceptions
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.dataclass import dataclass, field
 from jackfield.fork import ProcessLocal
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline, is_fetching
 from jackfield_aws.service_models import find_by_name
+from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
 if TYPE_CHECKING:
     from jackfield_aws.machine.identity import MachineIdentity
-
-T = TypeVar("T")
 
 
 class _Hush(logging.Filter):
@@ -105,25 +105,36 @@ def _new_session(ambient: Ambient | None, region: str | None) -> Any:
 
 class _Shared:
     """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe). Its clients get an ambient
-    identity's credentials from ``machine``: no client searches for them."""
+    identity's credentials from ``machine``, one for all Sessions of the identity: no client searches for them."""
 
-    def __init__(self, ambient: Ambient | None, region: str | None, machine: MachineIdentity | None, *, as_json: bool) -> None:
+    def __init__(self, ambient: Ambient | None, region: str | None, as_json: bool) -> None:
         self.lock = threading.RLock()
         self.session = _new_session(ambient, region)
         if as_json:
             parse_as_json(self.session.get_component("response_parser_factory"))
-        if machine is not None:
-            from jackfield_aws.machine.credentials import MachineCredentials
+        self.machine: MachineIdentity | None = None
+        if ambient is not None:
+            self.machine = _machine(ambient, ambient.region or region, is_own=not as_json and region == (ambient.region or region))
+            self.machine.lend(self.session)
 
-            self.session._credentials = MachineCredentials(machine)  # noqa: SLF001 (botocore's own setter takes static keys only)
+
+def _machine(ambient: Ambient, region: str | None, *, is_own: bool) -> MachineIdentity:
+    from jackfield_aws.machine.identity import MachineIdentity
+
+    if is_own:
+        return MachineIdentity(ambient.path, lambda: _new_session(ambient, region))
+    return cast("MachineIdentity", _shared(ambient, region, False).machine)
 
 
 class _Sessions(ProcessLocal):
-    """Sessions and identities of one process, limited in number.
+    """Sessions of one process, limited in number.
 
-    One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models but no
-    tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a lock with an ambient identity.
+    One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
+    host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a lock
+    with an ambient identity.
     """
+
+    __wrapped__ = _Shared
 
     def __init__(self, limit: int = 256) -> None:
         self._limit = limit
@@ -131,44 +142,23 @@ class _Sessions(ProcessLocal):
 
     def _begin_anew(self) -> None:
         """Drop all: another thread of the parent may hold one of the locks."""
-        self._lock = threading.Lock()
-        self._shared: OrderedDict[tuple[Ambient | None, str | None, bool], _Shared] = OrderedDict()
-        self._machines: OrderedDict[tuple[Ambient, str | None], MachineIdentity] = OrderedDict()
+        self._lock = threading.RLock()  # reentrant: a Session of another region shares the identity
+        self._made: OrderedDict[tuple[Ambient | None, str | None, bool], _Shared] = OrderedDict()
 
-    def __call__(self, ambient: Ambient | None, region: str | None, as_json: bool) -> _Shared:
-        """Return the shared Session of an identity in a region."""
-        machine = None if ambient is None else self.machine(ambient, region)
+    def __call__(self, *wanted: *tuple[Ambient | None, str | None, bool]) -> _Shared:
+        """Return the Session of an identity in a region, whose parsers may return JSON values."""
         with self._lock:
-            return self._found(self._shared, (ambient, region, as_json), lambda: _Shared(ambient, region, machine, as_json=as_json))
-
-    def machine(self, ambient: Ambient, region: str | None) -> MachineIdentity:
-        """Return the identity, whose own requests go to ``region``."""
-        from jackfield_aws.machine.identity import MachineIdentity
-
-        region = ambient.region or region
-        with self._lock:
-            return self._found(
-                self._machines, (ambient, region), lambda: MachineIdentity(ambient.path, lambda: _new_session(ambient, region))
-            )
-
-    def is_ready(self, ambient: Ambient) -> bool:
-        """Return whether nobody need wait for the credentials of an identity."""
-        with self._lock:
-            found = [machine for (one, _), machine in self._machines.items() if replace(one, region=None) == ambient]
-        return bool(found) and all(machine.is_ready for machine in found)
+            found = self._made.get(wanted)
+            if found is None:
+                found = self._made[wanted] = _Shared(*wanted)
+                if len(self._made) > self._limit:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(wanted)
+            return found
 
     def cache_clear(self) -> None:
         """Drop all Sessions and identities."""
         self._begin_anew()
-
-    def _found(self, cache: OrderedDict[Any, T], key: object, make: Callable[[], T]) -> T:
-        found = cache.get(key)
-        if found is None:
-            found = cache[key] = make()
-            if len(cache) > self._limit:
-                cache.popitem(last=False)
-        cache.move_to_end(key)
-        return found
 
 
 _shared = _Sessions()
@@ -230,20 +220,18 @@ def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
 
     :raises JackfieldError: if there are none, they cannot be fetched, or the source refuses; nothing was sent to any other service.
     """
-    machine = find_identity(ambient, region)
-    from jackfield_aws.machine.credentials import found_in_time
-
-    return found_in_time(machine).keys
+    return find_identity(ambient, region).keys_now()
 
 
 def find_identity(ambient: Ambient, region: str | None = None) -> MachineIdentity:
-    """Return the machine's identity, one per process, without a request."""
-    return _shared.machine(ambient, region)
+    """Return the machine's identity, one per process and region of its own requests, without a request.
 
-
-def is_ready(ambient: Ambient) -> bool:
-    """Return whether the credentials of the machine's identity are held, so that opening a connection waits for nothing."""
-    return _shared.is_ready(ambient)
+    :raises JackfieldError: if the AWS configuration of this machine has no such profile, or cannot be read.
+    """
+    try:
+        return cast("MachineIdentity", _shared(ambient, ambient.region or region, False).machine)
+    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
+        raise explain_transport(error) or error from None
 
 
 def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
@@ -290,9 +278,7 @@ def user_agent() -> str:
 
 
 def _config(read_timeout: float, spec: ClientSpec) -> Any:
-    from botocore.config import Config
-
-    return Config(
+    return botocore.config.Config(  # a part of botocore.session, which is imported by now
         user_agent=user_agent(),
         # total_max_attempts overrides AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
         retries={"mode": "standard", "total_max_attempts": 1},

@@ -23,8 +23,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import dataclass, field
-from jackfield_aws.answers import principal_in
-from jackfield_aws.arns import role_of_session
+from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.direct.client import open_client
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within

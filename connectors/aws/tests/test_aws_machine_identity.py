@@ -13,6 +13,7 @@ from botocore.tokens import SSOTokenProvider
 
 from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, Stand, environment_of, identity_stand
 from jackfield import Jackfield
+from jackfield.dataclass import replace
 from jackfield_aws import sessions
 from jackfield_aws.machine import sources
 
@@ -177,9 +178,9 @@ def test_expiring_credentials_are_renewed_before_an_attempt(prepared: Callable[.
     jackfield = prepared("web identity")
     stand.life = 1.0
     assert _send(jackfield, key="a").status == "succeeded"
-    machine = sessions._shared.machine(sessions.Ambient(region="eu-west-1"), None)
-    machine._held.found = _expired(machine._held.found)
-    machine._held.renew_at = machine._held.wait_at = 0.0
+    held = _held()
+    held.found = replace(held.found, expires_at=1.0)
+    held.renew_at = held.wait_at = 0.0
     stand.mood = "fault"
     failed = _send(jackfield, key="b", seconds=1)
     assert (failed.status, failed.error.code, failed.meta.attempts) == ("failed", "unavailable", 0)
@@ -191,17 +192,16 @@ def test_valid_credentials_survive_a_failed_renewal(prepared: Callable[..., Jack
     """Credentials that are due but valid serve all callers while the source fails."""
     jackfield = prepared("web identity")
     assert _send(jackfield, key="a").status == "succeeded"
-    machine = sessions._shared.machine(sessions.Ambient(region="eu-west-1"), None)
-    machine._held.renew_at = machine._held.wait_at = 0.0
+    held = _held()
+    held.renew_at = held.wait_at = 0.0
     stand.mood = "fault"
     assert _send(jackfield, key="b").status == "succeeded"
     assert stand.asked["sts:AssumeRoleWithWebIdentity"] == 2
 
 
-def _expired(found: Any) -> Any:
-    from jackfield.dataclass import replace
-
-    return replace(found, expires_at=1.0)
+def _held() -> Any:
+    """Return the machine's credentials that are held."""
+    return sessions.find_identity(sessions.Ambient(region="eu-west-1"))._held
 
 
 WEB = "web identity"

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from jackfield.clock import SystemClock
-from jackfield.connector import Deadline
-from jackfield_aws.limits import current_deadline
-from jackfield_aws.machine.identity import MachineIdentity
-from jackfield_aws.machine.sources import Found
-
-WITHOUT_CALL = 60.0
-"""Seconds for a fetch outside of any call."""
-
-
-def found_in_time(machine: MachineIdentity) -> Found:
-    """Return the machine's credentials within the current deadline.
-
-    :raises JackfieldError: if they cannot be fetched.
-    """
-    return machine.found(current_deadline() or Deadline.after(WITHOUT_CALL, SystemClock()))
+from jackfield_aws.keys import Keys
 
 
 class MachineCredentials(Credentials):  # type: ignore[misc]
-    """Credentials of all clients of one identity. They wait for a fetch only where none was made, or the last credentials have expired."""
+    """Credentials of all clients of one identity. ``read`` waits for a fetch only where the last credentials have expired."""
 
     method = "machine"
     account_id = None
 
-    def __init__(self, machine: MachineIdentity) -> None:
-        self._machine = machine
+    def __init__(self, read: Callable[[], Keys]) -> None:
+        self._read = read
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the credentials of this moment.
 
-        :raises JackfieldError: as ``found_in_time``.
+        :raises JackfieldError: if they have expired and cannot be fetched.
         """
-        keys = (self._machine.current or found_in_time(self._machine)).keys
+        keys = self._read()
         return ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token, None)
 
     @property

@@ -1,4 +1,4 @@
-"""What each source of the machine's identity needs, and what each of its refusals means: the table of docs/reference/aws-identity.md.
+"""Table of the refusals of each source of the machine's identity, with their cures (docs/reference/aws-identity.md).
 
 Texts of STS: STS API reference, errors of AssumeRole and AssumeRoleWithWebIdentity. Codes of IAM Identity Center: its portal API reference,
 GetRoleCredentials, and its OIDC API reference, CreateToken. Codes of containers: ECS and EKS Pod Identity developer guides.

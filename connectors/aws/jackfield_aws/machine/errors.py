@@ -21,8 +21,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield.dataclass import replace
-from jackfield_aws.answers import principal_in
-from jackfield_aws.arns import role_of_session
+from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.endpoints import names_endpoint
 from jackfield_aws.machine.cures import CURES, EXPIRED, LABELS, MALFORMED, Cure
 from jackfield_aws.machine.sources import (

@@ -13,7 +13,9 @@ from jackfield.dataclass import dataclass, field
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
-from jackfield_aws.limits import fetching
+from jackfield_aws.keys import Keys
+from jackfield_aws.limits import current_deadline, fetching
+from jackfield_aws.machine.credentials import MachineCredentials
 from jackfield_aws.machine.cures import LABELS
 from jackfield_aws.machine.errors import explain
 from jackfield_aws.machine.sources import Found, Sources
@@ -108,11 +110,20 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         held = self._held
         return held is not None and self._clock.time() < held.wait_at
 
-    @property
-    def current(self) -> Found | None:
-        """The credentials that are held and valid, without a request."""
+    def lend(self, session: Any) -> None:
+        """Make the clients of a botocore session sign with the credentials that are held."""
+        session._credentials = MachineCredentials(self._held_keys)
+
+    def _held_keys(self) -> Keys:
         held = self._held
-        return held.found if held is not None and held.is_valid(self._clock.time()) else None
+        return held.found.keys if held is not None and held.is_valid(self._clock.time()) else self.keys_now()
+
+    def keys_now(self) -> Keys:
+        """Return the keys, as ``found`` does within the current deadline.
+
+        :raises JackfieldError: as ``found``.
+        """
+        return self.found(current_deadline() or Deadline.after(_LONGEST, self._clock)).keys
 
     def found(self, deadline: Deadline) -> Found:
         """Return the credentials. One fetch serves all callers; each waits until its own deadline at most.

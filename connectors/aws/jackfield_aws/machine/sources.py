@@ -12,11 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jackfield.dataclass import dataclass
 from jackfield.secrecy import SecretHolder
-from jackfield_aws.bounded import bound, bound_session
+from jackfield_aws.bounded import POOLS, bound
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, current_deadline
@@ -131,8 +132,6 @@ class Sources:
 
     def _limit_clients(self) -> None:
         """Bound the clients that sources create: one request each, which ends at the deadline."""
-        from botocore.config import Config
-
         create = self._session.create_client
         limits = Config(
             connect_timeout=CONNECT_TIMEOUT, read_timeout=_SILENCE, retries={"mode": "standard", "total_max_attempts": 1}
@@ -189,7 +188,7 @@ class Sources:
 
 
 def _metadata(session: Any) -> Metadata:
-    bound_session(session)
+    session._pool_classes_by_scheme.update(POOLS)
     return Metadata(session)
 
 
