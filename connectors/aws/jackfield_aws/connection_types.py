@@ -266,9 +266,9 @@ class AwsDefault(ConnectionType):
     """The identities with which this connection was opened, one for each region."""
 
     @property
-    def is_ready(self) -> bool:
-        """True if the machine's credentials are held and need not be waited for."""
-        return all(machine.is_ready for machine in self._machines)
+    def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
+        """True unless the machine's credentials are held and need not be waited for."""
+        return not all(machine.is_ready for machine in self._machines)
 
     @property
     def reads_host_at(self) -> str:

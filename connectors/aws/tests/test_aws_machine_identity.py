@@ -11,10 +11,12 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
+from aws_opening import MAIL as SIMPLE
+from aws_opening import Opener
 from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, Stand, environment_of, identity_stand
 from jackfield import Jackfield
 from jackfield.dataclass import replace
-from jackfield_aws import sessions
+from jackfield_aws import AwsDefault, sessions
 from jackfield_aws.machine import sources
 
 if TYPE_CHECKING:
@@ -197,6 +199,29 @@ def test_valid_credentials_survive_a_failed_renewal(prepared: Callable[..., Jack
     stand.mood = "fault"
     assert _send(jackfield, key="b").status == "succeeded"
     assert stand.asked["sts:AssumeRoleWithWebIdentity"] == 2
+
+
+def test_due_credentials_never_hold_up_an_event_loop(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection says when opening it has to wait for the machine's credentials: it is then opened in a thread."""
+    for name, value in environment_of("web identity", stand).items():
+        monkeypatch.setenv(name, value)
+    kind, opener = AwsDefault(region="eu-west-1"), Opener()
+    kind.open(opener.context())
+    assert not kind.asks_elsewhere
+    _held().wait_at = 0.0
+    assert kind.asks_elsewhere
+
+
+def test_clients_of_other_regions_use_the_identity_that_was_opened(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client of any region signs with the credentials that were fetched when the connection was opened; none fetches them itself."""
+    for name, value in environment_of("web identity", stand).items():
+        monkeypatch.setenv(name, value)
+    clients = AwsDefault(region="eu-west-1").open(Opener({"AWS_ENDPOINT_URL": stand.url}).context())
+    stand.mood = "fault"
+    for region in ("eu-west-1", "us-east-1"):
+        for as_json in (False, True):
+            clients.client("sesv2", region, as_json=as_json).send_email(**SIMPLE)
+    assert (stand.asked["sts:AssumeRoleWithWebIdentity"], stand.sent) == (1, 4)
 
 
 def _held() -> Any:

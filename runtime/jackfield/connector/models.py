@@ -269,7 +269,8 @@ class ConnectionType(SecretHolder, BaseModel):
     waives: ClassVar[tuple[str, ...]] = ()
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True for the runtime's own stand-ins of types whose code runs in another process."""
+    """True for the runtime's own stand-ins of types whose code runs in another process, and while a credential that is no lease is due:
+    opening then never holds up an event loop."""
 
     @property
     def reads_host(self) -> bool:
@@ -280,11 +281,6 @@ class ConnectionType(SecretHolder, BaseModel):
     def reads_host_at(self) -> str:
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
-
-    @property
-    def is_ready(self) -> bool:
-        """False if opening has to wait for a credential that is no lease: it then never holds up an event loop."""
-        return True
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""

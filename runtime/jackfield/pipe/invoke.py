@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
+    from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.plan import Plan, Plans
@@ -151,7 +152,8 @@ class Pipeline:
             from jackfield.pipe.guarding import refuse_suppressed
 
             await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
-        opening = plan.opening() if plan.opens_inline else await _opened_elsewhere(plan, run)
+        target = plan.target
+        opening = None if target is None else await _resolved(plan, target, run) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -218,6 +220,7 @@ def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
 
 
-async def _opened_elsewhere(plan: Plan, run: Run) -> OpenConnection | None:
-    """Resolve a connection's secrets that another machine holds, in time and beside the event loop."""
-    return await run.waiter.call(plan.opening, until=Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING)))
+async def _resolved(plan: Plan, target: Target, run: Run) -> OpenConnection | None:
+    """Resolve a connection's secrets: those that another machine holds in time, and beside the event loop."""
+    until = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING))
+    return await run.waiter.call(plan.opening, inline_ok=plan.is_near(target), until=until)

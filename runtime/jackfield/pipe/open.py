@@ -145,7 +145,7 @@ class OpenConnection(SecretHolder):
         """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
         if self.kind.asks_elsewhere:
             return False
-        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh and self.kind.is_ready
+        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
 
 
 class Opener:
@@ -232,7 +232,7 @@ class Opener:
 
     def is_near(self, target: Target) -> bool:
         """Return whether finding the target's secrets asks no other machine."""
-        return not target.refers or self._secrets.is_near(target.values)
+        return self._secrets.is_near(target.values)
 
     def forget_secrets(self, target: Target) -> None:
         """Drop the target's cached secrets, so that the next opening reads them again."""

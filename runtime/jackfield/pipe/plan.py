@@ -181,10 +181,9 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
-    @property
-    def opens_inline(self) -> bool:
-        """True if ``opening`` asks no other machine for a secret."""
-        return self._opening is not None or self.target is None or self._opener.is_near(self.target)
+    def is_near(self, target: Target) -> bool:
+        """Return whether ``opening`` asks no other machine for a secret."""
+        return self._opener.is_near(target)
 
 
 def refuse_queue_members(invocation: Invocation) -> None:

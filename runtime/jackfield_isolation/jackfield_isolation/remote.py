@@ -110,7 +110,6 @@ class RemoteConnection(SecretHolder):
     model_fields: ClassVar[Mapping[str, None]]
     reads_host = False
     reads_host_at = ""
-    is_ready = True
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
