@@ -20,6 +20,7 @@ _PRINCIPAL = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:(?:user|role|assume
 _ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
 _RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
 _CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
+_SESSION = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _NO_MEMBERS = frozenset({"Error", "ResponseMetadata"})
 _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
@@ -65,6 +66,12 @@ def principal_in(message: str) -> str | None:
     """Return the first ARN of a user, a role or a session in a provider's message."""
     found = _PRINCIPAL.search(message)
     return found.group().rstrip(".,:;") if found else None
+
+
+def role_of_session(arn: str) -> str:
+    """Return the ARN to name in a trust policy: for an STS session its role (without the path, which is unknown), else the ARN itself."""
+    found = _SESSION.fullmatch(arn)
+    return "arn:{}:iam::{}:role/{}".format(*found.groups()) if found else arn
 
 
 def read_answer(error: Any) -> Answer:

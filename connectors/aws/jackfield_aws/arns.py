@@ -15,7 +15,6 @@ ROLE_ARN_EXPECTED = "the ARN of an IAM role such as arn:aws:iam::123456789012:ro
 """Completes "… is not"."""
 
 _ROLE = re.compile(ROLE_ARN_PATTERN)
-_SESSION = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _LONGEST = 2048
 
 
@@ -57,9 +56,3 @@ def parse_role_arn(value: str) -> RoleArn:
         )
     _, partition, _, _, account, resource = value.split(":", 5)
     return RoleArn(value, partition, account, resource.rpartition("/")[2])
-
-
-def role_of_session(arn: str) -> str:
-    """Return the ARN to name in a trust policy: for an STS session its role (without the path, which is unknown), else the ARN itself."""
-    found = _SESSION.fullmatch(arn)
-    return "arn:{}:iam::{}:role/{}".format(*found.groups()) if found else arn

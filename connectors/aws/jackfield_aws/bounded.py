@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPResponse, RemoteDisconnected
 from ipaddress import ip_address
@@ -134,7 +134,7 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     botocore has no public way to choose its connection class. Its pools, including proxied ones, look the class up in this dictionary; a
     test with a slow response detects a change.
     """
-    pools = {"http": _PlainPool, "https": _TlsPool} if guard.internal else _guarded(guard, path)
+    pools = POOLS if guard.internal else _guarded(guard, path)
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
@@ -423,6 +423,10 @@ class _PlainPool(_Released, AWSHTTPConnectionPool):  # type: ignore[misc]
 
 class _TlsPool(_Released, AWSHTTPSConnectionPool):  # type: ignore[misc]
     ConnectionCls = _TlsConnection
+
+
+POOLS: Mapping[str, type] = {"http": _PlainPool, "https": _TlsPool}
+"""Bounded pools for the HTTP session of a client, or of a metadata service."""
 
 
 def _guarded(guard: Guard, path: str) -> dict[str, type]:

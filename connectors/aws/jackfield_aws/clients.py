@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
@@ -12,6 +12,10 @@ from jackfield_aws.direct.client import open_client
 from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec
+
+if TYPE_CHECKING:
+    from jackfield_aws.machine.identity import MachineIdentity
+    from jackfield_aws.machine.sources import Found
 
 
 class AwsClients(SecretHolder):
@@ -31,7 +35,7 @@ class AwsClients(SecretHolder):
         *,
         region: str | None = None,
         endpoint: str | None = None,
-        lease: tuple[str, Minted] | None = None,
+        lease: tuple[str, Minted] | tuple[MachineIdentity, Found] | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
         mail: MailLimits = NO_LIMITS,
@@ -115,13 +119,18 @@ class AwsClients(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """True if ``renew`` has an effect: leased credentials can be renewed, static keys cannot."""
+        """True if ``renew`` has an effect: leased credentials, and those of the machine that expire, can be renewed; static keys cannot."""
         return self._lease is not None
 
     def renew(self) -> None:
-        """Drop the leased credential after AWS reported it as expired: the next ``open`` leases a new one."""
-        if self._lease is not None:
-            self._context.drop(*self._lease)
+        """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
+        if self._lease is None:
+            return
+        place, used = self._lease
+        if isinstance(place, str):
+            self._context.drop(place, cast("Minted", used))
+        else:
+            place.drop(cast("Found", used))
 
     @property
     def _version(self) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from jackfield.connector import Account, JackfieldError, OpenContext, Step, Unauthenticated
-from jackfield_aws.arns import role_of_session
+from jackfield_aws.answers import role_of_session
 from jackfield_aws.endpoints import sts_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.leases import Assumption

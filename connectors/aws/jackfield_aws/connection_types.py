@@ -18,6 +18,7 @@ from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
+    from jackfield_aws.machine.identity import MachineIdentity
 
 _ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
 _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
@@ -274,6 +275,14 @@ class AwsDefault(ConnectionType):
         """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
+    _machines: tuple[MachineIdentity, ...] = ()
+    """The identities with which this connection was opened, one for each region."""
+
+    @property
+    def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
+        """True unless the machine's credentials are held and need not be waited for."""
+        return not all(machine.is_ready for machine in self._machines)
+
     @property
     def reads_host_at(self) -> str:
         """Pointer to the profile, if one is named."""
@@ -283,14 +292,18 @@ class AwsDefault(ConnectionType):
         return Ambient(self.profile, self.disable_imds, self.prefer_role, path="/profile" if self.profile else "")
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Open clients with the machine's identity, which botocore refreshes by itself.
+        """Open clients with the machine's identity. Its credentials are fetched here, or renewed, and never by a client.
 
-        :raises InvalidConnection: if the machine has no identity, or not this profile.
+        :raises JackfieldError: if the machine has no identity, or it cannot be fetched; nothing was sent to the service.
         """
-        identity = self._identity()
-        region = self.region or context.inputs.get("awsRegion")
-        context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant))
+        identity = replace(self._identity(), region=self.region or context.inputs.get("awsRegion"))
+        machine = context.cached(("machine", identity), lambda: find_identity(identity))
+        found = machine.found(context.call.deadline)
+        if machine not in self._machines:
+            self._machines = (*self._machines, machine)
+        lease = None if found.expires_at is None else (machine, found)
+        limits = fields.MailLimits(self.warmup, self.tenant)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, lease=lease, mail=limits)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

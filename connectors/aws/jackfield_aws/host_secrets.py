@@ -12,14 +12,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import JackfieldError, hookimpl
+from jackfield.clock import SystemClock, patience
+from jackfield.connector import Deadline, JackfieldError, hookimpl
 from jackfield.dataclass import dataclass, field
 from jackfield_aws.keys import Keys
+from jackfield_aws.limits import within
 from jackfield_aws.regions import normal_region
-from jackfield_aws.sessions import Ambient, ClientSpec
+from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 _TIMEOUT = 10.0
-"""Read timeout of a call in seconds."""
+"""Longest time in seconds for a secret, the identity that reads it included."""
 _SECRETS_MANAGER = "awsSecretsManager"
 _PARAMETER_STORE = "awsParameterStore"
 _MEMBERS = {
@@ -133,16 +135,19 @@ def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 
 def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make one call with a new client: secrets are read rarely, and the machine's identity may have changed."""
+    """Make one call with a new client, since secrets are read rarely. It ends in time, as does the fetch of the machine's identity."""
     from jackfield_aws.direct.client import open_client
 
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
-    client = open_client(ClientSpec(service, region, signing.endpoint, signing.identity), begins=False, read_timeout=_TIMEOUT)
-    try:
-        found: Mapping[str, Any] = getattr(client, operation)(**asked)
-    finally:
-        client.close()
+    with within(Deadline.after(patience(_TIMEOUT), SystemClock())):
+        if isinstance(signing.identity, Ambient):
+            find_keys(signing.identity, region)
+        client = open_client(ClientSpec(service, region, signing.endpoint, signing.identity), begins=False, read_timeout=_TIMEOUT)
+        try:
+            found: Mapping[str, Any] = getattr(client, operation)(**asked)
+        finally:
+            client.close()
     return found
 
 

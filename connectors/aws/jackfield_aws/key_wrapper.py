@@ -18,7 +18,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 from jackfield_aws.endpoints import service_endpoint
 from jackfield_aws.limits import within
-from jackfield_aws.sessions import Ambient, ClientSpec
+from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 SCHEME = "aws-kms://"
 _ARN = re.compile(r"arn:aws(?:-[a-z]+){0,2}:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+")
@@ -97,6 +97,7 @@ class KmsKey(ProcessLocal, SecretHolder):
         try:
             client = self._opened()  # takes longer than a request where the machine is busy, and waits for nobody
             with within(Deadline.after(self._seconds, SystemClock())):
+                find_keys(Ambient(), self._region)
                 return request(client)
         except ClientError as error:
             raise _explained(error) from None

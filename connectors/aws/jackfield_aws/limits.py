@@ -13,6 +13,7 @@ CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 900.0
 """Read timeout in seconds: the longest possible deadline. A call's own deadline ends it earlier."""
 _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", default=None)
+_FETCHING: ContextVar[bool] = ContextVar("jackfield_aws_fetching", default=False)
 
 
 def current_deadline() -> Deadline | None:
@@ -32,3 +33,19 @@ def within(deadline: Deadline) -> Iterator[None]:
         yield
     finally:
         _DEADLINE.reset(token)
+
+
+@contextmanager
+def fetching(deadline: Deadline) -> Iterator[None]:
+    """Apply ``deadline`` in this thread while it fetches the machine's identity. botocore then logs nothing: the caller gets the error."""
+    token = _FETCHING.set(True)
+    try:
+        with within(deadline):
+            yield
+    finally:
+        _FETCHING.reset(token)
+
+
+def is_fetching() -> bool:
+    """Return whether this thread fetches the machine's identity."""
+    return _FETCHING.get()

@@ -15,6 +15,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_aws.connection_types import AwsAssumeRole
 from jackfield_aws.keys import Keys
 from jackfield_aws.leases import lease_role
+from jackfield_aws.limits import within
 from jackfield_aws.sessions import Ambient, find_keys, hush
 
 _COVERED = frozenset({"host", "content-type", "content-md5"})
@@ -38,7 +39,9 @@ def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
     if "accessKeyId" in values:
         keys = Keys(values["accessKeyId"], values["secretAccessKey"], values.get("sessionToken"))
         return RequestSigner(context, keys, service, region)
-    return RequestSigner(context, find_keys(Ambient(path="/accessKeyId"), region), service, region)
+    with within(context.call.deadline):
+        own = find_keys(Ambient(path="/accessKeyId"), region)
+    return RequestSigner(context, own, service, region)
 
 
 class RequestSigner(SecretHolder):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import botocore
@@ -15,20 +15,23 @@ import botocore.exceptions
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield.dataclass import dataclass, field
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
-from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline
+from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline, is_fetching
 from jackfield_aws.service_models import find_by_name
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
+
+if TYPE_CHECKING:
+    from jackfield_aws.machine.identity import MachineIdentity
 
 
 class _Hush(logging.Filter):
     """Log filter that drops records below WARNING during jackfield's calls in this thread; other users of botocore keep their log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or current_deadline() is None
+        return current_deadline() is None or (record.levelno >= logging.WARNING and not is_fetching())
 
 
 _HUSH = _Hush()
@@ -48,13 +51,14 @@ _POOL = 50
 class Ambient:
     """Identity of this machine or process itself: botocore's credential chain, or one profile of the AWS configuration.
 
-    With ``prefer_role`` the role of the container or instance goes before all else in the chain, but not before a profile. ``path`` points
-    at the connection's value to set if there is none.
+    With ``prefer_role`` the role of the container or instance goes before all else in the chain, but not before a profile. ``region`` is
+    that of the identity's own requests, by default the client's. ``path`` points at the connection's value to set if there is none.
     """
 
     profile: str | None = None
     disable_imds: bool = False
     prefer_role: bool = False
+    region: str | None = None
     path: str = field(default="", compare=False)
 
 
@@ -77,41 +81,87 @@ _ROLES = ("container-role", "iam-role")
 """botocore's names for the ways to get the role of a container or an instance."""
 
 
+def _new_session(ambient: Ambient | None, region: str | None) -> Any:
+    import botocore.session
+
+    # Explicit keys must not depend on a profile named in the environment, which may not even exist.
+    variables: dict[str, Any] | None = None if ambient else {"profile": (None, [], None, None)}
+    session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
+    # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    if region is not None:
+        # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
+        # client, which is created after the credentials were found, else the global endpoint.
+        session.set_config_variable("region", region)
+    if ambient and ambient.disable_imds:
+        # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the whole process.
+        session.get_component("credential_provider").remove("iam-role")
+    if ambient and ambient.prefer_role and not ambient.profile:
+        # the list that the chain goes through; sorting it by what is first keeps the order of the others
+        session.get_component("credential_provider").providers.sort(key=lambda item: item.METHOD not in _ROLES)
+    hush()
+    return session
+
+
 class _Shared:
-    """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe)."""
+    """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe). Its clients get an ambient
+    identity's credentials from ``machine``, one for all Sessions of the identity: no client searches for them."""
 
-    def __init__(self, ambient: Ambient | None, region: str | None, *, as_json: bool) -> None:
-        import botocore.session
-
+    def __init__(self, ambient: Ambient | None, region: str | None, as_json: bool) -> None:
         self.lock = threading.RLock()
-        # Explicit keys must not depend on a profile named in the environment, which may not even exist.
-        variables: dict[str, Any] | None = None if ambient else {"profile": (None, [], None, None)}
-        self.session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
-        # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
-        self.session.set_config_variable("sts_regional_endpoints", "regional")
+        self.session = _new_session(ambient, region)
         if as_json:
             parse_as_json(self.session.get_component("response_parser_factory"))
-        if region is not None:
-            # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
-            # client, which is created after the credentials were found, else the global endpoint.
-            self.session.set_config_variable("region", region)
-        if ambient and ambient.disable_imds:
-            # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the whole process.
-            self.session.get_component("credential_provider").remove("iam-role")
-        if ambient and ambient.prefer_role and not ambient.profile:
-            # the list that the chain goes through; sorting it by what is first keeps the order of the others
-            self.session.get_component("credential_provider").providers.sort(key=lambda item: item.METHOD not in _ROLES)
+        self.machine: MachineIdentity | None = None
+        if ambient is not None:
+            self.machine = _machine(ambient, ambient.region or region, is_own=not as_json and region == (ambient.region or region))
+            self.machine.lend(self.session)
 
 
-@functools.lru_cache(maxsize=64)
-def _shared(ambient: Ambient | None, region: str | None, as_json: bool) -> _Shared:
-    # One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
-    # host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a
-    # lock with the ambient identity, whose search may wait for a metadata service that does not exist.
-    return _Shared(ambient, region, as_json=as_json)
+def _machine(ambient: Ambient, region: str | None, *, is_own: bool) -> MachineIdentity:
+    from jackfield_aws.machine.identity import MachineIdentity
+
+    if is_own:
+        return MachineIdentity(ambient.path, lambda: _new_session(ambient, region))
+    return cast("MachineIdentity", _shared(ambient, region, False).machine)
 
 
-at_fork(_shared, child=lambda shared: shared.cache_clear())  # another thread of the parent may hold one of the locks
+class _Sessions(ProcessLocal):
+    """Sessions of one process, limited in number.
+
+    One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
+    host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a lock
+    with an ambient identity.
+    """
+
+    __wrapped__ = _Shared
+
+    def __init__(self, limit: int = 256) -> None:
+        self._limit = limit
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Drop all: another thread of the parent may hold one of the locks."""
+        self._lock = threading.RLock()  # reentrant: a Session of another region shares the identity
+        self._made: OrderedDict[tuple[Ambient | None, str | None, bool], _Shared] = OrderedDict()
+
+    def __call__(self, *wanted: *tuple[Ambient | None, str | None, bool]) -> _Shared:
+        """Return the Session of an identity in a region, whose parsers may return JSON values."""
+        with self._lock:
+            found = self._made.get(wanted)
+            if found is None:
+                found = self._made[wanted] = _Shared(*wanted)
+                if len(self._made) > self._limit:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(wanted)
+            return found
+
+    def cache_clear(self) -> None:
+        """Drop all Sessions and identities."""
+        self._begin_anew()
+
+
+_shared = _Sessions()
 
 
 @contextmanager
@@ -133,8 +183,6 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     check_endpoint(spec)
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
     with shared_session(ambient, spec.region, as_json=spec.as_json) as session:
-        if ambient is not None:
-            _check_identity(session, ambient)
         try:
             find_by_name(session)
             client = session.create_client(
@@ -166,39 +214,24 @@ def check_endpoint(spec: ClientSpec) -> None:
         spec.guard.check(_host(spec.endpoint), pointer_to_endpoint(spec))
 
 
-def find_identity(ambient: Ambient, region: str | None = None) -> str:
-    """Return how the machine's identity was found (``env``, ``iam-role`` …), in botocore's terms.
-
-    :raises JackfieldError: if there is none, or it cannot be read.
-    """
-    try:
-        with shared_session(ambient, region) as session:
-            return _check_identity(session, ambient)
-    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
-        raise explain_transport(error) or error from None
-
-
 def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
-    """Return the keys of the machine's identity, which botocore refreshes before they expire.
+    """Return the keys of the machine's identity, within the current deadline. They are fetched once for all callers, and renewed before
+    they expire.
 
-    :raises JackfieldError: if there is none, or it cannot be read.
+    :raises JackfieldError: if there are none, they cannot be fetched, or the source refuses; nothing was sent to any other service.
+    """
+    return find_identity(ambient, region).keys_now()
+
+
+def find_identity(ambient: Ambient, region: str | None = None) -> MachineIdentity:
+    """Return the machine's identity, one per process and region of its own requests, without a request.
+
+    :raises JackfieldError: if the AWS configuration of this machine has no such profile, or cannot be read.
     """
     try:
-        with shared_session(ambient, region) as session:
-            _check_identity(session, ambient)
-            found = session.get_credentials().get_frozen_credentials()
+        return cast("MachineIdentity", _shared(ambient, ambient.region or region, False).machine)
     except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
         raise explain_transport(error) or error from None
-    return Keys(found.access_key, found.secret_key, found.token)
-
-
-def _check_identity(session: Any, ambient: Ambient) -> str:
-    found = session.get_credentials()
-    if found is None:
-        text = "this machine has no AWS identity of its own (environment, profile, container or instance role)"
-        hint = "Give an access key, or set up AWS credentials on this machine."
-        raise InvalidConnection(text, details=[Detail(ambient.path, text)], hint=hint)
-    return str(found.method)
 
 
 def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
@@ -245,9 +278,7 @@ def user_agent() -> str:
 
 
 def _config(read_timeout: float, spec: ClientSpec) -> Any:
-    from botocore.config import Config
-
-    return Config(
+    return botocore.config.Config(  # a part of botocore.session, which is imported by now
         user_agent=user_agent(),
         # total_max_attempts overrides AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
         retries={"mode": "standard", "total_max_attempts": 1},

@@ -15,9 +15,7 @@ from jackfield.connector import (
     ANYWHERE,
     Account,
     Deadline,
-    Forbidden,
     Guard,
-    InvalidConnection,
     JackfieldError,
     Minted,
     Sent,
@@ -25,41 +23,16 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import dataclass, field
-from jackfield_aws.answers import principal_in
-from jackfield_aws.arns import role_of_session
+from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.direct.client import open_client
-from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within
 from jackfield_aws.policies import trust_policy
-from jackfield_aws.rows import AWS_ROWS, Row
-from jackfield_aws.sessions import Ambient, ClientSpec
+from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
+from jackfield_aws.sts_errors import STS_ERRORS
 
-_LIFETIME, _POLICY = "/durationSeconds", "/sessionPolicy"
 _SHORT_SECRET = 6
 """Length below which a secret is hidden only where it is quoted: it may be part of a word."""
-
-STS_ERRORS = AWS_ERRORS.extended(
-    {
-        **{key: dataclasses.replace(row, kind=Unauthenticated) for key, row in AWS_ROWS.items() if row.kind is Forbidden},
-        "AccessDenied": Row(Unauthenticated),
-        ("ValidationError", "role chaining"): Row(
-            InvalidConnection,
-            "A role's credentials can assume another role for at most one hour: set 'durationSeconds' to 3600.",
-            path=_LIFETIME,
-        ),
-        ("ValidationError", "DurationSeconds"): Row(
-            InvalidConnection, "Lower 'durationSeconds', or raise the role's maximum session duration in IAM.", path=_LIFETIME
-        ),
-        "ValidationError": Row(InvalidConnection, "STS rejects one of the connection's values: correct it.", path=""),
-        "MalformedPolicyDocument": Row(
-            InvalidConnection, "Correct 'sessionPolicy': it must be an IAM policy document with Version and Statement.", path=_POLICY
-        ),
-        "PackedPolicyTooLarge": Row(InvalidConnection, "Shorten 'sessionPolicy': list fewer actions, or use wildcards.", path=_POLICY),
-        "RegionDisabled": Row(Unauthenticated, "Enable {region} for the account, or set the connection's 'region' to one that is enabled."),
-    }
-)
-"""Rows of AssumeRole (STS API reference, AssumeRole, errors)."""
 
 
 def explain_sts(
@@ -73,7 +46,7 @@ def explain_sts(
     found = found or Unavailable("STS could not be reached")
     if found.sent is Sent.UNKNOWN:
         found.sent = Sent.NOTHING
-    found.expired = found.expired and isinstance(identity, Keys)  # the server's own identity is renewed by itself
+    found.expired = found.expired and isinstance(identity, Keys)  # the server's own identity is renewed when it is next opened
     if request is not None:
         _name_stage(found, request)
     _hide(found, _secrets(identity, request))
@@ -191,6 +164,8 @@ def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
     """Open a client for one call: a role is assumed once an hour, so caching the client is not worthwhile."""
     with within(caller.deadline):
         caller.deadline.check()
+        if isinstance(caller.identity, Ambient):
+            find_keys(caller.identity, caller.region)  # a failure of it is one of the identity
         client = None
         try:
             client = open_client(ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard), begins=False)

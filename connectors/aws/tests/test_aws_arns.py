@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aws_opening import ROLE_ARN
 from jackfield.connector import InvalidConnection
-from jackfield_aws.arns import ROLE_ARN_PATTERN, parse_role_arn, role_of_session
+from jackfield_aws.answers import role_of_session
+from jackfield_aws.arns import ROLE_ARN_PATTERN, parse_role_arn
 
 _NAMES = st.text("abcXYZ019_+=,.@-", min_size=1, max_size=64)
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.clock import Clock, SystemClock
+from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection
@@ -108,6 +108,8 @@ def _require_regular(found: os.stat_result, target: str) -> None:
 
 LIMIT = 1000
 """Maximum number of cached secrets; the least recently used ones are evicted first."""
+_LONGEST_READ = 60.0
+"""Longest wait in seconds for another call that reads the same secret."""
 LIFE = 300.0
 """Seconds after which a secret is read again."""
 YOUNG = 10.0
@@ -142,11 +144,25 @@ class SecretCache(ProcessLocal, SecretHolder):
     def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
         """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""
         slot = self._slot(_key(kind, target))
-        with slot.lock:
-            if slot.value is None or self._clock.monotonic() - slot.read_at >= LIFE:
+        if not slot.lock.acquire(timeout=patience(_LONGEST_READ)):
+            raise ValueError("another call is still reading the secret")
+        try:
+            value = slot.value if self._is_fresh(slot) else None
+            if value is None:
                 slot.value, read_at = None, self._clock.monotonic()
-                slot.value, slot.read_at = read(), read_at
-            return slot.value
+                value = slot.value = read()
+                slot.read_at = read_at
+            return value
+        finally:
+            slot.lock.release()
+
+    def holds(self, kind: str, target: object) -> bool:
+        """Return whether the secret is held and need not be read again."""
+        slot = self._slots.get(_key(kind, target))
+        return slot is not None and self._is_fresh(slot)
+
+    def _is_fresh(self, slot: _Slot) -> bool:
+        return slot.value is not None and self._clock.monotonic() - slot.read_at < LIFE
 
     def forget(self, kind: str, target: object) -> None:
         """Drop the secret from the cache unless it was read just now."""
@@ -203,6 +219,7 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
             yield child(path, index), value
 
 
+_AT_HAND = ("$env", "$file")
 _Origin = tuple[str, "ReferenceRules | None"]
 """Start folder of relative paths, and the rules for opened files."""
 
@@ -217,6 +234,10 @@ class Secrets:
         self._environment = environment
         self._plugins = plugins
         self._cache = SecretCache(clock or SystemClock())
+
+    def is_near(self, values: Mapping[str, Any]) -> bool:
+        """Return whether ``resolve`` asks no other machine: the environment, files and held secrets are at hand."""
+        return all(kind in _AT_HAND or self._cache.holds(kind, target) for _, kind, target in references(values))
 
     def forget(self, values: Mapping[str, Any]) -> None:
         """Drop the cached secrets that ``values`` refer to, because the provider refused them."""

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from jackfield.clock import patience
 from jackfield.connections.vault_http import ask_vault
 from jackfield.dataclass import dataclass
 
 _TIMEOUT = 10.0
-"""Timeout in seconds for the connection and for each read."""
+"""Longest timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
+_SHORTEST = 0.001
 _MEMBERS = {"path", "field", "mount", "version"}
 _SHAPE = '\'$vault\' takes {"path": …, "field": …} and optionally "mount" (default: secret) and "version" (default: the newest)'
 _STATUSES = {
@@ -61,7 +63,7 @@ def read_fields(mount: str, path: str, environment: Mapping[str, str]) -> Mappin
 
 
 def _fields(wanted: _Wanted, environment: Mapping[str, str]) -> Mapping[str, Any]:
-    return _content(ask_vault(wanted.address, environment, timeout=_TIMEOUT, statuses=_STATUSES), wanted)
+    return _content(ask_vault(wanted.address, environment, timeout=max(_SHORTEST, patience(_TIMEOUT)), statuses=_STATUSES), wanted)
 
 
 def _wanted(target: object) -> tuple[_Wanted, str]:

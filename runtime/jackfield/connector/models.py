@@ -273,7 +273,8 @@ class ConnectionType(SecretHolder, BaseModel):
     waives: ClassVar[tuple[str, ...]] = ()
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True for the runtime's own stand-ins of types whose code runs in another process."""
+    """True for the runtime's own stand-ins of types whose code runs in another process, and while a credential that is no lease is due:
+    opening then never holds up an event loop."""
 
     @property
     def reads_host(self) -> bool:

@@ -230,6 +230,10 @@ class Opener:
             lambda: self.forget_secrets(target), lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip
 
+    def is_near(self, target: Target) -> bool:
+        """Return whether finding the target's secrets asks no other machine."""
+        return self._secrets.is_near(target.values)
+
     def forget_secrets(self, target: Target) -> None:
         """Drop the target's cached secrets, so that the next opening reads them again."""
         self._secrets.forget(target.values)

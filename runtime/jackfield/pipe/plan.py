@@ -190,6 +190,10 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
+    def is_near(self, target: Target) -> bool:
+        """Return whether ``opening`` asks no other machine for a secret."""
+        return self._opener.is_near(target)
+
 
 def refuse_queue_members(invocation: Invocation) -> None:
     """Refuse members that only the queue heeds.

@@ -1,0 +1,244 @@
+"""botocore's sources of the machine's credentials, with limits: none waits beyond the deadline, prompts on a terminal or repeats by itself.
+
+The sources themselves stay botocore's. What is replaced are the functions and sessions through which they reach the outside.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
+from jackfield_aws.bounded import POOLS, bound
+from jackfield_aws.client_hooks import watch
+from jackfield_aws.keys import Keys
+from jackfield_aws.limits import CONNECT_TIMEOUT, current_deadline
+
+WEB_IDENTITY, ROLE, SSO, LOGIN = "assume-role-with-web-identity", "assume-role", "sso", "login"
+PROCESS, CONTAINER, INSTANCE, ENVIRONMENT = "custom-process", "container-role", "iam-role", "env"
+_SILENCE = 5.0
+"""Seconds for which STS, IAM Identity Center or the sign-in service may be silent: they answer within one."""
+_CONTAINER_TRIES = 2
+_LONGEST_BODY = 2000
+_PROCESS_ENDS = 1.0
+"""Seconds for which a killed process is awaited."""
+
+
+class MfaNeeded(Exception):
+    """A profile needs a one-time code, which only a person has."""
+
+
+class NoCredentials(Exception):
+    """No source has credentials."""
+
+
+class ProcessHangs(Exception):
+    """A credential process was ended at the deadline."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Found(SecretHolder):
+    """Credentials of the machine, the source that they come from, and the time of their expiry in seconds since 1970, if they expire."""
+
+    keys: Keys
+    method: str
+    expires_at: float | None
+
+
+class Metadata:
+    """HTTP session of a metadata service. It remembers how the last request ended: its failure, or the status and the body."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.failure: Exception | None = None
+        self.status: int | None = None
+        self.body = ""
+
+    @property
+    def asked(self) -> bool:
+        """True if a request was made."""
+        return self.failure is not None or self.status is not None
+
+    def send(self, request: Any) -> Any:
+        """Send a request, as botocore's session does."""
+        self.failure, self.status, self.body = None, None, ""
+        try:
+            response = self._session.send(request)
+            self.body = response.content[:_LONGEST_BODY].decode("utf-8", "replace")
+        except BotoCoreError as error:
+            self.failure = error
+            raise
+        self.status = response.status_code
+        return response
+
+
+class Sources:
+    """The chain of sources of one botocore session, asked once. Tells which one was asked last and what its requests came to."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.method = ""
+        """The source that was asked last, in botocore's terms."""
+        self.fault: Exception | None = None
+        """The last failed request to STS, IAM Identity Center or the sign-in service."""
+        self.has_answer = False
+        """True if one of them has answered with success."""
+        self.instance: Metadata | None = None
+        self.container: Metadata | None = None
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile."""
+        return str(self._session.get_config_variable("profile") or "default")
+
+    def setting(self, name: str, beside: str = "") -> str | None:
+        """Return a setting of the profile, or of the first of its source profiles that has it, and ``beside`` with it."""
+        profiles, profile, seen = self._session.full_config.get("profiles", {}), self.profile, set[str]()
+        while profile and profile not in seen:
+            seen.add(profile)
+            found = profiles.get(profile, {})
+            if name in found and (not beside or beside in found):
+                return str(found[name])
+            profile = found.get("source_profile")
+        return None
+
+    def fetch(self) -> Found:
+        """Return the credentials of the first source that has some. A source that fails ends the search: what comes after it would be
+        another identity.
+
+        :raises Exception: whatever the source does, or ``NoCredentials``.
+        """
+        self._limit_clients()
+        for provider in self._session.get_component("credential_provider").providers:
+            self.method = provider.METHOD
+            self._limit(provider)
+            found = provider.load()
+            if found is None:
+                if provider.METHOD == INSTANCE and self.instance is not None and _is_there(self.instance):
+                    raise LookupError("the metadata service gave no credentials")
+                continue
+            frozen, expires = found.get_frozen_credentials(), getattr(found, "_expiry_time", None)
+            keys = Keys(frozen.access_key, frozen.secret_key, frozen.token)
+            return Found(keys, str(found.method), None if expires is None else expires.timestamp())
+        raise NoCredentials
+
+    def _limit_clients(self) -> None:
+        """Bound the clients that sources create: one request each, which ends at the deadline."""
+        create = self._session.create_client
+        limits = Config(
+            connect_timeout=CONNECT_TIMEOUT, read_timeout=_SILENCE, retries={"mode": "standard", "total_max_attempts": 1}
+        )  # total_max_attempts overrides AWS_MAX_ATTEMPTS
+        self._session.set_default_client_config(limits)
+
+        def made(*given: Any, **named: Any) -> Any:
+            client = create(*given, **named)
+            bound(client)
+            watch(client, begins=False)
+            client._make_api_call = self._observed(client._make_api_call)
+            return client
+
+        self._session.create_client = made
+
+    def _observed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def observed(*given: Any) -> Any:
+            try:
+                found = call(*given)
+            except (BotoCoreError, ClientError, ValueError, OSError) as error:
+                self.fault = error
+                raise
+            self.has_answer = True
+            return found
+
+        return observed
+
+    def _limit(self, provider: Any) -> None:
+        if provider.METHOD == PROCESS:
+            provider._popen = _Program
+        elif provider.METHOD == ROLE:
+            provider._prompter = _refuse_to_prompt
+            self._limit_processes(provider._profile_provider_builder)
+            for source in provider._credential_sourcer._providers:
+                self._limit(source)
+        elif provider.METHOD == CONTAINER and self.container is None:
+            fetcher = provider._fetcher
+            fetcher.RETRY_ATTEMPTS, fetcher._sleep = _CONTAINER_TRIES, _wait_for_nothing
+            self.container = fetcher._session = _metadata(fetcher._session)
+        elif provider.METHOD == INSTANCE and self.instance is None:
+            self.instance = provider._role_fetcher._session = _metadata(provider._role_fetcher._session)
+
+    @staticmethod
+    def _limit_processes(builder: Any) -> None:
+        """Limit the process of a source profile, too."""
+        make = builder._create_process_provider
+
+        def limited(profile: str) -> Any:
+            found = make(profile)
+            found._popen = _Program
+            return found
+
+        builder._create_process_provider = limited
+
+
+def _metadata(session: Any) -> Metadata:
+    session._pool_classes_by_scheme.update(POOLS)
+    return Metadata(session)
+
+
+def _is_there(service: Metadata) -> bool:
+    """Return whether an instance metadata service was reached: no connection means that this machine is none of EC2's."""
+    absent = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
+    return service.status is not None or (service.failure is not None and type(service.failure).__name__ not in absent)
+
+
+def _refuse_to_prompt(_prompt: str) -> str:
+    raise MfaNeeded
+
+
+def _wait_for_nothing(_seconds: float) -> None:
+    """Try again at once; the runtime waits between attempts."""
+
+
+class _Program:
+    """Credential process without a terminal, which is killed with its children at the deadline."""
+
+    def __init__(self, arguments: list[str], stdout: int, stderr: int) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 (the operator's command, without a shell)
+            arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status."""
+        return self._process.returncode
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Return what it wrote.
+
+        :raises ProcessHangs: if it has not ended by the deadline.
+        """
+        deadline = current_deadline()
+        while True:
+            try:
+                return self._process.communicate(timeout=None if deadline is None else deadline.remaining())
+            except subprocess.TimeoutExpired:
+                if deadline is None or deadline.remaining() > 0:
+                    continue  # further callers wait for it
+                self._kill()
+                raise ProcessHangs from None
+
+    def _kill(self) -> None:
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=_PROCESS_ENDS)
