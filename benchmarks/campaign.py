@@ -22,6 +22,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the second worker of the compose file: one runs what the API queues, and the file's number of replicas is read.
 - ``JACKFIELD_PIN=0`` of a server: all servers of tests have it, and one with several workers keeps to its cores.
 - the generated TypeScript client: the generated Python client calls the server, and all schemas are named as generators need it.
+- SES's tests through boto3's client: 43 that call most operations go both ways.
 - 1,000 examples of each property, 20,000 of some: 25 are drawn.
 - AWS: requests of all operations beside botocore's (an eighth of the operations of an eighth of the services is compared), telling members
   and codes of all models (a tenth is read; all of the reviewed ones are still needed only in a campaign), offers of all services without an
@@ -103,6 +104,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "kills": (
         "tests marked 'campaign': kills at random instants, large sizes, all cases of what is sampled",
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
+    ),
+    "ses-boto3": (
+        "all tests of aws-ses with JACKFIELD_AWS_DIRECT=0: boto3's client makes each call",
+        ("env", "CAMPAIGN_WAY=boto3", *_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "connectors/aws-ses/tests"),
     ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
     "events": ("100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency; PostgreSQL", _EVENTS),

@@ -1,6 +1,9 @@
-"""What the conformance suites of this repository's connectors leave to campaigns."""  # noqa: INP001
+"""What the conformance suites of this repository's connectors leave to campaigns, and the two ways of SES's calls: direct, and by boto3's
+client. Some modules take both; ``make campaign ses-boto3`` has all take the latter."""  # noqa: INP001
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -16,3 +19,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rule = item.callspec.params.get("rule") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
         if getattr(rule, "name", None) in _COMPILE_ALL and item.nodeid.startswith(_GENERATED):
             item.add_marker("campaign")
+
+
+_SES = "connectors/aws-ses/"
+_BOTH = frozenset({"test_aws_ses_account_actions", "test_aws_ses_administration", "test_aws_ses_states"})
+"""Modules of forty tests that call most operations, over moto and over the simulator."""
+_WAY = "boto3" if os.environ.get("CAMPAIGN_WAY") == "boto3" else "direct"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of some modules in both ways."""
+    if metafunc.definition.path.stem in _BOTH and _WAY == "direct":
+        metafunc.parametrize("_way", ["direct", "boto3"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose the way of this test's calls."""
+    if getattr(request, "param", _WAY) == "boto3" and request.node.nodeid.startswith(_SES):
+        monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")

@@ -102,8 +102,8 @@ _VARIABLES = {
     ),
     "JACKFIELD_AWS_DIRECT": (
         (
-            "`0`: all calls of AWS are made by botocore's client. Otherwise it makes only those to which it adds something (S3, streams,"
-            " checksums); the others cost half of the CPU time without it, and are the same requests byte for byte."
+            "`0`: all calls of AWS are made by boto3's client. Otherwise botocore's makes only those to which it adds something (S3,"
+            " streams, checksums); the others cost half of the CPU time without it, and are the same requests byte for byte."
         ),
         "`1`",
     ),

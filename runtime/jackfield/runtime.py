@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from jackfield import access
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.index import ActionIndex
     from jackfield.catalog.offering import Audience
     from jackfield.connections.files import Source
+    from jackfield.connector.lending import Lent
     from jackfield.events import Events
     from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
@@ -166,9 +168,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     @property
     def connections(self) -> ManagedConnections:
         """Connections of the workspace, to read and to change."""
-        from jackfield.access import UNBOUND
-
-        return self._managed_for("operator", UNBOUND)
+        return self._managed_for("operator", access.UNBOUND)
 
     def _managed_for(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
         found = None if authorizer.is_bound else self._managed.get(audience)
@@ -186,9 +186,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         return found
 
     def _audit(self, actor: Actor) -> Audit:
-        from jackfield.access import Audit
-
-        return Audit(self.storage.database, self.workspace, self.clock, actor)
+        return access.Audit(self.storage.database, self.workspace, self.clock, actor)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
         """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
@@ -412,6 +410,16 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         except asyncio.CancelledError:
             run.cancelled.set()
             raise
+
+    def lend(self, name: str, connector: str | None = None) -> Lent:
+        """Open a connection for this program's own use, beside invocations; a family's library makes its provider's SDK of it
+        (``jackfield_aws.boto3_session``). Recorded in the audit log.
+
+        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
+        """
+        from jackfield.management.lending import lend
+
+        return lend(self.pipeline, name, connector, self._audit if self.storage.enabled else None)
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a connection as docs/reference/http.md describes it, secrets masked.

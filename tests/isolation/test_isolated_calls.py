@@ -103,6 +103,20 @@ def test_async_actions_and_actions_without_a_connection(runtime: Jackfield) -> N
     assert runtime.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "ho"}}).unwrap()["text"] == "ho"
 
 
+@pytest.mark.parametrize(
+    ("fail", "die", "status"),
+    [
+        (None, None, "in_doubt"), (None, "refuse", "in_doubt"), ("answered", None, "succeeded"), ("answered", "refuse", "in_doubt"),
+        ("refused", None, "succeeded"), ("refused", "refuse", "failed"),
+    ],
+)  # fmt: skip
+def test_requests_of_an_actions_threads_cross_the_boundary(runtime: Jackfield, fail: str | None, die: str | None, status: str) -> None:
+    """The parent knows which requests of a child's threads have an outcome, and nothing is sent for a call that has ended."""
+    given: dict[str, Any] = {name: value for name, value in (("fail", fail), ("die", die)) if value is not None}
+    assert call(runtime, "apart", **given).status == status
+    assert call(runtime, "apart", fail="late").status == "failed"
+
+
 def test_errors_cross_the_boundary(runtime: Jackfield) -> None:
     """The connector's error map and rules apply in the child; an exception that it does not know keeps its name, and is in doubt."""
     assert (mapped := call(runtime, fail="mapped").error) is not None

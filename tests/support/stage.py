@@ -99,8 +99,10 @@ def _points(_echo: bool) -> Mapping[str, tuple[EntryPoint, ...]]:
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    """The process's environment without anything that AWS, jackfield or a proxy would read; ``folder`` is where AWS finds no files."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
+    """The process's environment without anything that AWS, jackfield or a proxy would read, but for the way of AWS's calls; ``folder`` is
+    where AWS finds no files."""
+    kept = {name: os.environ[name] for name in ("JACKFIELD_AWS_DIRECT",) if name in os.environ}
+    kept |= {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
     return {
         **kept,
         "AWS_EC2_METADATA_DISABLED": "true",

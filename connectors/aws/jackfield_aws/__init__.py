@@ -11,6 +11,7 @@ from jackfield.exports import exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jackfield_aws.accounts import account_of_key
+    from jackfield_aws.boto3_sessions import boto3_session
     from jackfield_aws.certificate_connection import AwsRolesAnywhere
     from jackfield_aws.clients import AwsClients
     from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
@@ -34,6 +35,7 @@ __all__ = [
     "AwsRolesAnywhere",
     "Row",
     "account_of_key",
+    "boto3_session",
     "check_keys",
     "check_login",
     "identity_policy",
@@ -50,6 +52,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".accounts": "account_of_key",
+            ".boto3_sessions": "boto3_session",
             ".clients": "AwsClients",
             ".certificate_connection": "AwsRolesAnywhere",
             ".connection_types": "ApiKeySecret AwsAssumeRole AwsDefault",

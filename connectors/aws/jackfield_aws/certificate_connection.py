@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Field, JackfieldError, Minted, OpenContext, Step
 from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
@@ -103,6 +103,12 @@ class AwsRolesAnywhere(ConnectionType):
             self.roles_anywhere_endpoint,
         )  # fmt: skip
 
+    @staticmethod
+    def _session(context: OpenContext, request: SessionRequest) -> Minted:
+        from jackfield_aws.roles_anywhere import create_session
+
+        return create_session(context, request)
+
     def _signer(self, now: float) -> SigningCertificate:
         from jackfield_aws.certificates import SigningCertificate
 
@@ -113,11 +119,9 @@ class AwsRolesAnywhere(ConnectionType):
 
         :raises JackfieldError: if the values cannot be used, or AWS refuses; nothing was sent to the service.
         """
-        from jackfield_aws.roles_anywhere import create_session
-
         account = parse_role_arn(self.role_arn)
         key = "rolesanywhere"
-        lease = key, context.lease(key, lambda: create_session(context, self.request(context)))
+        lease = key, context.lease(key, lambda: self._session(context, self.request(context)))
         region = self.region or self.trust_anchor_arn.split(":")[3]
         return AwsClients(
             context,
@@ -131,12 +135,10 @@ class AwsRolesAnywhere(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Create a session anew, bypassing any lease: a valid one proves nothing about the current trust policy. Nothing is sent."""
-        from jackfield_aws.roles_anywhere import create_session
-
         title = "IAM Roles Anywhere grants a session of the role"
         try:
             request = self.request(context)
-            create_session(context, request)
+            self._session(context, request)
         except JackfieldError as error:
             yield Step("session", title, passed=False, message=error.message, hint=error.hint)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +17,9 @@ _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
 
-def watch(client: Any, *, begins: bool) -> None:
-    """Hook into a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one.
+def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = None, parsed: Callable[..., None] | None = None) -> None:
+    """Hook into a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one. ``announce`` and
+    ``parsed`` take the place of what tells the current call of requests and answers.
 
     ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
     credential refresh comes before it.
@@ -29,9 +30,9 @@ def watch(client: Any, *, begins: bool) -> None:
     if not begins:
         events.register("before-call", _limit)
     else:
-        events.register_last("before-send", _begin)  # also checks the deadline
+        events.register_last("before-send", announce or _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
-        events.register("after-call", _note_parsed)
+        events.register("after-call", parsed or _note_parsed)
 
 
 def _observe(session: Any) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
+from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client
-from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint
+from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint, sts_endpoint
 from jackfield_aws.keys import Keys
-from jackfield_aws.sessions import Ambient, ClientSpec
+from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 if TYPE_CHECKING:
+    import boto3
+
     from jackfield_aws.machine.identity import MachineIdentity
     from jackfield_aws.machine.sources import Found
 
@@ -23,10 +25,10 @@ class AwsClients(SecretHolder):
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
     credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an
-    External ID.
+    External ID. ``sts_endpoint`` is that of a connection which names one for STS.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region", "sts_endpoint")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class AwsClients(SecretHolder):
         lacks_external_id: bool = False,
         mail: MailLimits = NO_LIMITS,
     ) -> None:
+        self.sts_endpoint: str | None = None
         self._mail = mail
         self._account = account
         self._context = context
@@ -68,6 +71,33 @@ class AwsClients(SecretHolder):
         guard = ANYWHERE if self._endpoint is None else self._context.guard
         key = (service, region, endpoint, self._version, guard, validates, as_json)
         return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json)))
+
+    def boto3_session(self) -> boto3.Session:
+        """Return a boto3 Session with the connection's credentials, endpoint and region, for code that boto3 alone can run: resources,
+        transfers, waiters, libraries that take a Session. It belongs to this call: it never retries, ends every wait at the deadline,
+        announces each request, and is refused once the call has ended.
+
+        :raises Internal: outside a call.
+        """
+        from jackfield_aws.boto3_calls import call_session
+
+        return call_session(self)
+
+    def boto3_endpoint(self, service: str) -> str | None:
+        """Return the endpoint of a client of boto3 for ``service``, as ``endpoint_of``; STS has one of its own."""
+        return sts_endpoint(self.sts_endpoint, self._context.environment) if service == "sts" else self.endpoint_of(service)
+
+    @property
+    def guard(self) -> Guard:
+        """Guard of what the client may reach: AWS's own endpoints are not the connection's choice."""
+        return ANYWHERE if self._endpoint is None and self.sts_endpoint is None else self._context.guard
+
+    def keys(self) -> Keys:
+        """Return the keys of this moment.
+
+        :raises JackfieldError: if they are the machine's own and cannot be read.
+        """
+        return self._identity if isinstance(self._identity, Keys) else find_keys(self._identity, self.region)
 
     def account(self, service: str, region: str | None = None) -> str:
         """Name the account in ``region`` at the endpoint of ``service`` without a request: two connections to one account mostly agree.

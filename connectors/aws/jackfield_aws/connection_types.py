@@ -137,7 +137,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         # Each attempt opens anew, and most only look up a lease, so values derived from the connection alone are cached.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
         lease = lease_role(context, assumption)
-        return AwsClients(
+        clients = AwsClients(
             context,
             Keys(**lease[1].value),
             region=self.region,
@@ -147,6 +147,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             lacks_external_id=self.external_id is None,
             mail=fields.MailLimits(self.warmup, self.tenant),
         )
+        clients.sts_endpoint = self.sts_endpoint
+        return clients
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test the keys, the assumption of the role, and its assumption without the External ID. Nothing is sent."""

@@ -16,6 +16,7 @@ import botocore.exceptions
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield.dataclass import dataclass, field
 from jackfield.fork import ProcessLocal
+from jackfield_aws.direct.switch import creator
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline, is_fetching
@@ -185,7 +186,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     with shared_session(ambient, spec.region, as_json=spec.as_json) as session:
         try:
             find_by_name(session)
-            client = session.create_client(
+            client = creator(session)(
                 spec.service,
                 region_name=spec.region,
                 endpoint_url=spec.endpoint,

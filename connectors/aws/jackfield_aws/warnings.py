@@ -12,4 +12,4 @@ from jackfield_aws.direct.switch import SWITCH, is_on
 def warn() -> Iterable[str]:
     """Warn where direct calls are off: an operator may have turned them off for a fault that was corrected long ago."""
     if not is_on():
-        yield f"{SWITCH}=0: all calls of AWS are made by botocore's client, which costs twice the CPU time"
+        yield f"{SWITCH}=0: all calls of AWS are made by boto3's client, which costs twice the CPU time"

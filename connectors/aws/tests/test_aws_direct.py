@@ -160,13 +160,14 @@ def test_a_function_that_listens_is_always_called(opener: Opener, aws: FakeAws) 
 
 @pytest.mark.parametrize(("value", "is_direct"), [("0", False), ("1", True), (None, True)])
 def test_it_can_be_turned_off(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, value: str | None, *, is_direct: bool) -> None:
-    """``JACKFIELD_AWS_DIRECT=0`` leaves all calls to botocore's client, which adds header fields of its own."""
+    """``JACKFIELD_AWS_DIRECT=0`` leaves all calls to boto3's client: it adds header fields, and methods to that of S3."""
     if value is not None:
         monkeypatch.setenv("JACKFIELD_AWS_DIRECT", value)
     client = _clients(opener).client("sesv2")
     assert client.send_email(**MAIL)["MessageId"]
     assert isinstance(client, DirectClient) is is_direct
     assert ("amz-sdk-invocation-id" not in aws.requests[-1].headers) is is_direct
+    assert is_direct or hasattr(_clients(opener).client("s3"), "upload_file")
 
 
 @pytest.mark.parametrize(("value", "warnings"), [("0", 1), ("1", 0)])

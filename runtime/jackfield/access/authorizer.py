@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
 
 _EFFECTS = ("read", "idempotent", "write")
+_ANY_ACTION = "@any"
+"""An action that no pattern can name: one that fits it fits all actions of its connector."""
 
 Names = Callable[[], Iterable[tuple[str, str]]]
 """Returns the names and types of the workspace's connections."""
@@ -168,6 +170,23 @@ class Authorizer:
         source = "token" if any(others.sees_connection(name, kind, manifests) for kind, manifests in known) else "workspace"
         what = "an inline connection" if name == INLINE else f"the connection '{name[:100]}'"
         raise _refused(f"the rules of the {source} forbid using {what}")
+
+    def require_all(self, name: str, family: str, connectors: Iterable[str]) -> None:
+        """Raise ``NotAllowed`` unless the rules allow whatever can be done over a connection: all actions of the ``connectors`` that it
+        serves, and of others of its ``family``. No rule can look into what a program does with it.
+
+        :raises NotAllowed: if a rule forbids part of it.
+        """
+        if not self.is_bound and self._ended is None:
+            return
+        for key in (family, *connectors):
+            blocks = [rules.block for rules in (self.workspace.about(key, name), self.token.about(key, name)) if rules is not None]
+            wishes = [Request(key, _ANY_ACTION, effect, name) for effect in _EFFECTS]
+            if any(blocks) or not all(self.decide(wish).allowed for wish in wishes):
+                said = (
+                    self._ended or f"the rules allow less than all actions over the connection '{name[:100]}', and a program could do any"
+                )
+                raise NotAllowed(f"not allowed: {said}", hint=NextStep("rules", command="workspaces set"))
 
     def require_rename(self, old: str, new: str, kind: str, manifests: Iterable[Manifest]) -> None:
         """Refuse a new name that would allow more than the old name.

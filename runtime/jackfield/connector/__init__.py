@@ -13,10 +13,22 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Budget, Limits, Warmup
-    from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
+    from jackfield.connector.context import (
+        MAX_ANSWER,
+        Account,
+        Answered,
+        Apart,
+        Call,
+        Minted,
+        OpenContext,
+        Step,
+        bounded_answer,
+        current_call,
+    )
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.jobs import Progress
+    from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
     from jackfield.connector.signatures import SecretPath, SharedToken, Signature, scheme_of
@@ -79,6 +91,7 @@ __all__ = [
     "Account",
     "Action",
     "Answered",
+    "Apart",
     "Authorization",
     "Budget",
     "Call",
@@ -107,6 +120,8 @@ __all__ = [
     "Item",
     "JackfieldError",
     "JobFailed",
+    "Lender",
+    "Lent",
     "Limits",
     "Listed",
     "Malformed",
@@ -166,10 +181,11 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Call Minted OpenContext Step bounded_answer current_call",
+            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step bounded_answer current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
+            ".lending": "Lender Lent",
             ".manifests": "describe",
             ".models": "ConnectionType DeclarationError Field File Inputs Output",
             ".signatures": "SecretPath SharedToken Signature scheme_of",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from itertools import count
+from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
@@ -48,6 +49,24 @@ class FileStore(Protocol):
         """Store content and return the file as it appears in the output."""
 
 
+@dataclass(slots=True, eq=False)
+class Apart:
+    """Request that an action sends in a thread of its own. Its failure may never reach the action, so its outcome is recorded here; without
+    one, the attempt ends as unclear."""
+
+    call: Call
+    step: str
+    number: int = field(default_factory=count().__next__)
+
+    def answered(self, request_id: str | None = None) -> None:
+        """Record that the provider has answered with success."""
+        self.call.prove(self, Answered(self.step, request_id))
+
+    def refused(self) -> None:
+        """Record that the provider has refused the request, or that nothing of it was sent."""
+        self.call.prove(self, None)
+
+
 @dataclass(slots=True)
 class IdempotencyKey:
     """Key by which a provider can recognise a repeated request. ``used`` is set once a client has read the key."""
@@ -66,7 +85,8 @@ class Call:
     - ``permissions``: those that the action or trigger needs, by system, for errors that list what to allow; else empty.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
-    - ``entered``: set once the action's function runs.
+    - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is sent after that.
+    - ``unproven``: requests of ``begin_apart`` that may have changed something and whose outcome is not known.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
     - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each.
     - ``workspace``: the workspace that calls; empty outside an action.
@@ -85,6 +105,8 @@ class Call:
     requests: int = 0
     changes: bool = False
     entered: bool = False
+    ended: bool = False
+    unproven: set[Apart] = field(default_factory=set)
     gate: Callable[[], None] | None = None
     observe: Observe | None = None
     workspace: str = ""
@@ -108,13 +130,52 @@ class Call:
 
         ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
 
-        :raises Cancelled: if the caller has disconnected before anything was sent.
+        :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
         """
         if self.requests:
             self.answered()
+        self._let_go()
+        self.requests += 1
+        if not safe:
+            self.changes = True
+            self._unanswered, self._returned = step or f"request {self.requests}", None
+
+    def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
+        """Report a request that another thread than the action's is about to send, beside others. Its outcome is recorded with the object
+        that is returned: it implies nothing of the others, nor they of it.
+
+        :raises Cancelled: as ``begin`` does.
+        :raises TimedOut: as ``begin`` does.
+        """
+        self._let_go()
+        self.requests += 1
+        found = Apart(self, step)
+        if not safe:
+            self.changes = True
+            self.unproven.add(found)
+        return found
+
+    def prove(self, request: Apart, done: Answered | None) -> None:
+        """Record the outcome of a request of ``begin_apart``; None if it has changed nothing."""
+        if request in self.unproven:
+            self.unproven.discard(request)
+            if done is not None:
+                self.add_done(done)
+
+    @staticmethod
+    def refuse_late() -> NoReturn:
+        """Refuse a request of an action that has ended."""
+        raise Cancelled("the action has ended, so nothing more is sent for it", sent=Sent.NOTHING)
+
+    def _let_go(self) -> None:
+        """Check right before the first byte of a request whether it may leave."""
+        if self.ended:
+            self.refuse_late()
         if not self.begun:
-            self.wait_for_slot()
+            gate, self.gate = self.gate, None
+            if gate is not None:
+                gate()
             self.begun = True  # before the look at the deadline: whoever gives up at the deadline sees this, or nothing is sent any more
             may_send = False
             try:
@@ -124,10 +185,6 @@ class Call:
                 self.begun = may_send
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
-        self.requests += 1
-        if not safe:
-            self.changes = True
-            self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def wait_for_slot(self) -> None:
         """Wait until the first request may begin, if the action is rate-limited; waits a few milliseconds at most."""
@@ -151,11 +208,15 @@ class Call:
         if self._unanswered is not None:
             found = Answered(self._unanswered, self.request_id, self._returned if returned is None else returned)
             self._unanswered = None
-            if len(self.done) < MAX_DONE:
-                self.done.append(found)
-            else:
-                self._further += 1
-                self.done[-1] = replace(found, step=f"{found.step}, the last of {self._further + 1:,} further steps")
+            self.add_done(found)
+
+    def add_done(self, found: Answered) -> None:
+        """Add a request that succeeded to ``done``; the last of very many stands for all further ones."""
+        if len(self.done) < MAX_DONE:
+            self.done.append(found)
+        else:
+            self._further += 1
+            self.done[-1] = replace(found, step=f"{found.step}, the last of {self._further + 1:,} further steps")
 
     def refused(self) -> None:
         """Record that the last request was refused: a further request of this attempt does not imply that it succeeded."""

@@ -28,7 +28,7 @@ from jackfield.errors import (
 from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
-from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import Evidence
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
@@ -372,6 +372,8 @@ class Attempts:
             output = await run.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
         if self.means.clock.monotonic() - run.deadline.at > GRACE:
             raise self._returned_late()
+        if call.unproven:
+            raise unproven(call)
         return output
 
     def _returned_late(self) -> JackfieldError:
@@ -407,20 +409,24 @@ class Attempts:
             if self.plan.code.returns_files:
                 store_files(output, call.files)
         finally:
+            call.ended = True
             reset_current(before)
         return dumped_or_fault(output)
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
 
-        with entered(call):
-            self._enter(call)
-            async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                with CONTAINED:
-                    output = await self.plan.code.function(*arguments)
-            if self.plan.code.returns_files:
-                with CONTAINED:
-                    await asyncio.to_thread(store_files, output, call.files)
+        try:
+            with entered(call):
+                self._enter(call)
+                async with asyncio.timeout(max(0.0, call.deadline.remaining())):
+                    with CONTAINED:
+                        output = await self.plan.code.function(*arguments)
+                if self.plan.code.returns_files:
+                    with CONTAINED:
+                        await asyncio.to_thread(store_files, output, call.files)
+        finally:
+            call.ended = True
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:

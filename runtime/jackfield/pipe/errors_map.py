@@ -121,8 +121,19 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
     if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN:
         error.sent = Sent.NOTHING
+    if call.unproven:
+        error.sent = Sent.UNKNOWN
     if error.sent is not Sent.UNKNOWN:
         call.confirm()
+
+
+def unproven(call: Call) -> Unavailable:
+    """Return the error for an action that returned while a request of a thread of its own had no clear answer."""
+    steps = " and ".join(sorted({f"'{request.step}'" for request in (*call.unproven,)})[:5])
+    hint = "Let the action wait for its threads and raise what they raise, so that it knows the outcome of each request."
+    return Unavailable(
+        f"the action ended before the outcome of {steps}, sent in a thread of its own, was known", hint=hint, sent=Sent.UNKNOWN
+    )
 
 
 def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:

@@ -151,9 +151,12 @@ class _Question:
             call.talk.say({"entered": True})
             call.begun = True
         call.entered = True
-        output = self._answers.loop.run(self._awaited(arguments)) if action.is_async else action.function(*arguments)
-        if action.returns_files:
-            store_files(output, call.files)
+        try:
+            output = self._answers.loop.run(self._awaited(arguments)) if action.is_async else action.function(*arguments)
+            if action.returns_files:
+                store_files(output, call.files)
+        finally:
+            call.ended = True
         found = dumped(output)
         return found if action.job is None else {"handle" if isinstance(found, Handle) else "output": found}
 

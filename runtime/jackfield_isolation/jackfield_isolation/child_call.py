@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from jackfield.clock import Deadline
-from jackfield.connector.context import Call, Minted, current_call
+from jackfield.connector.context import Answered, Apart, Call, Minted, current_call
 from jackfield.errors import Cancelled, JackfieldError, Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield_isolation.error_frames import dump_error, load_error
@@ -119,12 +119,32 @@ class ChildCall(Call):
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
         """Ask the parent for consent to send a request."""
+        if self.ended:  # nobody answers any more
+            self.refuse_late()
         self.talk.ask({"begin": step[:_LONGEST_NAME], "safe": safe, **self._identified()})
         self._is_silent = True
         try:
             super().begin(step, safe=safe)
         finally:
             self._is_silent = False
+
+    def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
+        """Ask the parent for consent to send a request in a thread of the action's own."""
+        found = super().begin_apart(step[:_LONGEST_NAME], safe=safe)
+        may_send = False
+        try:
+            self.talk.ask({"apart": found.number, "step": found.step, "safe": safe})
+            may_send = True
+        finally:
+            if not may_send:
+                super().prove(found, None)
+        return found
+
+    def prove(self, request: Apart, done: Answered | None) -> None:
+        """Tell the parent what came of such a request."""
+        super().prove(request, done)
+        identifier = {} if done is None or done.request_id is None else {"requestId": done.request_id[:_LONGEST_NAME]}
+        self.talk.say({"proven": request.number, "done": done is not None, **identifier})
 
     def returned(self, value: Any) -> None:
         """Tell the parent what a response returned."""

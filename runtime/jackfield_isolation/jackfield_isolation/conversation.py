@@ -23,7 +23,7 @@ from jackfield_isolation.wire import Frame, Garbage
 
 if TYPE_CHECKING:
     from jackfield.clock import Deadline
-    from jackfield.connector.context import Call, OpenContext
+    from jackfield.connector.context import Apart, Call, OpenContext
     from jackfield_isolation.sessions import Session
 
 GRACE = 0.15
@@ -34,6 +34,8 @@ _ANSWERS = ("end", "failed", "fault")
 _LONGEST_FAULT = 2000
 _LONGEST_REASON = 300
 _LONGEST_NAME = 200
+_MOST_APART = 1000
+"""Limit of requests under way at once in threads of an action."""
 _LARGEST_RETURN = 4000
 """Characters of the JSON that a step returned, which an error may quote."""
 Dial = Callable[[str, int, float], socket.socket]
@@ -66,6 +68,8 @@ class Conversation:
         self._reports = reports
         self._entered = self._answered = self._acts = self._connected = False
         self._number = 0
+        self._apart: dict[int, Apart] = {}
+        """Requests that threads of the child's action have under way, by the child's numbers."""
         self._share = CallShare()
         self._is_storing = False
         self._early: Frame | None = None
@@ -174,6 +178,10 @@ class Conversation:
         if "begin" in frame:
             self._note_request(frame)
             self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
+        elif "apart" in frame:
+            self._reply(lambda: self._begin_apart(call, frame))
+        elif "proven" in frame:
+            self._prove(frame)
         elif "returned" in frame:
             call.returned(_bounded(frame["returned"]))
         elif "refusal" in frame:
@@ -191,6 +199,19 @@ class Conversation:
         else:
             return False
         return True
+
+    def _begin_apart(self, call: Call, frame: Frame) -> None:
+        if len(self._apart) >= _MOST_APART:
+            raise Garbage(f"more than {_MOST_APART} requests at once")
+        self._apart[frame["apart"]] = call.begin_apart(_text(frame["step"])[:_LONGEST_NAME], safe=frame.get("safe") is True)
+
+    def _prove(self, frame: Frame) -> None:
+        request = self._apart.pop(frame["proven"])
+        if frame.get("done") is True:
+            identifier = frame.get("requestId")
+            request.answered(escaped(_text(identifier)[:_LONGEST_NAME]) if identifier is not None else None)
+        else:
+            request.refused()
 
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from jackfield.connector import (
     Account,
+    Call,
     ConnectionType,
     Connector,
     Detail,
@@ -156,6 +157,34 @@ def read(said: Said, client: Client) -> Heard:
 def write(said: Said, client: Client) -> Heard:
     """Write it down."""
     return _do(said, client)
+
+
+_KEPT: list[Call] = []
+"""The call that went before, for an author who should not keep it."""
+
+
+@connector.action("apart", effect="write")
+def apart(said: Said, _client: Client) -> Heard:
+    """Send in a thread, whose exception nobody sees; ``fail`` says what becomes of the request."""
+    call = current_call()
+    assert call is not None
+
+    def send() -> None:
+        request = call.begin_apart("part")
+        if said.fail == "answered":
+            request.answered("request-2")
+        elif said.fail == "refused":
+            request.refused()
+
+    if said.fail == "late":
+        _KEPT[0].begin("late")
+    _KEPT[:] = [call]
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+    if said.die == "refuse":
+        raise KeyError(said.text)
+    return Heard(text=said.text, process=os.getpid())
 
 
 @connector.action("later", effect="read")

@@ -1,0 +1,64 @@
+"""boto3 Sessions over stored connections, for programs of the operator's, beside invocations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from jackfield.connector import InvalidConnection, Lender, Lent
+from jackfield.secrecy import SecretHolder
+from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at
+from jackfield_aws.bounded import bound
+from jackfield_aws.clients import AwsClients
+
+
+def boto3_session(jackfield: Lender, connection: str, region_name: str | None = None, *, connector: str | None = None) -> boto3.Session:
+    """Return a boto3 Session over a stored connection, for a program of the operator's, beside invocations.
+
+    Its credentials are the connection's, looked up for each request: a role is assumed anew before its session ends, and a change of the
+    connection or of the workspace's rules holds at once. ``region_name`` is by default the connection's. boto3 retries as always, by its
+    mode ``standard`` unless the environment or ``config`` says otherwise. ``connector`` narrows a connection with a session policy to what
+    that connector's actions need.
+
+    :raises JackfieldError: if there is no such connection, the rules do not allow everything over it, or AWS refuses.
+    """
+    lent = jackfield.lend(connection, connector)
+    clients = _opened(lent)
+    session = BotocoreSession(lambda: _opened(lent).keys(), _ForPrograms(lent).adapt, region_name or clients.region)
+    return Session(botocore_session=session)
+
+
+def _opened(lent: Lent) -> AwsClients:
+    found = lent.client()
+    if not isinstance(found, AwsClients):
+        text = f"the connection '{lent.name}' is not one of AWS"
+        raise InvalidConnection(text, hint="Name a connection of a type such as aws/awsAssumeRole.")
+    return found
+
+
+class _ForPrograms(SecretHolder):
+    """Endpoint, guard and boto3's own retries for the clients of a program."""
+
+    def __init__(self, lent: Lent) -> None:
+        self._lent = lent
+
+    def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
+        """Complete what a client is asked for; what the program says itself goes first."""
+        clients = _opened(self._lent)
+        if given.get("endpoint_url") is None:
+            given["endpoint_url"] = clients.boto3_endpoint(service)
+        ours = config_at(given["endpoint_url"])
+        if "AWS_RETRY_MODE" not in os.environ:
+            ours = ours.merge(Config(retries={"mode": "standard"}))
+        given["config"] = ours if given.get("config") is None else ours.merge(given["config"])
+        guard = clients.guard
+
+        def watch(client: Any) -> None:
+            if not guard.internal:
+                bound(client, guard, "/endpoint")
+
+        return watch

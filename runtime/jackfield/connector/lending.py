@@ -1,0 +1,26 @@
+"""Protocols of a stored connection that a program of the operator uses outside invocations, for its family's library."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Lent(Protocol):
+    """A stored connection that a program uses with its provider's own SDK. Its rules are asked whenever it is opened."""
+
+    @property
+    def name(self) -> str:
+        """Name of the connection."""
+
+    def client(self) -> Any:
+        """Open the connection now, and return the client that an action gets; what it leases is shared, and renewed before it expires.
+
+        :raises JackfieldError: if the rules forbid it by now, the connection is gone, or the provider refuses.
+        """
+
+
+class Lender(Protocol):
+    """Runtime of a workspace that lends its connections to the operator's program: a ``Jackfield``."""
+
+    def lend(self, name: str, connector: str | None = None) -> Lent:
+        """Lend the connection ``name``, as ``connector`` gets it."""
