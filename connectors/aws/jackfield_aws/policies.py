@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import idna
+
 from jackfield.connector import Detail, InvalidConnection, InvalidInput
 
 SESSION_POLICY_LIMIT = 2048
@@ -14,6 +16,8 @@ SESSION_POLICY_LIMIT = 2048
 
 _MAIL = "ses:Send"
 """Prefix of the IAM actions that have the condition key ``ses:FromAddress`` (service authorization reference, Amazon SES)."""
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")  # UTS 46 §4, step 3
+_COMMENT = re.compile(r"\s*\([^()]*\)$")
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
@@ -46,9 +50,24 @@ def _allow(actions: Iterable[str], **more: Any) -> dict[str, Any]:
 
 
 def sender_address(sender: str | None) -> str | None:
-    """Return the bare address of a connection's sender, with or without a display name; None if it is none."""
-    address = (sender or "").strip().removesuffix(">").rpartition("<")[2].strip()
-    return address if _ADDRESS.fullmatch(address) else None
+    """Return the bare address of a connection's sender as it is sent, with or without a display name; None if it is none.
+
+    IAM compares exactly, so the domain is lower-cased and in ASCII, as Amazon SES gets it.
+    """
+    text = (sender or "").strip()
+    text = _COMMENT.sub("", text) or text
+    address = text.removesuffix(">").rpartition("<")[2].strip()
+    if not _ADDRESS.fullmatch(address):
+        return None
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{'.'.join(map(_sent_label, _DOTS.split(domain)))}"
+    except (idna.IDNAError, UnicodeError):
+        return None
+
+
+def _sent_label(label: str) -> str:
+    return label.lower() if label.isascii() else idna.encode(label, uts46=True).decode("ascii").lower()
 
 
 def _from_condition(sender: str | None) -> dict[str, Any] | None:
