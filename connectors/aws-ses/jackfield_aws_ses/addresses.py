@@ -30,7 +30,12 @@ _DOMAIN = re.compile(_LABELS)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
-_PUNCTUATION = re.compile(r'\\.|[",;<>()]', re.DOTALL)
+_PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
+_SEPARATORS = frozenset(",;\r\n")
+_WORDS = r"[^\s<>()\[\]\",;:@\ufe6b\uff20]+"
+_INSIDE = re.compile(rf"{_WORDS}[@\ufe6b\uff20]{_WORDS}|{_WORDS}\s*[@\ufe6b\uff20]\s*{_WORDS}\.{_WORDS}")
+_MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
+_TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
 _CLOSERS = {'"': '"', "<": ">", "(": ")"}
 _OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
 
@@ -97,7 +102,9 @@ class Mailbox:
 def parse_mailbox(text: str) -> Mailbox:
     """Parse exactly one mailbox; everything before the last ``<`` is the display name, quoted or not, including commas.
 
-    ``ada@x.io (Ada)`` yields the name Ada too. Raises `AddressError`.
+    ``ada@x.io (Ada)`` yields the name Ada too. An address in an unquoted name would be a recipient that gets nothing:
+    it is refused, unless it
+    is the mailbox's own. Raises `AddressError`.
     """
     given = text.strip()
     plain = _PLAIN.fullmatch(given)
@@ -106,8 +113,10 @@ def parse_mailbox(text: str) -> Mailbox:
     if len(given) > _MAX_GIVEN:
         raise AddressError(f"is longer than {_MAX_GIVEN} characters", given)
     _check_printable(given, given)
-    name, address = _name_and_address(given)
+    name, address, unquoted = _name_and_address(given)
     local, at, domain = address.rpartition("@")
+    if _names_another(unquoted, address) or (not _QUOTED_LOCAL.fullmatch(local) and _names_another(local, "")):
+        raise AddressError(_TWO, given)
     if not at:
         raise AddressError("is not an email address", given)
     return Mailbox(name, local, domain, given)
@@ -116,8 +125,9 @@ def parse_mailbox(text: str) -> Mailbox:
 def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
     """Parse any number of mailboxes; empty parts are dropped.
 
-    A single string is split at ``,`` and ``;`` outside quotes, angle brackets and comments. An element of a list may hold several mailboxes
-    too, but there a comma in an unquoted name does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for the first invalid
+    A single string is split at ``,``, ``;`` and line breaks outside quotes, angle brackets and comments. An element of a list may
+    hold several mailboxes too, but there a comma in an unquoted name
+    does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for the first invalid
     one.
     """
     if isinstance(value, str):
@@ -125,7 +135,7 @@ def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
     found: list[Mailbox] = []
     for index, item in enumerate(value):
         try:
-            found.extend(_parse_item(item) if "," in item or ";" in item else _parse_one(item))
+            found.extend(_parse_item(item) if not _SEPARATORS.isdisjoint(item) else _parse_one(item))
         except AddressError as error:
             raise AddressError(error.reason, error.given, index) from None
     return tuple(found)
@@ -182,7 +192,7 @@ def _split(text: str) -> list[tuple[str, str]]:
             closers.pop()
         elif mark in _OPENERS_INSIDE[closers[-1]]:
             closers.append(_CLOSERS[mark])
-        elif mark in ",;" and len(closers) == 1:
+        elif mark in _SEPARATORS and len(closers) == 1:
             parts.append((text[start : match.start()].strip(), mark))
             start = match.end()
     if len(closers) > 1:
@@ -190,15 +200,28 @@ def _split(text: str) -> list[tuple[str, str]]:
     return [*parts, (text[start:].strip(), "")]
 
 
-def _name_and_address(text: str) -> tuple[str, str]:
+def _name_and_address(text: str) -> tuple[str, str, str]:
+    """Return the display name, the address, and what stands unquoted beside the address."""
     text, comment = _without_comment(text)
-    if not text.endswith(">"):
-        return comment, text
-    name, bracket, address = text[:-1].rpartition("<")
+    name, bracket, address = text[:-1].rpartition("<") if text.endswith(">") else ("", "", text)
     if not bracket:
-        return comment, text
-    name = _QUOTED_WORD.sub(_unquote, name.strip()).strip()
-    return name or comment, address.strip()
+        return comment, text, comment
+    name = name.strip()
+    unquoted = f"{_QUOTED_WORD.sub(' ', name)} {comment}"
+    return _QUOTED_WORD.sub(_unquote, name).strip() or comment, address.strip(), unquoted
+
+
+def _names_another(text: str, address: str) -> bool:
+    found = [match[0].strip("'.`\u2018\u2019") for match in _INSIDE.finditer(text)]
+    return bool(found) and not {_comparable(one) for one in found} <= {_comparable(address)}
+
+
+def _comparable(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{_ascii_domain(domain, address)}".casefold()
+    except AddressError:
+        return address.casefold()
 
 
 def _without_comment(text: str) -> tuple[str, str]:
@@ -228,6 +251,8 @@ def _check_local(local: str, given: str) -> None:
         raise AddressError("has an encoded word (RFC 2047) before the '@', which a mail server could read as another address", given)
     if _DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local):
         return
+    if _MISPLACED_DOTS.fullmatch(local):
+        raise AddressError(f"has a dot at an end of its local part, or two in a row: write '\"{local}\"' before the '@'", given)
     foreign = next((character for character in local if not character.isascii()), None)
     if foreign is None or re.search(r'[\s<>@,;:()"]', local):
         raise AddressError("is not an email address", given)

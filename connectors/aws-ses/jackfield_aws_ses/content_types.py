@@ -9,8 +9,15 @@ TEXT = "text/plain; charset=utf-8"
 
 _MAX_LENGTH = 78  # SES API v2, Attachment.ContentType
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
-_TYPE = re.compile(rf"({_WORD}/{_WORD})((?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\"))*)")
-_PARAMETER = re.compile(rf";[ \t]*({_WORD})=({_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\")")
+_TYPE = re.compile(rf"({_WORD})[ \t]*/[ \t]*({_WORD})(?![^;, \t(])")
+_PARAMETER = re.compile(rf";[ \t]*({_WORD})[ \t]*=[ \t]*({_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\")(?=[ \t]*(?:;|\Z|\())")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+# Parameters that change how a part is read, of the registrations of text/* (RFC 2046, 3676, 5545, 7763, 4180, 6350, 2854), multipart and
+# message (RFC 2046, 6522, 1847), S/MIME (RFC 8551), PGP (RFC 3156), audio and video (RFC 6381) and Atom, JSON and XML families.
+_KEPT = frozenset(
+    ("charset", "format", "delsp", "method", "component", "optinfo", "variant", "header", "profile", "version", "boundary", "type", "start",
+     "start-info", "report-type", "protocol", "micalg", "smime-type", "codecs")
+)  # fmt: skip
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 
@@ -90,19 +97,24 @@ def guess_content_type(name: str, default: str = OCTETS) -> str:
 
 
 def clean_content_type(given: str) -> str:
-    """Return a normalized media type with its parameters, except ``name`` (the file name replaces it).
+    """Return a normalized media type with the parameters that matter to its reader.
 
-    ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for them, and an attachment must arrive
-    unchanged. Raises ValueError with a predicate.
+    ``name`` (the file name replaces it), parameters of other programs and what cannot be read are dropped; if the parameters do not fit,
+    the type alone remains. ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for them, and an
+    attachment must arrive unchanged. So does ``*/*``, which is no type. Raises ValueError with a predicate.
     """
-    trimmed = given.strip(" ")
-    if len(trimmed) > _MAX_LENGTH:
-        raise ValueError(f"has a content type of more than {_MAX_LENGTH} characters")
-    match = _TYPE.fullmatch(trimmed)
-    if not match:
+    trimmed = _FOLD.sub("", given).strip(" \t")
+    match = _TYPE.match(trimmed)
+    if not match or "\r" in trimmed or "\n" in trimmed:
         raise ValueError("has a content type that is not 'type/subtype', with parameters or without")
-    kind = match[1].lower()
-    if kind.startswith(("multipart/", "message/")):
+    kind = f"{match[1]}/{match[2]}".lower()
+    if len(kind) > _MAX_LENGTH:
+        raise ValueError(f"has a content type of more than {_MAX_LENGTH} characters")
+    if kind.startswith(("multipart/", "message/")) or "*" in kind:
         return OCTETS
-    parameters = [f"; {key.lower()}={value}" for key, value in _PARAMETER.findall(match[2]) if key.lower() != "name"]
-    return kind + "".join(parameters)
+    found: dict[str, str] = {}
+    for key, value in _PARAMETER.findall(trimmed, match.end()):
+        if key.lower() in _KEPT:
+            found.setdefault(key.lower(), value)
+    whole = kind + "".join(f"; {key}={value}" for key, value in found.items())
+    return whole if len(whole) <= _MAX_LENGTH else kind

@@ -1,11 +1,11 @@
 """Header fields: which ones a caller may add, their allowed values, and their encoding (RFC 5322, 2047, 8058)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
-from .addresses import AddressError, parse_mailbox
-from .encoded_words import encode_words
+from .addresses import AddressError, parse_mailbox, parse_mailboxes
+from .encoded_words import encode_words, is_encoded
 
 _MAX_NAME = 126  # SES API v2, MessageHeader.Name
 _MAX_VALUE = 8000  # our own limit
@@ -18,6 +18,27 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _URI = re.compile(r"[!#-;=?-\[\]_a-zA-Z~]+")
 _BRACKETED = re.compile(r"<[^<>]*>(?:\s*,\s*<[^<>]*>)*")
+
+_LIST_ID = re.compile(r"(.*?)\s*(<[!-;=?-~]+>)")
+_PHRASES, _ID, _MAILBOXES, _ASCII = "phrases", "id", "mailboxes", "ascii"
+# Fields whose values are more than text, and where their syntax stands: an encoded word may replace a phrase of it, and nothing else.
+_SYNTAX = {
+    "list-id": (_ID, "RFC 2919"),
+    "keywords": (_PHRASES, "RFC 5322"),
+    **dict.fromkeys(("in-reply-to", "references"), (_ASCII, "RFC 5322")),
+    **dict.fromkeys(("list-archive", "list-help", "list-owner", "list-post", "list-subscribe", "list-unsubscribe"), (_ASCII, "RFC 2369")),
+    **dict.fromkeys(("mail-followup-to", "mail-reply-to", "x-original-to"), (_MAILBOXES, "RFC 5322")),
+    **dict.fromkeys(("expires", "expiry-date", "reply-by", "importance", "priority", "sensitivity", "supersedes"), (_ASCII, "RFC 4021")),
+    **dict.fromkeys(("accept-language", "language", "autoforwarded", "conversion", "x400-content-type"), (_ASCII, "RFC 4021")),
+    "list-unsubscribe-post": (_ASCII, "RFC 8058"),
+    "auto-submitted": (_ASCII, "RFC 3834"),
+    "archived-at": (_ASCII, "RFC 5064"),
+    "require-recipient-valid-since": (_ASCII, "RFC 7293"),
+    "original-message-id": (_ASCII, "RFC 3798"),
+    "autocrypt": (_ASCII, "Autocrypt level 1"),
+    "precedence": (_ASCII, "RFC 3834"),
+    "feedback-id": (_ASCII, "Gmail's feedback loop"),
+}
 
 _BY_SES = "is written by Amazon SES"
 _BY_PARTS = "is written from the inputs 'text', 'html' and 'attachments'"
@@ -81,13 +102,63 @@ def check_header_name(name: str) -> str:
 
 
 def check_header_value(name: str, value: str) -> str:
-    """Return ``value`` if it is one line of text without control characters (tabs aside), else raise `HeaderError`."""
+    """Return ``value`` if it is one line of text without control characters that the field can hold, else raise `HeaderError`."""
+    field_words(name, _check_line(name, value))
+    return value
+
+
+def _check_line(name: str, value: str) -> str:
     if len(value) > _MAX_VALUE:
         raise HeaderError(f"has a value of more than {_MAX_VALUE} characters", name)
     unprintable = _UNPRINTABLE.search(value)
     if unprintable:
         raise HeaderError(f"has a value with the control character U+{ord(unprintable[0]):04X}", name)
     return value
+
+
+def field_words(name: str, value: str) -> tuple[str, ...]:
+    """Split a value into the words of the field ``name``, as `unstructured` does, but keep the syntax that the field has of its own.
+
+    :raises HeaderError: if the value has a character beyond ASCII, or a piece that is too long for a line, where no text may be.
+    """
+    syntax, source = _SYNTAX.get(name.lower(), ("", ""))
+    if not syntax:
+        return unstructured(value)
+    if syntax == _MAILBOXES:
+        return _mailbox_words(name, value)
+    if syntax == _PHRASES:
+        phrases = [_phrase(part.strip()) for part in value.split(",")]
+        return tuple(_comma_separated(phrases))
+    listed = _LIST_ID.fullmatch(value.strip()) if syntax == _ID else None
+    phrase = _phrase(listed[1]) if listed else ()
+    words = (*phrase, *(listed[2] if listed else value).split())
+    if any(not word.isascii() or len(word) > _MAX_WORD for word in words):
+        raise HeaderError(
+            f"has a character beyond ASCII, or a part of more than {_MAX_WORD} characters, where its syntax ({source}) has none", name
+        )
+    return words
+
+
+def _phrase(text: str) -> tuple[str, ...]:
+    if _PLAIN.fullmatch(text) and ("=?" not in text or is_encoded(text)):
+        return tuple(text.split())
+    return encode_words(text)
+
+
+def _mailbox_words(name: str, value: str) -> tuple[str, ...]:
+    try:
+        found = [mailbox.words for mailbox in parse_mailboxes(value)]
+    except AddressError as error:
+        raise HeaderError(f"holds addresses, and {error}", name) from None
+    return tuple(_comma_separated(found))
+
+
+def _comma_separated(items: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the words of a list's items; a comma follows each item but the last."""
+    filled = [item for item in items if item]
+    for number, item in enumerate(filled, 1):
+        yield from item[:-1]
+        yield item[-1] if number == len(filled) else f"{item[-1]},"
 
 
 def unstructured(value: str) -> tuple[str, ...]:
@@ -146,7 +217,7 @@ def _uris(value: str | Iterable[str]) -> list[str]:
     texts = [value] if isinstance(value, str) else list(value)
     found: list[str] = []
     for text in texts:
-        trimmed = check_header_value("List-Unsubscribe", text.strip())
+        trimmed = _check_line("List-Unsubscribe", text.strip())
         if _BRACKETED.fullmatch(trimmed):
             found.extend(part.strip() for part in re.findall("<([^<>]*)>", trimmed))
         else:

@@ -18,7 +18,7 @@ from .attachments import Attachment
 from .calendars import Calendar
 from .content_ids import linked_ids
 from .file_names import ascii_file_name, disposition_words
-from .headers import check_header_name, check_header_value, fold, unstructured
+from .headers import check_header_name, check_header_value, field_words, fold, unstructured
 from .transfer import encode_text
 
 MAX_MESSAGE_SIZE = 41_943_040
@@ -195,7 +195,7 @@ def _octets(field: str, text: str) -> bytes:
 
 
 def _field(name: str, value: str) -> bytes:
-    return fold(check_header_name(name), unstructured(check_header_value(name, value)))
+    return fold(check_header_name(name), field_words(name, check_header_value(name, value)))
 
 
 def _list(mailboxes: tuple[Mailbox, ...]) -> Iterator[str]:

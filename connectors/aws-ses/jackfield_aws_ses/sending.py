@@ -14,7 +14,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
 from jackfield_aws_ses.compose import Composed
-from jackfield_aws_ses.headers import unstructured
+from jackfield_aws_ses.headers import field_words
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import Message, write_message
 
@@ -144,7 +144,7 @@ def is_simple(message: Message) -> bool:
 
 
 def _unfolded(message: Message) -> tuple[tuple[str, str], ...]:
-    return tuple([(name, " ".join(unstructured(value))) for name, value in message.headers])
+    return tuple([(name, " ".join(field_words(name, value))) for name, value in message.headers])
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:

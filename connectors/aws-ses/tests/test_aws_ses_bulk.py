@@ -140,6 +140,29 @@ def test_a_raw_message_goes_to_its_envelope(rig: Rig, message: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ("To: undisclosed-recipients:;\nCc: ada@example.com", ["ada@example.com"]),
+        (
+            "To: Team (ours): Ada <ada@example.com>, bob@example.com;, eve@example.com",
+            ["ada@example.com", "bob@example.com", "eve@example.com"],
+        ),
+        ("To: Mary <@node.test:ada@example.com>, , bob@example . com", ["ada@example.com", "bob@example.com"]),
+        ("To: Pete(A nice \\) chap) <ada(his account)@example.com(his host)>", ["ada@example.com"]),
+        ('To: "Doe; Jane: x" <ada@example.com>,\n\tbob@example.com', ["ada@example.com", "bob@example.com"]),
+        ("To: Grüße <ada@example.com>", ["ada@example.com"]),
+        ("Cc: ada@example.com\nTo: ada@example.com (bob@example.com)", ["ada@example.com"]),
+    ],
+)
+def test_recipients_of_a_header_are_read_by_its_standard(rig: Rig, fields: str, sent: list[str]) -> None:
+    """Groups, empty elements, routes, comments and folding of RFC 5322 yield the real recipients."""
+    found = call(rig, "sendRawEmail", message=MIME.replace("To: Ada <ada@example.com>", fields))
+    assert found.status == "succeeded", found.error
+    (message,) = rig.aws.messages
+    assert [*message.to, *message.cc] == sent
+
+
+@pytest.mark.parametrize(
     ("message", "more", "path"),
     [
         ("Hello", {}, "/message"),
@@ -148,11 +171,29 @@ def test_a_raw_message_goes_to_its_envelope(rig: Rig, message: Any) -> None:
         (MIME.replace("Subject", "malformed\nBcc: eve@example.com\nSubject"), {}, "/message"),
         (MIME.replace("Subject", "X-A: " + "a\n " * 500_000 + "a\nBcc: eve@example.com\nSubject"), {}, "/message"),
         (MIME.replace("To: Ada <ada@example.com>\n", ""), {}, "/to"),
+        (MIME.replace("Ada <ada@example.com>", "undisclosed-recipients:;"), {}, "/message"),
+        (MIME.replace("Subject", "Resent-Bcc: eve@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Subject", "malformed\nresent-bcc : eve@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Ada <ada@example.com>", "Ada <ada@example.com> Bob <bob@example.com>"), {}, "/message"),
         (MIME, {"to": "ada"}, "/to"),
         ({"data": "?"}, {}, "/message/data"),
         (MIME + "x" * 41_943_040, {}, "/message"),
     ],
-    ids=["header", "bcc", "bcc with a blank", "bcc below a malformed line", "bcc far below", "nobody", "address", "base64", "size"],
+    ids=[
+        "header",
+        "bcc",
+        "bcc with a blank",
+        "bcc below a malformed line",
+        "bcc far below",
+        "nobody",
+        "group of nobody",
+        "resent",
+        "resent below a malformed line",
+        "no comma",
+        "address",
+        "base64",
+        "size",
+    ],
 )
 def test_a_wrong_raw_message_is_refused(rig: Rig, message: Any, more: dict[str, Any], path: str) -> None:
     """A message without a header or recipients, with a Bcc field, too large or not base64 is refused before it is sent."""

@@ -11,6 +11,7 @@ from jackfield_aws_ses.headers import (
     HeaderError,
     check_header_name,
     check_header_value,
+    field_words,
     fold,
     list_unsubscribe_headers,
     unstructured,
@@ -192,3 +193,34 @@ def test_folded_field_unfolds_to_itself(name: str, value: str) -> None:
     assert all(line.startswith(" ") and line.strip() for line in lines[1:])
     assert all(len(line) <= max(76, 1 + len(name), 2 + max(map(len, words), default=0) + len(name)) for line in lines)
     assert all(len(line) <= 998 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("List-ID", "Grüße <news.example.com>", "=?utf-8?b?R3LDvMOfZQ==?= <news.example.com>"),
+        ("list-id", "News, and more <news.example.com>", "News, and more <news.example.com>"),
+        ("Keywords", "Grüße, sale", "=?utf-8?b?R3LDvMOfZQ==?=, sale"),
+        ("References", f"<{'a' * 60}@x.io>  <{'b' * 60}@x.io>", f"<{'a' * 60}@x.io> <{'b' * 60}@x.io>"),
+        ("Mail-Followup-To", "Jörg <j@x.io>, a@x.io", "=?utf-8?b?SsO2cmc=?= <j@x.io>, a@x.io"),
+        ("X-Campaign", "Grüße <a>", "=?utf-8?b?R3LDvMOfZSA8YT4=?="),
+    ],
+)
+def test_fields_keep_the_syntax_that_they_have(name: str, value: str, sent: str) -> None:
+    """An encoded word replaces the phrase of a structured field, never its identifier or address (RFC 2047 §5)."""
+    assert " ".join(field_words(name, check_header_value(name, value))) == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("List-ID", "News <grüße.example.com>"), ("References", "<grüße@x.io>"), ("In-Reply-To", f"<{'a' * 900}@x.io>"),
+        ("List-Help", "<https://bücher.example/>"), ("Auto-Submitted", "ja, automatisch für dich"), ("Expires", "morgen früh"),
+        ("Mail-Followup-To", "a@x.io b@x.io"),
+    ],
+)  # fmt: skip
+def test_text_where_a_syntax_has_none_is_refused(name: str, value: str) -> None:
+    """A character beyond ASCII in an identifier, a URI, a date or a keyword is refused, since encoded it would be another."""
+    with pytest.raises(HeaderError, match=r"syntax|addresses") as caught:
+        check_header_value(name, value)
+    assert caught.value.name == name

@@ -14,6 +14,7 @@ from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield_aws.policies import assume_policy, identity_policy, session_policy, session_policy_text, trust_policy
 from jackfield_aws_ses import connector
+from jackfield_aws_ses.addresses import parse_mailbox
 from moto_server import moto_server, tell
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
@@ -178,3 +179,22 @@ def test_moto_agrees() -> None:
     ):
         with moto([action for action in allowed() if action != left_out]) as values:
             assert outcomes(values, (LIST, SIMPLE)) == expected
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Noreply@Example.com",
+        "Ada <Noreply@EXAMPLE.com>",
+        "Noreply@Example.com (Ada)",
+        "Noreply@bücher.Example",
+        "a@straße.de",
+        "a@例え。テスト",
+    ],
+)
+def test_policy_names_the_address_that_is_sent(sender: str) -> None:
+    """IAM compares the From address exactly: the condition has the address as it is normalised before it is sent."""
+    statement = identity_policy(["ses:SendEmail"], sender)["Statement"][0]
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": parse_mailbox(sender).address}}
+    wild = identity_policy(["ses:SendEmail"], "*@Mail.Bücher.Example")["Statement"][0]
+    assert wild["Condition"] == {"StringLike": {"ses:FromAddress": "*@mail.xn--bcher-kva.example"}}

@@ -46,13 +46,19 @@ class WantedRole:
         """Build the specification of the role named by ``role_arn``.
 
         :raises InvalidConnection: if that is not the ARN of a role.
-        :raises InvalidInput: if ``principal`` names no account, user or role.
+        :raises InvalidInput: if ``principal`` names no account, user or role, or one of another partition.
         """
         if principal is not None and not _PRINCIPAL.match(principal):
             text = "is not an AWS account, or the ARN of a user or role"
             hint = "Give the ARN of the user who owns the connection's access key, such as arn:aws:iam::111122223333:user/jackfield."
             raise InvalidInput("the principal is not valid", details=[Detail("/principal", text, "pattern")], hint=hint)
         role = parse_role_arn(role_arn)
+        if principal is not None and principal.startswith("arn:") and principal.split(":")[1] != role.partition:
+            text = (
+                f"is in partition '{principal.split(':')[1]}', and the role in '{role.partition}': IAM trusts nobody of another partition"
+            )
+            hint = f"Give an account, a user or a role of partition '{role.partition}'."
+            raise InvalidInput("the principal is not valid", details=[Detail("/principal", text, "pattern")], hint=hint)
         path = "/" + role_arn.partition(":role/")[2].removesuffix(role.name)
         return cls(role.name, path, tuple(sorted(set(permissions))), principal, external_id, max(duration or 0, _SHORTEST))
 

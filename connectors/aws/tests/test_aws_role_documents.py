@@ -79,7 +79,7 @@ def test_without_an_external_id() -> None:
 
 @pytest.mark.parametrize(
     "principal",
-    ["111122223333", "arn:aws:iam::111122223333:root", "arn:aws-cn:iam::111122223333:role/a/b",
+    ["111122223333", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/a/b",
      "arn:aws:sts::111122223333:assumed-role/task/session"],
 )  # fmt: skip
 def test_principals(principal: str) -> None:
@@ -93,6 +93,14 @@ def test_what_is_no_principal(principal: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         documents(principal)
     assert caught.value.details[0].path == "/principal"
+
+
+@pytest.mark.parametrize("principal", ["arn:aws-us-gov:iam::111122223333:root", "arn:aws-cn:sts::111122223333:assumed-role/a/b"])
+def test_principal_of_another_partition(principal: str) -> None:
+    """IAM refuses a trust policy that names somebody of another partition, so none is printed."""
+    with pytest.raises(InvalidInput) as caught:
+        documents(principal)
+    assert "another partition" in caught.value.details[0].message
 
 
 def test_what_is_no_role() -> None:

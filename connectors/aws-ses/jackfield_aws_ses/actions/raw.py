@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from email.message import Message as EmailMessage
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from jackfield.connector import Detail, Field
 from jackfield.dataclass import dataclass
 from jackfield.fork import at_fork
 from jackfield_aws import AwsClients
+from jackfield_aws_ses.address_fields import read_address_field
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.addresses import Mailbox as Address
 from jackfield_aws_ses.attachments import AttachmentError, parse_attachments
@@ -30,7 +31,7 @@ _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
 # The parser ends the header at the first malformed line, other readers go on: a Bcc field below one would be shown. Old syntax allows
 # blanks before the colon.
-_BCC = re.compile(rb"(?:^|\r)bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_BCC = re.compile(rb"(?:^|\r)(?:resent-)?bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
@@ -106,29 +107,40 @@ class RawEmail(Regional):
         faults = []
         if "From" not in fields:
             faults.append(Detail("/message", "has no From field: it must begin with its header"))
-        if "Bcc" in fields or _names(_BCC, data):
-            faults.append(Detail("/message", "has a Bcc field, which every recipient could read: give hidden recipients in 'bcc'"))
+        if "Bcc" in fields or "Resent-Bcc" in fields or _names(_BCC, data):
+            faults.append(
+                Detail("/message", "has a Bcc or Resent-Bcc field, which every recipient could read: give hidden recipients in 'bcc'")
+            )
         if _names(_TENANT, data):
             faults.append(Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'"))
         own = not (self.to or self.cc or self.bcc)
         lists: list[tuple[Address, ...]] = []
         for name, header in _LISTS.items():
-            given: Any = [str(text) for text in fields.get_all(header, [])] if own else getattr(self, name)
             try:
-                found = [parse_mailbox(address) for _, address in getaddresses(given)] if own else parse_mailboxes(given) if given else ()
-                lists.append(tuple(found))
+                lists.append(_named(fields, header) if own else parse_mailboxes(getattr(self, name) or ()))
             except AddressError as error:
                 faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
         if faults:
             return None, tuple(faults)
         to, cc, bcc = unique_recipients(*lists)
         count = len(to) + len(cc) + len(bcc)
+        if own and not count and ("To" in fields or "Cc" in fields):
+            return None, (Detail("/message", "the message's To field names nobody: give 'bcc'"),)
         if not 1 <= count <= MAX_RECIPIENTS:
             return None, (Detail("/to", f"{count} recipients; give 1 to {MAX_RECIPIENTS} in 'to', 'cc', 'bcc' or the message"),)
         return Raw(data, to, cc, bcc), ()
 
 
 at_fork(RawEmail.__dict__["_outcome"])
+
+
+def _named(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
+    """Return the mailboxes of all fields of a name; octets beyond ASCII are UTF-8, or stand for nothing."""
+    found: list[Address] = []
+    for name, text in fields.raw_items():
+        if name.lower() == header.lower():
+            found += read_address_field(str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return tuple(found)
 
 
 def _names(field: re.Pattern[bytes], data: bytes) -> bool:
