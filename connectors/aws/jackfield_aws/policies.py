@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-
 from jackfield.connector import Detail, InvalidConnection, InvalidInput
 
 SESSION_POLICY_LIMIT = 2048
