@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex corpus mocks costs generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex corpus mocks costs audit generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -108,6 +108,9 @@ mocks: setup ## send generated requests of 25 connectors to mock servers made fr
 
 costs: setup ## count again what calls and cold commands cost; writes tests/costs/*.json
 	@$(BIN)/python tests/support/cost_tables.py
+
+audit: setup ## write the bill of materials and licences, build all wheels twice and compare; KEY=KEYFILE signs them, ADVISORIES=FILE compares OSV records, HASH=1 hashes constraints anew
+	@$(BIN)/python .ci/audit.py $(if $(KEY),--key $(KEY)) $(addprefix --advisories ,$(ADVISORIES)) $(if $(HASH),--hash)
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py

@@ -19,7 +19,7 @@ from jackfield import Jackfield
 from jackfield.access import Actor, Workspaces
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.connections.revocations import due
-from jackfield.database import open_database
+from jackfield.database import MasterKey, open_database
 from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.due_rows import readable
 from jackfield.database.outbox import record
@@ -314,8 +314,6 @@ def test_a_damaged_shared_key_is_left_by_a_rotation(hall: Hall) -> None:
     """A key of the installation that was changed in the database keeps no other key from being wrapped again."""
     with hall.database.write() as transaction:
         transaction.change("UPDATE data_keys SET wrapped = :x WHERE workspace = 'h03'", {"x": b"changed"})
-    from jackfield.database import MasterKey
-
     hall.begin()
     rotated = hall.pool.storage.vault.rotate(MasterKey.generate())
     assert rotated.left == ("h03",)

@@ -1,8 +1,9 @@
 """Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces leave theirs out.
 
 A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own: a key service that
-refuses or gives no answer, a damaged data key or settings row. A loop asks ``served`` before it claims rows and leaves out ``left_out``; it
-reports a failure with ``note``. Key services are asked in threads of their own, one for each service, for which a loop waits a moment only.
+refuses or gives no answer, a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out ``left_out``, and
+does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a loop waits a moment
+only.
 
 Each process decides by what it has met itself: one that cannot reach a key service keeps no other from serving the workspace. The table
 ``blocked_workspaces`` tells people the reason.
@@ -16,12 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, iso
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, WrongMasterKey
 from jackfield.dataclass import dataclass
-from jackfield.errors import Internal, JackfieldError
+from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from jackfield.database.engine import Database
     from jackfield.database.transaction import Transaction
     from jackfield.database.vault import Vault
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.database")
 OWN_FAULTS = (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged, WrongMasterKey, RowDamaged)
@@ -135,6 +138,25 @@ class BlockedWorkspaces(ProcessLocal):
         if isinstance(error, OWN_FAULTS):
             self._block(workspace, error)
         return isinstance(error, OWN_FAULTS)
+
+    def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
+        """Do a step for one workspace, so that its failure keeps no other waiting: it is logged with ``noun``, what could not be done, and
+        blocks the workspace if it is its own. Return the outcome; None if it failed.
+
+        :raises Unavailable: if the database cannot be used, which all workspaces have in common.
+        """
+        done = attempt(step)
+        if not isinstance(done, Raised):
+            return done
+        error = done.error
+        if isinstance(error, OWN_FAULTS):
+            self._block(workspace, error)
+        elif isinstance(error, Unavailable):
+            raise error
+        else:
+            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            _LOG.error("%s of the workspace '%s' failed: %s", noun, workspace, told)
+        return None
 
     def close(self) -> None:
         """Do nothing: a thread that asks a key service ends with it."""
@@ -247,14 +269,6 @@ def blocked_workspace(database: Database, workspace: str, now: float) -> Blocked
     """Return why a workspace is blocked; None if no process has found it so."""
     row = database.look_up(_ONE, {"now": now - _LONGEST, "workspace": workspace})
     return None if row is None else Blocked(**row.as_dict())
-
-
-def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return a condition, to be appended to others, that leaves workspaces out, and its parameters."""
-    if not workspaces:
-        return "", {}
-    values = {f"blocked_{place}": name for place, name in enumerate(workspaces)}
-    return f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)})", values
 
 
 def _saving(transaction: Transaction, unsaved: dict[str, Blocked | None], before: float) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from jackfield.database import Database, Row, Transaction
-from jackfield.database.blocked import BlockedWorkspaces, without
+from jackfield.database.blocked import BlockedWorkspaces
+from jackfield.database.statements import without
 from jackfield.failures import Raised, attempt
 
 T = TypeVar("T")

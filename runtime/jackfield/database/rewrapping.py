@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database.blocked import without
 from jackfield.database.data_keys import COLUMNS, DataKeys, damaged
 from jackfield.database.engine import Database
 from jackfield.database.faults import DataKeyDamaged, SealBroken
-from jackfield.database.statements import Row
+from jackfield.database.statements import Row, without
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
 

@@ -99,3 +99,11 @@ def rows_from(description: Sequence[Any] | None, tuples: Iterable[tuple[Any, ...
         return []
     kind = _row_type(tuple([column[0] for column in description]))
     return [kind(values) for values in tuples]
+
+
+def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return a condition, to be appended to others, that leaves workspaces out, and its parameters."""
+    if not workspaces:
+        return "", {}
+    values = {f"left_out_{place}": name for place, name in enumerate(workspaces)}
+    return f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)})", values

@@ -14,17 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from jackfield.clock import Clock, within
 from jackfield.database import Database, Row, Transaction, Vault
-from jackfield.database.blocked import OWN_FAULTS, BlockedWorkspaces
+from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import readable
 from jackfield.database.faults import SealBroken
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
+from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
@@ -36,7 +36,6 @@ from jackfield.events.numbering import Numbering
 from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
-from jackfield.failures import Raised, attempt
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.threads import Threads
@@ -73,6 +72,7 @@ _MOMENT = 0.001
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
 """Seconds between two looks for what is past its retention, and that one may take."""
 _STOP_WITHIN = 5.0
+_NUMBERING = "the numbering of events"
 _FAULTS = (JackfieldError, RuntimeError, MemoryError, OSError)
 
 
@@ -211,7 +211,7 @@ class Dispatcher:
         """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
         watched = {lane.workspace for lane in self._lanes.values()}
         for workspace in self._blocked.served(name for name in self._numbering.waiting() if name not in watched):
-            self._apart(workspace, self._numbering.run, workspace)
+            self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
         return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
 
@@ -250,22 +250,6 @@ class Dispatcher:
             lane.row, lane.callback = row, read_callback(row)
         return lane
 
-    def _apart(self, workspace: str, step: Callable[..., object], *given: Any) -> None:
-        """Do a step for one workspace. What fails of its own keeps no other workspace waiting; it is blocked for a while.
-
-        :raises Unavailable: if the database is unavailable.
-        """
-        done = attempt(step, *given)
-        if not isinstance(done, Raised):
-            return
-        error = done.error
-        if isinstance(error, OWN_FAULTS):
-            self._blocked.note(workspace, error)
-        elif isinstance(error, Unavailable):
-            raise error
-        else:
-            self._log_fault(error, f"of the workspace '{workspace}' ")
-
     def _leads(self) -> bool:
         """Return whether this process dispatches; its lease is renewed three times as often as it needs to be."""
         moment = time.monotonic()
@@ -288,7 +272,7 @@ class Dispatcher:
         for workspace in self._blocked.served(name for name in self._numbering.waiting() if name in watched):
             if not self._leads():
                 break
-            self._apart(workspace, self._numbering.run, workspace, 1)
+            self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace, 1))
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
         behind = [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
@@ -307,9 +291,8 @@ class Dispatcher:
             for first, following in pairwise(positions):
                 if time.monotonic() >= until:
                     return
-                self._apart(
-                    workspace, self._fan_out_to, workspace, first, following, [one for one in lanes if one.callback.position == first]
-                )
+                mine = [lane for lane in lanes if lane.callback.position == first]
+                self._blocked.apart(workspace, "the delivery of events", partial(self._fan_out_to, workspace, first, following, mine))
 
     def _fan_out_to(self, workspace: str, position: int, until: int, lanes: Sequence[_Lane]) -> None:
         """Make deliveries in one commit, and move the positions of their callbacks."""

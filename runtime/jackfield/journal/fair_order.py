@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jackfield.database import Database, Row, Transaction
-from jackfield.database.blocked import BlockedWorkspaces, without
+from jackfield.database.blocked import BlockedWorkspaces
+from jackfield.database.statements import without
 from jackfield.errors import JackfieldError
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budget, Budgets

@@ -21,8 +21,7 @@ from jackfield.database.due_rows import readable
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
-from jackfield.errors import Internal, JackfieldError
-from jackfield.failures import Raised, attempt
+from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.journal import process
 from jackfield.journal import statements as sql
@@ -157,19 +156,11 @@ class Recovery:
         """Recover entries in one commit; one by one if that fails for what concerns one workspace only."""
         ready = self._ready(rows)
         entries = readable((row for row in rows if row.workspace in ready), lambda row: (row.workspace, _entry(row)), "invocation")
-        together = attempt(self._recovered_all, entries, host)
-        if not isinstance(together, Raised):
-            return together
-        if not isinstance(together.error, OWN_FAULTS):
-            raise together.error
-        found = 0
-        for workspace, entry in entries:
-            alone = attempt(self._recovered_all, [(workspace, entry)], host)
-            if not isinstance(alone, Raised):
-                found += alone
-            elif not (isinstance(alone.error, JackfieldError) and self._blocked.note(workspace, alone.error)):
-                raise alone.error
-        return found
+        try:
+            return self._recovered_all(entries, host)
+        except OWN_FAULTS:  # of one of the workspaces
+            alone = [(one[0], partial(self._recovered_all, [one], host)) for one in entries]
+            return sum(self._blocked.apart(workspace, "the recovery of an invocation", step) or 0 for workspace, step in alone)
 
     def _recovered_all(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
         return self._database.record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
 from jackfield.triggers.table import is_parting, part
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.management.authorizing import Authorizing
 
-_LOG = logging.getLogger("jackfield.connections")
 _AT_ONCE = 20
 _NO_ENDPOINT = "the provider has no endpoint for that"
 
@@ -116,12 +113,8 @@ def revoke_due(
     while time.monotonic() < until:
         rows = due(database, clock.time(), _AT_ONCE, blocked)
         for row in rows:
-            outcome = attempt(lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
-            if isinstance(outcome, Raised):  # another try comes when the claim runs out
-                told = outcome.error
-                if not (isinstance(told, JackfieldError) and blocked.note(row.workspace, told)):
-                    _LOG.warning("an approval of the workspace '%s' cannot be revoked: %s", row.workspace, type(told).__name__)
-            elif outcome is not None:
+            outcome = blocked.apart(row.workspace, "the revocation of an approval", lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
+            if outcome is not None:
                 over[row.id] = outcome
         if not rows:
             break

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jackfield.database.due_rows import OvertakenError
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.resources.threads import Threads
 
@@ -101,20 +101,17 @@ class DueLoop(Generic[D]):
 
     def _work(self, due: D, claimed: Any) -> None:
         """Work on one row. Its failure is its own, or its workspace's: the claim runs out, and no other row waits."""
-        worked = attempt(self._worked, due, claimed)
-        if not isinstance(worked, Raised):
-            return
-        error = worked.error
-        if isinstance(error, OvertakenError):  # what the other process does, this one need not
-            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
-        elif not (isinstance(error, JackfieldError) and self._runtimes.blocked.note(claimed.workspace, error)):
-            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
-            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, told)
+        try:
+            self._runtimes.blocked.apart(claimed.workspace, f"the {self.row} '{claimed.name}'", partial(self._worked, due, claimed))
+        except Unavailable as error:
+            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
 
     def _worked(self, due: D, claimed: Any) -> None:
         work = self._work_on(due, claimed)
         try:
             work.work()
+        except OvertakenError:  # what the other process does, this one need not
+            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
         finally:
             if work.queued:
                 self._submit()

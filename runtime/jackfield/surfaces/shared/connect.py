@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+from functools import partial
 
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.workspace_access import SUSPENDED
-from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield.tenants.connecting import PAGE, Connecting, open_sessions
 
-_LOG = logging.getLogger("jackfield.http")
 SESSION = f"{PAGE}/session"
 """Path of a session's own page, with its ID after it."""
 
@@ -35,11 +33,12 @@ def sweep(server: ServerContext) -> None:
     """End the sessions whose time is over, of all workspaces that are not blocked."""
     blocked = server.storage.blocked
     for workspace in blocked.served(late_workspaces(server.storage.database, server.clock.time())):
-        swept = attempt(lambda workspace=workspace: connecting(server, workspace).sweep())  # type: ignore[misc]
-        if not isinstance(swept, Raised) or isinstance(swept.error, Problem):  # a suspended workspace's wait until it is resumed
-            continue
-        if not (isinstance(swept.error, JackfieldError) and blocked.note(workspace, swept.error)):
-            _LOG.warning("connect sessions of the workspace '%s' cannot be ended: %s", workspace, type(swept.error).__name__)
+        blocked.apart(workspace, "the end of connect sessions", partial(_sweep, server, workspace))
+
+
+def _sweep(server: ServerContext, workspace: str) -> None:
+    with contextlib.suppress(Problem):  # a suspended workspace's wait until it is resumed
+        connecting(server, workspace).sweep()
 
 
 def session_of(server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "") -> tuple[Connecting, ConnectSession]:
