@@ -110,7 +110,10 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "Time that the oldest due invocation has waited for a worker.",
             ),
             _Panel(
-                "Dead", "short", (("max(jackfield_queue_dead)", "dead"),), "Invocations that were given up after too many lost workers."
+                "Dead and blocked",
+                "short",
+                (("max(jackfield_queue_dead)", "dead"), ("max(jackfield_workspaces_blocked)", "blocked workspaces")),
+                "Invocations that were given up after too many lost workers, and workspaces of which nothing is begun.",
             ),
             _Panel(
                 "Schedules late by",

@@ -82,6 +82,8 @@ EXCEPTIONS = {
     r"FROM data_keys WHERE retired_at IS NULL AND workspace > :after": "the operator's: new data keys for all workspaces",
     r"^workspace NOT IN \(SELECT workspace FROM workspace_wrappers\)$": "a rotation's: workspaces without a key of their own",
     r"SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after": "the operator's: all processes drop the unwrapped keys of all",
+    r"FROM blocked_workspaces WHERE until >= :now ORDER BY workspace": "the operator's: which workspaces no loop serves at present",
+    r"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN \(": "names the workspaces that a loop is about to serve",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
     r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",

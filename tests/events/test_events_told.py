@@ -17,7 +17,7 @@ from jackfield.pacing.pace import Paces
 from jackfield.pacing.quota import Quota
 from jackfield.pacing.state import Request
 
-KEYS = {"accessKeyId": "ASIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
+KEYS = {"accessKeyId": "ASIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "sessionToken": "t0ken", "region": "eu-west-1"}
 
 
 @pytest.fixture
@@ -53,7 +53,12 @@ def test_credentials_that_are_refused_are_told_once(jackfield: Jackfield, code: 
     """A key that was deleted at night, and a role that may not be assumed any more: the connection is expired until a call succeeds."""
     fault = {"do": "status", "status": 403, "code": code, "times": 2, "operation": "AssumeRole" if code == "AccessDenied" else "*"}
     with FakeAws(script=[fault]) as aws:
-        values: dict[str, Any] = {**KEYS, "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "endpoint": aws.url}
+        values: dict[str, Any] = {
+            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "secretAccessKey": "s3cret",
+            "region": "eu-west-1",
+            "endpoint": aws.url,
+        }
         if code == "AccessDenied":
             values |= {"roleARN": "arn:aws:iam::123456789012:role/Mailer", "stsEndpoint": aws.url}
         jackfield.connections.add("acme-ses", f"aws-ses/{'awsAssumeRole' if 'roleARN' in values else 'apiKeySecret'}", values, test=False)

@@ -187,7 +187,7 @@ def test_h_no_list_or_statistic_reads_the_whole_journal(tmp_path: Path, monkeypa
     assert [line for line in terms if "term" not in line] == []
 
 
-_SMALL = ("t", "parts", "CONSTANT", "schema_migrations", "workspaces", "known")
+_SMALL = ("t", "parts", "CONSTANT", "schema_migrations", "workspaces", "known", "blocked_workspaces")
 _PARTIAL = re.compile(r"INDEX invocations_(claimed|released|dead)\b")
 """Indexes that are read whole: those of entries in the hands of workers, and of dead ones."""
 _ROWS = """

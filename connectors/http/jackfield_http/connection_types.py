@@ -24,6 +24,7 @@ class HttpConnection(ConnectionType):
     - ``idempotency_header``: name of the field for idempotency keys.
     - ``http2``: offer HTTP/2, which needs the extra ``http2``. A deadline that passes on one of its requests ends the others on the same
       connection.
+    - ``fresh_writes``: send each write over a new connection, to servers that send responses which nobody asked for.
     - ``probe``: path that a connection test GETs; None: the test sends nothing.
     - ``largest``: maximum size of a response in bytes.
     """
@@ -33,6 +34,7 @@ class HttpConnection(ConnectionType):
     headers: ClassVar[Mapping[str, str]] = {}
     idempotency_header: ClassVar[str] = "Idempotency-Key"
     http2: ClassVar[bool] = False
+    fresh_writes: ClassVar[bool] = False
     probe: ClassVar[str | None] = None
     largest: ClassVar[int] = MAX_ANSWER
 
@@ -46,11 +48,6 @@ class HttpConnection(ConnectionType):
         description="The certificate authority of the server, as PEM, if it is a private one.",
         multiline=True,
         destination=True,
-    )
-    fresh_writes: bool = Field(
-        default=False,
-        title="New Connection for Each Write",
-        description="Set it for a server that sends responses nobody asked for: one could be taken for the answer to the next request.",
     )
 
     def open(self, context: OpenContext) -> HttpClient:

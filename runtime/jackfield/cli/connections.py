@@ -135,6 +135,11 @@ def _declare_import(parser: Parser) -> None:
     _declare_trial(parser)
 
 
+def _is_terminal() -> bool:
+    """Return whether somebody can be asked on stdin."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
 def _import(arguments: Namespace, output: Output) -> int:
     document = arguments.file
     if document == STDIN and arguments.values == STDIN:
@@ -143,7 +148,7 @@ def _import(arguments: Namespace, output: Output) -> int:
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
     with open_jackfield(arguments) as jackfield:
-        asks = values is None and document is arguments.file and sys.stdin is not None and sys.stdin.isatty()
+        asks = values is None and document is arguments.file and _is_terminal()
         given = partial(_missing, jackfield) if asks else values
         rows = jackfield.connections.acting_as(actor()).import_document(
             document, values=given, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
@@ -180,7 +185,7 @@ def _asking() -> Any:
 
 
 def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not _is_terminal():
         hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
     values: Mapping[str, Any] = _asking().ask(jackfield, arguments.type)

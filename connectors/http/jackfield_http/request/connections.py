@@ -34,6 +34,15 @@ class _Tested(HttpConnection):
         description="A path that a connection test GETs, such as /me: one that needs the credentials.",
         schema={"pattern": "^/", "maxLength": 1000},
     )
+    fresh_connections: bool = Field(
+        default=False,
+        title="New Connection for Each Write",
+        description="Set it for a server that sends responses nobody asked for: one could be taken for the answer to the next request.",
+    )
+
+    def settings(self) -> ClientSettings:
+        """Return the client's settings."""
+        return replace(super().settings(), fresh_writes=self.fresh_connections)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """GET the path; nothing is changed."""
