@@ -116,6 +116,10 @@ class RawEmail(Regional):
                 lists.append(_named(fields, header) if own else parse_mailboxes(getattr(self, name) or ()))
             except AddressError as error:
                 faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
+        try:
+            _ = self.sender and parse_mailbox(self.sender)
+        except AddressError as error:
+            faults.append(Detail("/sender", str(error), "format"))
         if faults:
             return None, tuple(faults)
         to, cc, bcc = unique_recipients(*lists)
