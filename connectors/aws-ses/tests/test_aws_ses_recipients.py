@@ -87,6 +87,11 @@ def in_python(field: str) -> list[str] | None:
         return None
 
 
+def written(addresses: Iterable[str], text: str) -> list[str]:
+    """Return the addresses that stand in a text: of a lone backslash before a quote, Python makes a local part that nobody wrote."""
+    return [address for address in addresses if address in text]
+
+
 class Node:
     """mailparser, asked one message after the other."""
 
@@ -142,7 +147,7 @@ def test_no_recipient_of_a_field_is_lost(node: Node, text: str) -> None:
         ours = comparable(read_address_field(text))
     except AddressError:
         return
-    assert set(in_python(text) or ()) <= set(ours)
+    assert set(written(in_python(text) or (), text)) <= set(ours)
     assert set(node.read(text)) <= set(ours)
 
 
@@ -154,5 +159,5 @@ def test_no_recipient_of_a_list_is_lost(node: Node, text: str) -> None:
         ours = comparable(parse_mailboxes(text))
     except AddressError:
         return
-    assert set(in_python(text) or ()) <= set(ours)
+    assert set(written(in_python(text) or (), text)) <= set(ours)
     assert set(node.read(text)) <= set(ours)
