@@ -139,6 +139,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "hostile-wheels": ("'verify' of hostile wheels of 10 kB", (*_PYTHON, "benchmarks.hostile_wheels")),
     "moves": ("'db move' of 500,000 invocations to PostgreSQL and back, killed twice on each way", (*_PYTHON, "benchmarks.moving")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
+    "mail": ("messages of public test corpora, sent as dry runs: no recipient is lost", (*_PYTHON, "benchmarks.mail_corpus")),
     "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
     **{
         f"aws-{part}": (f"all of AWS: {part}", (*_PYTHON, "benchmarks.aws_campaign", part))

@@ -9,6 +9,7 @@ from drawing import drawn
 from jackfield.schema.mailboxes import email_fault, mailbox_fault, mailbox_list_fault
 
 ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
+TWO = "holds two addresses without a comma between them"
 NO_SMTPUTF8 = "has 'ö' before the '@': only ASCII local parts can be delivered (no SMTPUTF8)"
 
 
@@ -19,7 +20,8 @@ NO_SMTPUTF8 = "has 'ö' before the '@': only ASCII local parts can be delivered 
         "Ada, Countess <ada@x.io>", "Ada <the first> <ada@x.io>", 'O"Brien <a@x.io>', "Smile :( <a@x.io>", "Jörg Müller <joerg@x.io>",
         "ada@x.io (Ada)", "ada@bücher.example", "ada@हिन्दी.भारत", "ada@例え。テスト", '"a b"@x.io', '"a@b"@x.io', "Ada < ada@x.io >",
         "=?utf-8?q?Ada?= <ada@x.io>", f"{'l' * 64}@x.io", f"a@{'d' * 63}.io", f"{'l' * 64}@{'.'.join(['d' * 36] * 5)}.io",
-        "!#$%&'*+/=?^_`{|}~-@x.io", "a@x-1.y--2.museum",
+        "!#$%&'*+/=?^_`{|}~-@x.io", "a@x-1.y--2.museum", '"bob@x.io" <ada@x.io>', r'"a \" bob@x.io" <ada@x.io>', "Ada@X.io <ada@x.io>",
+        "'ada@x.io' <ada@x.io>", "ada@bücher.example <ada@xn--bcher-kva.example>", "Tom @ Work <ada@x.io>", "a/b@x.io <a/b@x.io>",
     ],
 )  # fmt: skip
 def test_a_mailbox_that_can_be_delivered_to_is_taken(text: str) -> None:
@@ -54,6 +56,11 @@ def test_a_mailbox_that_can_be_delivered_to_is_taken(text: str) -> None:
         ("Ada\r\nBcc: eve@x.io <ada@x.io>", "contains the control character U+000D"),
         ("ada@x.io\x00@y.io", "contains the control character U+0000"),
         ("A\tda <ada@x.io>", "contains the control character U+0009"),
+        ("Ada <ada@x.io> Bob <bob@x.io>", TWO),
+        ("ada@x.io | Bob <bob@x.io>", TWO),
+        ("ada@x.io <bob@x.io>", TWO),
+        ("ada@x.io <ada@y.io>", TWO),
+        ('6" ada@x.io <bob@x.io>', TWO),
         ("Ada\u2028 <ada@x.io>", "contains the control character U+2028"),
     ],
 )

@@ -7,8 +7,8 @@ from .addresses import AddressError, Mailbox, parse_mailbox
 
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _MARK = re.compile(r'\\.|["(),:;<>]', re.DOTALL)
-_BLANKS = re.compile(r"\s*([.@])\s*")
-_ROUTE = re.compile(r"@[^<>\"]*:")
+_BLANKS = re.compile(r"(?<!\s)\s*+([.@])\s*+")
+_ROUTE = re.compile(r"\A@[^<>\"]*:")
 _UNCLOSED = {'"': '"', "<": ">", "(": ")"}
 
 

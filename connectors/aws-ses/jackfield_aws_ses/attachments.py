@@ -15,7 +15,7 @@ from jackfield.connector import pointer
 from jackfield.dataclass import dataclass, field
 
 from .content_ids import clean_content_id
-from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
+from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type, read_content_type
 from .file_names import clean_file_name, extension, is_refused
 from .signatures import is_encoded_file
 from .transfer import base64_length, canonical_base64, fold_base64
@@ -63,7 +63,7 @@ class Attachment:
             shown = extension(name) or name.lstrip(".")
             raise AttachmentError(f"is of a type that Amazon SES does not accept ('.{shown}')", self.name)
         try:
-            content_type = clean_content_type(self.content_type)
+            content_type = read_content_type(self.content_type, name)
             content = canonical_base64(self.content) if isinstance(self.content, str) else self.content
             content_id = None if self.content_id is None else clean_content_id(self.content_id)
         except ValueError as error:

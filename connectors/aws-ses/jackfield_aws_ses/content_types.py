@@ -7,11 +7,14 @@ from .file_names import extension
 OCTETS = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
 
-_MAX_LENGTH = 78  # SES API v2, Attachment.ContentType
+MAX_SIMPLE = 78  # SES API v2, Attachment.ContentType: of Simple content and templates, not of a message that we encode
+_MAX_KIND = 255  # RFC 6838 §4.2: 127 characters before the slash, and 127 after it
+_MAX_LENGTH = 800  # our own limit: it fits into a line of a header (RFC 5322 §2.1.1)
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 _TYPE = re.compile(rf"({_WORD})[ \t]*/[ \t]*({_WORD})(?![^;, \t(])")
 _PARAMETER = re.compile(rf";[ \t]*({_WORD})[ \t]*=[ \t]*({_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\")(?=[ \t]*(?:;|\Z|\())")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
+_HALF = re.compile(rf"[ \t]*{_WORD}[ \t]*/?[ \t]*(?:;.*)?")  # 'pdf' or 'application/', with parameters or without
 # Parameters that change how a part is read, of the registrations of text/* (RFC 2046, 3676, 5545, 7763, 4180, 6350, 2854), multipart and
 # message (RFC 2046, 6522, 1847), S/MIME (RFC 8551), PGP (RFC 3156), audio and video (RFC 6381) and Atom, JSON and XML families.
 _KEPT = frozenset(
@@ -96,6 +99,13 @@ def guess_content_type(name: str, default: str = OCTETS) -> str:
     return _BY_EXTENSION.get(extension(name).lower(), default)
 
 
+def read_content_type(given: str, name: str) -> str:
+    """Return a normalized media type; what the file's name says in place of half of one, such as ``pdf``. Raises ValueError as
+    `clean_content_type` does.
+    """
+    return guess_content_type(name) if _HALF.fullmatch(_FOLD.sub("", given)) else clean_content_type(given)
+
+
 def clean_content_type(given: str) -> str:
     """Return a normalized media type with the parameters that matter to its reader.
 
@@ -108,8 +118,8 @@ def clean_content_type(given: str) -> str:
     if not match or "\r" in trimmed or "\n" in trimmed:
         raise ValueError("has a content type that is not 'type/subtype', with parameters or without")
     kind = f"{match[1]}/{match[2]}".lower()
-    if len(kind) > _MAX_LENGTH:
-        raise ValueError(f"has a content type of more than {_MAX_LENGTH} characters")
+    if len(kind) > _MAX_KIND:
+        raise ValueError(f"has a content type of more than {_MAX_KIND} characters")
     if kind.startswith(("multipart/", "message/")) or "*" in kind:
         return OCTETS
     found: dict[str, str] = {}
@@ -118,3 +128,9 @@ def clean_content_type(given: str) -> str:
             found.setdefault(key.lower(), value)
     whole = kind + "".join(f"; {key}={value}" for key, value in found.items())
     return whole if len(whole) <= _MAX_LENGTH else kind
+
+
+def simple_content_type(content_type: str) -> str:
+    """Return what Simple content and templates can say of a normalized media type."""
+    kind = content_type if len(content_type) <= MAX_SIMPLE else content_type.partition(";")[0]
+    return kind if len(kind) <= MAX_SIMPLE else OCTETS

@@ -21,22 +21,27 @@ _BRACKETED = re.compile(r"<[^<>]*>(?:\s*,\s*<[^<>]*>)*")
 
 _LIST_ID = re.compile(r"(.*?)\s*(<[!-;=?-~]+>)")
 _PHRASES, _ID, _MAILBOXES, _ASCII = "phrases", "id", "mailboxes", "ascii"
-# Fields whose values are more than text, and where their syntax stands: an encoded word may replace a phrase of it, and nothing else.
+# Fields whose values are more than text, and where their syntax stands (IANA's registry of message header fields names it, where there is
+# an RFC): an encoded word may replace a phrase of it, and nothing else.
 _SYNTAX = {
     "list-id": (_ID, "RFC 2919"),
     "keywords": (_PHRASES, "RFC 5322"),
     **dict.fromkeys(("in-reply-to", "references"), (_ASCII, "RFC 5322")),
     **dict.fromkeys(("list-archive", "list-help", "list-owner", "list-post", "list-subscribe", "list-unsubscribe"), (_ASCII, "RFC 2369")),
-    **dict.fromkeys(("mail-followup-to", "mail-reply-to", "x-original-to"), (_MAILBOXES, "RFC 5322")),
+    **dict.fromkeys(("mail-followup-to", "mail-reply-to"), (_MAILBOXES, "cr.yp.to/proto/replyto.html, no RFC")),
+    "original-from": (_MAILBOXES, "RFC 5703"),
     **dict.fromkeys(("expires", "expiry-date", "reply-by", "importance", "priority", "sensitivity", "supersedes"), (_ASCII, "RFC 4021")),
-    **dict.fromkeys(("accept-language", "language", "autoforwarded", "conversion", "x400-content-type"), (_ASCII, "RFC 4021")),
+    **dict.fromkeys(("accept-language", "language", "autoforwarded", "autosubmitted", "conversion"), (_ASCII, "RFC 4021")),
+    **dict.fromkeys(("conversion-with-loss", "delivery-date", "message-context", "obsoletes", "x400-content-type"), (_ASCII, "RFC 4021")),
     "list-unsubscribe-post": (_ASCII, "RFC 8058"),
     "auto-submitted": (_ASCII, "RFC 3834"),
     "archived-at": (_ASCII, "RFC 5064"),
     "require-recipient-valid-since": (_ASCII, "RFC 7293"),
-    "original-message-id": (_ASCII, "RFC 3798"),
+    "vbr-info": (_ASCII, "RFC 5518"),
+    "tls-required": (_ASCII, "RFC 8689"),
+    "x-riferimento-message-id": (_ASCII, "RFC 6109"),
+    "original-message-id": (_ASCII, "RFC 8098"),
     "autocrypt": (_ASCII, "Autocrypt level 1"),
-    "precedence": (_ASCII, "RFC 3834"),
     "feedback-id": (_ASCII, "Gmail's feedback loop"),
 }
 

@@ -14,6 +14,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
 from jackfield_aws_ses.compose import Composed
+from jackfield_aws_ses.content_types import MAX_SIMPLE, simple_content_type
 from jackfield_aws_ses.headers import field_words
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import Message, write_message
@@ -156,10 +157,11 @@ def _headers(mailboxes: tuple[Mailbox, ...]) -> list[str]:
 
 
 def _suffices(message: Message, headers: tuple[tuple[str, str], ...]) -> bool:
-    """Return whether Simple content can express the message: it has no invitations, and few and short headers."""
+    """Return whether Simple content can express the message: it has no invitations, and few and short headers and media types."""
     return (
         message.calendar is None
         and len(headers) <= _MAX_HEADERS
+        and all(len(item.content_type) <= MAX_SIMPLE for item in message.attachments)
         and all(len(value) <= _MAX_HEADER_VALUE and len(name) + len(value) <= _MAX_HEADER for name, value in headers)
     )
 
@@ -189,7 +191,7 @@ def _attachment(item: Attachment) -> dict[str, Any]:
     return {
         "RawContent": item.data,
         "FileName": item.name,
-        "ContentType": item.content_type,
+        "ContentType": simple_content_type(item.content_type),
         "ContentDisposition": "INLINE" if item.inline else "ATTACHMENT",
         **({"ContentId": item.content_id} if item.content_id is not None else {}),
         "ContentTransferEncoding": "BASE64",

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
-from jackfield_aws_ses.content_types import clean_content_type, guess_content_type
+from jackfield_aws_ses.content_types import clean_content_type, guess_content_type, simple_content_type
 from jackfield_aws_ses.file_names import ascii_file_name, clean_file_name, disposition_words, is_refused
+from jackfield_aws_ses.mime import Message, write_message
+from jackfield_aws_ses.sending import attachment_parts, is_simple
 
 PROPERTY = settings(deadline=None, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
@@ -114,7 +117,7 @@ def test_broken_base64_is_refused(text: str, reason: str) -> None:
         ({"a": {"file": "id"}}, "is neither text nor an object with 'data'", "/a"),
         ({"a": {"data": "", "contentType": 5}}, "has a content type that is not text", "/a/contentType"),
         (
-            {"a": {"data": "", "contentType": "pdf"}},
+            {"a": {"data": "", "contentType": "application pdf"}},
             "has a content type that is not 'type/subtype', with parameters or without",
             "/a/contentType",
         ),
@@ -123,7 +126,7 @@ def test_broken_base64_is_refused(text: str, reason: str) -> None:
             "has a content type that is not 'type/subtype', with parameters or without",
             "/a/contentType",
         ),
-        ({"a": {"data": "", "contentType": "a/" + "b" * 77}}, "has a content type of more than 78 characters", "/a/contentType"),
+        ({"a": {"data": "", "contentType": "a/" + "b" * 254}}, "has a content type of more than 255 characters", "/a/contentType"),
         ({"a.exe": ""}, "is of a type that Amazon SES does not accept ('.exe')", "/a.exe"),
         ({"a": "\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
         ({"a": "data:,\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
@@ -245,7 +248,9 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     ("given", "sent"),
     [
         (f'{WORD}; name="Quarterly report 2026.docx"', WORD),
-        (f"{WORD}; charset=utf-8", WORD),
+        (f"{WORD}; charset=utf-8", f"{WORD}; charset=utf-8"),
+        (f'multipart/x; profile="{"a" * 900}"', "application/octet-stream"),
+        (f'image/png; profile="{"a" * 900}"', "image/png"),
         ("image/png; name*=utf-8''a.png", "image/png"),
         ('image/png;\r\n\tname="a b.png";\r\n x-unix-mode=0644', "image/png"),
         ("text/calendar; method=REQUEST; charset=UTF-8; name=i.ics", "text/calendar; method=REQUEST; charset=UTF-8"),
@@ -262,9 +267,30 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     ],
 )
 def test_content_types_of_real_mail_are_read(given: str, sent: str) -> None:
-    """The type and the parameters that matter are kept, names and what cannot be read are dropped, and 78 characters are those sent."""
+    """The type and the parameters that matter are kept, names and what cannot be read are dropped, and all if they are too long."""
     assert clean_content_type(given) == sent
     assert clean_content_type(sent) == sent
+
+
+@pytest.mark.parametrize("given", ["pdf", "application/", "PDF; name=a.pdf", "file;\r\n\tname=Grüße.pdf"])
+@pytest.mark.parametrize(("name", "kind"), [("a.pdf", "application/pdf"), ("a.csv", "text/csv"), ("a", "application/octet-stream")])
+def test_half_a_content_type_leaves_it_to_the_name(given: str, name: str, kind: str) -> None:
+    """Mail has values such as ``pdf``, which no receiver can read: what the file's name says is sent."""
+    (file,) = parse_attachments({name: {"data": "QUJD", "contentType": given}})
+    assert file.content_type == kind
+
+
+def test_a_content_type_of_more_than_78_characters_is_sent_where_it_may_be() -> None:
+    """API v2 takes 78: a longer one makes the message Raw, which has no such limit; beside a template, where there is no Raw, the type
+    alone is sent.
+    """
+    content_type = f"{WORD}; charset=utf-8"
+    (file,) = parse_attachments({"a.docx": {"data": "QUJD", "contentType": content_type}})
+    message = Message(parse_mailbox("n@x.io"), (parse_mailbox("a@x.io"),), subject="s", text="t", attachments=(file,))
+    assert not is_simple(message)
+    assert content_type.encode() in write_message(message)
+    assert [part["ContentType"] for part in attachment_parts(message)] == [WORD]
+    assert simple_content_type(f"a/{'b' * 200}") == "application/octet-stream"
 
 
 @PROPERTY

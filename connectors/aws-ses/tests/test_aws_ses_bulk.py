@@ -152,10 +152,11 @@ def test_a_raw_message_goes_to_its_envelope(rig: Rig, message: Any) -> None:
         ('To: "Doe; Jane: x" <ada@example.com>,\n\tbob@example.com', ["ada@example.com", "bob@example.com"]),
         ("To: Grüße <ada@example.com>", ["ada@example.com"]),
         ("Cc: ada@example.com\nTo: ada@example.com (bob@example.com)", ["ada@example.com"]),
+        ("To \t: ada@example.com\nCC : bob@example.com", ["ada@example.com", "bob@example.com"]),
     ],
 )
 def test_recipients_of_a_header_are_read_by_its_standard(rig: Rig, fields: str, sent: list[str]) -> None:
-    """Groups, empty elements, routes, comments and folding of RFC 5322 yield the real recipients."""
+    """Groups, empty elements, routes, comments, folding and blanks before colons (RFC 5322) yield the real recipients."""
     found = call(rig, "sendRawEmail", message=MIME.replace("To: Ada <ada@example.com>", fields))
     assert found.status == "succeeded", found.error
     (message,) = rig.aws.messages
@@ -175,7 +176,10 @@ def test_recipients_of_a_header_are_read_by_its_standard(rig: Rig, fields: str, 
         (MIME.replace("Subject", "Resent-Bcc: eve@example.com\nSubject"), {}, "/message"),
         (MIME.replace("Subject", "malformed\nresent-bcc : eve@example.com\nSubject"), {}, "/message"),
         (MIME.replace("Ada <ada@example.com>", "Ada <ada@example.com> Bob <bob@example.com>"), {}, "/message"),
+        (MIME.replace("Subject", "malformed\nCc: bob@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Subject", "X-A: " + "a\n " * 500_000 + "a\nCc: bob@example.com\nSubject"), {}, "/message"),
         (MIME, {"to": "ada"}, "/to"),
+        (MIME, {"sender": "Ada <ada@example.com> Bob <bob@example.com>"}, "/sender"),
         ({"data": "?"}, {}, "/message/data"),
         (MIME + "x" * 41_943_040, {}, "/message"),
     ],
@@ -190,13 +194,17 @@ def test_recipients_of_a_header_are_read_by_its_standard(rig: Rig, fields: str, 
         "resent",
         "resent below a malformed line",
         "no comma",
+        "cc below a malformed line",
+        "cc far below",
         "address",
+        "two senders",
         "base64",
         "size",
     ],
 )
 def test_a_wrong_raw_message_is_refused(rig: Rig, message: Any, more: dict[str, Any], path: str) -> None:
-    """A message without a header or recipients, with a Bcc field, too large or not base64 is refused before it is sent."""
+    """A message without a header or recipients, with a Bcc field, with a recipient that only some programs read, too large or not base64 is
+    refused before it is sent."""
     found = call(rig, "sendRawEmail", message=message, **more)
     assert found.error is not None
     assert (found.error.code, found.error.details[0].path) == ("invalid_input", path)

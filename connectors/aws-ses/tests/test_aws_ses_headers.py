@@ -204,6 +204,7 @@ def test_folded_field_unfolds_to_itself(name: str, value: str) -> None:
         ("References", f"<{'a' * 60}@x.io>  <{'b' * 60}@x.io>", f"<{'a' * 60}@x.io> <{'b' * 60}@x.io>"),
         ("Mail-Followup-To", "Jörg <j@x.io>, a@x.io", "=?utf-8?b?SsO2cmc=?= <j@x.io>, a@x.io"),
         ("X-Campaign", "Grüße <a>", "=?utf-8?b?R3LDvMOfZSA8YT4=?="),
+        ("X-Original-To", "Grüße <a>", "=?utf-8?b?R3LDvMOfZSA8YT4=?="),
     ],
 )
 def test_fields_keep_the_syntax_that_they_have(name: str, value: str, sent: str) -> None:
@@ -216,7 +217,7 @@ def test_fields_keep_the_syntax_that_they_have(name: str, value: str, sent: str)
     [
         ("List-ID", "News <grüße.example.com>"), ("References", "<grüße@x.io>"), ("In-Reply-To", f"<{'a' * 900}@x.io>"),
         ("List-Help", "<https://bücher.example/>"), ("Auto-Submitted", "ja, automatisch für dich"), ("Expires", "morgen früh"),
-        ("Mail-Followup-To", "a@x.io b@x.io"),
+        ("Mail-Followup-To", "a@x.io b@x.io"), ("Original-From", "a@x.io b@x.io"), ("Obsoletes", "<grüße@x.io>"), ("TLS-Required", "nö"),
     ],
 )  # fmt: skip
 def test_text_where_a_syntax_has_none_is_refused(name: str, value: str) -> None:

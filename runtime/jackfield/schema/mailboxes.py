@@ -44,6 +44,9 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*"|<[^<>]*+>|\([^()]*+\)|[<(])*', re.DOTALL)
 _UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*")
 
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_BETWEEN = re.compile(r"[\s<>()\[\],;:]+")
+
 _NOT = "is not an email address"
 
 
@@ -66,8 +69,11 @@ def mailbox_fault(text: str) -> str | None:
     if text.endswith(")") and text.rfind("(") > 0:
         text = text[: text.rfind("(")].rstrip()
     if text.endswith(">"):
-        text = text[:-1].rpartition("<")[2].strip() if "<" in text else ""
-    return _address_fault(text, foreign=False)
+        name, opened, text = text[:-1].rpartition("<")
+        text = text if opened else ""
+        if "@" in name and _names_another(name, text.strip()):
+            return "holds two addresses without a comma between them"
+    return _address_fault(text.strip(), foreign=False)
 
 
 def mailbox_list_fault(text: str) -> str | None:
@@ -109,6 +115,19 @@ def _mailboxes(text: str) -> Iterator[list[str]]:
             together = []
     if together:
         yield together
+
+
+def _names_another(name: str, address: str) -> bool:
+    """Return whether a display name has, outside quotes, an address of another: that recipient would get nothing."""
+    parts = _ESCAPED.sub("", name).split('"')
+    unquoted = [*parts[::2], *parts[-1:]]  # a quote that is not closed quotes nothing
+    words = [word.strip("'`.\u2018\u2019").partition("@") for part in unquoted for word in _BETWEEN.split(part)]
+    return any(before and after and not _same(before, after, *address.rpartition("@")[::2]) for before, _, after in words)
+
+
+def _same(local: str, domain: str, its_local: str, its_domain: str) -> bool:
+    foreign = not (domain + its_domain).isascii()  # such a domain may be written in two ways (IDNA)
+    return local.casefold() == its_local.casefold() and (foreign or domain.casefold() == its_domain.casefold())
 
 
 def _address_fault(text: str, *, foreign: bool) -> str | None:

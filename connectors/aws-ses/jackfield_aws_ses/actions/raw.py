@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.message import Message as EmailMessage
 from email.parser import BytesHeaderParser
 from functools import cached_property
@@ -33,6 +33,9 @@ _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
 # blanks before the colon.
 _BCC = re.compile(rb"(?:^|\r)(?:resent-)?bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_RECIPIENTS = re.compile(rb"(?:^|\r)(?:to|cc)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_OLD_BLANKS = re.compile(rb"((?:^|\r)[!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)  # before the colon, by RFC 5322 §4.5
+_MAX_HEADER = 1 << 20
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -103,23 +106,20 @@ class RawEmail(Regional):
         return self._addressed(data)
 
     def _addressed(self, data: bytes) -> tuple[Raw | None, tuple[Detail, ...]]:
-        fields = BytesHeaderParser().parsebytes(data[: 1 << 20])
-        faults = []
-        if "From" not in fields:
-            faults.append(Detail("/message", "has no From field: it must begin with its header"))
-        if "Bcc" in fields or "Resent-Bcc" in fields or _names(_BCC, data):
-            faults.append(
-                Detail("/message", "has a Bcc or Resent-Bcc field, which every recipient could read: give hidden recipients in 'bcc'")
-            )
-        if _names(_TENANT, data):
-            faults.append(Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'"))
+        header = _END_OF_HEADER.split(data, 1)[0]
+        fields = BytesHeaderParser().parsebytes(_OLD_BLANKS.sub(rb"\1", header[:_MAX_HEADER]))
         own = not (self.to or self.cc or self.bcc)
+        faults = list(_header_faults(header, fields, own))
         lists: list[tuple[Address, ...]] = []
         for name, header in _LISTS.items():
             try:
                 lists.append(_named(fields, header) if own else parse_mailboxes(getattr(self, name) or ()))
             except AddressError as error:
                 faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
+        try:
+            _ = self.sender and parse_mailbox(self.sender)
+        except AddressError as error:
+            faults.append(Detail("/sender", str(error), "format"))
         if faults:
             return None, tuple(faults)
         to, cc, bcc = unique_recipients(*lists)
@@ -134,6 +134,17 @@ class RawEmail(Regional):
 at_fork(RawEmail.__dict__["_outcome"])
 
 
+def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> Iterator[Detail]:
+    if "From" not in fields:
+        yield Detail("/message", "has no From field: it must begin with its header")
+    if _BCC.search(header):
+        yield Detail("/message", "has a Bcc or Resent-Bcc field, which every recipient could read: give hidden recipients in 'bcc'")
+    if _TENANT.search(header):
+        yield Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'")
+    if own and len(_RECIPIENTS.findall(header)) > sum(name.lower() in ("to", "cc") for name in fields):
+        yield Detail("/message", "has a To or Cc field below a line that is no field, where some programs do not read it: give 'to'")
+
+
 def _named(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
     """Return the mailboxes of all fields of a name; octets beyond ASCII are UTF-8, or stand for nothing."""
     found: list[Address] = []
@@ -141,12 +152,6 @@ def _named(fields: EmailMessage[str, str], header: str) -> tuple[Address, ...]:
         if name.lower() == header.lower():
             found += read_address_field(str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
     return tuple(found)
-
-
-def _names(field: re.Pattern[bytes], data: bytes) -> bool:
-    """Search the header for a field, also below a line at which the parser stops."""
-    end = _END_OF_HEADER.search(data)
-    return field.search(data, 0, end.start() if end else len(data)) is not None
 
 
 def _octets(message: object) -> bytes:
