@@ -191,6 +191,7 @@ def test_tables_of_tenants() -> None:
     }
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
     assert TENANT_TABLES - keyed == {
+        "blocked_workspaces",
         "external_ids",
         "audit_heads",
         "workspace_wrappers",

@@ -17,7 +17,7 @@ from jackfield.pacing.pace import Paces
 from jackfield.pacing.quota import Quota
 from jackfield.pacing.state import Request
 
-KEYS = {"accessKeyId": "ASIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "sessionToken": "t0ken", "region": "eu-west-1"}
+KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def told(jackfield: Jackfield, *types: str) -> list[Event]:
 
 
 def test_credentials_that_have_expired_are_told_once(jackfield: Jackfield) -> None:
-    """A session token that AWS calls expired cannot be renewed: the connection is expired, until a call over it succeeds again."""
+    """A static credential that AWS calls expired cannot be renewed: the connection is expired, until a call over it succeeds again."""
     fault = {"do": "status", "status": 403, "code": "ExpiredToken", "times": 2}
     with FakeAws(script=[fault]) as aws:
         jackfield.connections.add("acme-ses", "aws-ses/apiKeySecret", {**KEYS, "endpoint": aws.url}, test=False)

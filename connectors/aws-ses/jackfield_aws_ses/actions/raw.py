@@ -31,7 +31,10 @@ _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
 # The parser ends the header at the first malformed line, other readers go on: a Bcc field below one would be shown. Old syntax allows
 # blanks before the colon.
-_BCC = re.compile(rb"(?:^|\r)(?:resent-)?bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_HIDDEN = {
+    "Bcc": re.compile(rb"(?:^|\r)bcc[ \t]*:", re.IGNORECASE | re.MULTILINE),
+    "Resent-Bcc": re.compile(rb"(?:^|\r)resent-bcc[ \t]*:", re.IGNORECASE | re.MULTILINE),
+}
 _TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _RECIPIENTS = re.compile(rb"(?:^|\r)(?:to|cc)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OLD_BLANKS = re.compile(rb"((?:^|\r)[!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)  # before the colon, by RFC 5322 §4.5
@@ -137,8 +140,9 @@ at_fork(RawEmail.__dict__["_outcome"])
 def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> Iterator[Detail]:
     if "From" not in fields:
         yield Detail("/message", "has no From field: it must begin with its header")
-    if _BCC.search(header):
-        yield Detail("/message", "has a Bcc or Resent-Bcc field, which every recipient could read: give hidden recipients in 'bcc'")
+    for name, pattern in _HIDDEN.items():
+        if pattern.search(header):
+            yield Detail("/message", f"has a {name} field, which every recipient could read: give hidden recipients in 'bcc'")
     if _TENANT.search(header):
         yield Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'")
     if own and len(_RECIPIENTS.findall(header)) > sum(name.lower() in ("to", "cc") for name in fields):
