@@ -279,8 +279,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
-        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included; what may be
-        repeated is decided by the action's effect.
+        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included.
         """
         waiter = self._in_time if on_time else self._in_thread
         run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries)
@@ -412,8 +411,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
             raise
 
     def lend(self, name: str, connector: str | None = None) -> Lent:
-        """Open a connection for this program's own use, beside invocations; a family's library makes its provider's SDK of it
-        (``jackfield_aws.boto3_session``). Recorded in the audit log.
+        """Open a connection for this program's own use: a family's library makes its provider's SDK of it. Recorded in the audit log.
 
         :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
         """

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from broad import BROAD, FOREIGN
 
 from parsed import nodes, tree
 
@@ -279,62 +280,6 @@ def test_broad_excepts_are_where_strangers_code_is_called() -> None:
     swallowed = [(path, node) for path, node in broad if not _keeps(node)]
     assert [name(path) for path, node in swallowed if ast.unparse(node.type or node) == "BaseException"] == []
     assert [name(path) for path, _ in swallowed if path.relative_to(ROOT).parts[2] not in boundaries] == []
-
-
-FAILURES = "runtime/jackfield/failures.py"
-BROAD = {
-    FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
-    "runtime/jackfield/catalog/installed.py": (1, "importing a connector may raise anything, SystemExit included"),
-    "runtime/jackfield/database/batches.py": (2, "a failed or interrupted commit is given to all callers that wait for it"),
-    "runtime/jackfield/journal/instance.py": (1, "the outcome exists nowhere else, whatever keeps it from being recorded"),
-    "runtime/jackfield/pipe/attempts.py": (2, "the boundaries to a connection type and to an action"),
-    "runtime/jackfield/pipe/invoke.py": (1, "a bug becomes a Result"),
-    "runtime/jackfield/pipe/recorder.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
-    "runtime/jackfield/surfaces/mcp/sdk_server.py": (1, "a bug becomes a protocol error"),
-}
-"""Modules with a broad ``except``: how many, and why."""
-FOREIGN = {
-    "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
-    "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
-    "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
-    "runtime/jackfield/database/batches.py": "units and callbacks of callers",
-    "runtime/jackfield/database/blocked.py": "one workspace's part of a loop, which must not end that of the others",
-    "runtime/jackfield/database/due_rows.py": "the reading of a row, which may be of a newer version",
-    "runtime/jackfield/journal/instance.py": "a look for abandoned invocations, without which the lease must be renewed all the same",
-    "runtime/jackfield/surfaces/shared/server_context.py": "a step of the sweep, since the others go on",
-    "runtime/jackfield/database/flights.py": "a request, whose failure all waiting callers get",
-    "runtime/jackfield/database/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
-    "runtime/jackfield_market/jackfield_market/author_process.py": "the binding of a connector without code, which another package has",
-    "runtime/jackfield_market/jackfield_market/static_check.py": "the same, for a wheel that is to be installed",
-    "runtime/jackfield/management/authorizing.py": "a connection type's steps of an authorization",
-    "runtime/jackfield/management/connection_test.py": "a connection's test, between two of its steps",
-    "runtime/jackfield/management/provider_steps.py": "option sources, and the functions of triggers",
-    "runtime/jackfield/queue/due_loop.py": "one look, since a loop that has ended serves nothing more",
-    "runtime/jackfield/queue/subscription_work.py": "what the functions of triggers return",
-    "runtime/jackfield/triggers/arrivals.py": "events that a connector has made",
-    "runtime/jackfield/surfaces/http/hooks.py": "verifiers and readers of webhooks",
-    "runtime/jackfield_isolation/jackfield_isolation/answers.py": "the connector, in its own process",
-    "runtime/jackfield_isolation/jackfield_isolation/child.py": "the import of the connector, in its own process",
-    "runtime/jackfield_isolation/jackfield_isolation/child_call.py": "the connector's minting of a credential, in its own process",
-    "runtime/jackfield_isolation/jackfield_isolation/probe.py": "attempts to break out of isolation, which are expected to fail",
-    "runtime/jackfield_isolation/jackfield_isolation/supervisor.py": "the start of a process, whose failure all that wait for it get",
-    "runtime/jackfield/hooks.py": "what plugins warn of, on which probes must not depend",
-    "runtime/jackfield/pipe/waiter.py": "actions",
-    "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
-    "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",
-    "runtime/jackfield/pacing/turn.py": "connectors' functions of costs, scopes and plans",
-    "runtime/jackfield/pacing/pace.py": "connectors' functions of limits",
-    "runtime/jackfield/pipe/wrapping.py": "plugins' wrappers",
-    "runtime/jackfield/surfaces/http/direct.py": "an answer, outside of any task that could fail in its place",
-    "runtime/jackfield_market/jackfield_market/testing/behaviour.py": "the error map that is examined",
-    "runtime/jackfield_market/jackfield_market/testing/driving.py": "the action that is examined",
-    "runtime/jackfield_market/jackfield_market/testing/declarations.py": "the option sources that are examined",
-    "runtime/jackfield_market/jackfield_market/testing/grading.py": "the connector that is graded",
-    "runtime/jackfield_market/jackfield_market/testing/polls.py": "the polls that are examined",
-    "runtime/jackfield_market/jackfield_market/testing/registrations.py": "the registrations that are examined",
-    "runtime/jackfield_market/jackfield_market/testing/webhooks.py": "the webhooks that are examined",
-}
-"""Modules that take exceptions as values with ``attempt``: of what."""
 
 
 def _is_broad(kind: ast.expr | None) -> bool:

@@ -32,8 +32,9 @@ _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
 _PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
 _SEPARATORS = frozenset(",;\r\n")
-_WORDS = r"[^\s<>()\[\]\",;:@\ufe6b\uff20]+"
-_INSIDE = re.compile(rf"{_WORDS}[@\ufe6b\uff20]{_WORDS}|{_WORDS}\s*[@\ufe6b\uff20]\s*{_WORDS}\.{_WORDS}")
+_AT = re.compile("[@\ufe6b\uff20]")
+_END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
+"""Characters that end a word of an address that stands among others."""
 _MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _TWO = "holds two addresses without a comma between them: separate them, or put a name that contains an address in quotes"
 _CLOSERS = {'"': '"', "<": ">", "(": ")"}
@@ -212,8 +213,27 @@ def _name_and_address(text: str) -> tuple[str, str, str]:
 
 
 def _names_another(text: str, address: str) -> bool:
-    found = [match[0].strip("'.`\u2018\u2019") for match in _INSIDE.finditer(text)]
+    found = [one.strip("'.`\u2018\u2019") for one in _addresses_inside(text)]
     return bool(found) and not {_comparable(one) for one in found} <= {_comparable(address)}
+
+
+def _addresses_inside(text: str) -> Iterator[str]:
+    """Yield what looks like an address: words on both sides of an at sign, with blanks between only where the domain has a dot."""
+    for match in _AT.finditer(text):
+        before, after = text[: match.start()], text[match.end() :]
+        local, domain = _last_word(before.rstrip()), _first_word(after.lstrip())
+        close = bool(_last_word(before)) and bool(_first_word(after))
+        if local and domain and (close or "." in domain.strip(".")):
+            yield f"{local}@{domain}"
+
+
+def _last_word(text: str) -> str:
+    place = next((place for place in range(len(text), 0, -1) if text[place - 1] in _END_OF_WORD or text[place - 1].isspace()), 0)
+    return text[place:]
+
+
+def _first_word(text: str) -> str:
+    return text[: next((place for place, one in enumerate(text) if one in _END_OF_WORD or one.isspace()), len(text))]
 
 
 def _comparable(address: str) -> str:

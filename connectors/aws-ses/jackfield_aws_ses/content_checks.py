@@ -135,19 +135,17 @@ _SHOUTING = (
     r"you (?:have )?won|winner|viagra)\b"
 )
 _REPLY = r"(?i)(?:re|fwd?|aw|wg) ?:"
-_SHORTENERS = frozenset(
-    """
-    adf.ly amzn.to bit.ly bit.do bl.ink buff.ly cutt.ly dlvr.it fb.me goo.gl is.gd lnkd.in ow.ly qr.ae rb.gy rebrand.ly s.id short.io
-    shorturl.at shrtco.de t.co t.ly tiny.cc tinyurl.com trib.al v.gd wp.me x.co
-    """.split()  # noqa: SIM905 - one name a line would fill the screen
-)
-_MAILBOX_PROVIDERS = frozenset(
-    """
-    aol.com fastmail.com gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com icloud.com live.com mac.com mail.ru
-    me.com msn.com outlook.com proton.me protonmail.com qq.com t-online.de web.de yahoo.com yahoo.co.uk yahoo.de yahoo.fr
-    yandex.ru ymail.com
-    """.split()  # noqa: SIM905 - one name a line would fill the screen
-)
+_SHORTENERS_TEXT = """
+adf.ly amzn.to bit.ly bit.do bl.ink buff.ly cutt.ly dlvr.it fb.me goo.gl is.gd lnkd.in ow.ly qr.ae rb.gy rebrand.ly s.id short.io
+shorturl.at shrtco.de t.co t.ly tiny.cc tinyurl.com trib.al v.gd wp.me x.co
+"""
+_SHORTENERS = frozenset(_SHORTENERS_TEXT.split())
+_MAILBOX_PROVIDERS_TEXT = """
+aol.com fastmail.com gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com icloud.com live.com mac.com mail.ru
+me.com msn.com outlook.com proton.me protonmail.com qq.com t-online.de web.de yahoo.com yahoo.co.uk yahoo.de yahoo.fr
+yandex.ru ymail.com
+"""
+_MAILBOX_PROVIDERS = frozenset(_MAILBOX_PROVIDERS_TEXT.split())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

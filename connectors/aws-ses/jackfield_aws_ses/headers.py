@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _URI = re.compile(r"[!#-;=?-\[\]_a-zA-Z~]+")
 _BRACKETED = re.compile(r"<[^<>]*>(?:\s*,\s*<[^<>]*>)*")
 
-_LIST_ID = re.compile(r"(.*?)\s*(<[!-;=?-~]+>)")
+_ID_ALONE = re.compile(r"[!-;=?-~]+>")
 _PHRASES, _ID, _MAILBOXES, _ASCII = "phrases", "id", "mailboxes", "ascii"
 # Fields whose values are more than text, and where their syntax stands (IANA's registry of message header fields names it, where there is
 # an RFC): an encoded word may replace a phrase of it, and nothing else.
@@ -134,9 +134,10 @@ def field_words(name: str, value: str) -> tuple[str, ...]:
     if syntax == _PHRASES:
         phrases = [_phrase(part.strip()) for part in value.split(",")]
         return tuple(_comma_separated(phrases))
-    listed = _LIST_ID.fullmatch(value.strip()) if syntax == _ID else None
-    phrase = _phrase(listed[1]) if listed else ()
-    words = (*phrase, *(listed[2] if listed else value).split())
+    before, _, identifier = value.strip().rpartition("<")
+    listed = syntax == _ID and _ID_ALONE.fullmatch(identifier) is not None and "<" in value
+    phrase = _phrase(before.strip()) if listed else ()
+    words = (*phrase, *(f"<{identifier}" if listed else value).split())
     if any(not word.isascii() or len(word) > _MAX_WORD for word in words):
         raise HeaderError(
             f"has a character beyond ASCII, or a part of more than {_MAX_WORD} characters, where its syntax ({source}) has none", name

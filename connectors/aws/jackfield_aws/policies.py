@@ -27,7 +27,6 @@ _OF_TENANT = frozenset(
 _VERBS = (re.compile(r"[a-z0-9-]+:(?:Describe|Get|List)(?=[A-Z])"), re.compile(r"[a-z0-9-]+:(?!Send)[A-Z][a-z]+(?=[A-Z])"))
 """Beginnings of IAM actions that a session policy may name by pattern: those that read, then all but those that send."""
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # UTS 46 §4, step 3
-_COMMENT = re.compile(r"\s*\([^()]*\)$")
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
@@ -84,7 +83,8 @@ def sender_address(sender: str | None) -> str | None:
     IAM compares exactly, so the domain is lower-cased and in ASCII, as Amazon SES gets it.
     """
     text = (sender or "").strip()
-    text = _COMMENT.sub("", text) or text
+    if text.endswith(")"):
+        text = text.rpartition("(")[0].strip() or text
     address = text.removesuffix(">").rpartition("<")[2].strip()
     if not _ADDRESS.fullmatch(address):
         return None

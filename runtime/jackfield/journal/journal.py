@@ -264,9 +264,8 @@ class Journal(ProcessLocal):
             raise unknown_entry(identifier)
         queued = row.status == "queued" or row.inputs is None
         found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
-        if found.is_open:
-            blocked = blocked_workspace(self.database, self._workspace, self._clock.time())
-            found = found if blocked is None else replace(found, blocked=blocked.to_json())
+        if found.is_open and (blocked := blocked_workspace(self.database, self._workspace, self._clock.time())) is not None:
+            found = replace(found, blocked=blocked.to_json())
         return with_outcomes(found, self.database, self._vault, self._workspace)
 
     def has(self, identifier: str) -> bool:

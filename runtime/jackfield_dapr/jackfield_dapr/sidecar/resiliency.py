@@ -18,7 +18,7 @@ T = TypeVar("T")
 _KIND = "Resiliency"
 _DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
 """Beginnings of the names of default policies that hold for an output binding, the most specific first."""
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ms|us|ns|[hms])")
+_DURATION = re.compile(r"(?<![0-9.])([0-9]{1,20}(?:\.[0-9]{0,20})?)(ms|us|ns|[hms])")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _FOREVER = 2**31
 """Attempts of a policy without a limit: the deadline ends them."""
