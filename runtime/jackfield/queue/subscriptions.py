@@ -201,7 +201,7 @@ class WorkspaceSubscriptions:
     def _url(self, path: str, trigger: TriggerManifest | None) -> str:
         """Return the URL of a webhook; below ``manage`` only if its declared signature proves who sends, since the URL alone proves it
         otherwise."""
-        scheme = "" if trigger is None else (trigger.row.get("signature") or {}).get("scheme", "")
+        scheme = "" if trigger is None else trigger.row["webhook"].get("signature", {}).get("scheme", "")
         shown = self._caller.scope is None or may(self._caller.scope, "manage") or scheme not in ("", "secretPath")
         return hook_url(self._base, path) if shown else "***"
 
