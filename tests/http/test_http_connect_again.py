@@ -73,5 +73,5 @@ def test_a_locked_value_of_a_key_is_kept(stand: Stand, platform: Client, locked:
 @pytest.mark.parametrize("locked", ["sessionPolicy", "sender", "warmup"])
 def test_a_locked_restriction_of_a_role_is_kept(stand: Stand, platform: Client, locked: str) -> None:
     """What is tested, and later stored, restricts the role as before."""
-    session, _ = again(stand, platform, "aws-ses/awsAssumeRole", ROLE, [locked], roleARN=ROLE["roleARN"], region="eu-west-1")
+    session, _ = again(stand, platform, "aws-ses/awsAssumeRole", ROLE, [locked], roleARN=str(ROLE["roleARN"]), region="eu-west-1")
     assert connecting(stand.host, "acme-1").find(session).values.get(locked) == ROLE[locked]

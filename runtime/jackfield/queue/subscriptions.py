@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.access import Request, may
-from jackfield.access.settings import changed_settings
+from jackfield.access.settings import changed_settings, require_own
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
 from jackfield.database import SealBroken
@@ -95,7 +95,9 @@ class WorkspaceSubscriptions:
             raise NotAllowed("not allowed: only the operator and the platform set the guard of a connection", hint=hint)
         if wanted is True:
             return {} if connection in self._runtime.access.settings.guards else {connection: {}}
-        changed_settings(self._runtime.access.settings, {"guards": {connection: wanted}})
+        settings = self._runtime.access.settings
+        changed_settings(settings, {"guards": {connection: wanted}})
+        require_own({"guards": {connection: wanted}}, settings.guards)
         return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
