@@ -109,6 +109,10 @@ _VARIABLES = {
     ),
     "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
+    "JACKFIELD_VAULT_HOSTS": (
+        "further hosts of Vault, separated by commas, to which the one in `VAULT_ADDR` may redirect: the token goes along.",
+        "none: redirects stay on its host",
+    ),
 }
 """Each variable of ours: its meaning and its default."""
 

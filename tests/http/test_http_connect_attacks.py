@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from http.cookies import SimpleCookie
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from clocks import FakeClock
+from connect_attacked import BACK, BASE, TYPE, Attacked
 from connect_browser import Person
-from http_stand import SETTINGS, Client, Stand, clean, standing
-from jackfield.access import Actor
+from http_stand import SETTINGS, Client, clean
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import Unavailable
 from jackfield.management.authorizing import Authorizing
@@ -27,173 +21,8 @@ from jackfield.surfaces.shared.connect import connecting, sweep
 from jackfield.surfaces.shared.cookies import csrf_token
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connecting import Connecting
-from jackfield.testing import Provider
-from oauth2_authority import Codes
-from oauth2_site import make_people
-from plugboard import make_connector, plugged
-from postgres import Server
-from replies import Reply
 
-BACK = "https://shop.example/back"
-TYPE = "people/oauth2AuthorizationCode"
-BASE = "/v1/workspaces/acme-1/connect-sessions"
-OWNERS = '''
-from typing import ClassVar
-
-from jackfield.connector import Account, Connector, Inputs, Output, Step
-from jackfield_http import OAuth2AuthorizationCode
-
-class Approved(OAuth2AuthorizationCode):
-    """An account whose owner the test finds out."""
-
-    key: ClassVar[str] = "approved"
-
-    def test(self, context):
-        """Ask who has approved."""
-        owner = self.open(context).get("/me").json("/sub")
-        yield Step("me", "Ask whose it is", passed=True, message="The provider knows the account.")
-        yield Account(owner, owner)
-
-connector = Connector("owners", title="Owners", version="1.0.0", connections=[Approved])
-
-class Nothing(Inputs):
-    """Nothing."""
-
-class Person(Output):
-    """Who has approved."""
-
-    sub: str
-
-@connector.action("whoAmI", effect="read")
-def who_am_i(inputs: Nothing, api) -> Person:
-    """Ask."""
-    return Person(sub=api.get("/me").json("/sub"))
-'''
-
-
-@dataclass
-class Attacked:
-    """A server with a platform's tenant, and a provider whose accounts are connected by approval."""
-
-    stand: Stand
-    platform: Client
-    provider: Provider
-    authority: Codes
-    clock: FakeClock
-    environment: dict[str, Any]
-    connection: str = "main"
-
-    def begin(self, **body: Any) -> dict[str, Any]:
-        """Begin a session for ``ada``; the platform gives all values, so that the person only approves."""
-        url = self.provider.url
-        values = {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url}
-        types = self.stand.host.runtime("acme-1").connections.kinds.find(TYPE).schema["properties"]
-        defaults = {"values": values, "locked": [*types]}
-        asked = {"user": "ada", "returnTo": BACK, "types": [TYPE], "connection": self.connection, "defaults": defaults, **body}
-        answer = self.platform.post(BASE, asked)
-        assert answer.status == 201, answer.body
-        found: dict[str, Any] = answer.json
-        return found
-
-    def at_provider(self, begun: dict[str, Any], person: Person | None = None) -> tuple[Person, str]:
-        """Open a session and go to the provider; return the browser and the state that the provider gets."""
-        browser = (person or Person(self.stand.port)).go(begun["url"]).press("Begin")
-        link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
-        browser.clicks += 1
-        assert browser.go(link).page is not None
-        address = browser.page.headers["location"]  # type: ignore[union-attr]
-        return browser, parse_qs(urlsplit(address).query)["state"][0]
-
-    def answered(self, browser: Person, state: str, code: str) -> Person:
-        """Come back from the provider with a code, and go where the page leads."""
-        return browser.go(f"/oauth2/callback?{urlencode({'state': state, 'code': code})}")
-
-    def approved(self, begun: dict[str, Any], code: str = "adas-code", person: Person | None = None) -> tuple[Person, str]:
-        """Approve with an account, and finish; return the browser and the proof."""
-        browser, state = self.at_provider(begun, person)
-        browser = self.answered(browser, state, code)
-        browser.go(browser.onward()).press("Finish")
-        return browser, parse_qs(urlsplit(browser.onward()).query)["proof"][0]
-
-    def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None, base: str = BASE) -> Reply:
-        """What the platform's server does with a proof."""
-        return (client or self.platform).post(f"{base}/{begun['id']}:confirm", {"proof": proof, "user": user})
-
-    def pressed(self, begun: dict[str, Any], person: Person) -> Person:
-        """A browser of the same cookies and page that presses Begin, and does not follow where that leads."""
-        csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
-        cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
-        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
-        reply = Client(self.stand.port).call("POST", urlsplit(begun["url"]).path, urlencode({"csrf": csrf}).encode(), **kind)
-        given = {name: morsel.value for name, morsel in SimpleCookie(reply.headers.get("set-cookie", "")).items()}
-        return Person(self.stand.port, {**person.cookies, **given}, reply)
-
-    def stored(self) -> list[str]:
-        """Names of the connections that there are."""
-        return [str(row["name"]) for row in self.stand.host.runtime("acme-1").connections.list().items]
-
-    def status(self, begun: dict[str, Any]) -> str:
-        """State of a session."""
-        return str(self.platform.get(f"{BASE}/{begun['id']}").json["status"])
-
-    def untouched(self) -> bool:
-        """True if nobody is connected, and the token endpoint was never asked."""
-        connections = self.stand.host.runtime("acme-1").connections
-        rows = [connections.show(str(row["name"])) for row in connections.list().items]
-        return self.authority.exchanged == [] and all(row["authorization"] == {"status": "none"} for row in rows)
-
-    def codes(self) -> int:
-        """How many codes were exchanged."""
-        return sum("code" in form for form in self.authority.exchanged)
-
-    def connected(self, connector: str = "people") -> str:
-        """Whose account the connection uses."""
-        token = self.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "invoke", "name": "shop"}).json["token"]
-        ask = {"connector": connector, "action": "whoAmI", "connection": self.connection, "inputs": {}}
-        return str(Client(self.stand.port, token).post("/v1/invocations", ask).json["output"]["sub"])
-
-    def other_platform(self, pattern: str = "acme-*") -> Client:
-        """Another platform's token."""
-        storage = self.stand.host.storage
-        made = PlatformTokens(storage.database, storage.vault, self.clock, Actor("cli", "eve")).create(pattern, "another")
-        return Client(self.stand.port, made.text)
-
-
-@pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    """One server and one provider for all attacks, for each engine."""
-    with contextlib.ExitStack() as stack:
-        environment: dict[str, Any] = {}
-        if engine == "PostgreSQL":
-            server: Server = request.getfixturevalue("postgres_server")
-            environment["JACKFIELD_DATABASE_URL"] = url = server.create(server.template())
-            stack.callback(server.drop, url)
-        yield stack.enter_context(attacked(tmp_path_factory.mktemp("attacks"), environment))
-
-
-@contextlib.contextmanager
-def attacked(folder: Path, environment: dict[str, Any]) -> Iterator[Attacked]:
-    """Serve a platform, its tenant and a provider."""
-    make_people(folder / "packages")
-    make_connector(folder / "packages", "owners", OWNERS)
-    clock, authority = FakeClock(), Codes()
-    with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, SETTINGS, clock=clock, **environment) as stand:
-        storage = stand.host.storage
-        made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create("acme-*", "The Shop")
-        found = Attacked(stand, Client(stand.port, made.text), provider, authority, clock, environment)
-        for name in ("acme-1", "acme-2"):
-            assert found.platform.call("PUT", f"/v1/workspaces/{name}", {}).status == 201
-        yield found
-
-
-@pytest.fixture
-def site(place: Attacked) -> Attacked:
-    """The place, with nothing connected."""
-    place.authority.exchanged.clear()
-    connections = place.stand.host.runtime("acme-1").connections
-    for row in connections.list().items:
-        connections.remove(str(row["name"]))
-    return place
+pytest_plugins = ["connect_place"]
 
 
 def test_a_person_approves_and_is_confirmed(site: Attacked) -> None:

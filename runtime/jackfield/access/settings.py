@@ -240,11 +240,32 @@ def _guard_faults(value: object) -> Iterator[Detail]:
             yield Detail(path, f"may have 'refuse', true or false, {shares}, 'since' and 'paused'; null removes the guard", "type")
 
 
+def require_own(changes: Mapping[str, Any], present: Mapping[str, Mapping[str, Any]]) -> None:
+    """Require that guards from outside leave alone what jackfield counts itself; ``present`` are the guards that there are.
+
+    :raises InvalidInvocation: if one sets ``since`` or ``paused`` to something else than it has.
+    """
+    given = changes.get("guards")
+    faults = [
+        Detail(pointer("guards", str(connection), member), "is set by jackfield itself")
+        for connection, guard in (given.items() if isinstance(given, Mapping) else ())
+        for member in _COUNTED
+        if isinstance(guard, Mapping) and member in guard and guard[member] != present.get(connection, {}).get(member)
+    ]
+    if faults:
+        text = "a guard's 'since' and 'paused' are set by jackfield itself"
+        raise InvalidInvocation(text, details=faults, hint="Leave them out: without 'paused', the connection is resumed.")
+
+
+_COUNTED = ("since", "paused")
 _KINDS = {"refuse": bool, "bounceRate": int | float, "complaintRate": int | float, "messages": int, "since": str, "paused": Mapping}
 
 
 def _is_guard(guard: object) -> bool:
     if not isinstance(guard, Mapping) or not all(isinstance(value, _KINDS.get(name, ())) for name, value in guard.items()):
+        return False
+    paused = guard.get("paused", {})
+    if not isinstance(paused.get("at", ""), str) or not all(type(paused.get(noun, 0)) is int for noun in (*RATES.values(), "messages")):
         return False
     shares = [guard[rate] for rate in RATES if rate in guard]
     return all(share is not True and 0 < share <= 1 for share in shares) and 100 <= guard.get("messages", MESSAGES) <= 10_000

@@ -3,7 +3,7 @@
 Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only who began it
 completes it, once, within ten minutes: the console in the session that began, a caller of the API with the token that began. For the
 latter, the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link: a browser that
-opens the link is the only one whose answer counts.
+opens the link is the only one whose answer counts, and gets a proof that it was there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jackfield.database import Database, Row, SealBroken, Transaction
-from jackfield.database.sealing import digest
+from jackfield.database.sealing import digest, new_secret
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation
 
 Flow = Literal["redirect", "device"]
 Status = Literal["pending", "answered", "granted", "failed"]
@@ -65,11 +65,18 @@ class NotAnsweredError(InvalidInvocation):
     http_status = 409
 
 
+class UnprovenAnswerError(InvalidInvocation):
+    """The caller has not shown that the browser which brought the provider's answer is the one it completes the authorization for."""
+
+    http_status = 403
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
     """Authorization that waits for a person's approval. ``digest`` is that of its state; ``kept`` belongs to the connection type; ``owner``
     and ``session`` are who may complete it, ``over`` is the digest of the connection that it was begun for, ``visitor`` the secret of the
-    browser that opened the start link, and ``answer`` what the provider answered."""
+    browser that opened the start link, ``answer`` what the provider answered, and ``proof`` the digest of a secret that the browser got
+    which opened the start link and brought the answer."""
 
     id: str
     digest: str
@@ -87,14 +94,19 @@ class Pending:
     over: str = ""
     url: str = ""
     visitor: str = ""
+    proof: str = ""
     answer: Mapping[str, str] = field(default_factory=dict)
+
+    def proves(self, secret: str) -> bool:
+        """Return whether a secret is the one of the browser that brought the answer."""
+        return bool(self.proof) and hmac.compare_digest(self.proof, digest(secret))
 
 
 _PLACE = "begun authorization"
 """Place of the sealed members; versions that completed an authorization in any browser have another name and cannot open these. The seal
 also binds the columns by which an answer finds its authorization, the connection, and the end of both."""
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
-_SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "answer")
+_SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")
 
 
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
@@ -138,28 +150,39 @@ class Authorizations(SealedTable):
     def open(self, identifier: str, link: str, visitor: str) -> str:
         """Return the address at which the browser ``visitor`` approves; afterwards no other browser's answer counts.
 
-        :raises UnknownAuthorizationError: if there is none, or a browser has opened the link before.
+        :raises UnknownAuthorizationError: if there is none, or another browser has opened the link before.
         """
-        return self._note(identifier, state_of(link), lambda found: None if found.visitor else replace(found, visitor=visitor)).url
 
-    def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> Pending:
-        """Store the provider's answer for who began the authorization.
+        def opened(found: Pending) -> Pending | None:
+            return None if found.visitor and not _same(found.visitor, visitor) else replace(found, visitor=visitor)
+
+        return self._note(identifier, state_of(link), opened).url
+
+    def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> tuple[Pending, str]:
+        """Store the provider's answer for who began the authorization; return it with the proof for the browser that brought it, an empty
+        string if nobody has opened the start link.
 
         :raises UnknownAuthorizationError: if there is none, it was answered before, or another browser has opened its start link.
         """
+        secret = new_secret()
 
         def noted(found: Pending) -> Pending | None:
-            return replace(found, answer=answer, status="answered") if not found.visitor or _same(found.visitor, visitor) else None
+            if found.visitor and not _same(found.visitor, visitor):
+                return None
+            return replace(found, answer=answer, status="answered", proof=digest(secret) if found.visitor else "")
 
-        return self._note(identifier, answer.get("state", ""), noted)
+        found = self._note(identifier, answer.get("state", ""), noted)
+        return found, secret if found.proof else ""
 
-    def take(self, identifier: str, owner: str, session: str, state: str | None) -> Pending:
+    def take(self, identifier: str, owner: str, session: str, state: str | None, proof: str = "") -> Pending:
         """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. Nobody can
-        take it again, whether or not that succeeds.
+        take it again, whether or not that succeeds. A caller without a ``session`` of this server to whose page the browser went must have
+        its ``proof``.
 
         :raises NotAnsweredError: if no answer is stored yet.
         :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another owner
             or session.
+        :raises UnprovenAnswerError: if the proof is missing, or not that of the browser; nothing is taken.
         """
         place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         with self._database.write() as transaction:
@@ -173,6 +196,8 @@ class Authorizations(SealedTable):
                 raise NotAnsweredError(
                     "the provider has not answered yet", hint="Complete the authorization when its status is 'answered'."
                 )
+            if state is None and found.return_to and not found.session and found.proof and not found.proves(proof):
+                raise _unproven(proof)
             if not transaction.change(_TAKE, {**place, "before": "answered" if state is None else "pending"}):
                 raise unknown()
         return found
@@ -260,3 +285,9 @@ def unknown() -> UnknownAuthorizationError:
     return UnknownAuthorizationError(
         "there is no such authorization: it was completed before, has expired, or was begun elsewhere", hint="Connect again."
     )
+
+
+def _unproven(given: str) -> UnprovenAnswerError:
+    fault = Detail("/proof", "is not that of the browser that came back" if given else "is missing")
+    hint = "Send the 'proof' that the person's browser has brought to 'returnTo', if the same person is signed in there who began."
+    return UnprovenAnswerError("it is not proven that who began the authorization has approved it", details=[fault], hint=hint)

@@ -1,7 +1,7 @@
 """Requests to HashiCorp Vault and OpenBao, with the address and identity that Vault's own variables give.
 
 They are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent), ``VAULT_NAMESPACE``, ``VAULT_CACERT``,
-``VAULT_CACERT_BYTES`` and ``VAULT_CAPATH``. TLS certificates are always verified.
+``VAULT_CACERT_BYTES`` and ``VAULT_CAPATH``; ``JACKFIELD_VAULT_HOSTS`` names its other nodes. TLS certificates are always verified.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from urllib.parse import urljoin, urlsplit
 
 from jackfield.wire.tls import client_context
 
+HOSTS = "JACKFIELD_VAULT_HOSTS"
+"""Variable with further hosts of Vault, to which the one in ``VAULT_ADDR`` may redirect."""
 _LARGEST = 1024 * 1024
 _REDIRECTS = 2
 """Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
@@ -91,7 +93,7 @@ def _answer(url: str, headers: Mapping[str, str], content: str | None, environme
             raise VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
         if status not in {301, 302, 303, 307, 308}:
             break
-        url = _next(url, location)
+        url = _next(url, location, environment.get(HOSTS, ""))
     try:
         return status, json.loads(body)
     except (ValueError, RecursionError):
@@ -103,11 +105,15 @@ def _errors(found: Any) -> tuple[str, ...]:
     return tuple(str(error) for error in errors) if isinstance(errors, list) else ()
 
 
-def _next(url: str, location: str | None) -> str:
-    """Return the URL to which a standby node redirects; refuse one from TLS to plain text, which would expose the token."""
+def _next(url: str, location: str | None, known: str) -> str:
+    """Return the URL to which a standby node redirects. The token goes along, and so may a plain data key: refuse one from TLS to plain
+    text, and a host that is neither the same nor named by the operator."""
     found = urljoin(url, location or "")
     if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
         raise ValueError("Vault redirects to an address that is not safe to follow")
+    host = urlsplit(found).hostname or ""
+    if host not in {urlsplit(url).hostname, *known.replace(",", " ").lower().split()}:
+        raise ValueError(f"Vault redirects to another host: if '{host[:200]}' is one of its nodes, name it in JACKFIELD_VAULT_HOSTS")
     return found
 
 

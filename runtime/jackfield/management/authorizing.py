@@ -46,10 +46,12 @@ _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Authorization that a person has completed. ``return_to`` is where the caller wanted the browser to go afterwards."""
+    """Authorization that a person has completed. ``return_to`` is where the caller wanted the browser to go afterwards, and ``proof`` a
+    secret for the browser that came back from the provider."""
 
     connection: str
     return_to: str
+    proof: str = ""
 
 
 class Authorizing:
@@ -113,8 +115,15 @@ class Authorizing:
 
         :raises UnknownAuthorizationError: if there is none, it was answered before, or it was begun in another browser.
         """
-        found = self._pending.note_answer(identifier, answer, visitor)
-        return Completed(self._by_id(found.connection).name, found.return_to)
+        found, proof = self._pending.note_answer(identifier, answer, visitor)
+        return Completed(self._by_id(found.connection).name, found.return_to, proof)
+
+    def came_back(self, identifier: str, proof: str) -> bool:
+        """Return whether a browser that has this secret brought the provider's answer, which still waits.
+
+        :raises UnknownAuthorizationError: if there is none.
+        """
+        return self._pending.find(identifier).proves(proof)
 
     def complete(
         self,
@@ -122,19 +131,21 @@ class Authorizing:
         answer: Mapping[str, str] | None = None,
         *,
         browser: str = "",
+        proof: str = "",
         accept: Callable[[Account], None] | None = None,
     ) -> Completed:
         """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
-        with those that ``note_answer`` has stored.
+        with those that ``note_answer`` has stored, which needs the ``proof`` of a browser that it has sent to the caller's page.
 
         ``accept`` is called with the account, if the connection's test finds one, before anything is stored; it raises to refuse.
 
         :raises NotAnsweredError: if none are stored yet.
         :raises UnknownAuthorizationError: if it was completed before, has expired, or was begun by another actor or browser.
+        :raises UnprovenAnswerError: if the proof is missing or wrong; the authorization still waits.
         :raises InvalidConnection: if the connection has changed since it was begun.
         :raises JackfieldError: if the person or the provider refused, or the answer is not the provider's.
         """
-        pending = self._pending.take(identifier, self._owner, browser, None if answer is None else answer.get("state", ""))
+        pending = self._pending.take(identifier, self._owner, browser, None if answer is None else answer.get("state", ""), proof)
         given = {name: value for name, value in (pending.answer if answer is None else answer).items() if name != "state"}
         try:
             stored = self._by_id(pending.connection)

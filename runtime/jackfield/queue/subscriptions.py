@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from jackfield.access import Request
-from jackfield.access.settings import changed_settings
+from jackfield.access import Request, may
+from jackfield.access.settings import changed_settings, require_own
 from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
+from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
 from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
@@ -94,7 +95,9 @@ class WorkspaceSubscriptions:
             raise NotAllowed("not allowed: only the operator and the platform set the guard of a connection", hint=hint)
         if wanted is True:
             return {} if connection in self._runtime.access.settings.guards else {connection: {}}
-        changed_settings(self._runtime.access.settings, {"guards": {connection: wanted}})
+        settings = self._runtime.access.settings
+        changed_settings(settings, {"guards": {connection: wanted}})
+        require_own({"guards": {connection: wanted}}, settings.guards)
         return {connection: wanted}
 
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
@@ -151,9 +154,22 @@ class WorkspaceSubscriptions:
         return found
 
     def _sees(self, found: Subscription) -> bool:
+        """Return whether the caller may see and change a subscription: its trigger, and what its events start."""
         manifest = self._runtime.catalog.look(found.connector)[1]
         seen = self._authorizer.sees_entry(manifest, found.connector, found.trigger_key, "read", found.connection)
-        return seen and found.status != "removing"
+        return seen and found.status != "removing" and self._may_start(found)
+
+    def _may_start(self, found: Subscription) -> bool:
+        if not self._authorizer.token:
+            return True
+        try:
+            then = found.opened(self._runtime.storage.vault).then
+        except SealBroken:  # whoever has no rules sees what is wrong
+            return False
+        if then is None:
+            return True
+        manifest = self._runtime.catalog.look(then["connector"])[1]
+        return self._authorizer.sees_entry(manifest, then["connector"], then["action"], None, then.get("connection"))
 
     def _trigger(self, text: str) -> tuple[Manifest, TriggerManifest]:
         return find_trigger(self._runtime.catalog_of(self._caller), text)
@@ -173,7 +189,7 @@ class WorkspaceSubscriptions:
         manifest = self._runtime.catalog.look(found.connector)[1]
         trigger = None if manifest is None else manifest.triggers.get(found.trigger_key)
         inputs = "***" if trigger is None else masked(trigger.inputs, dict(content.inputs))
-        about = found.to_json(self._table.time.now(), hook_url(self._base, content.path) if content.path else None)
+        about = found.to_json(self._table.time.now(), self._url(content.path, trigger) if content.path else None)
         checkpoint = {"checkpoint": found.checkpoint(vault)} if found.polls else {}
         then = {} if content.then is None else {"then": self._shown_then(content.then)}
         return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
@@ -183,6 +199,13 @@ class WorkspaceSubscriptions:
         if connection is None or self._caller.rules:
             return {}
         return {"guard": self._runtime.access.settings.guard_of(connection)}
+
+    def _url(self, path: str, trigger: TriggerManifest | None) -> str:
+        """Return the URL of a webhook; below ``manage`` only if its declared signature proves who sends, since the URL alone proves it
+        otherwise."""
+        scheme = "" if trigger is None else trigger.row["webhook"].get("signature", {}).get("scheme", "")
+        shown = self._caller.scope is None or may(self._caller.scope, "manage") or scheme not in ("", "secretPath")
+        return hook_url(self._base, path) if shown else "***"
 
     def _shown_then(self, then: Mapping[str, Any]) -> dict[str, Any]:
         """Return what events start, with the secrets among the inputs masked."""

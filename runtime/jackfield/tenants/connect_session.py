@@ -108,7 +108,9 @@ class ConnectSession(SecretHolder):
     of the browser that opened it, ``opener`` that of the secret it came with, until it comes with the former, ``proof`` that of what the
     browser takes back to the platform, and ``key`` is a secret of its own, which completes the authorization that it began. ``values`` are
     those that the person has entered for ``task``; ``created`` is true if the connection was stored for an approval that nobody may give in
-    the end, ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads."""
+    the end, ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. Another browser than the
+    session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``, which a person reads there
+    and types on another device, in at most ``tries`` tries."""
 
     id: str
     digest: str
@@ -132,6 +134,9 @@ class ConnectSession(SecretHolder):
     authorization: str = ""
     start: str = ""
     host: str = ""
+    nonce: str = ""
+    code: str = ""
+    tries: int = 0
     created: bool = False
     proof: str = ""
 
@@ -144,6 +149,11 @@ class ConnectSession(SecretHolder):
     def passed(self) -> bool:
         """True if what the person entered was tested, and the test did not fail."""
         return self.trial.get("status") in ("ok", "untested")
+
+    @property
+    def allows_devices(self) -> bool:
+        """True if a person may approve on another device, by typing a code; ``browser`` trusts one browser alone."""
+        return self.wanted.verify != "browser"
 
     def closed(self, schema: Mapping[str, Any]) -> set[str]:
         """Return the values that the person cannot change: those that are locked and, of a connection that exists, those that decide."""

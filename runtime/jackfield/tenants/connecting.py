@@ -19,6 +19,7 @@ from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.management.drafts import Provenance, edited, refuse_redirected
 from jackfield.management.policies import PolicyRequest
+from jackfield.tenants.approvals import Approvals
 from jackfield.tenants.connect_session import ConnectSession, Wanted
 from jackfield.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 
@@ -79,6 +80,7 @@ class Connecting:
         self._theme = theme
         self._connections = connections
         self._audit = audit
+        self.approvals = Approvals(table, self._authorizing)
 
     def create(self, body: Mapping[str, Any], actor: Actor) -> tuple[ConnectSession, str]:
         """Begin a session for a platform; return it with the secret of its link.
@@ -297,13 +299,12 @@ class Connecting:
         """
         found = self._added(found) if found.task == "add" else found
         try:
-            begun = self._authorizing(found).begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
+            return self.approvals.begin(found, redirect_uri, return_to)
         except JackfieldError:
             if found.created and not found.authorization:  # the values may be wrong
                 self._table.change(found, task="add", created=False, status="opened")
                 self._discard(found)
             raise
-        return self._table.change(found, authorization=begun["id"], start=begun["link"], host=begun["url"], status="testing")
 
     def reopened(self, found: ConnectSession, *, choose: bool = False) -> ConnectSession:
         """Go back to the values, or to the choice of a system."""
@@ -312,23 +313,16 @@ class Connecting:
             return self._table.change(found, task="", type="", values={}, trial={}, generated={}, status="opened", created=False)
         return self._table.change(found, trial={}, status="opened")
 
-    def approval(self, found: ConnectSession) -> dict[str, Any]:
-        """Return the state of the approval at the provider: ``pending``, ``answered`` or ``failed``."""
-        if not found.authorization:
-            return {"status": "none"}
-        try:
-            return self._authorizing(found).poll(found.authorization)
-        except JackfieldError as error:
-            return {"status": "failed", "reason": error.message}
-
-    def finish(self, found: ConnectSession) -> tuple[ConnectSession, str]:
+    def finish(self, found: ConnectSession, returned: str = "") -> tuple[ConnectSession, str]:
         """End the person's part: return the session, and the proof that the browser takes to the platform; without a confirmation, the
-        connection is made now, and the proof is empty.
+        connection is made now, and the proof is empty. ``returned`` is the secret of a browser that came back from the provider.
 
-        :raises SessionMoved: if there is something left to do.
+        :raises SessionMoved: if there is something left to do, or another browser has approved.
         """
         if not self._is_ready(found):
             raise SessionMoved("the connect session is not finished", hint="Enter the values, and test them.")
+        if found.task == "authorize" and not self.approvals.came_back(found, returned):
+            raise SessionMoved("the account was approved in another browser", hint="Finish there, or start again here.")
         if found.wanted.verify != "confirm":
             self._perform(found)
             return self._table.find(found.id), ""
@@ -369,7 +363,7 @@ class Connecting:
         if found.is_over or not found.task:
             return False
         if found.task == "authorize":
-            return bool(self.approval(found)["status"] == "answered")
+            return bool(self.approvals.state(found)["status"] == "answered")
         return found.passed or found.task == "remove"
 
     def _perform(self, found: ConnectSession) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield.access.platform_tokens import manages
 from jackfield.access.sessions import end_sessions
+from jackfield.access.settings import require_own
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.tenants.purge import keep_at_providers, kept_by, purge
 
@@ -136,7 +137,13 @@ class Tenants:
         return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
 
     def _check_allowances(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity."""
+        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity; and everybody what
+        guards count themselves."""
+        if changes.get("guards"):
+            guards: Mapping[str, Any] = {}
+            with suppress(UnknownWorkspace):
+                guards = self._workspaces.find(name).settings.guards
+            require_own(changes, guards)
         wanted = {member: changes[member] for member in _OPERATORS if changes.get(member)} if self._actor.kind == "platform" else {}
         present: Mapping[str, Any] = {}
         if wanted:

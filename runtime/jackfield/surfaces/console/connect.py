@@ -19,15 +19,18 @@ from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.connect import SESSION, session_of, sweep
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield.surfaces.shared.prefix import CALLBACK
+from jackfield.surfaces.shared.prefix import CALLBACK, START
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.approvals import WrongCode
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
 from jackfield.tenants.connecting import PAGE, Connecting
 
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500
+_OF_RETURNED = ("finish", "cancel")
+"""Steps that a browser may take which has not begun the session, but came back from the provider for it."""
 Endpoint = Callable[[Request], Response]
 
 
@@ -41,6 +44,8 @@ def routes(server: ServerContext) -> list[Route]:
         Route(f"{PAGE}/{{link}}", pages.served(pages.begun, _LARGEST), methods=["POST"]),
         Route(f"{SESSION}/{{id}}", pages.served(pages.shown), methods=["GET"]),
         Route(f"{SESSION}/{{id}}", pages.served(pages.changed, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.arrived), methods=["GET"]),
+        Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.admitted, _LARGEST), methods=["POST"]),
         Route(f"{SESSION}/{{id}}/template", pages.served(pages.template), methods=["GET"]),
     ]
 
@@ -113,19 +118,17 @@ class _ConnectPages:
         return self._jar.note_connecting(response, found, secret)
 
     def shown(self, request: Request) -> Response:
-        """``GET /connect/session/{id}``; ``?approved=1`` is for a window that a frame has opened, which has no cookie of the session."""
-        try:
-            sessions, found, view = self._entered(request)
-        except UnknownSession:
-            if request.query_params.get("approved") != "1":
-                raise
-            return View(locale_of(request, "")).approved_elsewhere()
+        """``GET /connect/session/{id}``."""
+        sessions, found, view = self._entered(request)
         return view.shown(sessions, found, request.query_params.get("q", "")[:100])
 
     def changed(self, request: Request) -> Response:
         """``POST /connect/session/{id}``: take one step."""
         sessions, found, view = self._entered(request)
-        if not self._is_own(request, found, self._jar.connecting(request, found.id)):
+        if not self._is_own(request, found, self._secret(request, found)):
+            return view.refusal("foreign", 403)
+        began = same(found.browser, self._jar.connecting(request, found.id))
+        if not began and request.state.form.get("step") not in _OF_RETURNED:
             return view.refusal("foreign", 403)
         if found.is_over:
             return view.shown(sessions, found)
@@ -134,6 +137,30 @@ class _ConnectPages:
         except JackfieldError as error:
             now = sessions.find(found.id)
             return view.shown(sessions, now, error=error)
+
+    def arrived(self, request: Request) -> Response:
+        """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. Nothing is spent."""
+        _, found, view, visitor = self._strange(request)
+        response = view.refusal("gone", 404) if found.is_over else view.stranger(found, _start_page(found))
+        self._jar.mark(response, visitor)
+        return response
+
+    def admitted(self, request: Request) -> Response:
+        """``POST …/start/{start}``: let a browser go to the provider that brings the nonce of the session's page, or the code."""
+        sessions, found, view, visitor = self._strange(request)
+        form = request.state.form
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if site != "same-origin" or not same_token(form.get("csrf", ""), f"{visitor}.{found.start}"):
+            return view.refusal("foreign", 403)
+        try:
+            url = sessions.approvals.open(
+                found, request.path_params["start"], visitor, nonce=form.get("nonce", ""), code=form.get("code", "")
+            )
+        except WrongCode:
+            return view.stranger(sessions.find(found.id), _start_page(found), tried=True)
+        response = view.onward(url)
+        self._jar.mark(response, visitor)
+        return response
 
     def template(self, request: Request) -> Response:
         """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
@@ -155,6 +182,8 @@ class _ConnectPages:
             found = self._authorized(request, sessions, submitted) if sessions.kind(found).about.authorizes else submitted
         elif step == "approve":
             found = self._authorized(request, sessions, found)
+        elif step == "device":
+            found = sessions.approvals.take_code(found)
         elif step == "change":
             found = sessions.reopened(found)
         elif step == "back":
@@ -162,7 +191,7 @@ class _ConnectPages:
         elif step == "cancel":
             sessions.cancel(found.id, "the person has cancelled it")
         elif step == "finish":
-            return view.leaving(*sessions.finish(found))
+            return view.leaving(*sessions.finish(found, self._jar.returned(request, found.id)))
         return _to(found)
 
     def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
@@ -174,17 +203,36 @@ class _ConnectPages:
         return sessions.authorize(found, self._server.link(request, CALLBACK), f"{SESSION}/{found.id}")
 
     def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
-        """Return the session of a browser that has begun it.
+        """Return the session of a browser that has begun it, or come back from the provider for it.
 
         :raises UnknownSession: if it has begun another one, or none; it is not said which.
         """
         identifier = request.path_params["id"]
-        secret = self._jar.connecting(request, identifier)
-        sessions, found = session_of(self._server, identifier=identifier, browser=secret)
-        return sessions, sessions.entered(found), self._view(request, sessions, found, secret)
+        secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
+        sessions, found = session_of(self._server, identifier=identifier, browser=secret, returned=returned)
+        found = sessions.entered(found) if same(found.browser, secret) else found
+        return sessions, found, self._view(request, sessions, found, self._secret(request, found))
+
+    def _secret(self, request: Request, found: ConnectSession) -> str:
+        """Return the secret from which the forms of a browser on a session's own page have their token."""
+        secret = self._jar.connecting(request, found.id)
+        return secret if same(found.browser, secret) else self._jar.returned(request, found.id)
+
+    def _strange(self, request: Request) -> tuple[Connecting, ConnectSession, View, str]:
+        """Return the session to whose approval a link leads, and the secret of the browser, a new one if it has none.
+
+        :raises UnknownSession: if the link leads to none any more.
+        """
+        start, visitor = request.path_params["start"], self._jar.approver(request) or new_secret()
+        sessions, found = session_of(self._server, identifier=request.path_params["id"], start=start)
+        return sessions, found, View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{visitor}.{start}")), visitor
 
     def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:
-        return View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"))
+        returned = sessions.approvals.came_back(found, self._jar.returned(request, found.id))
+        starts = f"{self._server.seen(request)}{START}"
+        return View(
+            locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"), returned=returned, starts=starts
+        )
 
     @staticmethod
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
@@ -195,6 +243,10 @@ class _ConnectPages:
 
 def _to(found: ConnectSession) -> Response:
     return RedirectResponse(f"{SESSION}/{found.id}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _start_page(found: ConnectSession) -> str:
+    return f"{SESSION}/{found.id}/start/{found.start}"
 
 
 def _came_from(request: Request, pages: tuple[str, ...]) -> bool:

@@ -1,4 +1,5 @@
-"""The pages of a connect session in one language, without scripts: what a person sees at each step, and where the steps lead."""
+"""The pages of a connect session in one language: what a person sees at each step, and where the steps lead. The only script is the one by
+which a page in a frame lets the window that it opens go to the provider."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _LOCALES = ("en", "de")
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
 _POLICY = (
-    "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
+    "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; {scripts}form-action 'self'; base-uri 'none'; "
+    "frame-ancestors {frames}"
 )
 
 
@@ -63,25 +65,35 @@ def returning(found: ConnectSession, **members: str) -> str:
 
 
 class View:
-    """Pages of one session for one browser, whose forms carry ``csrf``."""
+    """Pages of one session for one browser, whose forms carry ``csrf``. ``returned`` is true for a browser that came back from the provider;
+    ``starts`` is where links to approvals begin, as another device calls it."""
 
-    def __init__(self, locale: str, sessions: Connecting | None = None, found: ConnectSession | None = None, csrf: str = "") -> None:
+    def __init__(
+        self, locale: str, sessions: Connecting | None = None, found: ConnectSession | None = None, csrf: str = "", *,
+        returned: bool = False, starts: str = "",
+    ) -> None:  # fmt: skip
         self.say = saying(locale)
         self._locale = locale
         self._sessions = sessions
         self._found = found
         self._csrf = csrf
+        self._returned = returned
+        self._starts = starts
 
-    def page(self, title: str, *content: Node, status: int = 200, onward: str = "") -> Response:
-        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it."""
+    def page(
+        self, title: str, *content: Node, status: int = 200, onward: str = "", scripted: bool = False, framed: bool = True
+    ) -> Response:
+        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``;
+        a ``scripted`` one runs the script between a frame and its window."""
         wanted = self._found.wanted if self._found is not None else None
-        frames = " ".join(wanted.origins) if wanted is not None and wanted.origins else "'none'"
+        frames = " ".join(wanted.origins) if framed and wanted is not None and wanted.origins else "'none'"
         metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
         metas += [h.meta(name="color-scheme", content="light dark")]
         metas += [h.meta(http_equiv="refresh", content=f"0;url={onward}")] if onward else []
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
+        links += [h.script(src=asset("connect.js"), defer=True)] if scripted else []
         brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
@@ -89,7 +101,9 @@ class View:
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._locale)]), status)
         response.headers.update(
             {
-                "Content-Security-Policy": _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";"),
+                "Content-Security-Policy": _POLICY.format(
+                    frames=frames, style=source_of(style) if style else "", scripts="script-src 'self'; " if scripted else ""
+                ).replace(" ;", ";"),
                 "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
             }
         )  # fmt: skip
@@ -105,9 +119,40 @@ class View:
         """Render an error at which the session cannot go on."""
         return self.page(self.say("over_title"), fault_of(error.message, error.hint), status=error.http_status)
 
-    def approved_elsewhere(self) -> Response:
-        """Render what a window shows in which the person has approved, while the session is in another one."""
-        return self.page(self.say("approved_title"), h.p(self.say("approved_elsewhere")))
+    def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
+        """Render what another browser than the session's sees before the provider: for whom it would approve, and how to prove that the
+        same person has begun. Nobody may frame it."""
+        wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
+        if not found.nonce and not found.code:
+            refused = h.p(self.say("start_elsewhere"), role="alert", class_="notice bad")
+            return self.page(self.say("over_title"), wrong or refused, status=403, framed=False)
+        waits = h.form(
+            csrf_field(self._csrf), h.input(type="hidden", name="nonce", value=""), h.p(self.say("start_waits")), method="post",
+            action=address, id="asks",
+        ) if found.nonce else None  # fmt: skip
+        box = h.input(id="code", name="code", inputmode="numeric", autocomplete="off", maxlength="12", required=True)
+        typed = h.form(
+            csrf_field(self._csrf), h.label(self.say("code_label"), for_="code"), box,
+            h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions"), method="post", action=address, class_="stack",
+        ) if found.code else None  # fmt: skip
+        return self.page(
+            self.say("start_title"), self._whom(found), wrong, waits, h.p(self.say("code_lead")) if found.code else None, typed,
+            status=403 if tried else 200, scripted=bool(found.nonce), framed=False,
+        )  # fmt: skip
+
+    def onward(self, address: str) -> Response:
+        """Lead a browser to the provider: a redirect after a form would be refused, since forms lead to this server only."""
+        link = h.a(self.say("approve", host=urlsplit(address).hostname or ""), href=address, class_="button primary", rel="noreferrer")
+        return self.page(self.say("start_title"), h.p(link), onward=address, framed=False)
+
+    def _whom(self, found: ConnectSession) -> Node:
+        """Name the platform and the user for whom the account is connected."""
+        platform, user = found.asked_by.get("name", ""), found.wanted.user
+        names = [
+            h.p(self.say("whom_platform", platform=platform)) if platform else None,
+            h.p(self.say("begin_user", user=user)) if user else None,
+        ]
+        return [*names, h.p(self.say("whom_only"))]
 
     def begin(self, found: ConnectSession, address: str) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does."""
@@ -124,6 +169,8 @@ class View:
         """Render where the session is."""
         if found.is_over:
             return self._over(found)
+        if found.status == "saved" and found.task == "authorize" and not self._returned:
+            return self._approved_elsewhere(found)
         if found.status == "saved":
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), self._step("finish", self.say("return")))
         if not found.task:
@@ -278,11 +325,17 @@ class View:
         )  # fmt: skip
 
     def _approve(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
-        state = sessions.approval(found)
+        state = sessions.approvals.state(found)
+        if state["status"] == "answered" and not self._returned:
+            return self._approved_elsewhere(found)
         if state["status"] == "answered":
+            host = urlsplit(found.wanted.return_to).hostname or ""
+            remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
+            failed = fault_of(error.message, error.hint) if error is not None else None
             return self.page(
-                self.say("approved_title"), h.p(self.say("approved_lead")), self._step("finish", self.say("finish")), self._cancel()
-            )
+                self.say("approved_title"), failed, h.p(self.say("approved_lead")), self._whom(found), remains,
+                self._step("finish", self.say("finish")), self._cancel(),
+            )  # fmt: skip
         failed = fault_of(error.message, error.hint) if error is not None else None
         if state["status"] == "failed":
             failed = h.p(self.say("approve_failed", reason=state.get("reason", "")), class_="notice bad", role="alert")
@@ -292,12 +345,35 @@ class View:
             again = self.say("approve_again" if found.start else "approve_begin")
             return self.page(title, failed, self._step("approve", again), self._cancel())
         link = h.a(
-            self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary",
+            self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
         )  # fmt: skip
         again = self._step("approve", self.say("approve_again"), plain=True)
-        check = h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}")) if found.wanted.origins else None
-        return self.page(title, h.p(self.say("approve_lead", host=host)), h.p(link), check, again, self._cancel())
+        check = self._check(found) if found.wanted.origins or found.code else None
+        return self.page(
+            title, h.p(self.say("approve_lead", host=host)), h.p(link), self._device(found), check, again, self._cancel(),
+            scripted=bool(found.nonce),
+        )  # fmt: skip
+
+    def _device(self, found: ConnectSession) -> Markup | None:
+        """Offer another device, with a code: for a person whose account is there, or whose window could not be opened."""
+        if not found.allows_devices:
+            return None
+        if not found.code:
+            return self._step("device", self.say("device"), plain=True)
+        shown = [_code(f"{self._starts}/{found.start}", self.say("device_link")), _code(found.code, self.say("code_label"))]
+        return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
+
+    def _check(self, found: ConnectSession) -> Markup:
+        return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"))
+
+    def _approved_elsewhere(self, found: ConnectSession) -> Response:
+        """Render what a page shows while the person finishes in the window, or on the device, that came back from the provider."""
+        again = self._step("approve", self.say("approve_again"), plain=True)
+        return self.page(
+            self.say("approved_title"), h.p(self.say("approved_elsewhere")), self._check(found),
+            again if found.status != "saved" else None, self._cancel(),
+        )  # fmt: skip
 
     def _formed(self, step: str, *content: Node) -> Markup:
         own = h.input(type="hidden", name="step", value=step) if step else None

@@ -98,7 +98,7 @@ def shown(request: PageRequest) -> Response:
         name,
         done_notice(request, _DONE),
         card("Subscription", cure, terms(about), _buttons(request, found)),
-        card("URL", code_block(found["url"], "The URL", short=True), _entered(trigger)) if "url" in found else None,
+        _url(found["url"], trigger) if "url" in found else None,
         card("Setup guide", guide(trigger.setup)) if setup and trigger is not None and trigger.setup else None,
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
         card("Test", _samples(subscriptions.samples(name))),
@@ -156,6 +156,12 @@ def _trigger(request: PageRequest, found: Mapping[str, Any]) -> TriggerManifest 
 
 def _reason(item: Mapping[str, Any]) -> Node:
     return [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
+
+
+def _url(url: str, trigger: TriggerManifest | None) -> Node:
+    if url == "***":
+        return card("URL", h.p("It is hidden: whoever has it can send events. It is shown to tokens of the scope ", h.code("manage"), "."))
+    return card("URL", code_block(url, "The URL", short=True), _entered(trigger))
 
 
 def _entered(trigger: TriggerManifest | None) -> Node:

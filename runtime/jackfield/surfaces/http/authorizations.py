@@ -13,13 +13,14 @@ from jackfield.database.sealing import new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
 from jackfield.surfaces.shared.body import members_of
-from jackfield.surfaces.shared.connect import SESSION
+from jackfield.surfaces.shared.connect import SESSION, session_of
 from jackfield.surfaces.shared.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.prefix import CALLBACK, START, below_prefix
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.connect_table import UnknownSession
 
 _MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
 _HEADERS = {
@@ -60,65 +61,86 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider, or with the one in the body, for callers
-    whose own page is the redirect URI."""
-    body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss"})
+    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider and the proof of the browser that brought
+    it, or with an answer in the body, for callers whose own page is the redirect URI."""
+    body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss", "proof"})
     if not all(isinstance(value, str) for value in body.values()):
         raise Problem(400, "all members must be strings")
+    proof = body.pop("proof", "")
     if body and "state" not in body:
-        raise Problem(400, "'state' is missing; an empty object completes with the answer that has arrived at the callback")
+        raise Problem(400, "'state' is missing; without it, the answer that has arrived at the callback completes")
     authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
     try:
-        await server.slowly(lambda: authorizing.complete(identifier, body or None))
+        await server.slowly(lambda: authorizing.complete(identifier, body or None, proof=proof))
         return answer(await server.slowly(lambda: authorizing.poll(identifier)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 
 
 async def started(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider."""
+    """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider. The link of a connect session
+    asks for the browser that began the session; others are asked to prove that they belong to it."""
     if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
         return Response(status_code=503, headers=_HEADERS)  # link previews and prefetching browsers must not spend the link
-    jar, link = CookieJar(server.settings), request.path_params["link"]
+    jar = CookieJar(server.settings)
     visitor = jar.approver(request) or new_secret()
     try:
-        url = await server.slowly(lambda: _opened(server, link, visitor))
+        url = await server.slowly(lambda: _opened(request, server, jar, visitor))
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     response = RedirectResponse(url, 303, _HEADERS)
-    jar.mark(response, visitor)
+    if not url.startswith("/"):
+        jar.mark(response, visitor)
     return response
 
 
 async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for who began; nothing is
     exchanged yet, since nobody knows whose browser this is."""
-    given, visitor = dict(request.query_params), CookieJar(server.settings).approver(request)
+    jar, given = CookieJar(server.settings), dict(request.query_params)
+    visitor = jar.approver(request)
     try:
         found = await server.slowly(lambda: _answered(server, given, visitor))
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     if isinstance(found, str):
-        return _handed_over(f"{below_prefix(found)}?{'approved=1' if found.startswith(SESSION) else urlencode(given)}")
+        return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
+    if found.return_to.startswith(SESSION):  # only this browser finishes
+        return jar.note_returned(_handed_over(below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
     if not found.return_to:
         return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
     parts = urlsplit(found.return_to)
-    query = "&".join(filter(None, (parts.query, urlencode({"connection": found.connection}))))
+    about = {"connection": found.connection, **({"proof": found.proof} if found.proof else {})}
+    query = "&".join(filter(None, (parts.query, urlencode(about))))
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
 
 
-def _opened(server: ServerContext, link: str, visitor: str) -> str:
+def _opened(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
+    """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
+    link = request.path_params["link"]
     authorizing, identifier = _begun(server, state_of(link))
+    own = authorizing.page_of(identifier)
+    if own.startswith(SESSION):
+        session = _session_in(own)
+        try:
+            sessions, found = session_of(server, identifier=session, browser=jar.connecting(request, session))
+        except UnknownSession:
+            return f"{own}/start/{link}"
+        if found.is_over or not sessions.approvals.leads(found, link):
+            raise unknown()
     return authorizing.open_link(identifier, link, visitor)
+
+
+def _session_in(page: str) -> str:
+    return page.removeprefix(f"{SESSION}/")
 
 
 def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
     """Store the answer; or return the page of this server that completes, since it knows the session that began."""
     authorizing, identifier = _begun(server, given.get("state", ""))
     own = authorizing.page_of(identifier)
-    if own.startswith(SESSION):
-        authorizing.note_answer(identifier, given, visitor)
-    return own if own.startswith("/") else authorizing.note_answer(identifier, given, visitor)
+    handed = own.startswith("/") and not own.startswith(SESSION)
+    return own if handed else authorizing.note_answer(identifier, given, visitor)
 
 
 def _begun(server: ServerContext, state: str) -> tuple[Authorizing, str]:

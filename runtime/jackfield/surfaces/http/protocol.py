@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -44,6 +45,7 @@ class Bounded(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
         self._for_probes = False
+        self._earlier: deque[Any] = deque()
         self._direct: Direct | None = getattr(getattr(self.app, "state", None), "direct", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -113,6 +115,8 @@ class Bounded(HttpToolsProtocol):
             self._refuse(503, self._full(), _RETRY)
             return
         self._received, self._body_since = 0, self.loop.time()
+        if self._busy():  # the new request is pipelined
+            self._note_earlier()
         exchange = self._direct.taken(self) if self._direct is not None else None
         if exchange is not None:
             self.cycle = exchange  # type: ignore[assignment]
@@ -191,6 +195,12 @@ class Bounded(HttpToolsProtocol):
             return
         self._leave()
 
+    def _note_earlier(self) -> None:
+        """Keep a request whose response is still being made, for when the connection is refused."""
+        while self._earlier and self._earlier[0].response_complete:
+            self._earlier.popleft()
+        self._earlier.append(self.cycle)
+
     def _busy(self) -> bool:
         cycle: Any = self.cycle  # None before the first request
         return cycle is not None and not cycle.response_complete
@@ -224,12 +234,13 @@ class Bounded(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str, more: tuple[str, ...] = ()) -> None:
         if self._leaving or self.transport.is_closing():
             return
-        if self._busy():
-            if self.cycle.response_started:
-                self._abort()
-                return
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        waiting = [cycle for cycle in (*self._earlier, *((self.cycle,) if self._busy() else ())) if not cycle.response_complete]
+        if any(cycle.response_started for cycle in waiting):
+            self._abort()
+            return
+        for cycle in waiting:
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ()), more))
         self._leave()
 

@@ -32,6 +32,8 @@ from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import GracefulServer, Stopping
 
 _BACKLOG = 2048
+_ONLY_TLS = ("strict-transport-security", "max-age=31536000")
+"""Header field of a server with a certificate of its own (RFC 6797); behind a proxy, that is the proxy's to say."""
 _SWITCH = 0.002
 """Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each of the dozen switches of a small
 request."""
@@ -150,6 +152,7 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: t
         timeout_keep_alive=20,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
+        headers=[_ONLY_TLS] if settings.certificate else [],
     )
 
 

@@ -162,8 +162,9 @@ _CONNECTIONS: dict[str, Json] = {
         reason=_STRING, expiresAt=_MOMENT,
     ),
     "ProviderAnswer": {
-        **_object((), state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
-        "description": "Empty, to finish with the answer that has arrived at the callback; else that answer, with its state.",
+        **_object((), proof=_STRING, state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
+        "description": "The 'proof' that the browser has brought to 'returnTo', to finish with the answer that has arrived at the "
+        "callback; empty if it was begun without 'returnTo' or opened at the bare 'url'; or the provider's answer, with its state.",
     },
     "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
 }  # fmt: skip

@@ -268,7 +268,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/authorizations/{id}:complete", authorizations.completed, "manage", "completeAuthorization",
         "Finish an authorization with the token that began it, once it is answered. Callers whose own page is the redirect URI pass on the "
         "provider's answer.",
-        {200: "Approval"}, body="ProviderAnswer", problems=(404, 409, 413, 415, 422, 502, 503, 504),
+        {200: "Approval"}, body="ProviderAnswer", problems=(403, 404, 409, 413, 415, 422, 502, 503, 504),
     ),
     Operation(
         "GET", f"{START}/{{link}}", authorizations.started, None, "startAuthorization",

@@ -41,9 +41,11 @@ def _sweep(server: ServerContext, workspace: str) -> None:
         connecting(server, workspace).sweep()
 
 
-def session_of(server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "") -> tuple[Connecting, ConnectSession]:
-    """Return the session with this link, or the one with this ID that the browser with this secret has opened, with the sessions of its
-    workspace.
+def session_of(
+    server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = "", start: str = ""
+) -> tuple[Connecting, ConnectSession]:
+    """Return the session with this link, or the one with this ID, with the sessions of its workspace. For the latter, the caller shows the
+    secret of the browser that has opened the session, of the one that came back from the provider, or the link to the approval.
 
     :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
     :raises Problem: 403 if the workspace is suspended, which nobody else learns.
@@ -51,10 +53,12 @@ def session_of(server: ServerContext, *, link: str = "", identifier: str = "", b
     place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
     if place is None:
         raise unknown()
-    found = open_sessions(server.runtime(place[0]), server.clock).find(place[1])
+    sessions = open_sessions(server.runtime(place[0]), server.clock)
+    found = sessions.find(place[1])
     asked = Actor.from_json(found.asked_by) if found.asked_by else Actor("platform")
     tokens = PlatformTokens(server.storage.database, server.storage.vault, server.clock)
     stands = asked.kind != "platform" or tokens.stands(asked.id)  # the operator's own sessions stand until they end
-    if not stands or not (link or same(found.browser, browser)):
+    known = link or same(found.browser, browser) or sessions.approvals.came_back(found, returned) or sessions.approvals.leads(found, start)
+    if not stands or not known:
         raise unknown()
     return connecting(server, place[0]), found

@@ -44,6 +44,9 @@ class CookieJar:
     def _connect(self, session: str) -> str:
         return f"{self._bound}jackfield_connect_{session}{self._suffix}"
 
+    def _returned(self, session: str) -> str:
+        return f"{self._bound}jackfield_returned_{session}{self._suffix}"
+
     @property
     def _bound(self) -> str:
         """Prefix of cookie names: ``__Host-`` requires the path ``/``, so below a path only ``__Secure-`` works."""
@@ -100,6 +103,18 @@ class CookieJar:
         secure = "; Secure" if self._secure else ""
         across = "; SameSite=None; Partitioned" if session.wanted.origins and self._secure else "; SameSite=Lax"
         response.headers.append("set-cookie", f"{own}{secure}{across}")
+        return response
+
+    def returned(self, request: Request, session: str) -> str:
+        """Return the secret of a browser that came back from the provider for a connect session; an empty string if it has none."""
+        return _own(request, self._returned(session))
+
+    def note_returned(self, response: Response, session: str, secret: str) -> Response:
+        """Set the secret of a browser that comes back from the provider: in a window of its own, also for a page in a frame."""
+        response.set_cookie(
+            self._returned(session), secret, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True,
+            samesite="lax",
+        )  # fmt: skip
         return response
 
     def _set(self, response: Response, name: str, value: str) -> None:

@@ -28,6 +28,8 @@ _TIMEOUT = 4.0
 """Timeout in seconds for the provider's response and for reading its keys."""
 _LARGEST = 1024 * 1024
 """Maximum size of the provider's keys in bytes."""
+_LEAST = 2048
+"""Minimum size of an RSA key in bits."""
 _LONGEST = 200
 """Maximum length of a subject in characters."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -91,8 +93,8 @@ class Jwts(ProcessLocal):
         try:
             found: dict[str, Any] = jwt.decode(
                 text,
-                self._keys[kid],
-                algorithms=_ALGORITHMS,
+                self._keys[kid].key,
+                algorithms=self._allowed(kid),
                 audience=self._settings.audience,
                 issuer=self._settings.issuer,
                 options={"require": ["exp", "iss", "aud", "sub"]},
@@ -100,6 +102,11 @@ class Jwts(ProcessLocal):
         except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
             return None
         return found if _is_fit(found) else None
+
+    def _allowed(self, kid: str) -> list[str]:
+        """Return the algorithms for a key: the one that its own ``alg`` names, if it has one."""
+        named = self._keys[kid]._jwk_data.get("alg")  # noqa: SLF001 (PyJWK guesses one where there is none)
+        return [one for one in _ALGORITHMS if named is None or one == named]
 
     def _asked(self, kid: str) -> Future[None] | None:
         """Return the fetch that a request with this key should wait for; start one if it is due."""
@@ -158,7 +165,14 @@ def _found(url: str) -> tuple[dict[str, Any], str]:
         keys = jwt.PyJWKSet.from_dict(_document(url)).keys
     except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
         return {}, f"{type(error).__name__}: {error}"[:300]
-    return {item.key_id: item.key for item in keys if item.key_id and item.public_key_use in {"sig", None}}, ""
+    return {item.key_id: item for item in keys if item.key_id and item.public_key_use in {"sig", None} and _verifies(item)}, ""
+
+
+def _verifies(key: jwt.PyJWK) -> bool:
+    """Return whether a key may verify signatures, by what it says itself (RFC 7517 §4.3), and is long enough (RFC 7518 §3.3)."""
+    operations: Any = key._jwk_data.get("key_ops")  # noqa: SLF001 (PyJWK reads all other members)
+    size = getattr(key.key, "key_size", _LEAST)
+    return (operations is None or (isinstance(operations, list) and "verify" in operations)) and (key.key_type != "RSA" or size >= _LEAST)
 
 
 def _document(url: str) -> Any:
