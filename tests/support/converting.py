@@ -22,3 +22,8 @@ def convert(form: str, document: object, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(answer.getvalue())
     assert code == (2 if found.get("refused") or "error" in found else 0)
     return found
+
+
+def notes(found: dict[str, Any], kind: str = "differences") -> dict[str, str]:
+    """The messages of an answer by path, without that about the region."""
+    return {note["path"]: note["message"] for note in found[kind] if "'awsRegion'" not in note["message"]}

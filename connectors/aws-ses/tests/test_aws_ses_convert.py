@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converting import convert
+from converting import convert, notes
 from jackfield import Jackfield
 from jackfield.cli.main import main
 
@@ -26,11 +26,6 @@ def dry_run(invocations: list[dict[str, Any]]) -> list[Any]:
     with Jackfield(connections=[{"only": {"type": "aws/apiKeySecret", "values": KEYS}}], environment={}, database_url="none") as jackfield:
         direct = [{name: value for name, value in item.items() if name != "notBefore"} for item in invocations]
         return [jackfield.invoke({**item, "dryRun": True}) for item in direct]
-
-
-def notes(found: dict[str, Any], kind: str = "differences") -> dict[str, str]:
-    """The messages of an answer by path, without that about the region."""
-    return {note["path"]: note["message"] for note in found[kind] if "'awsRegion'" not in note["message"]}
 
 
 SENDGRID: dict[str, Any] = {
