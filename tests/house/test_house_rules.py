@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from broad import BROAD, FOREIGN
 
+from broad_excepts import BROAD, FOREIGN
 from parsed import nodes, tree
 
 ROOT = Path(__file__).resolve().parents[2]

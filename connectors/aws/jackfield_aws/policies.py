@@ -139,7 +139,7 @@ def assume_policy(role_arn: str) -> dict[str, Any]:
 
 def session_policy(permissions: Iterable[str], tenant: str | None = None) -> dict[str, Any]:
     """Build the policy that narrows an assumed role's session to ``permissions``, and to one tenant of Amazon SES if one is given, whatever
-    else the role may do. Patterns stand for some names if it were longer than STS accepts (decision 0072).
+    else the role may do. Patterns stand for some names if it were longer than STS accepts (decision 0070).
 
     :raises InvalidConnection: if there are none: a session without permissions is useless.
     """

@@ -111,14 +111,12 @@ def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
 
     :raises Unavailable: if they cannot be read, or were changed in the database; nothing is allowed then.
     """
-    from jackfield.database.faults import damaged_settings
-    from jackfield.database.settings_seals import checked_settings
-    from jackfield.database.stored_values import parsed_object
+    from jackfield.database import faults, settings_seals, stored_values
 
     try:
-        return Settings.from_json(parsed_object(checked_settings(vault, workspace, row)))
+        return Settings.from_json(stored_values.parsed_object(settings_seals.checked_settings(vault, workspace, row)))
     except (ValueError, TypeError):
-        raise damaged_settings(workspace) from None
+        raise faults.damaged_settings(workspace) from None
 
 
 _MEMBERS: dict[str, str] = {

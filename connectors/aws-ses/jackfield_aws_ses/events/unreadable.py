@@ -1,4 +1,4 @@
-"""Messages of a queue that are neither events of Amazon SES nor notices (decision 0071): they must neither stay for ever nor get lost.
+"""Messages of a queue that are neither events of Amazon SES nor notices (decision 0069): they must neither stay for ever nor get lost.
 
 They stay for the queue's dead-letter queue, which ``setUpEvents`` makes. A queue without one keeps them for five receives, then they are
 deleted with a line in the log.
