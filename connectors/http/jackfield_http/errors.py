@@ -26,8 +26,8 @@ _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
 _PLACES = ("error", "fault")
 """Members of a body that may be the error."""
-_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason")
-_CODES = ("code", "type", "error", "errorCode", "error_code", "status")
+_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason", "faultstring", "errorMessage", "text")
+_CODES = ("code", "type", "error", "errorCode", "error_code", "status", "faultcode")
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -99,6 +99,7 @@ class HttpErrors:
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
     - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
+    - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. Not with AWS.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -107,6 +108,7 @@ class HttpErrors:
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
     details: bool = True
+    proves_success: bool = True
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
@@ -142,9 +144,9 @@ class HttpErrors:
 
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
         """Return the provider's code and message."""
-        body = refusal.body
-        code = find(body, self.code) if self.code is not None else _usual(body, _CODES)
-        message = (find(body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
+        body = _one(refusal.body)
+        code = find(refusal.body, self.code) if self.code is not None else None if isinstance(body, str) else _usual(body, _CODES)
+        message = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
         return _text(code), _text(message)
 
 
@@ -161,20 +163,31 @@ def _sent(status: int) -> Sent:
 
 
 def _usual(body: Any, names: tuple[str, ...]) -> Any:
-    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``."""
-    places = [find(body, place) for place in ("/error", "/errors/0", "/fault", "")]
+    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``. Names may begin with a capital."""
+    places = [_member(body, "error"), find(_member(body, "errors"), "/0"), _member(body, "fault"), body]
     for place in places:
-        if isinstance(place, Mapping):
-            for name in names:
-                value = place.get(name)
-                if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-                    return value
+        for name in names:
+            value = _member(place, name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                return value
     return next((place for place in places if isinstance(place, str)), None)
+
+
+def _member(body: Any, name: str) -> Any:
+    """Return a member by its name, or by its name with a capital, as .NET and XML have it."""
+    if not isinstance(body, Mapping):
+        return None
+    return body[name] if name in body else body.get(name[:1].upper() + name[1:])
+
+
+def _one(body: Any) -> Any:
+    """Return the first item of an error that is a list (Salesforce), else the error."""
+    return next(iter(body), None) if isinstance(body, list) else body
 
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
     """Return the members of an error besides those that are ``told`` as its code and its message: the field at fault, a missing scope."""
-    body = refusal.body
+    body = _one(refusal.body)
     if not isinstance(body, Mapping):
         return None
     error = next((body[name] for name in _PLACES if isinstance(body.get(name), Mapping)), body)

@@ -13,7 +13,18 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Budget, Limits, Warmup
-    from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
+    from jackfield.connector.context import (
+        MAX_ANSWER,
+        Account,
+        Answered,
+        Call,
+        Minted,
+        OpenContext,
+        Step,
+        Unread,
+        bounded_answer,
+        current_call,
+    )
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.jobs import Progress
@@ -144,6 +155,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unfinished",
+    "Unread",
     "Warmup",
     "Webhook",
     "Wire",
@@ -166,7 +178,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Call Minted OpenContext Step bounded_answer current_call",
+            ".context": "MAX_ANSWER Account Answered Call Minted OpenContext Step Unread bounded_answer current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

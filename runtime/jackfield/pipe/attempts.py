@@ -77,6 +77,8 @@ class Attempts:
     renewed: bool = False
     warnings: tuple[Detail, ...] = ()
     """What the action's calls told the caller about a success."""
+    unread: Mapping[str, Any] | None = None
+    """Warning of a success whose response could not be read, in place of the output."""
     evidence: Evidence = field(default_factory=Evidence)
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
@@ -404,11 +406,23 @@ class Attempts:
         try:
             self._enter(call)
             output = self.plan.code.function(*arguments)
+            if call.unread is not None:
+                return self._left(output, call)
             if self.plan.code.returns_files:
                 store_files(output, call.files)
         finally:
             reset_current(before)
         return dumped_or_fault(output)
+
+    def _left(self, output: object, call: Call) -> Mapping[str, Any]:
+        """Return nothing as the output of a success whose response could not be read, and note why.
+
+        :raises JackfieldError: if the action did not end with it.
+        """
+        from jackfield.pipe.unread import left
+
+        self.unread = left(output, call, self.plan, self.inputs, None if self.opening is None else self.opening.cache.redactor)
+        return _NOTHING
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
@@ -418,6 +432,8 @@ class Attempts:
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                 with CONTAINED:
                     output = await self.plan.code.function(*arguments)
+            if call.unread is not None:
+                return await asyncio.to_thread(self._left, output, call)
             if self.plan.code.returns_files:
                 with CONTAINED:
                     await asyncio.to_thread(store_files, output, call.files)
@@ -453,6 +469,7 @@ class Attempts:
             workspace=means.workspace,
             files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
             observe=means.observe,
+            takes_unread=self.declared != "read" and self.plan.code.job is None,
         )
 
     def _done(self) -> tuple[Answered, ...]:
