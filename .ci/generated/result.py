@@ -41,7 +41,10 @@ def _meta() -> Json:
                     {
                         "path": {"type": "string", "format": "json-pointer"},
                         "message": {"type": "string"},
-                        "file": {"type": "object", "description": "The body of an answer that could not be read, as it was sent: a stored file."},
+                        "file": {
+                            "type": "object",
+                            "description": "The body of an answer that could not be read, as it was sent: a stored file.",
+                        },
                     },
                     ["path", "message"],
                 ),

@@ -213,7 +213,7 @@ def _xml_words(content: bytes) -> Mapping[str, str] | None:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = seen.start, seen.end, seen.add
     parser.StartDoctypeDeclHandler = seen.refuse
     try:
-        parser.Parse(content, True)  # noqa: FBT003 (it takes no names)
+        parser.Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError):
         return None
     return next((one for one in seen.found if any(name.lower() in _XML_WORDS for name in one)), None)

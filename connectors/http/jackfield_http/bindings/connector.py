@@ -16,8 +16,8 @@ from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.dataclass import replace
 from jackfield.manifest import Effect, RateLimit, Serves
-from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.answers import Answer
+from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing

@@ -95,7 +95,9 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
 
     :raises Unavailable: if it is empty.
     """
-    if answer.is_decoded and not answer.content and answer.status not in NO_CONTENT and declared_for(response, answer.status):
+    if not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
+        return
+    if response["read"] == "json" and declared_for(response, answer.status):
         text = f"the response to '{step}' has no body (status {answer.status})"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 

@@ -13,8 +13,8 @@ from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
-from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.paging import NoList, Pages, is_absent
+from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.request.connections import (
     Anonymous,
     AnyApiKey,
@@ -186,7 +186,8 @@ def _response(kind: str, answer: Answer, *, by_type: bool = False) -> Response:
     try:
         return _shaped(kind, answer)
     except Unreadable as error:
-        return answer.left(Response, error, lambda media: error.by_coding if by_type or kind != "json" else is_json(media))
+        is_clear = error.by_coding if by_type or kind != "json" else is_json(answer.media_type)
+        return answer.left(Response, error, lambda _media: is_clear)
 
 
 def _shaped(kind: str, answer: Answer) -> Response:
