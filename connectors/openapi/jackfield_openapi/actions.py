@@ -129,7 +129,7 @@ class Actions:
         return action
 
     def _ask_for_one_value(self, operation: Operation, body: RequestBody | None, response: Response) -> None:
-        """Have a response that may be JSON or a stream sent as JSON, by the body's flag ``stream``."""
+        """Ask for JSON where a response may be JSON or a stream, by the flag ``stream`` of the body."""
         if not response.is_also_stream:
             return
         if body is not None and body.has_stream_flag:

@@ -33,6 +33,7 @@ from jackfield.pipe.evidence import Evidence
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
+from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.logs import reason
 from jackfield.redaction.redactor import keep_in_force
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
-
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _NOTHING: Mapping[str, Any] = {}
@@ -78,7 +78,7 @@ class Attempts:
     warnings: tuple[Detail, ...] = ()
     """What the action's calls told the caller about a success."""
     unread: Mapping[str, Any] | None = None
-    """Warning of a success whose response could not be read, in place of the output."""
+    """Warning that takes the place of the output of a success whose response could not be read."""
     evidence: Evidence = field(default_factory=Evidence)
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
@@ -405,24 +405,18 @@ class Attempts:
         before = set_current(call)
         try:
             self._enter(call)
-            output = self.plan.code.function(*arguments)
-            if call.unread is not None:
-                return self._left(output, call)
-            if self.plan.code.returns_files:
-                store_files(output, call.files)
+            return self._ended(self.plan.code.function(*arguments), call)
         finally:
             reset_current(before)
+
+    def _ended(self, output: Any, call: Call) -> Any:
+        """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
+        if call.unread is not None:
+            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.run.redactor, is_secret=self.plan.secrets[0])
+            return _NOTHING
+        if self.plan.code.returns_files:
+            store_files(output, call.files)
         return dumped_or_fault(output)
-
-    def _left(self, output: object, call: Call) -> Mapping[str, Any]:
-        """Return nothing as the output of a success whose response could not be read, and note why.
-
-        :raises JackfieldError: if the action did not end with it.
-        """
-        from jackfield.pipe.unread import left
-
-        self.unread = left(output, call, self.plan, self.inputs, None if self.opening is None else self.opening.cache.redactor)
-        return _NOTHING
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
@@ -432,11 +426,9 @@ class Attempts:
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                 with CONTAINED:
                     output = await self.plan.code.function(*arguments)
-            if call.unread is not None:
-                return await asyncio.to_thread(self._left, output, call)
-            if self.plan.code.returns_files:
+            if self.plan.code.returns_files or call.unread is not None:
                 with CONTAINED:
-                    await asyncio.to_thread(store_files, output, call.files)
+                    return await asyncio.to_thread(self._ended, output, call)
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
