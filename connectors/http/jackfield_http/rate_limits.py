@@ -160,7 +160,7 @@ def _now(date: str | None) -> datetime:
 
 def _number(text: str) -> float | None:
     try:
-        found = float(text)
+        found = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         return None
     return found if isfinite(found) and found >= 0 else None
