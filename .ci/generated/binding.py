@@ -328,6 +328,7 @@ def _body() -> Json:
             "base64": {**_TEXTS, "description": "With 'members': those of a JSON body that are files, sent as base64."},
             "files": {**_TEXTS, "description": "Members of a multipart body that are files."},
             "encoding": {"type": "object", "additionalProperties": encoding, "description": "How single members are encoded."},
+            "defaults": {"type": "object", "description": "Members of an object that are sent where the inputs do not have them."},
         },
         ["encode", "contentType"],
         "The inputs that are the request's body: 'input' or 'members'.",
@@ -339,6 +340,12 @@ def _response() -> Json:
         {
             "read": {"enum": ["json", "text", "bytes", "none", "auto"], "description": "How the body is read; auto: by its media type."},
             "accept": {**_TEXT, "description": "Media type that is asked for."},
+            "types": {
+                "type": "object",
+                "additionalProperties": _TEXTS,
+                "description": "Media types that are declared, by status ('201', '2XX', 'default'); an empty list for a response without a "
+                "body. A body of a declared type that cannot be read leaves a write a success without output; an empty one does not.",
+            },
         },
         ["read"],
         "How the response becomes the output. A list becomes the member 'items', a single value 'value', a file 'file'.",

@@ -37,7 +37,17 @@ def _meta() -> Json:
             "warnings": {
                 "type": "array",
                 "minItems": 1,
-                "items": closed({"path": {"type": "string", "format": "json-pointer"}, "message": {"type": "string"}}, ["path", "message"]),
+                "items": closed(
+                    {
+                        "path": {"type": "string", "format": "json-pointer"},
+                        "message": {"type": "string"},
+                        "file": {
+                            "type": "object",
+                            "description": "The body of an answer that could not be read, as it was sent: a stored file.",
+                        },
+                    },
+                    ["path", "message"],
+                ),
                 "description": "What a caller should know of a success, and where the output differs from a schema that only describes it.",
             },
             "resolution": _resolution(),

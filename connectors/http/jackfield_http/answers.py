@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, current_call
-from jackfield_http.charsets import decoded_text
+from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, Unread, current_call
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
+from jackfield_http.parsing import charset_of, is_json, parsed, stream_reading, text_of
 from jackfield_http.pointers import find
+from jackfield_http.unread import MAX_KEPT, Unreadable
 
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
@@ -23,63 +22,118 @@ T = TypeVar("T", bound=Output)
 
 MAX_FIELDS = 200
 """Maximum number of header fields of a response; their size is limited to 64 KiB."""
-MAX_DEPTH = 200
-"""Maximum number of levels of JSON in a response."""
+NO_CONTENT = frozenset({204, 205})
+"""Statuses of responses that have no body (RFC 9110 §15.3.5, §15.3.6)."""
 NOT_THE_API = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
 """Hint for a response that the provider's API cannot have sent."""
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_CONTAINERS = frozenset({dict, list})
-_HALF = re.compile("[\ud800-\udfff]")
-_LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
-"""Exponent of a number that a float may not hold."""
-_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-_CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})")
 _NAMING = re.compile(r"(id|name|number|status|state|url|href)$", re.IGNORECASE)
 _PREFIX = 65_536
 
 
 class Answer:
     """Response with its whole body: ``status``, ``headers``, ``content`` as bytes, and ``url``, from which it came; ``step`` names the
-    request in errors."""
+    request in errors. ``fault`` says why the content could not be decoded; ``is_clear``: the status alone says that a change was made."""
 
-    def __init__(self, status: int, headers: Headers, content: bytes, url: Url, step: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        content: bytes,
+        url: Url,
+        step: str = "",
+        *,
+        fault: Unreadable | None = None,
+        is_clear: bool = False,
+    ) -> None:
         self.status = status
         self.headers = headers
-        self.content = content
         self.url = url
+        self._content = content
         self._step = step
+        self._fault = fault
+        self._is_clear = is_clear
         self._parsed: list[Any] = []
 
     def __repr__(self) -> str:  # bodies stay out of logs
-        return f"Answer(status={self.status}, {len(self.content)} bytes)"
+        return f"Answer(status={self.status}, {len(self._content)} bytes)"
+
+    @property
+    def content(self) -> bytes:
+        """The body, decoded.
+
+        :raises Unavailable: if its content coding cannot be undone.
+        """
+        if self._fault is not None:
+            raise self._fault
+        return self._content
+
+    @property
+    def is_decoded(self) -> bool:
+        """True if ``content`` can be read."""
+        return self._fault is None
 
     def json(self, pointer: str = "") -> Any:
-        """Return the body as JSON, or the member at a JSON Pointer (None if there is none).
+        """Return the body as JSON, or the member at a JSON Pointer (None if there is none, and without content: status 204 and 205).
+
+        JSON Lines and event streams are a list of their items.
 
         :raises Unavailable: if it is not JSON: the provider did answer, so a ``write`` is in doubt.
         """
+        if not self._parsed:
+            self._parsed.append(self._read())
+        return find(self._parsed[0], pointer)
+
+    def _read(self) -> Any:
+        content, media = self.content, self.media_type
+        if not content and self.status in NO_CONTENT:
+            return None
+        to = f" to '{self._step}'" if self._step else ""
+        about = f"(status {self.status}, {media or 'no media type'})"
+        charset = charset_of(self.headers.get("content-type", ""))
         try:
-            if not self._parsed:
-                self._parsed.append(parsed(self.content))
-            return find(self._parsed[0], pointer)
+            return parsed(content, stream_reading(media) or "json", charset)
+        except UnicodeError:
+            text = f"the response{to} is not in its charset, {charset or 'utf-8'} {about}"
+            raise Unreadable(text, hint=NOT_THE_API, by_coding=True, content=content) from None
         except ValueError:
-            to = f" to '{self._step}'" if self._step else ""
-            text = f"the response{to} is not JSON (status {self.status}, {self.media_type or 'no media type'})"
-            raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
+            text = f"the response{to} is not JSON {about}"
+            if not content:
+                raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
+            raise Unreadable(text, hint=NOT_THE_API, content=content) from None
 
     def into(self, model: type[T], pointer: str = "") -> T:
         """Return the body, or its member at a JSON Pointer, as an output; members that the model does not declare are ignored.
 
+        Of a write that was answered with success, JSON that cannot be read leaves an output without members. The action returns it as it
+        is, and sends nothing more: the Result is a success without ``output``, with a warning. Anything else puts it in doubt.
+
         :raises InvalidOutput: if a declared member is missing or has a wrong type.
         :raises Unavailable: if the body is not JSON.
         """
-        return model.from_provider(self.json(pointer))
+        try:
+            found = self.json(pointer)
+        except Unreadable as error:
+            return self.left(model, error)
+        return model.from_provider({} if found is None and self.status in NO_CONTENT else found)
+
+    def left(self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None) -> T:
+        """Return an output that stands for a body that could not be read; ``is_declared`` takes its media type (by default: it is JSON).
+
+        :raises Unreadable: ``error``, if the response does not prove a success: of a read, with a rule for errors in the body, or if its
+            media type is not declared.
+        """
+        call, media = current_call(), self.media_type
+        declared = is_json(media) or stream_reading(media) is not None if is_declared is None else is_declared(media)
+        if not self._is_clear or not declared or call is None or not call.takes_unread:
+            raise error
+        output = model.model_construct()
+        call.unread = Unread(output, error, error.content, self.headers.get("content-type", "")[:200])
+        return output
 
     @property
     def text(self) -> str:
         """The body as text, in the charset of its media type if that is one of the web's; UTF-8 otherwise."""
-        found = _CHARSET.search(self.headers.get("content-type", ""))
-        return _whole(decoded_text(self.content, found[1] if found else None))
+        return text_of(self.content, self.headers.get("content-type", ""))
 
     @property
     def media_type(self) -> str:
@@ -90,10 +144,11 @@ class Answer:
 class StreamedAnswer:
     """Response whose body is read in chunks, for files of any size: ``status``, ``headers``, ``url``."""
 
-    def __init__(self, reply: Reply, headers: Headers, url: Url, limit: Limit, size: int | None) -> None:
+    def __init__(self, reply: Reply, headers: Headers, url: Url, limit: Limit, size: int | None, *, is_clear: bool = False) -> None:
         self.status = reply.status
         self.headers = headers
         self.url = url
+        self._is_clear = is_clear
         self._chunks: Iterator[bytes] = body_of(reply, headers, limit, size)
         self._is_closed = False
 
@@ -121,6 +176,10 @@ class StreamedAnswer:
                 return
             yield piece
 
+    def whole(self, content: bytes, step: str, fault: Unreadable | None = None) -> Answer:
+        """Return the response with its body, which its chunks were, or why it could not be decoded."""
+        return Answer(self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear)
+
     def close(self) -> None:
         """End the response: what is left of its body cannot be read any more."""
         self._is_closed = True
@@ -129,52 +188,6 @@ class StreamedAnswer:
 def media_type(headers: Headers) -> str:
     """Return the media type without its parameters, in lower case."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def parsed(content: bytes) -> Any:
-    """Parse JSON strictly. Half a surrogate pair, which is no character, is replaced.
-
-    :raises ValueError: if it is not JSON, or nested too deeply.
-    """
-    try:
-        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if _LARGE.search(content) else None)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if _is_deep(content, found):
-        raise ValueError("nested too deeply")
-    return json.loads(_whole(json.dumps(found, ensure_ascii=False))) if _ESCAPED_HALF.search(content) else found
-
-
-def _is_deep(content: bytes, found: Any) -> bool:
-    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets again and again, as bytes, is ten
-    times faster than a walk through its values, which only a text with a bracket makes necessary."""
-    left = content.translate(None, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        size = len(left)
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
-        if len(left) in {0, size}:
-            break
-    if not left:
-        return False
-    level = [found] if type(found) in _CONTAINERS else []
-    for _ in range(MAX_DEPTH):
-        parts = (value.values() if isinstance(value, dict) else value for value in level)
-        level = [part for several in parts for part in several if type(part) in _CONTAINERS]
-    return bool(level)
-
-
-def _whole(text: str) -> str:
-    """Replace what is no character by U+FFFD: nothing else could be stored or sent on."""
-    return text if text.isascii() else _HALF.sub("\ufffd", text)
-
-
-def _finite(text: str) -> float:
-    found = float(text)
-    return found if isfinite(found) else _refuse(text)
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def header_of(reply: Reply) -> Headers:
@@ -191,14 +204,36 @@ def header_of(reply: Reply) -> Headers:
 def body_of(reply: Reply, headers: Headers, limit: Limit, size: int | None = MAX_ANSWER) -> Iterator[bytes]:
     """Yield the decoded body up to ``size`` bytes and to the deadline, and close the response.
 
+    :raises Unreadable: if it is complete, and cannot be decoded.
     :raises Unavailable: once it is larger; compressed and decoded sizes both count.
     :raises TimedOut: if a chunk arrives after the deadline.
     """
     try:
         coding, sent = headers.get("content-encoding", ""), _bounded(reply.raw(), limit, size)
-        yield from _bounded(decoded(sent, coding), limit, size) if coding else sent
+        yield from _decoded(sent, coding, limit, size) if coding else sent
     finally:
         reply.close()
+
+
+def _decoded(sent: Iterator[bytes], coding: str, limit: Limit, size: int | None) -> Iterator[bytes]:
+    kept, room = list[bytes](), MAX_KEPT
+
+    def noted_chunks() -> Iterator[bytes]:
+        nonlocal room
+        for chunk in sent:
+            room -= len(chunk)
+            if room >= 0:
+                kept.append(chunk)
+            yield chunk
+
+    chunks = noted_chunks()
+    try:
+        yield from _bounded(decoded(chunks, coding), limit, size)
+    except Unreadable as error:
+        for _ in chunks:  # to its end: one that is cut off is not complete
+            pass
+        error.content = b"".join(kept) if room >= 0 else None
+        raise
 
 
 def _bounded(chunks: Iterator[bytes], limit: Limit, size: int | None) -> Iterator[bytes]:
@@ -229,10 +264,10 @@ def noted(answer: Answer) -> dict[str, Any]:
     location = answer.headers.get("location")
     if location is not None:
         found["location"] = location[:500]
-    if len(answer.content) <= _PREFIX and "json" in answer.media_type:
+    if answer.is_decoded and len(answer.content) <= _PREFIX and "json" in answer.media_type:
         try:
-            body = parsed(answer.content)
-        except ValueError:
+            body = answer.json()
+        except Unavailable:
             return found
         if isinstance(body, dict):
             found |= {name: value for name, value in body.items() if isinstance(value, str | int) and _NAMING.search(name)}

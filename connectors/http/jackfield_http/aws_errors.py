@@ -46,6 +46,7 @@ AWS_HTTP_ERRORS = AwsHttpErrors(
         **dict.fromkeys(("ThrottlingException", "Throttling", "TooManyRequestsException"), ROWS[429]),
         "ResourceNotFoundException": Row(NotFound),
         "LimitExceededException": Row(RateLimited),
-    }
+    },
+    proves_success=False,
 )
 """Meaning of the statuses of HTTP and of AWS's codes."""

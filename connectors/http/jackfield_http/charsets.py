@@ -64,12 +64,17 @@ _BY_LABEL = dict(_named())
 _MARKS = ((b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 
 
+def codec_of(label: str | None) -> str | None:
+    """Return Python's codec for a charset's name; None for a name that is none of the web's, and without one."""
+    return None if label is None else _BY_LABEL.get(label.strip().lower())
+
+
 def decoded_text(content: bytes, label: str | None) -> str:
     """Decode text in the charset that its sender names, UTF-8 where that is none of the web's. What cannot be decoded becomes U+FFFD.
 
     A byte order mark at the beginning of UTF-16 goes before the label, and is no part of the text.
     """
-    codec = _BY_LABEL.get((label or "utf-8").strip().lower(), "utf-8")
+    codec = codec_of(label) or "utf-8"
     for mark, marked in _MARKS if codec.startswith("utf-16") else ():
         if content.startswith(mark):
             return content[len(mark) :].decode(marked, "replace")

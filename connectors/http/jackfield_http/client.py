@@ -27,16 +27,18 @@ from jackfield.connector import (
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
 from jackfield.secrecy import SecretHolder
-from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted, parsed
+from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable
 from jackfield_http.errors import Failed, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
+from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import Outgoing, signatures
+from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.version import VERSION
 from jackfield_http.wire import open_wire
@@ -113,9 +115,16 @@ class HttpClient(SecretHolder):
         exchange = self._exchange(method, path, values, **options)
 
         def once() -> Answer:
+            content, fault = b"", None
             with self._replied(exchange) as (reply, headers, url):
-                content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
-                answer = Answer(reply.status, headers, content, url, exchange.step)
+                is_clear = self._is_clear(exchange, reply.status)
+                try:
+                    content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
+                except Unreadable as error:
+                    if not is_clear:
+                        raise
+                    fault = error  # of no concern to an action that does not read the body
+            answer = Answer(reply.status, headers, content, url, exchange.step, fault=fault, is_clear=is_clear)
             self._accept(exchange, answer)
             return answer
 
@@ -134,7 +143,7 @@ class HttpClient(SecretHolder):
         """
         exchange = self._exchange(method, path, values, **options)
         with self._replied(exchange) as (reply, headers, url):
-            answer = StreamedAnswer(reply, headers, url, self._limit, largest)
+            answer = StreamedAnswer(reply, headers, url, self._limit, largest, is_clear=self._is_clear(exchange, reply.status))
             if self._judge(exchange, headers) is not None:
                 self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER), url))
             try:
@@ -329,7 +338,13 @@ class HttpClient(SecretHolder):
 
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
         """Return the function that judges a success; None if there is none, or the response is not JSON."""
-        return (exchange.failed or self._settings.errors.failed) if "json" in media_type(headers) else None
+        media = media_type(headers)
+        return (exchange.failed or self._settings.errors.failed) if "json" in media or not media else None
+
+    def _is_clear(self, exchange: Exchange, status: int) -> bool:
+        """Return whether a status proves that a change was made, whatever the body is: no rule looks for errors there."""
+        errors = self._settings.errors
+        return not exchange.safe and 200 <= status < 300 and exchange.failed is None and errors.failed is None and errors.proves_success
 
     def _refuse_failure(self, exchange: Exchange, answer: Answer) -> None:
         """Raise the error of a success whose body reports a failure."""
@@ -337,8 +352,12 @@ class HttpClient(SecretHolder):
         if failed is None:
             return
         try:
-            body = parsed(answer.content)
-        except ValueError:
+            body = answer.json()
+        except Unreadable as error:
+            if error.by_coding:
+                raise
+            return
+        except Unavailable:
             return
         if body is not None and failed(body):
             raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
@@ -347,7 +366,7 @@ class HttpClient(SecretHolder):
         body, content = None, b""
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
-            body = parsed(content)
+            body = error_body(content, headers.get("content-type", ""))
         error = self._settings.errors.explain(Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content))
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         return error

@@ -7,9 +7,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from jackfield.connector import Sent, Unavailable
+from jackfield_http.unread import Unreadable
 
 ACCEPTED = "gzip, deflate"
 _READ = frozenset({"gzip", "x-gzip", "deflate", "identity"})
+_COMPRESSED = _READ - {"identity"}
+_REGISTERED = _COMPRESSED | {"aes128gcm", "br", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "zstd"}
+"""Names of IANA's registry of content codings that change a body."""
+_MOST_CODINGS = 2
+_MOST_BETWEEN = 64 * 1024 * 1024
+_HINT = "A proxy, or something other than the provider, may have responded."
 _PIECE = 1 << 18
 _ZLIB = 8
 """Method in the first byte of a zlib header."""
@@ -25,17 +32,36 @@ def acceptable(value: str) -> str:
 
 
 def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """Yield the decoded body, in pieces of at most 256 KiB.
+    """Yield the decoded body, in pieces of at most 256 KiB. Codings are undone from the last to the first (RFC 9110 §8.4).
 
-    :raises Unavailable: if the coding was not asked for, or the body is not of it or is cut off.
+    A name that is no registered coding, such as ``UTF-8`` or ``none``, changes nothing, as in browsers.
+
+    :raises Unreadable: if the body is not of its coding, or that was not asked for.
+    :raises Unavailable: if it is cut off.
     """
-    coding = coding.strip().lower()
-    if coding in {"", "identity"}:
-        yield from chunks
-        return
-    if coding not in _READ:
-        raise _garbled(f"the response is encoded as '{coding[:40]}', which was not asked for")
-    chunks = iter(chunks)
+    names = [name for part in coding.lower().split(",") if (name := part.strip()) in _REGISTERED]
+    if (unknown := next((name for name in names if name not in _COMPRESSED), None)) is not None:
+        raise _garbled(f"the response is encoded as '{unknown}', which was not asked for")
+    if len(names) > _MOST_CODINGS:
+        raise _garbled(f"the response has more than {_MOST_CODINGS} content codings")
+    found = iter(chunks)
+    for below, name in enumerate(reversed(names), 1):
+        found = _inflated(found, name)
+        found = _bounded(found) if below < len(names) else found
+    yield from found
+
+
+def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is between two codings, which the caller's limit of the decoded body does not count."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > _MOST_BETWEEN:
+            raise Unavailable(f"the response has more than {_MOST_BETWEEN:,} bytes between its codings", hint=_HINT, sent=Sent.UNKNOWN)
+        yield chunk
+
+
+def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
     first = next(filter(None, chunks), b"")
     inflater = zlib.decompressobj(_window(first, coding))
     try:
@@ -53,7 +79,7 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
     except zlib.error:
         raise _garbled("the response is not compressed as its header says") from None
     if not inflater.eof and first:
-        raise _garbled("the compressed response is cut off")
+        raise Unavailable("the compressed response is cut off", hint=_HINT, sent=Sent.UNKNOWN)
 
 
 def _window(first: bytes, coding: str) -> int:
@@ -61,5 +87,5 @@ def _window(first: bytes, coding: str) -> int:
     return -zlib.MAX_WBITS if coding == "deflate" and first and first[0] & 0x0F != _ZLIB else _AUTOMATIC
 
 
-def _garbled(text: str) -> Unavailable:
-    return Unavailable(text, hint="A proxy, or something other than the provider, may have responded.", sent=Sent.UNKNOWN)
+def _garbled(text: str) -> Unreadable:
+    return Unreadable(text, hint=_HINT, by_coding=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,8 +27,8 @@ _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
 _PLACES = ("error", "fault")
 """Members of a body that may be the error."""
-_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason")
-_CODES = ("code", "type", "error", "errorCode", "error_code", "status")
+_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason", "faultstring", "errorMessage", "text")
+_CODES = ("code", "type", "error", "errorCode", "error_code", "status", "faultcode")
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -52,6 +53,8 @@ Key = int | str | tuple[int, str]
 _SERVER = Row(Unavailable, "The failure is on the provider's side: try again later.")
 _MOVED = Row(Rejected, "Check the server's URL: it redirects to another one.")
 _CREDENTIALS = Row(Unauthenticated, "Check the credentials of the connection, and that they are for this server.")
+_THROTTLE = Row(RateLimited, "Send fewer requests, or ask the provider for a higher limit.")
+_QUOTA = Row(QuotaExceeded, "Wait until the quota is renewed, or ask the provider for a higher one.")
 ROWS: Mapping[Key, Row] = {
     301: _MOVED,
     302: replace(_MOVED, sent=Sent.UNKNOWN),  # many servers answer an accepted form so
@@ -68,10 +71,18 @@ ROWS: Mapping[Key, Row] = {
     410: Row(NotFound),
     412: Row(Conflict),
     425: Row(Unavailable),
-    429: Row(RateLimited, "Send fewer requests, or ask the provider for a higher limit."),
+    429: _THROTTLE,
+    **dict.fromkeys(("userRateLimitExceeded", "rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), _THROTTLE),
+    **dict.fromkeys(("dailyLimitExceeded", "quotaExceeded"), _QUOTA),
     501: Row(Rejected, "The server does not implement this request."),
     505: Row(Rejected, "The server does not support this version of HTTP."),
 }
+_THROTTLED = re.compile(
+    r"secondary rate limit|abuse detection|rate limit exceeded|rate limit has been exceeded|too many requests", re.IGNORECASE
+)
+_SECONDARY = re.compile(r"secondary rate limit|abuse detection", re.IGNORECASE)
+_SECONDARY_WAIT = 60.0
+"""Seconds that GitHub asks to wait at least after a secondary limit, where no header field says how long."""
 _ONLY_SAFE = frozenset({408, 425})
 """Refusals that a safe request may repeat; for any other, an explicit refusal is final."""
 
@@ -99,6 +110,7 @@ class HttpErrors:
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
     - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
+    - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. Not with AWS.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -107,6 +119,7 @@ class HttpErrors:
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
     details: bool = True
+    proves_success: bool = True
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
@@ -115,7 +128,7 @@ class HttpErrors:
     def explain(self, refusal: Refusal) -> JackfieldError:
         """Return the error for a refusal."""
         code, message = self._words(refusal)
-        row = self._row(refusal, code)
+        row = self._row(refusal, code, message)
         more = _further(refusal, code, message) if self.details else None
         said = Provider(code, message, refusal.status, refusal.headers.first(*self.request_id), more)
         text = f"the provider refused '{refusal.step}' with status {refusal.status}"
@@ -126,25 +139,27 @@ class HttpErrors:
             hint=row.hint,
             provider=said,
             sent=row.sent or _sent(refusal.status),
-            retry_after=refusal.headers.retry_after,
+            retry_after=_wait(refusal, row, message),
             repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
         )
 
-    def _row(self, refusal: Refusal, code: str | None) -> Row:
+    def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
         status, known = refusal.status, self.rows
         keys: tuple[Key, ...] = (status,) if code is None else ((status, code), code, status)
         found = next((known[key] for key in keys if key in known), None)
         if found is None:
             return Row(Rejected) if status < 500 else _SERVER
-        if found is known.get(403) and (refusal.headers.rate_limit_remaining == 0 or "retry-after" in refusal.headers):
+        if found is known.get(403) and (
+            refusal.headers.rate_limit_remaining == 0 or "retry-after" in refusal.headers or _is_throttle(message)
+        ):
             return known.get(429, ROWS[429])  # some providers throttle so
         return found
 
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
         """Return the provider's code and message."""
-        body = refusal.body
-        code = find(body, self.code) if self.code is not None else _usual(body, _CODES)
-        message = (find(body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
+        body = _one(refusal.body)
+        code = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
+        message = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
         return _text(code), _text(message)
 
 
@@ -160,21 +175,60 @@ def _sent(status: int) -> Sent:
     return Sent.UNKNOWN if status in _UNCLEAR or (status >= 500 and status != 501) else Sent.REFUSED
 
 
+def _is_throttle(message: str | None) -> bool:
+    """Return whether the words of a refusal say that it is one for a rate."""
+    return message is not None and _THROTTLED.search(message[:_LONGEST]) is not None
+
+
+def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
+    """Return the seconds to wait before a retry; of a secondary limit that says no time, a minute."""
+    headers = refusal.headers
+    if row.kind is not RateLimited:
+        return headers.retry_after
+    found = headers.retry_after_throttle
+    return _SECONDARY_WAIT if found is None and message is not None and _SECONDARY.search(message[:_LONGEST]) else found
+
+
+def _google_reason(body: Any) -> str | None:
+    """Return the reason of an error of Google's, whose code only repeats the status: of its first error, or of its details."""
+    error = _member(body, "error")
+    if not isinstance(error, Mapping) or not isinstance(error.get("code"), int):
+        return None
+    listed, details = error.get("errors"), error.get("details")
+    rows = [*(listed if isinstance(listed, list) else ()), *(details if isinstance(details, list) else ())]
+    return next((row["reason"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("reason"), str)), None)
+
+
+def _usual_code(body: Any) -> Any:
+    return None if isinstance(body, str) else _usual(body, _CODES)
+
+
 def _usual(body: Any, names: tuple[str, ...]) -> Any:
-    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``."""
-    places = [find(body, place) for place in ("/error", "/errors/0", "/fault", "")]
+    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``. Names may begin with a capital."""
+    places = [_member(body, "error"), find(_member(body, "errors"), "/0"), _member(body, "fault"), body]
     for place in places:
-        if isinstance(place, Mapping):
-            for name in names:
-                value = place.get(name)
-                if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-                    return value
+        for name in names:
+            value = _member(place, name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                return value
     return next((place for place in places if isinstance(place, str)), None)
+
+
+def _member(body: Any, name: str) -> Any:
+    """Return a member by its name, or by its name with a capital, as .NET and XML have it."""
+    if not isinstance(body, Mapping):
+        return None
+    return body[name] if name in body else body.get(name[:1].upper() + name[1:])
+
+
+def _one(body: Any) -> Any:
+    """Return the first item of an error that is a list (Salesforce), else the error."""
+    return next(iter(body), None) if isinstance(body, list) else body
 
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
     """Return the members of an error besides those that are ``told`` as its code and its message: the field at fault, a missing scope."""
-    body = refusal.body
+    body = _one(refusal.body)
     if not isinstance(body, Mapping):
         return None
     error = next((body[name] for name in _PLACES if isinstance(body.get(name), Mapping)), body)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
 
 from jackfield.connector import InvalidInput, Sent
+from jackfield_http import rate_limits
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -17,10 +15,6 @@ FRAMING = frozenset(
      "transfer-encoding", "upgrade"}
 )  # fmt: skip
 """Header fields that frame a message or belong to one hop; only the client sets them."""
-_EPOCH = 1_000_000_000
-"""Values of ``X-RateLimit-Reset`` above it are seconds since 1970, others are seconds from now."""
-_RESET = re.compile(r"(?:^|[;,\s])t=(\d{1,9})")
-_REMAINING = re.compile(r"(?:^|[;,\s])r=(\d{1,9})")
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _REL = re.compile(r";\s*rel=\"?([^\";,]+)", re.IGNORECASE)
 
@@ -49,31 +43,24 @@ class Headers(Mapping[str, str]):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait: ``Retry-After`` as seconds or as a date, else the reset of a rate limit that is used up."""
-        value = self.get("retry-after")
-        if value is not None:
-            return _seconds(value, self.get("date"))
-        return self.rate_limit_reset if self.rate_limit_remaining == 0 else None
+        """Seconds to wait: ``Retry-After`` as seconds or as a date, else the reset of a rate limit that is used up; a day at most."""
+        return rate_limits.wait(self.get, is_throttled=False)
+
+    @property
+    def retry_after_throttle(self) -> float | None:
+        """Seconds to wait after a response that says by its status that a limit is used up: without a count, the reset is that of it."""
+        return rate_limits.wait(self.get, is_throttled=True)
 
     @property
     def rate_limit_remaining(self) -> int | None:
-        """Requests left in the current window (``RateLimit``, ``RateLimit-Remaining`` or ``X-RateLimit-Remaining``)."""
-        found = _REMAINING.search(self.get("ratelimit", ""))
-        text = found[1] if found else self.first("ratelimit-remaining", "x-ratelimit-remaining") or ""
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        """Requests left in the current window, of the limit that has the fewest (docs/reference/rate-limits.md)."""
+        found = rate_limits.remaining(self.get)
+        return None if found is None else int(found)
 
     @property
     def rate_limit_reset(self) -> float | None:
-        """Seconds until the current window ends."""
-        found = _RESET.search(self.get("ratelimit", ""))
-        text = found[1] if found else self.first("ratelimit-reset", "x-ratelimit-reset")
-        if text is None:
-            return None
-        seconds = _number(text)
-        if seconds is None or seconds < _EPOCH:
-            return seconds
-        now = _date(self.get("date")) or datetime.now(UTC)
-        return max(0.0, seconds - now.timestamp())
+        """Seconds until the current window ends; a day at most."""
+        return rate_limits.reset(self.get)
 
     def link(self, rel: str) -> str | None:
         """Return the target of the ``Link`` with this relation (RFC 8288)."""
@@ -152,27 +139,3 @@ def _cookie_name(cookie: bytes) -> bytes:
 def set_by_connection(what: str) -> InvalidInput:
     """Return the error for a part of a request that only the connection may set."""
     return InvalidInput(f"{what} is set by the connection, and cannot be an input", hint="Leave it out.", sent=Sent.NOTHING)
-
-
-def _seconds(value: str, now: str | None) -> float | None:
-    seconds = _number(value)
-    if seconds is not None:
-        return seconds
-    until, since = _date(value), _date(now)
-    return None if until is None else max(0.0, (until - (since or datetime.now(UTC))).total_seconds())
-
-
-def _number(value: str) -> float | None:
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if isfinite(seconds) and seconds >= 0 else None
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(value or "")
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

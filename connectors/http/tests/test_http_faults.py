@@ -23,7 +23,7 @@ Talk = Callable[[socket.socket], object]
 def failure(url: str, method: str = "POST", seconds: float = 60.0, **options: Any) -> JackfieldError:
     """The error of a request."""
     with attempt(url, seconds=seconds, values={"token": "t", **options}) as (api, call), pytest.raises(JackfieldError) as found:
-        api.request(method, "/x", json={"a": 1} if method == "POST" else None)
+        assert api.request(method, "/x", json={"a": 1} if method == "POST" else None).content
     found.value.begun = call.begun  # type: ignore[attr-defined]
     return found.value
 

@@ -96,6 +96,7 @@ class Actions:
             action["deprecated"] = True
         if body is not None and body.is_flat:
             self._flatten(operation, parameters, body)
+        self._ask_for_one_value(operation, body, response)
         paging = self._paging(operation, parameters, response, action["effect"])
         action["inputs"] = _inputs(parameters, body, paging)
         action["output"] = _output(response, paging)
@@ -116,11 +117,26 @@ class Actions:
             pass  # the server's URL is a connection's value, so a connection is needed all the same
         if "job" in own:
             action |= {"kind": "job"} | ({"cancellable": True} if "cancel" in own["job"] else {})
+        response = (
+            response
+            if action["effect"] == "read"
+            else replace(response, row={**response.row, **({"types": response.types} if response.types else {})})
+        )
         action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
         action["examples"] = own_examples(operation, response)
         self.shown[key] = Shown(operation.at, {**parameters.examples, **_shown(body)}, response.example)
         self._note(operation, key)
         return action
+
+    def _ask_for_one_value(self, operation: Operation, body: RequestBody | None, response: Response) -> None:
+        """Ask for JSON where a response may be JSON or a stream, by the flag ``stream`` of the body."""
+        if not response.is_also_stream:
+            return
+        if body is not None and body.has_stream_flag:
+            body.row["defaults"] = {"stream": False}
+            self._report.assumed("stream sent as false", operation.at, "the response is one JSON value, unless an input asks for a stream")
+        else:
+            self._report.assumed("response is a stream", operation.at, "a stream that comes in place of JSON is read as its items")
 
     def _response(self, operation: Operation) -> Response:
         """Return the response that becomes the output: of a job that of the request which ends it, if the document has it."""
@@ -130,7 +146,8 @@ class Actions:
         result = job.get("result", {})
         ending = find_operation(self._pointing, "get", result.get("path") or ("" if result else job["poll"].get("path", "")))
         found = Response({"type": "object"}, {"read": "auto"}, None, None) if ending is None else self._contents.response(ending)
-        return replace(found, row=self._contents.response(operation).row)
+        own = self._contents.response(operation)
+        return replace(found, row=own.row, types=own.types)
 
     def _group(self, operation: Operation) -> str:
         tags = operation.raw.get("tags")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.connector import pointer
+from jackfield_http.parsing import stream_reading
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.operations import Operation
@@ -76,6 +77,8 @@ class RequestBody:
     example: Any = None
     is_flat: bool = False
     """Its members are inputs of their own."""
+    has_stream_flag: bool = False
+    """A member ``stream``, true or false, asks for a stream in place of one JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,10 @@ class Response:
     """Schema in the document; None without JSON."""
     headers: Mapping[str, Any] | None = None
     example: Any = None
+    types: Mapping[str, list[str]] | None = None
+    """Media types that the document declares, by status."""
+    is_also_stream: bool = False
+    """The same status may be a stream of items instead of JSON."""
 
 
 def _is_media(name: str) -> bool:
@@ -96,9 +103,14 @@ def _is_media(name: str) -> bool:
 
 
 def is_json(media: str) -> bool:
-    """Return whether a media type is JSON."""
-    kind = media.partition(";")[0].strip().lower()
-    return kind in ("application/json", "text/json") or kind.endswith("+json")
+    """Return whether a media type is one value of JSON."""
+    kind = _kind(media)
+    return (kind in ("application/json", "text/json") or kind.endswith("+json")) and stream_reading(kind) is None
+
+
+def _kind(media: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return media.partition(";")[0].strip().lower()
 
 
 def _named(media: str) -> str:
@@ -170,7 +182,12 @@ class Contents:
             self._report.lossy("body not flattened", where, "it is not an object of named members alone, so it stays the input 'body'")
         about = body.get("description")
         required = body.get("required") is True
-        return RequestBody(schema, row, required, about if isinstance(about, str) else "", self._example(given), flat)
+        described = about if isinstance(about, str) else ""
+        return RequestBody(schema, row, required, described, self._example(given), flat, self._has_stream_flag(inlined.get("schema")))
+
+    def _has_stream_flag(self, raw: Any) -> bool:
+        subs = self._composition.members(raw).get("stream", ()) if isinstance(raw, dict) else ()
+        return any("boolean" in _types(part) for sub in subs for part in self._composition.parts(sub))
 
     def _inlined(self, given: Json) -> Json:
         """Return a media type whose schema is no reference, so that its members can be seen."""
@@ -259,6 +276,7 @@ class Contents:
         if not statuses and "default" in found:
             statuses = ["default"]
         drawn = []
+        types: dict[str, list[str]] = {}
         for status in statuses:
             try:
                 response, at = self._pointing.resolved(found[status], f"{operation.at}/responses/{status}")
@@ -266,17 +284,19 @@ class Contents:
                 self._report.lossy("broken reference", f"{operation.at}/responses/{status}", "this response is not described")
                 continue
             drawn.append(self._received(response, at))
+            content = response.get("content")
+            types[status.upper() if status != "default" else status] = sorted(map(_kind, content)) if isinstance(content, dict) else []
         best = next((one for one in drawn if one.row["read"] == "json"), None) or next(
             (one for one in drawn if one.row["read"] != "none"), None
         )
         if best is None:
             headers = drawn[0].headers if drawn else None
-            return Response({"type": "object"}, {"read": "auto"} if not drawn else drawn[0].row, None, headers)
+            return Response({"type": "object"}, {"read": "auto"} if not drawn else drawn[0].row, None, headers, types=types)
         others = [one for one in drawn if one is not best and one.row["read"] == "json" and one.schema != best.schema]
         if others:
             self._report.lossy("several success responses", f"{operation.at}/responses", "the output describes any of them")
-            return Response({"anyOf": [best.schema, *(one.schema for one in others)]}, best.row, best.raw, best.headers, best.example)
-        return best
+            best = replace(best, schema={"anyOf": [best.schema, *(one.schema for one in others)]})
+        return replace(best, types=types)
 
     def _received(self, response: Json, at: str) -> Response:
         content, headers = response.get("content"), response.get("headers")
@@ -293,12 +313,25 @@ class Contents:
             return Response(schema, {"read": "auto"}, raw, headers, self._example(given))
         if is_json(media):
             schema = self._wrapped(self._schemas.output(raw, at + pointer("content", media, "schema")), raw)
-            return Response(schema, {"read": "json", "accept": _named(media)}, raw, headers, self._example(given))
+            row = {"read": "json", "accept": _named(media)}
+            streams = any(stream_reading(_kind(other)) is not None for other in content)
+            return Response(schema, row, raw, headers, self._example(given), is_also_stream=streams)
+        if stream_reading(_kind(media)) is not None:
+            self._report.assumed("response is a stream", at + pointer("content", media), "the output has its items, once it has ended")
+            return Response(self._streamed(raw, media, at), {"read": "json", "accept": media}, None, headers)
         if media.startswith("text/") or "xml" in media:
             if "xml" in media:
                 self._report.lossy("response is XML", at + pointer("content", media), "the output has it as text")
             return Response(_member("value", {"type": "string"}), {"read": "text", "accept": media}, None, headers)
         return Response(_member("file", dict(_READ_FILE)), {"read": "bytes", "accept": media}, None, headers)
+
+    def _streamed(self, raw: Any, media: str, at: str) -> Json:
+        """Return the schema of a stream's items: the values of JSON Lines, or the events of a stream with their data."""
+        if stream_reading(_kind(media)) == "events":
+            return _member("items", {"type": "array", "items": dict(_EVENT)})
+        is_item = "object" in {kind for part in self._composition.parts(raw) for kind in _types(part)}
+        item = self._schemas.output(raw, at + pointer("content", media, "schema")) if is_item else {}
+        return _member("items", {"type": "array", "items": item})
 
     def _example(self, given: Json) -> Any:
         """Return the first example of a body; that of a list of examples may be a reference."""
@@ -364,6 +397,15 @@ def _required(part: Mapping[str, Any]) -> list[str]:
     return [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
 
 
+_EVENT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "data": {"description": "The event's data, as JSON if it is JSON."},
+        "event": {"type": "string", "description": "The event's type, if it has one."},
+        "id": {"type": "string", "description": "The event's ID, if it has one."},
+    },
+    "required": ["data"],
+}
 _SAYS = {"items": "The items of the list.", "value": "The value.", "file": "The file."}
 
 

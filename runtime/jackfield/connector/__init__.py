@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Minted,
         OpenContext,
         Step,
+        Unread,
         bounded_answer,
         current_call,
     )
@@ -159,6 +160,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unfinished",
+    "Unread",
     "Warmup",
     "Webhook",
     "Wire",
@@ -181,7 +183,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step bounded_answer current_call",
+            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step Unread bounded_answer current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

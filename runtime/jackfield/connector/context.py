@@ -12,7 +12,7 @@ from uuid import uuid4
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, Sent, Unavailable
+from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
@@ -40,6 +40,20 @@ class Answered:
     step: str
     request_id: str | None = None
     returned: Any = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unread:
+    """Response that proves a success, and whose body could not be read.
+
+    ``output`` stands for the output: if the action returns it as it is, nothing more was to be sent, and the call has succeeded without
+    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as it was sent.
+    """
+
+    output: Any
+    error: JackfieldError
+    content: bytes | None = None
+    content_type: str = ""
 
 
 class FileStore(Protocol):
@@ -92,6 +106,7 @@ class Call:
     - ``workspace``: the workspace that calls; empty outside an action.
     - ``files``: stores the files that the action returns; None where there is no storage.
     - ``warnings``: what the caller of a success should know; set by ``warn``.
+    - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
     """
 
     deadline: Deadline
@@ -112,6 +127,8 @@ class Call:
     workspace: str = ""
     files: FileStore | None = None
     warnings: tuple[Detail, ...] = ()
+    unread: Unread | None = None
+    takes_unread: bool = False
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -132,7 +149,10 @@ class Call:
 
         :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
+        :raises JackfieldError: if the last response could not be read: the action goes on without knowing what it said.
         """
+        if self.unread is not None:
+            raise self.unread.error
         if self.requests:
             self.answered()
         self._let_go()

@@ -33,6 +33,7 @@ from jackfield.pipe.evidence import Evidence
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
+from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.logs import reason
 from jackfield.redaction.redactor import keep_in_force
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
-
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _NOTHING: Mapping[str, Any] = {}
@@ -77,6 +77,8 @@ class Attempts:
     renewed: bool = False
     warnings: tuple[Detail, ...] = ()
     """What the action's calls told the caller about a success."""
+    unread: Mapping[str, Any] | None = None
+    """Warning that takes the place of the output of a success whose response could not be read."""
     evidence: Evidence = field(default_factory=Evidence)
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
@@ -405,12 +407,18 @@ class Attempts:
         before = set_current(call)
         try:
             self._enter(call)
-            output = self.plan.code.function(*arguments)
-            if self.plan.code.returns_files:
-                store_files(output, call.files)
+            return self._ended(self.plan.code.function(*arguments), call)
         finally:
             call.ended = True
             reset_current(before)
+
+    def _ended(self, output: Any, call: Call) -> Any:
+        """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
+        if call.unread is not None:
+            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.run.redactor, is_secret=self.plan.secrets[0])
+            return _NOTHING
+        if self.plan.code.returns_files:
+            store_files(output, call.files)
         return dumped_or_fault(output)
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
@@ -422,9 +430,9 @@ class Attempts:
                 async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                     with CONTAINED:
                         output = await self.plan.code.function(*arguments)
-                if self.plan.code.returns_files:
+                if self.plan.code.returns_files or call.unread is not None:
                     with CONTAINED:
-                        await asyncio.to_thread(store_files, output, call.files)
+                        return await asyncio.to_thread(self._ended, output, call)
         finally:
             call.ended = True
         return dumped_or_fault(output)
@@ -459,6 +467,7 @@ class Attempts:
             workspace=means.workspace,
             files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
             observe=means.observe,
+            takes_unread=self.declared != "read" and self.plan.code.job is None,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -200,7 +200,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     meta, paging, opening = run.meta, plan.code.pagination, attempts.opening
     redactor = None if opening is None else opening.cache.redactor
     try:
-        warnings = check_output(output, plan)
+        warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
     except InvalidOutput as error:
         raise attempts.unusable(error, _masked(output, plan)) from None
     if attempts.warnings:
@@ -208,9 +208,11 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     if warnings:
         meta.warnings = tuple(masked_output({"warnings": list(warnings[:MAX_WARNINGS])}, redactor)["warnings"])
     shown = masked_output(output, redactor)
-    if paging is not None:
+    if attempts.unread is not None:
+        meta.complete = None
+    elif paging is not None:
         meta.next = next_inputs(paging, attempts.inputs, shown)
-    result = Result("succeeded", run.ended(), output=shown)
+    result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
     if run.record is not None:
         run.recorded = recorded(result, plan, queued=run.claimed is not None)
         if plan.references:

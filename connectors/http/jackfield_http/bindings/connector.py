@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
@@ -15,6 +16,7 @@ from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.dataclass import replace
 from jackfield.manifest import Effect, RateLimit, Serves
+from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
@@ -23,7 +25,7 @@ from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, request_of
-from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
+from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, is_declared, next_page, refuse_empty
 from jackfield_http.bindings.steps import prepared
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
@@ -31,6 +33,7 @@ from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
+from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
 
 _NEXT_PAGE = "nextPage"
@@ -181,7 +184,11 @@ class BoundCall:
                 judge(answer, self._key, effect)
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
-        output = body_of(answer, binding["response"]["read"])
+        refuse_empty(binding["response"], answer, self._key)
+        try:
+            output = body_of(answer, binding["response"]["read"])
+        except Unreadable as error:
+            return answer.left(BoundOutput, error, self._declares(answer))
         if self._next == _NEXT_PAGE:
             found = next_page(binding["paging"], given, answer, output, limited=self._limited)
             found = str(found) if self._in_text and found is not None else found
@@ -190,9 +197,17 @@ class BoundCall:
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
         """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
-        file = received(opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect))), opened)
+        answer = opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect)))
+        try:
+            file = received(answer, opened)
+        except Unreadable as error:
+            unread = answer.whole(b"", self._key, error)
+            return unread.left(BoundOutput, error, self._declares(unread))
         is_empty = isinstance(file, dict) and not file["data"]
         return BoundOutput.of({} if is_empty else {"file": file})
+
+    def _declares(self, answer: Answer) -> Callable[[str], bool]:
+        return partial(is_declared, self._binding["response"], answer.status)
 
     def effect_of(self, inputs: BoundInputs) -> Effect:
         """Return the effect of a call."""

@@ -94,9 +94,14 @@ def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
             if key in inputs:
                 _put(value, name, _in_base64(stored, inputs[key], key) if name in row.get("base64", ()) else inputs[key])
         keys = {name: key for key, name in row["members"].items()}
+        value = {**row.get("defaults", {}), **value}
         return _body(row, value, stored, lambda name: (keys[name],)) if value or row.get("required") else {}
     owner = row["input"]
-    return _body(row, inputs[owner], stored, lambda name: (owner, name)) if owner in inputs else {}
+    if owner not in inputs:
+        return {}
+    given = inputs[owner]
+    given = {**row["defaults"], **given} if "defaults" in row and isinstance(given, dict) else given
+    return _body(row, given, stored, lambda name: (owner, name))
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:

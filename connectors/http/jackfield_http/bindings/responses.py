@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Output, OutputFile
-from jackfield_http.answers import Answer
+from jackfield.connector import Output, OutputFile, Sent, Unavailable
+from jackfield_http.answers import NO_CONTENT, NOT_THE_API, Answer
 from jackfield_http.downloads import held
 from jackfield_http.paging import last_id, page_token
+from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.pointers import find
 
 _ADDRESS = re.compile(r"https?://|[/?]")
@@ -47,16 +49,57 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
 
     :raises Unavailable: if JSON was promised and something else came.
     """
-    if not answer.content or read == "none":
+    if read == "none" or not answer.content:
         return {}
-    media = answer.media_type
     if read == "auto":
-        read = "json" if "json" in media else "text" if media.startswith("text/") or "xml" in media else "bytes"
+        read = shape_of(answer)
     if read == "text":
         return {"value": answer.text}
     if read == "bytes":
         return {"file": held(answer.content, answer.headers)}
     return as_output(answer.json())
+
+
+def shape_of(answer: Answer) -> str:
+    """Return how a body is read by its media type: as ``json``, ``text`` or ``bytes``. Without a media type, JSON is read as JSON."""
+    media = answer.media_type
+    if is_json(media) or stream_reading(media) is not None:
+        return "json"
+    if media:
+        return "text" if media.startswith("text/") or "xml" in media else "bytes"
+    try:
+        answer.json()
+    except Unavailable:
+        return "bytes"
+    return "json"
+
+
+def declared_for(response: Json, status: int) -> Sequence[str] | None:
+    """Return the media types that a binding declares for a status: an empty list if it has no body, None if nothing is known."""
+    types: Mapping[str, Sequence[str]] | None = response.get("types")
+    if types is None:
+        return None
+    return next((types[key] for key in (str(status), f"{status // 100}XX", "default") if key in types), ())
+
+
+def is_declared(response: Json, status: int, media: str) -> bool:
+    """Return whether a response has a media type that its binding declares for its status."""
+    types = declared_for(response, status)
+    if types is None:
+        return media == response.get("accept", "").partition(";")[0].strip().lower() or (response["read"] == "json" and is_json(media))
+    return any(fnmatchcase(media, one) for one in types)
+
+
+def refuse_empty(response: Json, answer: Answer, step: str) -> None:
+    """Refuse a success without a body where the binding declares one: only the status 204 or 205 says that there is none.
+
+    :raises Unavailable: if it is empty.
+    """
+    if not answer.is_decoded or answer.content or answer.status in NO_CONTENT:
+        return
+    if response["read"] == "json" and declared_for(response, answer.status):
+        text = f"the response to '{step}' has no body (status {answer.status})"
+        raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
 
 
 def as_output(found: Any) -> dict[str, Any]:

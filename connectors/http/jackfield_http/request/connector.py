@@ -7,12 +7,14 @@ from typing import Any
 
 from jackfield.connector import MAX_ANSWER, Connector, Detail, InvalidInput, Sent, StreamedFile
 from jackfield_http.answers import Answer, media_type
+from jackfield_http.bindings.responses import shape_of
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
 from jackfield_http.paging import NoList, Pages, is_absent
+from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.request.connections import (
     Anonymous,
     AnyApiKey,
@@ -26,6 +28,7 @@ from jackfield_http.request.connections import (
     target,
 )
 from jackfield_http.request.models import FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
+from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url
 
 _HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
@@ -102,11 +105,19 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
             return _response(asked.response, api.request(asked.method, url, **options))
         streamed = opened.enter_context(api.stream(asked.method, url, **options))
         kind = "file" if asked.response == "file" else _kind(streamed.headers)
-        found = fetched(streamed, opened, INLINE if kind == "file" else MAX_ANSWER)
-        if isinstance(found, Download):
-            return Response(status=streamed.status, headers=_shown(streamed.headers), file=found)
-    kind = kind if found or asked.response == "file" else "none"
-    return _response(kind, Answer(streamed.status, streamed.headers, found, streamed.url, str(options["step"])))
+        found, fault = b"", None
+        try:
+            content = fetched(streamed, opened, INLINE if kind == "file" else MAX_ANSWER)
+        except Unreadable as error:
+            fault = error
+        else:
+            if isinstance(content, Download):
+                return Response(status=streamed.status, headers=_shown(streamed.headers), file=content)
+            found = content
+    answer = streamed.whole(found, str(options["step"]), fault)
+    if asked.response == "auto" and fault is None:
+        kind = "none" if not found else kind if answer.media_type else "json" if shape_of(answer) == "json" else kind
+    return _response(kind, answer, by_type=asked.response == "auto")
 
 
 @connector.action(
@@ -169,8 +180,21 @@ def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[s
     return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
 
 
-def _response(kind: str, answer: Answer) -> Response:
-    found = Response(status=answer.status, headers=_shown(answer.headers), body=answer.json() if kind == "json" else None)
+def _response(kind: str, answer: Answer, *, by_type: bool = False) -> Response:
+    """Return a response. Of a body that cannot be read, only its coding may be the reason where nobody has said what it should be
+    (``by_type``)."""
+    try:
+        return _shaped(kind, answer)
+    except Unreadable as error:
+        is_clear = error.by_coding if by_type or kind != "json" else is_json(answer.media_type)
+        return answer.left(Response, error, lambda _media: is_clear)
+
+
+def _shaped(kind: str, answer: Answer) -> Response:
+    body = answer.json() if kind in {"json", "items"} else None
+    found = Response(status=answer.status, headers=_shown(answer.headers), body=body if kind == "json" else None)
+    if kind == "items":
+        return found.model_copy(update={"items": body})
     if kind == "text":
         return found.model_copy(update={"text": answer.text})
     if kind == "file":
@@ -180,7 +204,9 @@ def _response(kind: str, answer: Answer) -> Response:
 
 def _kind(headers: Headers) -> str:
     kind = media_type(headers)
-    if kind.endswith(("/json", "+json")):
+    if stream_reading(kind) is not None:
+        return "items"
+    if is_json(kind):
         return "json"
     textual = kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
     return "text" if textual else "file"

@@ -1,0 +1,250 @@
+"""Parsing of responses' bodies: JSON, items of a stream, and the words of an error. Nothing else parses what a provider answers.
+
+``parsed`` is the one entry for successes, ``error_body`` for refusals. Both are bounded: by the size of the body, which the client limits,
+by depth, and by the number of items.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any, Literal, NoReturn
+from xml.parsers import expat
+
+from jackfield_http.charsets import codec_of, decoded_text
+
+Reading = Literal["json", "lines", "events"]
+"""How a body is parsed: as one JSON value, as JSON Lines, or as the events of a stream (WHATWG HTML §9.2)."""
+
+MAX_DEPTH = 200
+"""Maximum number of levels of JSON in a response."""
+MAX_ITEMS = 100_000
+"""Maximum number of items of a stream that is read whole."""
+LONGEST_TEXT = 300
+"""Maximum number of characters that are kept of an error's text."""
+_LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson)(?:\+json)?")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_CONTAINERS = frozenset({dict, list})
+_HALF = re.compile("[\ud800-\udfff]")
+_LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
+"""Exponent of a number that a float may not hold."""
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
+_LINE_END = re.compile("\r\n|\r|\n")
+_DONE = "[DONE]"
+"""Last event of streams in OpenAI's form; no data."""
+_MOST_ELEMENTS = 1000
+_MOST_LEVELS = 50
+
+
+def charset_of(content_type: str) -> str | None:
+    """Return the charset that a media type declares; None if it declares none."""
+    found = _CHARSET.search(content_type)
+    return found[1] if found else None
+
+
+def is_json(media: str) -> bool:
+    """Return whether a media type is JSON."""
+    return media.endswith(("/json", "+json")) and stream_reading(media) is None
+
+
+def stream_reading(media: str) -> Reading | None:
+    """Return how the items of a media type are read; None if it is no stream of items."""
+    if media == "text/event-stream":
+        return "events"
+    return "lines" if _LINES.fullmatch(media) else None
+
+
+def parsed(content: bytes, reading: Reading = "json", charset: str | None = None) -> Any:
+    """Parse a body, in the charset that its sender declares. Half a surrogate pair, which is no character, is replaced.
+
+    Items of a stream are a list: the values of JSON Lines, or an object for each event with its ``data`` as JSON, if it is JSON.
+
+    :raises ValueError: if it is not what it should be, nested too deeply, or has too many items.
+    """
+    if reading == "json":
+        return _json(_utf8(content, charset))
+    text = _utf8(content, charset).decode("utf-8-sig")
+    found = list(_lines(text) if reading == "lines" else _events(text))
+    if len(found) > MAX_ITEMS:
+        raise ValueError(f"more than {MAX_ITEMS:,} items")
+    return found
+
+
+def _utf8(content: bytes, charset: str | None) -> bytes:
+    """Return a body in UTF-8, or as it is if its charset is one of those that the JSON parser recognises.
+
+    :raises ValueError: if it is not in its declared charset.
+    """
+    codec = codec_of(charset)
+    if codec is None or codec.startswith("utf-"):
+        return content
+    if (charset or "").lower() in {"us-ascii", "ascii"} and _is_utf8(content):  # declared too narrowly, as RFC 8259 §8.1 wants UTF-8
+        return content
+    return content.decode(codec).encode()
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _json(content: bytes) -> Any:
+    try:
+        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if _LARGE.search(content) else None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _is_deep(content, found):
+        raise ValueError("nested too deeply")
+    return json.loads(whole(json.dumps(found, ensure_ascii=False))) if _ESCAPED_HALF.search(content) else found
+
+
+def _lines(text: str) -> Iterator[Any]:
+    for number, line in enumerate(filter(None, (part.strip("\x1e \t\r") for part in text.split("\n")))):
+        if number > MAX_ITEMS:
+            return
+        yield _json(line.encode())
+
+
+def _events(text: str) -> Iterator[Any]:
+    """Yield the events of a stream: ``data``, and ``event`` and ``id`` where they are given. Comments and the mark of the end are none."""
+    fields: dict[str, str] = {}
+    data: list[str] = []
+    number = 0
+    for line in [*_LINE_END.split(text), ""]:
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "data":
+                data.append(value)
+            elif name in {"event", "id"}:
+                fields[name] = value
+            continue
+        joined = "\n".join(data)
+        if data and joined != _DONE:
+            number += 1
+            yield {**fields, "data": _data(joined)}
+        fields, data = {}, []
+        if number > MAX_ITEMS:
+            return
+
+
+def _data(text: str) -> Any:
+    try:
+        return _json(text.encode())
+    except ValueError:
+        return text
+
+
+def whole(text: str) -> str:
+    """Replace what is no character by U+FFFD: nothing else could be stored or sent on."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
+def text_of(content: bytes, content_type: str) -> str:
+    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise."""
+    return whole(decoded_text(content, charset_of(content_type)))
+
+
+def error_body(content: bytes, content_type: str) -> Any:
+    """Return the body of an error: JSON, the element of an XML document that has its words, or the beginning of a text; None of a page.
+
+    What is JSON is read as JSON whatever its media type says.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    try:
+        return parsed(content, "json", charset_of(content_type))
+    except ValueError:
+        text = text_of(content, content_type).strip()
+    if text.startswith("<"):
+        return None if "html" in media or text[:14].lower().startswith(("<!doctype html", "<html")) else _xml_words(content)
+    if media in {"", "text/plain"}:
+        return "".join(one if one.isprintable() else " " for one in text[: 4 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None
+    return None
+
+
+class _Elements:
+    """Elements of an XML document that hold nothing but text, by the element around them."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, str]] = [{}]
+        self._open: list[tuple[str, dict[str, str]]] = []
+        self._text: list[str] = []
+        self._count = 0
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._count += 1
+        if self._count > _MOST_ELEMENTS or len(self._open) > _MOST_LEVELS:
+            raise ValueError("too many elements")
+        own: dict[str, str] = {_local(key): value for key, value in attributes.items() if not key.startswith("xml")}
+        self._open.append((_local(name), own))
+        self.found.append(own)
+        self._text = []
+
+    def end(self, _name: str) -> None:
+        name, _ = self._open.pop()
+        text = "".join(self._text).strip()
+        if text and self._open:
+            self._open[-1][1].setdefault(name, text)
+        elif text:
+            self.found[0].setdefault(name, text)
+        self._text = []
+
+    def add(self, text: str) -> None:
+        self._text.append(text)
+
+    @staticmethod
+    def refuse(*_: Any) -> NoReturn:
+        raise ValueError("an error has no document type")
+
+
+_XML_WORDS = frozenset({"message", "faultstring", "detail", "description", "reason", "title", "error", "text", "errormessage", "msg"})
+
+
+def _xml_words(content: bytes) -> Mapping[str, str] | None:
+    """Return the first element with a child that words an error, as an object of its texts."""
+    seen = _Elements()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = seen.start, seen.end, seen.add
+    parser.StartDoctypeDeclHandler = seen.refuse
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError, LookupError):
+        return None
+    return next((one for one in seen.found if any(name.lower() in _XML_WORDS for name in one)), None)
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _is_deep(content: bytes, found: Any) -> bool:
+    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets again and again, as bytes, is ten
+    times faster than a walk through its values, which only a text with a bracket makes necessary."""
+    left = content.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        size = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(left) in {0, size}:
+            break
+    if not left:
+        return False
+    level = [found] if type(found) in _CONTAINERS else []
+    for _ in range(MAX_DEPTH):
+        parts = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [part for several in parts for part in several if type(part) in _CONTAINERS]
+    return bool(level)
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    return found if isfinite(found) else _refuse(text)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -1,0 +1,184 @@
+"""Rate limits in header fields: requests that are left, and seconds to wait, in the forms that providers send.
+
+The forms, with their sources, are listed in docs/reference/rate-limits.md, which a test compares with this module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+LONGEST = 86_400.0
+"""Seconds of a wait that are believed: windows of documented limits have a day at most. What is longer mostly has another unit, and
+would hold an account for good; a provider that means it is asked once a day."""
+Find = Callable[[str], str | None]
+"""Finds a field by its name in lower case; repeated ones are joined by commas."""
+
+_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit")
+_SCOPES = ("", "-requests", "-tokens")
+"""Suffixes of fields of several budgets (OpenAI)."""
+_IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
+_PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
+"""Values from which a number is a time since 1970, with its unit in a second: ns, µs, ms, s. A smaller one is seconds from now."""
+_DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
+_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+_PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
+_DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
+_LONGEST_FIELD = 2000
+
+
+def retry_after(find: Find) -> float | None:
+    """Return the seconds that a response says to wait before a retry: ``Retry-After`` in its forms; None if it has none."""
+    for name in _IN_MILLISECONDS:
+        found = _number((find(name) or "").partition(",")[0].strip())
+        if found is not None:
+            return min(found / 1000, LONGEST)
+    return _latest(find("retry-after"), find("date"))
+
+
+def remaining(find: Find) -> float | None:
+    """Return the requests that are left, of the policy that has the fewest; None if nothing says so."""
+    counts = [left for left, _ in _policies(find) if left is not None]
+    return min(counts) if counts else None
+
+
+def reset(find: Find) -> float | None:
+    """Return the seconds until the window ends: of the limits that are used up the last one, without any such of the first one."""
+    found = [(left, seconds) for left, seconds in _policies(find) if seconds is not None]
+    used_up = [seconds for left, seconds in found if left is not None and left < 1]
+    unstated = [seconds for left, seconds in found if left is None]
+    if used_up:
+        return max(used_up)
+    return max(unstated) if unstated else min((seconds for _, seconds in found), default=None)
+
+
+def wait(find: Find, *, is_throttled: bool) -> float | None:
+    """Return the seconds to wait before a retry: what ``Retry-After`` says, else until the window of a used-up limit ends.
+
+    ``is_throttled``: the status says that the limit is used up (429), also where nothing says how many requests are left.
+    """
+    stated = retry_after(find)
+    if stated is not None:
+        return stated
+    left = remaining(find)
+    return reset(find) if (left is not None and left < 1) or (left is None and is_throttled) else None
+
+
+def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
+    """Yield what is left of each limit, and the seconds until its window ends."""
+    yield from _structured(find)
+    for prefix in _PREFIXES:
+        for scope in _SCOPES:
+            lefts = _numbers(find(f"{prefix}-remaining{scope}"))
+            resets = [*_seconds_of(find, f"{prefix}-reset{scope}"), *_seconds_of(find, f"{prefix}-reset-after{scope}")]
+            if len(lefts) == len(resets):
+                yield from zip(lefts, resets, strict=True)
+            elif lefts or resets:
+                yield min(lefts, default=None), max(resets, default=None)
+
+
+def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
+    """Yield the limits of the field ``RateLimit``: one of draft 07 (``limit=``, ``remaining=``, ``reset=``), or several policies since."""
+    value = (find("ratelimit") or "")[:_LONGEST_FIELD]
+    if "remaining" in value or "reset" in value:
+        given = dict(_PARAMETER.findall(_QUOTED.sub("", value)))
+        yield _number(given.get("remaining", "")), _bounded(_number(given.get("reset", "")))
+        return
+    windows = {_name(item): dict(_PARAMETER.findall(item)).get("w", "") for item in _items(find("ratelimit-policy"))}
+    for item in _items(value):
+        given = dict(_PARAMETER.findall(_QUOTED.sub('""', item)))
+        if "r" in given or "t" in given:
+            seconds = given.get("t") or windows.get(_name(item), "")
+            yield _number(given.get("r", "")), _bounded(_number(seconds))
+
+
+def _items(value: str | None) -> list[str]:
+    return _ITEM.findall((value or "")[:_LONGEST_FIELD])
+
+
+def _name(item: str) -> str:
+    found = _QUOTED.search(item)
+    return found[1] if found else item.partition(";")[0].strip()
+
+
+def _numbers(value: str | None) -> list[float]:
+    """Return the numbers of a field that may be repeated; parameters of an item are left out."""
+    parts = (part.partition(";")[0].strip() for part in (value or "")[:_LONGEST_FIELD].split(","))
+    return [number for part in parts if (number := _number(part)) is not None]
+
+
+def _seconds_of(find: Find, name: str) -> list[float]:
+    return [*_moments(find(name), find("date"))]
+
+
+def _latest(value: str | None, now: str | None) -> float | None:
+    return max(_moments(value, now), default=None)
+
+
+def _moments(value: str | None, now: str | None) -> Iterator[float]:
+    """Yield the seconds from now of each value of a field: seconds, a time since 1970, a date, an ISO 8601 time, or a duration."""
+    for part in _DATE.findall((value or "")[:_LONGEST_FIELD]):
+        found = _seconds(part.partition(";")[0].strip(), now)
+        if found is not None:
+            yield min(found, LONGEST)
+
+
+def _seconds(text: str, now: str | None) -> float | None:
+    number = _number(text)
+    if number is not None:
+        unit = next((unit for least, unit in _PERIODS if number >= least), None)
+        return number if unit is None else max(0.0, number / unit - _now(now).timestamp())
+    if not text[:1].isalnum():
+        return None
+    until = _date(text) if text[0].isalpha() else _iso_time(text)
+    if until is not None:
+        return max(0.0, (until - _now(now)).total_seconds())
+    return _duration(text)
+
+
+def _duration(text: str) -> float | None:
+    """Return the seconds of a duration such as ``6m0s`` or ``20ms``."""
+    found = _DURATION.fullmatch(text)
+    if found is None or not text:
+        return None
+    days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
+    return days * _DAY + hours * _HOUR + minutes * _MINUTE + seconds + milliseconds / 1000
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(seconds, LONGEST)
+
+
+def _now(date: str | None) -> datetime:
+    return _date(date or "") or datetime.now(UTC)
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text) if text.isascii() and "_" not in text else -1.0
+    except ValueError:
+        return None
+    return found if isfinite(found) and found >= 0 else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return _in_utc(parsedate_to_datetime(text))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _iso_time(text: str) -> datetime | None:
+    try:
+        return _in_utc(datetime.fromisoformat(text))
+    except ValueError:
+        return None
+
+
+def _in_utc(found: datetime) -> datetime:
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

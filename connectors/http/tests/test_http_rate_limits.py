@@ -1,0 +1,99 @@
+"""Rate limits as providers send them: the table of docs/reference/rate-limits.md is what the client does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_rig import attempt
+from jackfield.connector import JackfieldError
+from jackfield.testing import Answer, Harness, Provider
+from jackfield_http.headers import Headers
+from jackfield_http.rate_limits import LONGEST
+
+_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "rate-limits.md"
+_DATE = "Wed, 25 Nov 2026 00:00:00 GMT"
+_ROW = re.compile(r"^\| (?P<form>[^|]+) \| (?P<status>\d{3}) \| (?P<fields>`[^|]+`) \| (?P<wait>none|[\d.]+ s) \|", re.MULTILINE)
+_ROWS = [found.groupdict() for found in _ROW.finditer(_PAGE.read_text(encoding="utf-8"))]
+
+
+def fields_of(row: dict[str, str]) -> list[tuple[str, str]]:
+    """The header fields of a row."""
+    return [(name, value) for text in row["fields"].split("<br>") for name, _, value in [text.strip("`").partition(": ")]]
+
+
+def headers(*fields: tuple[str, str]) -> Headers:
+    """A response's header at the time of the table."""
+    return Headers([(name.encode(), value.encode()) for name, value in [("Date", _DATE), *fields]])
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=[f"{row['form']}: {row['fields']}" for row in _ROWS])
+def test_the_table_is_true(row: dict[str, str]) -> None:
+    """Each row of the page is the wait that the client believes."""
+    found = headers(*fields_of(row))
+    wait = found.retry_after if row["status"] == "503" else found.retry_after_throttle
+    assert wait == (None if row["wait"] == "none" else float(row["wait"].removesuffix(" s")))
+
+
+def test_the_table_has_rows() -> None:
+    """The page has the table that the test above reads."""
+    assert len(_ROWS) >= 25
+
+
+@pytest.mark.parametrize(
+    "value", ["1e308", "9" * 400, "99999999999999999999999999", "99999d", "Wed, 25 Nov 2999 00:00:00 GMT", "2999-01-01T00:00:00Z", "1e5"]
+)
+@pytest.mark.parametrize("name", ["Retry-After", "X-RateLimit-Reset", "RateLimit-Reset", "X-Rate-Limit-Reset"])
+def test_no_wait_is_longer_than_a_day(name: str, value: str) -> None:
+    """Whatever a server sends, an account is held for a day at most."""
+    found = headers((name, value)).retry_after_throttle
+    assert found is None or 0 <= found <= LONGEST
+
+
+@pytest.mark.parametrize("value", ["", ",", ";", "-1", "nan", "inf", '"', '"a', "r=", "t=9" * 9999, "\xff", "Mon, ", "٣", "1_0" * 3])
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after-ms", "RateLimit", "RateLimit-Policy", "X-RateLimit-Reset"])
+def test_garbage_is_no_wait(name: str, value: str) -> None:
+    """A field that makes no sense is ignored."""
+    found = headers((name, value.encode("utf-8", "replace").decode("latin-1"))).retry_after_throttle
+    assert found is None or 0 <= found <= LONGEST
+
+
+_SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+
+
+def google(reason: str) -> dict[str, Any]:
+    """An error in Google's form."""
+    return {"error": {"code": 403, "message": "No", "errors": [{"domain": "usageLimits", "reason": reason, "message": "No"}]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said", "wait"),
+    [
+        ({"message": _SECONDARY}, "rate_limited", None, 60.0),
+        ({"message": "You have triggered an abuse detection mechanism."}, "rate_limited", None, 60.0),
+        ({"message": "API rate limit exceeded for 10.0.0.1."}, "rate_limited", None, None),
+        (google("userRateLimitExceeded"), "rate_limited", "userRateLimitExceeded", None),
+        (google("rateLimitExceeded"), "rate_limited", "rateLimitExceeded", None),
+        (google("dailyLimitExceeded"), "quota_exceeded", "dailyLimitExceeded", None),
+        (google("insufficientPermissions"), "forbidden", "insufficientPermissions", None),
+        ({"error": {"code": 429, "details": [{"reason": "RATE_LIMIT_EXCEEDED"}]}}, "rate_limited", "RATE_LIMIT_EXCEEDED", None),
+        ({"message": "The rate of the loan may not be changed."}, "forbidden", None, None),
+    ],
+)
+def test_limits_that_the_body_tells(body: dict[str, Any], code: str, said: str | None, wait: float | None) -> None:
+    """A 403 that is a limit by its words or its reason is one, with the minute that GitHub asks for where nothing says how long."""
+    with Provider([Answer(body, 403)]) as provider, attempt(provider.url) as (api, _), pytest.raises(JackfieldError) as found:
+        api.get("/x")
+    error = found.value
+    assert error.provider is not None
+    assert (error.code, error.provider.code, error.retry_after) == (code, said, wait)
+
+
+def test_a_limit_is_waited_for(harness: Harness) -> None:
+    """A reset on a 429 without a count is the pause before the next attempt."""
+    server = harness.serve(Answer({}, 429, headers={"X-RateLimit-Reset": "0.2"}), Answer({"a": 1}))
+    assert harness.invoke("request", {"url": "/x"}).unwrap()["body"] == {"a": 1}
+    assert len(server.requests) == 2
