@@ -329,7 +329,13 @@ class HttpClient(SecretHolder):
 
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
         """Return the function that judges a success; None if there is none, or the response is not JSON."""
-        return (exchange.failed or self._settings.errors.failed) if "json" in media_type(headers) else None
+        readable = self._settings.errors.read is not None or "json" in media_type(headers)
+        return (exchange.failed or self._settings.errors.failed) if readable else None
+
+    def _value(self, content: bytes, headers: Headers) -> Any:
+        """Return the value of a body: JSON, unless the error map reads something else, too."""
+        read = self._settings.errors.read
+        return parsed(content) if read is None else read(content, headers.get("content-type", ""))
 
     def _refuse_failure(self, exchange: Exchange, answer: Answer) -> None:
         """Raise the error of a success whose body reports a failure."""
@@ -337,7 +343,7 @@ class HttpClient(SecretHolder):
         if failed is None:
             return
         try:
-            body = parsed(answer.content)
+            body = self._value(answer.content, answer.headers)
         except ValueError:
             return
         if body is not None and failed(body):
@@ -347,7 +353,7 @@ class HttpClient(SecretHolder):
         body, content = None, b""
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
-            body = parsed(content)
+            body = self._value(content, headers)
         error = self._settings.errors.explain(Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content))
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         return error

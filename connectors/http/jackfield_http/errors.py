@@ -99,6 +99,7 @@ class HttpErrors:
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
     - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
+    - ``read``: reads a body that may be something else than JSON; takes its bytes and content type, raises ``ValueError``.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -107,6 +108,7 @@ class HttpErrors:
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
     details: bool = True
+    read: Callable[[bytes, str], Any] | None = None
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
