@@ -7,6 +7,7 @@ from typing import get_args
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.signatures import SCHEMES
 from jackfield_http.bindings.error_rows import KINDS, SENT
+from jackfield_http.challenges import SCHEMA as CHALLENGE
 from jackfield_http.paging import Kind
 
 _TEXT: Json = {"type": "string", "minLength": 1}
@@ -41,7 +42,18 @@ def credentials() -> Json:
             "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
-            "clientAuthentication": {"enum": ["basic", "body"], "description": "How the client's secret is sent to the token endpoint."},
+            "clientAuthentication": {
+                "enum": ["basic", "body", "none"],
+                "description": "How the client's secret is sent to the token endpoint.",
+            },
+            "tokenParameters": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Further parameters of each token request.",
+            },
+            "tokenPlace": {**_POINTER, "description": "Place of the object with the token in an answer; left out, it is the answer."},
+            "audience": {**_TEXT, "description": "What the token is for: part of the approval's address and of each token request."},
+            "resource": {**_TEXT, "description": "URI of the resource that the token is for (RFC 8707), sent as the audience is."},
             "issuer": {**_TEXT, "description": "Identifier of the OpenID Connect provider."},
             "fields": {"type": "object", "additionalProperties": _TEXT, "description": "Names of the values, where they differ."},
         },
@@ -183,7 +195,7 @@ def signature() -> Json:
         {
             "scheme": {"enum": list(SCHEMES)},
             "header": {**text, "description": "Header field with the signature, or with the token."},
-            "signed": {**text, "description": "What is signed: '{id}', '{time}' and '{body}' stand for these."},
+            "signed": {**text, "description": "What is signed: '{id}', '{time}', '{body}', '{method}' and '{url}' stand for these."},
             "prefix": {**text, "description": "What is before each signature."},
             "separator": {**text, "description": "What is between several signatures."},
             "time": {**text, "description": "Header field with the time; with '=' at its end, a member of the signature's field."},
@@ -242,11 +254,7 @@ def trigger() -> Json:
         [],
         "Where the event is in a request.",
     )
-    challenge = closed(
-        {"member": _POINTER, "equals": {"type": "string"}, "answer": _POINTER},
-        ["member", "equals", "answer"],
-        "A handshake, and its answer.",
-    )
+    challenge = {**CHALLENGE, "description": "A handshake by which the provider checks the URL, and its answer."}
     request = {name: about for name, about in _step()["properties"].items() if name in ("method", "path", "parameters", "body", "absent")}
     request |= {
         "method": {"enum": ["GET", "POST", "PUT", "PATCH", "DELETE"]},

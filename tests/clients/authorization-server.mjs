@@ -22,7 +22,8 @@ const configuration = {
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: async () => true,
-  ttl: { AccessToken: 3600, RefreshToken: 86400, AuthorizationCode: 60, DeviceCode: 600, Interaction: 600, Session: 600, Grant: 86400, IdToken: 600 },
+  // that of an exchange is too short to be used: the first call refreshes it
+  ttl: { AccessToken: (_context, token) => (token.gty?.includes('refresh_token') ? 3600 : 30), RefreshToken: 86400, AuthorizationCode: 60, DeviceCode: 600, Interaction: 600, Session: 600, Grant: 86400, IdToken: 600 },
   findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['a-key-of-the-test'] },

@@ -81,8 +81,9 @@ class Authority:
                 self.good[token] -= 1
             self.issued += 1
             self.good[f"refresh-{self.issued}"] = 2 if self.forgives else 1
+            lasts = 3600 if form["grant_type"] == "refresh_token" else 30  # too short to be used: the first call refreshes
             answer = Answer(
-                {"access_token": f"access-{self.issued}", "refresh_token": f"refresh-{self.issued}", "expires_in": 3600, **self.extra}
+                {"access_token": f"access-{self.issued}", "refresh_token": f"refresh-{self.issued}", "expires_in": lasts, **self.extra}
                 | {"token_type": self.extra.get("token_type", "Bearer")}
             )
         if form["grant_type"] == "refresh_token":

@@ -26,7 +26,7 @@ from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
 from jackfield.surfaces.http import hooks
-from jackfield.surfaces.shared.rate_limiter import RateLimiter
+from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
 from jackfield.triggers.subscription import Subscription
@@ -157,7 +157,7 @@ def test_the_same_request_fifty_times_at_once_is_one_event(stand: Stand) -> None
 
 
 def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-    """Another secret, a changed byte, missing and doubled headers, old and future times, another subscription's request: 403, no event,
+    """Another secret, a changed byte, missing and doubled headers, old and future times, another subscription's request: 401, no event,
     and neither path nor secret in the log."""
     caplog.set_level(logging.DEBUG)
     sender, other = Sender(stand, "strict"), Sender(stand, "other")
@@ -172,8 +172,8 @@ def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytes
         client.call("POST", sender.path, raw, **{**own, "Echo_Signature": "ä" * 3000}),
         client.call("POST", sender.path, raw, **{**own, "Echo_Time": "+1"}),
     ]  # fmt: skip
-    assert {reply.status for reply in replies} <= {400, 403}
-    assert sum(reply.status == 403 for reply in replies) >= 7
+    assert {reply.status for reply in replies} <= {400, 401}
+    assert sum(reply.status == 401 for reply in replies) >= 7
     assert (sender.told(), other.told()) == ([], [])
     said = [record.getMessage() for record in caplog.records if record.name.startswith("jackfield")]
     assert not any(text in line for line in said for text in (sender.path, sender.secret, "hello"))
@@ -210,7 +210,7 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
         return outcome
 
     monkeypatch.setattr(hooks, "_read", reading)
-    assert (sender.send(_NOTE).status, sender.told()) == (403, [])
+    assert (sender.send(_NOTE).status, sender.told()) == (401, [])
     monkeypatch.undo()
     assert (sender.send(_NOTE, secret="another").status, sender.told()) == (200, ["n-1"])
 
@@ -242,7 +242,7 @@ def test_a_revoked_token_ends_its_webhooks(stand: Stand) -> None:
     sender = Sender(stand, "left", Client(stand.port, made.text))
     assert sender.send(_NOTE).status == 200
     tokens.revoke(made.token.id)
-    assert sender.send(_NOTE, secret="guess").status == 403
+    assert sender.send(_NOTE, secret="guess").status == 401
     assert [sender.send({"notes": [{"id": f"n-{number}", "text": "late"}]}).status for number in (2, 3)] == [410, 410]
     until(lambda: not any(url.endswith(sender.path) for url in REGISTERED))
     sender.client = stand.client()
@@ -306,14 +306,14 @@ def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(s
 
 
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it, 429 says when to come again; forged requests use up a smaller one of their address, and are not looked at then."""
+    """Beyond it, 429 says when to come again. Forged requests use up a smaller one of their address, and shut out nobody who signs."""
     sender, other = Sender(stand, "busy"), Sender(stand, "calm")
     monkeypatch.setattr(stand.host, "hooks", RateLimiter(1.0, StillClock()))
     assert [sender.send({"notes": []}).status for _ in range(2)] == [200, 429]
     assert sender.send({"notes": []}).headers["retry-after"] == "1"
-    monkeypatch.setattr(stand.host, "forged", RateLimiter(1.0, StillClock()))
-    monkeypatch.setattr(stand.host, "hooks", RateLimiter(0.0, StillClock()))
-    assert [other.send(_NOTE, secret="guess").status for _ in range(2)] == [403, 429]
+    monkeypatch.setattr(stand.host, "forged", Guesses(1.0, StillClock()))
+    assert [other.send(_NOTE, secret="guess").status for _ in range(4)] == [401, 429, 429, 429]
+    assert other.send(_NOTE).status == 200
 
 
 def test_only_some_notes_are_events(stand: Stand) -> None:
@@ -396,7 +396,7 @@ def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) ->
             statuses = [Client(stand.port).call("POST", path, content, **sent).status for content in (raw, raw, raw + b" ")]
             assert _is_active(client, f"of-{key}")
             is_token = key == "http"  # which signs no body
-            assert statuses == [200, 200, 200 if is_token else 403], trigger
+            assert statuses == [200, 200, 200 if is_token else 401], trigger
             items = [item for item in client.get("/v1/events?limit=200").json["items"] if item["subject"] == f"of-{key}"]
             assert [item["type"] for item in items] == [kind] * (2 if is_token else 1)
             assert client.post(f"/v1/subscriptions/of-{key}:disable").status == 200

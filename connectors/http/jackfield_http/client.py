@@ -339,7 +339,8 @@ class HttpClient(SecretHolder):
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
         """Return the function that judges a success; None if there is none, or the response is not JSON."""
         media = media_type(headers)
-        return (exchange.failed or self._settings.errors.failed) if "json" in media or not media else None
+        readable = self._settings.errors.read is not None or "json" in media or not media
+        return (exchange.failed or self._settings.errors.failed) if readable else None
 
     def _is_clear(self, exchange: Exchange, status: int) -> bool:
         """Return whether a status proves that a change was made, whatever the body is: no rule looks for errors there."""
@@ -352,12 +353,13 @@ class HttpClient(SecretHolder):
         if failed is None:
             return
         try:
-            body = answer.json()
+            read = self._settings.errors.read
+            body = answer.json() if read is None else read(answer.content, answer.headers.get("content-type", ""))
         except Unreadable as error:
             if error.by_coding:
                 raise
             return
-        except Unavailable:
+        except (ValueError, Unavailable):
             return
         if body is not None and failed(body):
             raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
@@ -366,7 +368,8 @@ class HttpClient(SecretHolder):
         body, content = None, b""
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
-            body = error_body(content, headers.get("content-type", ""))
+            read = self._settings.errors.read or error_body
+            body = read(content, headers.get("content-type", ""))
         error = self._settings.errors.explain(Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content))
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
         return error

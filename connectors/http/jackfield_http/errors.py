@@ -111,6 +111,7 @@ class HttpErrors:
       carried out then, unless the row of its code says otherwise.
     - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
     - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. Not with AWS.
+    - ``read``: reads a body that may be something else than JSON; takes its bytes and content type, raises ``ValueError``.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -120,6 +121,7 @@ class HttpErrors:
     failed: Failed | None = None
     details: bool = True
     proves_success: bool = True
+    read: Callable[[bytes, str], Any] | None = None
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""

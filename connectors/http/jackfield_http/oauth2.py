@@ -7,18 +7,23 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
-from jackfield.connector import Minted, OpenContext, Unauthenticated, Unavailable
-from jackfield.dataclass import replace
+from jackfield.connector import Detail, InvalidConnection, Minted, OpenContext, Sent, Unauthenticated, Unavailable, pointer
+from jackfield.dataclass import dataclass, field, replace
+from jackfield.secrecy import SecretHolder
 from jackfield_http import connection_fields as fields
+from jackfield_http.answers import NOT_THE_API
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.errors import HTTP_ERRORS, Row
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
+from jackfield_http.token_answers import is_bearer, read_answer, token_at
 from jackfield_http.urls import Url, server_url
 
 REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
 """Codes by which a server says that it no longer accepts a refresh token: RFC 6749, GitHub, Slack."""
+REFUSED_CLIENT = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
+"""Codes by which a server refuses the client, whoever has approved: RFC 6749, GitHub, Slack."""
 
 
 def _is_error(body: Any) -> bool:
@@ -31,14 +36,12 @@ TOKEN_ERRORS = HTTP_ERRORS.extended(
     dict.fromkeys(
         (
             *REFUSED_GRANT,
-            "invalid_client",
+            *REFUSED_CLIENT,
             "invalid_scope",
             "unauthorized_client",
             "unsupported_grant_type",
             "access_denied",
             "bad_verification_code",
-            "incorrect_client_credentials",
-            "bad_client_secret",
             "invalid_code",
         ),
         _REFUSED,
@@ -47,10 +50,10 @@ TOKEN_ERRORS = HTTP_ERRORS.extended(
     message="/error_description",
     failed=_is_error,
     details=False,
+    read=read_answer,
 )
 """Meaning of a token endpoint's errors (RFC 6749 §5.2)."""
-_BEARER = frozenset({"bearer", "bearertoken", "bot", "user"})
-"""Names of bearer tokens: RFC 6750, Apigee, Slack. A token of an unknown type must not be used (RFC 6749 §7.1)."""
+ClientAuthentication = Literal["basic", "body", "none"]
 _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Seconds for which a token is used whose lifetime is not stated."""
@@ -58,12 +61,50 @@ _LONGEST = 10 * 365 * 86_400.0
 """Limit of a stated lifetime: a moment that no calendar has cannot be stored."""
 
 
-def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], sign_in: SignIn = ANONYMOUS) -> Minted:
+_OWN = frozenset(
+    {"grant_type", "client_id", "client_secret", "code", "code_verifier", "redirect_uri", "refresh_token", "device_code", "scope"}
+)
+"""Members of a token request that the grant sets."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenClient(SecretHolder):
+    """Client of a token endpoint: how it proves itself, and what else its requests have.
+
+    - ``authentication``: where the secret is sent: ``basic`` (the header field, RFC 6749's first choice), in the ``body``, or ``none``.
+    - ``parameters``: further members of each token request. ``place``: JSON Pointer to the object with the token in an answer.
+    """
+
+    id: str
+    secret: str | None = None
+    authentication: ClientAuthentication = "basic"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+
+    def request(self, form: Mapping[str, Any], *, extended: bool = True) -> tuple[dict[str, Any], SignIn]:
+        """Return the whole form of a request and its sign-in. Only one for a token is ``extended`` by the parameters.
+
+        :raises InvalidConnection: if the parameters have a member that the grant sets.
+        """
+        wrong = next((name for name in self.parameters if name in _OWN), None)
+        if wrong is not None:
+            detail = Detail(pointer("tokenParameters", wrong), "is set by the grant")
+            raise InvalidConnection("the connection's token parameters are not valid", details=[detail])
+        given: dict[str, Any] = {**(self.parameters if extended else {}), **form}
+        if self.secret is None or self.authentication == "none":
+            return {**given, "client_id": self.id}, ANONYMOUS
+        if self.authentication == "body":
+            return {**given, "client_id": self.id, "client_secret": self.secret}, ANONYMOUS
+        return given, basic(quote_plus(self.id), quote_plus(self.secret), "/clientSecret")
+
+
+def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], client: TokenClient) -> Minted:
     """Request a token from a token endpoint. ``Minted.value`` is an object with the member ``token``.
 
     :raises JackfieldError: if there is none; the action's request was not sent then.
     """
-    return minted(context, ask(context, settings, url, form, sign_in))
+    whole, sign_in = client.request(form)
+    return minted(context, token_at(ask(context, settings, url, whole, sign_in), client.place))
 
 
 def ask(
@@ -82,7 +123,12 @@ def ask(
     """
     api = HttpClient(context, replace(settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}), sign_in)
     answer = api.request("POST", url, form=form, step=step, expect=expect)
-    found = answer.json() if answer.content else {}
+    try:
+        found = read_answer(answer.content, answer.headers.get("content-type", ""))
+    except ValueError:
+        about = f"status {answer.status}, {answer.media_type or 'no media type'}"
+        text = f"the response to '{step}' is neither JSON nor a form ({about})"
+        raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
     if not isinstance(found, dict):
         raise Unavailable(f"the authorization server answered '{step}' with no object", repeatable=False)
     return found
@@ -116,8 +162,9 @@ def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
     :raises Unavailable: if it has none.
     """
     token = found.get("access_token")
-    if not isinstance(token, str) or not token or str(found.get("token_type", "bearer")).lower() not in _BEARER:
-        raise Unavailable("the token endpoint returned no bearer token", hint="Check 'tokenUrl'.", repeatable=False)
+    if not isinstance(token, str) or not token.strip() or not is_bearer(found.get("token_type")):
+        hint = "Check 'tokenUrl', and 'tokenPlace' if the provider puts the token into another object of its answer."
+        raise Unavailable("the token endpoint returned no bearer token", hint=hint, repeatable=False)
     secrets = tuple(str(found[name]) for name in ("access_token", "refresh_token", "id_token") if found.get(name))
     return Minted({"token": token}, _expiry(context, found.get("expires_in")), secrets)
 
@@ -133,15 +180,16 @@ def _expiry(context: OpenContext, seconds: Any) -> float:
 class OAuth2ClientCredentials(HttpConnection):
     """Client ID and client secret, exchanged for a token (RFC 6749 §4.4).
 
-    ``client_authentication`` is how the secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice) or in the ``body``.
-    ``parameters`` are further form fields.
+    ``client_authentication`` is how the secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the ``body``, or
+    ``none``. ``parameters`` are further form fields. ``token_place`` is a JSON Pointer to the object with the token in the answer.
     """
 
     key: ClassVar[str] = "oauth2ClientCredentials"
     title: ClassVar[str] = "OAuth 2.0 Client Credentials"
     auth: ClassVar[str] = "oauth2"
-    client_authentication: ClassVar[Literal["basic", "body"]] = "basic"
-    parameters: ClassVar[dict[str, str]] = {}
+    client_authentication: ClassVar[ClientAuthentication] = "basic"
+    parameters: ClassVar[Mapping[str, str]] = {}
+    token_place: ClassVar[str] = ""
 
     token_url: str = fields.token_url()
     client_id: str = fields.client_id()
@@ -152,10 +200,11 @@ class OAuth2ClientCredentials(HttpConnection):
         """Lease a token."""
         return LeasedToken(context, "oauth2", lambda: self._token(context))
 
+    def client(self) -> TokenClient:
+        """Return the client of the token endpoint."""
+        return TokenClient(self.client_id, self.client_secret, self.client_authentication, self.parameters, self.token_place)
+
     def _token(self, context: OpenContext) -> Minted:
         settings, url = replace(self.settings(), guard_path="/tokenUrl"), server_url(self.token_url, "/tokenUrl")
-        form: dict[str, Any] = {"grant_type": "client_credentials", "scope": " ".join(self.scopes) or None, **self.parameters}
-        if self.client_authentication == "body":
-            return fetch_token(context, settings, url, {**form, "client_id": self.client_id, "client_secret": self.client_secret})
-        login = basic(quote_plus(self.client_id), quote_plus(self.client_secret), "/clientSecret")
-        return fetch_token(context, settings, url, form, login)
+        form: dict[str, Any] = {"grant_type": "client_credentials", "scope": " ".join(self.scopes) or None}
+        return fetch_token(context, settings, url, form, self.client())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -24,15 +25,15 @@ from jackfield.connector import (
     OpenContext,
     RateLimited,
     Sent,
-    Unauthenticated,
     Unavailable,
 )
 from jackfield.dataclass import replace
 from jackfield_http import connection_fields as fields
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
-from jackfield_http.oauth2 import REFUSED_GRANT, ask, fetch_object, metadata_urls, minted
-from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
+from jackfield_http.oauth2 import REFUSED_CLIENT, REFUSED_GRANT, ClientAuthentication, TokenClient, ask, fetch_object, metadata_urls, minted
+from jackfield_http.sign_in import LeasedToken, SignIn
+from jackfield_http.token_answers import shown_code, token_at
 from jackfield_http.urls import server_url
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -40,6 +41,14 @@ _REFRESH = 12.0
 """Seconds for the answer to a refresh, whatever the caller's deadline: an answer that nobody reads may hold the only refresh token. It is
 less than the time for which a process holds the right to refresh, so that two never refresh at once."""
 _REFUSED = "the provider no longer accepts it"
+_REFUSED_TWICE = "the provider refused twice in a row to renew it"
+_PASSING = frozenset({408, 425, 429, 407})
+"""Statuses of refusals that say nothing about the refresh token: of time, of rate, and of a proxy."""
+_PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "slow_down", "rate_limit_exceeded", "ratelimited"}
+_PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)
+"""Words of providers that throttle with other statuses, as Zoho does."""
+_USABLE = 60.0
+"""Seconds that the access token of an exchange must last to be used; else it is refreshed at once."""
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 _METADATA = 5.0
 """Seconds for each of the provider's two documents of metadata."""
@@ -51,8 +60,10 @@ _WORDS = 300
 class OAuth2AuthorizationCode(HttpConnection):
     """Account of a person who approves at the provider. Connect the connection before its first use, and again whenever it says so.
 
-    ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice) or in the
-    ``body``. ``parameters`` are further parameters of the address at which a person approves, such as ``access_type=offline``.
+    ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice), in the
+    ``body``, or ``none``. ``parameters`` are further parameters of the address at which a person approves, such as
+    ``access_type=offline``, ``token_parameters`` those of each token request. ``token_place`` is a JSON Pointer to the object with the
+    token in the provider's answer, such as ``/authed_user``.
     ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be for this client and this approval.
     ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It is also looked up in the
     metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are not called as they are
@@ -63,8 +74,11 @@ class OAuth2AuthorizationCode(HttpConnection):
     title: ClassVar[str] = "OAuth 2.0"
     auth: ClassVar[str] = "oauth2"
     authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
-    client_authentication: ClassVar[Literal["basic", "body"]] = "basic"
+    client_authentication: ClassVar[ClientAuthentication] = "basic"
     parameters: ClassVar[Mapping[str, str]] = {}
+    token_parameters: ClassVar[Mapping[str, str]] = {}
+    token_place: ClassVar[str] = ""
+    token_targets: ClassVar[Mapping[str, str]] = {}
     openid: ClassVar[bool] = False
     answers_issuer: ClassVar[bool] = False
     places: ClassVar[Mapping[str, str]] = {}
@@ -80,6 +94,14 @@ class OAuth2AuthorizationCode(HttpConnection):
     client_secret: str | None = fields.secret("Client Secret", "The secret of the application, unless it is a public one.", default=None)
     scopes: tuple[str, ...] = fields.scopes()
 
+    def client(self) -> TokenClient:
+        """Return the client of the provider's endpoints."""
+        return TokenClient(self.client_id, self.client_secret, self.client_authentication, self.token_parameters, self.token_place)
+
+    def targets(self) -> Mapping[str, str]:
+        """Return what the token is for, in the provider's words, such as ``audience``: part of the approval and of each token request."""
+        return self.token_targets
+
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease an access token for the grant. One process refreshes it for all.
 
@@ -93,7 +115,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         verifier, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         asked = {
-            **self.parameters, "response_type": "code", "client_id": self.client_id, "redirect_uri": redirect_uri,
+            **self.parameters, **self.targets(), "response_type": "code", "client_id": self.client_id, "redirect_uri": redirect_uri,
             "scope": " ".join(self._scopes()) or None, "state": state, "code_challenge": challenge, "code_challenge_method": "S256",
             "nonce": nonce if self._is_openid() else None,
         }  # fmt: skip
@@ -130,7 +152,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         if self.device_url is None:
             text = "the connection names no endpoint for devices"
             raise InvalidConnection(text, details=[Detail("/deviceUrl", "is missing")], hint="Add it, or connect in a browser.")
-        form = {"scope": " ".join(self._scopes()) or None}
+        form = {**self.targets(), "scope": " ".join(self._scopes()) or None}
         found = self._ask(context, "deviceUrl", self.device_url, form, step="request a code for a device")
         try:
             code, user_code, where = (str(found[name]) for name in ("device_code", "user_code", "verification_uri"))
@@ -174,9 +196,13 @@ class OAuth2AuthorizationCode(HttpConnection):
         the previous refresh token again, which many providers accept for a while.
         """
         used = grants.find()
-        refresh = used.value.get("refreshToken")
+        refresh, first = used.value.get("refreshToken"), used.value.get("accessToken")
         if refresh is None:  # a token that the provider does not renew
-            return Minted({"token": used.value["accessToken"]}, None, used.secrets)
+            return Minted({"token": first}, None, used.secrets)
+        if first is not None and used.value["expiresAt"] - context.clock.time() >= _USABLE:
+            # it is used once, so that the next mint, after the provider calls it expired, refreshes it
+            grants.replace(used, replace(used, value={"refreshToken": refresh}, secrets=(refresh,)))
+            return Minted({"token": first}, used.value["expiresAt"], used.secrets)
         if used.begun_at is not None:
             _LOG.warning("a refresh of %s got no answer: the previous refresh token is sent again", self.token_url)
         grants.begin(used)
@@ -185,23 +211,31 @@ class OAuth2AuthorizationCode(HttpConnection):
             found = self._ask(context, "tokenUrl", self.token_url, form, within=_REFRESH)
         except JackfieldError as error:
             self._unrefreshed(grants, used, error)
+        found = dict(token_at(found, self.client().place, renewed=True))
         rotated, said = found.get("refresh_token"), found.get("scope")
         kept = replace(used, scopes=_scopes_of(said)) if isinstance(said, str) else used  # a person may have taken some back
-        if isinstance(rotated, str) and rotated and rotated != refresh:
-            kept = replace(kept, value={**used.value, "refreshToken": rotated}, secrets=(rotated,))
-        grants.replace(used, kept)
+        current = rotated if isinstance(rotated, str) and rotated else refresh
+        grants.replace(used, replace(kept, value={"refreshToken": current}, secrets=(current,)))
         lease = minted(context, found)
         return replace(lease, secrets=(*lease.secrets, refresh))
 
     def _unrefreshed(self, grants: Grants, used: Grant, error: JackfieldError) -> NoReturn:
-        """Record the outcome of a failed refresh, unless it is unknown, or another process has rotated the token meanwhile."""
-        if not isinstance(error, Unauthenticated) or error.provider is None or error.provider.code not in REFUSED_GRANT:
+        """Record the outcome of a failed refresh, unless it is unknown, or another process has rotated the token meanwhile.
+
+        A code that is known to mean it ends the approval at once; any other explicit refusal does so when it comes twice in a row.
+        """
+        if not _refuses_grant(error):
             if error.sent is not Sent.UNKNOWN:
                 grants.replace(used, used)
             raise error
+        code = error.provider.code if error.provider is not None else None
+        if code not in REFUSED_GRANT and "refused" not in used.value:
+            grants.replace(used, replace(used, value={**used.value, "refused": True}))
+            raise error
         if grants.find().value != used.value:
             raise Unavailable("the access token was refreshed by another process meanwhile", hint="Try again.") from None
-        grants.end(used, _REFUSED if used.begun_at is None else _INTERRUPTED)
+        reason = _REFUSED if code in REFUSED_GRANT else _REFUSED_TWICE + shown_code(code, used.secrets)
+        grants.end(used, reason if used.begun_at is None else _INTERRUPTED)
         grants.find()
         raise error
 
@@ -217,14 +251,8 @@ class OAuth2AuthorizationCode(HttpConnection):
     ) -> dict[str, Any]:
         place = self.places.get(endpoint, f"/{endpoint}")
         settings = replace(self.settings(), guard_path=place, within=within)
-        given: dict[str, Any] = dict(form)
-        login: SignIn = ANONYMOUS
-        if self.client_secret is None:
-            given["client_id"] = self.client_id
-        elif self.client_authentication == "body":
-            given |= {"client_id": self.client_id, "client_secret": self.client_secret}
-        else:
-            login = basic(quote_plus(self.client_id), quote_plus(self.client_secret), "/clientSecret")
+        is_token = endpoint == "tokenUrl"
+        given, login = self.client().request({**(self.targets() if is_token else {}), **form}, extended=is_token)
         return ask(context, settings, server_url(url, place), given, login, step=step)
 
     def _announces_issuer(self, context: OpenContext, issuer: str) -> bool:
@@ -242,14 +270,16 @@ class OAuth2AuthorizationCode(HttpConnection):
         return False
 
     def _granted(self, context: OpenContext, found: Mapping[str, Any], nonce: str | None) -> Grant:
+        found = token_at(found, self.client().place)
         token = minted(context, found)
         if self._is_openid():
             check_id_token(found.get("id_token"), client_id=self.client_id, issuer=self.issuer, nonce=nonce, now=context.clock.time())
         refresh, said = found.get("refresh_token"), found.get("scope")
         scopes = _scopes_of(said) if isinstance(said, str) else self._scopes()
+        first = {"accessToken": token.value["token"]}
         if isinstance(refresh, str) and refresh:
-            return Grant({"refreshToken": refresh}, scopes, (refresh,))
-        return Grant({"accessToken": token.value["token"]}, scopes, token.secrets)
+            return Grant({"refreshToken": refresh, **first, "expiresAt": token.expires_at}, scopes, token.secrets)
+        return Grant(first, scopes, token.secrets)
 
     def _scopes(self) -> tuple[str, ...]:
         return self.scopes
@@ -278,6 +308,19 @@ def _grants(context: OpenContext) -> Grants:
             hint="Store it in the database, then connect it.",
         )
     return context.grants
+
+
+def _refuses_grant(error: JackfieldError) -> bool:
+    """Return whether a provider refused a refresh token explicitly, in whatever words: with a status of 4xx, or with an error in a
+    success. Refusals of the client, of time and of rate are none."""
+    said = error.provider
+    if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited):
+        return False
+    if said.code in REFUSED_GRANT:
+        return True
+    status = said.http_status or 0
+    is_explicit = 400 <= status < 500 or 200 <= status < 300
+    return is_explicit and status not in _PASSING and not _PASSING_WORDS.search(said.message or "")
 
 
 def _scopes_of(said: str) -> tuple[str, ...]:

@@ -83,7 +83,8 @@ class Recorder:
             found = {"device_code": "d/1+2", "user_code": "ABCD", "verification_uri": f"{ISSUER}/device", "expires_in": 60, "interval": 1}
             return Answer(found)
         self.issued += 1
-        tokens = {"access_token": f"a-{self.issued}", "refresh_token": f"r+/{self.issued}=", "token_type": "bearer", "expires_in": 3600}
+        lasts = 3600 if dict(form)["grant_type"] == "refresh_token" else 30  # too short to be used: the first call refreshes
+        tokens = {"access_token": f"a-{self.issued}", "refresh_token": f"r+/{self.issued}=", "token_type": "bearer", "expires_in": lasts}
         return Answer(tokens if self.claims is None else {**tokens, "id_token": encoded(self.claims)})
 
     def last(self) -> dict[str, Any]:

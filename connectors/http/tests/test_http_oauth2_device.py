@@ -120,6 +120,7 @@ def test_scopes_that_were_taken_back(runtime: Jackfield, authority: Authority) -
     begun = runtime.connections.authorizing().begin_device("ada")
     assert poll(runtime, begun, 4)[-1] == "granted"
     assert runtime.connections.show("ada")["authorization"]["scopes"] == ["a", "b"]
+    runtime.clock.sleep(3590)  # the first token is used up
     for refresh, scope in (("r-2", "a"), ("r-2", "a c"), ("r-3", None)):
         authority.tokens = [Answer({**TOKENS, "refresh_token": refresh} | ({"scope": scope} if scope else {}))]
         assert ask(runtime)["status"] == "succeeded"

@@ -29,10 +29,15 @@ _ERRORS: Json = {
     "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
 }  # fmt: skip
+_OF_TOKENS = ("clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource")
 _TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
-    "clientAuthentication": {"enum": ["basic", "body"]},
+    "clientAuthentication": {"enum": ["basic", "body", "none"]},
+    "tokenParameters": {"type": "object", "additionalProperties": _TEXT},
+    "tokenPlace": _POINTER,
+    "audience": _TEXT,
+    "resource": _TEXT,
 }
 _SOURCE: Json = {
     "type": "object",
@@ -189,10 +194,9 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
         row["schema"]["properties"][name] |= about
         if "default" in about:
             row["schema"]["required"] = [other for other in row["schema"].get("required", ()) if other != name]
-    if "clientAuthentication" in given:
-        for credential in row["http"]["credentials"]:
-            if credential["kind"] in ACCOUNTS:
-                credential["clientAuthentication"] = given["clientAuthentication"]
+    for credential in row["http"]["credentials"]:
+        if credential["kind"] in (*ACCOUNTS, "oauth2ClientCredentials"):
+            credential |= {name: given[name] for name in _OF_TOKENS if name in given}
 
 
 def _completed(manifest: Json, key: str, row: Json) -> Json:

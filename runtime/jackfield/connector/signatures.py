@@ -2,7 +2,7 @@
 
 ::
 
-    {"scheme": "github" | "slack" | "stripe" | "standardWebhooks"}        as these sign
+    {"scheme": "github" | "slack" | "stripe" | "standardWebhooks" | …}    as these sign
     {"scheme": "hmac", "header": …, "signed": "{time}.{body}", …}         HMAC of parts that are named
     {"scheme": "token", "header": …}                                      the secret itself in a header field
     {"scheme": "secretPath"}                                              nothing: the unguessable path is the only proof
@@ -16,6 +16,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from jackfield.connector.models import DeclarationError
@@ -29,16 +30,80 @@ _MOST = 16
 """Signatures in one header field."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_:=/+-]{1,200}")
 """No dot: the signed parts are joined by dots, so one in the ID would move the border to the next part."""
+_OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
+_PARTS = re.compile(r"(\{(?:id|time|body|method|url)\})")
+_BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}"})
+"""Templates without borders that providers document: Twitch, Zendesk, HubSpot. The body must not have a digit beside the time."""
+_SECONDS = re.compile(r"[0-9]{1,17}")
+_RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_MILLISECONDS, _MICROSECONDS = 10**11, 10**14
+"""Numbers from which a time is in these units: as seconds, they are the years 5138 and 3 million."""
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_DECIMAL = b"0123456789"
+
+
+def _moment(text: str) -> float | None:
+    """Return a time in seconds since 1970; None if it is none."""
+    if _SECONDS.fullmatch(text):
+        number = int(text)
+        return number / (1 if number < _MILLISECONDS else 1000 if number < _MICROSECONDS else 1_000_000)
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        return None
+    zone = "+00:00" if found[4] in "Zz" else found[4]
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or '')[:7].ljust(7, '0') if found[3] else ''}{zone}").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _border_fault(signed: str) -> str | None:
+    """Return which parts of a template have no border between them, so that bytes could be moved from one to the other; None if all do.
+    Method and URL are known, and need none."""
+    parts = [part for part in _PARTS.split(signed.replace("{method}", "").replace("{url}", "")) if part]
+    for before, place in enumerate(parts):
+        if place not in ("{id}", "{time}"):
+            continue
+        kind = _OF_IDENTIFIERS if place == "{id}" else re.compile("[0-9]")
+        after = parts[before + 1][0] if before + 1 < len(parts) else None
+        ahead = parts[before - 1][-1] if before > 1 else None
+        is_joined = after is not None and (after == "{" or kind.match(after))
+        if is_joined or (before > 0 and parts[before - 1] == "{body}") or (ahead is not None and kind.match(ahead)):
+            what = "letter, digit or one of _:=/+-" if place == "{id}" else "digit"
+            return f"put a separator that is no {what} between {place} and its neighbours"
+    return None
+
+
+def _octets(text: str, encoding: str) -> bytes:
+    """Return the bytes of a signature as it was sent; none if it is not encoded so."""
+    if encoding == "hex":
+        return bytes.fromhex(text) if _HEX.fullmatch(text) and len(text) % 2 == 0 else b""
+    return _from_base64(text) or b""
+
+
+def _bare(secret: str) -> str:
+    """Return a Standard Webhooks secret without what is before its base64: ``whsec_``, or ``v1,whsec_`` as Supabase shows it."""
+    return secret.strip().removeprefix("v1,").removeprefix(_STANDARD)
+
+
+def _from_base64(text: str) -> bytes | None:
+    """Decode base64 of either alphabet, padded or not; return None for anything else."""
+    plain = text.rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True) or None
+    except (NotBase64, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """HMAC of parts of a request in the header field ``header``, whose name is in lower case.
 
-    ``signed`` is what is signed, from ``{id}``, ``{time}`` and ``{body}``. ``time`` and ``id`` name header fields with these; a ``time``
-    that ends in ``=`` is a member of the field with the signature. Such a request may be ``oldest`` seconds old. With a ``separator``,
-    there may be several signatures, of which one must fit. ``prefix`` stands before each. With ``base64`` as ``key``, the secret is
-    ``whsec_`` and base64, as Standard Webhooks have it.
+    ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}`` and ``{url}``, with a separator between the parts.
+    ``time`` and ``id`` name header fields with these; a ``time`` that ends in ``=`` is a member of the field with the signature. It is in
+    seconds, milliseconds or microseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest`` seconds old. With a
+    ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before each. With ``base64`` as ``key``, the
+    secret is base64, with or without ``whsec_``, as Standard Webhooks have it.
     """
 
     header: str
@@ -60,6 +125,9 @@ class Signature:
             raise DeclarationError(
                 "a signature's 'signed' must name {body}, and {time} and {id} if, and only if, these have a header field"
             )
+        fault = None if self.signed in _BORDERLESS else _border_fault(self.signed)
+        if fault is not None:
+            raise DeclarationError(f"a signature's 'signed' needs a border: {fault}")
 
     def __call__(self, request: HookRequest, hook: Hook) -> None:
         """Verify a request.
@@ -73,16 +141,18 @@ class Signature:
         time, identifier = self._time(request, parts), request.headers.get(self.id, "") if self.id else ""
         if self.id and not _IDENTIFIER.fullmatch(identifier):
             raise Forged("the ID is missing or has characters that none has")
-        expected = self._signature(secret_of(hook), request.body, time, identifier).encode()
-        found = [part.removeprefix(self.prefix) for part in parts if part.startswith(self.prefix)][:_MOST]
-        fitting = sum(hmac.compare_digest(expected, part.encode("utf-8", "surrogateescape")) for part in found)  # each is compared
-        if not fitting:
+        self._check_border(request)
+        found = [_octets(part.removeprefix(self.prefix), self.encoding) for part in parts if part.startswith(self.prefix)][:_MOST]
+        keys = self._keys(*_secret_of(hook))
+        expected = [self._digest(key, request.body, time, identifier, request.method, hook.url) for key in keys]
+        if not sum(hmac.compare_digest(one, part) for one in expected for part in found):  # each is compared
             raise Forged("no signature fits")
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
         """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body."""
-        time, identifier = str(int(at)), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
-        signature = self.prefix + self._signature(secret_of(hook), body, time, identifier)
+        time, identifier = self._written(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
+        made = self._digest(self._keys(*_secret_of(hook))[0], body, time, identifier, "POST", hook.url)
+        signature = self.prefix + (made.hex() if self.encoding == "hex" else b64encode(made).decode())
         within = self.time.endswith("=")
         signed = {self.header: f"{self.time}{time}{self.separator}{signature}" if within else signature}
         return {**signed, **({self.time: time} if self.time and not within else {}), **({self.id: identifier} if self.id else {})}
@@ -90,6 +160,30 @@ class Signature:
     def shown(self, secret: str, _inputs: object = None) -> str:
         """Return a secret as it is entered at the provider."""
         return _STANDARD + b64encode(secret.encode()).decode() if self.key == "base64" else secret
+
+    def check_secret(self, secret: str) -> None:
+        """Check a secret as it is entered.
+
+        :raises DeclarationError: if it cannot be the key of such signatures.
+        """
+        if self.key == "base64" and _from_base64(_bare(secret)) is None and _bare(secret) != secret.strip():
+            raise DeclarationError("the secret must be base64 after 'whsec_', as the sender shows it")
+
+    def _written(self, at: float) -> str:
+        """Return a time as a sender of this signature writes it."""
+        if self.signed in _BORDERLESS and "{method}" not in self.signed:  # Twitch and Zendesk
+            return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return str(int(at * 1000) if self.signed in _BORDERLESS else int(at))
+
+    def _check_border(self, request: HookRequest) -> None:
+        """Check the border between body and time where the template has none.
+
+        :raises Forged: if a digit could belong to both.
+        """
+        if self.signed in _BORDERLESS:
+            beside = request.body[-1:] if self.signed.endswith("{time}") else request.body[:1]
+            if beside in _DECIMAL and beside:
+                raise Forged("the body has a digit beside the time")
 
     def _time(self, request: HookRequest, parts: list[str]) -> str:
         if not self.time:
@@ -99,22 +193,29 @@ class Signature:
             time = found[0] if len(found) == 1 else ""
         else:
             time = request.headers.get(self.time, "")
-        if not (time.isascii() and time.isdigit() and len(time) < 13) or abs(request.at - int(time)) > self.oldest:
-            raise Forged("the request is too old, or has no time")
+        said = _moment(time)
+        if said is None:
+            raise Forged("the request has no time that can be read: neither a number since 1970 nor a time of RFC 3339")
+        if abs(request.at - said) > self.oldest:
+            raise Forged("the request is too old")
         return time
 
-    def _signature(self, secret: str, body: bytes, time: str, identifier: str) -> str:
-        before, _, after = self.signed.replace("{time}", time).replace("{id}", identifier).partition("{body}")
-        made = hmac.digest(self._key(secret), before.encode() + body + after.encode(), self.digest)
-        return made.hex() if self.encoding == "hex" else b64encode(made).decode()
+    def _digest(self, key: bytes, body: bytes, time: str, identifier: str, method: str, url: str) -> bytes:
+        values = {"{time}": time, "{id}": identifier, "{method}": method, "{url}": url}
+        parts = (body if part == "{body}" else values.get(part, part).encode() for part in _PARTS.split(self.signed))
+        return hmac.digest(key, b"".join(parts), self.digest)
 
-    def _key(self, secret: str) -> bytes:
-        if self.key == "text" or not secret.startswith(_STANDARD):
-            return secret.encode()
-        try:
-            return b64decode(secret.removeprefix(_STANDARD), validate=True)
-        except NotBase64:
-            raise Forged("the subscription's secret is no base64") from None
+    def _keys(self, secret: str, is_entered: bool) -> list[bytes]:
+        """Return the keys that a secret can mean. A bare one may be base64, as Standard Webhooks' own library reads it, or text."""
+        if self.key == "text":
+            return [secret.encode()]
+        bare = _bare(secret)
+        found = _from_base64(bare) if is_entered or bare != secret.strip() else None
+        if bare != secret.strip():
+            if found is None:
+                raise Forged("the subscription's secret is no base64")
+            return [found]
+        return [secret.encode()] if found is None else [found, secret.encode()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +270,19 @@ NAMED: Mapping[str, Scheme] = {
         "webhook-signature", "{id}.{time}.{body}", prefix="v1,", encoding="base64", separator=" ",
         time="webhook-timestamp", id="webhook-id", key="base64",
     ),
+    "twitch": Signature(
+        "twitch-eventsub-message-signature", "{id}{time}{body}", prefix="sha256=",
+        time="twitch-eventsub-message-timestamp", id="twitch-eventsub-message-id",
+    ),
+    "zendesk": Signature(
+        "x-zendesk-webhook-signature", "{time}{body}", encoding="base64", time="x-zendesk-webhook-signature-timestamp"
+    ),
+    "hubspot": Signature(
+        "x-hubspot-signature-v3", "{method}{url}{body}{time}", encoding="base64", time="x-hubspot-request-timestamp"
+    ),
+    "zoom": Signature("x-zm-signature", "v0:{time}:{body}", prefix="v0=", time="x-zm-request-timestamp"),
+    "shopify": Signature("x-shopify-hmac-sha256", encoding="base64"),
+    "xero": Signature("x-xero-signature", encoding="base64"),
     "secretPath": SecretPath(),
 }  # fmt: skip
 """Schemes that have no settings."""
@@ -180,10 +294,15 @@ SCHEMES = (*NAMED, *_MADE)
 def secret_of(hook: Hook) -> str:
     """Return the secret that the provider made when the hook was registered, else the one that was entered as ``signingSecret``, else the
     subscription's own."""
+    return _secret_of(hook)[0]
+
+
+def _secret_of(hook: Hook) -> tuple[str, bool]:
+    """Return the secret, and whether it is the provider's: then it is written as the provider writes it."""
     made = hook.remote.get("secret")
     entered = None if hook.inputs is None else hook.inputs.model_dump(by_alias=True).get("signingSecret")
-    found = made or entered or hook.secret
-    return str(found)
+    found = made or entered
+    return str(found or hook.secret), bool(found)
 
 
 def scheme_of(row: Mapping[str, Any]) -> Scheme:

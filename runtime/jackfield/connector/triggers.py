@@ -15,9 +15,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import create_model
 
+from jackfield.connector.hook_charsets import codec_of
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
-from jackfield.dataclass import dataclass, field
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
 from jackfield.manifest_triggers import CHANGES, EVERY, LARGEST, LEAST
@@ -30,7 +31,7 @@ _KEY = re.compile(r"[a-z][A-Za-z0-9]{0,59}")
 
 
 class Forged(Exception):
-    """A request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 403."""
+    """A request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 401."""
 
 
 class Malformed(Exception):
@@ -62,13 +63,26 @@ class HookRequest(SecretHolder):
     headers: Mapping[str, str]
     at: float
     query: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
 
     def json(self) -> Any:
-        """Return the body, which is JSON, as strictly read as an invocation: no member twice, and not too deep.
+        """Return the body, which is JSON in the charset that it names, with or without a byte order mark. It is as strictly read as an
+        invocation: no member twice, and not too deep.
 
         :raises Malformed: if it is not.
         """
-        return strict_json(self.body)
+        codec = codec_of(self.body, self.headers)
+        if codec in {"utf-8", "utf-8-sig"}:
+            return strict_json(self.body.removeprefix(BOM_UTF8))
+        try:
+            return strict_json(self.body.decode(codec).removeprefix("\ufeff"))
+        except UnicodeDecodeError:
+            raise Malformed from None
+
+    @property
+    def text(self) -> str:
+        """The body as text in its charset. What cannot be decoded becomes U+FFFD."""
+        return self.body.decode(codec_of(self.body, self.headers), "replace").removeprefix("\ufeff")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -142,7 +156,8 @@ class TriggerEvent(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Received(SecretHolder):
-    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain).
+    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain, or JSON by
+    ``media_type``). Of ``headers``, ``WebHook-Allowed-Origin`` and ``WebHook-Allowed-Rate`` are sent, which CloudEvents' handshake needs.
 
     ``remote`` has members for ``hook.remote``, such as the token of a handshake that a call answers: ``enable`` runs again with them.
     """
@@ -150,6 +165,8 @@ class Received(SecretHolder):
     events: Sequence[TriggerEvent] = ()
     answer: str = ""
     remote: Mapping[str, Any] = field(default_factory=dict)
+    media_type: Literal["text/plain", "application/json"] = "text/plain"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -266,6 +283,7 @@ class Webhook(Trigger):
         self.signs: Callable[[bytes, Hook, float], Mapping[str, str]] | None = getattr(verify, "sign", None)
         self.max_body_bytes = min(max_body_bytes, LARGEST)
         self.received: Callable[[HookRequest, Hook], Received] | None = None
+        self.answers: Callable[[HookRequest, Hook], Received | None] | None = None
         self.enabled: Callable[[Hook, Any], Registered | Unfinished | Mapping[str, Any] | None] | None = None
         self.renewed: Callable[[Hook, Any], Registered | Unfinished | Mapping[str, Any] | None] | None = None
         self.fetched: Callable[[str, Any], bytes] | None = None
@@ -277,10 +295,21 @@ class Webhook(Trigger):
 
         :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read.
         """
+        answer = None if self.answers is None else self.answers(request, hook)
+        if answer is not None:
+            return replace(answer, events=(), remote={})  # whatever it says: nobody has signed it
+        if request.method != "POST":
+            raise Malformed
         self.verify(request, hook)
         if self.received is None:
             raise Malformed
         return self.received(request, hook)
+
+    def handshake(self, function: F) -> F:
+        """Declare the function that answers a provider's handshake without a signature: a GET, POST or OPTIONS by which it checks the URL.
+        It takes request and hook, and returns ``Received`` with the answer, or None for any other request. Events of it do not count."""
+        self.answers = function
+        return function
 
     def receive(self, function: F) -> F:
         """Declare the function that reads a verified request. It takes request and hook, calls nobody, and returns ``Received``."""

@@ -61,7 +61,7 @@ class ChildTriggers:
     def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
         """Verify a webhook's request, then read it."""
         trigger = self._webhook(key)
-        request = HookRequest(b64decode(body), headers["headers"], at, headers["query"])  # type: ignore[arg-type]  # both are objects
+        request = HookRequest(b64decode(body), headers["headers"], at, headers["query"], headers["method"])  # type: ignore[arg-type]  # two objects, a text
         try:
             found = trigger.read(request, self._hook(key, hook))
         except Forged:
@@ -70,7 +70,7 @@ class ChildTriggers:
             return ReceivedFacts([], refused="malformed")
         except Needs as needed:
             return ReceivedFacts([], needs=needed.name)
-        return ReceivedFacts(_facts(found.events), found.answer, remote=dict(found.remote))
+        return ReceivedFacts(_facts(found.events), found.answer, "", dict(found.remote), "", found.media_type, dict(found.headers))
 
     def register(self, key: str, step: str, hook: Mapping[str, Any]) -> RegisteredFacts:
         """Make, renew or remove a registration."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field
 
@@ -103,6 +103,8 @@ class ReceivedFacts:
     refused: str = ""
     remote: JsonObject = field(default_factory=dict)
     needs: Annotated[str, Field(max_length=_LONGEST)] = ""
+    media_type: Literal["text/plain", "application/json"] = "text/plain"
+    headers: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

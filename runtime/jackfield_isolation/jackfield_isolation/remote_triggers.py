@@ -56,13 +56,14 @@ class RemoteWebhook(Webhook):
 
         :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read; ``Needs`` if it is judged only with a file.
         """
-        body, parts = b64encode(request.body).decode(), {"headers": dict(request.headers), "query": dict(request.query)}
+        body, query = b64encode(request.body).decode(), dict(request.query)
+        parts = {"headers": dict(request.headers), "query": query, "method": request.method}
         found = self.channel.ask(questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call())
         if found.refused:
             raise Forged if found.refused == "forged" else Malformed
         if found.needs:
             raise Needs(found.needs)
-        return Received(_events(found.events), found.answer, found.remote)
+        return Received(_events(found.events), found.answer, found.remote, found.media_type, found.headers)
 
 
 def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Authorization, DeviceAuthorization, Grant, OpenContext
-from jackfield_http.bindings.connection import BoundConnection, name_of, value_of
+from jackfield_http.bindings.connection import TOKEN_SETTINGS, BoundConnection, name_of, targets_of, value_of
 from jackfield_http.connection_types import Certified
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_http.sign_in import SignIn
@@ -19,10 +20,13 @@ Json = Mapping[str, Any]
 
 
 @cache
-def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], client: str) -> type[OAuth2AuthorizationCode]:
+def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -> type[OAuth2AuthorizationCode]:
     """Return the account whose authorization server is shown the connection's client certificate, too, if it has one."""
-    base = OpenIdConnect if is_openid else OAuth2AuthorizationCode
-    about = {"__doc__": base.__doc__, "places": dict(places), "client_authentication": client}
+    base, row = OpenIdConnect if is_openid else OAuth2AuthorizationCode, json.loads(settings)
+    about = {
+        "__doc__": base.__doc__, "places": dict(places), "client_authentication": row.get("clientAuthentication", "basic"),
+        "token_parameters": row.get("tokenParameters", {}), "token_place": row.get("tokenPlace", ""), "token_targets": targets_of(row),
+    }  # fmt: skip
     return type(base.__name__, (Certified, base), about)
 
 
@@ -33,7 +37,7 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
     places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:5])
     scopes = tuple(value_of(row, values, "scopes").split())
     filled = {name: value for name, value in given.items() if value}
-    kind = _kind(row["kind"] == "openIdConnect", places, row.get("clientAuthentication", "basic"))
+    kind = _kind(row["kind"] == "openIdConnect", places, json.dumps({name: row[name] for name in TOKEN_SETTINGS if name in row}))
     return kind.model_validate({**filled, "server": server, "scopes": scopes})
 
 

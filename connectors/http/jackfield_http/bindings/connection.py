@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import quote_plus
 
 from pydantic import ConfigDict
 
@@ -14,7 +13,7 @@ from jackfield.dataclass import replace
 from jackfield.secrecy import SecretHolder
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
-from jackfield_http.oauth2 import fetch_token
+from jackfield_http.oauth2 import TokenClient, fetch_token
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
 from jackfield_http.signing import SignedRequests, find_signer
@@ -84,13 +83,17 @@ class BoundConnection(HttpConnection):
 
     def _leased(self, row: Json, values: Json, context: OpenContext) -> SignIn:
         """Lease a token for the client's credentials."""
-        login = basic(quote_plus(value_of(row, values, "clientId")), quote_plus(value_of(row, values, "clientSecret")))
+        more = {**row.get("tokenParameters", {}), **targets_of(row)}
+        client = TokenClient(
+            value_of(row, values, "clientId"), value_of(row, values, "clientSecret"),
+            row.get("clientAuthentication", "basic"), more, row.get("tokenPlace", ""),
+        )  # fmt: skip
         form = {"grant_type": "client_credentials", "scope": value_of(row, values, "scopes").strip() or None}
 
         def mint() -> Minted:
             url = row.get("tokenUrl") or value_of(row, values, "tokenUrl")
             settings = replace(self.settings(), guard_path="" if "tokenUrl" in row else f"/{name_of(row, 'tokenUrl')}")
-            return fetch_token(context, settings, server_url(url, settings.guard_path), form, login)
+            return fetch_token(context, settings, server_url(url, settings.guard_path), form, client)
 
         return LeasedToken(context, f"oauth2 {row['scheme']}", mint)
 
@@ -156,6 +159,15 @@ def name_of(row: Json, name: str) -> str:
 def value_of(row: Json, values: Json, name: str) -> str:
     """Return a part of a credential from the connection's values; empty if it has none."""
     return str(values.get(name_of(row, name), ""))
+
+
+TOKEN_SETTINGS = ("clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource")
+"""Members of a credential that say how tokens are requested, and where they are in an answer."""
+
+
+def targets_of(row: Json) -> dict[str, str]:
+    """Return what a credential's tokens are for, in the provider's words."""
+    return {name: row[name] for name in ("audience", "resource") if name in row}
 
 
 def _signature(row: Json, values: Json, context: OpenContext) -> SignIn:

@@ -12,6 +12,7 @@ from jackfield_http.bindings.connection import BoundClient
 from jackfield_http.bindings.requests import Files
 from jackfield_http.bindings.responses import BoundOutput
 from jackfield_http.bindings.steps import sent
+from jackfield_http.challenges import Challenge, challenge_of
 from jackfield_http.pointers import find
 
 OTHER = "other"
@@ -40,7 +41,10 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
         examples=row.get("examples", ()),
         setup=row.get("setup", ""),
     )
-    found.receive(_Reading(row.get("types") or (row["key"],), http.get("event", {}), http.get("challenge")))
+    handshake = challenge_of(http["challenge"]) if "challenge" in http else None
+    found.receive(_Reading(row.get("types") or (row["key"],), http.get("event", {}), handshake))
+    if handshake is not None:
+        found.handshake(handshake.before)
     found.description = row["description"]
     if "register" in http:
         registration = _Registration(row["key"], http["register"])
@@ -52,20 +56,20 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
 class _Reading:
     """Reads the event of a verified request."""
 
-    def __init__(self, types: Any, about: Json, challenge: Json | None) -> None:
+    def __init__(self, types: Any, about: Json, challenge: Challenge | None) -> None:
         self._types = frozenset(types)
         self._first = next(iter(types))
         self._about = about
         self._challenge = challenge
 
-    def __call__(self, request: HookRequest, _hook: Hook) -> Received:
+    def __call__(self, request: HookRequest, hook: Hook) -> Received:
         """Return the event; none for a handshake, and for what the trigger does not watch."""
         body = request.json()
         if not isinstance(body, Mapping):
             raise Malformed
-        handshake = self._challenge
-        if handshake is not None and find(body, handshake["member"]) == handshake["equals"]:
-            return Received(answer=str(find(body, handshake["answer"])))
+        answered = None if self._challenge is None else self._challenge.after(request, body, hook)
+        if answered is not None:
+            return answered
         kind = self._kind(request, body)
         if kind is None:
             return Received()

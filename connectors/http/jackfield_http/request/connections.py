@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
@@ -11,7 +11,7 @@ from jackfield_http import connection_fields as fields
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls
-from jackfield_http.oauth2 import OAuth2ClientCredentials
+from jackfield_http.oauth2 import ClientAuthentication, OAuth2ClientCredentials, TokenClient
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn, Together, in_cookie, in_header, in_query
@@ -19,6 +19,7 @@ from jackfield_http.urls import Url, UrlError, parse_url
 
 _SERVER = "Enter the URL that the paths of all requests are appended to. Credentials are sent to this server only.\n\n"
 _NAME = {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": 200}
+_VALUE = {"minLength": 1, "maxLength": 2000}
 _PAIRS = {"headerName": ["headerValue"], "headerValue": ["headerName"]}
 _HEADER: dict[str, Any] = {"dependentRequired": _PAIRS}
 _SIGNED: dict[str, Any] = {"dependentRequired": {**_PAIRS, **KEYS_TOGETHER["dependentRequired"]}}
@@ -114,10 +115,60 @@ class AnyBearer(_Headed, Certified, BearerToken, json_schema_extra=_BOTH):
     setup: ClassVar[str] = _SERVER + "Create an access token at the provider, with no more permissions than the requests need."
 
 
-class AnyClientCredentials(_Headed, Certified, OAuth2ClientCredentials, json_schema_extra=_BOTH):
+class _TokenSettings(HttpConnection):
+    """How the authorization server wants to be asked for tokens, and how it answers."""
+
+    authentication: ClientAuthentication = Field(
+        "basic", alias="clientAuthentication", title="Client Authentication",
+        description="Where the client secret is sent: in the header field Authorization (basic), in the body, or nowhere (none).",
+    )  # fmt: skip
+    audience: str | None = Field(
+        None, title="Audience", description="What the token is for, if the provider wants an audience, as Auth0 does.", schema=_VALUE
+    )
+    resource: str | None = Field(
+        None, title="Resource", description="The URI of the resource that the token is for, if the provider wants one (RFC 8707).",
+        schema=_VALUE,
+    )  # fmt: skip
+    further_parameters: dict[str, str] | None = Field(
+        None, alias="tokenParameters", title="Token Parameters", description="Further parameters of each token request, by name.",
+        schema={"maxProperties": 20, "additionalProperties": {"type": "string", "maxLength": 2000}},
+    )  # fmt: skip
+    answer_place: str | None = Field(
+        None, alias="tokenPlace", title="Token Place", schema={"pattern": "^/", "maxLength": 200},
+        description="A JSON Pointer to the object with the token in the answer, such as /authed_user, if it is not the whole answer.",
+    )  # fmt: skip
+
+    def asking(self, client: TokenClient, more: Mapping[str, str]) -> TokenClient:
+        """Return the client with the connection's settings."""
+        parameters = {**(self.further_parameters or {}), **more}
+        return replace(client, authentication=self.authentication, parameters=parameters, place=self.answer_place or "")
+
+    def named(self) -> dict[str, str]:
+        """Return what the token is for."""
+        found = {"audience": self.audience, "resource": self.resource}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class AnyClientCredentials(_Headed, Certified, _TokenSettings, OAuth2ClientCredentials, json_schema_extra=_BOTH):
     """Server, and an application of its authorization server."""
 
     setup: ClassVar[str] = _SERVER + "Register an application that may use the grant *client credentials*, and copy its ID and secret."
+
+    def client(self) -> TokenClient:
+        """Return the client of the token endpoint."""
+        return self.asking(super().client(), self.named())
+
+
+class _AnyAccount(_Headed, Certified, _TokenSettings, OAuth2AuthorizationCode):
+    """Account whose authorization server is asked as the connection says."""
+
+    def client(self) -> TokenClient:
+        """Return the client of the provider's endpoints."""
+        return self.asking(super().client(), {})
+
+    def targets(self) -> Mapping[str, str]:
+        """Return what the token is for."""
+        return self.named()
 
 
 _CONNECT = (
@@ -126,13 +177,13 @@ _CONNECT = (
 )
 
 
-class AnyAuthorizationCode(_Headed, Certified, OAuth2AuthorizationCode, json_schema_extra=_BOTH):
+class AnyAuthorizationCode(_AnyAccount, json_schema_extra=_BOTH):
     """Server, and the account of a person who approves at its authorization server."""
 
     setup: ClassVar[str] = _SERVER + _CONNECT
 
 
-class AnyOpenIdConnect(_Headed, Certified, OpenIdConnect, json_schema_extra=_BOTH):
+class AnyOpenIdConnect(_AnyAccount, OpenIdConnect, json_schema_extra=_BOTH):
     """Server, and the account of a person at its OpenID Connect provider."""
 
     setup: ClassVar[str] = _SERVER + _CONNECT

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from jackfield.connector import DeclarationError, Field, Hook, HookRequest, Inputs, Malformed, Output, Received, TriggerEvent, scheme_of
-from jackfield.connector.signatures import Scheme
+from jackfield.connector.signatures import Scheme, Signature
+from jackfield_http.challenges import SCHEMA, Challenge, challenge_of
 from jackfield_http.pointers import find
 from jackfield_http.request.connector import connector
 
@@ -20,9 +21,12 @@ _SETTINGS = ("header", "signed", "prefix", "separator", "time", "id", "encoding"
 class WebhookInputs(Inputs):
     """How the sender signs, and what makes an event."""
 
-    signature: Literal["standardWebhooks", "hmac", "token", "secretPath", "github", "slack", "stripe"] = Field(
+    signature: Literal[
+        "standardWebhooks", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom", "shopify",
+        "xero",
+    ] = Field(
         "standardWebhooks", title="Signature",
-        description="How the sender signs: by Standard Webhooks, as GitHub, Slack or Stripe do, by an HMAC that the fields below describe, "
+        description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC that the fields below describe, "
         "by a token in a header field, or not at all: then the unguessable path is the only proof.",
     )  # fmt: skip
     signing_secret: str | None = Field(
@@ -35,7 +39,7 @@ class WebhookInputs(Inputs):
     )  # fmt: skip
     signed: str | None = Field(
         None, title="Signed Text", schema={"maxLength": _LONGEST},
-        description="For hmac: what is signed, such as {time}.{body}. By default the body.",
+        description="For hmac: what is signed, such as {time}.{body}, of {id}, {time}, {body}, {method} and {url}. By default the body.",
     )  # fmt: skip
     prefix: str | None = Field(
         None, title="Prefix", description="For hmac: text before the signature, such as sha256=.", schema={"maxLength": 40}
@@ -44,7 +48,7 @@ class WebhookInputs(Inputs):
         None, title="Separator", description="For hmac: what is between several signatures.", schema={"maxLength": 4}
     )
     time: str | None = Field(
-        None, title="Time Header", description="For hmac: the header field with the time, in seconds since 1970.",
+        None, title="Time Header", description="For hmac: the header field with the time: seconds or milliseconds since 1970, or RFC 3339.",
         schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
     )  # fmt: skip
     id: str | None = Field(
@@ -61,10 +65,23 @@ class WebhookInputs(Inputs):
         "it is the signed ID of the request, else a digest of the body.",
     )  # fmt: skip
 
+    challenge: dict[str, Any] | None = Field(
+        None, title="Challenge", schema=SCHEMA,
+        description="How the sender checks the URL before it sends, and the answer: where the challenge is, such as "
+        '{"query": "validationToken"}.',
+    )  # fmt: skip
+    challenge_token: str | None = Field(
+        None, title="Challenge Token", secret=True, schema={"minLength": 1, "maxLength": 1000},
+        description="The token that the sender shows where the challenge has 'verify'. By default, it is the subscription's secret.",
+    )  # fmt: skip
+
     @model_validator(mode="after")
     def _describes_one(self) -> Self:
         try:
-            _ = self.scheme
+            scheme = self.scheme
+            if isinstance(scheme, Signature) and self.signing_secret is not None:
+                scheme.check_secret(self.signing_secret)
+            _ = self.handshake
         except DeclarationError as error:
             raise ValueError(str(error)) from None
         return self
@@ -76,12 +93,17 @@ class WebhookInputs(Inputs):
         lowered = {name: value.lower() if name in ("header", "time", "id") else value for name, value in given.items()}
         return scheme_of({"scheme": self.signature, **lowered})
 
+    @property
+    def handshake(self) -> Challenge | None:
+        """The handshake that the sender begins with, if there is one."""
+        return None if self.challenge is None else challenge_of(self.challenge)
+
 
 class Arrived(Output):
     """A request that was received. Header fields are left out: they are not signed."""
 
     body: Any = Field(None, title="Body", description="The body, if it is JSON.")
-    text: str | None = Field(None, title="Text", description="The body, if it is something else.")
+    text: str | None = Field(None, title="Text", description="The body, if it is something else, or JSON that cannot be read.")
 
 
 class _Chosen:
@@ -117,6 +139,13 @@ webhook = connector.webhook(
 )  # fmt: skip
 
 
+@webhook.handshake
+def answer(request: HookRequest, hook: Hook) -> Received | None:
+    """Answer the handshake that the subscription describes, if it is not signed."""
+    handshake: Challenge | None = hook.inputs.handshake
+    return None if handshake is None else handshake.before(request, hook)
+
+
 @webhook.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
     """Any signed POST, or one that knows an unguessable path.
@@ -126,18 +155,24 @@ def receive(request: HookRequest, hook: Hook) -> Received:
     inputs: WebhookInputs = hook.inputs
     try:
         data: dict[str, Any] = {"body": request.json()}
-    except Malformed:
-        if inputs.event_id is not None or request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
-            raise
-        data = {"text": request.body.decode("utf-8", "replace")}
-    return Received([TriggerEvent(data, _key(request, inputs, data))])
+    except Malformed:  # refused, it would come again and again, and be lost in the end
+        return Received([TriggerEvent({"text": request.text}, _request_key(request, inputs))])
+    handshake = inputs.handshake
+    answered = None if handshake is None else handshake.after(request, data["body"], hook)
+    return answered or Received([TriggerEvent(data, _key(request, inputs, data))])
 
 
 def _key(request: HookRequest, inputs: WebhookInputs, data: Mapping[str, Any]) -> str:
-    if inputs.event_id is not None:
-        found = find(data["body"], inputs.event_id)
-        if not isinstance(found, str | int) or found == "":
-            raise Malformed
-        return str(found)
-    signed_id = "webhook-id" if inputs.signature == "standardWebhooks" else (inputs.id or "").lower()
+    if inputs.event_id is None:
+        return _request_key(request, inputs)
+    found = find(data["body"], inputs.event_id)
+    if not isinstance(found, str | int) or found == "":
+        raise Malformed
+    return str(found)
+
+
+def _request_key(request: HookRequest, inputs: WebhookInputs) -> str:
+    """Return the signed ID of a request, else a digest of its body."""
+    scheme = inputs.scheme
+    signed_id = scheme.id if isinstance(scheme, Signature) else ""
     return request.headers.get(signed_id) or sha256(request.body).hexdigest()

@@ -1,4 +1,5 @@
-"""``POST /hooks/{path}``: requests of providers. The path is an address, and no proof: the connector's verifier judges the raw bytes first.
+"""``/hooks/{path}``: requests of providers. The path is an address, and no proof: the connector's verifier judges the raw bytes first.
+A handshake by which a provider checks the URL is answered where the trigger declares it, and stores nothing.
 
 An event is on the disk before the provider gets its 2xx. Whatever is refused says nothing about what exists: an unknown path, one of
 another workspace and one that somebody guesses get the same response.
@@ -7,10 +8,10 @@ another workspace and one that somebody guesses get the same response.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
@@ -24,32 +25,41 @@ from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.triggers.arrivals import LISTENING, NotReceivingError, Receipt, require_receiving
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
-    from jackfield.connector.triggers import Hook, HookRequest, Received
+    from jackfield.connector.triggers import Forged, Hook, HookRequest, Received
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.subscription import Sealed, Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")
+HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (
+    ("GET", "answerHook", "Answer the handshake by which a provider checks a webhook's URL, where the trigger declares one."),
+    ("OPTIONS", "allowHook", "Allow the origin of a CloudEvents sender, where the trigger declares it."),
+)
+"""Further operations on a webhook's path: method, name and text."""
 _LATER, _NOBODY = "the request cannot be stored now", "nothing listens here any more"
-_LONGEST_ANSWER = 4096
-_FORGED = 403
+_LONGEST_ANSWER, _LONGEST_REASON = 4096, 200
+_FORGED = 401
+_SIGNED_BY = {"WWW-Authenticate": "Signature"}
+_ALLOWED = frozenset({"webhook-allowed-origin", "webhook-allowed-rate"})
+"""Header fields of a handshake's answer."""
 _TRIES = 5
 _SECONDS = 2.0
 """Timeout of a connector in a process of its own that reads a request."""
 
 
 async def received(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``POST /hooks/{path}``.
+    """Serve ``/hooks/{path}``.
 
-    :raises Problem: 404 for an unknown path, 410 for a disabled one, 403 for a request that the provider has not signed, 400 for one that
-        cannot be read, 429 if too many come, 503 if it cannot be stored now.
+    Forged requests of an address are verified one at a time once they are many: they never shut out who signs behind the same address.
+
+    :raises Problem: 404 for an unknown path, 410 for a disabled one, 405 for another method than POST that is no handshake, 401 for a
+        request that the provider has not signed, 400 for one that cannot be read, 429 if too many come, 503 if it cannot be stored now.
     """
     found = await _found(request, server)
     if found.status not in LISTENING:
@@ -59,18 +69,19 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     trigger = await server.briefly(lambda: server.catalog.find(found.connector).triggers.get(found.trigger_key))
     if trigger is None:
         raise Problem(503, "the trigger is not installed now", {"Retry-After": "60"})
-    sender = found.id.encode() + address_of(request)
-    if server.forged.is_empty(sender) or not server.hooks.takes(found.id.encode()):
-        raise Problem(429, "too many requests have come for this path", {"Retry-After": "1"})
     body = await read_body(request, trigger.largest)
     headers = {name.lower(): value for name, value in request.headers.items()}
+    place = found.id.encode()
     try:
-        answer = await server.slowly(lambda: _stored_at_last(server, request, found, body, headers))
+        async with server.forged.turn(request, place):
+            answer = await server.slowly(lambda: _stored_at_last(server, request, found, body, headers))
     except Problem as problem:
         if problem.status == _FORGED:
-            server.forged.takes(sender)
+            server.forged.note(request, place)
         raise
-    return PlainTextResponse(answer[:_LONGEST_ANSWER], headers={"Cache-Control": "no-store"})
+    allowed = {name: value for name, value in answer.headers.items() if name.lower() in _ALLOWED}
+    text, kind = answer.answer[:_LONGEST_ANSWER], answer.media_type
+    return Response(text, headers={**allowed, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}, media_type=kind)
 
 
 async def _found(request: Request, server: ServerContext) -> Subscription:
@@ -84,26 +95,31 @@ async def _found(request: Request, server: ServerContext) -> Subscription:
     return found
 
 
-def _stored_at_last(server: ServerContext, request: Request, found: Subscription, body: bytes, headers: dict[str, str]) -> str:
+def _stored_at_last(server: ServerContext, request: Request, found: Subscription, body: bytes, headers: dict[str, str]) -> Received:
     """Do as ``_stored``, again if a worker has changed the content of the subscription meanwhile."""
+    from jackfield.connector.triggers import HookRequest
+
     for _ in range(_TRIES):
         try:
-            return _stored(server, found, body, headers, dict(request.query_params))
+            now = server.clock.time()
+            return _stored(server, found, HookRequest(body, headers, now, dict(request.query_params), request.method))
         except OvertakenError:
             found = by_path(server.storage.database, request.path_params["path"]) or found
     raise Problem(503, _LATER, {"Retry-After": "1"})
 
 
-def _stored(server: ServerContext, found: Subscription, body: bytes, headers: dict[str, str], query: dict[str, str]) -> str:
-    """Verify a request, store its events, and return the body of the response."""
-    from jackfield.connector.triggers import Forged, HookRequest, Malformed
+def _stored(server: ServerContext, found: Subscription, request: HookRequest) -> Received:
+    """Verify a request, store its events, and return what the response needs."""
+    from jackfield.connector.triggers import Forged, Malformed
 
     runtime = server.runtime(found.workspace)
-    database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
+    database, vault, now = runtime.storage.database, runtime.storage.vault, request.at
     try:
         require_receiving(found, suspended=runtime.access.settings.suspended)
         trigger, content, hook = _opened(server, runtime, found)
-        outcome = _read(server, found, HookRequest(body, headers, now, query), hook)
+        outcome = _read(server, found, request, hook)
+        if not server.hooks.takes(found.id.encode()):  # after the verifier: forged requests use nothing up
+            raise Problem(429, "too many requests have come for this path", {"Retry-After": "1"})
         caller = runtime.access.queued_by(content.caller)
         require_receiving(found, caller.ended)  # after the verifier: a forged request is no reason to record anything
         calls = EventCalls(runtime, found, content.then, caller)
@@ -111,10 +127,13 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         sealer = calls.sealer(trigger.types)
         database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
         pause_exceeding(runtime, sealer.suppressing)
-    except Forged:
-        _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
-        raise Problem(_FORGED, "the request is not signed as it must be") from None
+    except Forged as error:
+        place = (found.name, found.workspace)
+        _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: %s", *place, _why(error))
+        raise Problem(_FORGED, "the request is not signed as it must be", dict(_SIGNED_BY)) from None
     except Malformed:
+        if request.method != "POST":
+            raise Problem(405, "this path takes POST", {"Allow": "POST"}) from None
         _LOG.warning("a signed request for the subscription '%s' of the workspace '%s' cannot be read", found.name, found.workspace)
         raise Problem(400, "the request cannot be read") from None
     except NotReceivingError as error:
@@ -126,7 +145,13 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         raise Problem(503, _LATER, {"Retry-After": "5"}) from None
     if calls.queued:
         server.wake()
-    return outcome.answer
+    return outcome
+
+
+def _why(error: Forged) -> str:
+    """Return a verifier's reason for the log: its own words, in one line."""
+    said = "".join(letter if letter.isprintable() else " " for letter in str(error))[:_LONGEST_REASON]
+    return said or "it is forged"
 
 
 def _opened(server: ServerContext, runtime: Jackfield, found: Subscription) -> tuple[TriggerManifest, Sealed, Hook]:

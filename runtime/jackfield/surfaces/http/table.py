@@ -370,7 +370,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/hooks/{path}", hooks.received, None, "receiveHook",
         "Receive a provider's webhook. Its events are stored before this responds.",
-        {200: "text/plain"}, body="*/*", problems=(400, 403, 404, 410, 413, 415, 503),
+        {200: "text/plain"}, body="*/*", problems=(400, 401, 404, 410, 413, 415, 429, 503),
+    ),
+    *(
+        Operation(
+            method, "/hooks/{path}", hooks.received, None, name, text, {200: "text/plain"}, problems=(400, 401, 404, 405, 410, 429, 503)
+        )
+        for method, name, text in hooks.HANDSHAKES
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",

@@ -29,7 +29,7 @@ class Operation:
     name of a schema, a media type or an empty string; ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
     document."""
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     path: str
     endpoint: Endpoint
     scope: Scope | None

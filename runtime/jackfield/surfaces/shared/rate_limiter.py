@@ -67,21 +67,21 @@ class Guesses:
         self._one = asyncio.Semaphore(1)
 
     @contextlib.asynccontextmanager
-    async def turn(self, request: Request) -> AsyncIterator[None]:
-        """Wait until the request's token may be looked up; do not wait if its address has guesses left."""
-        if not self._budgets.is_empty(address_of(request)):
+    async def turn(self, request: Request, place: bytes = b"") -> AsyncIterator[None]:
+        """Wait until the request's token may be looked up; do not wait if its address has guesses left, at this ``place``."""
+        if not self._budgets.is_empty(place + address_of(request)):
             yield
             return
         async with self._one:
             yield
 
-    def note(self, request: Request) -> None:
-        """Count an unknown token.
+    def note(self, request: Request, place: bytes = b"") -> None:
+        """Count an unknown token, or a forged request.
 
         :raises Problem: 429 if the address has no guesses left.
         """
-        if not self._budgets.takes(address_of(request)):
-            raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
+        if not self._budgets.takes(place + address_of(request)):
+            raise Problem(429, "too many unknown tokens or forged requests have come from this address", {"Retry-After": "1"})
 
 
 def address_of(request: Request) -> bytes:

@@ -98,7 +98,7 @@ class ServerContext:
         self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
-        self.hooks, self.forged = RateLimiter(settings.hook_rate, self.clock), RateLimiter(_FORGED, self.clock)
+        self.hooks, self.forged = RateLimiter(settings.hook_rate, self.clock), Guesses(_FORGED, self.clock)
         """Requests of providers by subscription, and those that were forged."""
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
