@@ -10,6 +10,7 @@ import pytest
 
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Malformed, scheme_of
 from jackfield.connector.signatures import NAMED, Signature
+from jackfield_http.request.webhooks import WebhookInputs
 
 _SECRET, _URL, _NOW = "s" * 16, "https://jackfield.example/hooks/p", 1_795_000_000.0
 _TIMED = {"scheme": "hmac", "header": "x-sig", "signed": "{time}.{body}", "time": "x-time"}
@@ -99,8 +100,6 @@ def test_secrets_of_standard_webhooks_are_read_as_they_are_shown(shown: str) -> 
 
 def test_a_secret_that_cannot_be_one_is_refused_where_it_is_entered() -> None:
     """``whsec_`` without base64 is refused when the subscription is added, not with each delivery."""
-    from jackfield_http.request.webhooks import WebhookInputs
-
     for secret in ("whsec_not base64!!", "v1,whsec_%%%%%%%%%"):
         with pytest.raises(ValueError, match="base64"):
             WebhookInputs.model_validate({"signingSecret": secret})

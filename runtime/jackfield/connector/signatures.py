@@ -144,14 +144,14 @@ class Signature:
         self._check_border(request)
         found = [_octets(part.removeprefix(self.prefix), self.encoding) for part in parts if part.startswith(self.prefix)][:_MOST]
         keys = self._keys(*_secret_of(hook))
-        expected = [self._digest(key, request.body, time, identifier, request.method, hook.url) for key in keys]
+        expected = [self._digest(key, request.body, time, identifier, request.method, hook) for key in keys]
         if not sum(hmac.compare_digest(one, part) for one in expected for part in found):  # each is compared
             raise Forged("no signature fits")
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
         """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body."""
         time, identifier = self._written(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
-        made = self._digest(self._keys(*_secret_of(hook))[0], body, time, identifier, "POST", hook.url)
+        made = self._digest(self._keys(*_secret_of(hook))[0], body, time, identifier, "POST", hook)
         signature = self.prefix + (made.hex() if self.encoding == "hex" else b64encode(made).decode())
         within = self.time.endswith("=")
         signed = {self.header: f"{self.time}{time}{self.separator}{signature}" if within else signature}
@@ -200,8 +200,10 @@ class Signature:
             raise Forged("the request is too old")
         return time
 
-    def _digest(self, key: bytes, body: bytes, time: str, identifier: str, method: str, url: str) -> bytes:
-        values = {"{time}": time, "{id}": identifier, "{method}": method, "{url}": url}
+    def _digest(self, key: bytes, body: bytes, time: str, identifier: str, method: str, hook: Hook) -> bytes:
+        values = {"{time}": time, "{id}": identifier, "{method}": method}
+        if "{url}" in self.signed:
+            values["{url}"] = hook.url
         parts = (body if part == "{body}" else values.get(part, part).encode() for part in _PARTS.split(self.signed))
         return hmac.digest(key, b"".join(parts), self.digest)
 

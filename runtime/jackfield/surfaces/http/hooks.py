@@ -8,7 +8,7 @@ another workspace and one that somebody guesses get the same response.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -97,23 +97,22 @@ async def _found(request: Request, server: ServerContext) -> Subscription:
 
 def _stored_at_last(server: ServerContext, request: Request, found: Subscription, body: bytes, headers: dict[str, str]) -> Received:
     """Do as ``_stored``, again if a worker has changed the content of the subscription meanwhile."""
-    from jackfield.connector.triggers import HookRequest
-
+    parts = {"headers": headers, "query": dict(request.query_params), "method": request.method}
     for _ in range(_TRIES):
         try:
-            now = server.clock.time()
-            return _stored(server, found, HookRequest(body, headers, now, dict(request.query_params), request.method))
+            return _stored(server, found, body, parts)
         except OvertakenError:
             found = by_path(server.storage.database, request.path_params["path"]) or found
     raise Problem(503, _LATER, {"Retry-After": "1"})
 
 
-def _stored(server: ServerContext, found: Subscription, request: HookRequest) -> Received:
+def _stored(server: ServerContext, found: Subscription, body: bytes, parts: dict[str, Any]) -> Received:
     """Verify a request, store its events, and return what the response needs."""
-    from jackfield.connector.triggers import Forged, Malformed
+    from jackfield.connector.triggers import Forged, HookRequest, Malformed
 
     runtime = server.runtime(found.workspace)
-    database, vault, now = runtime.storage.database, runtime.storage.vault, request.at
+    database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
+    request = HookRequest(body, at=now, **parts)
     try:
         require_receiving(found, suspended=runtime.access.settings.suspended)
         trigger, content, hook = _opened(server, runtime, found)
