@@ -69,10 +69,10 @@ def test_what_is_found_and_described_fits_the_connection(tmp_path: Path) -> None
             {"name": "relay", "type": "aws-ses/smtp", "values": {"hostname": "127.0.0.1", "username": "u", "password": "p"}},
         )
         server = remote(stand.port, client.token)
-        asked = [
+        searched = [
             called(server, "search_actions", query=words, connector="aws-ses", limit=50) for words in ("send email", "list identities")
         ]
-        named = {row["action"]: row["connections"] for found in asked for row in found.structured_content["items"]}
+        named = {row["action"]: row["connections"] for found in searched for row in found.structured_content["items"]}
         assert named["sendEmail"] == ["api", "relay"]
         assert named["listIdentities"] == ["api"]
         bound = remote(stand.port, stand.client("read", rules=Rules(block=("connection:api",))).token)

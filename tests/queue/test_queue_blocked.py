@@ -138,9 +138,10 @@ def hall(tmp_path: Path, database_url: str) -> Iterator[Hall]:
                     pool.close()
 
 
-def eventually(step: Callable[[], list[Any]]) -> list[Any]:
-    """What a step finds, once it finds something."""
+def eventually(hall: Hall, step: Callable[[], list[Any]]) -> list[Any]:
+    """What a step finds, once it finds something; each try is a minute later."""
     for _ in range(100):
+        hall.move(61.0)
         if found := step():
             return found
     raise AssertionError("nothing was found")
@@ -170,7 +171,7 @@ def test_the_queue_goes_on(hall: Hall, poison: str) -> None:
         metrics.note_queue(hall.database, hall.clock)
         assert b"jackfield_workspaces_blocked 1.0" in metrics.text()
         hall.heal(poison)
-        late = eventually(lambda: [hall.move(61.0), *queue.claim(40)][1:])[0]  # its key is asked for in a thread
+        late = eventually(hall, lambda: list(queue.claim(40)))[0]  # its key is asked for in a thread
         assert late.workspace == SICK
         assert hall.pool.find(SICK).run(late).status == "succeeded"
         hall.move(130.0)
@@ -363,7 +364,12 @@ def test_callers_of_a_key_service_that_hangs_do_not_pile_up(hall: Hall) -> None:
     """While one thread asks the key service, others that need the same key are turned away instead of waiting with it."""
     hall.poison("hanging")
     vault, found, first = hall.pool.storage.vault, list[str](), threading.Event()
-    hall.vault.transit.before = lambda: (first.set(), hall.over.wait())[-1]
+
+    def hang() -> None:
+        first.set()
+        hall.over.wait()
+
+    hall.vault.transit.before = hang
     leader = threading.Thread(target=lambda: found.append(vault.hmac(SICK, b"x")))
     leader.start()
     assert first.wait(30)

@@ -105,8 +105,8 @@ def test_the_role_may_do_what_the_connector_declares() -> None:
     """The role's permissions are those of actions and triggers, GetAccount for the connection test, and the services that the page 'Set SES
     up and watch it' calls by their own operations."""
     manifest = CATALOG.find("aws-ses")
-    declaring = [*manifest.actions.values(), *manifest.triggers.values()]
-    declared = {name for one in declaring for name in one.permissions.get("aws:iam", ())}
+    permissions = [one.permissions for one in manifest.actions.values()] + [one.permissions for one in manifest.triggers.values()]
+    declared = {name for one in permissions for name in one.get("aws:iam", ())}
     assert set(PERMISSIONS) == declared | {"ses:GetAccount", "cloudwatch:*", "route53:*", "sns:*", "sqs:*"}
 
 
