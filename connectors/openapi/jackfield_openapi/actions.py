@@ -12,12 +12,13 @@ from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import job_of, own_examples
+from jackfield_openapi.dry_runs import Case, cases_of
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.examples import Shown
-from jackfield_openapi.naming import Keys, action_key, camel, title_of, words
+from jackfield_openapi.naming import Keys, action_key, input_name, title_of, words
 from jackfield_openapi.operations import Operation, find_operation
 from jackfield_openapi.paging import NEXT_PAGE, Pages, Paging
-from jackfield_openapi.parameters import Drawn, drawn, input_key
+from jackfield_openapi.parameters import Drawn, drawn, exact_names, input_key
 from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
@@ -48,6 +49,8 @@ class Actions:
         self._suggested: list[Json] = []
         self.shown: dict[str, Shown] = {}
         """What the document shows of each action by its key."""
+        self.cases: dict[str, tuple[Case, ...]] = {}
+        """Dry runs of each action by its key."""
 
     def drafted(self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]) -> tuple[Json, list[Alternative]] | None:
         """Return the action of an operation with the credentials that it accepts; None if it becomes none."""
@@ -125,6 +128,7 @@ class Actions:
         action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
         action["examples"] = own_examples(operation, response)
         self.shown[key] = Shown(operation.at, {**parameters.examples, **_shown(body)}, response.example)
+        self.cases[key] = tuple(cases_of(parameters.shown, body))
         self._note(operation, key)
         return action
 
@@ -207,10 +211,11 @@ class Actions:
         del body.row["input"]
         parameters.taken.discard("body")
         members = body.row["members"] = {}
+        exact = exact_names(body.schema["properties"])
         for name, schema in body.schema["properties"].items():
-            key = input_key(name, "body", parameters.taken)
+            key = input_key(name, "body", parameters.taken, exact)
             members[key] = name
-            if key != camel(words(name)):
+            if key != input_name(name):
                 self._report.assumed("input renamed", operation.at, f"the body's member '{name[:80]}' is the input '{key}'")
             drawn_as = {**FILE, "description": schema.get("description", "")} if name in operation.extension.get("files", ()) else schema
             parameters.properties[key] = _titled(name, key, drawn_as) if isinstance(drawn_as, dict) else drawn_as
@@ -243,7 +248,7 @@ class Actions:
 def _titled(name: str, key: str, schema: Json) -> Json:
     """Return the schema of a body's member with its name as title, unless its own title says the same: others name the type."""
     own = schema.get("title")
-    if isinstance(own, str) and camel(words(own)) == key:
+    if isinstance(own, str) and input_name(own) == key:
         return schema
     rest = {word: value for word, value in schema.items() if word != "title"}
     return rest if name == key else {"title": name[:200], **rest}

@@ -58,6 +58,7 @@ def command(argv: list[str]) -> int:
             "difference": {name: _few(keys) for name, keys in difference.items()},
             "files": written,
             "report": made.report.counts(),
+            "examples": made.report.examples,
             "idleOverlayTargets": idle,
         }
     )

@@ -9,10 +9,11 @@ from typing import Any
 from jackfield.connector import pointer
 from jackfield_http.parsing import stream_reading
 from jackfield_openapi.composition import Composition
-from jackfield_openapi.naming import camel, words
+from jackfield_openapi.dry_runs import Example, examples_of
+from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import RESERVED
-from jackfield_openapi.pointing import Pointing
+from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
 
@@ -79,6 +80,8 @@ class RequestBody:
     """Its members are inputs of their own."""
     has_stream_flag: bool = False
     """A member ``stream``, true or false, asks for a stream in place of one JSON value."""
+    shown: tuple[Example, ...] = ()
+    """All examples of the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,33 +173,55 @@ class Contents:
         where = at + pointer("content", media)
         row: Json = {"input": "body", "encode": known[media], "contentType": _named(media)}
         is_asked = operation.extension.get("flatten")
-        inlined = self._inlined(given)
+        inlined, place = self._inlined(given)
         flat = is_asked is not False and known[media] in _FLAT and _may_be_plain(inlined.get("schema"))
         if flat and not is_asked and (twin := _twin(operation, inlined["schema"]["properties"])) is not None:
             text = f"'{twin[:80]}' is the name of another input, too; 'flatten: true' renames it"
             self._report.assumed("body not flattened", where, text)
             flat = False
+        shown = tuple(examples_of(given, where, self._pointing))
+        if flat:
+            inlined = {**inlined, "schema": _sendable(inlined["schema"], operation, shown, self._composition)}
         schema = self._sent(inlined if flat else given, where, known[media], row, is_open=operation.extension.get("open") is True)
         flat = flat and _is_plain(schema)
+        if flat and place is not None and self._composition.is_base(place):
+            schema = self._with_derived(schema, place)
         if is_asked and not flat:
             self._report.lossy("body not flattened", where, "it is not an object of named members alone, so it stays the input 'body'")
         about = body.get("description")
         required = body.get("required") is True
         described = about if isinstance(about, str) else ""
-        return RequestBody(schema, row, required, described, self._example(given), flat, self._has_stream_flag(inlined.get("schema")))
+        return RequestBody(
+            schema, row, required, described, self._example(given), flat, self._has_stream_flag(inlined.get("schema")), shown
+        )
 
     def _has_stream_flag(self, raw: Any) -> bool:
         subs = self._composition.members(raw).get("stream", ()) if isinstance(raw, dict) else ()
         return any("boolean" in _types(part) for sub in subs for part in self._composition.parts(sub))
 
-    def _inlined(self, given: Json) -> Json:
-        """Return a media type whose schema is no reference, so that its members can be seen."""
-        schema = given.get("schema")
+    def _inlined(self, given: Json) -> tuple[Json, str | None]:
+        """Return a media type whose schema is no reference, so that its members can be seen, with the place of a schema referred to."""
+        schema, place = given.get("schema"), None
         for _ in range(_MOST_REFERENCES):
             if not isinstance(schema, dict) or "$ref" not in schema:
                 break
-            schema = self._composition.target(schema["$ref"])
-        return {**given, "schema": schema} if isinstance(schema, dict) else given
+            try:
+                place = local(schema["$ref"])
+            except LookupError:
+                break
+            schema = self._composition.at(place)
+        return ({**given, "schema": schema} if isinstance(schema, dict) else given), place
+
+    def _with_derived(self, made: Json, place: str) -> Json:
+        """Return the schema of a body with the members of all types that derive from its base, none of them demanded."""
+        found: dict[str, list[Any]] = {}
+        for heir in self._composition.derived(place):
+            for name, subs in self._composition.members(self._composition.at(heir)).items():
+                if name not in made["properties"]:
+                    found.setdefault(name, []).extend(self._schemas.input(sub, heir + pointer("properties", name)) for sub in subs)
+        several = {name: [one for number, one in enumerate(subs) if one not in subs[:number]] for name, subs in found.items()}
+        more = {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in several.items()}
+        return {**made, "properties": {**made["properties"], **more}}
 
     def _sent(self, given: Json, at: str, way: str, row: Json, *, is_open: bool) -> Any:
         raw = given.get("schema", True)
@@ -362,13 +387,26 @@ def _may_be_plain(raw: Any) -> bool:
     return is_object and not raw.keys() & _COMBINING and raw.get("additionalProperties", False) is False
 
 
+def _sendable(schema: Json, operation: Operation, shown: tuple[Example, ...], composition: Composition) -> Json:
+    """Return the schema of a flat body without the read-only members that no example of the document sends: each would be an input."""
+    sent = {name for one in shown if isinstance(one.value, dict) for name in one.value}
+    taken = {input_name(parameter["name"]) for parameter, _ in operation.parameters}
+    members = schema["properties"]
+    hidden = {
+        name for name, sub in members.items() if composition.is_marked(sub, "readOnly") and (name not in sent or input_name(name) in taken)
+    }
+    kept = {**schema, "properties": {name: sub for name, sub in members.items() if name not in hidden}}
+    required = schema.get("required")
+    return kept | ({"required": [name for name in required if name not in hidden]} if isinstance(required, list) else {})
+
+
 def _twin(operation: Operation, members: Json) -> str | None:
     """Return the name of a member that would be the same input as a parameter, a member before it, or an input for pages."""
-    taken = {camel(words(parameter["name"])) for parameter, _ in operation.parameters} | (RESERVED - {"body"})
+    taken = {input_name(parameter["name"]) for parameter, _ in operation.parameters} | (RESERVED - {"body"})
     for name, about in members.items():
         if isinstance(about, dict) and about.get("readOnly") is True:
             continue
-        key = camel(words(name))
+        key = input_name(name)
         if key in taken:
             return name
         taken.add(key)

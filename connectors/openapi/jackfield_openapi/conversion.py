@@ -11,6 +11,7 @@ from jackfield.connector import InvalidInput, pointer
 from jackfield.manifest_parts import cut_texts, lettermark
 from jackfield_openapi.actions import Actions
 from jackfield_openapi.curation import curate
+from jackfield_openapi.dry_runs import dry_run
 from jackfield_openapi.examples import add_examples
 from jackfield_openapi.naming import Keys, connector_key
 from jackfield_openapi.operations import Operation, operations
@@ -82,6 +83,7 @@ def converted(document: Json, choices: Choices) -> Converted:
     schemas.finish()
     actions, definitions = proven(actions, schemas.definitions, report)
     add_examples(actions, drafting.shown, definitions, report)
+    dry_run(actions, drafting.cases, definitions, report)
     for action, alternatives in actions:
         security.use(alternatives, action["key"])
     manifest = _manifest(root, choices, [action for action, _ in actions], definitions, security, servers)

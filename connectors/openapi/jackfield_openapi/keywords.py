@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -97,6 +98,17 @@ def is_type(value: object, name: str) -> bool:
         return name == "number" or (name == "integer" and value == int(value))
     kinds: dict[str, type | tuple[type, ...]] = {"string": str, "array": list, "object": dict, "null": type(None)}
     return name in kinds and isinstance(value, kinds[name])
+
+
+_SLASHED = re.compile(r"/(\^.*|.*[^\\]\$)/([a-z]*)", re.DOTALL)
+
+
+def unslashed(pattern: object) -> object:
+    """Return a pattern without JavaScript's slashes: no text has one before its beginning or after its end. None if it has flags."""
+    found = _SLASHED.fullmatch(pattern) if isinstance(pattern, str) else None
+    if found is None:
+        return pattern
+    return None if set(found[2]) - {"g", "u"} else found[1]
 
 
 class Patterns:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WIDE_WORD = re.compile(rf"{_WORD.pattern}|[^\x00-\x7f\s]+")
+_LATIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"})
+"""Latin letters that have no decomposition."""
 _NOISE = re.compile(r"Using(?:GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS)(?:_\d+)?$")
 _TAIL = re.compile(r"_\d+$")
 _VERBS = frozenset(
@@ -188,8 +192,26 @@ _LONGEST_TITLE = 80
 
 
 def words(text: str) -> list[str]:
-    """Split a name of any style into words; letters outside ASCII separate."""
-    return _WORD.findall(text)
+    """Split a name of any style into words of ASCII: Latin letters lose their accents, other letters separate."""
+    return _WORD.findall(text if text.isascii() else _folded(text))
+
+
+def input_name(text: str) -> str:
+    """Return the key that an input asks for: the name as camelCase, its letters of other scripts as they are; empty without any."""
+    return camel(words(text) if text.isascii() else _WIDE_WORD.findall(_folded(text)))
+
+
+def _folded(text: str) -> str:
+    """Return a name with Latin letters in ASCII, and a space for each character that is no letter, mark or number."""
+    composed = unicodedata.normalize("NFC", text).translate(_LATIN)
+    return "".join(letter if letter.isascii() else _plain(letter) for letter in composed)
+
+
+def _plain(letter: str) -> str:
+    first = unicodedata.normalize("NFD", letter)[0]
+    if first.isascii() and first.isalpha():
+        return first
+    return letter if unicodedata.category(letter)[0] in "LMN" else " "
 
 
 def camel(parts: list[str]) -> str:

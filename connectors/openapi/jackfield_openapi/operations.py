@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +59,11 @@ def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
             continue
         for method in METHODS:
             if isinstance(item.get(method), dict):
-                yield _operation(pointing, report, path, method, item, place)
+                found = _referred(pointing, report, item[method], f"{place}/{method}")
+                if found is not None and _is_socket(found[0]):
+                    report.left_out("websocket", found[1], "the response switches the protocol: an action is one request over HTTP")
+                elif found is not None:
+                    yield _operation(pointing, report, path, method, {**item, method: found[0]}, place, found[1])
         if isinstance(item.get("query"), dict):
             report.left_out("method", f"{place}/query", "the method QUERY is not supported")
 
@@ -70,12 +75,32 @@ def find_operation(pointing: Pointing, method: str, path: str) -> Operation | No
         item, place = pointing.resolved(paths[path], pointer("paths", path)) if isinstance(paths, dict) else ({}, "")
     except LookupError:
         return None
-    return Operation(method, path, f"{place}/{method}", item[method], ()) if isinstance(item.get(method), dict) else None
+    if not isinstance(item.get(method), dict):
+        return None
+    with suppress(LookupError):
+        raw, at = pointing.resolved(item[method], f"{place}/{method}")
+        return Operation(method, path, at, raw, ())
+    return None
 
 
-def _operation(pointing: Pointing, report: Report, path: str, method: str, item: Json, at: str) -> Operation:
+def _is_socket(raw: Json) -> bool:
+    """Return whether an operation only opens a connection of another protocol."""
+    responses = raw.get("responses")
+    statuses = [str(status) for status in responses] if isinstance(responses, dict) else []
+    return "101" in statuses and not any(status[:1] == "2" for status in statuses)
+
+
+def _referred(pointing: Pointing, report: Report, given: Json, at: str) -> tuple[Json, str] | None:
+    """Return an operation with its place; documents in several files refer to operations, too."""
+    try:
+        return pointing.resolved(given, at)
+    except LookupError:
+        report.left_out("broken reference", at, "this operation points to nothing")
+        return None
+
+
+def _operation(pointing: Pointing, report: Report, path: str, method: str, item: Json, at: str, place: str) -> Operation:
     raw = item[method]
-    place = f"{at}/{method}"
     shared = _parameters(pointing, report, item.get("parameters"), f"{at}/parameters")
     own = _parameters(pointing, report, raw.get("parameters"), f"{place}/parameters")
     named = {(found["in"], found["name"]): (found, where) for found, where in (*shared, *own)}

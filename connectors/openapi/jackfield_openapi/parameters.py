@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jackfield_openapi.naming import camel, words
+from jackfield.connector import pointer
+from jackfield_openapi.dry_runs import Example, examples_of
+from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
@@ -17,7 +20,7 @@ _OURS = frozenset({"authorization", "content-type", "accept", "content-length", 
 _SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
 _KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
-_STYLES = {"path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+_STYLES = {"path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"),
            "header": ("simple",), "cookie": ("form",)}  # fmt: skip
 
 Json = dict[str, Any]
@@ -33,16 +36,20 @@ class Drawn:
     named: dict[str, str] = field(default_factory=dict)
     """Key of the input of each query parameter's name."""
     examples: Json = field(default_factory=dict)
+    shown: list[tuple[str, Example]] = field(default_factory=list)
+    """All examples of the document, each with the key of its input."""
     idempotency_header: str | None = None
     taken: set[str] = field(default_factory=lambda: set(RESERVED))
+    exact: frozenset[str] = frozenset()
+    """Names that are keys as they are."""
     together: Json = field(default_factory=dict)
     """Inputs that each member of an optional body needs beside it."""
 
 
 def drawn(operation: Operation, schemas: Schemas, report: Report) -> Drawn:
     """Draw the inputs from an operation's parameters and from the names in its path."""
-    found = Drawn()
     in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
+    found = Drawn(exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path]))
     for parameter, at in operation.parameters:
         name, place = parameter["name"], parameter["in"]
         if place == "path":
@@ -96,12 +103,18 @@ def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool
     return False
 
 
-def input_key(name: str, place: str, taken: set[str]) -> str:
-    """Return a free key for an input, and take it."""
-    wanted = camel(words(name)) or "value"
-    key = wanted if wanted not in taken else f"{wanted}{place.capitalize()}"
+def exact_names(names: Iterable[str]) -> frozenset[str]:
+    """Return the names that are keys as they are: no other name may be written so, or its value would go astray."""
+    return frozenset(name for name in names if input_name(name) == name)
+
+
+def input_key(name: str, place: str, taken: set[str], exact: frozenset[str] = frozenset()) -> str:
+    """Return a free key for an input, and take it; a key that is the exact name of another input is not free."""
+    wanted = input_name(name) or "value"
+    reserved = exact - {name}
+    key = wanted if wanted not in taken | reserved else f"{wanted}{place.capitalize()}"
     number = 1
-    while key in taken:
+    while key in taken or key in reserved:
         number += 1
         key = f"{wanted}{place.capitalize()}{number}"
     taken.add(key)
@@ -113,7 +126,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     extension = parameter.get("x-jackfield")
     if isinstance(extension, dict) and extension.get("ignore") is True and place != "path":
         return
-    key = input_key(name, place, found.taken)
+    key = input_key(name, place, found.taken, found.exact)
     row: Json = {"input": key, "in": place, **({"name": name} if name != key else {})}
     schema = _schema_of(parameter, at, row, schemas, report)
     if place == "path" or (parameter.get("required") is True and parameter.get("allowEmptyValue") is not True):
@@ -133,6 +146,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     example = _example(parameter)
     if example is not None:
         found.examples[key] = example
+    found.shown += [(key, one) for one in _shown(parameter, at, schemas)]
     _style(parameter, row, at, report)
     found.rows.append(row)
 
@@ -190,6 +204,15 @@ def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
         row["explode"] = explode
     if parameter.get("allowReserved") is True and place == "query":
         row["allowReserved"] = True
+
+
+def _shown(parameter: Json, at: str, schemas: Schemas) -> Iterator[Example]:
+    """Yield all examples of a parameter, also those of its media type."""
+    yield from examples_of(parameter, at, schemas.pointing)
+    content = parameter.get("content")
+    for media, given in list(content.items())[:1] if isinstance(content, dict) else ():
+        if isinstance(given, dict):
+            yield from examples_of(given, at + pointer("content", media), schemas.pointing)
 
 
 def _example(parameter: Json) -> Any:

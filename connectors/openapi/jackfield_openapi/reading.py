@@ -45,8 +45,8 @@ def _decimal(loader: Any, node: Any) -> int:
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
-def parsed(content: bytes, name: str) -> dict[str, Any]:
-    """Parse a document.
+def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
+    """Parse a document. A ``part`` that another document refers to may be any value.
 
     :raises InvalidInput: if it is too large, neither JSON nor YAML, or no object.
     """
@@ -65,7 +65,7 @@ def parsed(content: bytes, name: str) -> dict[str, Any]:
     if _Size().of(found, 0) > MAX_VALUES:
         raise _refused(name, f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels deep")
     copied = _copied(found)
-    if not isinstance(copied, dict):
+    if not isinstance(copied, dict) and not part:
         raise _refused(name, "it is not an object")
     return copied
 

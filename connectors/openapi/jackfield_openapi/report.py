@@ -30,6 +30,8 @@ class Report:
 
     def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self._notes: dict[Note, None] = {}
+        self.examples = {"accepted": 0, "refused": 0}
+        """Request examples of the document by the outcome of their dry run."""
         self._renamed = dict(renamed or {})
         """Beginnings of pointers in the upgraded document, with those of the document as given."""
 
@@ -60,7 +62,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``report.json``."""
-        return {"counts": self.counts(), "notes": [note.to_json() for note in self._notes]}
+        return {"counts": self.counts(), "examples": self.examples, "notes": [note.to_json() for note in self._notes]}
 
     def _add(self, kind: Kind, cause: str, at: str, text: str) -> None:
         for new, old in self._renamed.items():

@@ -1,8 +1,10 @@
 """Conversion of a document's schemas to JSON Schema 2020-12: closed for what is sent, open for what is received.
 
 Each definition has up to three forms: ``i.Name`` for branches of a composed input, ``i.Name!`` closed for every other place of an input,
-``o.Name`` for outputs. Members that are ``readOnly`` are left out of inputs, ``writeOnly`` ones of outputs. Defaults become prose: an
-input that is left out is not sent, so that the provider's own default counts, also after it has changed.
+``o.Name`` for outputs. Members that are ``writeOnly`` are left out of outputs; ``readOnly`` ones may be given in inputs, and are never
+demanded: references in requests name their target by a read-only ID. ``oneOf`` of forms is ``anyOf`` in inputs, since OpenAPI means "one of
+these" (decision 0078). Defaults become prose: an input that is left out is not sent, so that the provider's own default counts, also after
+it has changed.
 """
 
 from __future__ import annotations
@@ -11,18 +13,22 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jackfield.connector import pointer
 from jackfield.json_tools.patterns import MAX_LOOKAROUND, sorted_pattern
 from jackfield_openapi.composition import COMBINING, Composition
-from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of
+from jackfield_openapi.forms import excludes, selected
+from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of, unslashed
 from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
 
 _DEEPEST = 60
 """Limit for schemas within schemas; references start again at 0."""
+_MOST_INLINED = 8
+"""Limit for definitions converted in place within each other."""
 _BELOW = ("not", "if", "then", "else", "contains", "propertyNames")
 _KNOWN = frozenset(
     {
@@ -58,11 +64,17 @@ class _Place:
     closed: bool
     scope: Any = None
     depth: int = 0
+    refined: frozenset[str] = frozenset()
+    """Members that several parts of a composition describe: closed by one part, they would refuse what another one has."""
+    is_loose: bool = False
+    """True inside such a member."""
+    inlined: frozenset[str] = frozenset()
+    """Places of the definitions that are converted in place around this one."""
 
     @property
     def below(self) -> _Place:
         """Position of a member or an item."""
-        return _Place(self.direction, self.direction == "i", None, self.depth + 1)
+        return _Place(self.direction, self.direction == "i" and not self.is_loose, None, self.depth + 1, is_loose=self.is_loose)
 
 
 class Schemas:
@@ -70,7 +82,7 @@ class Schemas:
 
     def __init__(self, pointing: Pointing, report: Report, *, modern: bool) -> None:
         self.definitions: dict[str, Any] = {}
-        self._pointing = pointing
+        self.pointing = pointing
         self.report = report
         self.modern = modern
         self.composition = Composition(pointing)
@@ -91,7 +103,7 @@ class Schemas:
         """Convert every definition that is referred to."""
         while self._waiting:
             name, at, place = self._waiting.popleft()
-            self.definitions[name] = self.schema(self._pointing.find(at), at, place, is_definition=True)
+            self.definitions[name] = self.schema(self.pointing.find(at), at, place, is_definition=True)
 
     def schema(self, node: object, at: str, place: _Place, *, is_definition: bool = False) -> Any:
         """Convert the schema at a place of a value."""
@@ -106,12 +118,12 @@ class Schemas:
         reference = node.get("$ref")
         if isinstance(reference, str):
             return self._referred(node, reference, at, place)
-        return _Conversion(self, node, at, place, base=is_definition and self.composition.is_base(at)).result()
+        return _Conversion(self, node, at, place, base=is_definition and self.composition.is_base(at), shared=is_definition).result()
 
     def _referred(self, node: Json, reference: str, at: str, place: _Place) -> Any:
         try:
             target = local(reference)
-            found = self._pointing.find(target)
+            found = self.pointing.find(target)
         except LookupError:
             self.report.lossy("broken reference", at, f"'{reference[:200]}' points to nothing here: anything is accepted")
             return True
@@ -121,7 +133,7 @@ class Schemas:
         if beside and self.modern and isinstance(found, dict):
             joined = {name: value for name, value in node.items() if name != "$ref"}
             joined["allOf"] = [{"$ref": reference}, *(joined["allOf"] if isinstance(joined.get("allOf"), list) else ())]
-            return _Conversion(self, joined, at, place, base=False).result()
+            return _Conversion(self, joined, at, place, base=False, shared=False).result()
         if beside:
             self.report.lossy("keywords beside a reference", at, f"OpenAPI 3.0 ignores {', '.join(sorted(beside))} beside $ref")
         return {"$ref": f"#/$defs/{self._definition(target, place)}", **kept}
@@ -145,12 +157,15 @@ class Schemas:
 class _Conversion:
     """Conversion of one schema that is no reference."""
 
-    def __init__(self, schemas: Schemas, node: Json, at: str, place: _Place, *, base: bool) -> None:
+    def __init__(self, schemas: Schemas, node: Json, at: str, place: _Place, *, base: bool, shared: bool) -> None:
         self._all = schemas
         self._node = node
         self._at = at
         self._place = place
-        self._base = base and isinstance(node.get("discriminator"), dict) and not any(node.get(name) for name in ("oneOf", "anyOf"))
+        self._base = base
+        self._is_shared = shared
+        self._is_part = not place.closed and (shared or place.scope is not None)
+        self._shared = place.refined
         self._made: Json = {}
 
     def result(self) -> Any:
@@ -216,17 +231,22 @@ class _Conversion:
             made["contentEncoding"] = "base64"
         elif isinstance(style, str) and style not in ("password", "binary", ""):
             made["format"] = style
-        pattern = node.get("pattern")
-        if pattern is None:
+        self._pattern(node.get("pattern"))
+
+    def _pattern(self, given: object) -> None:
+        made, pattern = self._made, unslashed(given)
+        if given is None:
             return
-        if self._all.patterns.holds(pattern):
+        if pattern is not None and pattern != given:
+            self._all.report.assumed("pattern in slashes", pointer_of(self._at, "pattern"), f"it is read as {str(pattern)[:200]!r}")
+        if isinstance(pattern, str) and self._all.patterns.holds(pattern):
             made["pattern"] = pattern
             if sorted_pattern(pattern).looks_around and made.get("maxLength", MAX_LOOKAROUND + 1) > MAX_LOOKAROUND:
                 made["maxLength"] = MAX_LOOKAROUND
                 text = f"the regular expression {pattern[:200]!r} has look-around or back-references: at most {MAX_LOOKAROUND:,} characters"
                 self._lossy("slow pattern", "pattern", f"{text} are accepted")
         else:
-            self._lossy("pattern", "pattern", f"the regular expression {str(pattern)[:200]!r} is not one of ECMA-262: not checked")
+            self._lossy("pattern", "pattern", f"the regular expression {str(given)[:200]!r} is not one of ECMA-262: not checked")
 
     def _values(self, types: list[str]) -> None:
         node, made = self._node, self._made
@@ -265,7 +285,14 @@ class _Conversion:
                 continue
             closed = inner.closed and keyword != "allOf" and self._is_union
             place = replace(inner, closed=closed, scope=None if closed else scope, depth=inner.depth + 1)
-            self._made[keyword] = [self._sub(branch, keyword, number, place=place) for number, branch in enumerate(branches)]
+            if keyword == "allOf" and inner.direction == "i":
+                self._shared = inner.refined | self._refined()
+                place = replace(place, refined=self._shared)
+            made = [self._branch(branch, keyword, number, place) for number, branch in enumerate(branches)]
+            if inner.direction == "i" and keyword != "allOf":
+                made = selected(node, branches, made, self._all.composition)
+            is_inclusive = inner.direction == "i" and keyword == "oneOf" and "anyOf" not in node and not excludes(node)
+            self._made["anyOf" if is_inclusive else keyword] = made
         for keyword in _BELOW:
             if isinstance(node.get(keyword), dict | bool):
                 self._made[keyword] = self._sub(node[keyword], keyword, place=replace(inner.below, closed=False))
@@ -276,6 +303,24 @@ class _Conversion:
                 name: self._sub(sub, "dependentSchemas", name, place=open_below) for name, sub in listed.items()
             }
 
+    def _refined(self) -> frozenset[str]:
+        found = self._all.composition.refined(self._node)
+        for name in sorted(found):
+            self._all.report.assumed("described in several parts", pointer_of(self._at, "allOf"), f"'{name[:80]}' takes other members, too")
+        return found
+
+    def _branch(self, branch: Any, keyword: str, number: int, place: _Place) -> Any:
+        """Convert a branch; a referred one in place, if members of it are described by other parts, too."""
+        reference = branch.get("$ref") if isinstance(branch, dict) and len(branch) == 1 else None
+        if place.refined and isinstance(reference, str):
+            with suppress(LookupError):
+                target = local(reference)
+                is_open = target not in place.inlined and len(place.inlined) < _MOST_INLINED
+                if is_open and self._all.composition.members(branch).keys() & place.refined:
+                    inner = replace(place, inlined=place.inlined | {target})
+                    return self._all.schema(self._all.pointing.find(target), target, inner)
+        return self._sub(branch, keyword, number, place=place)
+
     @property
     def _is_union(self) -> bool:
         """True for alternatives with nothing beside them that names members: each alternative is then closed for itself."""
@@ -285,10 +330,10 @@ class _Conversion:
         node, made, inputs = self._node, self._made, self._place.direction == "i"
         named = node.get("properties")
         hidden = "readOnly" if inputs else "writeOnly"
-        members: Json = {}
         if isinstance(named, dict):
-            members = {name: sub for name, sub in named.items() if not self._is_marked(sub, hidden)}
-            made["properties"] = {name: self._sub(sub, "properties", name) for name, sub in members.items()}
+            made["properties"] = {
+                name: self._member(name, sub) for name, sub in named.items() if inputs or not self._all.composition.is_marked(sub, hidden)
+            }
         elif named is not None:
             self._lossy("keyword is not valid", "properties", "'properties' must be an object")
         self._required(named if isinstance(named, dict) else {}, hidden)
@@ -304,17 +349,34 @@ class _Conversion:
             }
         for keyword in ("additionalProperties", "unevaluatedProperties"):
             given = node.get(keyword)
-            if isinstance(given, dict) or given is True or (given is False and inputs):
+            if isinstance(given, dict) or given is True or (given is False and inputs and not self._is_closed_together(keyword)):
                 made[keyword] = self._sub(given, keyword)
         if self._place.closed:
             self._close(types)
 
-    def _is_marked(self, sub: object, mark: str) -> bool:
-        if not isinstance(sub, dict):
+    def _is_closed_together(self, keyword: str) -> bool:
+        """Return whether ``false`` of this keyword would also refuse the members of the schemas that are composed with it.
+
+        Whatever refers to a definition for branches closes the whole itself.
+        """
+        if keyword != "additionalProperties" or not (self._is_part or self._node.get("allOf")):
             return False
-        if isinstance(sub.get("$ref"), str) and mark not in sub:
-            sub = self._all.composition.target(sub["$ref"])
-        return isinstance(sub, dict) and sub.get(mark) is True
+        if self._is_part and self._place.scope is None:
+            return True
+        scope = self._place.scope if self._is_part else self._node
+        others = self._all.composition.members(scope).keys() - (self._node.get("properties") or {}).keys()
+        if others:
+            text = f"with it, '{min(others)[:80]}' of the schema beside it could never be given: the whole is closed instead"
+            self._all.report.assumed("closed part of a composition", pointer_of(self._at, keyword), text)
+        return bool(others)
+
+    def _member(self, name: str, sub: object) -> Any:
+        is_loose = self._place.is_loose or name in self._shared
+        place = replace(self._place.below, closed=False, is_loose=True) if is_loose else None
+        made = self._sub(sub, "properties", name, place=place)
+        if self._place.direction == "i" and isinstance(made, dict) and self._all.composition.is_marked(sub, "readOnly"):
+            made.setdefault("readOnly", True)
+        return made
 
     def _required(self, named: Mapping[str, Any], hidden: str) -> None:
         given = self._node.get("required")
@@ -330,7 +392,7 @@ class _Conversion:
         required = []
         for name in dict.fromkeys(map(str, given)):
             declared = [named[name]] if name in named else everywhere.get(name, [])
-            if any(self._is_marked(sub, hidden) for sub in declared):
+            if any(self._all.composition.is_marked(sub, hidden) for sub in declared):
                 continue
             if not declared and self._place.direction == "i":
                 self._made.setdefault("properties", {})[name] = True
@@ -346,7 +408,7 @@ class _Conversion:
         if any(name in made for name in ("additionalProperties", "unevaluatedProperties")):
             return
         composed = [name for name in COMBINING if name in made]
-        if self._base:
+        if self._base or (not self._is_shared and self._refers_to_base()):
             self._lossy(
                 "open because of its discriminator", "discriminator", "objects of derived types have members that are not listed here"
             )
@@ -355,6 +417,16 @@ class _Conversion:
                 made["additionalProperties"] = False
         elif not (self._is_union and "allOf" not in made) and self._names_members():
             made["unevaluatedProperties"] = False
+
+    def _refers_to_base(self) -> bool:
+        """Return whether a value is any type that derives from a base which ``allOf`` refers to."""
+        branches = self._node.get("allOf")
+        for branch in branches if isinstance(branches, list) else ():
+            reference = branch.get("$ref") if isinstance(branch, dict) else None
+            with suppress(LookupError):
+                if isinstance(reference, str) and self._all.composition.is_base(local(reference)):
+                    return True
+        return False
 
     def _names_members(self) -> bool:
         """Return whether every branch names its members: one that names none takes any."""

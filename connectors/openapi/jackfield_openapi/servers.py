@@ -27,7 +27,9 @@ class Servers:
     def number(self, listed: Any, at: str) -> int:
         """Return the number of the server to use from a list of the document: the first with https, else the first."""
         usable = [(found, index) for index, found in enumerate(listed if isinstance(listed, list) else ()) if isinstance(found, dict)]
-        usable = [(found, index) for found, index in usable if isinstance(found.get("url"), str)]
+        usable = [
+            (found, index) for found, index in usable if isinstance(found.get("url"), str) and not self._is_socket(found["url"], at, index)
+        ]
         best = next(((found, index) for found, index in usable if found["url"].startswith("https://")), usable[0] if usable else None)
         if best is None:
             row: Json = {}
@@ -38,6 +40,12 @@ class Servers:
         if row not in self.rows:
             self.rows.append(row)
         return self.rows.index(row)
+
+    def _is_socket(self, url: str, at: str, index: int) -> bool:
+        found = url.strip().lower().startswith(("ws://", "wss://"))
+        if found:
+            self._report.lossy("websocket", f"{at}/{index}", "actions are requests over HTTP: this server is not used")
+        return found
 
     def _row(self, server: Json, at: str) -> Json:
         url = server["url"].strip()

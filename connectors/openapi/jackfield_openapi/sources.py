@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput
+from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, pointer
+from jackfield_openapi.composition import BUNDLED
 from jackfield_openapi.fetching import opener
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
-"""Limit of documents that one refers to."""
-_BUNDLED = "x-jackfield-bundled"
+"""Limit of fetched documents that one refers to."""
+_MOST_BYTES = 256 * 1024 * 1024
+"""Limit for the size of all files together."""
+_PROSE = (".md", ".txt", ".html", ".rst")
+"""Endings of files that are text: documents take descriptions from them."""
 _TIMEOUT = 30.0
 _DOWNLOAD = "Download it, and give the file's path."
 
@@ -66,6 +70,10 @@ def _fetched(url: str, guard: Guard) -> bytes:
     return content
 
 
+_SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})
+"""Members that the generator does not read, and whose references lead to programs."""
+
+
 class _Bundle:
     """Bundle of documents. A fetched one reaches its own origin only, a file its own folder and those below."""
 
@@ -74,38 +82,77 @@ class _Bundle:
         self._main = main if is_url(main) else os.path.realpath(main)
         self._places = {self._main: ""}
         self._documents: dict[str, Any] = {}
+        self._size = 0
 
     def bundled(self, document: Json) -> Json:
-        self._rewrite(document, self._main)
+        waiting: list[tuple[Any, str]] = [(document, self._main)]
+        while waiting:
+            self._rewrite(*waiting.pop(), waiting)
         if self._documents:
-            document[_BUNDLED] = self._documents
+            document[BUNDLED] = self._documents
         return document
 
-    def _rewrite(self, value: Any, base: str) -> None:
+    def _rewrite(self, value: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
+        """Let the references of a document lead to the bundled ones; add documents that are new to ``loaded``."""
         waiting = [value]
         while waiting:
             node = waiting.pop()
             if isinstance(node, dict):
+                self._put_prose(node, base)
                 reference = node.get("$ref")
                 if isinstance(reference, str) and not (base == self._main and reference.startswith("#")):
-                    node["$ref"] = self._moved(reference, base)
-                waiting.extend(node.values())
+                    node["$ref"] = self._moved(reference, base, loaded)
+                self._rewrite_mapping(node.get("discriminator"), base, loaded)
+                waiting.extend(member for name, member in node.items() if name not in _SAMPLES)
             elif isinstance(node, list):
                 waiting.extend(node)
 
-    def _moved(self, reference: str, base: str) -> str:
+    def _put_prose(self, node: Json, base: str) -> None:
+        """Replace references to files of prose by their text: that is how documents take long descriptions."""
+        for name, member in node.items():
+            reference = member.get("$ref") if isinstance(member, dict) and len(member) == 1 else None
+            if isinstance(reference, str) and reference.lower().endswith(_PROSE):
+                target = self._target(reference, base)
+                if target is not None and not is_url(target):
+                    node[name] = self._read(target).decode("utf-8", "replace")
+
+    def _rewrite_mapping(self, discriminator: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
+        mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
+        if not isinstance(mapping, dict):
+            return
+        for value, target in mapping.items():
+            if isinstance(target, str) and ("#" in target or "/" in target or target.endswith((".json", ".yaml", ".yml"))):
+                mapping[value] = target if base == self._main and target.startswith("#") else self._moved(target, base, loaded)
+
+    def _moved(self, reference: str, base: str, loaded: list[tuple[Any, str]]) -> str:
         relative, _, fragment = reference.partition("#")
         target = base if not relative else self._target(relative, base)
         if target is None:
             return reference  # reported where the schema is converted
         if target not in self._places:
-            if len(self._places) >= _MOST:
-                raise InvalidInput(f"the document refers to more than {_MOST} others", hint="Bundle it into one document first.")
-            key = str(len(self._places))
-            self._places[target] = f"/{_BUNDLED}/{key}"
-            loaded = self._documents[key] = parsed(_bytes(target, self._guard), target)
-            self._rewrite(loaded, target)
-        return f"#{self._places[target]}{fragment if fragment.startswith('/') else ''}"
+            if is_url(target) and len(self._places) >= _MOST:
+                raise InvalidInput(f"the document refers to more than {_MOST} others", hint="Download it, or bundle it into one document.")
+            key = self._key(target)
+            self._places[target] = pointer(BUNDLED, key)
+            self._documents[key] = parsed(self._read(target), target, part=True)
+            loaded.append((self._documents[key], target))
+        return f"#{quote(self._places[target])}{fragment if fragment.startswith('/') else ''}"
+
+    def _key(self, target: str) -> str:
+        """Return a free key: the name of the file, which becomes that of its schema."""
+        name = os.path.splitext(os.path.basename(urlsplit(target).path if is_url(target) else target))[0] or "document"
+        key, number = name, 1
+        while key in self._documents:
+            number += 1
+            key = f"{name}_{number}"
+        return key
+
+    def _read(self, target: str) -> bytes:
+        content = _bytes(target, self._guard)
+        self._size += len(content)
+        if self._size > _MOST_BYTES:
+            raise InvalidInput(f"the document and its files have more than {_MOST_BYTES // 1024 // 1024} MB", hint="Select a part of it.")
+        return content
 
     def _target(self, relative: str, base: str) -> str | None:
         if is_url(self._main):

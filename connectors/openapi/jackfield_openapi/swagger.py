@@ -12,7 +12,8 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 RENAMED = {"/components/schemas/": "/definitions/", "/components/securitySchemes/": "/securityDefinitions/"}
 """Places in the upgraded document, with those in the document as given."""
 _MOVED = {"#/definitions/": "#/components/schemas/", "#/responses/": "#/components/responses/"}
-_STYLES = {"csv": ("form", False), "multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False)}
+_STYLES = {"csv": ("form", False), "multi": ("form", True), "ssv": ("spaceDelimited", False), "pipes": ("pipeDelimited", False),
+           "tsv": ("tabDelimited", False)}  # fmt: skip
 _FLOWS = {"implicit": "implicit", "password": "password", "application": "clientCredentials", "accessCode": "authorizationCode"}
 _OF_SCHEMA = (
     "type", "format", "items", "enum", "default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength",

@@ -50,7 +50,11 @@ _OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}}
         ({**_OBJECT, "required": ["a", "b"]}, [{"a": "x", "b": [1]}], [{"a": "x"}, {"a": "x", "b": 1, "c": 1}]),
         ({"allOf": [_OBJECT, {"properties": {"b": {"type": "integer"}}}]}, [{"a": "x", "b": 1}], [{"c": 1}, {"b": "x"}]),
         ({"oneOf": [_OBJECT, {"type": "object", "properties": {"b": {}}, "required": ["b"]}]}, [{"b": 1}], [{"c": 1}]),
-        ({"type": "object", "properties": {"id": {"readOnly": True}, "a": {}}, "required": ["id", "a"]}, [{"a": 1}], [{"a": 1, "id": 2}]),
+        (
+            {"type": "object", "properties": {"id": {"readOnly": True}, "a": {}}, "required": ["id", "a"]},
+            [{"a": 1}, {"a": 1, "id": 2}],
+            [{"id": 2}],
+        ),
         ({"type": "string", "pattern": "[\\w-.]+"}, ["anything"], []),
         ({"type": "string", "minLength": "2"}, ["ab"], ["a"]),
         ({"type": "string", "default": 5}, ["x"], [5]),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.schema import SchemaError
+from jackfield.errors import Detail
+from jackfield.schema import SchemaError, compile_schema
 from jackfield.schema.compiling import checked_schema
 
 
@@ -16,3 +17,14 @@ def schema_fault(schema: Mapping[str, Any]) -> str | None:
     except SchemaError as error:
         return str(error)
     return None
+
+
+def inputs_judge(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Detail, ...]]]:
+    """Return a function that checks inputs as a call does; it returns the prepared inputs and their faults."""
+    compiled = compile_schema(schema)
+
+    def judged(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Detail, ...]]:
+        found = compiled.check(inputs)
+        return found.value, found.details
+
+    return judged

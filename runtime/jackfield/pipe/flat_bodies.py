@@ -2,11 +2,12 @@
 
 Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Callers, queued invocations and schedules that
 were made for them keep working: an object in ``body`` is put into the inputs that its members are, and so is an input that has the
-provider's name (``thread_ts``) instead of its own (``threadTs``). What is a file now was base64 in a body.
+provider's name (``thread_ts``, ``filter.name``) instead of its own (``threadTs``). What is a file now was base64 in a body.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def _as_given(detail: Detail, body: Mapping[str, Any], by_key: Mapping[str, str]
 
 def renamed(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the inputs with those that have the provider's names under their own; None if there are none, or one is given twice."""
-    members = _members(action)
+    members = {**_parameters(action), **_members(action)}
     known = action.own_inputs.get("properties", ())
     found = {name: members[name] for name in inputs if name not in known and name in members}
     if not found or any(key in inputs for key in found.values()):
@@ -74,6 +75,15 @@ def _members(action: ActionManifest) -> Mapping[str, str]:
     body = row.get("body") if isinstance(row, Mapping) else None
     members = body.get("members") if isinstance(body, Mapping) else None
     return {str(name): key for key, name in members.items()} if isinstance(members, Mapping) else _NO_MEMBERS
+
+
+def _parameters(action: ActionManifest) -> Mapping[str, str]:
+    """Return the inputs that are parameters, by the provider's names that belong to one parameter only."""
+    row = action.content.row.get("http")
+    rows = row.get("parameters", ()) if isinstance(row, Mapping) else ()
+    named = [(str(one["name"]), str(one["input"])) for one in rows if "name" in one]
+    counts = Counter(name for name, _ in named)
+    return {name: key for name, key in named if counts[name] == 1}
 
 
 def _takes_objects(action: ActionManifest) -> bool:

@@ -37,11 +37,35 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if len(likely) == 1 and not other and scope.affords(fault.value):
         yield from scope.below(_branch(fault, likely[0]), fault.value, fault.path)
         return
+    if len(likely) > 1 and _says_nothing(scope.facts, [branches[index] for index in likely], fault.value):
+        found = _nearest(scope, fault, likely)
+        if found:
+            yield from found
+            return
     text = scope.shown_value(fault) if other else "" if likely else value_word(fault.value)
     actual = f", not {text}" if text else ""
     likely = [] if other else likely
     nodes = [branches[index] for index in likely] or list(branches)
     yield fault.detail(f"must be {described_each(scope.facts, nodes)}{actual}")
+
+
+def _says_nothing(facts: SchemaFacts, nodes: list[Node], value: Json) -> bool:
+    """Return whether a description of these forms would be true of the value: it has the type and the members that they require."""
+    if isinstance(value, dict) and all(_names_present(facts, node, value) for node in nodes):
+        return True
+    return isinstance(value, dict | list) and described_each(facts, nodes) == value_word(value)
+
+
+def _nearest(scope: Explainer, fault: Fault, likely: Sequence[int]) -> list[Detail]:
+    """Return the faults of the form that has the fewest, without those that an equally near form lacks; none if that costs too much."""
+    found: list[list[Detail]] = []
+    for index in likely:
+        if not scope.affords(fault.value):
+            return []
+        found.append(list(scope.below(_branch(fault, index), fault.value, fault.path)))
+    fewest = min(map(len, found))
+    first, *others = [details for details in found if len(details) == fewest]
+    return [detail for detail in first if all(detail in details for details in others)] or first
 
 
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:

@@ -16,7 +16,8 @@ from jackfield_http.urls import UNFIT_SEGMENT, climbs
 
 _RESERVED = "!$'()*,/:;?@[]"
 """Characters that ``allowReserved`` leaves: all reserved ones except those that would end the value."""
-_DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
+_DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
+"""Delimiters by style; ``tabDelimited`` is Swagger's ``tsv``, which OpenAPI 3 has no name for."""
 
 Pairs = Iterator[tuple[str, str]]
 

@@ -1,0 +1,160 @@
+"""Dry runs of a document's own request examples: what its owner shows must be a call that its connector accepts.
+
+An example is prepared, judged and encoded as a call does it, without sending. The inputs that it leaves out are not demanded. A refused
+example is in the report with the first faults: the document contradicts itself there, or the connector misses something.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector import InvalidInput, pointer
+from jackfield.connector.schemas import inputs_judge
+from jackfield.definitions import references
+from jackfield_http.bindings.requests import request_of
+from jackfield_openapi.pointing import Pointing
+from jackfield_openapi.proof import Draft, closure
+from jackfield_openapi.report import Report
+
+if TYPE_CHECKING:
+    from jackfield_openapi.contents import RequestBody
+
+_MOST_FAULTS = 3
+"""Faults of an example that the report tells."""
+_MOST_REFERENCES = 10
+
+Json = dict[str, Any]
+Judge = Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example of a body or a parameter, with its place in the document."""
+
+    at: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Inputs of one dry run. ``whole`` demands what the body requires; a parameter is judged alone."""
+
+    at: str
+    inputs: Json
+    names: frozenset[str]
+    """Inputs that the example is about."""
+    whole: bool
+    fault: str = ""
+    """Reason for which the example cannot be the inputs."""
+
+
+def examples_of(given: Json, at: str, pointing: Pointing) -> Iterator[Example]:
+    """Yield the examples of a parameter or a media type: its own, those by name, and those of its schema."""
+    if given.get("example") is not None:
+        yield Example(f"{at}/example", given["example"])
+    listed = given.get("examples")
+    for name, item in listed.items() if isinstance(listed, dict) else ():
+        with suppress(LookupError):  # a broken reference is no example
+            found, place = pointing.resolved(item, at + pointer("examples", name))
+            if found.get("value") is not None:
+                yield Example(f"{place}/value", found["value"])
+    schema, place = given.get("schema"), f"{at}/schema"
+    with suppress(LookupError):
+        schema, place = pointing.resolved(schema, place)
+        if schema.get("example") is not None:
+            yield Example(f"{place}/example", schema["example"])
+        more = schema.get("examples")
+        for number, value in enumerate(more if isinstance(more, list) else ()):
+            yield Example(f"{place}/examples/{number}", value)
+
+
+def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None) -> Iterator[Case]:
+    """Yield the dry runs that the examples of an operation's parameters and of its body ask for."""
+    for key, example in parameters:
+        yield Case(example.at, {key: example.value}, frozenset({key}), whole=False)
+    if body is None:
+        return
+    members = {str(name): key for key, name in body.row["members"].items()} if body.is_flat else {}
+    for example in body.shown:
+        value = _read(example.value) if body.is_flat else None
+        if not body.is_flat:
+            yield Case(example.at, {"body": example.value}, frozenset({"body"}), whole=True)
+        elif isinstance(value, dict):
+            yield Case(
+                example.at,
+                {members.get(str(name), str(name)): item for name, item in value.items()},
+                frozenset(members.values()),
+                whole=True,
+            )
+        else:
+            yield Case(example.at, {}, frozenset(), whole=True, fault="the body is an object, and the example is none")
+
+
+def _read(value: Any) -> Any:
+    """Return the value that a text stands for: documents show JSON as text, too."""
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def dry_run(drafts: list[Draft], cases: Mapping[str, tuple[Case, ...]], definitions: Json, report: Report) -> None:
+    """Make each case as a call would, and note in the report what is refused, with the reason."""
+    uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
+    for action, _ in drafts:
+        judges: dict[tuple[frozenset[str], bool], Judge] = {}
+        for case in cases.get(action["key"], ()):
+            kind = (case.names, case.whole)
+            if kind not in judges:
+                judges[kind] = inputs_judge(_schema(action["inputs"], case, definitions, uses))
+            faults = _faults(action["http"], case, judges[kind])
+            if faults and (listed := _listed(action, case)) is not None:
+                faults = _faults(action["http"], listed, judges[kind])
+            report.examples["refused" if faults else "accepted"] += 1
+            if faults:
+                report.assumed("example refused", case.at, f"'{action['key']}' does not accept it: {faults}")
+
+
+_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+
+
+def _listed(action: Json, case: Case) -> Case | None:
+    """Return the case with the list that the text in the URL stands for; None if the example is no such text."""
+    key, value = next(iter(case.inputs.items()), ("", None))
+    if case.whole or not isinstance(value, str) or action["inputs"]["properties"][key].get("type") != "array":
+        return None
+    style = next((row.get("style", "") for row in action["http"]["parameters"] if row["input"] == key), "")
+    return replace(case, inputs={key: value.split(_DELIMITERS.get(style, ","))})
+
+
+def _schema(inputs: Json, case: Case, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Json:
+    """Return the schema of the inputs that an example is about."""
+    schema: Json = {
+        "type": "object",
+        "properties": {name: about for name, about in inputs["properties"].items() if name in case.names},
+        "additionalProperties": False,
+    }
+    if case.whole:
+        schema["required"] = [name for name in inputs.get("required", ()) if name in case.names]
+        schema |= {"dependentRequired": inputs["dependentRequired"]} if "dependentRequired" in inputs else {}
+    used = closure(schema, definitions, uses)
+    return {**schema, "$defs": used} if used else schema
+
+
+def _faults(binding: Json, case: Case, judge: Judge) -> str:
+    if case.fault:
+        return case.fault
+    inputs, faults = judge(case.inputs)
+    if not faults:
+        rows = [row for row in binding.get("parameters", ()) if row["input"] in inputs]
+        without_path = {name: value for name, value in binding.items() if name != "query"} | {"path": "/", "parameters": rows}
+        try:
+            request_of(without_path, inputs)
+        except InvalidInput as error:
+            return "; ".join(f"{detail.path} {detail.message}" for detail in error.details) or str(error)
+    told = "; ".join(f"{detail.path} {detail.message}" for detail in faults[:_MOST_FAULTS])
+    return f"{told}; {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else told
