@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
-from jackfield_openapi.curation import job_of, own_examples
+from jackfield_openapi.curation import job_of, own_examples, refused
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.examples import Shown
 from jackfield_openapi.naming import Keys, action_key, camel, title_of, words
@@ -94,6 +94,7 @@ class Actions:
         }
         if is_aged:
             action["deprecated"] = True
+        action |= _handing_out(operation)
         if body is not None and body.is_flat:
             self._flatten(operation, parameters, body)
         paging = self._paging(operation, parameters, response, action["effect"])
@@ -221,6 +222,18 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _handing_out(operation: Operation) -> Json:
+    """Return the mark of an operation whose whole answer is a credential, if its overlay says so.
+
+    :raises InvalidInput: if it is a job, whose output waits in a record for its caller.
+    """
+    if operation.extension.get("handsOutCredentials") is not True:
+        return {}
+    if "job" in operation.extension:
+        raise refused(f"{operation.name} is a job, so it cannot have 'handsOutCredentials': mark its members with 'secret'")
+    return {"handsOutCredentials": True}
 
 
 def _titled(name: str, key: str, schema: Json) -> Json:

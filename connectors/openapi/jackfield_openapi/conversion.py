@@ -18,6 +18,7 @@ from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import proven
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.secrets import without_paging
 from jackfield_openapi.security import Security
 from jackfield_openapi.servers import Servers
 from jackfield_openapi.swagger import RENAMED, upgraded
@@ -80,6 +81,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         if draft is not None:
             actions.append(draft)
     schemas.finish()
+    without_paging([action for action, _ in actions], schemas.definitions)
     actions, definitions = proven(actions, schemas.definitions, report)
     add_examples(actions, drafting.shown, definitions, report)
     for action, alternatives in actions:

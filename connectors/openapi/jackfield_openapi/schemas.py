@@ -20,6 +20,7 @@ from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of
 from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
+from jackfield_openapi.secrets import Secrets
 
 _DEEPEST = 60
 """Limit for schemas within schemas; references start again at 0."""
@@ -74,6 +75,7 @@ class Schemas:
         self.report = report
         self.modern = modern
         self.composition = Composition(pointing)
+        self.secrets = Secrets(self.composition, report)
         self.patterns = Patterns()
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
@@ -210,7 +212,7 @@ class _Conversion:
     def _strings(self, types: list[str]) -> None:
         node, made = self._node, self._made
         style = node.get("format")
-        if style == "password" and self._place.direction == "i" and types in ([], ["string"]):
+        if style == "password" and types in ([], ["string"]):
             made |= {"format": "password", "writeOnly": True}
         elif style == "byte":
             made["contentEncoding"] = "base64"
@@ -288,7 +290,7 @@ class _Conversion:
         members: Json = {}
         if isinstance(named, dict):
             members = {name: sub for name, sub in named.items() if not self._is_marked(sub, hidden)}
-            made["properties"] = {name: self._sub(sub, "properties", name) for name, sub in members.items()}
+            made["properties"] = {name: self._member(name, sub, named) for name, sub in members.items()}
         elif named is not None:
             self._lossy("keyword is not valid", "properties", "'properties' must be an object")
         self._required(named if isinstance(named, dict) else {}, hidden)
@@ -308,6 +310,10 @@ class _Conversion:
                 made[keyword] = self._sub(given, keyword)
         if self._place.closed:
             self._close(types)
+
+    def _member(self, name: str, sub: object, siblings: Json) -> Any:
+        at = self._at + pointer("properties", name)
+        return self._all.secrets.marked(name, sub, at, self._sub(sub, "properties", name), siblings=siblings)
 
     def _is_marked(self, sub: object, mark: str) -> bool:
         if not isinstance(sub, dict):

@@ -339,7 +339,7 @@ class Attempts:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
         self.since = None
         if call.request_id is not None:
-            redactor = None if self.opening is None else self.opening.cache.redactor
+            redactor = self.run.redactor
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
             self.run.meta.request_id = call.request_id
