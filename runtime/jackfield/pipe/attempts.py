@@ -5,6 +5,7 @@ Below it, jackfield_http repeats the later requests of one attempt (``HttpClient
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
 from jackfield.pipe.waiter import Until
-from jackfield.redaction.logs import reason
+from jackfield.redaction.logs import reason, trace
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
 
@@ -486,5 +487,8 @@ class Attempts:
             log()
 
     def _log_error(self, text: str, fault: Exception) -> None:
-        redactor = self.opening.cache.redactor if self.opening is not None else None
-        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, reason(fault, redactor, self.run.invocation.inputs))
+        redactor = self.run.redactor
+        about = reason(fault, redactor, self.run.invocation.inputs)
+        if AUTHORS.isEnabledFor(logging.DEBUG):
+            about += trace(fault, redactor)
+        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, about)

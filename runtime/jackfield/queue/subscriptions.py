@@ -75,6 +75,13 @@ class WorkspaceSubscriptions:
         )  # fmt: skip
         return {**self._shown(found), **self._secret(found, trigger)}
 
+    def inputs_of(self, trigger: str) -> Mapping[str, Any]:
+        """Return the schema of a trigger's inputs.
+
+        :raises JackfieldError: if there is none of this name, or the rules do not allow it.
+        """
+        return self._trigger(trigger)[1].inputs
+
     def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
         """Return the secret of a webhook whose URL a person enters at the provider. It is shown this once."""
         content = found.opened(self._runtime.storage.vault)

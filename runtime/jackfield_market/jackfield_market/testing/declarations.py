@@ -454,6 +454,6 @@ DECLARATIONS = (
         "An option source that needs no client lists its choices, each once.",
         _option_sources_answer,
         "silver",
-        "Correct the function under @connector.options: it returns Options with different values.",
+        "Correct the function under @connector.options: it returns a list of Option, each with a different value.",
     ),
 )
