@@ -63,7 +63,7 @@ importNotes = "its responses are XML"
 | `headers` | headers of every response |
 | `safe-posts` | actions that read, or may be repeated, although they send a POST |
 | `left-out` | actions that the server cannot stand in for, with the reason, which the report repeats |
-| `answers` | responses by request, such as `"GET /projects" = {data = [{key = "core"}]}`: where an output has another form than the response |"""
+| `answers` | responses by request, such as `"GET /projects" = {data = [{key = "core"}]}`: where outputs have another form |"""
 
 _SHOWN = """## Catalogue
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
-from jackfield_openapi.curation import job_of, own_examples, refused
+from jackfield_openapi.curation import job_of, own_examples
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.examples import Shown
 from jackfield_openapi.naming import Keys, action_key, camel, title_of, words
@@ -23,6 +23,7 @@ from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.security import Alternative, Security, used_alternatives
 from jackfield_openapi.servers import Servers
+from jackfield_openapi.triggers import refused
 
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")

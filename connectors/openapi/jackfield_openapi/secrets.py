@@ -78,7 +78,7 @@ class Secrets:
             return self._is_text(self._composition.target(node["$ref"]), depth + 1)
         if not may_hold(node):
             return False
-        branches = [part for word in COMBINING for part in (node.get(word) if isinstance(node.get(word), list) else ())]
+        branches = [part for word in COMBINING if isinstance(node.get(word), list) for part in node[word]]
         open_to_text = [part for part in branches if not (isinstance(part, dict) and part.get("type") == "null")]
         return all(self._is_text(part, depth + 1) for part in open_to_text)
 

@@ -361,7 +361,7 @@ BEHAVIOUR = (
         "An action returns its declared Output model, as JSON of at most 32 MiB, whatever its inputs choose.",
         _output_is_declared,
         "bronze",
-        "Return the model, with every required member, from each branch; return large content as an OutputFile. Where the provider's response "
+        "Return the model, with every required member, from each branch; return large content as an OutputFile. Where the response "
         "has another form than the output, give it as 'answers' in tool.jackfield.check.",
     ),
     _rule(
