@@ -62,7 +62,8 @@ importNotes = "its responses are XML"
 | `values` | its values; `${url}` stands for the server's address. With `conformance-secret-4711` as secret, the rules also search for it |
 | `headers` | headers of every response |
 | `safe-posts` | actions that read, or may be repeated, although they send a POST |
-| `left-out` | actions that the server cannot stand in for, with the reason, which the report repeats |"""
+| `left-out` | actions that the server cannot stand in for, with the reason, which the report repeats |
+| `answers` | responses by request, such as `"GET /projects" = {data = [{key = "core"}]}`: where outputs have another form |"""
 
 _SHOWN = """## Catalogue
 

@@ -43,6 +43,7 @@ def _marks() -> Json:
             "fixed": {**yes, "description": "The connection's value, if it has one, decides: another input is refused."},
             "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
+            "secret": {"const": False, "description": "The value is no secret, although its name suggests one."},
             "recipient": {**yes, "description": "The value is an address that something is sent to."},
             "destination": {"const": True, "description": "The value determines where the connection's secrets are sent."},
             "file": {

@@ -103,7 +103,8 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     with pytest.raises(OSError, match="HTTP Error 5"):
         session.call(url)
     session.wait("jackfield: acme createItem: in doubt in ")
-    session.wait("acme/createItem: KeyError: 'shelf' (at __init__.py:")
+    session.wait("acme/createItem: KeyError: 'shelf' (at jackfield_acme/__init__.py:")
+    session.wait("Traceback (most recent call last):")
 
 
 def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Session, shell: Shell) -> None:

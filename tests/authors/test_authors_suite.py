@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jackfield_market.testing import RULES, Subject, driving, judged
+from jackfield.errors import InvalidInvocation
+from jackfield_market.testing import RULES, Subject, behaviour, driving, judged, playing
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 
@@ -100,3 +102,48 @@ def test_n12_a_fault_says_what_the_connector_did(tmp_path: Path, monkeypatch: py
     )
     said = faults(tmp_path, source.replace("import http.client", "import http.client\nfrom threading import Event"), "output-is-declared")
     assert [fault for fault in said if fault.startswith("'findParcel'") and says in fault]
+
+
+RESHAPED = 'return Parcels(parcels=[row["name"] for row in page["data"]], next_token=None)'
+
+
+def test_answers_of_the_project_reach_both_runners(tmp_path: Path) -> None:
+    """``answers`` of ``tool.jackfield.check`` are what the provider responds, in ``jackfield check`` as in pytest."""
+    project = parcel_project(tmp_path, SOUND.replace(READ, RESHAPED))
+    file = project.root / "pyproject.toml"
+    answers = '[tool.jackfield.check.answers]\n"GET /parcels" = {data = [{name = "p1"}]}\n'
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{answers}", encoding="utf-8")
+    with plugged(tmp_path):
+        subject = Subject.of_project(type(project).read(project.root))
+        assert "listParcels" not in "".join(judged(subject, RULES["output-is-declared"]) or ())
+
+
+def test_answers_name_a_request(tmp_path: Path) -> None:
+    """A name of ``answers`` that is no method and path is refused with the form that is right."""
+    project = parcel_project(tmp_path, SOUND)
+    file = project.root / "pyproject.toml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n[tool.jackfield.check.answers]\nparcels = 1\n", encoding="utf-8")
+    with pytest.raises(InvalidInvocation, match=r"'parcels' in tool\.jackfield\.check\.answers"):
+        type(project).read(project.root)
+
+
+def test_an_action_that_hangs_is_run_by_one_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action that has not ended is named by the rule about outputs; no other rule runs it again."""
+    monkeypatch.setattr(driving, "PATIENCE", 0.2)
+    project = parcel_project(tmp_path, SOUND.replace(READ, f"import threading\n    threading.Event().wait(60)\n    {READ}"))
+    with plugged(tmp_path):
+        subject = Subject.of_project(project)
+        drives: list[str] = []
+
+        def counted(subject: Subject, action: Any, *rest: Any, **more: Any) -> driving.Drive:
+            drives.append(action.key)
+            return drive(subject, action, *rest, **more)
+
+        drive = driving.drive
+        for module in (behaviour, playing):
+            monkeypatch.setattr(module, "drive", counted)
+        first = "".join(judged(subject, RULES["output-is-declared"]) or ())
+        for name in ("refusals-are-explained", "failures-are-explained"):
+            list(judged(subject, RULES[name]) or ())
+    assert "'listParcels' has not ended" in first
+    assert drives.count("listParcels") == 1

@@ -144,6 +144,17 @@ _EDITS: dict[str, Edit] = {
 }
 
 
+def test_the_meta_of_examples_is_no_change() -> None:
+    """An example's Result names the version of each release; only what an author wrote counts."""
+    old, new = _full(), _full()
+    for found, version, title in ((old, "1.0.0", "A greeting"), (new, "2.0.0", "A greeting")):
+        result = {"status": "succeeded", "output": {}, "meta": {"connectorVersion": version}}
+        found["actions"][0]["examples"] = [{"title": title, "invocation": {"connector": "acme", "action": "greet"}, "result": result}]
+    assert not compare(Manifest.from_json(old), Manifest.from_json(new)).changes
+    new["actions"][0]["examples"][0]["title"] = "Another"
+    assert [change.level for change in compare(Manifest.from_json(old), Manifest.from_json(new)).changes] == ["textual"]
+
+
 @pytest.mark.parametrize(("changed", "old", "new", "sufficient", "required", "lowest"), STEPS)
 def test_steps(shell: Shell, changed: str, old: str, new: str, sufficient: bool, required: str, lowest: str) -> None:
     """The required step follows from the changes, before 1.0.0 one place further right; exit code 1 if the version does not suffice."""

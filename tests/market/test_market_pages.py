@@ -114,3 +114,22 @@ def test_one_connector_does_not_spoil_the_lists(shell: Shell) -> None:
     built(shell)
     for name in ("index.html", "assets/search-index.js"):
         assert (shell.folder / "site" / name).stat().st_size < 8_000
+
+
+def test_triggers_are_shown_and_found(shell: Shell) -> None:
+    """A connector's triggers are on its page, in the line of the list, in the words of the search, and in the wheel's own page."""
+
+    def watching(manifest: dict[str, Any]) -> None:
+        event = {"type": "object", "properties": {"issue": {"type": "string", "description": "Its number."}}}
+        trigger = {"key": "issueCreated", "title": "Issue Opened", "description": "Reports new issues.", "inputs": {"type": "object"}}
+        manifest["triggers"] = [{**trigger, "kind": "poll", "poll": {"interval": 60}, "types": ["opened"], "event": event}]
+
+    publish(shell, named("acme", change=watching), file_of("acme"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    built(shell)
+    site = shell.folder / "site"
+    text = text_of((site / "connectors/acme/index.html").read_text())
+    for said in ("Triggers Issue Opened issueCreated", "Reports new issues.", "asks the provider for what is new", "Its number.", "opened"):
+        assert said in text
+    assert "1 action, 1 trigger" in text_of((site / "index.html").read_text())
+    assert "issuecreated" in (site / "assets/search-index.js").read_text()

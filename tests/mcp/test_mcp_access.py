@@ -12,6 +12,7 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.tokens import new_text
+from jackfield.surfaces.mcp.tool_names import RESERVED
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Settings
@@ -73,14 +74,14 @@ def test_a_blocked_action_is_neither_seen_nor_run(stand: Stand) -> None:
     """Rules filter searches, tools and guides; a call says whose rules forbid it."""
     server = ruled(stand, allow=("echo/*",), block=("echo/post",))
     names = tool_names(server)
-    assert "echo.say" in names
-    assert not {"echo.post", "aws-ses.sendEmail"} & set(names)
+    assert "echo_say" in names
+    assert not {"echo_post", "aws-ses_sendEmail"} & set(names)
     found = called(server, "search_actions").structured_content["items"]
     assert {row["connector"] for row in found} == {"echo"}
     assert "post" not in {row["action"] for row in found}
     guide = called(server, "get_action_guide", connector="echo", action="post")
     assert (guide.is_error, "'echo' has no action 'post'" in guide.content[0].text) == (True, True)  # type: ignore[union-attr]
-    for tool, arguments in (("execute_action", say("post", "hall", text="x")), ("echo.post", {"text": "x", "connection": "hall"})):
+    for tool, arguments in (("execute_action", say("post", "hall", text="x")), ("echo_post", {"text": "x", "connection": "hall"})):
         refused = called(server, tool, **arguments)
         assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "not_allowed")
         assert "echo/post" in refused.structured_content["error"]["message"]
@@ -116,9 +117,9 @@ def test_rules_for_connections_leave_what_they_serve(stand: Stand) -> None:
     server = ruled(stand, allow=("connection:hall",))
     assert [row["name"] for row in called(server, "list_connections").structured_content["items"]] == ["hall"]
     assert {row["connector"] for row in called(server, "search_actions").structured_content["items"]} == {"echo"}
-    assert {name.partition(".")[0] for name in tool_names(server) if "." in name} == {"echo"}
-    assert not called(server, "echo.say", text="x", connection="hall").is_error
-    assert called(server, "echo.say", text="x", connection="cellar").structured_content["error"]["code"] == "not_allowed"
+    assert {name.partition("_")[0] for name in tool_names(server) if name not in RESERVED} == {"echo"}
+    assert not called(server, "echo_say", text="x", connection="hall").is_error
+    assert called(server, "echo_say", text="x", connection="cellar").structured_content["error"]["code"] == "not_allowed"
     blocked = ruled(stand, block=("connection:hall", "echo/say & connection:*"))
     assert [row["name"] for row in called(blocked, "list_connections").structured_content["items"]] == ["cellar"]
 
@@ -137,8 +138,8 @@ def test_rules_of_the_workspace_count_too(stand: Stand) -> None:
     workspaces = stand.host.runtime("other").access.workspaces
     workspaces.set("other", {"rules": {"block": ["echo/*"]}})
     names = tool_names(remote(stand.port, stand.client("invoke", "other").token))
-    assert not [name for name in names if name.startswith("echo.")]
-    assert "aws-ses.sendEmail" in names
+    assert not [name for name in names if name.startswith("echo_")]
+    assert "aws-ses_sendEmail" in names
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_guesses_are_limited(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def test_a_call_of_an_unknown_tool_is_an_error_of_the_protocol(client: Client) -> None:
     """-32602, as MCP asks for; near names are suggested."""
-    for name in ("serch_actions", "echo.nope", "nope.say", "", "x" * 5_000):
+    for name in ("serch_actions", "echo_nope", "nope.say", "", "x" * 5_000):
         error = client.post("/mcp", call_of(name)).json["error"]
         assert error["code"] == -32602
     assert "did you mean 'search_actions'" in client.post("/mcp", call_of("serch_actions")).json["error"]["message"]

@@ -89,9 +89,9 @@ def test_unknown_members_are_refused(conversation: Conversation) -> None:
 
 def test_each_action_is_a_tool_where_asked_for(tmp_path: Path) -> None:
     """``--tools all`` lists a tool for each action; without it a call of one is an error of the protocol."""
-    assert {"echo.say", "aws-ses.sendEmail", *DISCOVERY} <= set(tool_names(local(tmp_path, "--tools", "all")))
-    error = refusal(local(tmp_path), "echo.say", text="hello")
-    assert (error.error.code, error.error.message) == (-32602, "Unknown tool: echo.say")
+    assert {"echo_say", "aws-ses_sendEmail", *DISCOVERY} <= set(tool_names(local(tmp_path, "--tools", "all")))
+    error = refusal(local(tmp_path), "echo_say", text="hello")
+    assert (error.error.code, error.error.message) == (-32602, "Unknown tool: echo_say")
 
 
 def test_stdout_belongs_to_the_protocol(tmp_path: Path) -> None:

@@ -60,27 +60,27 @@ def tools(server: Server) -> Mapping[str, Any]:
 def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
     """The five that find, read and run, then one for each action, by name."""
     actions = [
-        *(f"aws-ses.{key}" for key in sorted(Catalog.installed().find("aws-ses").actions)),
-        "echo.list",
-        "echo.post",
-        "echo.put",
-        "echo.say",
-        "echo.sayLater",
-        "echo.wrong",
+        *(f"aws-ses_{key}" for key in sorted(Catalog.installed().find("aws-ses").actions)),
+        "echo_list",
+        "echo_post",
+        "echo_put",
+        "echo_say",
+        "echo_sayLater",
+        "echo_wrong",
     ]
-    listed = [name for name in tools if name.startswith(("aws-ses.", "echo."))]
+    listed = [name for name in tools if name.startswith(("aws-ses_", "echo_"))]
     assert [*tools][: len(DISCOVERY)] == [*DISCOVERY]
     assert listed == actions
-    assert tools["echo.post"].title == "Echo: Post a Note"
-    assert tools["echo.post"].description == "Post a note on the wall, where it stays: never twice."
+    assert tools["echo_post"].title == "Echo: Post a Note"
+    assert tools["echo_post"].description == "Post a note on the wall, where it stays: never twice."
 
 
 @pytest.mark.parametrize(
     ("name", "hints"),
     [
-        ("echo.say", (True, False, True, True)),
-        ("echo.put", (False, True, True, True)),
-        ("echo.post", (False, True, False, True)),
+        ("echo_say", (True, False, True, True)),
+        ("echo_put", (False, True, True, True)),
+        ("echo_post", (False, True, False, True)),
         ("execute_action", (False, True, False, True)),
         ("search_actions", (True, False, True, False)),
         ("get_action_guide", (True, False, True, False)),
@@ -106,11 +106,11 @@ def test_schemas_are_good_for_models(tools: Mapping[str, Any]) -> None:
 
 def test_inputs_are_the_actions_own_and_ours(tools: Mapping[str, Any]) -> None:
     """The manifest's inputs, a connection, a key; what the connection may fill in is not required."""
-    schema = tools["aws-ses.sendEmail"].input_schema
+    schema = tools["aws-ses_sendEmail"].input_schema
     assert {"connection", "idempotencyKey", "to", "subject", "attachments"} <= schema["properties"].keys()
     assert schema["required"] == ["subject"]
-    assert tools["echo.put"].input_schema["required"] == ["key", "value"]
-    output = tools["aws-ses.sendEmail"].output_schema["properties"]["output"]
+    assert tools["echo_put"].input_schema["required"] == ["key", "value"]
+    output = tools["aws-ses_sendEmail"].output_schema["properties"]["output"]
     assert output["properties"]["MessageId"]["type"] == "string"
 
 
@@ -118,7 +118,7 @@ def test_inputs_are_the_actions_own_and_ours(tools: Mapping[str, Any]) -> None:
 def test_a_tool_runs_its_action(server: Server, mode: str) -> None:
     """The answer is the Result; a key replays it; the SDK's client finds it to fit the tool's ``outputSchema``."""
     given = {"text": "hello", "connection": "hall", "idempotencyKey": f"tool-{mode}"}
-    first, again = (called(server, "echo.post", mode, **given) for _ in range(2))
+    first, again = (called(server, "echo_post", mode, **given) for _ in range(2))
     assert (first.is_error, first.structured_content["output"]["text"]) == (False, "hello")
     assert [found.structured_content["meta"]["replayed"] for found in (first, again)] == [False, True]
     assert "recorded Result" in again.content[0].text  # type: ignore[union-attr]
@@ -126,12 +126,12 @@ def test_a_tool_runs_its_action(server: Server, mode: str) -> None:
 
 def test_faults_are_told_with_their_places(server: Server) -> None:
     """A pointer for each input; a connection that is missing is named as the invocation's."""
-    found = called(server, "echo.say", text=5, times=0, connection="hall", nonsense=1)
+    found = called(server, "echo_say", text=5, times=0, connection="hall", nonsense=1)
     assert found.is_error
     assert {item["path"] for item in found.structured_content["error"]["details"]} == {"/text", "/times", "/nonsense"}
-    missing = called(server, "echo.say", text="x").structured_content["error"]
+    missing = called(server, "echo_say", text="x").structured_content["error"]
     assert (missing["code"], missing["details"][0]["path"]) == ("invalid_invocation", "/connection")
-    rule = called(server, "aws-ses.sendEmail", subject="x", sender="a@example.com", to="b@example.com", awsRegion="eu-west-1")
+    rule = called(server, "aws-ses_sendEmail", subject="x", sender="a@example.com", to="b@example.com", awsRegion="eu-west-1")
     assert rule.is_error
 
 
@@ -145,7 +145,7 @@ def test_a_dry_run_is_said_to_be_one(server: Server) -> None:
 def test_many_faults_are_counted(server: Server) -> None:
     """Words name twenty faults; the structured content a hundred, and how many more."""
     given = {f"nonsense{number}": 1 for number in range(150)}
-    found = called(server, "echo.say", connection="hall", text="x", **given)
+    found = called(server, "echo_say", connection="hall", text="x", **given)
     assert len(found.structured_content["error"]["details"]) == 101
     assert "and 81 more" in found.content[0].text  # type: ignore[union-attr]
 
@@ -160,7 +160,7 @@ def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
         names = tool_names(remote(stand.port, stand.client().token))
     assert len(names) == len(set(names))
     assert names[len(DISCOVERY) :] == sorted(names[len(DISCOVERY) :])
-    assert {name for name in names if name.startswith("wide")} == {f"{key}.act{number}" for key in keys for number in range(150)}
+    assert {name for name in names if name.startswith("wide")} == {f"{key}_act{number}" for key in keys for number in range(150)}
 
 
 def manifest(key: str, count: int, **action: Any) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_an_input_of_our_name_is_the_actions(tmp_path: Path) -> None:
     catalog = one(manifest("odd", 1, inputs=inputs))
     tool = next(action_tools(catalog))
     assert tool.input_schema["properties"]["connection"] == {"type": "integer"}
-    found = invocation_of(catalog, "odd.act0", {"connection": 5, "idempotencyKey": "k"})
+    found = invocation_of(catalog, "odd_act0", {"connection": 5, "idempotencyKey": "k"})
     assert found == {"connector": "odd", "action": "act0", "inputs": {"connection": 5}, "idempotencyKey": "k"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector import Account, Connector, JackfieldError, OpenContext, Option, Step, Unauthenticated
-from jackfield.errors import InvalidConnection, UnknownAction, UnknownConnection, UnknownConnector
+from jackfield.errors import InvalidConnection, InvalidInput, UnknownAction, UnknownConnection, UnknownConnector
 from scripted import Client, Key, Panel, Script, runtime, scripted
 
 
@@ -220,6 +220,20 @@ def test_choices_follow_the_inputs_of_the_form(tmp_path: Path) -> None:
         assert choices(board, "scripted", "streets")[0]["label"] == "High Street, nowhere"
         sources = board.jackfield.catalog.find("scripted").raw["optionSources"]
     assert [(row["key"], row["needsConnection"], row["dependsOn"]) for row in sources] == [("streets", False, ["town"])]
+
+
+def test_a_missing_input_of_choices_is_named(tmp_path: Path) -> None:
+    """A source that reads an input on which its choices depend, and which the form lacks, is refused by the input's name."""
+    connector = scripted(Script())
+
+    @connector.options("streets", depends_on=["town"])
+    def streets(*, inputs: Mapping[str, Any]) -> list[Option]:
+        """The streets of a town."""
+        return [Option("high", inputs["town"])]
+
+    with runtime(tmp_path, connector) as board, pytest.raises(InvalidInput, match="needs 'town'") as refused:
+        choices(board, "scripted", "streets")
+    assert [(one.path, one.message) for one in refused.value.details] == [("/town", "'town' is missing: the choices depend on it")]
 
 
 def test_search(tmp_path: Path) -> None:

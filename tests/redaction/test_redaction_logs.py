@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import logging
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from drawing import drawn
 from jackfield import Jackfield, redaction
-from jackfield.redaction.logs import LogRedaction, safe_exception_text
+from jackfield.redaction.logs import LogRedaction, reason, safe_exception_text, trace
 from jackfield.redaction.redactor import Redactor, current_redactor, keep_in_force, put_in_force
 from plugboard import make_echo, plugged
 
@@ -293,3 +294,20 @@ def test_exception_text_survives_a_broken_str() -> None:
     """An exception whose str raises still has a text."""
     mute = type("Mute", (Exception,), {"__str__": Unreadable.__str__})()
     assert safe_exception_text(mute, REDACTOR) == "Mute: <no readable message>"
+
+
+def _library(value: str) -> object:
+    return json.loads(value)
+
+
+def test_the_place_is_the_authors_own_line() -> None:
+    """The line that a log names is the innermost of the connector's code, with its folder, not one within a library."""
+    try:
+        _library("no JSON, s3cret-4711")
+    except ValueError as error:
+        found, frames = reason(error, Redactor(["s3cret-4711"]), {}), trace(error, Redactor(["s3cret-4711"]))
+    line = inspect.getsourcelines(_library)[1] + 1
+    assert found.endswith(f"(at redaction/test_redaction_logs.py:{line})")
+    assert f'test_redaction_logs.py", line {line}, in _library' in frames
+    assert "json" in frames
+    assert "s3cret" not in found + frames

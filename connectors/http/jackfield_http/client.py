@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from jackfield.connector import (
     ANYWHERE,
@@ -31,7 +31,7 @@ from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, m
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable
 from jackfield_http.errors import Failed, Refusal
-from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
+from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
 from jackfield_http.parsing import error_body
@@ -76,27 +76,27 @@ class HttpClient(SecretHolder):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(server={str(self._settings.server)!r})"
 
-    def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""
         return self.request("GET", path, values, **options)
 
-    def post(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def post(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a POST."""
         return self.request("POST", path, values, **options)
 
-    def put(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def put(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PUT."""
         return self.request("PUT", path, values, **options)
 
-    def patch(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def patch(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PATCH."""
         return self.request("PATCH", path, values, **options)
 
-    def delete(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def delete(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a DELETE."""
         return self.request("DELETE", path, values, **options)
 
-    def request(self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+    def request(self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a request and read the whole response.
 
         - ``query``: parameters by name. None is left out, a list repeats its name.
@@ -132,7 +132,13 @@ class HttpClient(SecretHolder):
 
     @contextmanager
     def stream(
-        self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, *, largest: int | None = None, **options: Any
+        self,
+        method: str,
+        path: str | Url,
+        values: Mapping[str, Any] = _NO_VALUES,
+        *,
+        largest: int | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Iterator[StreamedAnswer]:
         """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits it.
 

@@ -53,7 +53,7 @@ def aws_key(title: str, description: str, *, public: bool = False) -> Any:
         None,
         title=title,
         description=description,
-        secret=not public,
+        secret=None if public else True,
         trim=True,
         blank="absent",
         mask="last4" if public else None,

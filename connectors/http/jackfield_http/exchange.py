@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any, TypedDict
 
 from jackfield.connector import Rejected, Sent, Unavailable
 from jackfield.dataclass import dataclass, replace
-from jackfield_http.bodies import Body
+from jackfield_http.bodies import Body, Content
 from jackfield_http.errors import Failed
 from jackfield_http.headers import Headers, octets_encoded
 from jackfield_http.urls import Url, UrlError
@@ -16,6 +17,23 @@ MOST_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
 """Header fields that a redirect to another server carries: none of them can hold a credential."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """Options of a request (``HttpClient.request``)."""
+
+    query: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    json: Any
+    form: Mapping[str, Any] | None
+    multipart: Mapping[str, Any] | None
+    content: Content | None
+    content_type: str | None
+    expect: Collection[int] | None
+    idempotent: bool | str
+    safe: bool | None
+    step: str | None
+    failed: Failed | None
 
 
 @dataclass(frozen=True, slots=True)

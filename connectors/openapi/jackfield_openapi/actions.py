@@ -24,6 +24,7 @@ from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.security import Alternative, Security, used_alternatives
 from jackfield_openapi.servers import Servers
+from jackfield_openapi.triggers import refused
 
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
@@ -97,6 +98,7 @@ class Actions:
         }
         if is_aged:
             action["deprecated"] = True
+        action |= _handing_out(operation)
         if body is not None and body.is_flat:
             self._flatten(operation, parameters, body)
         self._ask_for_one_value(operation, body, response)
@@ -243,6 +245,18 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _handing_out(operation: Operation) -> Json:
+    """Return the mark of an operation whose whole answer is a credential, if its overlay says so.
+
+    :raises InvalidInput: if it is a job, whose output waits in a record for its caller.
+    """
+    if operation.extension.get("handsOutCredentials") is not True:
+        return {}
+    if "job" in operation.extension:
+        raise refused(f"{operation.name} is a job, so it cannot have 'handsOutCredentials': mark its members with 'secret'")
+    return {"handsOutCredentials": True}
 
 
 def _titled(name: str, key: str, schema: Json) -> Json:

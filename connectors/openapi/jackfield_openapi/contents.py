@@ -275,7 +275,8 @@ class Contents:
                 several = any(part.get("type") == "array" for sub in subs for part in self._composition.parts(sub))
                 properties[name] = {"type": "array", "items": dict(FILE)} if several else dict(FILE)
             else:
-                properties[name] = self._schemas.input(subs[0], f"{at}/properties/{name}")
+                place = f"{at}/properties/{name}"
+                properties[name] = self._schemas.secrets.marked(name, subs[0], place, self._schemas.input(subs[0], place), siblings=members)
         found: Json = {"type": "object", "properties": properties, "additionalProperties": False}
         return {**found, "required": list(dict.fromkeys(map(str, required)))} if required else found
 

@@ -19,6 +19,7 @@ from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import proven
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.secrets import without_paging
 from jackfield_openapi.security import Security
 from jackfield_openapi.servers import Servers
 from jackfield_openapi.swagger import RENAMED, upgraded
@@ -81,6 +82,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         if draft is not None:
             actions.append(draft)
     schemas.finish()
+    without_paging([action for action, _ in actions], schemas.definitions)
     actions, definitions = proven(actions, schemas.definitions, report)
     add_examples(actions, drafting.shown, definitions, report)
     dry_run(actions, drafting.cases, definitions, report)

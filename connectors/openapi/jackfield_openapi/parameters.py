@@ -134,6 +134,8 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     about = parameter.get("description")
     if isinstance(about, str) and about.strip():
         schema = {**schema, "description": _joined(about.strip(), schema.get("description"))}
+    node = parameter if "x-jackfield" in parameter else parameter.get("schema", parameter)
+    schema = schemas.secrets.marked(name, node, at, schema, about=about if isinstance(about, str) else "")
     if name != key and "title" not in schema:
         schema = {"title": name[:200], **schema}
     if parameter.get("deprecated") is True:

@@ -24,6 +24,7 @@ from jackfield_openapi.forms import excludes, selected
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of, unslashed
 from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
+from jackfield_openapi.secrets import Secrets
 
 _DEEPEST = 60
 """Limit for schemas within schemas; references start again at 0."""
@@ -86,6 +87,7 @@ class Schemas:
         self.report = report
         self.modern = modern
         self.composition = Composition(pointing)
+        self.secrets = Secrets(self.composition, report)
         self.patterns = Patterns()
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
@@ -225,7 +227,7 @@ class _Conversion:
     def _strings(self, types: list[str]) -> None:
         node, made = self._node, self._made
         style = node.get("format")
-        if style == "password" and self._place.direction == "i" and types in ([], ["string"]):
+        if style == "password" and types in ([], ["string"]):
             made |= {"format": "password", "writeOnly": True}
         elif style == "byte":
             made["contentEncoding"] = "base64"
@@ -332,7 +334,9 @@ class _Conversion:
         hidden = "readOnly" if inputs else "writeOnly"
         if isinstance(named, dict):
             made["properties"] = {
-                name: self._member(name, sub) for name, sub in named.items() if inputs or not self._all.composition.is_marked(sub, hidden)
+                name: self._member(name, sub, named)
+                for name, sub in named.items()
+                if inputs or not self._all.composition.is_marked(sub, hidden)
             }
         elif named is not None:
             self._lossy("keyword is not valid", "properties", "'properties' must be an object")
@@ -370,13 +374,14 @@ class _Conversion:
             self._all.report.assumed("closed part of a composition", pointer_of(self._at, keyword), text)
         return bool(others)
 
-    def _member(self, name: str, sub: object) -> Any:
+    def _member(self, name: str, sub: object, siblings: Json) -> Any:
         is_loose = self._place.is_loose or name in self._shared
         place = replace(self._place.below, closed=False, is_loose=True) if is_loose else None
         made = self._sub(sub, "properties", name, place=place)
         if self._place.direction == "i" and isinstance(made, dict) and self._all.composition.is_marked(sub, "readOnly"):
             made.setdefault("readOnly", True)
-        return made
+        at = self._at + pointer("properties", name)
+        return self._all.secrets.marked(name, sub, at, made, siblings=siblings)
 
     def _required(self, named: Mapping[str, Any], hidden: str) -> None:
         given = self._node.get("required")

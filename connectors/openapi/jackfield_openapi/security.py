@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
+from jackfield.markup import markdown
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.operations import Operation, is_name
 from jackfield_openapi.pointing import Pointing
@@ -66,6 +68,7 @@ class Security:
         self._schemes: dict[str, list[Part]] = {}
         self._used: dict[Alternative, list[str]] = {}
         self._keys: list[str] = []
+        self._descriptions: dict[str, str] = {}
         components = self._root.get("components")
         listed = components.get("securitySchemes") if isinstance(components, dict) else None
         for name, given in listed.items() if isinstance(listed, dict) else ():
@@ -74,8 +77,10 @@ class Security:
                 scheme, at = pointing.resolved(given, at)
             except LookupError:
                 continue
-            about = scheme.get("description")
-            self._schemes[name] = parts_of(scheme, about.strip() if isinstance(about, str) else "")
+            given_about = scheme.get("description")
+            about = given_about.strip() if isinstance(given_about, str) else ""
+            self._descriptions[name] = markdown(about).strip()
+            self._schemes[name] = parts_of(scheme, about)
             if not self._schemes[name]:
                 report.lossy("security scheme", at, f"'{name}' ({str(scheme.get('type'))[:40]}) is not supported")
 
@@ -153,8 +158,8 @@ class Security:
         served = [*self._used[names], *(found for found in self._keys if found in everywhere)] if names else sorted(everywhere)
         found: Json = {
             "key": key,
-            "title": " and ".join(part.title for part in parts) or "Without credentials",
-            "description": f"Signs in by {' and '.join(names)}." if names else "For actions that need no credentials.",
+            "title": self._title(names, parts),
+            "description": self._about(names),
             "auth": parts[0].auth if parts else "none",
             **({"authorizes": ["redirect", "device"]} if any(part.kind in ACCOUNTS for part in parts) else {}),
             "schema": schema,
@@ -166,6 +171,19 @@ class Security:
             listed = [one for one in self._keys if one in chosen]
             found["serves"] = {"actions": listed, "reason": "the other actions ask for other credentials"}
         return found
+
+    def _title(self, names: Alternative, parts: tuple[Part, ...]) -> str:
+        """Return the kinds of the credentials; the schemes' names in words where several schemes are of one kind."""
+        alike = Counter(others[0].title for others in self._schemes.values() if others)
+        titles = [_worded(name, part) if alike[part.title] > 1 else part.title for name, part in zip(names, parts, strict=True)]
+        return " and ".join(titles)[:200] or "Without credentials"
+
+    def _about(self, names: Alternative) -> str:
+        """Return what the document says about the schemes, else their names."""
+        if not names:
+            return "For actions that need no credentials."
+        said = [self._descriptions.get(name, "") for name in names]
+        return "\n\n".join(said) if all(said) else f"Signs in by {' and '.join(names)}."
 
     def _key(self, names: Alternative, parts: tuple[Part, ...], taken: set[str]) -> str:
         if not names:
@@ -183,6 +201,15 @@ class Security:
             key = f"{wanted}{number}"
         taken.add(key)
         return key
+
+
+def _worded(name: str, part: Part) -> str:
+    """Return a scheme's name in words, with the place of a key: "Client token, header"."""
+    place = str(part.row.get("in", ""))
+    named = [word.lower() for word in words(name)]
+    if place and named[-1:] == [place]:
+        named.pop()
+    return ", ".join(filter(None, (" ".join(named).capitalize(), place))) or part.title
 
 
 def used_alternatives(operation: Operation, security: Security, report: Report) -> list[Alternative] | None:

@@ -11,6 +11,7 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
+from jackfield_openapi.conversion import Choices, converted
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from openapi_rig import document, generate, operation
 from plugboard import declare, plugged
@@ -63,3 +64,20 @@ def test_a_person_approves_a_generated_connection(tmp_path: Path, provider: Auth
         before = provider.count("/token/revocation")
         runtime.connections.remove("ada")
         assert provider.count("/token/revocation") - before == 1
+
+
+def test_schemes_of_one_kind_are_told_apart() -> None:
+    """Several keys have the schemes' names in words as titles, and what the document says of each; a single one stays "API key"."""
+    about = {"type": "apiKey", "name": "X-Key"}
+    schemes = {
+        "clientTokenHeader": {**about, "in": "header", "description": "A client's token."},
+        "appTokenQuery": {**about, "in": "query"},
+        "login": {"type": "http", "scheme": "basic"},
+    }
+    paths = {f"/{name}": {"get": operation(operationId=name, security=[{name: []}])} for name in schemes}
+    found = converted(document(paths, components={"securitySchemes": schemes}), Choices())
+    assert [(row["title"], row["description"]) for row in found.manifest["connectionTypes"]] == [
+        ("Client token, header", "A client's token."),
+        ("App token, query", "Signs in by appTokenQuery."),
+        ("User name and password", "Signs in by login."),
+    ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.local_files import read_document
+from jackfield.cli.local_files import Files, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
@@ -24,7 +24,8 @@ def _declare_add(parser: Parser) -> None:
     declare_name(parser)
     parser.add_argument("--trigger", required=True, metavar="CONNECTOR/TRIGGER", help="what to watch: see 'jackfield triggers list'")
     parser.add_argument("--connection", metavar="NAME", help="the connection whose account is watched")
-    parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON; - = stdin")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also a.b=value, key:=JSON, key=@file; repeat for a list")
+    parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON, to which key=value adds; - = stdin")
     parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; - = stdin")
     parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
     parser.add_argument("--from", dest="since", metavar="TIME", help="when a poll begins, such as 2d for two days ago (default: now)")
@@ -63,6 +64,10 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
         "from": arguments.since, "guard": arguments.guard,
         **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
     }  # fmt: skip
+    if arguments.words:
+        from jackfield.cli.arguments import read_inputs
+
+        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(arguments.trigger), Files(), document.get("inputs", {}))
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 
 

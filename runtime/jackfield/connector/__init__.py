@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Internal,
         InvalidConnection,
         InvalidInput,
+        InvalidOutput,
         JackfieldError,
         JobFailed,
         NotFound,
@@ -118,6 +119,7 @@ __all__ = [
     "Internal",
     "InvalidConnection",
     "InvalidInput",
+    "InvalidOutput",
     "Item",
     "JackfieldError",
     "JobFailed",
@@ -198,7 +200,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ),
             "jackfield.clock": "Clock Deadline",
             "jackfield.errors": (
-                "Conflict Detail Forbidden Internal InvalidConnection InvalidInput JackfieldError JobFailed NotFound NotYet "
+                "Conflict Detail Forbidden Internal InvalidConnection InvalidInput InvalidOutput JackfieldError JobFailed NotFound NotYet "
                 "Provider QuotaExceeded RateLimited Rejected Sent TimedOut Unauthenticated Unavailable"
             ),
             "jackfield.hooks": "hookimpl",

@@ -94,7 +94,9 @@ class Call:
     """One attempt of an action, as its client sees it.
 
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
-    the response. A failure before the first ``begin()`` is never in doubt.
+    the response. A failure that the error map knows is never in doubt before the first
+    ``begin()``. An exception that it does not know, such as a ``KeyError``, leaves a ``write`` in doubt: the code may have sent something
+    by other means.
 
     - ``permissions``: those that the action or trigger needs, by system, for errors that list what to allow; else empty.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not

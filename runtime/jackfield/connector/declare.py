@@ -14,7 +14,8 @@ from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import JackfieldError
+from jackfield.errors import Detail, InvalidInput, JackfieldError
+from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
 from jackfield.manifest_parts import example
 from jackfield.pagination import Pagination
@@ -64,8 +65,26 @@ class OptionSource:
     action: str | None = None
 
     def choices(self, client: Any = None, inputs: Mapping[str, Any] | None = None) -> list[Option]:
-        """Return the choices; whatever the function raises is raised."""
-        return [*self.function(*([client] if self.takes_client else []), **({"inputs": inputs or {}} if self.takes_inputs else {}))]
+        """Return the choices; whatever the function raises is raised.
+
+        :raises InvalidInput: if it reads an input of ``depends_on`` that is not given.
+        """
+        given = _Given(self, inputs or {})
+        return [*self.function(*([client] if self.takes_client else []), **({"inputs": given} if self.takes_inputs else {}))]
+
+
+class _Given(dict[str, Any]):
+    """Inputs of an option source: reading one that is missing names it."""
+
+    def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:
+        super().__init__(inputs)
+        self._source = source
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self._source.depends_on:
+            raise KeyError(name)
+        detail = Detail(pointer(name), f"'{name}' is missing: the choices depend on it", "required")
+        raise InvalidInput(f"the option source '{self._source.key}' needs '{name}'", details=[detail], hint=f"Give '{name}'.")
 
 
 def _one(_inputs: Any) -> float:
@@ -347,7 +366,7 @@ class Connector(Triggers):
         return declare
 
     def options(self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()) -> Callable[[F], F]:
-        """Declare the decorated function as an option source. It returns Options, and takes the open client if it needs one.
+        """Declare the decorated function as an option source. It returns a sequence of `Option`, and takes the open client if it needs one.
 
         A parameter ``inputs`` takes the values that the form has so far; ``depends_on`` names those that change the choices.
         """

@@ -102,7 +102,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     description: str | None = None,
     alias: str | None = None,
     examples: Sequence[Any] | None = None,
-    secret: bool = False,
+    secret: bool | None = None,
     sensitive: bool = False,
     mask: Literal["last4"] | None = None,
     multiline: bool = False,
@@ -125,7 +125,8 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
 
     - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
     - ``secret``: the value is never shown; that of an output is shown once, in the Result of the call, and is ``***`` in records and
-      replays. ``sensitive``: kept out of logs and messages (an email's text). ``mask``: only its last four characters are shown.
+      replays. ``secret=False``: the value is no secret, although its name suggests one. ``sensitive``: kept out of logs and messages (an
+      email's text). ``mask``: only its last four characters are shown.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
     - ``from_connection``: name of the connection value that fills a missing input. ``fixed``: that value, if there is one, decides, and
@@ -149,7 +150,9 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     extra: dict[str, Any] = dict(schema or {})
     if secret:
         extra |= {"writeOnly": True, "format": "password"}
-    hints = {name: value for name, value in marks.items() if value}
+    hints: dict[str, Any] = {name: value for name, value in marks.items() if value}
+    if secret is False:
+        hints["secret"] = False
     if hints:
         extra["x-jackfield"] = hints
     return _PydanticField(

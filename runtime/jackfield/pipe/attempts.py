@@ -5,6 +5,7 @@ Below it, jackfield_http repeats the later requests of one attempt (``HttpClient
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
 from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
-from jackfield.redaction.logs import reason
+from jackfield.redaction.logs import reason, trace
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
 
@@ -341,7 +342,7 @@ class Attempts:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
         self.since = None
         if call.request_id is not None:
-            redactor = None if self.opening is None else self.opening.cache.redactor
+            redactor = self.run.redactor
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
             self.run.meta.request_id = call.request_id
@@ -501,5 +502,8 @@ class Attempts:
             log()
 
     def _log_error(self, text: str, fault: Exception) -> None:
-        redactor = self.opening.cache.redactor if self.opening is not None else None
-        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, reason(fault, redactor, self.run.invocation.inputs))
+        redactor = self.run.redactor
+        about = reason(fault, redactor, self.run.invocation.inputs)
+        if AUTHORS.isEnabledFor(logging.DEBUG):
+            about += trace(fault, redactor)
+        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, about)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.settle import failed, mask_names, masked_error
-from jackfield.redaction.logs import reason
+from jackfield.redaction.logs import reason, trace
 from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def interrupted(run: Run, workspace: str) -> None:
 
 def log(run: Run, error: Exception, workspace: str) -> None:
     """Log an exception, with secrets redacted."""
-    meta, text = run.meta, reason(error, run.redactor, run.inputs)
+    meta, redactor = run.meta, run.redactor
+    text = reason(error, redactor, run.inputs)
+    if _LOG.isEnabledFor(logging.DEBUG):
+        text += trace(error, redactor)
     _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, workspace, meta.connector, meta.action, text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.visible_catalog import seen_catalog
@@ -17,6 +18,8 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.settle import stored_secrets
+from jackfield.redaction.marks import secret_values
+from jackfield.redaction.redactor import Redactor
 from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
 
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
 """Parts of an output without a schema that are masked in an event loop."""
+
+_MOST_SECRETS = 128
+"""Secret inputs of one call for which texts are searched."""
 
 
 class Plan(SecretHolder):
@@ -140,6 +146,13 @@ class Plan(SecretHolder):
             places = None if self.judge is None else self.judge.secret_places
             found = self._secrets = (True, None) if self.action.hands_out else (places is not None, places)
         return found
+
+    def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
+        """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
+        known = self._inputs
+        if known is None or known.secret_places is None:
+            return None
+        return Redactor(islice(secret_values(self.action.inputs, inputs), _MOST_SECRETS)) or None
 
     def settles_long(self, output: Mapping[str, Any]) -> bool:
         """Return True if judging and masking an output may take so long that an event loop should not wait for it."""

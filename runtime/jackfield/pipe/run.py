@@ -83,10 +83,21 @@ class Run:
 
     @property
     def redactor(self) -> Redactor | None:
-        """Redactor of the connection's secrets: of the open connection, else of the values known so far; None if there are none.
+        """Redactor of the secrets of the connection and the inputs; None if there are none.
 
-        It is needed even for a refusal, which may quote another value or an input that contains the secret.
+        The connection's are those of the open one, else of the values known so far. They are needed even for a refusal, which may quote
+        another value or an input that contains the secret.
         """
+        own, given = self._connection_redactor, self.given_secrets
+        return own if given is None else given if own is None else own.joined(given)
+
+    @property
+    def given_secrets(self) -> Redactor | None:
+        """Redactor of the inputs that the action marks as secret; None if there are none."""
+        return None if self.plan is None else self.plan.secrets_in(self.inputs)
+
+    @property
+    def _connection_redactor(self) -> Redactor | None:
         if self.attempts is not None and self.attempts.opening is not None:
             return self.attempts.opening.cache.redactor
         if self.unfound is not None:

@@ -158,6 +158,13 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
     return replace(result, output=masked_output(found.output, redactor), meta=meta)
 
 
+def without(result: Result, given: Redactor | None) -> Result:
+    """Return a Result as records keep it: an input that is secret is masked wherever the provider sends it back."""
+    if given is None or result.output is None:
+        return result
+    return replace(result, output=masked_output(result.output, given))
+
+
 def concealed(value: Any, plan: Plan) -> Any:
     """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it.
 
@@ -205,8 +212,10 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         raise attempts.unusable(error, _masked(output, plan)) from None
     if attempts.warnings:
         warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
+    given = run.given_secrets
     if warnings:
-        meta.warnings = tuple(masked_output({"warnings": list(warnings[:MAX_WARNINGS])}, redactor)["warnings"])
+        listed = {"warnings": list(warnings[:MAX_WARNINGS])}
+        meta.warnings = tuple(masked_output(masked_output(listed, redactor), given)["warnings"])
     shown = masked_output(output, redactor)
     if attempts.unread is not None:
         meta.complete = None
@@ -215,6 +224,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
     if run.record is not None:
         run.recorded = recorded(result, plan, queued=run.claimed is not None)
+        run.recorded = without(run.recorded, given)
         if plan.references:
             run.record.references = references_in(output, plan.references, plan.manifest.key)
     return result

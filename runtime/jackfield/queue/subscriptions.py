@@ -82,6 +82,13 @@ class WorkspaceSubscriptions:
             self._runtime.access.workspaces.acting_as(self._actor).set(self._runtime.workspace, {"guards": guards})
         return {**self._shown(found), **self._secret(found, trigger)}
 
+    def inputs_of(self, trigger: str) -> Mapping[str, Any]:
+        """Return the schema of a trigger's inputs.
+
+        :raises JackfieldError: if there is none of this name, or the rules do not allow it.
+        """
+        return self._trigger(trigger)[1].inputs
+
     def _guards(self, wanted: Any, connection: str | None) -> dict[str, Any]:
         """Return the guard to set for the connection; none if the connection has one and no other is given, since to set it resumes a
         paused connection."""

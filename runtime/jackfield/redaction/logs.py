@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from traceback import TracebackException
+from traceback import TracebackException, format_tb, walk_tb
 from typing import Any
 
 from jackfield.redaction.redactor import Redactor, current_redactor
@@ -44,6 +44,12 @@ def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
 _OWN = frozenset(vars(logging.makeLogRecord({})))
 """Attributes of every record. All others come from ``extra`` or an earlier formatter."""
 _UNREADABLE = "<not readable>"
+_LIBRARY = re.compile(
+    r"[/\\](?:site-packages|dist-packages)[/\\](?!jackfield_)"
+    r"|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages|dist-packages)"
+    r"|[/\\]jackfield_(?:aws|http|isolation|market)[/\\]"
+)
+"""Files of installed libraries, except for connectors, and of Python itself."""
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 """Folder of the code that composes its messages without secrets."""
 
@@ -123,11 +129,20 @@ def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any
     return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + _place(error)
 
 
+def trace(error: Exception, redactor: Redactor | None) -> str:
+    """Return the frames of an exception, innermost last, for the log at the level DEBUG: without values, and with secrets redacted."""
+    text = f"\nTraceback (most recent call last):\n{''.join(format_tb(error.__traceback__)).rstrip()}"
+    return text if redactor is None else redactor.clean(text)
+
+
 def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" (at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
+    """Return the innermost line of the author's own code, else that of all; libraries and this package are not his."""
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    own = [place for place in places if not place[0].startswith(_OURS) and not _LIBRARY.search(place[0]) and os.path.isabs(place[0])]
+    if not places:
+        return ""
+    file, line = (own or places)[-1]
+    return f" (at {os.path.join(*file.split(os.sep)[-2:])}:{line})"
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest_triggers import TriggerManifest
     from jackfield_market.wheels import Wheel
 
 
 def page(wheel: Wheel) -> str:
-    """Return the page of a connector: its connection types, actions and their inputs."""
+    """Return the page of a connector: its connection types, actions and triggers, with their inputs."""
     return "\n".join(_lines(wheel.manifest)) + "\n"
 
 
@@ -27,6 +28,10 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield from ("## Actions", "")
     for action in manifest.actions.values():
         yield from _action(action)
+    if manifest.triggers:
+        yield from ("## Triggers", "")
+    for trigger in manifest.triggers.values():
+        yield from _trigger(trigger)
 
 
 def _action(action: ActionManifest) -> Iterator[str]:
@@ -34,6 +39,11 @@ def _action(action: ActionManifest) -> Iterator[str]:
     for system, names in action.permissions.items():
         yield f"Permissions ({system}): {', '.join(f'`{name}`' for name in names)}."
     yield from ("", *_table(action.inputs), "", "Output:", "", *_table(action.output), "")
+
+
+def _trigger(trigger: TriggerManifest) -> Iterator[str]:
+    yield from (f"### `{trigger.key}`: {trigger.title}", "", trigger.description, "", f"Kind: {trigger.kind}.")
+    yield from ("", *_table(trigger.inputs), "", "Event:", "", *_table(trigger.event), "")
 
 
 def _table(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -368,10 +368,23 @@ def _rest(old: Mapping[str, Any], new: Mapping[str, Any], path: str, known: set[
     for name in {**old, **new}:
         if name in known or old.get(name, _ABSENT) == new.get(name, _ABSENT):
             continue
+        if name == "examples" and _without_meta(old.get(name)) == _without_meta(new.get(name)):
+            continue
         verb = "is added" if name not in old else "is removed" if name not in new else "changes"
         level: Level = "textual" if name in _TEXTS else "additive" if name not in old else "breaking"
         removed = name not in new
         yield Change(level, child(path, name), f"'{name}' {verb}", "old" if removed else "new")
+
+
+def _without_meta(examples: object) -> object:
+    """Return examples without the meta of their Results, which has the version of each release."""
+    rows = examples if isinstance(examples, list) else []
+    return [_bare(row) if isinstance(row, Mapping) else row for row in rows]
+
+
+def _bare(example: Mapping[str, Any]) -> Mapping[str, Any]:
+    result = example.get("result")
+    return example if not isinstance(result, Mapping) else {**example, "result": {**result, "meta": None}}
 
 
 def _below(paths: tuple[str, str], name: str) -> tuple[str, str]:

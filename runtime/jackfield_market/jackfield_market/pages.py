@@ -39,6 +39,8 @@ _EFFECTS = {
     "write": "changes data; never repeated when in doubt",
 }
 
+_KINDS = {"webhook": "the provider sends each event", "poll": "asks the provider for what is new"}
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -170,6 +172,7 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         h.h2("Actions"),
         _index(raw["actions"]),
         [_action(action) for action in raw["actions"]],
+        [h.h2("Triggers"), [_trigger(trigger) for trigger in raw["triggers"]]] if raw.get("triggers") else None,
         [h.h2("Description of the package"), _readme(package)] if package.readme else None,
         h.h2("Versions"),
         _versions(shelved, steps),
@@ -267,6 +270,19 @@ def _action(action: Mapping[str, Any]) -> list[Node]:
         schema_table.members(action["inputs"], f"Inputs of {title}", "It has no inputs."),
         h.details(h.summary("Output"), output),
         h.p(needs) if needs else None,
+    ]
+
+
+def _trigger(trigger: Mapping[str, Any]) -> list[Node]:
+    title, kind = trigger["title"], str(trigger["kind"])
+    types = trigger.get("types")
+    return [
+        h.h3(f"{title} ", h.code(trigger["key"])),
+        h.p(line(trigger.get("description", ""))),
+        h.p(h.span(kind, class_="badge"), " ", h.span(_KINDS.get(kind, ""), class_="soft")),
+        schema_table.members(trigger.get("inputs", {}), f"Inputs of {title}", "It has no inputs."),
+        h.details(h.summary("Event"), schema_table.members(trigger.get("event", {}), f"Event of {title}", "Its members are not listed.")),
+        h.p("Types of its events: ", codes(types)) if types else None,
     ]
 
 

@@ -152,5 +152,6 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "requiresPython": str(metadata.requires_python or "") or None,
         "categories": manifest.raw.get("categories"),
         "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
+        "triggers": [{"key": one.key, "title": one.title, "kind": one.kind} for one in manifest.triggers.values()] or None,
     }
     return Release({name: value for name, value in data.items() if value is not None})

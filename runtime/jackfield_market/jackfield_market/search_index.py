@@ -23,9 +23,9 @@ def render(shelves: Iterable[Shelved]) -> str:
 
 def _row(shelved: Shelved) -> list[str]:
     newest = shelved.newest
-    data, actions = newest.data, newest.data["actions"]
+    data, named = newest.data, [*newest.data["actions"], *newest.data.get("triggers", ())]
     texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()))
-    found = clean(" ".join([*map(str, texts), *(f"{action['key']} {action['title']}" for action in actions)])).lower().split()
+    found = clean(" ".join([*map(str, texts), *(f"{one['key']} {one['title']}" for one in named)])).lower().split()
     words = " ".join(dict.fromkeys(found))[:_WORDS]
     return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words]
 
@@ -36,10 +36,12 @@ def title_of(shelved: Shelved) -> str:
 
 
 def about(shelved: Shelved) -> str:
-    """Return the line of a list: key, version, publisher, number of actions, grade."""
+    """Return the line of a list: key, version, publisher, numbers of actions and triggers, grade."""
     newest = shelved.newest
-    count = len(newest.data["actions"])
-    parts = [f"{newest.key} {newest.version}", f"by {newest.publisher['publisher']}", f"{count} action{'' if count == 1 else 's'}"]
+    counts = [
+        f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}" for noun in ("action", "trigger") if (rows := newest.data.get(f"{noun}s"))
+    ]
+    parts = [f"{newest.key} {newest.version}", f"by {newest.publisher['publisher']}", *counts]
     grade = newest.data.get("grade")
     return ", ".join([*parts, *([f"grade {grade}"] if grade else []), *(["withdrawn"] if newest.is_revoked else [])])
 

@@ -355,7 +355,8 @@ class _Reading:
             )
         if found.key != key or found.version != str(version):
             stated = f"{found.key} {found.version}"
-            raise self.refused("manifest", f"'{path}' describes {stated}, the wheel declares {key} {version}", path)
+            text = f"'{path}' describes {stated}, the wheel declares {key} {version}: after a change, 'jackfield check . --write-manifest'"
+            raise self.refused("manifest", f"{text} writes it again", path)
         return found
 
     def _text(self, files: Mapping[str, bytes], path: str) -> str:

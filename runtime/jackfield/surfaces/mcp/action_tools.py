@@ -12,8 +12,8 @@ from typing import Any
 from mcp_types import Tool, ToolAnnotations
 
 from jackfield.catalog import Catalog
-from jackfield.errors import UnknownName
 from jackfield.manifest import ActionManifest, Effect, Manifest
+from jackfield.surfaces.mcp.tool_names import named, place_of, tool_name, uncut
 
 Json = dict[str, Any]
 
@@ -98,16 +98,17 @@ own schema validates the call and reports what is missing."""
 
 
 def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:
-    """Yield the tools of all actions in a catalog, by name; only those whose names follow ``after``."""
-    for key in sorted(catalog, key="{}.".format):  # in the order of tool names: '-' sorts before '.'
-        if f"{key}/" <= after:  # every name of this connector sorts before: '/' follows '.'
+    """Yield the tools of all actions in a catalog, by their uncut names; only those that follow the tool named ``after``."""
+    last = place_of(catalog, after)
+    for key in sorted(catalog, key="{}_".format):  # in the order of tool names: '-' sorts before '_', which sorts before letters
+        if f"{key}`" <= last:  # every name of this connector sorts before: '`' follows '_'
             continue
         manifest = catalog.look(key)[1]
         if manifest is None or manifest.virtual:  # a tool for each of thousands of actions would fill a model's context
             continue
-        for name, action in sorted((f"{key}.{action.key}", action) for action in manifest.actions.values()):
-            if name > after:
-                yield _tool(name, manifest, action)
+        for name, action in sorted((uncut(key, action.key), action) for action in manifest.actions.values()):
+            if name > last:
+                yield _tool(tool_name(key, action.key), manifest, action)
 
 
 def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
@@ -150,15 +151,12 @@ def _ours(manifest: Manifest) -> Json:
 
 
 def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> Json | None:
-    """Build the invocation that a call of the tool makes; None if no action has a tool of that name."""
-    connector, _, key = name.partition(".")
-    try:
-        action = catalog.find(connector).actions.get(key)
-    except UnknownName:
+    """Build the invocation that a call of the tool makes; None if no action has a tool of that name. ``connector.action`` is one, too."""
+    found = named(catalog, name)
+    if found is None:
         return None
-    if action is None:
-        return None
+    connector, action = found
     own = action.inputs.get("properties", {})
     ours = {member: arguments[member] for member in _OURS if member in arguments and member not in own}
     inputs = {member: value for member, value in arguments.items() if member not in ours}
-    return {"connector": connector, "action": key, "inputs": inputs, **ours}
+    return {"connector": connector, "action": action.key, "inputs": inputs, **ours}

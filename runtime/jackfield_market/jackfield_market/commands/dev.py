@@ -92,7 +92,8 @@ def _environment(project: Project, scratch: Path) -> Mapping[str, str]:
     (info / "entry_points.txt").write_text(text, encoding="utf-8")
     paths = [str(info.parent), str(project.package.parent.resolve()), *filter(None, sys.path)]
     home = {} if "JACKFIELD_HOME" in os.environ else {"JACKFIELD_HOME": str(scratch / "home")}
-    return {**os.environ, **home, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    level = os.environ.get("JACKFIELD_LOG_LEVEL", "DEBUG")  # with tracebacks
+    return {**os.environ, **home, "JACKFIELD_LOG_LEVEL": level, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _seen(project: Project) -> Mapping[str, int]:

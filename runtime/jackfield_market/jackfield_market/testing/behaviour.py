@@ -55,7 +55,9 @@ Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
 
 
 def _each(judge: Judge, subject: Subject) -> Iterator[str]:
-    for action, example in drivable(subject):
+    for action, example in drivable(subject, hanging=judge is _output_is_declared):
+        if judge is not _output_is_declared and not run_well(subject, action, example).ended:
+            continue
         yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
 
 
@@ -359,7 +361,8 @@ BEHAVIOUR = (
         "An action returns its declared Output model, as JSON of at most 32 MiB, whatever its inputs choose.",
         _output_is_declared,
         "bronze",
-        "Return the model, with every required member, from each branch; return large content as an OutputFile.",
+        "Return the model, with every required member, from each branch; return large content as an OutputFile. Where the response "
+        "has another form than the output, give it as 'answers' in tool.jackfield.check.",
     ),
     _rule(
         "requests-are-announced",

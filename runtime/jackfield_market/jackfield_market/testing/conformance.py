@@ -60,7 +60,8 @@ class Conformance:
                 "sample": cls.sample,
             }
             return Subject.installed(cls.key, **about)
-        return Subject.of_project(project_of(str(sys.modules[cls.__module__].__file__)), answers=cls.answers, sample=cls.sample)
+        project = project_of(str(sys.modules[cls.__module__].__file__))
+        return Subject.of_project(project, answers={**project.check["answers"], **cls.answers}, sample=cls.sample)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""

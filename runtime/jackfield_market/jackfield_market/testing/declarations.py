@@ -23,14 +23,10 @@ from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.json_tools.paths import LAST, alternatives
+from jackfield_market.testing.secret_marks import secrets_marked
 from jackfield_market.testing.subject import Rule, Subject
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-_SECRET = frozenset(
-    {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pin", "privatekey", "pwd", "secret", "token"}
-)
-_NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
-"""Last words of names that mention a secret but hold none: accessKeyId, tokenUrl."""
 _IMPORT = 60
 """Seconds. Limit of an import."""
 _CAMEL = re.compile(r"[a-z][A-Za-z0-9]*")
@@ -211,23 +207,6 @@ def _options_exist(subject: Subject) -> Iterator[str]:
             source = field.get("x-jackfield", {}).get("options")
             if source is not None and source not in known:
                 yield f"{where}: '{name}' takes its choices from '{source}', which is not an option source"
-
-
-def _secrets_marked(subject: Subject) -> Iterator[str]:
-    named = {kind.key: kind.schema for kind in subject.manifest.connection_types.values()}
-    named |= {trigger.key: trigger.inputs for trigger in subject.manifest.triggers.values()}
-    for key, schema in named.items():
-        for name, field in schema.get("properties", {}).items():
-            marked = field.get("writeOnly") is True and field.get("format") == "password"
-            if field.get("type") == "string" and not marked and _looks_secret(name):
-                yield f"'{name}' of '{key}' is named like a secret but not marked as one"
-
-
-def _looks_secret(name: str) -> bool:
-    words = [word.lower() for word in _WORDS.findall(name)]
-    if not words or words[-1] in _NO_SECRET:
-        return False
-    return bool(_SECRET.intersection(words)) or (words[-1] == "key" and words[-2:-1] != ["public"])
 
 
 def _destinations_marked(subject: Subject) -> Iterator[str]:
@@ -423,10 +402,10 @@ DECLARATIONS = (
     ),
     Rule(
         "secrets-marked",
-        "A value named like a secret is marked as a secret.",
-        _secrets_marked,
+        "A text named like a secret is marked as one: in connections, inputs and outputs, at any depth.",
+        secrets_marked,
         "bronze",
-        "Declare the field with secret=True; rename it if it is not a secret.",
+        "Declare the field with secret=True, or with secret=False if it is not a secret.",
     ),
     Rule(
         "destinations-marked",
@@ -475,6 +454,6 @@ DECLARATIONS = (
         "An option source that needs no client lists its choices, each once.",
         _option_sources_answer,
         "silver",
-        "Correct the function under @connector.options: it returns Options with different values.",
+        "Correct the function under @connector.options: it returns a list of Option, each with a different value.",
     ),
 )

@@ -124,11 +124,18 @@ def server_kind(subject: Subject) -> type[ConnectionType] | None:
     return None if key is None else subject.connector.connections[key]
 
 
-def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has."""
+def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
+    """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has.
+
+    Those that have not ended although the provider had responded well are left out unless ``hanging``: the rule 'output-is-declared' names
+    them, and each further run would take as long.
+    """
     found = list(runnable(subject))
     step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1
-    yield from found[::step]
+    for action, example in found[::step]:
+        well: Drive | None = subject.outcomes.get((action.key, "well"))
+        if hanging or well is None or well.ended:
+            yield action, example
 
 
 def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:

@@ -217,7 +217,7 @@ def _seen(subject: Subject, rule: Rule) -> str:
         return f"tried {_counted(len(subject.connector.triggers), 'trigger')}"
     if rule.drives:
         left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
-        ran = sum(1 for _ in drivable(subject))
+        ran = sum(1 for _ in drivable(subject, hanging=True))
         return f"ran {ran} of {_counted(len(subject.manifest.actions), 'action')} against a loopback provider{left}"
     if rule.of_project:
         return "read the project's files"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from jackfield.errors import InvalidInvocation
 
 _GROUP = "jackfield.connectors"
+_REQUEST = re.compile(r"[A-Z]+ /[!-~]*")
 _HINT = "Give the folder of a connector's pyproject.toml; 'jackfield new NAME' makes one."
 _OPTIONS = {
     "connection": str,
@@ -20,6 +22,7 @@ _OPTIONS = {
     "headers": dict,
     "safe-posts": list,
     "left-out": dict,
+    "answers": dict,
 }
 """Members of ``tool.jackfield.check`` and their types."""
 
@@ -103,7 +106,7 @@ class Project:
                     f"tool.jackfield.check.{name} in pyproject.toml is unknown or has the wrong type; known are {known}"
                 )
         found = {name.replace("-", "_"): value for name, value in given.items()}
-        return {**found, "safe_posts": tuple(found.get("safe_posts", ()))}
+        return {**found, "safe_posts": tuple(found.get("safe_posts", ())), "answers": _answers(found.get("answers", {}))}
 
     def text(self, *names: str) -> str | None:
         """Return the content of the first file of the root folder with one of these names, in any case; None if there is none."""
@@ -112,6 +115,18 @@ class Project:
             if path.name.lower() in wanted and path.is_file():
                 return path.read_text(encoding="utf-8", errors="replace")
         return None
+
+
+def _answers(given: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Return the responses of ``tool.jackfield.check.answers`` by method and path.
+
+    :raises InvalidInvocation: if a name is no method and path.
+    """
+    for name in given:
+        if _REQUEST.fullmatch(name) is None:
+            text = f"'{name[:80]}' in tool.jackfield.check.answers of pyproject.toml is no request"
+            raise InvalidInvocation(text, hint='Write the method and the path, such as "GET /projects" = {data = []}.')
+    return {(method, path): value for (method, _, path), value in ((name.partition(" "), value) for name, value in given.items())}
 
 
 def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -1,0 +1,130 @@
+"""Marks of secrets: what a document or its overlay declares, and what names and descriptions let assume.
+
+A mark changes what records, logs and replays show of a value. It changes neither the effect of an action nor who may call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jackfield.json_tools.secret_names import basis, may_hold
+from jackfield_openapi.composition import COMBINING, Composition
+from jackfield_openapi.report import Report
+
+Json = dict[str, Any]
+_MARK = {"format": "password", "writeOnly": True}
+_REFUSED = {"secret": False}
+_DEEPEST = 8
+"""Limit for branches within branches of one member."""
+
+
+class Secrets:
+    """Judge of one document's members and parameters."""
+
+    def __init__(self, composition: Composition, report: Report) -> None:
+        self._composition = composition
+        self._report = report
+
+    def marked(self, name: str, node: object, at: str, made: Any, *, siblings: Collection[str] = (), about: str = "") -> Any:
+        """Return the converted schema of the member or parameter ``name`` with the mark that it needs.
+
+        ``secret`` in ``x-jackfield`` of the schema, or of what it refers to, decides before anything else.
+        """
+        if not isinstance(node, dict) or not isinstance(made, dict):
+            return made
+        declared = self._declared(node)
+        if declared is not False and (declared or self._is_password(node)):
+            return _with(made, _MARK)
+        why = self._assumed(name, node, about, siblings)
+        if declared is False:
+            refused = {"x-jackfield": {**made.get("x-jackfield", {}), **_REFUSED}} if why is not None else {}
+            return {**_unmarked(made), **refused}
+        if why is None:
+            return made
+        text = f"'{name[:80]}' is secret by its {why}: records, logs and replays show ***; 'secret: false' in the overlay shows it"
+        self._report.assumed("secret", at, text)
+        if self._listed(node):
+            items = made.get("items")
+            return {**made, "items": _with(items if isinstance(items, dict) else {}, _MARK)}
+        return _with(made, _MARK)
+
+    def _assumed(self, name: str, node: Json, about: str, siblings: Collection[str]) -> str | None:
+        several = self._listed(node)
+        text = about or self._description(node)
+        return basis(name, text, several=several, siblings=siblings) if several or self._is_text(node) else None
+
+    def _parts(self, node: object) -> list[Mapping[str, Any]]:
+        return list(self._composition.parts(node))
+
+    def _declared(self, node: Json) -> bool | None:
+        for part in self._parts(node):
+            own = part.get("x-jackfield")
+            if isinstance(own, dict) and isinstance(own.get("secret"), bool):
+                return bool(own["secret"])
+        return None
+
+    def _is_password(self, node: Json) -> bool:
+        return any(part.get("format") == "password" and part.get("type", "string") == "string" for part in self._parts(node))
+
+    def _description(self, node: Json) -> str:
+        return next((part["description"] for part in self._parts(node) if isinstance(part.get("description"), str)), "")
+
+    def _is_text(self, node: object, depth: int = 0) -> bool:
+        """Return whether a schema takes free text and nothing else but null."""
+        if not isinstance(node, dict) or depth > _DEEPEST:
+            return False
+        if isinstance(node.get("$ref"), str):
+            return self._is_text(self._composition.target(node["$ref"]), depth + 1)
+        if not may_hold(node):
+            return False
+        branches = [part for word in COMBINING if isinstance(node.get(word), list) for part in node[word]]
+        open_to_text = [part for part in branches if not (isinstance(part, dict) and part.get("type") == "null")]
+        return all(self._is_text(part, depth + 1) for part in open_to_text)
+
+    def _listed(self, node: object) -> bool:
+        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            node = self._composition.target(node["$ref"])
+        return isinstance(node, dict) and node.get("type") == "array" and self._is_text(node.get("items"))
+
+
+def _with(made: Json, mark: Json) -> Json:
+    return {**{name: value for name, value in made.items() if name != "examples"}, **mark}
+
+
+def without_paging(actions: list[Json], definitions: Json) -> None:
+    """Remove the marks of tokens that lead to a next page: the caller gives them back, and a replay must show them."""
+    for action in actions:
+        paging = action.get("pagination", {})
+        token = paging.get("tokenInput")
+        if isinstance(token, str) and token in action["inputs"]["properties"]:
+            _bare(action["inputs"]["properties"], token)
+        for place in (paging.get("tokenOutput"), *paging.get("pageMembers", ())):
+            if isinstance(place, str):
+                _shown(action["output"], definitions, place.removeprefix("/").split("/"))
+
+
+def _shown(schema: Any, definitions: Json, steps: list[str]) -> None:
+    waiting, seen = [schema], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, dict) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        waiting.append(definitions.get(str(node.get("$ref", "")).removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")))
+        waiting.extend(part for word in COMBINING for part in node.get(word, ()))
+        named = node.get("properties", {})
+        if steps[0] in named and len(steps) == 1:
+            _bare(named, steps[0])
+        elif steps[0] in named:
+            _shown(named[steps[0]], definitions, steps[1:])
+
+
+def _bare(properties: Json, name: str) -> None:
+    found = properties[name]
+    if isinstance(found, dict):
+        properties[name] = _unmarked(found)
+
+
+def _unmarked(made: Json) -> Json:
+    return {word: value for word, value in made.items() if _MARK.get(word) != value}
