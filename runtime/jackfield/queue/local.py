@@ -104,7 +104,8 @@ class LocalEngine:
                 task.add_done_callback(self._on_done)
             if not claimed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL)
+                    async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                        await self._woken.wait()
                 self._woken.clear()
 
     def _opened(self) -> Queue:

@@ -75,7 +75,8 @@ class Poller(DueLoop[DueJobs]):
             claimed = _LOOK if full else await self._tried(self.claim)
             if isinstance(claimed, float):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), claimed)
+                    async with asyncio.timeout(claimed):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                        await self._woken.wait()
                 self._woken.clear()
                 continue
             for job in claimed:
