@@ -9,13 +9,13 @@ from typing import Any
 from jackfield.connector import pointer
 from jackfield_http.parsing import stream_reading
 from jackfield_openapi.composition import Composition
-from jackfield_openapi.dry_runs import Example, examples_of
 from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import RESERVED
 from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.shown_examples import Example, examples_of
 
 FILE: Mapping[str, Any] = {
     "anyOf": [

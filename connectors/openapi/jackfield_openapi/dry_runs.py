@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector import InvalidInput, pointer
+from jackfield.connector import InvalidInput
 from jackfield.connector.schemas import inputs_judge
 from jackfield.definitions import references
 from jackfield_http.bindings.requests import request_of
-from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import Draft, closure
 from jackfield_openapi.report import Report
+from jackfield_openapi.shown_examples import Example
 
 if TYPE_CHECKING:
     from jackfield_openapi.contents import RequestBody
@@ -32,14 +32,6 @@ Judge = Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One example of a body or a parameter, with its place in the document."""
-
-    at: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Case:
     """Inputs of one dry run. ``whole`` demands what the body requires; a parameter is judged alone."""
 
@@ -50,26 +42,6 @@ class Case:
     whole: bool
     fault: str = ""
     """Reason for which the example cannot be the inputs."""
-
-
-def examples_of(given: Json, at: str, pointing: Pointing) -> Iterator[Example]:
-    """Yield the examples of a parameter or a media type: its own, those by name, and those of its schema."""
-    if given.get("example") is not None:
-        yield Example(f"{at}/example", given["example"])
-    listed = given.get("examples")
-    for name, item in listed.items() if isinstance(listed, dict) else ():
-        with suppress(LookupError):  # a broken reference is no example
-            found, place = pointing.resolved(item, at + pointer("examples", name))
-            if found.get("value") is not None:
-                yield Example(f"{place}/value", found["value"])
-    schema, place = given.get("schema"), f"{at}/schema"
-    with suppress(LookupError):
-        schema, place = pointing.resolved(schema, place)
-        if schema.get("example") is not None:
-            yield Example(f"{place}/example", schema["example"])
-        more = schema.get("examples")
-        for number, value in enumerate(more if isinstance(more, list) else ()):
-            yield Example(f"{place}/examples/{number}", value)
 
 
 def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None) -> Iterator[Case]:

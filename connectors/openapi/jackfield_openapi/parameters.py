@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_openapi.dry_runs import Example, examples_of
 from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.shown_examples import Example, examples_of
 
 RESERVED = frozenset({"body", "fetchAll", "nextPage"})
 """Inputs that the generator adds."""

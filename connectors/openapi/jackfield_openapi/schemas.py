@@ -3,7 +3,7 @@
 Each definition has up to three forms: ``i.Name`` for branches of a composed input, ``i.Name!`` closed for every other place of an input,
 ``o.Name`` for outputs. Members that are ``writeOnly`` are left out of outputs; ``readOnly`` ones may be given in inputs, and are never
 demanded: references in requests name their target by a read-only ID. ``oneOf`` of forms is ``anyOf`` in inputs, since OpenAPI means "one of
-these" (decision 0078). Defaults become prose: an input that is left out is not sent, so that the provider's own default counts, also after
+these" (decision 0073). Defaults become prose: an input that is left out is not sent, so that the provider's own default counts, also after
 it has changed.
 """
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jackfield.cli.arguments import read_inputs
 from jackfield.cli.local_files import Files, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
@@ -65,8 +66,6 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
         **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
     }  # fmt: skip
     if arguments.words:
-        from jackfield.cli.arguments import read_inputs
-
         document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(arguments.trigger), Files(), document.get("inputs", {}))
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 

@@ -5,7 +5,6 @@ Below it, jackfield_http repeats the later requests of one attempt (``HttpClient
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,13 @@ from jackfield.errors import (
 from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
-from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, unproven, weigh
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import Evidence
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
 from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
-from jackfield.redaction.logs import reason, trace
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
 
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
+_NOT_BEGUN = "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent"
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
 _OPEN_FOR = 1.0
@@ -296,7 +295,7 @@ class Attempts:
         """
         if self.declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
             if self.evidence.unannounced:
-                self._blame_begin()
+                self._blame("begin", _NOT_BEGUN)
             self.evidence.doubtful = True
         judged = self.verdict(error)
         if self.evidence.doubtful and output is not None:
@@ -454,7 +453,7 @@ class Attempts:
         silent = not call.begun
         weigh(error, call, reports=self.plan.reports)
         if silent and call.begun and self.declared != "read":  # what a read has sent decides nothing
-            self._blame_begin()
+            self._blame("begin", _NOT_BEGUN)
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
@@ -481,13 +480,9 @@ class Attempts:
         begun = self.current is not None and self.current.begun  # without a request, no key was needed
         if self.plan.code.idempotent_by != "key" or self.key.used or not begun:
             return self.declared
-        self._blame(
-            "key", f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"
-        )
+        text = f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"
+        self._blame("key", text)
         return "write"
-
-    def _blame_begin(self) -> None:
-        self._blame("begin", "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent")
 
     def _blame(self, what: str, text: str) -> None:
         """Log an author's mistake, once per open connection."""
@@ -502,8 +497,4 @@ class Attempts:
             log()
 
     def _log_error(self, text: str, fault: Exception) -> None:
-        redactor = self.run.redactor
-        about = reason(fault, redactor, self.run.invocation.inputs)
-        if AUTHORS.isEnabledFor(logging.DEBUG):
-            about += trace(fault, redactor)
-        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, about)
+        log_error(self.run.meta.invocation_id, text, fault, self.run.redactor, self.run.invocation.inputs)

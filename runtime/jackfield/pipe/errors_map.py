@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
@@ -25,12 +25,14 @@ from jackfield.errors import (
 )
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
+from jackfield.redaction.logs import reason, trace
 from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
     from jackfield.connector.context import Answered, Call
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.redaction.redactor import Redactor
 
 AUTHORS = logging.getLogger("jackfield.connector")
 """Log of bugs in connectors, for their authors."""
@@ -197,3 +199,11 @@ def repeated(error: JackfieldError) -> JackfieldError:
     error.args = (error.message,)
     error.hint = f"{error.hint or ''} Check with the provider whether the earlier attempt took effect.".strip()
     return error
+
+
+def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor, inputs: Mapping[str, Any]) -> None:
+    """Log what an author's code has raised, redacted; with its traceback at DEBUG."""
+    about = reason(fault, redactor, inputs)
+    if AUTHORS.isEnabledFor(logging.DEBUG):
+        about += trace(fault, redactor)
+    AUTHORS.error("invocation %s: %s: %s", invocation, text, about)
