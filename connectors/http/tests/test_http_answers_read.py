@@ -121,24 +121,24 @@ def acme(folder: Path, *script: Step, kind: str = "acmeToken", database: str = "
         yield call
 
 
-def answer(content: bytes, media: str = JSON, status: int = 200, **headers: str) -> Answer:
+def answer(content: bytes, media: str = JSON, status: int = 200, *, coding: str = "") -> Answer:
     """A response with a body of this media type."""
-    return Answer(content=content, status=status, headers={"Content-Type": media, **headers})
+    return Answer(content=content, status=status, headers={"Content-Type": media, **({"Content-Encoding": coding} if coding else {})})
 
 
 _BROKEN = answer(b"{oops")
 _LATIN = answer('{"id": 7, "name": "René"}'.encode("latin-1"), f"{JSON}; charset=ISO-8859-1")
 _NOT_UTF8 = answer(b'{"id": 7, "name": "\xff"}')
-_BROTLI = answer(b"\x0b\x02\x80", **{"Content-Encoding": "br"})
+_BROTLI = answer(b"\x0b\x02\x80", coding="br")
 _MATRIX: dict[str, tuple[str, Step, str, bool]] = {
     # name: action, answer, status of the Result, warned
     "declared charset": ("write", _LATIN, "succeeded", False),
     "declared charset, read": ("read", _LATIN, "succeeded", False),
-    "no coding": ("write", answer(b'{"id": 7}', **{"Content-Encoding": "UTF-8"}), "succeeded", False),
-    "coding none": ("write", answer(b'{"id": 7}', **{"Content-Encoding": "none"}), "succeeded", False),
+    "no coding": ("write", answer(b'{"id": 7}', coding="UTF-8"), "succeeded", False),
+    "coding none": ("write", answer(b'{"id": 7}', coding="none"), "succeeded", False),
     "two codings": (
         "write",
-        answer(gzip.compress(zlib.compress(b'{"id": 7}')), **{"Content-Encoding": "deflate, gzip"}),
+        answer(gzip.compress(zlib.compress(b'{"id": 7}')), coding="deflate, gzip"),
         "succeeded",
         False,
     ),
@@ -150,14 +150,14 @@ _MATRIX: dict[str, tuple[str, Step, str, bool]] = {
     "other charset than declared": ("write", _NOT_UTF8, "succeeded", True),
     "coding that was not asked for": ("write", _BROTLI, "succeeded", True),
     "coding that was not asked for, read": ("read", _BROTLI, "failed", False),
-    "not of its coding": ("write", answer(b'{"id": 7}', **{"Content-Encoding": "gzip"}), "succeeded", True),
+    "not of its coding": ("write", answer(b'{"id": 7}', coding="gzip"), "succeeded", True),
     "page": ("write", answer(b"<html>", "text/html"), "in_doubt", False),
-    "page, not of its coding": ("write", answer(b"<html>", "text/html", **{"Content-Encoding": "br"}), "in_doubt", False),
+    "page, not of its coding": ("write", answer(b"<html>", "text/html", coding="br"), "in_doubt", False),
     "no media type": ("write", answer(b"{oops", ""), "in_doubt", False),
     "no media type, JSON": ("write", answer(b'{"id": 7}', ""), "succeeded", False),
     "empty": ("write", answer(b""), "in_doubt", False),
     "cut": ("write", Answer({"id": 7}, missing=3), "in_doubt", False),
-    "cut coding": ("write", answer(gzip.compress(b'{"id": 7}')[:12], **{"Content-Encoding": "gzip"}), "in_doubt", False),
+    "cut coding": ("write", answer(gzip.compress(b'{"id": 7}')[:12], coding="gzip"), "in_doubt", False),
     "closed": ("write", CLOSE, "in_doubt", False),
     "refused": ("write", answer(b"{oops", status=400), "failed", False),
     "error of the server": ("write", answer(b"{oops", status=500), "in_doubt", False),
