@@ -58,7 +58,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a key that no client read makes an action idempotent", "pipe/attempts.py",
-        'return "write"\n\n    def _blame_begin', "return self.declared\n\n    def _blame_begin", _PIPE,
+        'return "write"\n\n    def _blame(', "return self.declared\n\n    def _blame(", _PIPE,
     ),
     # doubts
     Mutation(
