@@ -201,7 +201,7 @@ def repeated(error: JackfieldError) -> JackfieldError:
     return error
 
 
-def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor, inputs: Mapping[str, Any]) -> None:
+def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> None:
     """Log what an author's code has raised, redacted; with its traceback at DEBUG."""
     about = reason(fault, redactor, inputs)
     if AUTHORS.isEnabledFor(logging.DEBUG):
