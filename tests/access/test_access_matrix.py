@@ -137,7 +137,9 @@ API: Mapping[str, Case] = {
     "revokeToken": Case(403),
     "metrics": Case(403),
 }
-PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook"}
+PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook", "allowHook",
+    "answerHook",
+}  # fmt: skip
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
     "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule", "createSubscription",
@@ -355,9 +357,9 @@ def test_h1_every_tool_of_mcp(scene: Scene) -> None:
     """The clerk is listed the tools for what they may run; every tool is called with what is hidden, and tells and does nothing of it."""
     before, count = scene.state(), scene.count
     every = {tool["name"] for tool in _asked(scene, scene.admin, message("tools/list"))["result"]["tools"]}
-    assert {name for name in every if "." not in name} == set(TOOLS)
+    assert {name for name in every if name.partition("_")[0] not in {"aws-ses", "echo", "github", "http", "slack", "stripe"}} == set(TOOLS)
     listed = _asked(scene, scene.clerk, message("tools/list"))
-    assert {tool["name"] for tool in listed["result"]["tools"]} == {*TOOLS, "echo.say"}
+    assert {tool["name"] for tool in listed["result"]["tools"]} == {*TOOLS, "echo_say"}
     clean(json.dumps(listed), scene.worlds["seen"])
     for name, arguments in TOOLS.items():
         answer = _asked(scene, scene.clerk, call_of(name, 1, **filled(arguments, scene.worlds["seen"])))
@@ -371,11 +373,11 @@ def test_h1_every_tool_of_mcp(scene: Scene) -> None:
             assert "not_allowed" in hidden if name == "execute_action" else asked[0]["result"]["isError"], (name, kind)
             clean(hidden, world)
     for name in sorted(every - set(TOOLS)):
-        key, _, action = name.partition(".")
+        key, _, action = name.partition("_")
         for connection in ("hall", "zanzibar"):
             answer = _asked(scene, scene.clerk, call_of(name, 1, text="x", connection=connection))
             refused = "not_allowed" in json.dumps(answer["result"])
-            assert refused is ((name, connection) != ("echo.say", "hall")), (name, answer)
+            assert refused is ((name, connection) != ("echo_say", "hall")), (name, answer)
             clean(json.dumps(answer), World(name=connection, key=key, action=action))
     assert scene.state() == before
     assert scene.count - count >= 30  # calls that were made: the matrix is not empty

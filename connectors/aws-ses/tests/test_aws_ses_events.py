@@ -276,7 +276,7 @@ def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: 
 
 
 def test_what_is_no_message_of_the_topic_is_refused(client: Client, aws: PublishingAws) -> None:
-    """Another topic, version 1, an old message, a changed one, and a confirmation although it is confirmed: 403, and no event."""
+    """Another topic, version 1, an old message, a changed one, and a confirmation although it is confirmed: 401, and no event."""
     url = client.get("/v1/subscriptions/mail").json["url"]
     text, now = json.dumps(_delivery("m-forged", "ada@example.com")), time.time()
     given: dict[str, Any] = {"topic": _topic(), "origin": aws.url}
@@ -284,8 +284,8 @@ def test_what_is_no_message_of_the_topic_is_refused(client: Client, aws: Publish
         note(text, now, topic=f"{_topic()}-2", origin=aws.url), note(text, now, version="1", **given), note(text, now - 5000, **given),
         {**note(text, now, **given), "Message": f"{text} "}, asking(now, "t-0", **given), note(text, now, topic=_topic()),
     ]  # fmt: skip
-    assert [aws.deliver(one, url).status for one in forged] == [403] * len(forged)
-    assert aws.deliver(note(text, now, **given), url, **{"x-amz-sns-rawdelivery": "true"}).status == 403
+    assert [aws.deliver(one, url).status for one in forged] == [401] * len(forged)
+    assert aws.deliver(note(text, now, **given), url, **{"x-amz-sns-rawdelivery": "true"}).status == 401
     other = [note(text, now, **given, SigningCertURL=f"{aws.url}/SimpleNotificationService-{n:032x}.pem") for n in range(8)]
     before = aws.certificates
     assert {aws.deliver(one, url).status for one in other} == {503}

@@ -121,7 +121,7 @@ def test_what_is_no_receipt_is_refused(client: Client, aws: PublishingAws, topic
     assert aws.publish(half, topic) == [200]
     (found,) = _events(client, "m-half")
     assert (found["recipients"], found["verdicts"]) == (["a@example.com"], {})
-    assert aws.publish(_receipt("m-forged", "support@example.com"), f"{topic}-2") == [403]
+    assert aws.publish(_receipt("m-forged", "support@example.com"), f"{topic}-2") == [401]
     assert _events(client, "m-forged") == []
 
 

@@ -32,7 +32,7 @@ class GitHub:
             return Answer({"error": "bad_refresh_token", "error_description": "The refresh token passed is incorrect or expired."})
         self.good = f"ghr_{len(self.forms)}"
         return Answer({
-            "access_token": f"ghu_{len(self.forms)}", "expires_in": 28800, "refresh_token": self.good, "refresh_token_expires_in": 15897600,
+            "access_token": f"ghu_{len(self.forms)}", "expires_in": 5, "refresh_token": self.good, "refresh_token_expires_in": 15897600,
             "scope": "repo,gist", "token_type": "bearer",
         })  # fmt: skip
 
