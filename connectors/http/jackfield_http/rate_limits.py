@@ -26,7 +26,8 @@ _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
 _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.){0,256})"')
+_QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
+"""A string of a field. One that does not end holds the rest, so that no search begins again at each quote."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _LONGEST_FIELD = 2000

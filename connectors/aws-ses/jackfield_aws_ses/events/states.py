@@ -6,12 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from jackfield.connector import Field, Gone, Item, Listed, Output, Polled, Rejected, Since, TriggerEvent
+from jackfield.connector import Field, Item, Listed, Output, Polled, Since, TriggerEvent
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.errors import explain
+from jackfield_aws_ses.events.pages import ask_page
 from jackfield_aws_ses.provider import Watched, ask, iam
 
 _PAGE = 1000
@@ -45,12 +43,8 @@ class VerifiedIdentity(Output):
 def identity_status(watch: Watched, aws: AwsClients, after: str | None) -> Listed:
     """Tell which addresses and domains of a region become verified, which lose that or are deleted ('identityUnverified'), and which SES
     finds no DNS records of any more ('identityUpdated', status TEMPORARY_FAILURE)."""
-    try:
-        found = ask(aws, watch.aws_region, "list_email_identities", {"PageSize": _PAGE, "NextToken": after}, "EmailIdentities")
-    except ClientError as error:
-        if after is not None and isinstance(explain(error, aws, None), Rejected):
-            raise Gone from None
-        raise
+    asked = {"PageSize": _PAGE, "NextToken": after}
+    found = ask_page(aws, watch.aws_region, "list_email_identities", asked, "EmailIdentities")
     return Listed(
         [Item(row["IdentityName"], _identity(row)) for row in found["EmailIdentities"] if _is_verified(row)], found.get("NextToken")
     )

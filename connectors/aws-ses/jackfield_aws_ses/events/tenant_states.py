@@ -8,10 +8,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from jackfield.connector import Detail, Field, Gone, InvalidInput, Item, Listed, NotFound, Output, Rejected
+from jackfield.connector import Detail, Field, InvalidInput, Item, Listed, NotFound, Output
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.errors import explain
+from jackfield_aws_ses.events.pages import ask_page
 from jackfield_aws_ses.provider import Watched, ask, iam
 
 _PAGE, _PAGE_OF_FINDINGS = 1000, 100
@@ -68,7 +69,7 @@ def tenant_status(watch: TenantWatch, aws: AwsClients, after: str | None) -> Lis
     if only is not None:
         return Listed([_paused(row) for row in _one(watch, only, aws) if row.get("SendingStatus") == "DISABLED"])
     asked = {"Filter": {"SENDING_STATUS": "DISABLED"}, "PageSize": _PAGE, "NextToken": after}
-    found = _page(aws, watch, "list_tenants", asked, "Tenants")
+    found = ask_page(aws, watch.aws_region, "list_tenants", asked, "Tenants")
     return Listed([_paused(row) for row in found["Tenants"]], found.get("NextToken"))
 
 
@@ -79,15 +80,6 @@ def _one(watch: TenantWatch, tenant: str, aws: AwsClients) -> list[dict[str, Any
     except ClientError as error:
         if isinstance(explain(error, aws, None), NotFound):
             return []
-        raise
-
-
-def _page(aws: AwsClients, watch: TenantWatch, operation: str, asked: Mapping[str, Any], member: str) -> dict[str, Any]:
-    try:
-        return ask(aws, watch.aws_region, operation, asked, member)
-    except ClientError as error:
-        if asked.get("NextToken") is not None and isinstance(explain(error, aws, None), Rejected):
-            raise Gone from None
         raise
 
 
@@ -119,7 +111,7 @@ def tenant_findings(watch: TenantWatch, aws: AwsClients, after: str | None) -> L
     """Tell what Amazon SES finds fault with in the mail of tenants (bounces, complaints, blocklists), and what is resolved."""
     only = watch.only(aws)
     asked = {"Filter": {"STATUS": "OPEN"}, "PageSize": _PAGE_OF_FINDINGS, "NextToken": after}
-    found = _page(aws, watch, "list_recommendations", asked, "Recommendations")
+    found = ask_page(aws, watch.aws_region, "list_recommendations", asked, "Recommendations")
     rows = [(tenant, row) for row in found["Recommendations"] if (tenant := tenant_of(row.get("ResourceArn")))]
     return Listed([_finding(tenant, row) for tenant, row in rows if only in (None, tenant)], found.get("NextToken"))
 
