@@ -144,12 +144,13 @@ def test_old_and_raw_messages_are_refused() -> None:
 
 
 def test_bodies_that_are_no_messages_are_malformed() -> None:
-    """An array, a member twice, another encoding, trailing bytes: nothing of them is read."""
+    """An array, a member twice, another encoding, trailing bytes: nothing of them is read. A mark of UTF-8 is no part of the message."""
     raw = body(note("x", NOW))
     twice = raw[:-1] + b', "Message": "y"}'
     for sent in (b"[]", b"", twice, json.dumps({"a": 1}).encode("utf-16"), raw + b"x", b"1"):
         with pytest.raises((Malformed, Forged)):
             _judged(sent)
+    assert _judged(b"\xef\xbb\xbf" + raw) == _judged(raw)
 
 
 def test_certificates_that_sns_does_not_use_are_refused() -> None:
