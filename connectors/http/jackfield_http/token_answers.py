@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from jackfield_http.charsets import decoded_text
-from jackfield_http.parsing import charset_of, parsed
+from jackfield_http.parsing import parsed
 from jackfield_http.pointers import find
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST = 100
 """Limit of the members of a form."""
+_CHARSET = re.compile(r"charset=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _BEARER = frozenset({"bearer", "bearertoken", "bot", "user"})
 """Names of bearer tokens: RFC 6750, Apigee, Slack. A token of an unknown type must not be used (RFC 6749 §7.1)."""
 _CODES = ("code", "error_code", "errorCode", "errcode", "status", "type")
@@ -58,7 +59,8 @@ def shown_code(code: str | None, secrets: tuple[str, ...]) -> str:
 
 
 def _text(content: bytes, content_type: str) -> str:
-    return decoded_text(content, charset_of(content_type)).removeprefix("\ufeff")
+    label = _CHARSET.search(content_type)
+    return decoded_text(content, label[1] if label else None).removeprefix("\ufeff")
 
 
 def _value(text: str, media_type: str) -> Any:
