@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -175,12 +176,14 @@ def test_a_report_without_readable_rules_is_refused(shell: Shell, rules: Any) ->
 
 def test_lists_show_icons_and_categories(shell: Shell) -> None:
     """The list shows an icon if it is small, once per connector in catalogue.json, and offers the categories that connectors have."""
+
+    def shown(icon: str, *categories: str) -> Callable[[dict[str, Any]], None]:
+        return lambda manifest: manifest.update(icon=icon, categories=list(categories))
+
     small = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg'/>"
     for key, icon in (("acme", small), ("large", small + " " * 5_000), ("remote", "https://evil.example/x.png")):
-        publish(shell, named(key, change=lambda manifest, icon=icon: manifest.update(icon=icon, categories=["Mail"])), file_of(key))
-    publish(
-        shell, named("acme", "2.0.0", lambda manifest: manifest.update(icon=small, categories=["Mail", "CRM"])), file_of("acme", "2.0.0")
-    )
+        publish(shell, named(key, change=shown(icon, "Mail")), file_of(key))
+    publish(shell, named("acme", "2.0.0", shown(small, "Mail", "CRM")), file_of("acme", "2.0.0"))
     assert shell.run("catalogue", "init", "site").code == 0
     built(shell)
     site = shell.folder / "site"
