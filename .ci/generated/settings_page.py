@@ -29,6 +29,13 @@ _VARIABLES = {
         "`jackfield.db` (SQLite) in the data folder",
     ),
     "JACKFIELD_DATABASE_URL_FILE": ("A file that contains the database's URL, read if `JACKFIELD_DATABASE_URL` is not set.", "none"),
+    "JACKFIELD_DATABASE_WAIT": (
+        (
+            "Seconds that a wait for the database takes at most: for an answer of PostgreSQL, a free connection, or a lock. The deadline of"
+            " a call ends its waits before. A statement of PostgreSQL that takes longer is ended; migrations are not. From 1 to 600."
+        ),
+        "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
+    ),
     "JACKFIELD_PUBLIC_URL": (
         (
             "The address under which browsers reach `jackfield serve`, such as `https://jackfield.example.com`: it decides redirect URIs"

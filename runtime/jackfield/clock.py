@@ -72,9 +72,9 @@ class Deadline:
     seconds: float
 
     @classmethod
-    def after(cls, seconds: float, clock: Clock) -> Deadline:
-        """Create a deadline ``seconds`` from now."""
-        return cls(clock, clock.monotonic() + seconds, seconds)
+    def after(cls, seconds: float, clock: Clock, since: float | None = None) -> Deadline:
+        """Create a deadline ``seconds`` from now, or from ``since`` on that clock."""
+        return cls(clock, (clock.monotonic() if since is None else since) + seconds, seconds)
 
     def remaining(self) -> float:
         """Return the seconds left; 0 once it has passed."""
@@ -122,6 +122,19 @@ class Share(Deadline):
         """Begin anew, with a share of the time left now."""
         now = self.clock.monotonic()
         object.__setattr__(self, "at", max(self.at, now + (self.longest - now) / SHARE))  # frozen for everybody else
+
+
+_ARRIVED: ContextVar[float | None] = ContextVar("jackfield_arrived", default=None)
+
+
+def arrived() -> float | None:
+    """Return when the request that this task serves arrived, on the clock of its server; None outside of requests."""
+    return _ARRIVED.get()
+
+
+def note_arrival(at: float) -> None:
+    """Note when the request that this task serves arrived: the deadline of a call in it begins then."""
+    _ARRIVED.set(at)
 
 
 class within:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)

@@ -36,7 +36,7 @@ from jackfield.pipe.plan import Plans
 from jackfield.pipe.recorder import required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import masked_error
-from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
+from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
 
-_WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
@@ -316,11 +316,12 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         named: Callable[[str], None] = lambda _identifier: None,
         reading: int | None = None,
         follow: Follow | None = None,
+        arrived: float | None = None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
-        ``reading`` is one of the database's epoch that was taken for this call, so that another one is not needed. ``follow`` is told the
-        progress of a job."""
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
+        ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress of a job. The deadline
+        begins when the request ``arrived``, by the runtime's monotonic clock; default: now."""
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
         named(run.meta.invocation_id)
         return self._started(partial(self.pipeline.run, invocation, run), reading)
 
@@ -475,8 +476,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     ) -> list[dict[str, Any]]:
         """Search for actions by ``words``; best match first. ``tag`` is the ``group`` of an action in its manifest.
 
-        The best few that exist and are not offered to this workspace are among them, with ``"offered": False`` and in ``offer`` the
-        command that offers them.
+        The best few that exist and this workspace is not offered are among them, with ``"offered": False`` and a command in ``offer``.
         """
         return [row.to_json() for row in self._indexed().found_for_operator(self.catalog, words, connector, effect, tag)]
 
@@ -494,7 +494,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     def _looping(self) -> OnLoop:
         with self._lock:
             if self._on_loop is None:
-                from jackfield.resources.threads import Threads
+                from jackfield.pipe.on_loop import OnLoop
 
-                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time, self._turn)
+                self._on_loop = OnLoop(self.clock, self._on_time, self._turn)
             return self._on_loop

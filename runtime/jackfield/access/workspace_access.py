@@ -70,8 +70,15 @@ class Storage(Protocol):
     def vault(self) -> Vault:
         """Vault that uses the database."""
 
+    @property
+    def is_near(self) -> bool:
+        """True if a reading of the epoch, and what is read after it, takes no server."""
+
     def epoch(self) -> int:
         """Return a reading of the database's epoch; always the same one if there is no database."""
+
+    async def fix_state(self) -> None:
+        """Take the reading of this task's block, beside the event loop."""
 
 
 class WorkspaceAccess:

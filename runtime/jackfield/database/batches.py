@@ -7,8 +7,7 @@ fail. Units from event loops wait for a writer thread, which leads when its turn
 
 from __future__ import annotations
 
-import copy
-import logging
+import math
 import threading
 import time
 from collections import deque
@@ -18,125 +17,18 @@ from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
-from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
-from jackfield.database.row_unit import JointUnit
+from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable, under_way
 from jackfield.database.transaction import Transaction, Work
+from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
-
-Done = Callable[[Any, Exception | None], None]
-_log = logging.getLogger("jackfield.database")
-
-
-class UndoneError(Exception):
-    """Signal that a unit failed, so that its transaction or savepoint is rolled back."""
-
-
-class SpoiledError(Exception):
-    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
-
-
-class Unit:
-    """One queued unit of work.
-
-    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock, ``since`` the number of commits begun before it; ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit; ``ahead`` one that leads next, alone. ``leads`` is set while its thread is the leader.
-    """
-
-    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "since", "unit", "until", "value", "waits")
-
-    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
-        self.unit = unit
-        self.until = until
-        self.since = since
-        self.done = done
-        self.gate: threading.Lock | None = None
-        self.value: Any = None
-        self.error: Exception | None = None
-        self.completed = self.deferred = self.waits = self.ahead = self.leads = False
-
-    def run(self, transaction: Transaction) -> None:
-        """Run the unit and store its result or error for its caller.
-
-        :raises UndoneError: if the unit raised, so that its work is rolled back.
-        """
-        self.value = self.error = None
-        value = attempt(self._checked, transaction)
-        if isinstance(value, Raised):
-            self.error = value.error
-            raise UndoneError
-        self.value = value
-
-    def _checked(self, transaction: Transaction) -> Any:
-        value = self.unit(transaction)
-        transaction.check()
-        return value
-
-    def fail(self, fault: Exception) -> None:
-        """Set the error of an uncommitted batch, unless the unit has an error of its own."""
-        self.waits = False
-        if self.error is None:
-            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
-
-
-def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction; neighbours that can run together do.
-
-    :raises UndoneError: if a unit raised, so that all are rolled back.
-    """
-    place = 0
-    while place < len(batch):
-        first, end = batch[place].unit, place + 1
-        if isinstance(first, JointUnit):
-            while end < len(batch) and first.goes_with(batch[end].unit):
-                end += 1
-        if end - place == 1 or not isinstance(first, JointUnit):
-            batch[place].run(transaction)
-        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
-            raise UndoneError  # each runs again alone, which finds the one at fault
-        place = end
-
-
-def run_apart(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction, so that a failing one undoes only its own work.
-
-    :raises SpoiledError: if a failing unit undid the work of the others too.
-    """
-    for item in batch:
-        transaction.mark()
-        try:
-            item.run(transaction)
-        except UndoneError:
-            transaction.undo()
-            if transaction.failed:
-                raise SpoiledError from None
-
-
-def fail(items: list[Unit], fault: Exception) -> None:
-    """Set ``fault`` for each of ``items``, none of which was committed."""
-    for item in items:
-        item.fail(fault)
-
-
-def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
-    for item in batch:
-        if item.gate is not None:
-            item.completed = True
-            if item.gate.locked():
-                item.gate.release()
-        elif not item.completed:
-            item.completed = True
-            if item.done is not None and isinstance(told := attempt(item.done, item.value, item.error), Raised):
-                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones
-
 
 T = TypeVar("T")
 _TRIES = 3
 _BEHIND = 4
 """Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
 _MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
+_GRACE = 0.5  # seconds after its deadline for which a unit in a commit under way is awaited
 _CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a thread of this module that waits for one looks around
 
 
@@ -144,14 +36,16 @@ class Batches:
     """Queue of units and election of the leader.
 
     ``transaction`` begins a transaction that writes. A unit waits for its turn and for the lock for at most ``wait`` seconds, or until its
-    caller's deadline; then it leaves the queue, and nothing of it was done.
+    caller's deadline; then it leaves the queue, and nothing of it was done. If the database ``bounds_each`` wait, a commit under way is
+    not awaited for longer either: whether it takes effect is unknown to that caller then.
     """
 
-    def __init__(self, transaction: Callable[[], Work], limit: int, wait: float) -> None:
+    def __init__(self, transaction: Callable[[], Work], limit: int, wait: float, *, bounds_each: bool = False) -> None:
         self._transaction = transaction
         self._work: Work | None = None  # the leader's
         self._limit = limit
         self._longest = wait
+        self._bounds_each = bounds_each
         self._mutex = threading.Lock()
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
         self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
@@ -301,7 +195,9 @@ class Batches:
         if not gate.acquire(timeout=max(0.0, item.until - time.monotonic())):
             if self._leave(item):
                 raise late()
-            gate.acquire()  # it is in a commit under way, or leads now
+            if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):  # it is in a commit under way, or leads now
+                item.completed = True
+                raise under_way()
 
     def _leave(self, item: Unit) -> bool:
         """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
@@ -357,9 +253,7 @@ class Batches:
             batch: list[Unit] = []
             try:
                 if self._submitted or self._waiting:
-                    with self._mutex:
-                        until = min((item.until for item in self._submitted), default=self._until())
-                    with OnFailure(self._interrupted, batch), within(min(until - time.monotonic(), _CLOSING)):
+                    with OnFailure(self._interrupted, batch), within(self._writers_patience()):
                         self._commit(batch, None)
             finally:
                 with self._mutex:
@@ -369,6 +263,14 @@ class Batches:
                 complete(batch)
             if ended:
                 return
+
+    def _writers_patience(self) -> float:
+        """Return the seconds that the writer's next commit may take: who waits for a unit of it gives up at his own deadline."""
+        if self._bounds_each:
+            return math.inf
+        with self._mutex:
+            until = min((item.until for item in self._submitted), default=self._until())
+        return min(until - time.monotonic(), _CLOSING)
 
     def _pass_on(self, own: Unit | None) -> None:
         """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has

@@ -38,7 +38,9 @@ class Dialect(ABC):
     now: ClassVar[str]
     """Expression for the seconds since 1970 by the database's own clock."""
     wait: float
-    """Maximum seconds that a call waits for a lock or a free connection."""
+    """Maximum seconds that a call waits for a lock, a free connection, or an answer of a server."""
+    bounds_each: ClassVar[bool] = False
+    """True if each statement and commit has that limit, so that a commit of several need not have one as a whole."""
     location: str
     """Location for display, without password."""
 

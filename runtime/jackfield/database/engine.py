@@ -21,9 +21,9 @@ from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
-    from jackfield.database.batches import Unit
     from jackfield.database.later_sync import LaterSync
     from jackfield.database.statements import Row
+    from jackfield.database.units import Unit
 
 
 class _Attached(Protocol):
@@ -45,8 +45,9 @@ def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0, 
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
     tables up to date, False refuses a database that is not, None skips the check. ``wait`` is the maximum number of seconds that a call
-    waits for a lock or a free connection; a block of ``jackfield.clock.within`` overrides it. Without ``syncs``, group commits (``record``,
-    ``submit``, ``defer``) do not wait for the disk: a crash of the process loses nothing, a crash of the machine up to a second of them.
+    waits for a lock, a free connection, or each answer of a server; a block of ``jackfield.clock.within`` can only shorten that. Without
+    ``syncs``, group commits (``record``, ``submit``, ``defer``) do not wait for the disk: a crash of the process loses nothing, a crash of
+    the machine up to a second of them.
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.
@@ -114,7 +115,7 @@ class _Process:
         self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else partial(self.begin, Mode.VOLATILE, self.later.note)
-        self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait)
+        self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)
         self.epoch = self.dialect.epoch(self._committed, self._settle)
         self.attached: dict[type[Any], Any] = {}

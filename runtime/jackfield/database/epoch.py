@@ -39,8 +39,12 @@ class Epoch(Protocol):
     async def aread(self) -> int:
         """Return the present reading without blocking the event loop."""
 
-    def held(self, reading: int | None = None, /) -> AbstractContextManager[object]:
-        """Let ``read`` return one reading within the block, by default the present one: a call runs on one state."""
+    def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
+        """Let ``read`` return one reading within the block, by default the present one: a call runs on one state. ``later``: the one that
+        its first use takes."""
+
+    async def fix(self) -> None:
+        """Take the reading of the block that ``held`` began, if it has none yet, without blocking the event loop."""
 
     def close(self) -> None:
         """Release what the epoch has opened."""

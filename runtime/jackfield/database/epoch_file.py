@@ -56,9 +56,12 @@ class EpochFile(ProcessLocal):
         """Return the present reading; a look takes microseconds."""
         return self.read()
 
-    def held(self, _reading: int | None = None, /) -> AbstractContextManager[object]:
+    def held(self, _reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:  # noqa: ARG002 (no query)
         """Do nothing: another reading costs less than passing one on."""
         return _NOTHING
+
+    async def fix(self) -> None:
+        """Do nothing: each reading is one."""
 
     def close(self) -> None:
         """Leave the file to other processes."""

@@ -5,6 +5,7 @@
     Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
     ├── Contended                    another transaction interfered; an immediate retry may work
     ├── CommitUnknown                the connection was lost during the commit: it may have been done
+    ├── NoAnswer                     the database kept silent for as long as anybody waits for it
     ├── KeyServiceUnavailable        the key service that wraps the data keys gives no answer
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
         ├── WrongMasterKey           the data keys were wrapped by another master key
@@ -33,6 +34,10 @@ class Contended(Unavailable):
 
 class CommitUnknown(Unavailable):
     """Connection lost during a commit, which may or may not have been done."""
+
+
+class NoAnswer(Unavailable):
+    """Database that has not answered in time. The connection is given up: what comes over it later answers another question."""
 
 
 class KeyServiceUnavailable(Unavailable):
@@ -113,6 +118,10 @@ class Trouble(Enum):
         "Put the file back, or restart jackfield to create a new one.",
     )
     UNREACHABLE = ("the database cannot be reached", "Check that it is running and that JACKFIELD_DATABASE_URL is correct.")
+    SILENT = (
+        "the database does not answer",
+        "Check the network between jackfield and the database, and whether the database is overloaded; jackfield goes on by itself.",
+    )
     UNOPENED = (
         "the database cannot be opened",
         "Check that the path is right, and that the account that runs jackfield may read and write the file and its folder.",
@@ -133,6 +142,11 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
 def late() -> Unavailable:
     """Return the error for a unit whose deadline passed while it waited to be written."""
     return unavailable(Trouble.SLOW, "what came before still waits for a lock, or for the disk; nothing was done")
+
+
+def under_way() -> Unavailable:
+    """Return the error for a unit whose deadline passed while its commit was under way."""
+    return unavailable(Trouble.SLOW, "the commit is still under way, and may take effect", CommitUnknown)
 
 
 def damaged_settings(workspace: str) -> RowDamaged:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
-from psycopg.abc import Buffer
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import IntDumper
 
+from jackfield.clock import patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
     CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
+    NoAnswer,
     StatementInvalid,
     Trouble,
     UniqueViolation,
@@ -45,16 +49,21 @@ _BEGIN = {
 }
 _MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that no other program uses in this database
 _MIGRATION_SECONDS = 600
+_SHORTEST_WAIT = 1.0
+"""Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
+_AGAIN = 1.0
+"""Seconds after a wait that nothing answered in which nobody else begins one."""
+_ROUND = 0.5
+"""Seconds by which a wait is longer than the server's own limit for a statement: one that it ends leaves the connection usable."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
-    "connect_timeout": "10",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "40000",
     "application_name": "jackfield",
 }
-_SETTINGS = b"""SELECT set_config('statement_timeout', '30s', false), set_config('idle_in_transaction_session_timeout', '60s', false),
+_SETTINGS = """SELECT set_config('statement_timeout', '{}ms', false), set_config('idle_in_transaction_session_timeout', '60s', false),
  CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END"""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
@@ -86,10 +95,33 @@ class _Number(Loader):
         return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
+class _Unanswered(psycopg.OperationalError):
+    """A wait for the server that was given up, with its connection: what was sent may still be done."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """Connection of which no wait is longer than ``longest`` seconds, or than the caller's deadline allows."""
+
+    longest: float = math.inf
+    silent: Callable[[], object]
+    """Called when nothing came for ``longest`` seconds, which is no caller's haste."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
+        seconds = max(_SHORTEST_WAIT, patience(self.longest))
+        try:
+            return super().wait(gen, interval, seconds if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 (has no public name)
+            self.close()
+            if seconds >= self.longest:
+                self.silent()
+            raise _Unanswered(f"no answer within {seconds:.1f} seconds") from None
+
+
 class PostgresSession:
     """One connection to the server."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
+    def __init__(self, connect: Callable[[], _Connection]) -> None:
         self._reads = False
         self.holder: list[Any] | None = None
         self._connect = connect
@@ -116,6 +148,7 @@ class PostgresSession:
         try:
             self.connection.execute(_BEGIN[mode], prepare=False)
             if mode is Mode.MIGRATE:
+                self.connection.longest = _MIGRATION_SECONDS
                 self.connection.execute(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'".encode())
                 self.connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})".encode())
         except psycopg.Error as fault:
@@ -187,6 +220,11 @@ class PostgresSession:
         if state == "25006" and self._reads:
             raise StatementInvalid("a transaction that reads cannot write") from None
         trouble = _STATES.get(state)
+        if state == "25006" or (state == "0A000" and not sql):  # a standby: after a failover, another host of the URL may be the primary
+            self.close()
+            raise unavailable(Trouble.READ_ONLY) from None
+        if isinstance(fault, _Unanswered):
+            raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         if self.connection.closed or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
             raise unavailable(Trouble.UNREACHABLE, "the connection was lost" if not state else f"it says {state}") from None
         if trouble is None:
@@ -217,6 +255,7 @@ class PostgresDialect(Dialect):
         "clustered": "",
         "floor": "FLOOR",
     }
+    bounds_each = True
     batch = 60  # the server caches 64 subtransactions per backend; more slow down every snapshot
     tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
@@ -235,14 +274,19 @@ class PostgresDialect(Dialect):
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
         self.wait = wait
+        self._settings = _SETTINGS.format(round(1000 * wait)).encode()
+        self._hosts = 1 + self.options.get("host", "").count(",")
+        self._silent_until = -math.inf
         self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
         """Return a connection in a transaction."""
+        self._check_answers()
         return self._pool.take(lambda session: self._begin(session, mode), held)
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Return the rows of a single reading statement, outside any transaction."""
+        self._check_answers()
         session = self._pool.take(_nothing)
         try:
             return self._with_reconnect(session, lambda: session.execute(sql, params))
@@ -256,6 +300,7 @@ class PostgresDialect(Dialect):
     def give_back(self, session: Session) -> None:
         """Return the connection of a finished transaction to the pool."""
         if isinstance(session, PostgresSession):
+            session.connection.longest = self.wait + _ROUND
             self._pool.give_back(session)
 
     def close(self) -> None:
@@ -266,21 +311,51 @@ class PostgresDialect(Dialect):
         self._with_reconnect(session, lambda: session.begin(mode))
 
     def _with_reconnect(self, session: PostgresSession, ask: Callable[[], T]) -> T:
-        """Return ``ask()``, which must not change anything. If a pooled connection has died, reconnect and ask again."""
+        """Return ``ask()``, which must not change anything. If a pooled connection has died, or is to a standby, reconnect and ask again;
+        one that was silent has taken the time for that."""
         try:
             return ask()
-        except Unavailable:
-            if not session.connection.closed:
+        except Unavailable as fault:
+            if not session.connection.closed or isinstance(fault, NoAnswer):
                 raise
             self._pool.drop_idle()
             session.reopen()
             return ask()
 
-    def _connected(self) -> psycopg.Connection:
+    def _check_answers(self) -> None:
+        """Refuse at once what would wait for a server that has just kept silent: each of many callers would wait, and hold its thread."""
+        if time.monotonic() < self._silent_until:
+            raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
+
+    def _note_silence(self) -> None:
+        """Note that the server does not answer; its idle connections have lost what they knew of it, too."""
+        self._silent_until = time.monotonic() + _AGAIN
+        self._pool.drop_idle()
+
+    def _connected(self) -> _Connection:
+        seconds = patience(self.wait)
+        given = self.options.get("connect_timeout", "")
+        most = min(seconds / self._hosts, float(given) if given.isdigit() and int(given) else math.inf)
+        options: dict[str, Any] = {**self.options, "connect_timeout": str(max(2, math.floor(most)))}
         try:
-            return _prepared(psycopg.connect("", autocommit=True, **self.options))  # type: ignore[arg-type]  # all are strings
+            return self._prepared(_Connection.connect("", autocommit=True, **options))
+        except psycopg.errors.ConnectionTimeout as fault:
+            if seconds >= self.wait:
+                self._note_silence()
+            raise unavailable(Trouble.SILENT, self._libpq_message(fault), NoAnswer) from None
+        except _Unanswered as fault:
+            raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         except psycopg.Error as fault:
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
+
+    def _prepared(self, connection: _Connection) -> _Connection:
+        connection.longest, connection.silent = self.wait + _ROUND, self._note_silence
+        connection.adapters.register_dumper(bool, IntDumper)
+        connection.adapters.register_loader("bool", _Flag)
+        connection.adapters.register_loader("numeric", _Number)
+        with OnFailure(connection.close):
+            connection.execute(self._settings)
+        return connection
 
     def _libpq_message(self, fault: psycopg.Error) -> str:
         """Return the last line of libpq's message, with passwords redacted. It names host, user and database."""
@@ -296,12 +371,3 @@ class PostgresDialect(Dialect):
 
 def _nothing(_session: PostgresSession) -> None:
     """Do nothing: a single statement needs no transaction."""
-
-
-def _prepared(connection: psycopg.Connection) -> psycopg.Connection:
-    connection.adapters.register_dumper(bool, IntDumper)
-    connection.adapters.register_loader("bool", _Flag)
-    connection.adapters.register_loader("numeric", _Number)
-    with OnFailure(connection.close):
-        connection.execute(_SETTINGS)
-    return connection

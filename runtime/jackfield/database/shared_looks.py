@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,7 +20,25 @@ if TYPE_CHECKING:
 _LONGEST = 30.0
 """Seconds to wait for the query of another caller."""
 
-_HELD: ContextVar[tuple[SharedLooks, int] | None] = ContextVar("reading", default=None)
+_HELD: ContextVar[_Block | None] = ContextVar("reading", default=None)
+
+
+class _Block:
+    """A block of code in which one reading holds: that of its first look, unless one was given."""
+
+    __slots__ = ("looks", "reading")
+
+    def __init__(self, looks: SharedLooks, reading: int | None) -> None:
+        self.looks, self.reading = looks, reading
+
+
+class _Asking:
+    """Tasks of one event loop that have asked since its last query began; ``runs`` while a query is under way."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.asked: list[asyncio.Future[int]] = []
+        self.runs = False
 
 
 class SharedLooks(ProcessLocal):
@@ -35,52 +54,73 @@ class SharedLooks(ProcessLocal):
         self._condition = threading.Condition()
         self._begun = self._ended = 0
         self._last = unlike()
-        self._batch: tuple[asyncio.AbstractEventLoop, list[asyncio.Future[int]]] | None = None
+        self._asking: _Asking | None = None
 
     def read(self) -> int:
         """Return the reading of this block, or that of a query that begins after this call."""
         held = _HELD.get()
-        return held[1] if held is not None and held[0] is self else self._look()
+        if held is None or held.looks is not self:
+            return self._look()
+        if held.reading is None:
+            held.reading = self._look()
+        return held.reading
 
     async def aread(self) -> int:
-        """Return the reading of a query that begins in the next tick of the loop, for all that have asked by then."""
+        """Return the reading of a query that begins after this call, for all that have asked by then. A task waits for as long as its
+        deadline allows, and takes no thread for that."""
         loop = asyncio.get_running_loop()
-        batch = self._batch  # a loop in another thread may replace it
-        if batch is None or batch[0] is not loop:
-            batch = self._batch = loop, []
-            loop.call_soon(self._ask, *batch)
+        asking = self._asking  # a loop in another thread may replace it
+        if asking is None or asking.loop is not loop:
+            asking = self._asking = _Asking(loop)
+        if not asking.runs:
+            asking.runs = True
+            loop.call_soon(self._ask, asking)
         asked: asyncio.Future[int] = loop.create_future()
-        batch[1].append(asked)
-        return await asked
+        asking.asked.append(asked)
+        seconds = patience(math.inf)
+        alarm = None if seconds == math.inf else loop.call_later(seconds, _give_up, asked)
+        try:
+            return await asked
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
-    def held(self, reading: int | None = None, /) -> AbstractContextManager[object]:
-        """Let ``read`` return one reading within the block."""
-        return self._holding(self._look() if reading is None else reading)
+    async def fix(self) -> None:
+        """Take the reading of this block, unless it has one, without blocking the event loop."""
+        held = _HELD.get()
+        if held is not None and held.looks is self and held.reading is None:
+            held.reading = await self.aread()
+
+    def held(self, reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
+        """Let ``read`` return one reading within the block; ``later``, that of the first query in it."""
+        return self._holding(self._look() if reading is None and not later else reading)
 
     def close(self) -> None:
         """Do nothing: the connections belong to the pool."""
 
     @contextmanager
-    def _holding(self, reading: int) -> Iterator[None]:
+    def _holding(self, reading: int | None) -> Iterator[None]:
         outer = _HELD.get()
-        _HELD.set((self, reading))
+        _HELD.set(_Block(self, reading))
         try:
             yield
         finally:
             _HELD.set(outer)  # not by a token: a generator may be closed in another context than it began in
 
-    def _ask(self, loop: asyncio.AbstractEventLoop, asked: list[asyncio.Future[int]]) -> None:
-        if self._batch is not None and self._batch[1] is asked:
-            self._batch = None
+    def _ask(self, asking: _Asking) -> None:
+        asked, asking.asked = asking.asked, []
 
         def answer(found: asyncio.Future[int] | None) -> None:
             failed = found is None or found.cancelled() or found.exception() is not None
             for one in asked:
                 if not one.done():
                     one.set_result(unlike() if found is None or failed else found.result())
+            asking.runs = bool(asking.asked)
+            if asking.runs:
+                asking.loop.call_soon(self._ask, asking)
 
         try:
-            loop.run_in_executor(None, self._look).add_done_callback(answer)
+            asking.loop.run_in_executor(None, self._look).add_done_callback(answer)
         except RuntimeError:  # no thread is left, or the loop is being closed
             answer(None)
 
@@ -103,3 +143,8 @@ class SharedLooks(ProcessLocal):
                 self._ended, self._last = wanted, reading
                 self._condition.notify_all()
         return reading
+
+
+def _give_up(asked: asyncio.Future[int]) -> None:
+    if not asked.done():
+        asked.set_result(unlike())

@@ -1,6 +1,6 @@
 """The wire format: an Invocation in, a Result out (docs/reference/invocation.md and docs/reference/result.md)."""
 
-from jackfield.invocation.request import DEFAULT_TIMEOUT, MAX_TIMEOUT, Invocation
+from jackfield.invocation.request import DEFAULT_TIMEOUT, MAX_TIMEOUT, Invocation, patience_of
 from jackfield.invocation.result import Meta, Result, Status, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES, MAX_DEPTH, MAX_VALUES, check_depth, check_values, decode
 
@@ -18,4 +18,5 @@ __all__ = [
     "check_values",
     "decode",
     "new_invocation_id",
+    "patience_of",
 ]

@@ -234,3 +234,9 @@ def _context_faults(context: object) -> Iterator[Detail]:
         yield Detail("/context/labels", "must be an object of strings", "type")
     elif len(labels) > MAX_LABELS:
         yield Detail("/context/labels", f"must have at most {MAX_LABELS} members", "maxProperties")
+
+
+def patience_of(body: Mapping[str, Any]) -> float:
+    """Return the seconds that an invocation gives itself, before its members are checked."""
+    found = body.get("timeoutSeconds")
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found <= MAX_TIMEOUT else DEFAULT_TIMEOUT

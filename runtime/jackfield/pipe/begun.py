@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.journal.jobs import ClaimedJob
     from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
-    from jackfield.pipe.waiter import InThread, OnLoop
+    from jackfield.pipe.waiter import InThread
 
 
 class Begun:

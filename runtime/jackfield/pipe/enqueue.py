@@ -13,10 +13,11 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
+from jackfield.pipe.drafts import drafted
 from jackfield.pipe.filling import holding, kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.plan import refuse_job_timeout
-from jackfield.pipe.recorder import Record, drafted, replay_of, required
+from jackfield.pipe.recorder import Record, replay_of, required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import run_in_thread
@@ -100,7 +101,7 @@ async def _prepared(
             hint="Store the connection and name it, or invoke without 'respond-async'.",
         )
     meta.connector, meta.action = invocation.connector, invocation.action
-    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock)
+    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock, run.arrived)
     with within(run.deadline.remaining()):
         record = run.record = await drafted(invocation, run, journal, pipeline.means)
         if record is None:

@@ -35,9 +35,10 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
+from jackfield.pipe.drafts import drafted
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
-from jackfield.pipe.recorder import Record, drafted
+from jackfield.pipe.recorder import Record
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.waiter import Until
 from jackfield.pipe.wrapping import Wrapping
@@ -116,6 +117,7 @@ class Pipeline:
                 endings.interrupted(run, workspace)
         if run.record is not None:
             await run.record.end(run.recorded or result)
+            result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
         run.release()
         object.__setattr__(result, "opener", self.opener)
         return result
@@ -126,8 +128,8 @@ class Pipeline:
         if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
-        run.deadline = Deadline.after(invocation.timeout_seconds, self.means.clock)
-        with within(invocation.timeout_seconds):
+        run.deadline = Deadline.after(invocation.timeout_seconds, self.means.clock, run.arrived)
+        with within(run.deadline.remaining()):
             if not self.wraps:
                 return await self._called(invocation, run)
             around = self.plugins.around(invocation, self.workspace, meta)
@@ -139,6 +141,7 @@ class Pipeline:
         enter, waiter = self.enter, run.waiter
         enter("admit")
         record = run.record = await drafted(invocation, run, self.journal(), self.means)
+        run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed

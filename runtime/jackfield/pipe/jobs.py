@@ -143,7 +143,7 @@ async def awaited(
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
     ended_here = False
     while True:
-        entry: Entry = await waiter.call(partial(journal.find, identifier))
+        entry: Entry = await waiter.ask(partial(journal.find, identifier))
         if not entry.is_open:
             result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
             object.__setattr__(result, "opener", pipeline.opener)
@@ -156,7 +156,7 @@ async def awaited(
             return _running(pipeline, _meta(entry), entry)
         claimed = None
         if entry.job_until is not None and entry.owner is None:
-            claimed = await waiter.call(partial(due.claim_one, pipeline.workspace, identifier))
+            claimed = await waiter.ask(partial(due.claim_one, pipeline.workspace, identifier))
         if claimed is not None:
             ended_here = await polled(pipeline, claimed, waiter, max(left, _LOOK)) is not None
         else:
@@ -183,7 +183,7 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
     found = None
     try:
-        entry: Entry = await waiter.call(partial(journal.find, claimed.id))
+        entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
         found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
     finally:
         if found is None:  # the process stops, or the database is gone

@@ -303,6 +303,7 @@ class Plans(ProcessLocal):
         :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
         """
         record, caller, name = run.record, run.caller, invocation.connection
+        await run.waiter.fix_state(self._access.storage)
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
         asked = (
@@ -330,6 +331,8 @@ class Plans(ProcessLocal):
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
+        if not self._access.storage.is_near:
+            await run.waiter.ask(lambda: self._access.settings)
         authorizer = self._access.authorizer(caller)
         if self._access.is_gone:  # purged while this process had it open
             run.record = record = None

@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.dataclass import replace
-from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
+from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep, restored
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
-from jackfield.pipe.filling import compared
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Transaction
-    from jackfield.database.batches import Unit as Deferred
+    from jackfield.database.units import Unit as Deferred
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
@@ -43,8 +41,9 @@ _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
 """Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
-_REFUSAL_WAIT = 0.5
-"""Seconds past the deadline for which a refusal waits for a locked database, to be recorded."""
+_REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
+"""Seconds past the deadline for which a refusal waits for a locked database, to be recorded; and a caller, for his outcome to be."""
+_UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
 
 
 class Record:
@@ -67,6 +66,8 @@ class Record:
         self.is_left = False
         """True once the outcome is another entry's, or is left to whoever polls the job."""
         self.references: Sequence[str] = ()
+        self.unrecorded: tuple[Mapping[str, Any], ...] = ()
+        """Warning for the caller, if his outcome could not be recorded."""
         self.sees: Callable[[Entry], bool]
 
     async def replay(self) -> Result | None:
@@ -78,7 +79,7 @@ class Record:
             return None
         pause = _FIRST_POLL
         while True:
-            entry: Entry | None = await self._run.waiter.call(self.holder)
+            entry: Entry | None = await self._run.waiter.ask(self.holder)
             if entry is None:
                 return None
             if not entry.is_open:
@@ -127,7 +128,7 @@ class Record:
                 self._unbegun = True
                 raise
             if not begun:
-                raise await self._run.waiter.call(lambda: self._journal.not_begun(draft.id))
+                raise await self._run.waiter.ask(lambda: self._journal.not_begun(draft.id))
             self.started = True
             return None
         if draft.effect != "write" and draft.idempotency_key is None:
@@ -151,7 +152,7 @@ class Record:
     async def _prepare(self) -> None:
         """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
         if self._journal.owes:
-            await self._run.waiter.call(self._journal.record_owed)
+            await self._run.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
             self._unbegun = self._run.claimed is not None
             await self._run.waiter.call(self._journal.keys.prepare)
@@ -205,7 +206,7 @@ class Record:
     async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
         """Return the Result to replay if another caller's entry is in the way, None if that is gone, and False if it is this entry, whose
         commit was unknown but had taken effect."""
-        if may_be_ours and (await self._run.waiter.call(lambda: self._journal.has(self._draft.id))):
+        if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
             return False
         return await self.replay()
 
@@ -254,6 +255,7 @@ class Record:
                     await self._catch_up()
             except JackfieldError as error:
                 self._lost(unit, result, error)
+                self.unrecorded = ({"path": "", "message": f"{_UNRECORDED}: {error.message.partition(':')[0]}"},) if durable else ()
         self._journal.purge_if_due()
 
     def _replaced(self, result: Result) -> bool:
@@ -307,7 +309,8 @@ class Record:
         """
         if self.started and not durable:
             return math.inf
-        return max(self._run.deadline.remaining(), _OUTCOME_WAIT if self.started else _REFUSAL_WAIT)
+        more = _REFUSAL_WAIT if not self.started else _OUTCOME_WAIT if self._run.claimed is not None else _TOLD_WAIT
+        return max(self._run.deadline.remaining(), more)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
@@ -418,33 +421,6 @@ def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for those that were put off."""
 
 
-async def drafted(invocation: Invocation, run: Run, journal: Journal | None, means: Means) -> Record | None:
-    """Draft the journal's entry of a call; None without a journal.
-
-    :raises InvalidInvocation: for an idempotency key, or a wish for an event, without a journal.
-    """
-    if journal is None:
-        if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise InvalidInvocation(
-                "1 member of the invocation is not valid",
-                details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
-                hint="Leave 'idempotencyKey' out.",
-            )
-        if invocation.context.get("notify"):
-            raise InvalidInvocation(
-                "1 member of the invocation is not valid",
-                details=[Detail("/context/notify", "events need a database, and this runtime has none")],
-                hint="Leave 'notify' out.",
-            )
-        return None
-    fingerprint = None if run.claimed is None else run.claimed.fingerprint
-    if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
-        fingerprint = _fingerprinted(journal, compares)
-    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
-    return Record(journal, draft, run, means.clock)
-
-
 def required(journal: Journal | None) -> Journal:
     """Return the journal.
 
@@ -453,18 +429,6 @@ def required(journal: Journal | None) -> Journal:
     if journal is None:
         raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
     return journal
-
-
-def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
-    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
-    return journal.fingerprint(
-        {
-            "connector": invocation.connector,
-            "action": invocation.action,
-            "connection": invocation.connection,
-            "inputs": invocation.inputs,
-        }
-    )
 
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:

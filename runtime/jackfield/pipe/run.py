@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.clock import arrived as _arrived
 from jackfield.files.references import GivenFiles
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.pipe.settle import covering
@@ -38,13 +39,14 @@ class Run:
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
+    - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
     - ``is_guarded``: suppressed recipients are refused.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded", "meta", "plan",
-        "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded",
+        "meta", "plan", "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -59,7 +61,9 @@ class Run:
         claimed: Claimed | None = None,
         follow: Follow | None = None,
         tries: int | None = None,
+        arrived: float | None = None,
     ) -> None:
+        self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
         self.tries = tries
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())

@@ -1,4 +1,4 @@
-"""Waits of the pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops."""
+"""Waits of the pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops (``on_loop``)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import math
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from jackfield.clock import Clock, Deadline, patience
+from jackfield.clock import Clock, Deadline
 from jackfield.errors import JackfieldError, Sent
-from jackfield.failures import Raised, attempt_foreign, contained
+from jackfield.failures import Raised, contained
 from jackfield.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor, Future
 
+    from jackfield.access.workspace_access import Storage
     from jackfield.database import Database, Transaction
     from jackfield.pipe.on_time import OnTime
 
@@ -37,7 +37,7 @@ class Until(NamedTuple):
 
 
 class Waiter(Protocol):
-    """How a run waits: each of its coroutines suspends only in these five."""
+    """How a run waits: each of its coroutines suspends only in these seven."""
 
     suspends: bool
     """True if long computations wait for their turn, or would hold up others."""
@@ -50,6 +50,15 @@ class Waiter(Protocol):
         ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
         an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
         """
+
+    async def ask(self, function: Callable[[], T]) -> T:
+        """Call what waits for the database only: in a server, in few threads of its own kind, and for no longer than the call's deadline.
+
+        :raises Unavailable: if it has no answer by then.
+        """
+
+    async def fix_state(self, storage: Storage) -> None:
+        """Read the state on which this call runs: an event loop must not wait for a server that says which it is."""
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long and waits for nothing; in a server, one such call at a time.
@@ -162,9 +171,16 @@ class InThread:
         found: T = value
         return found
 
+    async def ask(self, function: Callable[[], T]) -> T:
+        """Call what waits for the database only."""
+        return contained(function)
+
+    async def fix_state(self, storage: Storage) -> None:
+        """Do nothing: this thread may wait when it needs the state."""
+
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long."""
-        return contained(partial(_in_turn, self._turn, function, deadline))
+        return contained(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
         """Run a coroutine of a connector to its end."""
@@ -190,95 +206,14 @@ def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a synchronous run suspended")
 
 
-class OnLoop:
-    """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
+def in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:
+    """Call ``function`` when it is its turn.
 
-    __slots__ = ("_clock", "_on_time", "_turn", "_workers", "suspends")
-
-    def __init__(self, clock: Clock, workers: Executor, on_time: OnTime, turn: Turn | None = None) -> None:
-        self._clock, self._workers, self._on_time, self._turn = clock, workers, on_time, turn
-        self.suspends = True
-
-    def close(self, *, wait: bool) -> None:
-        """End the worker threads; with ``wait``, once their calls have ended."""
-        self._workers.shutdown(wait=wait)
-
-    async def call(
-        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
-    ) -> T:
-        """Call what may block."""
-        if inline_ok:
-            return contained(function)
-        if until is not None:
-            value = await self._on_time.acall(function, *until, executor or self._workers)
-        else:
-            import asyncio
-
-            run = partial(copy_context().run, attempt_foreign, function)
-            value = await asyncio.get_running_loop().run_in_executor(executor or self._workers, run)
-        if isinstance(value, Raised):
-            raise value.error
-        found: T = value
-        return found
-
-    async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
-        """Call what computes for long in a worker thread, once it is its turn."""
-        return await self.call(partial(_in_turn, self._turn, function, deadline))
-
-    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
-        """Run a coroutine of a connector to its end."""
-        del until  # the coroutine has its own timeout, and this task can do nothing else meanwhile
-        return await function()
-
-    async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
-        """Wait for ``seconds``, or until ``cancelled`` is set."""
-        await self._clock.asleep(seconds, cancelled)
-
-    async def record(self, database: Database, unit: Unit) -> Any:
-        """Commit a unit and return its value once it is on disk."""
-        import asyncio
-
-        return await _recorded(database, unit, asyncio.get_running_loop())
-
-
-def _in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:
+    :raises TimedOut: if that has not come by ``deadline``.
+    """
     if turn is None:
         return function()
     with turn(math.inf if deadline is None else deadline.remaining()) as has_come:
         if deadline is not None and not has_come:
             raise deadline.passed(Sent.NOTHING)
         return function()
-
-
-async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventLoop) -> Any:
-    future = loop.create_future()
-
-    def done(value: object, error: Exception | None) -> None:
-        loop.call_soon_threadsafe(_resolve, future, value, error)
-
-    taken_back = database.submit(unit, done)
-    seconds = patience(math.inf)
-    if seconds == math.inf:
-        return await future
-    alarm = loop.call_later(seconds, _give_up, future, taken_back)
-    try:
-        return await future
-    finally:
-        alarm.cancel()
-
-
-def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> None:
-    """Time a commit out: withdraw it if it is still waiting; one that is in progress is awaited."""
-    if not future.done() and taken_back():
-        from jackfield.database.faults import late
-
-        future.set_exception(late())
-
-
-def _resolve(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)

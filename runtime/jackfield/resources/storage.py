@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+from jackfield.clock import seconds
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
@@ -32,6 +33,9 @@ _URL_HINT = "Write the URL into the file, and let the account that runs jackfiel
 _DURABILITY = "JACKFIELD_DURABILITY"
 _WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
 _KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
+_WAIT = "JACKFIELD_DATABASE_WAIT"
+_SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
@@ -114,6 +118,23 @@ def _key_cache(environment: Mapping[str, str]) -> float:
     return found
 
 
+def _wait(environment: Mapping[str, str], *, near: bool) -> float:
+    """Return the seconds that a wait for the database takes at most, unless a call's deadline ends it before.
+
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_WAIT`` is not a number of them.
+    """
+    text = environment.get(_WAIT)
+    if not text:
+        return _LOCK_WAIT if near else _SERVER_WAIT
+    found = seconds(text)
+    if found is None or not _SHORTEST_WAIT <= found <= _LONGEST_WAIT:
+        raise InvalidInvocation(
+            f"{_WAIT} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_WAIT:g} to {_LONGEST_WAIT:g}",
+            hint=f"Unset it to wait {_SERVER_WAIT:g} seconds for a server, and {_LOCK_WAIT:g} for a lock of SQLite.",
+        )
+    return found
+
+
 class Migrated(NamedTuple):
     """Versions applied by an upgrade, and the number of connections that it sealed."""
 
@@ -132,8 +153,6 @@ class Storage(ProcessLocal):
         self.url = database_url(environment) if url is None else url
         self.enabled = self.url.strip().lower() != NONE
         """True if there is a database."""
-        self.is_near = not self.enabled or self.url.startswith("sqlite:")
-        """True if asking whether anything has changed takes no query."""
         self.environment = environment
         self._clock = clock
         self.migrates = True
@@ -150,6 +169,11 @@ class Storage(ProcessLocal):
 
     def __repr__(self) -> str:  # a URL may hold a password
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
+
+    @property
+    def is_near(self) -> bool:
+        """True if asking whether anything has changed takes no query."""
+        return not self.enabled or self.url.startswith("sqlite:")
 
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read, such as its TLS key."""
@@ -195,14 +219,21 @@ class Storage(ProcessLocal):
         return 0 if not self.enabled else self.database.epoch()
 
     def one_state(self) -> AbstractContextManager[object]:
-        """Let all readings in the block be one: a call runs on one state, and asks a server for it once."""
+        """Let all readings in the block be one, the first: a call runs on one state, and asks a server for it once, within its deadline."""
         epochs = None if self.is_near else self.epochs
-        return nullcontext() if epochs is None else epochs.held()
+        return nullcontext() if epochs is None else epochs.held(later=True)
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default one that begins then."""
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default that of its first use, which
+        ``fix_state`` takes without blocking."""
         epochs = None if self.is_near else self.epochs
         return work() if epochs is None else _in_one_state(epochs, work, reading)
+
+    async def fix_state(self) -> None:
+        """Ask the server for the reading of this task's block, beside the event loop."""
+        epochs = None if self.is_near else self.epochs
+        if epochs is not None:
+            await epochs.fix()
 
     @property
     def vault(self) -> Vault:
@@ -237,7 +268,8 @@ class Storage(ProcessLocal):
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
         from jackfield.database import open_database
 
-        database = open_database(self.url, migrate=None if migrate else migrate, syncs=_syncs(self.environment))
+        wait, syncs = _wait(self.environment, near=self.is_near), _syncs(self.environment)
+        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, syncs=syncs)
         with OnFailure(database.close):
             if migrate:
                 self.migrate(database)
@@ -347,7 +379,7 @@ class Storage(ProcessLocal):
 
 
 async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None) -> T:
-    with epochs.held(await epochs.aread() if reading is None else reading):
+    with epochs.held(reading, later=True):
         return await work()
 
 

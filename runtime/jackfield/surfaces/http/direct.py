@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from jackfield.access import may
+from jackfield.clock import note_arrival, within
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.files.references import names_files
-from jackfield.invocation import Result, decode
+from jackfield.invocation import Result, decode, patience_of
 from jackfield.surfaces.http.error_responses import error_response
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.invocations import completed, outcome
@@ -143,16 +144,17 @@ class Direct:
 
         :raises JackfieldError: if it is no invocation.
         """
-        given, metrics = exchange.given, self._server.metrics
+        given, metrics, arrived = exchange.given, self._server.metrics, self._server.clock.monotonic()
         body = decode(exchange.body)
         if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
             return None
         invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
+        exchange.patience = patience_of(invocation)
 
         def start(identity: Identity, reading: int | None) -> None:
             exchange.body = b""
             left, caller = exchange.cancelled, identity.caller
-            running = runtime.begin(invocation, cancelled=left, caller=caller, named=exchange.name, reading=reading)
+            running = runtime.begin(invocation, cancelled=left, caller=caller, named=exchange.name, reading=reading, arrived=arrived)
             metrics.running.inc()
             running.add_done_callback(ended)
 
@@ -178,8 +180,12 @@ class Direct:
 
     def _confirm(self, exchange: Exchange, start: Start, text: str) -> None:
         """Ask whether the caller's token still holds, in the query that all requests of this tick share; then start."""
-        asking = exchange.protocol.loop.create_task(self._server.identities.confirmed(text))
+        asking = exchange.protocol.loop.create_task(self._confirmed_in_time(exchange, text))
         asking.add_done_callback(partial(self._confirmed, exchange, start))
+
+    async def _confirmed_in_time(self, exchange: Exchange, text: str) -> tuple[Identity, int | None]:
+        with within(exchange.patience):
+            return await self._server.identities.confirmed(text)
 
     def _confirmed(self, exchange: Exchange, start: Start, asked: asyncio.Task[tuple[Identity, int | None]]) -> None:
         def begin(identity: Identity, reading: int | None) -> None:
@@ -274,6 +280,7 @@ class Direct:
 
 
 async def _answer(operation: Operation, request: Request, server: ServerContext, identity: Identity) -> Response:
+    note_arrival(server.clock.monotonic())
     share = request.scope["jackfield.room"] = BodyShare(server.room)
     try:
         return await operation.endpoint(request, server, identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "body", "cancelled", "disconnected", "given", "identifier", "keep_alive", "message_event", "operation", "protocol",
+        "body", "cancelled", "disconnected", "given", "identifier", "keep_alive", "message_event", "operation", "patience", "protocol",
         "response_complete", "response_started", "scope", "serving", "started", "stop", "transport",
     )  # fmt: skip
 
@@ -47,6 +48,8 @@ class Exchange:
         self.stop = stop
         self.transport = protocol.transport
         self.body = b""
+        self.patience = math.inf
+        """Seconds that its call leaves for what comes before it."""
         self.cancelled = threading.Event()
         self.message_event: threading.Event | asyncio.Event = self.cancelled
         self.disconnected = self.response_started = self.response_complete = False

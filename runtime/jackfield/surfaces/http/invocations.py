@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.clock import moment
+from jackfield.clock import arrived, moment, note_arrival
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal import Entry
@@ -58,7 +58,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``POST /v1/invocations``."""
     runtime = await patiently(request, lambda: server.opened(identity.workspace))
     prefer = ",".join(request.headers.getlist("prefer"))
-    text = await read_body(request, server.settings.max_body)
+    text = await _whole(request, server)
     body: Any = None
     files, large = 0, False
     queued = queues(request)
@@ -86,6 +86,14 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     server.metrics.note(result)
     request.scope["jackfield.invocation_id"] = result.meta.invocation_id
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+
+
+async def _whole(request: Request, server: ServerContext) -> bytes:
+    """Read the body. Until it is there, the request has not arrived, and the deadline of its call has not begun."""
+    before = server.clock.monotonic()
+    text = await read_body(request, server.settings.max_body)
+    note_arrival((arrived() or before) + server.clock.monotonic() - before)
+    return text
 
 
 def completed(body: Mapping[str, Any], key: str | None, trace: str | None) -> Mapping[str, Any]:

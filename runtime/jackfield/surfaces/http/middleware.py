@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jackfield.clock import note_arrival
 from jackfield.surfaces.shared.body import BodyShare
 from jackfield.surfaces.shared.correlation import request_id
 from jackfield.surfaces.shared.origins import foreign_host
@@ -50,6 +51,7 @@ class Limits:
             return
         headers = scope["headers"]
         identifier = request_id(headers)
+        note_arrival(self._server.clock.monotonic())
         scope["jackfield.request_id"] = identifier.decode()
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app

@@ -129,7 +129,7 @@ class Identities:
         if identity is not None:
             return identity, reading
         await self.prepare(text)
-        look_up = partial(asyncio.to_thread, self.of, text)
+        look_up = partial(asyncio.to_thread, self.of, text)  # with this task's deadline
         return await self.found_once(text, look_up), None
 
     async def _read(self, text: str) -> tuple[Identity | None, int | None]:

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -190,11 +191,11 @@ class ServerContext:
 
     async def briefly(self, step: Callable[[], T]) -> T:
         """Run a step that waits only for the database in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._brief, step)
+        return await asyncio.get_running_loop().run_in_executor(self._brief, copy_context().run, step)
 
     async def slowly(self, step: Callable[[], T]) -> T:
         """Run a step that may call a provider in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow, step)
+        return await asyncio.get_running_loop().run_in_executor(self._slow, copy_context().run, step)
 
     async def computed(self, workspace: str, step: Callable[[], T]) -> T:
         """Run a step that computes for long in a thread, once it is the workspace's turn."""

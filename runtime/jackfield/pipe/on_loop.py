@@ -1,0 +1,140 @@
+"""Waits of the pipe in an event loop: what may block runs in threads, and no task waits beyond its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.clock import Clock, Deadline, patience
+from jackfield.database.faults import late, under_way
+from jackfield.failures import Raised, attempt_foreign, contained
+from jackfield.pipe.on_time import GRACE, OnTime
+from jackfield.pipe.waiter import in_turn
+from jackfield.resources.threads import Threads
+
+if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Storage
+    from jackfield.database import Database
+    from jackfield.pipe.waiter import Turn, Unit, Until
+
+T = TypeVar("T")
+
+_WORKERS, _ASKERS = 64, 16
+"""Threads for connectors' calls, and for waits for the database."""
+
+
+class OnLoop:
+    """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
+
+    __slots__ = ("_askers", "_clock", "_on_time", "_turn", "_workers", "suspends")
+
+    def __init__(self, clock: Clock, on_time: OnTime, turn: Turn | None = None) -> None:
+        self._clock, self._on_time, self._turn = clock, on_time, turn
+        self._workers, self._askers = Threads(_WORKERS, "jackfield"), Threads(_ASKERS, "jackfield-asking")
+        self.suspends = True
+
+    def close(self, *, wait: bool) -> None:
+        """End the worker threads; with ``wait``, once their calls have ended."""
+        self._workers.shutdown(wait=wait)
+        self._askers.shutdown(wait=False)
+
+    async def call(
+        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+    ) -> T:
+        """Call what may block."""
+        if inline_ok:
+            return contained(function)
+        if until is not None:
+            value = await self._on_time.acall(function, *until, executor or self._workers)
+        else:
+            run = partial(copy_context().run, attempt_foreign, function)
+            value = await asyncio.get_running_loop().run_in_executor(executor or self._workers, run)
+        if isinstance(value, Raised):
+            raise value.error
+        found: T = value
+        return found
+
+    async def ask(self, function: Callable[[], T]) -> T:
+        """Call what waits for the database only, in a thread for that."""
+        run = partial(copy_context().run, attempt_foreign, partial(_asked_in_time, function))
+        asking, seconds = asyncio.get_running_loop().run_in_executor(self._askers, run), patience(math.inf)
+        done, _ = await asyncio.wait((asking,), timeout=None if seconds == math.inf else seconds + GRACE)
+        if not done:
+            asking.cancel()
+            raise late()
+        value = asking.result()
+        if isinstance(value, Raised):
+            raise value.error
+        found: T = value
+        return found
+
+    async def fix_state(self, storage: Storage) -> None:
+        """Ask the server that knows the state beside the event loop."""
+        await storage.fix_state()
+
+    async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
+        """Call what computes for long in a worker thread, once it is its turn."""
+        return await self.call(partial(in_turn, self._turn, function, deadline))
+
+    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
+        """Run a coroutine of a connector to its end."""
+        del until  # the coroutine has its own timeout, and this task can do nothing else meanwhile
+        return await function()
+
+    async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
+        """Wait for ``seconds``, or until ``cancelled`` is set."""
+        await self._clock.asleep(seconds, cancelled)
+
+    async def record(self, database: Database, unit: Unit) -> Any:
+        """Commit a unit and return its value once it is on disk."""
+        return await _recorded(database, unit, asyncio.get_running_loop())
+
+
+def _asked_in_time(function: Callable[[], T]) -> T:
+    """Call ``function``, unless its caller's deadline has passed while it waited for a thread."""
+    if patience(math.inf) == 0.0:
+        raise late()
+    return function()
+
+
+async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventLoop) -> Any:
+    future = loop.create_future()
+
+    def done(value: object, error: Exception | None) -> None:
+        loop.call_soon_threadsafe(_resolve, future, value, error)
+
+    taken_back = database.submit(unit, done)
+    seconds = patience(math.inf)
+    if seconds == math.inf:
+        return await future
+    alarm = loop.call_later(seconds, _give_up, future, taken_back, loop if database.dialect.bounds_each else None)
+    try:
+        return await future
+    finally:
+        alarm.cancel()
+
+
+def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool], loop: asyncio.AbstractEventLoop | None) -> None:
+    """Time a commit out: withdraw it if it is still waiting. One that is in progress is awaited; over a ``loop``, not for long: then nobody
+    knows whether it takes effect."""
+    if future.done():
+        return
+    if taken_back():
+        future.set_exception(late())
+    elif loop is not None:
+        loop.call_later(GRACE, _resolve, future, None, under_way())
+
+
+def _resolve(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
+    if future.done():  # cancelled, or given up
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

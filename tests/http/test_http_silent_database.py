@@ -1,0 +1,203 @@
+"""A database that does not answer: deadlines hold, nothing is sent late or twice, and what needs no database goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from database_proxy import DatabaseProxy
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.connector import current_call
+from postgres import Server
+from replies import Reply
+
+CALLERS = 8
+SECONDS = 2.0
+WAIT = 1.5
+GRACE = 2.0
+"""Seconds after its deadline by which a call is answered, as the issue has them."""
+_PAUSE = threading.Event()
+
+
+@dataclass
+class Ledger:
+    """What reached the provider: by name, and those that came after the deadline of their call."""
+
+    effects: Counter[str] = field(default_factory=Counter)
+    late: list[str] = field(default_factory=list)
+
+    def note(self, name: str) -> None:
+        """Note one effect."""
+        call = current_call()
+        self.effects[name] += 1
+        if call is not None and call.deadline.remaining() <= 0:
+            self.late.append(name)
+
+
+@dataclass
+class Place:
+    """A server, the proxy before its database, and what its calls did."""
+
+    stand: Stand
+    proxy: DatabaseProxy
+    ledger: Ledger
+    client: Client
+    replies: dict[str, Reply] = field(default_factory=dict)
+    took: dict[str, float] = field(default_factory=dict)
+
+    def post(self, name: str, *, keyed: bool, seconds: float = SECONDS) -> Reply:
+        """Send one write under a name, which is its key, too."""
+        inline = {"type": "token", "values": {"token": "secret-4711"}}
+        inputs = {"text": name, "fault": {"kind": "rejected", "name": name, "tries": 0}}
+        body = {"connector": "echo", "action": "post", "connection": inline, "inputs": inputs, "timeoutSeconds": seconds}
+        began = time.monotonic()
+        reply = self.client.post("/v1/invocations", {**body, "idempotencyKey": name} if keyed else body)
+        self.took[name], self.replies[name] = time.monotonic() - began, reply
+        return reply
+
+    def until_it_works(self, within: float = 5.0) -> None:
+        """Wait until a call succeeds."""
+        until = time.monotonic() + within
+        while self.post("back", keyed=False).status != 200:
+            assert time.monotonic() < until, self.replies["back"].json
+            _PAUSE.wait(0.1)
+
+    def running(self) -> int:
+        """How many entries are open."""
+        return len(self.client.get("/v1/invocations?status=running&limit=200").json["items"])
+
+
+@contextmanager
+def placed(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Serve with a database behind a proxy."""
+    ledger = Ledger()
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    more: Any = {"JACKFIELD_DATABASE_WAIT": f"{WAIT:g}"}
+    with (
+        DatabaseProxy(port) as proxy,
+        standing(folder, replace(SETTINGS, concurrency=200), JACKFIELD_DATABASE_URL=proxy.url(url), **more) as stand,
+    ):
+        from jackfield_echo.client import EchoClient
+
+        sent = EchoClient.send
+
+        def send(client: Any, fault: Any, gate: Any) -> None:
+            sent(client, fault, gate)
+            ledger.note(fault.name)
+
+        monkeypatch.setattr(EchoClient, "send", send)
+        try:
+            yield Place(stand, proxy, ledger, stand.client())
+        finally:
+            proxy.deliver()
+
+
+@pytest.fixture
+def place(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A server behind a proxy."""
+    with placed(tmp_path, postgres_server.create(postgres_server.template()), monkeypatch) as found:
+        yield found
+
+
+def _calling(place: Place, over: threading.Event, caller: int) -> None:
+    number = 0
+    while not over.is_set():
+        place.post(f"{caller}-{number}", keyed=caller % 2 == 0)
+        number += 1
+
+
+HOLDS: dict[str, Callable[[DatabaseProxy], None]] = {
+    "all": lambda proxy: proxy.hold(),
+    "answers": lambda proxy: proxy.hold("client"),
+    "questions": lambda proxy: proxy.hold("server"),
+    "dropped": lambda proxy: proxy.drop(),
+}
+ONCE = (("all", "deliver"), ("answers", "reset"))
+"""Cases that are no campaign."""
+
+
+@pytest.mark.parametrize(
+    ("hold", "ends"),
+    [
+        pytest.param(hold, ends, marks=() if (hold, ends) in ONCE else pytest.mark.campaign)
+        for hold in HOLDS
+        for ends in ("deliver", "reset")
+    ],
+)
+def test_deadlines_hold_while_the_database_is_silent(place: Place, hold: str, ends: str) -> None:
+    """Callers in the midst of it are answered in time, nothing is sent after its deadline or twice, health needs no database, each key of a
+    refused call works afterwards, once, and no entry stays open."""
+    over = threading.Event()
+    place.until_it_works(30)
+    with ThreadPoolExecutor(CALLERS) as threads:
+        calling = [threads.submit(_calling, place, over, caller) for caller in range(CALLERS)]
+        _PAUSE.wait(0.5)
+        HOLDS[hold](place.proxy)
+        slowest = 0.0
+        until = time.monotonic() + 2 * SECONDS
+        while time.monotonic() < until:
+            began = time.monotonic()
+            assert place.client.get("/healthz").status == 200
+            slowest = max(slowest, time.monotonic() - began)
+            _PAUSE.wait(0.05)
+        assert place.client.get("/readyz").status == 503
+        getattr(place.proxy, ends)()
+        place.until_it_works()
+        over.set()
+        for one in calling:
+            one.result(30)
+    found = Counter(reply.status for reply in place.replies.values())
+    assert found.keys() <= {200, 503, 504}
+    assert found[200] > CALLERS
+    assert found[503] + found[504] >= CALLERS
+    assert max(place.took.values()) < SECONDS + GRACE
+    assert slowest < 1.0
+    refused = [name for name, reply in place.replies.items() if reply.status != 200]
+    for name in refused:
+        keyed = int(name[0]) % 2 == 0 if name[0].isdigit() else False
+        if keyed:
+            assert place.post(name, keyed=True).status == 200, place.replies[name].json
+        else:
+            assert place.ledger.effects[name] == 0, name
+    assert not place.ledger.late
+    assert {name: count for name, count in place.ledger.effects.items() if count > 1 and name != "back"} == {}
+    until = time.monotonic() + 20
+    while place.running():
+        assert time.monotonic() < until
+        _PAUSE.wait(0.2)
+
+
+def test_an_outcome_that_the_database_does_not_take(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider has answered and the database is silent: the caller is told both at his deadline, the entry ends truly, and its key
+    replays the Result without sending again."""
+    from jackfield_echo.client import EchoClient
+
+    place.until_it_works(30)
+    sent = EchoClient.send
+
+    def send(client: Any, fault: Any, gate: Any) -> None:
+        sent(client, fault, gate)
+        place.proxy.hold()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EchoClient, "send", send)
+        reply = place.post("once", keyed=True)
+    assert reply.status == 200
+    assert reply.json["status"] == "succeeded"
+    assert "could not be recorded yet" in reply.json["meta"]["warnings"][0]["message"]
+    assert place.took["once"] < SECONDS + GRACE
+    place.proxy.deliver()
+    place.until_it_works()
+    again = place.post("once", keyed=True)
+    assert (again.status, again.json["status"], again.json["meta"]["replayed"]) == (200, "succeeded", True)
+    assert "warnings" not in again.json["meta"]
+    assert place.ledger.effects["once"] == 1
