@@ -32,6 +32,7 @@ _QUERIES = """## Questions and queries
 | How long does work wait? | `jackfield_queue_oldest_seconds` |
 | Do receivers of events fail? | `jackfield_callbacks_failing > 0` |
 | Do schedules run in time? | `jackfield_schedules_overdue_seconds` |
+| Did the database go back to an earlier state? | `jackfield_database_went_back > 0` |
 | Is a workspace blocked by its keys or settings? | `jackfield_workspaces_blocked > 0` |
 | Did an invocation kill its workers? | `jackfield_queue_dead > 0` |
 | Does an isolated connector crash? | `increase(jackfield_isolated_process_ends_total[15m]) > 0` |

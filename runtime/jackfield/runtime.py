@@ -117,7 +117,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         secrets = Secrets(environment, self.plugins, self.clock)
-        stored = Opening(self.storage, workspace, self.clock, lambda: self.journal)
+        stored = self._stored = Opening(self.storage, workspace, self.clock, lambda: self.journal)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, stored.leases, self._known.access,
             guard or Guard(loopback=True), stored.refuse_foreign, self.storage.barred_paths, stored.grants,
@@ -242,19 +242,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         if self._journal is None and self.storage.enabled:
             with self._lock:
                 if self._journal is None:
-                    from jackfield.journal import Journal
-
-                    self.storage.require(self.workspace)
-                    journal = Journal(
-                        self.storage.database,
-                        self.storage.vault,
-                        self.workspace,
-                        self.clock,
-                        retention=lambda: self.access.settings.retention,
-                    )
-                    journal.recover()
-                    journal.watch()
-                    self._journal = journal
+                    self._journal = self._stored.journal(lambda: self.access.settings.retention)
         return self._journal
 
     def invoke(

@@ -13,7 +13,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.cli.session import declare_nothing, open_storage
 from jackfield.database.check import check
-from jackfield.resources.storage import url_in_file
+from jackfield.resources.storage import UPKEEP_WAIT, url_in_file
 from jackfield.resources.verify import with_contents
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _FAILED = 1
 def _unmigrated() -> Iterator[tuple[Storage, Database]]:
     """Open the configured database without migrating it."""
     storage = open_storage()
-    with storage.opened(migrate=None) as database:
+    with storage.opened(migrate=None, wait=UPKEEP_WAIT) as database:
         yield storage, database
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.journal.went_back import return_warning
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning
@@ -58,6 +59,7 @@ class Figures:
         self._metrics = metrics
         self._warning: str | None = None
         self._blocked: str | None = None
+        self._returned: str | None = None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Answer a request for ``path``."""
@@ -65,7 +67,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            more = [*filter(None, [self._blocked]), *self._runtimes.plugins.warn()]
+            more = [*filter(None, [self._blocked, self._returned]), *self._runtimes.plugins.warn()]
             return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
@@ -85,6 +87,7 @@ class Figures:
                 pending = database.pending()
                 self._warning = None if pending else clock_warning(database, self._runtimes.clock)
                 self._blocked = None if pending else blocked_warning(database, self._runtimes.clock)
+                self._returned = None if pending else return_warning(database)
         except JackfieldError as error:
             return error.message
         return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else None

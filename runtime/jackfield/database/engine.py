@@ -117,6 +117,7 @@ class _Process:
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else partial(self.begin, Mode.VOLATILE, self.later.note)
         self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)
+        self.highest_epoch = 0
         self.epoch = self.dialect.epoch(self._committed, self._settle)
         self.attached: dict[type[Any], Any] = {}
         self.lock = threading.Lock()
@@ -128,7 +129,11 @@ class _Process:
 
     def _committed(self) -> int | None:
         rows = self.dialect.look_up(NUMBER, {})
-        return rows[0].number if rows else None
+        number = rows[0].number if rows else None
+        if number is not None and number < self.highest_epoch:
+            return None  # the database went back: nothing that was read before holds, until the epoch is above all that was seen
+        self.highest_epoch = self.highest_epoch if number is None else number
+        return number
 
     def _settle(self) -> None:
         self.batches.defer(lambda transaction: transaction.change(RAISE))
@@ -227,6 +232,11 @@ class Database:
     def epochs(self) -> Epoch:
         """Source of the readings of the epoch."""
         return self._live().epoch
+
+    @property
+    def highest_epoch(self) -> int:
+        """Highest number of the epoch that this process has seen committed: a lower one is that of an older copy of the database."""
+        return self._live().highest_epoch
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
@@ -53,10 +57,15 @@ _SHORTEST_WAIT = 1.0
 """Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
 _AGAIN = 1.0
 """Seconds after a wait that nothing answered in which nobody else begins one."""
+_STATEMENT = 30.0
+"""Seconds that a statement may take: the server ends it then."""
 _ROUND = 0.5
-"""Seconds by which a wait is longer than the server's own limit for a statement: one that it ends leaves the connection usable."""
+"""Seconds by which a wait is longer than that: a statement that the server ends leaves the connection usable."""
+_HELLO = struct.pack("!ii", 8, 80877103)
+"""PostgreSQL's SSLRequest, which a server that is there answers with one byte before it knows who asks."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
+    "connect_timeout": "10",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -100,22 +109,27 @@ class _Unanswered(psycopg.OperationalError):
 
 
 class _Connection(psycopg.Connection[Any]):
-    """Connection of which no wait is longer than ``longest`` seconds, or than the caller's deadline allows."""
+    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds if the server is not there any
+    more; a statement on which it works may take ``most`` seconds."""
 
-    longest: float = math.inf
-    silent: Callable[[], object]
-    """Called when nothing came for ``longest`` seconds, which is no caller's haste."""
+    silence = most = math.inf
+    is_there: Callable[[float], bool]
+    """Asks over another connection whether the server is there, for at most so many seconds."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
-        seconds = max(_SHORTEST_WAIT, patience(self.longest))
+        began, allowed = time.monotonic(), max(_SHORTEST_WAIT, patience(self.most))
+        first = min(allowed, self.silence)
         try:
-            return super().wait(gen, interval, seconds if timeout is None else timeout)
+            return super().wait(gen, interval, first if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 (has no public name)
+            more = self.is_there(allowed - first) if first < allowed else False
+            left = allowed - (time.monotonic() - began) if more else 0.0
+        try:
+            return super().wait(gen, interval, max(0.0, left))
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 (has no public name)
             self.close()
-            if seconds >= self.longest:
-                self.silent()
-            raise _Unanswered(f"no answer within {seconds:.1f} seconds") from None
+            raise _Unanswered(f"no answer within {time.monotonic() - began:.1f} seconds") from None
 
 
 class PostgresSession:
@@ -148,7 +162,7 @@ class PostgresSession:
         try:
             self.connection.execute(_BEGIN[mode], prepare=False)
             if mode is Mode.MIGRATE:
-                self.connection.longest = _MIGRATION_SECONDS
+                self.connection.most = _MIGRATION_SECONDS
                 self.connection.execute(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'".encode())
                 self.connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})".encode())
         except psycopg.Error as fault:
@@ -274,9 +288,11 @@ class PostgresDialect(Dialect):
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
         self.wait = wait
-        self._settings = _SETTINGS.format(round(1000 * wait)).encode()
+        self._most = max(_STATEMENT, wait)
+        self._settings = _SETTINGS.format(round(1000 * self._most)).encode()
         self._hosts = 1 + self.options.get("host", "").count(",")
-        self._silent_until = -math.inf
+        self._silent_until = self._asked_at = -math.inf
+        self._asking, self._found_there = threading.Lock(), True
         self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
@@ -300,7 +316,7 @@ class PostgresDialect(Dialect):
     def give_back(self, session: Session) -> None:
         """Return the connection of a finished transaction to the pool."""
         if isinstance(session, PostgresSession):
-            session.connection.longest = self.wait + _ROUND
+            session.connection.most = self._most + _ROUND
             self._pool.give_back(session)
 
     def close(self) -> None:
@@ -327,6 +343,17 @@ class PostgresDialect(Dialect):
         if time.monotonic() < self._silent_until:
             raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
 
+    def _is_there(self, info: psycopg.ConnectionInfo, seconds: float) -> bool:
+        """Return whether the server to which a connection goes answers a new one in time; note if it does not. One thread asks for all."""
+        since = time.monotonic()
+        with self._asking:
+            if self._asked_at < since:
+                self._found_there = _answers(info.host, info.port, max(_SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
+                self._asked_at = time.monotonic()
+            if not self._found_there:
+                self._note_silence()
+            return self._found_there
+
     def _note_silence(self) -> None:
         """Note that the server does not answer; its idle connections have lost what they knew of it, too."""
         self._silent_until = time.monotonic() + _AGAIN
@@ -349,7 +376,8 @@ class PostgresDialect(Dialect):
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
 
     def _prepared(self, connection: _Connection) -> _Connection:
-        connection.longest, connection.silent = self.wait + _ROUND, self._note_silence
+        connection.silence, connection.most = self.wait / 2, self._most + _ROUND
+        connection.is_there = partial(self._is_there, connection.info)
         connection.adapters.register_dumper(bool, IntDumper)
         connection.adapters.register_loader("bool", _Flag)
         connection.adapters.register_loader("numeric", _Number)
@@ -371,3 +399,18 @@ class PostgresDialect(Dialect):
 
 def _nothing(_session: PostgresSession) -> None:
     """Do nothing: a single statement needs no transaction."""
+
+
+def _answers(host: str, port: int, seconds: float) -> bool:
+    try:
+        if host.startswith("/"):
+            asking = socket.socket(socket.AF_UNIX)
+            asking.settimeout(seconds)
+            asking.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            asking = socket.create_connection((host, port), seconds)
+        with asking:
+            asking.sendall(_HELLO)
+            return bool(asking.recv(1))
+    except OSError:
+        return False

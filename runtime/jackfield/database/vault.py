@@ -257,6 +257,10 @@ class Vault(SecretHolder):
         """Return the key service of each workspace that has its own."""
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
+    def reread(self) -> None:
+        """Read which data keys there are when they are needed next: the database went back, and may have fewer."""
+        self._keys.clear()
+
     def forget(self, workspace: str | None = None) -> int:
         """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute. Return the number of data keys."""
         return self._keys.forget(self._clock.time(), workspace)

@@ -18,10 +18,12 @@ from typing import Any
 
 from jackfield.clock import within
 from jackfield.database import Database, Transaction
+from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.journal import process
 from jackfield.journal import statements as sql
+from jackfield.journal.went_back import Marks
 
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
@@ -52,6 +54,11 @@ class Instance:
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self.look: Callable[[], object] | None = None
         """Looks for entries of lost instances, once there is a journal."""
+        self.returned: Callable[[str], object] | None = None
+        """Is told why the database is taken to have gone back."""
+        self.tasks: set[str] = set()
+        """Ids of the invocations that this process has begun, and whose end it has not written."""
+        self._marks = Marks()
         self._registered = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -74,9 +81,10 @@ class Instance:
             self._start()
         return self.id
 
-    def watch(self, look: Callable[[], object]) -> None:
-        """Call ``look`` after each renewal, to take over entries of lost instances. Only the first ``look`` registered is used."""
-        self.look = self.look or look
+    def watch(self, look: Callable[[], object], returned: Callable[[str], object]) -> None:
+        """Call ``look`` after each renewal, to take over entries of lost instances, and ``returned`` before it if the database went back.
+        Only the first ones registered are used."""
+        self.look, self.returned = self.look or look, self.returned or returned
         self._start()
 
     @contextmanager
@@ -118,16 +126,18 @@ class Instance:
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
         try:
-            with within(RENEWED):
-                self._database.record(self._renewal(), ahead=True)  # under load, batches may be queued for longer than a lease
+            with within(RENEWED):  # ahead, since under load batches may be queued for longer than a lease
+                found, renewed = self._database.record(self._renewed, ahead=True)
         except _SHORTAGES as error:
             self.steady_since = None
             _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
             return
         now = time.monotonic()
+        lately = self._renewed_at is not None and now - self._renewed_at < LEASE
         if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
             self.steady_since = now  # whatever kept this process from renewing may have affected the others, too
         self._renewed_at, self._registered = now, True
+        self._compare(found, renewed, lately=lately)
         try:
             with within(RENEWED):
                 self._prolong(CLAIM)
@@ -157,6 +167,22 @@ class Instance:
     def _leaving(self, transaction: Transaction) -> None:
         transaction.change(sql.UNCLAIM_ALL, {"owner": self.id})
         transaction.change(sql.FORGET_INSTANCE, {"id": self.id})
+
+    def _renewed(self, transaction: Transaction) -> tuple[Marks, float]:
+        """Renew the lease; return the marks of the database before, and the time of the renewal by its clock."""
+        found, statement = Marks.read(transaction, self.id), sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
+        return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
+
+    def _compare(self, found: Marks, renewed: float, *, lately: bool) -> None:
+        """Tell that the database went back if it has less than this process has seen."""
+        seen, self._marks = self._marks, replace(found, renewed=renewed)
+        why = replace(seen, epoch=max(seen.epoch, self._database.highest_epoch)).lower(found, lately=lately)
+        if why is None or self.returned is None:
+            return
+        told = attempt(self.returned, why)
+        if isinstance(told, Raised):
+            self._marks = seen  # so that the next renewal finds the same
+            _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)

@@ -17,7 +17,6 @@ from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
-from jackfield.fork import ProcessLocal, without_fork
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
@@ -27,7 +26,8 @@ from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, o
 from jackfield.journal.instance import Instance
 from jackfield.journal.outcomes import refer, with_outcomes
 from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
-from jackfield.journal.upkeep import START, Purged, Upkeep, purge_slice, resized
+from jackfield.journal.upkeep import START, Purged, purge_slice, resized
+from jackfield.journal.watched import Watched
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.journal.jobs import JobUnits
     from jackfield.journal.queue import Claimed
-    from jackfield.journal.recovery import Recovery
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result."""
@@ -54,7 +53,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 Unit = Callable[["Transaction"], int]
 
 
-class Journal(ProcessLocal):
+class Journal(Watched):
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
 
     ``retention`` returns the retention of a finished entry in seconds.
@@ -63,18 +62,13 @@ class Journal(ProcessLocal):
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, *, retention: Callable[[], float] = lambda: KEPT
     ) -> None:
-        self.database = database
-        self._vault = vault
+        super().__init__(database, vault, clock)
         self._workspace = workspace
-        self._clock = clock
         self.keys = vault.keys_of(workspace)
         self.time = SharedClock.of(database, clock)
         self._retention = retention
         self._purge_at = 0.0
         self._purged = START
-        self._recovery: Recovery | None = None
-        self._upkeep: Upkeep | None = None
-        self._found: Instance | None = None
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
@@ -89,6 +83,7 @@ class Journal(ProcessLocal):
         Its commit raises UniqueViolation if another invocation holds the idempotency key.
         """
         draft.started_at, draft.owner = self.time.stamp(), self.owner
+        self.tasks.add(draft.id)
 
         def unit(transaction: Transaction) -> int:  # the row is made here, since most entries of reads are written whole, at their end
             row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
@@ -111,6 +106,7 @@ class Journal(ProcessLocal):
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
         corrected; if the invocation was delivered to another worker, nothing changes.
         """
+        self.tasks.discard(draft.id)
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
         if references:
@@ -123,6 +119,7 @@ class Journal(ProcessLocal):
         It holds no idempotency key, and may be committed twice.
         """
         draft.owner = draft.owner or self.owner
+        self.tasks.discard(draft.id)
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
         if not draft.context:
             return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
@@ -184,6 +181,7 @@ class Journal(ProcessLocal):
         """
         moments = self.time.moments()
         now = moments["now"]
+        self.tasks.add(draft.id)
         values = {
             "workspace": self._workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
             "late": moments["late"],
@@ -194,6 +192,7 @@ class Journal(ProcessLocal):
 
     def giving_back(self, claimed: Claimed) -> Unit:
         """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
+        self.tasks.discard(claimed.id)
         values = {
             "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip
@@ -337,53 +336,6 @@ class Journal(ProcessLocal):
             )
         return self.find(identifier)
 
-    @property
-    def owner(self) -> str:
-        """Id of this process in entries; its lease is renewed from the first use on."""
-        instance = self._instance
-        if instance.look is None:
-            self.watch()
-        return instance.owner
-
-    @property
-    def _instance(self) -> Instance:
-        """This process's instance."""
-        found = self._found
-        if found is None:
-            found = self._found = Instance.of(self.database)
-        return found
-
-    def _leave_to_parent(self) -> None:
-        self._found = None
-
-    @property
-    def recovery(self) -> Recovery:
-        """Recovery that takes over the entries of lost processes."""
-        if self._recovery is None:
-            with without_fork():  # the thread of the lease imports this, too: a child would wait for its import for good
-                from jackfield.journal.recovery import Recovery
-
-            self._recovery = Recovery(self.database, self._vault, self._clock)
-        return self._recovery
-
-    @property
-    def upkeep(self) -> Upkeep:
-        """Upkeep of the statistics and of the file."""
-        if self._upkeep is None:
-            self._upkeep = Upkeep(self.database, self._clock)
-        return self._upkeep
-
-    def watch(self) -> None:
-        """Begin to renew this process's lease and to look for expired ones."""
-
-        def look() -> None:
-            try:
-                self.recovery.look()  # created only when first needed
-            finally:
-                self.upkeep.run_if_due()
-
-        Instance.of(self.database).watch(look)
-
     def recover(self) -> int:
         """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
         with self.database.read() as transaction:
@@ -448,7 +400,10 @@ class Journal(ProcessLocal):
         Instance.of(self.database).record_owed()
 
     def _recover_if_lost(self, entry: Entry) -> bool:
-        return entry.status == "running" and self.recovery.has_lost(entry.owner) and self.recovery.recover(self._workspace, entry)
+        if entry.status != "running":
+            return False
+        lost = self.recovery.has_no_task(entry) or self.recovery.has_lost(entry.owner)
+        return lost and self.recovery.recover(self._workspace, entry)
 
     def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {

@@ -41,6 +41,8 @@ _AT_ONCE = 200
 _OVERDUE = 2000
 """Limit of invocations past their ``notAfter`` that are failed at once."""
 _LONGEST_PAUSE = 4.0
+_SURPLUS = 3.0
+"""Seconds past its deadline from which on an entry of this process without a task has ended: its outcome is written by then, or owed."""
 _UNIT = 50
 """Number of entries recovered in one commit."""
 
@@ -81,7 +83,7 @@ class Recovery:
             if self._has_ended(row) or self._has_expired(row, now, me.steady_since):
                 found += self._take_over(row.id, row.host)
                 self._database.record(partial(_forget, row=row))
-        return found + self._recover_unregistered(now, me) + self._end_overdue()
+        return found + self._recover_own(me) + self._recover_unregistered(now, me) + self._end_overdue()
 
     def has_lost(self, owner: str | None) -> bool:
         """Return whether an owner has lost its lease, as far as this process can tell without watching for the duration of a lease.
@@ -101,6 +103,23 @@ class Recovery:
             self._database.record(partial(_doubt, statement=sql.DOUBT_INSTANCE.format(now=self._database.dialect.now), row=row, id=owner))
             return False
         return bool(row.doubted > LEASE)
+
+    def has_no_task(self, entry: Entry) -> bool:
+        """Return whether an entry is this process's own, and past its deadline, and nothing here runs it: its end was lost."""
+        me, now = Instance.of(self._database), self._time.sure()
+        if entry.owner != me.id or now is None or entry.job_until is not None or entry.expires_at is None:
+            return False
+        return entry.expires_at < now - _SURPLUS and entry.id not in me.tasks
+
+    def _recover_own(self, me: Instance) -> int:
+        """Recover entries of this process of which it has no task, past their deadline."""
+        now = self._time.sure()
+        if now is None:
+            return 0
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(sql.WITHOUT_TASK, {"owner": me.id, "before": now - _SURPLUS, "limit": _AT_ONCE})
+        left = [row for row in rows if row.id not in me.tasks]
+        return sum(self._recovered_together(part, None) for part in _parts(left))
 
     def recover(self, workspace: str, entry: Entry) -> bool:
         """Finish or requeue one entry whose owner has lost its lease; return False if another process was faster."""

@@ -223,6 +223,7 @@ class Record:
             "attempt_log": json.dumps(log) if log else None, "request_id": run.meta.request_id,
         }  # fmt: skip
         self.is_left = bool(await run.waiter.record(journal.database, journal.jobs.storing(draft.id, draft.delivery, sealed, facts)))
+        journal.tasks.discard(draft.id)
         return self.is_left
 
     async def end(self, result: Result) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.workspaces import UnknownWorkspace
+from jackfield.access.workspaces import DEFAULT, UnknownWorkspace
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.clock import Clock, SystemClock
@@ -21,6 +21,7 @@ from jackfield.journal import Claimed
 from jackfield.journal.budgets import Limit, Limits
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
+from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
@@ -134,10 +135,8 @@ class RuntimePool(ProcessLocal):
 
     def watch(self) -> None:
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
-        recovery = self._recovery()
-        instance = Instance.of(self.storage.database)
-        instance.watch(recovery.look)
-        instance.renew()
+        Opening(self.storage, DEFAULT, self.clock, lambda: None).watch()
+        Instance.of(self.storage.database).renew()
 
     def dispatcher(self, guard: Guard) -> Dispatcher | None:
         """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""

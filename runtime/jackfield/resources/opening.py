@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Grants
+    from jackfield.database import Transaction
     from jackfield.journal import Journal
     from jackfield.resources.storage import Storage
 
@@ -20,11 +21,38 @@ class Opening:
         self._storage = storage
         self._workspace = workspace
         self._clock = clock
-        self._journal = journal
+        self._opened = journal
+
+    def journal(self, retention: Callable[[], float]) -> Journal:
+        """Open the journal, recover what lost processes have left, and begin to watch for more.
+
+        :raises Unavailable: if the database cannot be opened.
+        :raises UnknownWorkspace: if it has no such workspace.
+        """
+        self._storage.require(self._workspace)
+        journal = self._made(retention=retention)
+        journal.recover()
+        journal.watch(self._told_return)
+        return journal
+
+    def watch(self) -> None:
+        """Watch for what other processes leave in all workspaces, without opening a journal."""
+        self._made().watch(self._told_return)
+
+    def _made(self, **more: Any) -> Journal:
+        from jackfield.journal import Journal
+
+        return Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **more)
+
+    def _told_return(self, transaction: Transaction, details: Mapping[str, Any]) -> None:
+        """Record in the operator's audit log that the database went back."""
+        from jackfield.access import DEFAULT, Audit
+
+        Audit(self._storage.database, DEFAULT, self._clock).append(transaction, "database.wentBack", "database", details)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
-        journal = self._journal()
+        journal = self._opened()
         if journal is None:
             return None
         from jackfield.connections.shared_leases import SharedLeases

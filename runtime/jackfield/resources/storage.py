@@ -36,6 +36,8 @@ _KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
 _WAIT = "JACKFIELD_DATABASE_WAIT"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
+UPKEEP_WAIT = 3600.0
+"""Seconds that statements of a command may take which reads or writes whole tables, and which a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
@@ -259,8 +261,9 @@ class Storage(ProcessLocal):
         """True if key services may have to be asked for the keys of all workspaces."""
         return self.enabled and bool(self.environment.get(_WRAPPERS))
 
-    def opened(self, *, migrate: bool | None) -> Database:
-        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``.
+    def opened(self, *, migrate: bool | None, wait: float | None = None) -> Database:
+        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``; ``wait``
+        replaces ``JACKFIELD_DATABASE_WAIT`` where statements take long.
 
         :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
         """
@@ -268,8 +271,8 @@ class Storage(ProcessLocal):
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
         from jackfield.database import open_database
 
-        wait, syncs = _wait(self.environment, near=self.is_near), _syncs(self.environment)
-        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, syncs=syncs)
+        most, syncs = _wait(self.environment, near=self.is_near) if wait is None else wait, _syncs(self.environment)
+        database = open_database(self.url, migrate=None if migrate else migrate, wait=most, syncs=syncs)
         with OnFailure(database.close):
             if migrate:
                 self.migrate(database)

@@ -27,7 +27,7 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
-    more = (server.readiness.key_warning, server.readiness.blocked_warning)
+    more = (server.readiness.key_warning, server.readiness.blocked_warning, server.readiness.return_warning)
     return answer(answer_of(server.readiness.warning, [*filter(None, more), *server.runtimes.plugins.warn()]))
 
 

@@ -20,6 +20,7 @@ from jackfield.errors import UnknownConnector
 from jackfield.events.callbacks import failing_callbacks
 from jackfield.invocation import Result
 from jackfield.journal.queue_stats import queue_stats
+from jackfield.journal.went_back import return_warning
 from jackfield.schedules import DueSchedules
 from jackfield.surfaces.shared.metrics_folder import FOLDER
 
@@ -63,6 +64,7 @@ class Metrics:
         self.blocked = latest(
             "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
         )
+        self.went_back = latest("jackfield_database_went_back", "1 for an hour after the database went back to an earlier state, else 0.")
         self.schedules_late = latest(
             "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest."
         )
@@ -77,6 +79,7 @@ class Metrics:
         """Read the figures of the queue, the schedules and the callbacks of all workspaces from the database, and set them."""
         self.callbacks_failing.set(failing_callbacks(database, clock.time()))
         self.blocked.set(len(blocked_workspaces(database, clock.time())))
+        self.went_back.set(return_warning(database) is not None)
         self.schedules_late.set(DueSchedules(database, clock).overdue())
         stats = queue_stats(database, clock)
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))

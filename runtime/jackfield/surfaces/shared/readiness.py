@@ -15,6 +15,7 @@ from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
+from jackfield.journal.went_back import return_warning
 from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
 from jackfield.wire.shortage import exhausted
@@ -46,6 +47,8 @@ class Readiness:
         """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
         self.key_warning: str | None = None
         """Another one: a key service that cannot be used, while keys are cached."""
+        self.return_warning: str | None = None
+        """Another one: the database went back to an earlier state."""
         self.blocked_warning: str | None = None
         """Another one: workspaces of which nothing is begun."""
 
@@ -85,6 +88,7 @@ class Readiness:
                     transaction.change(_PROBE, {})
                 self.warning = clock_warning(database, self._clock)
                 self.blocked_warning = blocked_warning(database, self._clock)
+                self.return_warning = return_warning(database)
             fault, self.key_warning = _key_state(self._storage)
         except JackfieldError as error:
             return error.message

@@ -1,0 +1,84 @@
+"""Part of a journal that watches the processes of its database: this one's lease, those of others, and whether the database went back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.fork import ProcessLocal, without_fork
+from jackfield.journal.instance import Instance
+from jackfield.journal.upkeep import Upkeep
+from jackfield.journal.went_back import note_return
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Vault
+    from jackfield.journal.recovery import Recovery
+    from jackfield.journal.went_back import Tell
+
+
+class Watched(ProcessLocal):
+    """Base of ``Journal``."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self.database = database
+        self._vault = vault
+        self._clock = clock
+        self._recovery: Recovery | None = None
+        self._upkeep: Upkeep | None = None
+        self._found: Instance | None = None
+
+    @property
+    def owner(self) -> str:
+        """Id of this process in entries; its lease is renewed from the first use on."""
+        instance = self._instance
+        if instance.look is None:
+            self.watch()
+        return instance.owner
+
+    @property
+    def _instance(self) -> Instance:
+        """This process's instance."""
+        found = self._found
+        if found is None:
+            found = self._found = Instance.of(self.database)
+        return found
+
+    def _leave_to_parent(self) -> None:
+        self._found = None
+
+    @property
+    def recovery(self) -> Recovery:
+        """Recovery that takes over the entries of lost processes."""
+        if self._recovery is None:
+            with without_fork():  # the thread of the lease imports this, too: a child would wait for its import for good
+                from jackfield.journal.recovery import Recovery
+
+            self._recovery = Recovery(self.database, self._vault, self._clock)
+        return self._recovery
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """Upkeep of the statistics and of the file."""
+        if self._upkeep is None:
+            self._upkeep = Upkeep(self.database, self._clock)
+        return self._upkeep
+
+    def watch(self, tell: Tell | None = None) -> None:
+        """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that."""
+
+        def look() -> None:
+            try:
+                self.recovery.look()  # created only when first needed
+            finally:
+                self.upkeep.run_if_due()
+
+        def returned(why: str) -> None:
+            note_return(self.database, why, self.database.highest_epoch, tell)
+            self._vault.reread()
+
+        Instance.of(self.database).watch(look, returned)
+
+    @property
+    def tasks(self) -> set[str]:
+        """Ids of the invocations that this process has begun, and whose end it has not written."""
+        return self._instance.tasks

@@ -1,0 +1,89 @@
+"""A database that went back to an earlier state under running processes: a standby promoted before it had everything, or a restored copy.
+
+Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. One that is
+lower than what this process has seen committed is that of an older copy. What was read before the return may never have been there, and
+what runs may have ended in what was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import iso
+from jackfield.dataclass import dataclass, field
+from jackfield.journal.statements import LEAD
+
+if TYPE_CHECKING:
+    from jackfield.database import Database, Transaction
+
+_EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed FROM epoch WHERE name = 'shared'"
+_HEADS = """
+SELECT event_heads.workspace, workspaces.created_at, event_heads.last
+FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace ORDER BY event_heads.last DESC LIMIT 100
+"""
+"""A workspace that was purged and created anew numbers its events from 1 again."""
+_RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
+_NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
+"""Row by which processes agree on who records it; seconds within which several notice the same; seconds for which probes warn of it."""
+_LATEST = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = :name"
+_LOG = logging.getLogger("jackfield.journal")
+
+Tell = Callable[["Transaction", Mapping[str, Any]], None]
+"""Records in a transaction that the database went back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Marks of a database at one time: what only grows."""
+
+    epoch: int = 0
+    renewed: float | None = None
+    heads: Mapping[tuple[str, Any], int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, transaction: Transaction, instance: str) -> Marks:
+        """Read the marks."""
+        row = transaction.find(_EPOCH, {"id": instance})
+        heads = {(head.workspace, head.created_at): head.last for head in transaction.execute(_HEADS)}
+        return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads)
+
+    def lower(self, found: Marks, *, lately: bool) -> str | None:
+        """Return in words which mark of a database is lower now; None if none is. ``lately``: the lease was renewed so lately that no other
+        process has taken it for expired."""
+        if found.epoch < self.epoch:
+            return f"its epoch is {found.epoch}, and was {self.epoch}"
+        if self.renewed is not None and (lately if found.renewed is None else found.renewed < self.renewed):
+            there = "is not there" if found.renewed is None else f"is as of {iso(found.renewed)}"
+            return f"the lease of this process {there}, and was renewed at {iso(self.renewed)}"
+        for place, last in self.heads.items():
+            if (now := found.heads.get(place, last)) < last:
+                return f"the last event of the workspace '{place[0]}' has the number {now}, and there was {last}"
+        return None
+
+
+def note_return(database: Database, why: str, highest: int, tell: Tell | None) -> None:
+    """Say once that the database went back, and raise the epoch above all that was seen, so that no process uses what it has cached."""
+    _LOG.error("the database went back to an earlier state: %s; see docs/tutorial/failover.md for what to do", why)
+    values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
+
+    def unit(transaction: Transaction) -> None:
+        transaction.change(_RAISE, {"number": highest + 1})
+        if transaction.change(LEAD.format(now=database.dialect.now), values) and tell is not None:
+            tell(transaction, {"reason": why})
+
+    database.record(unit)
+
+
+def return_warning(database: Database) -> str | None:
+    """Return a sentence for probes if the database went back in the last hour; None if not, as far as a process has noticed."""
+    row = database.look_up(_LATEST.format(now=database.dialect.now), {"name": _NAME})
+    ago = None if row is None else _APART - row.left
+    if ago is None or not 0 <= ago <= _TOLD_FOR:
+        return None
+    return (
+        f"the database went back to an earlier state {ago:.0f} seconds ago: what it has lost may be sent again, and invocations that ran"
+        " are in doubt (audit event 'database.wentBack')"
+    )

@@ -1,0 +1,76 @@
+"""Marks by which a process notices that its database went back to an earlier state."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from jackfield import Jackfield
+from jackfield.access import Audit
+from jackfield.clock import SystemClock
+from jackfield.database import open_database
+from jackfield.journal.instance import Instance
+from jackfield.journal.went_back import Marks, return_warning
+
+_LOWER = {
+    "epoch": "UPDATE epoch SET number = 1",
+    "lease": "UPDATE instances SET seen_at = seen_at - 60",
+    "lease gone": "DELETE FROM instances",
+    "events": "UPDATE event_heads SET last = last - 1",
+}
+_RAISE = "UPDATE epoch SET number = number + 5"
+_EVENT = "INSERT INTO event_heads (workspace, last, purged, size) VALUES ('default', 7, 0, 0)"
+
+
+@pytest.mark.parametrize("mark", _LOWER)
+def test_a_lower_mark_is_told_once(database_url: str, mark: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each mark that is lower than before is noticed at the next renewal, said once, recorded once, and warned of by probes."""
+    with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
+        jackfield.open()
+        database = jackfield.storage.database
+        instance = Instance.of(database)
+        with other.write() as transaction:
+            transaction.change(_RAISE)
+            transaction.change(_EVENT)
+        database.epoch()
+        instance.renew()
+        assert return_warning(database) is None
+        with other.write() as transaction:
+            transaction.change(_LOWER[mark])
+        for _ in range(3):
+            instance.renew()
+        entries, _ = Audit(database, "default", SystemClock()).list(event="database.wentBack")
+        assert len(entries) == 1
+        assert "went back" in (return_warning(database) or "")
+        said = [record for record in caplog.records if record.levelno == logging.ERROR and "went back" in record.getMessage()]
+        assert len(said) == 1
+
+
+def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:
+    """While the epoch is lower than it was, each reading is unlike all others; then it is raised above all that was seen."""
+    with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
+        jackfield.open()
+        database = jackfield.storage.database
+        with other.write() as transaction:
+            transaction.change(_RAISE)
+        highest = database.epoch()
+        assert database.epoch() == highest
+        with other.write() as transaction:
+            transaction.change(_LOWER["epoch"])
+        if database.dialect.name == "postgresql":  # SQLite's file tells the old number for a tenth of a second
+            assert database.epoch() != database.epoch()
+        Instance.of(database).renew()
+        with other.read() as transaction:
+            found = transaction.find("SELECT number FROM epoch WHERE name = 'shared'")
+        assert found is not None
+        assert found.number > database.highest_epoch or found.number > 6
+        assert database.epoch() == database.epoch()
+
+
+def test_marks_of_a_database_that_went_on() -> None:
+    """A workspace that was purged, or created anew, and a lease that another process took for expired, are no return."""
+    seen = Marks(5, 100.0, {("acme", 1.0): 40, ("default", None): 9})
+    assert seen.lower(Marks(5, 100.0, {("acme", 2.0): 1, ("default", None): 9}), lately=True) is None
+    assert seen.lower(Marks(6, None, {}), lately=False) is None
+    assert seen.lower(Marks(6, 101.0, {}), lately=True) is None
