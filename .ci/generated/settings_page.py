@@ -32,7 +32,7 @@ _VARIABLES = {
     "JACKFIELD_DATABASE_WAIT": (
         (
             "Seconds that a wait for the database takes at most: for an answer of PostgreSQL, a free connection, or a lock. The deadline of"
-            " a call ends its waits before. A statement of PostgreSQL that takes longer is ended; migrations are not. From 1 to 600."
+            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds. From 1 to 600."
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
     ),

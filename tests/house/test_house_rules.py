@@ -304,6 +304,7 @@ def test_nothing_in_tests_sleeps() -> None:
 OF_ONE_PROCESS = {
     "runtime/jackfield/fork.py": "renews the others",
     "runtime/jackfield/database/batches.py": "made anew by engine",
+    "runtime/jackfield/database/postgres.py": "made anew by engine",
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/files/reading.py": "of one call, which a fork does not take along",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",

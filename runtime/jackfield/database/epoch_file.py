@@ -56,8 +56,9 @@ class EpochFile(ProcessLocal):
         """Return the present reading; a look takes microseconds."""
         return self.read()
 
-    def held(self, _reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:  # noqa: ARG002 (no query)
+    def held(self, _reading: int | None = None, /, *, later: bool = False) -> AbstractContextManager[object]:
         """Do nothing: another reading costs less than passing one on."""
+        del later
         return _NOTHING
 
     async def fix(self) -> None:

@@ -43,6 +43,7 @@ from jackfield.failures import OnFailure
 T = TypeVar("T")
 
 _log = logging.getLogger("jackfield.database")
+_TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 _CONNECTIONS = 10
 _SHORTEST_HIDDEN = 4
 _BEGIN = {
@@ -122,12 +123,12 @@ class _Connection(psycopg.Connection[Any]):
         first = min(allowed, self.silence)
         try:
             return super().wait(gen, interval, first if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout:  # noqa: SLF001 (has no public name)
+        except _TIMEOUT:
             more = self.is_there(allowed - first) if first < allowed else False
             left = allowed - (time.monotonic() - began) if more else 0.0
         try:
             return super().wait(gen, interval, max(0.0, left))
-        except psycopg.errors._WaitTimeout:  # noqa: SLF001 (has no public name)
+        except _TIMEOUT:
             self.close()
             raise _Unanswered(f"no answer within {time.monotonic() - began:.1f} seconds") from None
 
