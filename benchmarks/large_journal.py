@@ -61,12 +61,12 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
     """Make a database at ``url``, which must be empty, with ``count`` invocations; their master key is that of the environment."""
     from jackfield import Jackfield
 
-    with open_database(url, migrate=None) as database:
+    with open_database(url, migrate=None, wait=3600.0) as database, open_database("sqlite://") as sealing:
         known = known_migrations()
         Migrations(database.dialect, database._process.begin, lambda: known[: [one.name for one in known].index(_BEFORE)]).apply()
-        vault = Storage(url, environment, SystemClock())._vault_on(database)
+        vault = Storage("sqlite://", environment, SystemClock())._vault_on(sealing)  # the code seals with tables of the newest version only
         chance, now = random.Random(seed), time.time()
-        journals = {name: Journal(database, vault, name, SystemClock()) for name in WORKSPACES}
+        journals = {name: Journal(sealing, vault, name, SystemClock()) for name in WORKSPACES}
         block = min(count, _BLOCK)
         period = PERIOD * block / count
         rows = [_row(chance, now - period + period * number / block, now, journals) for number in range(block)]
@@ -74,6 +74,7 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
         said = time.perf_counter()
         database.migrate()
         print(f"upgraded in {time.perf_counter() - said:.0f} s", flush=True)
+        _take_keys(sealing, database)
         with database.write() as transaction:
             transaction.change("UPDATE schema_migrations SET applied_at = 0 WHERE name = :name", {"name": _BEFORE})
             _add_terms(transaction, database.dialect.name)
@@ -82,6 +83,17 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
         for name in WORKSPACES:
             while upkeep.merge(name):
                 pass
+
+
+def _take_keys(source: Database, target: Database) -> None:
+    """Copy the data keys, and the id that they are bound to, once the target has the tables that they are made for."""
+    with source.read() as reading:
+        rows = [row.as_dict() for row in reading.execute("SELECT * FROM data_keys")]
+        installation = reading.execute("SELECT id FROM installation")[0].id
+    with target.write() as transaction:
+        transaction.change("UPDATE installation SET id = :id", {"id": installation})
+        for row in rows:
+            transaction.change(f"INSERT INTO data_keys ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row)
 
 
 def _insert(database: Database, rows: Sequence[Sequence[Any]], copies: int, period: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.sealed_rows import SEALED_ROWS
-from jackfield.cli.session import declare_nothing, open_storage
+from jackfield.cli.session import declare_nothing, open_storage, person
 from jackfield.database.check import check
+from jackfield.database.hold import Hold
 from jackfield.resources.storage import UPKEEP_WAIT, url_in_file
 from jackfield.resources.verify import with_contents
 
@@ -62,12 +64,20 @@ def _backup(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _declare_restore(parser: Parser) -> None:
+    _declare_path(parser)
+    text = "hold the queue in the same transaction: nothing is sent before 'jackfield queue release'"
+    parser.add_argument("--hold-queue", action="store_true", help=text)
+
+
 def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import restore
 
+    hold = Hold(time.time(), person(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
     with _unmigrated() as (storage, database):
-        applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions)
-        output.value({"database": database.location, "version": database.version(), "applied": applied})
+        applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions, hold)
+        made = {"database": database.location, "version": database.version(), "applied": applied}
+    output.value(made if hold is None else {**made, "held": hold.to_json()})
     return 0
 
 
@@ -98,6 +108,6 @@ VERBS = {
     "upgrade": Verb("Upgrade the tables.", declare_nothing, _upgrade),
     "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", declare_nothing, _check),
     "backup": Verb("Back up the database to a new file, without stopping calls.", _declare_path, _backup),
-    "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_path, _restore),
+    "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_restore, _restore),
     "move": Verb("Move everything to a new database: from SQLite to PostgreSQL, or back.", _declare_move, _move),
 }

@@ -14,7 +14,7 @@ from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import (
     Noun,
@@ -124,7 +124,35 @@ def _wait(arguments: Namespace, output: Output) -> int:
     return result.exit_code
 
 
+def _declare_cancel(parser: Parser) -> None:
+    parser.add_argument("id", nargs="?", metavar="ID", help="an invocation; a unique prefix of its ID is enough")
+    parser.add_argument("--connector", metavar="CONNECTOR", help="all queued ones of this connector")
+    parser.add_argument(
+        "--before", metavar="WHEN", help="all queued ones that were due before a duration ago, such as 2h, or before a date"
+    )
+    declare_workspace(parser)
+
+
 def _cancel(arguments: Namespace, output: Output) -> int:
+    filtered = arguments.connector is not None or arguments.before is not None
+    if arguments.id is not None and not filtered:
+        return _cancel_one(arguments, output)
+    if arguments.id is not None or not (filtered or arguments.workspace):
+        text = "give the ID of an invocation, or one or more of --workspace, --connector and --before"
+        raise UsageError(text, usage=arguments.usage)
+    return _cancel_all(arguments, output)
+
+
+def _cancel_all(arguments: Namespace, output: Output) -> int:
+    """Cancel what is queued and not begun, by connector and by when it was due."""
+    before = read_moment(arguments, "before", -1)
+    with _opened(arguments) as journal:
+        done = [identifier for identifier in journal.waiting(arguments.connector, before) if journal.cancel_queued(identifier)]
+    output.value({"cancelled": len(done), "ids": done})
+    return 0
+
+
+def _cancel_one(arguments: Namespace, output: Output) -> int:
     with _opened(arguments) as journal:
         identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield:
@@ -161,7 +189,10 @@ VERBS = {
         _NOUN.value(lambda journal, given: journal.find(_identified(journal, given.id)).to_json()),
     ),
     "wait": Verb("Wait for the end of an invocation, and print its Result; poll its job meanwhile.", _declare_wait, _wait),
-    "cancel": Verb("Cancel an invocation that was not sent, or a job that its provider can cancel.", declare_one, _cancel),
+    "cancel": Verb(
+        "Cancel an invocation that was not sent, or a job that its provider can cancel; or all queued ones that filters match.",
+        _declare_cancel, _cancel,
+    ),
     "stats": Verb(
         "Count invocations by connector, action and status.", _declare_stats,
         _NOUN.rows(lambda journal, given: journal.stats(read_moment(given, "since", -1) or 0.0), _STATS),

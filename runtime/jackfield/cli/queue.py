@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access import DEFAULT, Audit
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, actor, declare_list, declare_workspace, every, open_storage, pages, selected_workspace
+from jackfield.cli.session import (
+    Noun,
+    actor,
+    declare_list,
+    declare_nothing,
+    declare_workspace,
+    every,
+    open_storage,
+    pages,
+    person,
+    selected_workspace,
+)
 from jackfield.clock import SystemClock, iso
+from jackfield.database.hold import Hold, end_hold, find_hold, set_hold
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
-from jackfield.journal.queue_stats import queue_stats
+from jackfield.journal.queue_stats import KINDS, NAMES, queue_stats, waiting_kinds
 from jackfield.management.dead_letters import audited_dead_letters
 
 if TYPE_CHECKING:
@@ -21,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.journal.dead_letters import DeadLetters
 
 _STATS = ("workspace", "queued", "delayed", "released", "running", "dead", "oldestSeconds")
+_NOTHING: dict[str, Any] = {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}
 _DEAD = ("invocationId", "connector", "action", "connection", "deliveries", "createdAt", "deadAt", "idempotencyKey")
 
 
@@ -32,12 +47,42 @@ def _stats(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         if arguments.workspace is not None:
             storage.require(arguments.workspace)
-        found = queue_stats(storage.database, SystemClock())
+        found, hold = queue_stats(storage.database, SystemClock()), find_hold(storage.database)
+        kinds = {} if hold is None else waiting_kinds(storage.database, SystemClock())
+    if hold is not None:
+        sys.stderr.write(f"jackfield: {hold.warning}\n")
+        held = {"held": hold.to_json()}
+        found = {name: {**found.get(name, _NOTHING), **kinds.get(name, {}), **held} for name in sorted({*found, *kinds})}
     for name, figures in found.items():
         if "blocked" in figures and arguments.workspace in (None, name):
             sys.stderr.write(f"jackfield: nothing of the workspace '{name}' is begun at present: {figures['blocked']['reason']}\n")
     rows = [{"workspace": name, **figures} for name, figures in found.items() if arguments.workspace in (None, name)]
-    output.rows(rows, _STATS)
+    output.rows(rows, _STATS if hold is None else (*_STATS, *KINDS))
+    return 0
+
+
+def _declare_hold(parser: Parser) -> None:
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why, for others who see that the queue is held")
+
+
+def _hold(arguments: Namespace, output: Output) -> int:
+    hold = Hold(time.time(), person(), arguments.reason[:200])
+    with open_storage() as storage, storage.database.write() as transaction:
+        done = set_hold(transaction, hold)
+        if done:
+            Audit(storage.database, DEFAULT, SystemClock(), actor()).append(transaction, "queue.held", "queue", {"reason": hold.reason})
+    with open_storage() as storage:
+        found = find_hold(storage.database) or hold
+    output.value({"held": found.to_json(), "changed": done})
+    return 0
+
+
+def _release(_arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage, storage.database.write() as transaction:
+        done = end_hold(transaction)
+        if done:
+            Audit(storage.database, DEFAULT, SystemClock(), actor()).append(transaction, "queue.released", "queue")
+    output.value({"released": done})
     return 0
 
 
@@ -83,6 +128,8 @@ def _redrive(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
+    "hold": Verb("Hold the queue: nothing that waits begins, of any workspace. Direct calls go on.", _declare_hold, _hold),
+    "release": Verb("Let the queue go that was held.", declare_nothing, _release),
     "stats": Verb("Count queued, delayed, released, running and dead invocations by workspace.", _declare_stats, _stats),
     "dead": Verb("List dead invocations: given up after too many lost workers.", declare_list, Noun(_letters).rows(_dead, _DEAD)),
     "redrive": Verb("Queue dead invocations again, with a fresh count of deliveries.", _declare_redrive, _redrive),

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from jackfield.database.dialect import Dialect
 from jackfield.database.durable import sync
 from jackfield.database.engine import Database
 from jackfield.database.faults import DatabaseUnfit, Trouble, UsageFault, unavailable
+from jackfield.database.hold import Hold, script
 from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.dataclass import dataclass
@@ -59,10 +61,15 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     return Backup(str(path), Path(path).stat().st_size, version)
 
 
-def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[[Database], list[int]] = Database.migrate) -> list[int]:
+def restore(
+    database: Database,
+    path: str | os.PathLike[str],
+    migrate: Callable[[Database], list[int]] = Database.migrate,
+    hold: Hold | None = None,
+) -> list[int]:
     """Load a PostgreSQL backup into ``database``, which must have no tables, and migrate it. All or nothing.
 
-    Return the migrations that ``migrate`` applied to an older backup.
+    Return the migrations that ``migrate`` applied to an older backup. With ``hold``, the queue is held in the same transaction.
 
     :raises DatabaseUnfit: if the database is SQLite or not empty, the file is no backup, or ``pg_restore`` is not on the PATH.
     :raises Unavailable: if ``pg_restore`` fails.
@@ -74,7 +81,10 @@ def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[
         tables = transaction.execute(dialect.tables, {})
     if tables:
         raise DatabaseUnfit(f"the database is not empty: it has the table '{tables[0].name}'", hint="Restore into a new, empty database.")
-    restore_dump(dialect, Path(path))
+    if hold is None:
+        restore_dump(dialect, Path(path))
+    else:
+        restore_held(dialect, Path(path), hold)
     return migrate(database)
 
 
@@ -151,6 +161,24 @@ def restore_dump(dialect: Dialect, path: Path) -> None:
     _run(dialect, [program, *_RESTORE, str(path)], failed="nothing was restored")
 
 
+def restore_held(dialect: Dialect, path: Path, hold: Hold) -> None:
+    """Load an archive, and hold its queue, in one transaction: no process that waits for the tables sees them before.
+
+    :raises DatabaseUnfit: if ``pg_restore`` or ``psql`` is not on the PATH, or the file is no archive.
+    :raises Unavailable: if one of them fails.
+    """
+    _check_archive(path)
+    unpack = _program("pg_restore", "pg_restore --file=- …")
+    load = _program("psql", f"psql --single-transaction --dbname={_URL}")
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "restored.sql")
+        _ran([unpack, *_RESTORE[:2], "--file", str(text), str(path)], {}, "nothing was restored", dialect)
+        with text.open("a", encoding="utf-8") as end:
+            end.write(f"\nSET search_path = public;\n{script(hold)}")
+        options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1", "--file", str(text))
+        _run(dialect, [load, *options], failed="nothing was restored")
+
+
 def _check_archive(path: Path) -> None:
     try:
         with path.open("rb") as file:
@@ -179,10 +207,14 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
     if not isinstance(dialect, PostgresDialect):
         raise TypeError(dialect.name)
     place = make_conninfo("", **{name: value for name, value in dialect.options.items() if name not in _SECRET})
+    _ran([*command, "--no-password", "--dbname", place], dialect.options, failed, dialect)
+
+
+def _ran(command: list[str], options: Mapping[str, str], failed: str, dialect: Dialect) -> None:
     try:
         done = subprocess.run(
-            [*command, "--no-password", "--dbname", place],
-            env=_environment(dialect.options),
+            command,
+            env=_environment(options),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -192,7 +224,8 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
     except OSError as fault:
         raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
     if done.returncode != 0:
-        raise Unavailable(f"{failed}: {dialect.without_secrets(_first_line(done.stderr, done.returncode))}", hint=_HINT)
+        line = _first_line(done.stderr, done.returncode)
+        raise Unavailable(f"{failed}: {dialect.without_secrets(line) if isinstance(dialect, PostgresDialect) else line}", hint=_HINT)
 
 
 def _first_line(stderr: str, code: int) -> str:

@@ -101,9 +101,15 @@ def rows_from(description: Sequence[Any] | None, tuples: Iterable[tuple[Any, ...
     return [kind(values) for values in tuples]
 
 
+HOLD = "hold"
+"""Name of the row that holds the queue (``hold``)."""
+NOT_HELD = f"NOT EXISTS (SELECT 1 FROM dispatchers WHERE name = '{HOLD}')"
+
+
 def without(workspaces: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return a condition, to be appended to others, that leaves workspaces out, and its parameters."""
+    """Return a condition, to be appended to others that select what is due, that leaves workspaces out, and all while the queue is held;
+    and its parameters."""
     if not workspaces:
-        return "", {}
+        return f" AND {NOT_HELD}", {}
     values = {f"left_out_{place}": name for place, name in enumerate(workspaces)}
-    return f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)})", values
+    return f" AND workspace NOT IN ({', '.join(f':{name}' for name in values)}) AND {NOT_HELD}", values

@@ -22,6 +22,7 @@ from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import readable
 from jackfield.database.faults import SealBroken
+from jackfield.database.hold import find_hold
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation, JackfieldError
@@ -200,7 +201,8 @@ class Dispatcher:
         due = [lane for lane in self._lanes.values() if max(lane.due_at, lane.rests_until) <= moment and lane.room > 0]
         served = set(self._blocked.served({lane.workspace for lane in due}))
         due = [lane for lane in due if lane.workspace in served]
-        self._dispatch(sorted(due, key=lambda lane: (lane.served_at, lane.due_at)))
+        if due and find_hold(self._database) is None:
+            self._dispatch(sorted(due, key=lambda lane: (lane.served_at, lane.due_at)))
         fresh = self._fresh()
         if any(lane.due_at > moment and not lane.in_flight for lane in fresh) and self._leads():
             self._fan_out(fresh)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.clock import iso
-from jackfield.errors import Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
+from jackfield.errors import Cancelled, Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
@@ -41,6 +41,11 @@ def expired(entry: Entry) -> Result:
         f"it was not started before its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
     )
     return Result("failed", _meta(entry), error=late)
+
+
+def cancelled(entry: Entry) -> Result:
+    """End a queued invocation that somebody has cancelled."""
+    return Result("failed", _meta(entry), error=Cancelled("the invocation was cancelled before it was started"))
 
 
 def _lost(item: Mapping[str, Any]) -> str:

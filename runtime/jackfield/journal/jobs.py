@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import claim_served, next_due
 from jackfield.database.shared_clock import SharedClock
+from jackfield.database.statements import NOT_HELD
 from jackfield.dataclass import dataclass, replace
 from jackfield.journal import statements as sql
 from jackfield.journal.instance import Instance
@@ -49,7 +50,7 @@ _DUE = "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE av
 SOME_DUE = f"{_DUE} {WAITS}{{without}} ORDER BY available_at LIMIT :limit"
 ONE_DUE = f"{_DUE} {_PLACE} AND {_ONE_WAITS}"
 NEXT = f"SELECT available_at FROM invocations WHERE {WAITS}{{without}} ORDER BY available_at LIMIT 1"
-CLAIM = f"UPDATE invocations SET owner = :owner, delivery = delivery + 1 WHERE {_PLACE} AND {_ONE_WAITS}"
+CLAIM = f"UPDATE invocations SET owner = :owner, delivery = delivery + 1 WHERE {_PLACE} AND {_ONE_WAITS} AND {NOT_HELD}"
 CANCEL = f"""
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now, available_at = CASE WHEN owner IS NULL THEN :now ELSE available_at END
 WHERE {_PLACE} AND status = 'running' AND job IS NOT NULL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -222,6 +222,25 @@ class Journal(Watched):
     def end_queued(self, identifier: str, result: Result) -> bool:
         """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
         return self.recovery.refuse(self._workspace, identifier, result)
+
+    def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
+        """Yield the ids of queued invocations that nobody has claimed, of a connector if one is given, and due ``before`` a time."""
+        values: dict[str, Any] = {"workspace": self._workspace, "after": "", "connector": connector, "before": before}
+        also = (sql.OF_CONNECTOR if connector is not None else "") + (sql.DUE_BEFORE if before is not None else "")
+        given = {name: value for name, value in values.items() if value is not None}
+        while True:
+            with self.database.read() as transaction:
+                rows = transaction.execute(sql.WAITING.format(also=also), given)
+            yield from (row.id for row in rows)
+            if not rows:
+                return
+            given["after"] = rows[-1].id
+
+    def cancel_queued(self, identifier: str) -> bool:
+        """Cancel a queued invocation that nobody has begun; return False if it is too late."""
+        from jackfield.journal.abandoned import cancelled
+
+        return self.end_queued(identifier, cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""

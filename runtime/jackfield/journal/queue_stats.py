@@ -11,6 +11,8 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.journal.statements import DEPTH
 
 NAMES = ("queued", "delayed", "released", "running", "dead")
+KINDS = ("schedules", "subscriptions", "jobs", "deliveries")
+"""What else waits in the database, beside invocations."""
 COUNTED = 1000
 """Entries that are counted to learn whether those due or those delayed are the smaller part of a queue; both are rarely more."""
 _CLAIMED = """
@@ -25,6 +27,11 @@ SELECT workspace, COUNT(*) AS running FROM (SELECT name FROM workspaces UNION SE
 WHERE invocations.workspace = known.name AND status = 'running' AND delivery > 0 GROUP BY workspace
 """
 _DEAD = "SELECT workspace, COUNT(*) AS dead FROM invocations WHERE dead_at IS NOT NULL GROUP BY workspace"
+_DUE_BY = "SELECT workspace, COUNT(*) AS due FROM {} GROUP BY workspace"
+_SLOTS = _DUE_BY.format("schedules WHERE wake_at <= :now")
+_SUBSCRIPTIONS = _DUE_BY.format("subscriptions WHERE wake_at <= :now")
+_JOBS = _DUE_BY.format("invocations WHERE status = 'running' AND job_until IS NOT NULL AND available_at <= :now")
+_DELIVERIES = _DUE_BY.format("deliveries WHERE state = 'pending'")
 _QUEUED = "FROM invocations WHERE workspace = :workspace AND status = 'queued' AND available_at"
 _SOME = f"SELECT COUNT(*) AS found FROM (SELECT 1 AS one {_QUEUED} {{range}} LIMIT :most) AS few"
 _DELAYED, _DUE = _SOME.format(range="> :now"), _SOME.format(range="<= :now")
@@ -64,6 +71,16 @@ def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
         if one.workspace in found:
             found[one.workspace]["blocked"] = one.to_json()
     return dict(sorted(found.items()))
+
+
+def waiting_kinds(database: Database, clock: Clock) -> dict[str, dict[str, int]]:
+    """Count by workspace what is due, or pending, beside invocations: what begins when a held queue is released."""
+    values, found = {"now": SharedClock.of(database, clock).now()}, dict[str, dict[str, int]]()
+    with database.read() as transaction:
+        for kind, statement in zip(KINDS, (_SLOTS, _SUBSCRIPTIONS, _JOBS, _DELIVERIES), strict=True):
+            for row in transaction.execute(statement, values):
+                found.setdefault(row.workspace, dict.fromkeys(KINDS, 0))[kind] = row.due
+    return found
 
 
 def _count(transaction: Transaction, workspace: str, total: int, taken: int, now: float, mine: dict[str, Any]) -> None:

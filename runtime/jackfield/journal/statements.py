@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from jackfield.database import Transaction
+from jackfield.database.statements import NOT_HELD
 from jackfield.journal.entry import COLUMNS
 
 INSERT = """
@@ -49,6 +50,11 @@ SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :works
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
+WAITING = """
+SELECT id FROM invocations WHERE workspace = :workspace AND status = 'queued' AND owner IS NULL AND id > :after{also} ORDER BY id LIMIT 500
+"""
+OF_CONNECTOR = " AND connector = :connector"
+DUE_BEFORE = " AND created_at < :before AND available_at < :before"
 SELECT_ID = "SELECT id FROM invocations WHERE workspace = :workspace AND id = :id"
 COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
@@ -117,7 +123,7 @@ RELEASABLE = tuple(_IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("in
 """Without the inputs, which do not go through the broker."""
 CLAIM = f"""
 UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
-WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
+WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND {NOT_HELD}
 """
 CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (released_at IS NOT NULL OR available_at <= :now)
     AND (deliveries IS NULL OR delivery < :suspect OR NOT EXISTS (

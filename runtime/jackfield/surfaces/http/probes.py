@@ -27,8 +27,9 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
-    more = (server.readiness.key_warning, server.readiness.blocked_warning, server.readiness.return_warning)
-    return answer(answer_of(server.readiness.warning, [*filter(None, more), *server.runtimes.plugins.warn()]))
+    found = server.readiness
+    more = (found.key_warning, found.blocked_warning, found.return_warning, found.hold_warning)
+    return answer(answer_of(found.warning, [*filter(None, more), *server.runtimes.plugins.warn()]))
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:

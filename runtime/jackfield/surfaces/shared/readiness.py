@@ -13,6 +13,7 @@ from jackfield.clock import Clock, within
 from jackfield.database import Database
 from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
+from jackfield.database.hold import find_hold
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
 from jackfield.journal.went_back import return_warning
@@ -47,6 +48,8 @@ class Readiness:
         """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
         self.key_warning: str | None = None
         """Another one: a key service that cannot be used, while keys are cached."""
+        self.hold_warning: str | None = None
+        """Another one: the queue is held."""
         self.return_warning: str | None = None
         """Another one: the database went back to an earlier state."""
         self.blocked_warning: str | None = None
@@ -88,7 +91,7 @@ class Readiness:
                     transaction.change(_PROBE, {})
                 self.warning = clock_warning(database, self._clock)
                 self.blocked_warning = blocked_warning(database, self._clock)
-                self.return_warning = return_warning(database)
+                self.return_warning, self.hold_warning = return_warning(database), hold_warning(database)
             fault, self.key_warning = _key_state(self._storage)
         except JackfieldError as error:
             return error.message
@@ -112,6 +115,12 @@ def blocked_warning(database: Database, clock: Clock) -> str | None:
     count = len(blocked_workspaces(database, clock.time()))
     noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
     return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
+
+
+def hold_warning(database: Database) -> str | None:
+    """Return since when the queue is held, by whom and why; None if it is not."""
+    hold = find_hold(database)
+    return None if hold is None else hold.warning
 
 
 def clock_warning(database: Database, clock: Clock) -> str | None:
