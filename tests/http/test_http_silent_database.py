@@ -8,17 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from database_proxy import DatabaseProxy
-from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.connector import current_call
+from noted_calls import Noted, noting
 from postgres import Server
-from replies import Reply
 
 CALLERS = 8
 SECONDS = 2.0
@@ -29,82 +27,27 @@ _PAUSE = threading.Event()
 
 
 @dataclass
-class Ledger:
-    """What reached the provider: by name, and those that came after the deadline of their call."""
+class Place(Noted):
+    """A server, and the proxy before its database."""
 
-    effects: Counter[str] = field(default_factory=Counter)
-    late: list[str] = field(default_factory=list)
-
-    def note(self, name: str) -> None:
-        """Note one effect."""
-        call = current_call()
-        self.effects[name] += 1
-        if call is not None and call.deadline.remaining() <= 0:
-            self.late.append(name)
-
-
-@dataclass
-class Place:
-    """A server, the proxy before its database, and what its calls did."""
-
-    stand: Stand
-    proxy: DatabaseProxy
-    ledger: Ledger
-    client: Client
-    replies: dict[str, Reply] = field(default_factory=dict)
-    took: dict[str, float] = field(default_factory=dict)
-
-    def post(self, name: str, *, keyed: bool, seconds: float = SECONDS) -> Reply:
-        """Send one write under a name, which is its key, too."""
-        inline = {"type": "token", "values": {"token": "secret-4711"}}
-        inputs = {"text": name, "fault": {"kind": "rejected", "name": name, "tries": 0}}
-        body = {"connector": "echo", "action": "post", "connection": inline, "inputs": inputs, "timeoutSeconds": seconds}
-        began = time.monotonic()
-        reply = self.client.post("/v1/invocations", {**body, "idempotencyKey": name} if keyed else body)
-        self.took[name], self.replies[name] = time.monotonic() - began, reply
-        return reply
-
-    def until_it_works(self, within: float = 5.0) -> None:
-        """Wait until a call succeeds."""
-        until = time.monotonic() + within
-        while self.post("back", keyed=False).status != 200:
-            assert time.monotonic() < until, self.replies["back"].json
-            _PAUSE.wait(0.1)
-
-    def running(self) -> int:
-        """How many entries are open."""
-        return len(self.client.get("/v1/invocations?status=running&limit=200").json["items"])
+    proxy: DatabaseProxy = field(kw_only=True)
 
 
 @contextmanager
-def placed(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def placed(folder: Path, url: str) -> Iterator[Place]:
     """Serve with a database behind a proxy."""
-    ledger = Ledger()
     port = int(url.rpartition(":")[2].partition("/")[0])
-    more: Any = {"JACKFIELD_DATABASE_WAIT": f"{WAIT:g}"}
-    with (
-        DatabaseProxy(port) as proxy,
-        standing(folder, replace(SETTINGS, concurrency=200), JACKFIELD_DATABASE_URL=proxy.url(url), **more) as stand,
-    ):
-        from jackfield_echo.client import EchoClient
-
-        sent = EchoClient.send
-
-        def send(client: Any, fault: Any, gate: Any) -> None:
-            sent(client, fault, gate)
-            ledger.note(fault.name)
-
-        monkeypatch.setattr(EchoClient, "send", send)
+    with DatabaseProxy(port) as proxy, noting(folder, proxy.url(url), JACKFIELD_DATABASE_WAIT=f"{WAIT:g}") as found:
         try:
-            yield Place(stand, proxy, ledger, stand.client())
+            yield Place(found.stand, found.ledger, found.client, proxy=proxy)
         finally:
             proxy.deliver()
 
 
 @pytest.fixture
-def place(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(tmp_path: Path, postgres_server: Server) -> Iterator[Place]:
     """A server behind a proxy."""
-    with placed(tmp_path, postgres_server.create(postgres_server.template()), monkeypatch) as found:
+    with placed(tmp_path, postgres_server.create(postgres_server.template())) as found:
         yield found
 
 

@@ -20,7 +20,7 @@ def test_a_journal_is_filled(tmp_path: Path, database_url: str, no_tables: None)
     with Jackfield(connections=[], database_url=database_url, environment=environment) as jackfield:
         assert jackfield.journal is not None
         with jackfield.storage.database.read() as transaction:
-            assert transaction.execute("SELECT COUNT(*) AS count FROM invocations")[0].count == _ROWS
+            assert transaction.execute("SELECT COUNT(*) AS found FROM invocations")[0].found == _ROWS
         entries, _ = jackfield.journal.entries(limit=200)
         assert entries
 

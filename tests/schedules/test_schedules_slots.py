@@ -17,6 +17,7 @@ from jackfield.access.workspace_access import Caller
 from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.queue.slot_runs import SlotRuns
 from jackfield.schedules import DueSchedules, OvertakenError, ScheduleExists
+from jackfield.surfaces.shared.readiness import silence_warning
 from schedule_stage import TICK, ScheduleStage, schedule_stage
 
 DAY = 86_400.0
@@ -395,3 +396,18 @@ def test_looking_for_the_next_slot_reads_an_index(stage: ScheduleStage) -> None:
     with database.read() as transaction:
         plan = transaction.execute("EXPLAIN QUERY PLAN SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1")
     assert "USING COVERING INDEX schedules_wake" in plan[0].detail
+
+
+def test_a_schedule_that_is_silent_says_so(stage: ScheduleStage) -> None:
+    """The clock is set back by a day: a schedule whose slots have been used says until when it is silent, and why, and so do probes."""
+    stage.add(every=3600)
+    database = stage.pools[0].storage.database
+    stage.move(3 * 3600.0)
+    stage.look(0)
+    assert "silentUntil" not in stage.schedules().show("one")
+    assert silence_warning(database, stage.clock) is None
+    stage.move(-27 * 3600.0)
+    shown = stage.schedules().show("one")
+    assert shown["silentUntil"] == shown["nextAt"]
+    assert "the clock went back" in shown["silentReason"]
+    assert f"1 schedule is silent until {shown['nextAt']}" in (silence_warning(database, stage.clock) or "")

@@ -104,6 +104,28 @@ class Server:
         """Stop the server: ``fast`` in order, ``immediate`` as by a crash."""
         self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
 
+    @classmethod
+    def standby_of(cls, primary: Server, folder: Path) -> Server:
+        """Start a standby that streams from ``primary``."""
+        folder.mkdir()
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            shutil.chown(folder, _ACCOUNT)
+        server = cls(folder, free_port())
+        source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+        server._run("pg_basebackup", *source, "-D", str(server.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        server.start()
+        return server
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "promote")
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        pid = int((self.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        os.kill(pid, 9)
+
     def create(self, template: str = "template1", name: str | None = None) -> str:
         """Make a database, empty unless ``template`` names another one, and give its URL."""
         import psycopg

@@ -136,8 +136,11 @@ class _Connection(psycopg.Connection[Any]):
 class PostgresSession:
     """One connection to the server."""
 
-    def __init__(self, connect: Callable[[], _Connection]) -> None:
+    def __init__(self, connect: Callable[[], _Connection], lost: Callable[[], object]) -> None:
+        self.lost = lost
         self._reads = False
+        self._begins: bytes | None = None
+        """Begin of a transaction that goes with its first statement."""
         self.holder: list[Any] | None = None
         self._connect = connect
         self.connection = connect()
@@ -158,8 +161,11 @@ class PostgresSession:
         self.connection = self._connect()
 
     def begin(self, mode: Mode) -> None:
-        """Begin a transaction."""
+        """Begin a transaction; one that reads or writes as usual begins with its first statement, which saves a wait."""
         self._reads = mode is Mode.READ
+        if mode in (Mode.READ, Mode.WRITE):
+            self._begins = _BEGIN[mode]
+            return
         try:
             self.connection.execute(_BEGIN[mode], prepare=False)
             if mode is Mode.MIGRATE:
@@ -171,39 +177,73 @@ class PostgresSession:
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Run a statement and return its rows."""
-        try:
-            cursor = self.connection.execute(translated(sql), params)
-            return rows_from(cursor.description, cursor.fetchall() if cursor.description else ())
-        except (psycopg.Error, UnicodeError) as fault:
-            self._refuse(fault, sql)
+        cursor = self._ran(sql, params)
+        return rows_from(cursor.description, cursor.fetchall() if cursor.description else ())
 
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
         """Run a statement and return the number of affected rows."""
-        try:
-            return max(0, self.connection.execute(translated(sql), params).rowcount)
-        except (psycopg.Error, UnicodeError) as fault:
-            self._refuse(fault, sql)
+        return max(0, self._ran(sql, params).rowcount)
+
+    def _ran(self, sql: str, params: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+        def ask(begins: bytes | None) -> psycopg.Cursor[Any]:
+            if begins is None:
+                return self.connection.execute(translated(sql), params)
+            with self.connection.pipeline():
+                self.connection.execute(begins, prepare=False)
+                return self.connection.execute(translated(sql), params)
+
+        return self._asked(ask, sql)
 
     def change_all(self, steps: Sequence[Step]) -> list[int]:
         """Run statements, each with several sets of parameters, without waiting for each answer; return their numbers of affected rows."""
-        cursors = [self.connection.cursor() for _ in steps]
-        try:
+
+        def ask(begins: bytes | None) -> list[psycopg.Cursor[Any]]:
+            cursors = [self.connection.cursor() for _ in steps]
             with self.connection.pipeline():
+                if begins is not None:
+                    self.connection.execute(begins, prepare=False)
                 for cursor, (sql, rows) in zip(cursors, steps, strict=True):
                     cursor.executemany(translated(sql), rows)
-        except (psycopg.Error, UnicodeError) as fault:
-            self._refuse(fault, "; ".join(sql for sql, _ in steps))
+            return cursors
+
+        cursors = self._asked(ask, "; ".join(sql for sql, _ in steps))
         return [max(0, cursor.rowcount) for cursor in cursors]
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one, in one round trip."""
+
+        def ask(begins: bytes | None) -> object:
+            before = b"RELEASE SAVEPOINT unit; " if again else b"" if begins is None else begins + b"; "
+            return self.connection.execute(before + b"SAVEPOINT unit", prepare=False)
+
+        self._asked(ask, "SAVEPOINT unit")
+
+    def _asked(self, ask: Callable[[bytes | None], T], sql: str) -> T:
+        """Return ``ask`` of the begin that the transaction still needs. If the connection had died before that, reconnect and ask again."""
+        begins, self._begins = self._begins, None
         try:
-            self.connection.execute(b"RELEASE SAVEPOINT unit; SAVEPOINT unit" if again else b"SAVEPOINT unit", prepare=False)
-        except psycopg.Error as fault:
-            self._refuse(fault)
+            return ask(begins)
+        except (psycopg.Error, UnicodeError) as fault:
+            if begins is not None and self._is_of_standby(fault):
+                self.close()  # after a failover, another host of the URL may be the primary
+            if begins is None or not self.connection.closed or isinstance(fault, _Unanswered):
+                self._refuse(fault, sql)
+        self.lost()
+        self.reopen()
+        try:
+            return ask(begins)
+        except (psycopg.Error, UnicodeError) as fault:
+            self._refuse(fault, "" if self._is_of_standby(fault) else sql)
+
+    def _is_of_standby(self, fault: Exception) -> bool:
+        """Return whether a server refused to begin a transaction that writes, or a write."""
+        return not self._reads and getattr(fault, "sqlstate", None) in {"25006", "0A000"}
 
     def commit(self) -> None:
         """Commit, and wait until the server has synced it to its disk."""
+        if self._begins is not None:  # nothing was asked
+            self._begins = None
+            return
         try:
             answer = self.connection.execute(b"COMMIT", prepare=False).statusmessage
         except psycopg.Error as fault:
@@ -217,6 +257,7 @@ class PostgresSession:
 
     def rollback(self) -> None:
         """Roll back the transaction; never raise."""
+        self._begins = None
         with suppress(psycopg.Error):
             if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.IDLE:
                 self.connection.execute(b"ROLLBACK", prepare=False)
@@ -294,7 +335,7 @@ class PostgresDialect(Dialect):
         self._hosts = 1 + self.options.get("host", "").count(",")
         self._silent_until = self._asked_at = -math.inf
         self._asking, self._found_there = threading.Lock(), True
-        self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
+        self._pool = Pool(lambda: PostgresSession(self._connected, self._lost), limit=_CONNECTIONS, wait=wait)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
         """Return a connection in a transaction."""
@@ -354,6 +395,10 @@ class PostgresDialect(Dialect):
             if not self._found_there:
                 self._note_silence()
             return self._found_there
+
+    def _lost(self) -> None:
+        """Drop the idle connections: what ended one has ended them, too."""
+        self._pool.drop_idle()
 
     def _note_silence(self) -> None:
         """Note that the server does not answer; its idle connections have lost what they knew of it, too."""

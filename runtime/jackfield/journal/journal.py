@@ -255,11 +255,10 @@ class Journal(Watched):
     def held(self, key: str) -> Entry | None:
         """Find the entry that holds an idempotency key, and recover it by its effect if its process has died."""
         self.record_owed()
-        with self.database.read() as transaction:
-            rows = transaction.execute(sql.HELD_KEY, {"workspace": self._workspace, "key": key})
-        if not rows:
+        row = self.database.look_up(sql.HELD_KEY, {"workspace": self._workspace, "key": key}, flush=True)
+        if row is None:
             return None
-        entry = self._entry(rows[0])
+        entry = self._entry(row)
         now = self.time.sure()
         expired = now is not None and entry.settled_at is not None and entry.settled_at < now - KEY_KEPT
         if now is not None and expired and entry.status != "in_doubt":  # a doubt holds its key until a person resolves it

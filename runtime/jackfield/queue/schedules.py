@@ -171,7 +171,7 @@ class WorkspaceSchedules:
         if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret
             invocation["inputs"] = "***" if action is None else masked(action.inputs, invocation["inputs"] or {})
         slots = [slot.to_json() for slot in self._table.slots(schedule, None, _SHOWN)]
-        return {**schedule.to_json(), "invocation": invocation, "slots": slots}
+        return {**schedule.to_json(), **self._table.silence(schedule), "invocation": invocation, "slots": slots}
 
 
 def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:

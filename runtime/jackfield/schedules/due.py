@@ -10,7 +10,7 @@ from jackfield.database import Database, Transaction
 from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import claim, held, next_due, readable
 from jackfield.database.outbox import record
-from jackfield.database.shared_clock import SharedClock
+from jackfield.database.shared_clock import TOLERATED, SharedClock
 from jackfield.dataclass import replace
 from jackfield.schedules.policy import Passed
 from jackfield.schedules.table import ADD_SLOT, COLUMNS, Schedule
@@ -23,6 +23,11 @@ _OPEN = ("queued", "running")
 _NEXT = "SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL{without} ORDER BY wake_at LIMIT 1"
 _DUE = f"""
 SELECT workspace, {COLUMNS} FROM schedules WHERE wake_at IS NOT NULL AND wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit
+"""
+_SILENT = """
+SELECT COUNT(*) AS schedules, MAX(wake_at) AS until FROM schedules WHERE wake_at > :later AND status = 'active' AND EXISTS (
+    SELECT 1 FROM schedule_slots WHERE schedule_slots.workspace = schedules.workspace AND schedule_id = schedules.id AND slot > :later
+)
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE schedules SET claim = claim + 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
@@ -74,6 +79,11 @@ class DueSchedules:
     def overdue(self) -> float:
         """Return the seconds by which the schedule is late that nobody has looked at for longest; 0 if none is."""
         return max(0.0, -(self._lead() or 0.0))
+
+    def silent(self) -> tuple[int, float] | None:
+        """Return how many schedules are silent since the clock went back, and until when the last one is: no slot runs twice."""
+        row = self._database.look_up(_SILENT, {"later": self._time.now() + TOLERATED})
+        return None if row is None or not row.schedules else (row.schedules, row.until)
 
     def _lead(self) -> float | None:
         row = next_due(self._database, _NEXT, self._blocked)

@@ -11,7 +11,7 @@ from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock, iso
 from jackfield.connections.named_connection import NAME
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
-from jackfield.database.shared_clock import SharedClock
+from jackfield.database.shared_clock import TOLERATED, SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
@@ -167,6 +167,9 @@ class Schedule:
         return {name: value for name, value in about.items() if value is not None or name == "nextAt"}
 
 
+_USED_AHEAD = "SELECT MAX(last) AS last FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot > :later"
+
+
 class ScheduleTable:
     """Schedules of one workspace. The audit log attributes changes to ``actor``."""
 
@@ -176,6 +179,15 @@ class ScheduleTable:
         self._workspace = workspace
         self._audit = Audit(database, workspace, clock, actor)
         self.time = SharedClock.of(database, clock)
+
+    def silence(self, schedule: Schedule) -> dict[str, Any]:
+        """Return until when a schedule is silent, and why, if slots were used that are to come: the clock went back."""
+        values = {"workspace": self._workspace, "id": schedule.id, "later": self.time.now() + TOLERATED}
+        row = self._database.look_up(_USED_AHEAD, values) if schedule.status == "active" else None
+        if row is None or row.last is None:
+            return {}
+        why = f"the clock went back: slots up to {iso(row.last)} were used, and no slot runs twice"
+        return {"silentUntil": iso(schedule.next_at), "silentReason": why}
 
     def add(self, name: str, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> Schedule:
         """Store a schedule; it is active at once.

@@ -264,6 +264,7 @@ _SCHEDULES: dict[str, Json] = {
         id=_STRING, name=_NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=_STRING,
         connector=_STRING, action=_STRING, connection=_STRING, invocation=_SCHEDULED, **_WHEN,
         runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), nextAt={**_NULLABLE, "format": "date-time"},
+        silentUntil=_MOMENT, silentReason={"type": "string"},
         slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=_MOMENT, changedAt=_MOMENT,
     ),
     "Slot": _object(

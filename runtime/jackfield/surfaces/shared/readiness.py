@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jackfield.access import DEFAULT
-from jackfield.clock import Clock, within
+from jackfield.clock import Clock, iso, within
 from jackfield.database import Database
 from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
@@ -19,6 +19,7 @@ from jackfield.errors import JackfieldError
 from jackfield.journal.went_back import return_warning
 from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
+from jackfield.schedules import DueSchedules
 from jackfield.wire.shortage import exhausted
 
 _FRESH = 2.0
@@ -48,6 +49,8 @@ class Readiness:
         """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
         self.key_warning: str | None = None
         """Another one: a key service that cannot be used, while keys are cached."""
+        self.silence_warning: str | None = None
+        """Another one: schedules that are silent since the clock went back."""
         self.hold_warning: str | None = None
         """Another one: the queue is held."""
         self.return_warning: str | None = None
@@ -92,6 +95,7 @@ class Readiness:
                 self.warning = clock_warning(database, self._clock)
                 self.blocked_warning = blocked_warning(database, self._clock)
                 self.return_warning, self.hold_warning = return_warning(database), hold_warning(database)
+                self.silence_warning = silence_warning(database, self._clock)
             fault, self.key_warning = _key_state(self._storage)
         except JackfieldError as error:
             return error.message
@@ -115,6 +119,15 @@ def blocked_warning(database: Database, clock: Clock) -> str | None:
     count = len(blocked_workspaces(database, clock.time()))
     noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
     return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
+
+
+def silence_warning(database: Database, clock: Clock) -> str | None:
+    """Return how many schedules are silent since the clock went back, and until when; None if none is."""
+    found = DueSchedules(database, clock).silent()
+    if found is None:
+        return None
+    noun = "1 schedule is" if found[0] == 1 else f"{found[0]:,} schedules are"
+    return f"{noun} silent until {iso(found[1])}: the clock went back, and no slot runs twice ('jackfield schedules show' says which)"
 
 
 def hold_warning(database: Database) -> str | None:

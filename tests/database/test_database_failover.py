@@ -1,0 +1,88 @@
+"""A primary that is killed under calls, and a standby of streaming replication that is promoted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from noted_calls import Noted, noting
+from postgres import Server, missing, running_server
+
+CALLERS = 8
+_PAUSE = threading.Event()
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
+    """A primary and its standby; commits wait for the standby if the parameter says so."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with running_server() as primary:
+        standby = Server.standby_of(primary, primary.folder.parent / "standby")
+        if request.param == "synchronous":
+            with psycopg.connect(primary.url(), autocommit=True) as admin:
+                admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                admin.execute("SELECT pg_reload_conf()")
+                _until(lambda: admin.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is not None)
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
+
+
+def _until(holds: object, within: float = 20.0) -> None:
+    end = time.monotonic() + within
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < end
+        _PAUSE.wait(0.05)
+
+
+def _calling(place: Noted, over: threading.Event, caller: int) -> None:
+    number = 0
+    while not over.is_set():
+        place.post(f"{caller}-{number}", keyed=True, seconds=6.0)
+        number += 1
+        _PAUSE.wait(CALLERS / 50)
+
+
+@pytest.mark.parametrize("pair", ["synchronous", "asynchronous"], indirect=True)
+def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server], request: pytest.FixtureRequest) -> None:
+    """With both hosts in the URL, calls work within five seconds of the promotion; each key has its effect once, and with synchronous
+    replication the journal has all that was told."""
+    primary, standby = pair
+    name = primary.create(primary.template()).rpartition("/")[2]
+    url = f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/{name}?target_session_attrs=read-write"
+    over = threading.Event()
+    with noting(tmp_path, url) as place, ThreadPoolExecutor(CALLERS) as threads:
+        place.until_it_works(30)
+        calls = [threads.submit(_calling, place, over, caller) for caller in range(CALLERS)]
+        _PAUSE.wait(2.0)
+        primary.kill()
+        standby.promote()
+        began = time.monotonic()
+        place.until_it_works(10)
+        took = time.monotonic() - began
+        _PAUSE.wait(1.0)
+        over.set()
+        for call in calls:
+            call.result(60)
+        told = {name for name, reply in place.replies.items() if reply.status == 200 and name != "back"}
+        refused = place.replies.keys() - told - {"back"}
+        assert took < 5.0
+        again = {name: place.post(name, keyed=True, seconds=30.0) for name in sorted(told | refused)}
+        assert Counter(reply.status for reply in again.values()).keys() <= {200, 409}, [r.json for r in again.values() if r.status != 200][
+            :2
+        ]
+        if "asynchronous" not in request.node.name:
+            assert {name for name in told if not again[name].json["meta"]["replayed"]} == set()
+            assert {name: count for name, count in place.ledger.effects.items() if count != 1 and name != "back"} == {}
+        assert not place.ledger.late
+        _until(lambda: place.running() == 0, 30)
