@@ -77,7 +77,7 @@ def noting(folder: Path, url: str, **more: Any) -> Iterator[Noted]:
 
         def send(client: Any, fault: Any, gate: Any) -> None:
             sent(client, fault, gate)
-            ledger.note(fault.name)
+            ledger.note("" if fault is None else fault.name)
 
         with mock.patch.object(EchoClient, "send", send):
             yield Noted(stand, ledger, stand.client())

@@ -17,6 +17,8 @@ class JointUnit:
     """Unit that runs together with neighbours that it ``goes_with``; they have no values. If that fails, each runs again alone."""
 
     __slots__ = ()
+    goes_first = False
+    """True if it may run before all others of its commit: it adds a row that no other unit of the commit knows."""
 
     def __call__(self, transaction: Transaction) -> Any:
         """Run it alone."""

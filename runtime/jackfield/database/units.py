@@ -69,10 +69,11 @@ class Unit:
 
 
 def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction; neighbours that can run together do.
+    """Run units in one transaction: first those that may, then the others in order; neighbours that can run together do.
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
+    batch = sorted(batch, key=lambda item: not (isinstance(item.unit, JointUnit) and item.unit.goes_first))
     place = 0
     while place < len(batch):
         first, end = batch[place].unit, place + 1

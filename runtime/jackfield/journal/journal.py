@@ -20,6 +20,7 @@ from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, U
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
+from jackfield.journal.begins import Begins
 from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
@@ -85,11 +86,7 @@ class Journal(Watched):
         draft.started_at, draft.owner = self.time.stamp(), self.owner
         self.tasks.add(draft.id)
 
-        def unit(transaction: Transaction) -> int:  # the row is made here, since most entries of reads are written whole, at their end
-            row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
-            return terms.insert(transaction, sql.INSERT, row, draft)
-
-        return unit
+        return Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
 
     def finishing(
         self,

@@ -1,0 +1,38 @@
+"""Begins of invocations: those of one commit are added by one statement, since a server far away answers each one late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from jackfield.database.row_unit import JointUnit
+from jackfield.dataclass import dataclass
+from jackfield.journal import terms
+from jackfield.journal.statements import INSERT
+
+if TYPE_CHECKING:
+    from jackfield.database import Transaction
+    from jackfield.journal.entry import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Begins(JointUnit):
+    """Unit that adds the row of an invocation that begins. ``row`` makes it when it is needed: most entries of reads are written whole, at
+    their end."""
+
+    draft: Draft
+    row: Callable[[], Mapping[str, Any]]
+    goes_first = True
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Run it alone."""
+        return terms.insert(transaction, INSERT, self.row(), self.draft)
+
+    def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
+        """Add the rows of several."""
+        rows = [unit.row() for unit in units]
+        transaction.change_many(INSERT, rows)
+        found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
+        for workspace, places in groupby(found, key=lambda one: one[0]):
+            terms.add(transaction, workspace, [units[place].draft for _, place in places])
