@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
+from jackfield.surfaces.console.assets import asset
 from noted_calls import Noted, noting
 from postgres import Server
 
@@ -144,3 +145,19 @@ def test_an_outcome_that_the_database_does_not_take(place: Place, monkeypatch: p
     assert (again.status, again.json["status"], again.json["meta"]["replayed"]) == (200, "succeeded", True)
     assert "warnings" not in again.json["meta"]
     assert place.ledger.effects["once"] == 1
+
+
+def test_what_needs_no_database_goes_on(place: Place) -> None:
+    """While many calls wait for the database, what needs none is answered: the probe of the process, documents, and static pages."""
+    place.until_it_works(30)
+    free = ("/healthz", "/openapi.json", "/asyncapi.json", "/docs", asset("console.css"))
+    before = {path: place.client.get(path).status for path in free}
+    place.proxy.hold()
+    with ThreadPoolExecutor(40) as threads:
+        calls = [threads.submit(place.post, f"{number}", keyed=True, seconds=HOLD) for number in range(40)]
+        found = {path: place.client.get(path).status for path in free}
+        assert not all(call.done() for call in calls)
+        place.proxy.deliver()
+        for call in calls:
+            call.result(60)
+    assert found == before
