@@ -5,8 +5,10 @@ botocore takes any error status for AWS's own, an HTML page that is well-formed 
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+import zlib
 from http import HTTPStatus
 from typing import Any
 
@@ -41,11 +43,26 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
     headers, name = response_dict["headers"], operation_model.name
     if is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers):
         raise _unclear(f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers)
-    if not is_refusal and shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS:
-        try:
-            json.loads(body)
-        except ValueError:
-            raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers) from None
+    if _is_damaged(body, headers):
+        raise _unclear(f"the answer to {name} was damaged on its way: its checksum is another", status, headers)
+    is_json = shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS
+    if not is_refusal and is_json and not _is_read(body):
+        raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers)
+
+
+def _is_read(body: bytes) -> bool:
+    """Return whether botocore can read a body as JSON: it takes one with a byte order mark for an empty answer, and raises at null."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return found is not None and not body.startswith(codecs.BOM_UTF8)
+
+
+def _is_damaged(body: bytes, headers: Any) -> bool:
+    """Return whether a body differs from the checksum that DynamoDB sends with it (in the SDKs' retry guides: ``x-amz-crc32``)."""
+    told = headers.get("x-amz-crc32", "")
+    return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
 
 
 def _is_data(shape: Any) -> bool:

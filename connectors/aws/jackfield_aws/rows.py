@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jackfield.connector import (
@@ -42,6 +43,19 @@ Key = str | tuple[str, str]
 
 Rows = Mapping[Key, Row]
 
+_THROTTLE_WORDS = re.compile(
+    r"\brate (?:limit )?(?:was |has been |is )?exceeded|\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b"
+    r"|\btoo many requests\b|\brequests? rate (?:is )?too high|\breduce your request rate|\brequest limit exceeded"
+    r"|\bthrottled\b|\bthrottling\b"
+)
+
+
+def says_throttled(message: str) -> bool:
+    """Return whether a message in small letters tells of a throttle ("Rate exceeded for stream s"), as services say it under the codes of
+    quotas and of wrong content: Kinesis (``LimitExceededException``), ECS and Batch (``ClientException``)."""
+    return _THROTTLE_WORDS.search(message) is not None
+
+
 _KEY = "Check the Access Key ID and the Secret Access Key: "
 _CLOCK = "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of its own time."
 _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
@@ -71,7 +85,7 @@ BY_STATUS: Mapping[int, Row] = {
     407: Row(
         Unavailable, "Check HTTP_PROXY, with its user name and password, and NO_PROXY.", "the proxy refused {operation}", Sent.NOTHING
     ),
-    408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),
+    408: Row(Unavailable, "AWS did not receive the whole request in time: check the network."),
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
@@ -100,6 +114,11 @@ _SESSION = Row(
     Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or remove 'sessionPolicy'."
 )
 _BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too.")
+
+_IN_PROGRESS = Row(
+    RateLimited, "A request with the same token is still running: read what it has done, or repeat this one.", sent=Sent.UNKNOWN
+)
+"""No refusal: what runs may be an earlier attempt of the same call (DynamoDB API reference, TransactWriteItems)."""
 
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 _REASONS = {
@@ -138,10 +157,11 @@ AWS_ROWS: Rows = {
     "RequestLimitExceeded": THROTTLED,
     "BandwidthLimitExceeded": THROTTLED,
     "ProvisionedThroughputExceeded": THROTTLED,
-    "TransactionInProgress": THROTTLED,
+    "TransactionInProgress": _IN_PROGRESS,
     "PriorRequestNotComplete": THROTTLED,
     "EC2Throttled": THROTTLED,
     "SlowDown": THROTTLED,
+    ("ServiceUnavailable", "reduce your request rate"): THROTTLED,
     "LimitExceeded": QUOTA,
     "ServiceQuotaExceeded": QUOTA,
     "RequestTimeout": BY_STATUS[408],

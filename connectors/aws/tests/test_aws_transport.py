@@ -226,7 +226,7 @@ def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind
     assert (type(error), error.sent) == (kind, Sent.UNKNOWN)
 
 
-@pytest.mark.parametrize("body", ["[]", '"text"', "5", "null", '{"SendQuota": []}'])
+@pytest.mark.parametrize("body", ["[]", '"text"', "5", '{"SendQuota": []}'])
 def test_an_answer_of_another_kind_is_in_doubt(body: str) -> None:
     """JSON that is not what the service's model says trips botocore's parser, which is no bug of the connector's."""
     fault = {"do": "body", "body": body, "contentType": "application/json"}

@@ -7,11 +7,12 @@ from typing import Any
 from jackfield.connector import JackfieldError, QuotaExceeded, Rejected
 from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer
-from jackfield_aws.errors import AwsErrors
+from jackfield_aws.errors import AwsErrors, plain
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, THROTTLED, Row
 from jackfield_aws.virtual.advice import advice
 from jackfield_aws.virtual.code_words import row_of
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.streams import StreamFault
 from jackfield_aws.virtual.transactions import cancelled
 
 _SERVER, _BAD_REQUEST = 500, 400
@@ -23,6 +24,8 @@ class ServiceErrors(AwsErrors):
     def __call__(self, error: Exception, client: Any, inputs: Any = None) -> JackfieldError | None:
         """Explain an exception; a refusal of the request's content names the values that the service's model does not have."""
         found = super().__call__(error, client, inputs)
+        if isinstance(error, StreamFault) and found is not None:
+            found = error.judge(found)
         if isinstance(inputs, Given) and found is not None:
             found = cancelled(found, error, inputs.parameters)
         if isinstance(found, Rejected) and isinstance(inputs, Given) and (said := advice(inputs.shape, inputs.parameters)):
@@ -35,7 +38,7 @@ class ServiceErrors(AwsErrors):
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""
         found = super().find(replace(answer, code=code))
         by_status = BY_STATUS.get(answer.status, CONTENT)
-        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or code.removesuffix("Exception") in _KNOWN:
+        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or plain(code) in _KNOWN:
             return found
         row = row_of(answer.code)
         if row is None or row is CONTENT or (found is THROTTLED and row.kind is not QuotaExceeded):
@@ -43,6 +46,6 @@ class ServiceErrors(AwsErrors):
         return row
 
 
-_KNOWN = frozenset(key for key in AWS_ROWS if isinstance(key, str))
+_KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))
 SERVICE_ERRORS = ServiceErrors(AWS_ROWS)
 """The error map that all virtual connectors share."""

@@ -187,7 +187,7 @@ class Converter:
         return convert(shape) if convert is not None else self._number(shape)
 
     def _structure(self, shape: Any) -> Json:
-        if self._output and getattr(shape, "is_eventstream", shape.metadata.get("eventstream")):
+        if self._output and shape.serialization.get("eventstream"):
             return {"type": "array", "items": self._defined(shape, shape.name, self._closed)}
         convert = self._attribute if not self._output and is_attribute(shape) else self._closed
         return self._defined(shape, shape.name, convert)

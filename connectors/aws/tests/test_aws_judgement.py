@@ -1,0 +1,257 @@
+"""How AWS's answers are judged over virtual connectors: throttles, streams of events, conditions, hosts and values that are odd."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import struct
+import textwrap
+import zlib
+from typing import Any
+
+import botocore.handlers
+import botocore.session
+import pytest
+
+from jackfield import Jackfield
+from jackfield.testing import Answer, Provider
+
+KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+_XML = {"Content-Type": "text/xml"}
+_CREATED = ("UserPool", "CreationDate")
+_TALK = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
+_QUERY = {
+    "Bucket": "reports", "Key": "k", "Expression": "select 1", "ExpressionType": "SQL",
+    "InputSerialization": {"JSON": {"Type": "LINES"}}, "OutputSerialization": {"JSON": {}},
+}  # fmt: skip
+
+
+def _event(kind: str, payload: bytes | dict[str, Any], message: str = "event") -> bytes:
+    """One message of an event stream (Amazon's ``application/vnd.amazon.eventstream``)."""
+    types = {":message-type": message, ":content-type": "application/json", f":{message}-type": kind}
+    head = b"".join(
+        bytes([len(name)]) + name.encode() + b"\7" + struct.pack("!H", len(text)) + text.encode() for name, text in types.items()
+    )
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    lead = struct.pack("!II", 16 + len(head) + len(body), len(head))
+    found = lead + struct.pack("!I", zlib.crc32(lead)) + head + body
+    return found + struct.pack("!I", zlib.crc32(found))
+
+
+_STOP = _event("messageStop", {"stopReason": "end_turn"})
+
+
+def _stream(*events: bytes) -> Answer:
+    return Answer(content=b"".join(events), headers={"Content-Type": "application/vnd.amazon.eventstream"})
+
+
+def _xml(text: str, status: int = 200) -> Answer:
+    return Answer(content=text.encode(), status=status, headers=_XML)
+
+
+def _refusal(code: str) -> str:
+    return f"<Response><Errors><Error><Code>{code}</Code><Message>No.</Message></Error></Errors></Response>"
+
+
+def _called(action: str, inputs: dict[str, Any], *script: Answer) -> tuple[dict[str, Any], int]:
+    """The Result of one call, as JSON, and the number of its requests."""
+    connector, _, key = action.partition("/")
+    with Provider(list(script)) as provider:
+        connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": provider.url}}
+        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
+            asked = {"connector": f"aws.{connector}", "action": key, "connection": "m", "inputs": inputs, "timeoutSeconds": 10}
+            return jackfield.invoke(asked).to_json(), len(provider.requests)
+
+
+def _warnings(result: dict[str, Any]) -> list[str]:
+    return [one["message"] for one in result["meta"].get("warnings", [])]
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "answer"),
+    [
+        ("ec2/createSecurityGroup", {"GroupName": "g", "Description": "d"}, "<r><groupId>sg-1</groupId></r>"),
+        ("ec2/createInternetGateway", {}, "<r><internetGateway/></r>"),
+        ("ec2/allocateAddress", {}, "<r><publicIp>192.0.2.1</publicIp></r>"),
+    ],
+)
+def test_a_write_that_ec2_throttles_is_repeated(action: str, inputs: dict[str, Any], answer: str) -> None:
+    """EC2 throttles with 503: the code says that nothing was done, so a write is sent again instead of ending in doubt."""
+    said = (
+        "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors></Response>"
+    )
+    result, requests = _called(action, inputs, _xml(said, 503), _xml(answer))
+    assert (result["status"], requests) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("code", ["InternalError", "Unavailable", ""])
+def test_a_write_that_failed_at_aws_stays_in_doubt(code: str) -> None:
+    """A plain 5xx says nothing of what was done."""
+    result, requests = _called("ec2/createInternetGateway", {}, _xml(_refusal(code), 500))
+    assert (result["status"], requests) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize("kind", ["throttlingException", "serviceUnavailableException", "modelStreamErrorException"])
+def test_a_fault_before_the_first_event_is_judged_by_its_code(kind: str) -> None:
+    """An exception within a stream has the meaning of its code and of the model's status; what may be repeated is, before any event."""
+    fault = _event(kind, {"message": "Too many"}, "exception")
+    result, requests = _called("bedrock-runtime/converseStream", _TALK, _stream(fault), _stream(_STOP))
+    expected = ("failed", 1) if kind == "modelStreamErrorException" else ("succeeded", 2)
+    assert (result["status"], requests) == expected
+
+
+@pytest.mark.parametrize(("kind", "code"), [("throttlingException", "rate_limited"), ("internalServerException", "unavailable")])
+def test_a_fault_after_an_event_is_told_and_not_repeated(kind: str, code: str) -> None:
+    """After an event has come, the call is not sent again: the caller is told what AWS said."""
+    begun, fault = _event("messageStart", {"role": "assistant"}), _event(kind, {"message": "Too many"}, "exception")
+    result, requests = _called("bedrock-runtime/converseStream", _TALK, _stream(begun, fault), _stream())
+    assert (result["error"]["code"], requests) == (code, 1)
+
+
+def test_a_write_that_streams_is_never_repeated() -> None:
+    """A throttle within the stream of a write is told; after an event, the write is in doubt."""
+    fault = _event("throttlingException", {"message": "Too many"}, "exception")
+    inputs = {"agentId": "AAAAAAAAAA", "agentAliasId": "BBBBBBBBBB", "sessionId": "session", "inputText": "x"}
+    result, requests = _called("bedrock-agent-runtime/invokeAgent", inputs, _stream(fault), _stream())
+    assert (result["status"], result["error"]["code"], requests) == ("failed", "rate_limited", 1)
+    result, requests = _called("bedrock-agent-runtime/invokeAgent", inputs, _stream(_event("chunk", {"bytes": "eA=="}), fault), _stream())
+    assert (result["status"], requests) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "event", "last"),
+    [
+        ("s3/selectObjectContent", _QUERY, _event("Records", b'{"a":1}\n'), _event("End", b"")),
+        (
+            "bedrock-runtime/converseStream",
+            _TALK,
+            _event("messageStart", {"role": "assistant"}),
+            _STOP,
+        ),
+        ("lambda/invokeWithResponseStream", {"FunctionName": "f"}, _event("PayloadChunk", b"x"), _event("InvokeComplete", {})),
+    ],
+)
+def test_a_stream_without_its_last_event_is_said_not_to_be_whole(action: str, inputs: dict[str, Any], event: bytes, last: bytes) -> None:
+    """A stream that its last event ends has no warning, neither of that nor of its schema; one that is cut between events has."""
+    whole, _ = _called(action, inputs, _stream(event, last))
+    assert (whole["status"], _warnings(whole)) == ("succeeded", [])
+    cut, _ = _called(action, inputs, _stream(event))
+    assert cut["status"] == "succeeded"
+    assert ["without its last event" in one for one in _warnings(cut)] == [True]
+
+
+def test_every_stream_is_in_the_table_or_has_no_last_event() -> None:
+    """Operations with a stream of events in the answer, and what ends it: a newer botocore's must be looked up."""
+    session, found = botocore.session.get_session(), set()
+    for service in session.get_available_services():
+        model = session.get_service_model(service)
+        operations = map(model.operation_model, model.operation_names)
+        found |= {(service, one.name) for one in operations if one.has_event_stream_output and not one.has_event_stream_input}
+    from jackfield_aws.virtual.streams import _LAST
+
+    endless = {
+        ("bedrock-agent-runtime", "InvokeAgent"), ("bedrock-agent-runtime", "InvokeInlineAgent"),
+        ("bedrock-agent-runtime", "RetrieveAndGenerateStream"), ("bedrock-agentcore", "InvokeAgentRuntimeCommand"),
+        ("bedrock-agentcore", "InvokeCodeInterpreter"), ("bedrock-runtime", "InvokeModelWithResponseStream"),
+        ("iotsitewise", "InvokeAssistant"), ("kinesis", "SubscribeToShard"), ("logs", "GetLogObject"), ("logs", "StartLiveTail"),
+        ("sagemaker-runtime", "InvokeEndpointWithResponseStream"),
+    }  # fmt: skip
+    assert found == endless | _LAST.keys()
+
+
+@pytest.mark.parametrize("action", ["getObject", "headObject"])
+def test_a_condition_that_holds_is_a_conflict_at_once(action: str) -> None:
+    """A 304 is the answer to a condition: one request, not repeated, with the state's ETag."""
+    inputs = {"Bucket": "reports", "Key": "k", "IfNoneMatch": '"e"'}
+    result, requests = _called(f"s3/{action}", inputs, Answer(content=b"", status=304, headers={"ETag": '"e"'}))
+    error = result["error"]
+    assert (error["code"], error["retryable"], requests) == ("conflict", False, 1)
+    assert (error["provider"]["httpStatus"], error["provider"]["details"]) == (304, {"ETag": '"e"'})
+
+
+def test_no_input_chooses_a_host() -> None:
+    """An input that names another host is refused before anything is signed for it: nothing reaches either."""
+    with Provider([Answer({})]) as other:
+        inputs = {"MLModelId": "m", "Record": {"a": "b"}, "PredictEndpoint": other.url}
+        result, requests = _called("machinelearning/predict", inputs, Answer({}))
+        assert (result["error"]["code"], result["error"]["details"][0]["path"]) == ("invalid_input", "/PredictEndpoint")
+        assert (requests, len(other.requests)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://evil.example", "http://realtime.machinelearning.us-east-1.amazonaws.com", "https://realtime.machinelearning.us-east-1.amazonaws.com.evil.example",
+     "https://x.execute-api.us-east-1.amazonaws.com", "https://169.254.169.254", "https://realtime.machinelearning.eu-west-1.amazonaws.com"],
+)  # fmt: skip
+def test_only_awss_own_host_may_be_named(host: str) -> None:
+    """Without an endpoint of the connection's own, the input may name the service's realtime host of this region, and nothing else."""
+    connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "region": "us-east-1"}}
+    with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
+        inputs = {"MLModelId": "m", "Record": {"a": "b"}, "PredictEndpoint": host}
+        result = jackfield.invoke({"connector": "aws.machinelearning", "action": "predict", "connection": "m", "inputs": inputs}).to_json()
+    assert (result["error"]["code"], result["meta"]["attempts"]) == ("invalid_input", 0)
+    assert "'https://realtime" not in result["error"]["hint"]
+    assert "realtime.machinelearning.us-east-1.amazonaws.com" in result["error"]["hint"]
+
+
+def test_handlers_of_botocore_that_set_an_address_are_known() -> None:
+    """Each of botocore's handlers that assigns to a request's address is looked at by ``_check_host``, or keeps the host."""
+
+    def assigns(function: Any) -> bool:
+        try:
+            text = inspect.getsource(function)
+        except (OSError, TypeError):
+            return False
+        nodes = ast.walk(ast.parse(textwrap.dedent(text)))
+        targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+        return "switch_host" in text or any(isinstance(target, ast.Attribute) and target.attr == "url" for target in targets)
+
+    found = {row[0]: row[1].__name__ for row in botocore.handlers.BUILTIN_HANDLERS if callable(row[1]) and assigns(row[1])}
+    assert found == {"request-created.machinelearning.Predict": "switch_host_machinelearning"}
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "answer", "place", "value"),
+    [
+        ("apigateway/getRestApi", {"restApiId": "a"}, {"id": "a", "createdDate": ""}, ("createdDate",), ""),
+        ("apigateway/getRestApi", {"restApiId": "a"}, {"id": "a", "createdDate": "yesterday"}, ("createdDate",), "yesterday"),
+        ("cognito-idp/createUserPool", {"PoolName": "p"}, {"UserPool": {"CreationDate": 1775836321122}}, _CREATED, "1775836321122"),
+        ("cognito-idp/createUserPool", {"PoolName": "p"}, {"UserPool": {"CreationDate": -6.2e12}}, _CREATED, "-6200000000000.0"),
+    ],
+)  # fmt: skip
+def test_a_time_that_cannot_be_read_loses_no_answer(action: str, inputs: Any, answer: Any, place: tuple[str, ...], value: str) -> None:
+    """It is returned as it came, with a warning; a confirmed effect is a success."""
+    result, requests = _called(action, inputs, Answer(answer))
+    found = result["output"]
+    for name in place:
+        found = found[name]
+    assert (result["status"], found, requests) == ("succeeded", value, 1)
+    assert any("where a time belongs" in one for one in _warnings(result))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_of_json_is_null(number: str) -> None:
+    """NaN and Infinity of an answer are null, with a warning that names the place, so that every reader of JSON takes the Result."""
+    body = f'{{"FinalMetricDataList":[{{"MetricName":"m","Value":{number}}}]}}'.encode()
+    result, _ = _called("sagemaker/describeTrainingJob", {"TrainingJobName": "t"}, Answer(content=body))
+    assert result["output"]["FinalMetricDataList"][0] == {"MetricName": "m", "Value": None}
+    assert [(one["path"], "null" in one["message"]) for one in result["meta"]["warnings"]] == [("/FinalMetricDataList/0/Value", True)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(content=b'{"TableNames":["a"]}', headers={"x-amz-crc32": "1"}),
+        Answer(content=b'\xef\xbb\xbf{"TableNames":["a"]}'),
+        Answer(content=b'{"TableNames":["a"'),
+        Answer(content=b"null"),
+    ],
+    ids=["checksum", "mark", "cut", "null"],
+)
+def test_a_damaged_answer_is_an_error(answer: Answer) -> None:
+    """A wrong checksum, a byte order mark, a part of JSON: never an empty success; asked again while nothing is changed."""
+    result, requests = _called("dynamodb/listTables", {}, answer, Answer({"TableNames": ["b"]}))
+    assert (result["output"], requests) == ({"TableNames": ["b"]}, 2)
+    result, _ = _called("dynamodb/updateItem", {"TableName": "t", "Key": {"a": "b"}}, answer)
+    assert result["status"] == "in_doubt"
