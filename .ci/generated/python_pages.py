@@ -114,7 +114,8 @@ _CONNECTIONS = """# Python API: connections
 
 _AT_RUN = {
     "ANYWHERE", "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "OpenContext", "OutputFile",
-    "Provider", "Sent", "StreamedFile", "bounded_answer", "current_call", "exhausted", "file_name",
+    "MAX_ANSWER_VALUES", "Provider", "Sent", "StreamedFile", "TooCostly", "bounded_answer", "check_price", "current_call", "exhausted",
+    "file_name", "whole_answer",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 

@@ -355,7 +355,8 @@ def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, *
     """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
     chunks = stream(*args, **kwargs)
     try:
-        yield from bounded_answer(_whole_events(chunks) if answer.headers.get("Content-Type") == _EVENTS else chunks)
+        kind = answer.headers.get("Content-Type") or ""
+        yield from bounded_answer(_whole_events(chunks) if kind == _EVENTS else chunks, media_type=kind)
     except JackfieldError:  # too large, or past the deadline
         answer.close()  # the rest of it must not be read as the next response
         raise

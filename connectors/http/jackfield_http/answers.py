@@ -9,7 +9,7 @@ from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, current_call
+from jackfield.connector import MAX_ANSWER, MAX_ANSWER_VALUES, Output, Sent, TooCostly, Unavailable, check_price, current_call
 from jackfield_http.charsets import decoded_text
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
@@ -32,7 +32,9 @@ _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
 _LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
 """Exponent of a number that a float may not hold."""
-_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+"""Both halves of a character, escaped: an even number of backslashes before them are characters of their own."""
 _CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})")
 _NAMING = re.compile(r"(id|name|number|status|state|url|href)$", re.IGNORECASE)
 _PREFIX = 65_536
@@ -62,6 +64,8 @@ class Answer:
             if not self._parsed:
                 self._parsed.append(parsed(self.content))
             return find(self._parsed[0], pointer)
+        except TooCostly as reason:
+            raise _oversized(f"the provider's response {reason}") from None
         except ValueError:
             to = f" to '{self._step}'" if self._step else ""
             text = f"the response{to} is not JSON (status {self.status}, {self.media_type or 'no media type'})"
@@ -134,15 +138,25 @@ def media_type(headers: Headers) -> str:
 def parsed(content: bytes) -> Any:
     """Parse JSON strictly. Half a surrogate pair, which is no character, is replaced.
 
-    :raises ValueError: if it is not JSON, or nested too deeply.
+    :raises ValueError: if it is not JSON, nested too deeply, or of too many values (``TooCostly``).
     """
+    check_price(content)
     try:
         found = json.loads(content, parse_constant=_refuse, parse_float=_finite if _LARGE.search(content) else None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
         raise ValueError("nested too deeply")
-    return json.loads(_whole(json.dumps(found, ensure_ascii=False))) if _ESCAPED_HALF.search(content) else found
+    return _mended(found) if _HALF_IN_JSON.search(content) and _HALF_IN_JSON.search(_PAIR.sub(b"", content)) else found
+
+
+def _mended(found: Any) -> Any:
+    """Return parsed JSON with U+FFFD in place of each half of a surrogate pair."""
+    if isinstance(found, dict):
+        return {_whole(name): _mended(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_mended(item) for item in found]
+    return _whole(found) if isinstance(found, str) else found
 
 
 def _is_deep(content: bytes, found: Any) -> bool:
@@ -153,6 +167,8 @@ def _is_deep(content: bytes, found: Any) -> bool:
         size = len(left)
         left = left.replace(b"[]", b"").replace(b"{}", b"")
         if len(left) in {0, size}:
+            break
+        if size > 2 * MAX_ANSWER_VALUES:  # brackets of texts
             break
     if not left:
         return False

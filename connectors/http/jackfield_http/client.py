@@ -23,6 +23,7 @@ from jackfield.connector import (
     Unavailable,
     WireSettings,
     current_call,
+    whole_answer,
 )
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
@@ -114,7 +115,8 @@ class HttpClient(SecretHolder):
 
         def once() -> Answer:
             with self._replied(exchange) as (reply, headers, url):
-                content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
+                chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
+                content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
                 answer = Answer(reply.status, headers, content, url, exchange.step)
             self._accept(exchange, answer)
             return answer

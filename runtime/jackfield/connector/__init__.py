@@ -13,7 +13,19 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Budget, Limits, Warmup
-    from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
+    from jackfield.connector.context import (
+        MAX_ANSWER,
+        Account,
+        Answered,
+        Call,
+        Minted,
+        OpenContext,
+        Step,
+        bounded_answer,
+        check_price,
+        current_call,
+        whole_answer,
+    )
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.jobs import Progress
@@ -63,6 +75,7 @@ if TYPE_CHECKING:
     )
     from jackfield.hooks import hookimpl
     from jackfield.json_tools.pointers import pointer
+    from jackfield.json_tools.price import MAX_ANSWER_VALUES, TooCostly
     from jackfield.manifest import RateLimit, Serves
     from jackfield.pagination import Pagination
     from jackfield.wire.client import Wire
@@ -76,6 +89,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANYWHERE",
     "MAX_ANSWER",
+    "MAX_ANSWER_VALUES",
     "Account",
     "Action",
     "Answered",
@@ -140,6 +154,7 @@ __all__ = [
     "StreamedFile",
     "Target",
     "TimedOut",
+    "TooCostly",
     "TriggerEvent",
     "Unauthenticated",
     "Unavailable",
@@ -150,6 +165,7 @@ __all__ = [
     "WireFault",
     "WireSettings",
     "bounded_answer",
+    "check_price",
     "check_signature",
     "current_call",
     "describe",
@@ -159,6 +175,7 @@ __all__ = [
     "pointer",
     "scheme_of",
     "strict_json",
+    "whole_answer",
 ]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
@@ -166,7 +183,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Call Minted OpenContext Step bounded_answer current_call",
+            ".context": ("MAX_ANSWER Account Answered Call Minted OpenContext Step bounded_answer check_price current_call whole_answer"),
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
@@ -185,6 +202,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ),
             "jackfield.hooks": "hookimpl",
             "jackfield.json_tools.pointers": "pointer",
+            "jackfield.json_tools.price": "MAX_ANSWER_VALUES TooCostly",
             "jackfield.manifest": "RateLimit Serves",
             "jackfield.pagination": "Pagination",
             "jackfield.wire.client": "Wire",
