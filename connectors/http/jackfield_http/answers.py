@@ -166,14 +166,14 @@ def _is_deep(content: bytes, found: Any) -> bool:
     for _ in range(MAX_DEPTH):
         size = len(left)
         left = left.replace(b"[]", b"").replace(b"{}", b"")
-        if len(left) in {0, size}:
-            break
-        if size > 2 * MAX_ANSWER_VALUES:  # brackets of texts
+        if len(left) in {0, size} or size > 2 * MAX_ANSWER_VALUES:  # so many are in texts
             break
     if not left:
         return False
     level = [found] if type(found) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
+        if not level:
+            return False
         parts = (value.values() if isinstance(value, dict) else value for value in level)
         level = [part for several in parts for part in several if type(part) in _CONTAINERS]
     return bool(level)

@@ -106,6 +106,23 @@ class XmlMeter:
         self._in_text = self._in_text if end < 0 else block[end : end + 1] == b">"
 
 
+class AnyMeter:
+    """Count of the values of content that may be JSON or XML."""
+
+    __slots__ = ("_meters",)
+
+    def __init__(self, most: int = MAX_ANSWER_VALUES) -> None:
+        self._meters = (JsonMeter(most), XmlMeter(most))
+
+    def feed(self, piece: bytes) -> None:
+        """Count a further piece.
+
+        :raises TooCostly: once it has too many values, read as one or the other.
+        """
+        for meter in self._meters:
+            meter.feed(piece)
+
+
 class RawMeter:
     """Count of what looks like values of JSON in framed or unknown content."""
 
@@ -126,12 +143,14 @@ class RawMeter:
 
 
 def meter_for(media_type: str) -> Meter | None:
-    """Return a new meter for content of a media type; None for content that is not parsed, or only later."""
+    """Return a new meter for content of a media type; None for content that is not parsed, or only later. ``*/*`` may be JSON or XML."""
     kind = media_type.partition(";")[0].strip().lower()
     if "json" in kind:
         return JsonMeter()
     if "xml" in kind:
         return XmlMeter()
+    if kind == "*/*":
+        return AnyMeter()
     return RawMeter() if kind == _EVENTS else None
 
 
