@@ -63,7 +63,7 @@ def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Repor
             continue
         if output is not None:
             report.lossy("schema is too costly", action["http"]["path"], f"{action['key']}: any output is accepted: {output}")
-        yield (action if output is None else {**action, "output": {}}), alternatives
+        yield (action if output is None else {**action, "output": {"type": "object"}}), alternatives
 
 
 def _closed(schema: Json, definitions: Json, uses: _Uses) -> Json:
