@@ -18,6 +18,7 @@ from jackfield import connector
 from jackfield.connector import context
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
+from jackfield.json_tools import price
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.wire import guard
@@ -279,7 +280,7 @@ def _is_error(value: object) -> bool:
 
 def _constant(name: str, value: object) -> str:
     """Return the text below the constant's definition, after its value if that is a number."""
-    for module in (context, guard):
+    for module in (context, guard, price):
         for node, below in pairwise(ast.parse(inspect.getsource(module)).body):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(below, ast.Expr):
                 text = str(ast.literal_eval(below.value))

@@ -49,14 +49,10 @@ class Room(ProcessLocal):
     def release(self, workspace: str, size: int) -> None:
         """Return reserved bytes."""
         with self._lock:
-            left = self._held.get(workspace, 0) - size
-            if left < 0:  # reserved before this process was forked
-                return
-            self.used -= size
-            if left:
-                self._held[workspace] = left
-            else:
-                del self._held[workspace]
+            held = self._held.pop(workspace, 0)
+            self.used -= min(size, held)  # in a forked process, what its parent's calls had reserved is not held
+            if held > size:
+                self._held[workspace] = held - size
 
 
 ANSWERS = Room(ANSWERS_ROOM)
@@ -107,4 +103,5 @@ class Share:
             self._held = self._used = 0
 
     def __del__(self) -> None:
-        self.release()
+        if self._held:  # not by ``release``: each call ends here
+            self._room.release(self._workspace, self._held)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-MAX_ANSWER_VALUES: Final = 1_000_000
+MAX_ANSWER_VALUES = 1_000_000
 """Maximum number of values in one response of a provider."""
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
