@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -139,6 +140,18 @@ def test_a_connector_that_was_mended_is_loaded(plugs: Path) -> None:
     (package / "__init__.py").write_text(SOURCE + "# now it is longer\n", encoding="utf-8")
     assert catalog.load("sick").connections == {}
     assert {entry.key: entry.error for entry in catalog.entries(load=True)} == {"good": None, "sick": None}
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(1.5, False), (4, True)])
+def test_a_slow_import_is_told(
+    plugs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: float, said: bool
+) -> None:
+    """An import of more than two seconds is logged with the connector, the time and the cure; a shorter one is not."""
+    monkeypatch.setattr(time, "perf_counter", time.perf_counter)
+    passing = f"import time\n_now = time.perf_counter\ntime.perf_counter = lambda: _now() + {seconds}\n"
+    (plugs / "jackfield_good" / "__init__.py").write_text(passing + SOURCE, encoding="utf-8")
+    assert rows(plugs, load=True) == {"good": None}
+    assert any("the import of connector 'good' took" in one and "jackfield_good" in one for one in caplog.messages) is said
 
 
 def test_a_dotted_attribute_is_followed(plugs: Path) -> None:

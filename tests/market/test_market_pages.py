@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,62 @@ def test_triggers_are_shown_and_found(shell: Shell) -> None:
         assert said in text
     assert "1 action, 1 trigger" in text_of((site / "index.html").read_text())
     assert "issuecreated" in (site / "assets/search-index.js").read_text()
+
+
+def test_a_grade_has_its_evidence(shell: Shell) -> None:
+    """The page says by which rules the connector has its grade, with what was seen; a report of another grade than the signed one
+    is not shown, and a later report with the same grade renders the page anew."""
+    publish(shell, named("acme"), file_of("acme"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    rule = {"name": "has-tests", "tier": "silver", "passed": True, "reason": "Tests come along.", "evidence": ["read 3 <tests>"]}
+    failed = {**rule, "name": "has-examples", "tier": "gold", "passed": False, "reason": "Each action has an example."}
+    report = {"connector": "acme", "version": "1.0.0", "grade": "silver", "rules": [failed, rule]}
+    shell.write("checks/acme.json", json.dumps(report))
+    built(shell, "--checks", "checks")
+    place = shell.folder / "site/connectors/acme/index.html"
+    text = text_of(place.read_text())
+    assert "Grade silver why" in text
+    assert "silver: 1 of 1 rules hold holds has-tests Tests come along. read 3 <tests>" in text
+    assert "gold: 0 of 1 rules hold fails has-examples" in text
+    assert built(shell, "--checks", "checks")["pagesWritten"] == 0
+    shell.write("checks/acme.json", json.dumps({**report, "rules": [rule]}))
+    built(shell, "--checks", "checks")
+    assert "has-examples" not in place.read_text()
+    published = shell.folder / "site/connectors/acme/checks/1.0.0.json"
+    published.write_text(published.read_text().replace('"silver"', '"platinum"'))
+    built(shell, "--all-pages")
+    assert "has-tests" not in place.read_text()
+
+
+@pytest.mark.parametrize("rules", ["none", [{"name": "x"}], [{"name": "x", "tier": "tin", "passed": True, "reason": "y"}], None])
+def test_a_report_without_readable_rules_is_refused(shell: Shell, rules: Any) -> None:
+    """Rules of a report that cannot be read are refused with the file's name, and nothing is published."""
+    publish(shell, named("acme"), file_of("acme"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    shell.write("checks/acme.json", json.dumps({"connector": "acme", "version": "1.0.0", "grade": "silver", "rules": rules}))
+    ran = shell.run("catalogue", "build", "dist", "--out", "site", "--checks", "checks")
+    assert ran.code != 0
+    assert "not a report of 'jackfield check --json'" in ran.out
+    assert not (shell.folder / "site/connectors/acme").exists()
+
+
+def test_lists_show_icons_and_categories(shell: Shell) -> None:
+    """The list shows an icon if it is small, once per connector in catalogue.json, and offers the categories that connectors have."""
+
+    def shown(icon: str, *categories: str) -> Callable[[dict[str, Any]], None]:
+        return lambda manifest: manifest.update(icon=icon, categories=list(categories))
+
+    small = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg'/>"
+    for key, icon in (("acme", small), ("large", small + " " * 5_000), ("remote", "https://evil.example/x.png")):
+        publish(shell, named(key, change=shown(icon, "Mail")), file_of(key))
+    publish(shell, named("acme", "2.0.0", shown(small, "Mail", "CRM")), file_of("acme", "2.0.0"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    built(shell)
+    site = shell.folder / "site"
+    listed = (site / "index.html").read_text()
+    assert listed.count("<img ") == 1
+    assert (site / "catalogue.json").read_text().count(small) == 1
+    assert re.findall(r'<option value="(\w+)">([^<]+)', listed) == [("CRM", "CRM (1)"), ("Mail", "Mail (3)")]
+    before = (site / "catalogue.json").read_bytes()
+    assert built(shell, "--all-pages")["pagesWritten"] == 0
+    assert (site / "catalogue.json").read_bytes() == before

@@ -6,6 +6,7 @@ import importlib
 import json
 import operator
 import os
+import time
 from collections.abc import Callable
 
 from jackfield.catalog.discovery import EntryPoint, entry_points
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 _BINDINGS = "jackfield.bindings"
+_SLOW = 2.0
+"""Seconds."""
 Loader = Callable[["Manifest", EntryPoint], "Any"]
 """Function that returns the connector of an entry point; it may raise anything that an import may raise."""
 
 
 def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
-    """Import the object that ``point`` names into this process and return it."""
-    return connector_at(point.module, point.attribute, manifest)
+    """Import the object that ``point`` names into this process and return it; log an import that takes more than ``_SLOW`` seconds."""
+    began = time.perf_counter()
+    found = connector_at(point.module, point.attribute, manifest)
+    seconds = time.perf_counter() - began
+    if seconds > _SLOW:
+        _log_slow(manifest.key, point.module, seconds)
+    return found
+
+
+def _log_slow(key: str, module: str, seconds: float) -> None:
+    import logging  # a cold command does without
+
+    said = "the import of connector '%s' took %.1f s, and the first call of a process waits for it: move work from '%s' into functions"
+    logging.getLogger("jackfield.connector").warning(said, key, seconds, module)
 
 
 def connector_at(module: str, attribute: str, manifest: Manifest | None = None) -> Any:

@@ -7,7 +7,6 @@ before every wheel is verified; only files of the connectors that change are ren
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile
 
-from jackfield.errors import InvalidInvocation
 from jackfield_market import pages, shelf, site_files
 from jackfield_market.admission import Candidate, NotPublished, admit, check_versions, verified, wheels_in
 from jackfield_market.attestations import SUFFIX
@@ -25,6 +23,7 @@ from jackfield_market.files import write_file
 from jackfield_market.publishers import read_publisher
 from jackfield_market.registry import Registry
 from jackfield_market.releases import LIST, Release
+from jackfield_market.reports import Report, read_reports
 from jackfield_market.repository import CATALOGUE, Edit, Repository, create, require_catalogue, utc
 from jackfield_market.role_keys import RoleKeys
 from jackfield_market.shelf import Shelved
@@ -33,7 +32,6 @@ from jackfield_market.wheels import read_bounded
 WITHDRAWN = ".withdrawn"
 """Ending of the folder beside the site that withdrawn wheels are moved to."""
 _LARGEST_LIST = 1 << 28
-_GRADES = ("none", "bronze", "silver", "gold", "platinum")
 
 
 def init(site: str, keys: str, *, now: datetime | None = None) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def build(
 ) -> dict[str, Any]:
     """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted although they look like others.
 
-    ``checks`` is a folder of reports of ``jackfield check``, whose grades are published.
+    ``checks`` is a folder of reports of ``jackfield check``, whose grades and rules are published.
 
     :raises InvalidInvocation: if the site is no catalogue, a file cannot be read, or a wheel breaks a rule of wheels.
     :raises NotAllowed: if a wheel is not signed as it is, or a rule of names refuses it.
@@ -75,7 +73,7 @@ def build(
         for candidate in added:
             work.add(candidate)
         if checks is not None:
-            work.grade(_grades(checks))
+            work.grade(read_reports(checks))
         work.write_wheels(added)
         written = work.publish(all_pages=all_pages)
         about = {"added": [candidate.release.wheel for candidate in added], "pagesWritten": written}
@@ -153,6 +151,7 @@ class _Work:
         self.published: Mapping[str, Any] = {}
         self._before = dict(self.shelves)
         self._attestations: dict[str, bytes] = {}
+        self._reports: dict[str, list[Report]] = {}
 
     def require_keys(self) -> None:
         """Check the keys that publishing this needs; that of ``targets`` only for new connectors, publishers and keys.
@@ -181,10 +180,14 @@ class _Work:
             self.shelves[key] = self.shelves[key].without_key(key_id, at, reason)
         return gone
 
-    def grade(self, grades: Mapping[tuple[str, str], str]) -> None:
-        """Enter grades by key and version."""
-        for key in {key for key, _ in grades} & self.shelves.keys():
-            self.shelves[key] = self.shelves[key].graded(grades)
+    def grade(self, reports: Iterable[Report]) -> None:
+        """Enter the grades of releases, and the reports that they come from."""
+        offered = {(one.key, one.version) for shelved in self.shelves.values() for one in shelved.releases}
+        for report in reports:
+            if (report.connector, report.version) in offered:
+                self._reports.setdefault(report.connector, []).append(report)
+        for key, found in self._reports.items():
+            self.shelves[key] = self.shelves[key].graded({(key, one.version): one.grade for one in found})
 
     def check_files(self, touched: Iterable[str]) -> None:
         """Check published wheels against the signed metadata: the hashes of those ``touched``, the sizes of all.
@@ -212,7 +215,9 @@ class _Work:
     def publish(self, *, all_pages: bool = False) -> int:
         """Write what has changed, and publish it; return the number of files that changed, without wheels and metadata."""
         touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
-        written, lists = 0, {}
+        reports = {one.path: one.content() for found in self._reports.values() for one in found}
+        touched |= {key for key, found in self._reports.items() if any(self._is_new(one.path, reports[one.path]) for one in found)}
+        written, lists = self._write(reports), {}
         for key in sorted(touched):
             files = site_files.of_connector(self.site, self.shelves[key], None if all_pages else self._published(key))
             lists[key] = files[shelf.path_of(key)]
@@ -236,6 +241,10 @@ class _Work:
 
     def _is_changed(self, key: str, shelved: Shelved) -> bool:
         return shelved != self._before.get(key) or not os.path.exists(os.path.join(self.site, pages.path_of(key)))
+
+    def _is_new(self, path: str, content: bytes) -> bool:
+        file = os.path.join(self.site, path)
+        return not os.path.exists(file) or read_bounded(file) != content
 
     def _write(self, files: Mapping[str, bytes]) -> int:
         return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())
@@ -290,25 +299,6 @@ def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
                 grade = target.custom.get("grade") if target.custom else None
                 release = release if grade is None else release.graded(grade)
                 found[release.key] = found.get(release.key, Shelved(())).with_release(release)
-    return found
-
-
-def _grades(folder: str) -> dict[tuple[str, str], str]:
-    """Read the grades of the reports in a folder, by key and version."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
-    except OSError as error:
-        raise InvalidInvocation(f"the folder '{folder}' cannot be read: {error.strerror}") from None
-    found = {}
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            report = json.loads(read_bounded(path))
-            grade = found[str(report["connector"]), str(report["version"])] = str(report["grade"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            grade = ""
-        if grade not in _GRADES:
-            raise InvalidInvocation(f"'{path}' is not a report of 'jackfield check --json'")
     return found
 
 

@@ -15,14 +15,16 @@ from urllib.parse import quote
 
 from jackfield.definitions import completed
 from jackfield.markup import Markup, Node
-from jackfield_market import schema_table
+from jackfield_market import reports, schema_table
 from jackfield_market.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.registry import CONNECTORS
-from jackfield_market.search_index import about, first_line, title_of
+from jackfield_market.releases import ICONS
+from jackfield_market.search_index import about, categories_of, first_line, title_of
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
     from jackfield_market.releases import Release
+    from jackfield_market.reports import Report
     from jackfield_market.schema_changes import Change
     from jackfield_market.shelf import Shelved
 
@@ -30,7 +32,8 @@ PUBLISHERS = "publishers/index.html"
 _LISTED = 100
 """Connectors of one page of the list."""
 _ICON = 64 * 1024
-_ICONS = ("data:image/svg+xml", "data:image/png;base64,")
+_CATEGORIES = 200
+"""Most categories to choose from."""
 _INDEX_FROM = 6
 """Actions from which a page has a list of them."""
 _EFFECTS = {
@@ -77,14 +80,24 @@ def assets() -> dict[str, bytes]:
 def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
     """Return the start page and the further pages of the list, by path; ``shelves`` are sorted by title."""
     parts = [shelves[at : at + _LISTED] for at in range(0, len(shelves), _LISTED)] or [[]]
-    return {_list_path(number): _list(part, number, len(parts), len(shelves)) for number, part in enumerate(parts, start=1)}
+    filters = _filters(Counter(name for one in shelves for name in categories_of(one)))
+    return {_list_path(number): _list(part, number, len(parts), len(shelves), filters) for number, part in enumerate(parts, start=1)}
+
+
+def _filters(counts: Mapping[str, int]) -> list[Node]:
+    """Return the choice of a category beside the search, which the script shows."""
+    if not counts:
+        return []
+    names = sorted(counts, key=str.casefold)[:_CATEGORIES]
+    choices = [h.option("All categories", value=""), *(h.option(f"{name} ({counts[name]:,})", value=name) for name in names)]
+    return [h.label("Category", for_="category"), h.select(choices, id="category", autocomplete="off", aria_controls="results")]
 
 
 def _list_path(number: int) -> str:
     return "index.html" if number == 1 else f"list/{number}.html"
 
 
-def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
+def _list(part: Sequence[Shelved], number: int, count: int, total: int, filters: Sequence[Node]) -> str:
     root = "" if number == 1 else "../"
     title = f"Connectors (page {number} of {count})" if count > 1 else "Connectors"
     noun = "connector" if total == 1 else "connectors"
@@ -93,7 +106,7 @@ def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
         title,
         root,
         h.h1(title),
-        h.div(h.label("Search connectors and actions", for_="words"), words, class_="search", role="search", hidden=True),
+        h.div(h.label("Search connectors and actions", for_="words"), words, filters, class_="search", role="search", hidden=True),
         h.p(id="status", role="status"),
         h.ul(class_="list", id="results", hidden=True),
         h.div(
@@ -107,7 +120,18 @@ def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
 
 def _entry(shelved: Shelved, root: str) -> Markup:
     name = h.strong(h.a(title_of(shelved), href=f"{root}{path_of(shelved.newest.key)}"))
-    return h.li(name, " ", h.span(about(shelved), class_="soft"), h.br(), first_line(shelved.newest.data["description"]))
+    return h.li(
+        _picture(shelved.newest.data.get("icon")),
+        name,
+        " ",
+        h.span(about(shelved), class_="soft"),
+        h.br(),
+        first_line(shelved.newest.data["description"]),
+    )
+
+
+def _picture(icon: Any) -> Markup | None:
+    return h.img(class_="small icon", alt="", src=icon) if icon else None
 
 
 def _pages(number: int, count: int, root: str) -> Markup | None:
@@ -152,7 +176,7 @@ def withdrawn(shelved: Shelved) -> str:
     return page(data["title"], "../../", *about_it, h.h2("Versions"), _versions(shelved, {}))
 
 
-def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step]) -> str:
+def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step], report: Report | None) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
     newest, raw = shelved.newest, completed(manifest.whole())
     return page(
@@ -161,7 +185,7 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         h.h1(_icon(raw), f"{manifest.title} ", h.small(newest.version)),
         _warning(shelved),
         h.p(line(manifest.description)),
-        _facts(newest, raw, package),
+        _facts(newest, raw, package, report),
         h.h2("Install"),
         _install(newest),
         h.h2("Permissions"),
@@ -174,6 +198,7 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         [_action(action) for action in raw["actions"]],
         [h.h2("Triggers"), [_trigger(trigger) for trigger in raw["triggers"]]] if raw.get("triggers") else None,
         [h.h2("Description of the package"), _readme(package)] if package.readme else None,
+        reports.section(report) if report else None,
         h.h2("Versions"),
         _versions(shelved, steps),
     )
@@ -190,18 +215,18 @@ def _warning(shelved: Shelved) -> Markup | None:
 def _icon(raw: Mapping[str, Any]) -> Markup | None:
     """Return the icon as an image, in which browsers run no scripts and load nothing."""
     icon = raw.get("icon")
-    shown = isinstance(icon, str) and icon.startswith(_ICONS) and len(icon) <= _ICON
+    shown = isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _ICON
     return h.img(class_="icon", alt="", src=icon) if shown else None
 
 
-def _facts(newest: Release, raw: Mapping[str, Any], package: Package) -> Markup:
-    data = newest.data
+def _facts(newest: Release, raw: Mapping[str, Any], package: Package, report: Report | None) -> Markup:
+    data, why = newest.data, h.a("why", href="#grade") if report else None
     return terms(
         [
             ("Connector", h.code(newest.key)),
             ("Publisher", h.a(newest.publisher["publisher"], href=f"../../{PUBLISHERS}")),
             ("Fingerprint", h.code(fingerprint(newest.publisher["keyId"]))),
-            ("Grade", h.span(data["grade"], class_="badge") if "grade" in data else "not graded by this catalogue"),
+            ("Grade", [h.span(data["grade"], class_="badge"), " ", why] if "grade" in data else "not graded by this catalogue"),
             ("Licence", data.get("licence") or "not stated"),
             ("Requires", codes(package.requires)),
             ("Python", data.get("requiresPython")),

@@ -19,6 +19,10 @@ PACKAGES = "packages"
 """Folder of the wheels in a site."""
 LIST = "catalogue.json"
 """Machine-readable list of a site."""
+ICONS = ("data:image/svg+xml", "data:image/png;base64,")
+"""Beginnings of the icons that pages show."""
+_LISTED_ICON = 2_048
+"""Most characters of an icon in lists, which are loaded whole; a connector's own page shows larger ones."""
 REVOKED = "revoked.json"
 """List of revoked publisher keys of a site."""
 
@@ -122,6 +126,11 @@ def read_release(row: Any) -> Release:
     return Release(row)
 
 
+def _small_icon(icon: object) -> str | None:
+    """Return an icon that lists show: an image within the page, in which browsers run no scripts and load nothing."""
+    return icon if isinstance(icon, str) and icon.startswith(ICONS) and len(icon) <= _LISTED_ICON else None
+
+
 def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -151,6 +160,7 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "hosts": list(manifest.hosts) or None,
         "requiresPython": str(metadata.requires_python or "") or None,
         "categories": manifest.raw.get("categories"),
+        "icon": _small_icon(manifest.raw.get("icon")),
         "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
         "triggers": [{"key": one.key, "title": one.title, "kind": one.kind} for one in manifest.triggers.values()] or None,
     }

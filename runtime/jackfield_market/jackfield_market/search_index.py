@@ -11,23 +11,30 @@ from jackfield_market.shelf import Shelved
 PATH = "assets/search-index.js"
 _TEXT = 160
 _TITLE = 100
+_CATEGORY = 60
 _WORDS = 8_000
 """Most characters of the words that find one connector, so that none makes the index large for all."""
 
 
 def render(shelves: Iterable[Shelved]) -> str:
-    """Return the script: per connector key, title, a line about it, its description, and the words that find it."""
+    """Return the script: per connector key, title, line about it, description, search words, categories and icon."""
     rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
     return f"catalogueIndex([\n{rows}\n]);\n"
 
 
-def _row(shelved: Shelved) -> list[str]:
+def _row(shelved: Shelved) -> list[str | list[str]]:
     newest = shelved.newest
     data, named = newest.data, [*newest.data["actions"], *newest.data.get("triggers", ())]
     texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()))
     found = clean(" ".join([*map(str, texts), *(f"{one['key']} {one['title']}" for one in named)])).lower().split()
     words = " ".join(dict.fromkeys(found))[:_WORDS]
-    return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words]
+    icon = str(data.get("icon", ""))
+    return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words, categories_of(shelved), icon]
+
+
+def categories_of(shelved: Shelved) -> list[str]:
+    """Return the categories of a connector, shortened."""
+    return [_shortened(str(name), _CATEGORY) for name in shelved.newest.data.get("categories", ())]
 
 
 def title_of(shelved: Shelved) -> str:

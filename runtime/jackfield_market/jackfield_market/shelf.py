@@ -20,7 +20,7 @@ NEXT = "catalogue.next.json"
 """The list of a build whose metadata may not be published yet."""
 _VERSION = 1
 _LARGEST = 1 << 30
-_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade")
+_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade", "icon")
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Shelved:
         newest = self.newest
         about = {member: newest.data[member] for member in _ABOUT if member in newest.data}
         versions = [release.version for release in self.releases]
-        withdrawn = {"revoked": [dict(release.data) for release in self.revoked]} if self.revoked else {}
-        return {"name": newest.name, **about, "versions": versions, "releases": [dict(one.data) for one in self.releases], **withdrawn}
+        withdrawn = {"revoked": [_without_icon(release) for release in self.revoked]} if self.revoked else {}
+        return {"name": newest.name, **about, "versions": versions, "releases": [_without_icon(one) for one in self.releases], **withdrawn}
 
     def with_release(self, release: Release) -> Shelved:
         """Return the connector with one more release; it replaces a withdrawn one of the same file."""
@@ -67,6 +67,11 @@ class Shelved:
         pairs = ((one, grades.get((one.key, one.version))) for one in self.releases)
         mine = tuple(one if grade is None else one.graded(grade) for one, grade in pairs)
         return self if mine == self.releases else replace(self, releases=mine, line=None)
+
+
+def _without_icon(release: Release) -> dict[str, Any]:
+    """Return the row of a release without its icon, which the connector's own row has once."""
+    return {name: value for name, value in release.data.items() if name != "icon"}
 
 
 def path_of(key: str) -> str:
@@ -90,8 +95,17 @@ def read_list(site: str, sha256: str) -> dict[str, Shelved] | None:
 
 def _parsed(text: str) -> Iterator[Shelved]:
     for line in text.split("\n")[1:-2]:  # not splitlines: strings may have other line separators
-        row = json.loads(line.removesuffix(","))
-        yield Shelved(tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line.removesuffix(","))
+        row = line.removesuffix(",")
+        yield _shelved(json.loads(row), row)
+
+
+def _shelved(row: Mapping[str, Any], line: str) -> Shelved:
+    found = Shelved(tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line)
+    if "icon" not in row:
+        return found
+    shown = Release({**found.newest.data, "icon": row["icon"]})
+    is_offered = bool(found.releases)
+    return replace(found, releases=(*found.releases[:-1], shown)) if is_offered else replace(found, revoked=(*found.revoked[:-1], shown))
 
 
 def render_list(shelved: Mapping[str, Shelved]) -> bytes:

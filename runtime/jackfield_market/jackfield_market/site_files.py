@@ -14,7 +14,7 @@ from typing import Any
 from packaging.metadata import parse_email
 
 from jackfield.manifest import Manifest
-from jackfield_market import pages, search_index, simple_index
+from jackfield_market import pages, reports, search_index, simple_index
 from jackfield_market.manifest_changes import compare
 from jackfield_market.registry import Registry
 from jackfield_market.releases import REVOKED, Release
@@ -45,7 +45,7 @@ def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[s
     history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))
     if releases:
         newest = _described(site, releases[-1])
-        page = pages.connector(shelved, newest.manifest, newest.package, history)
+        page = pages.connector(shelved, newest.manifest, newest.package, history, _report(site, releases[-1]))
     else:
         page = pages.withdrawn(shelved)
     texts = {pages.path_of(key): page, **simple_index.project(shelved.newest.name, releases)}
@@ -80,6 +80,10 @@ def _described(site: str, release: Release) -> Described:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
         return Described(manifest, _package(archive.read(info)))
+
+
+def _report(site: str, release: Release) -> reports.Report | None:
+    return reports.published(site, release.key, release.version, release.data.get("grade"))
 
 
 def _package(metadata: bytes) -> pages.Package:

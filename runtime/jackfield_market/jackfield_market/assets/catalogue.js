@@ -7,11 +7,12 @@
   let asked = false;
 
   window.catalogueIndex = (found) => {
-    rows = found.map((row) => ({ key: row[0], title: row[1], about: row[2], text: row[3], words: row[4] }));
+    rows = found.map((row) => ({ key: row[0], title: row[1], about: row[2], text: row[3], words: row[4], categories: row[5], icon: row[6] }));
     search();
   };
 
   const box = document.getElementById("words");
+  const category = document.getElementById("category");
   const results = document.getElementById("results");
   const listed = document.getElementById("listed");
   const status = document.getElementById("status");
@@ -48,6 +49,12 @@
 
   function entry(row) {
     const item = document.createElement("li");
+    if (row.icon) {
+      const picture = element("img", "", item);
+      picture.className = "small icon";
+      picture.alt = "";
+      picture.src = row.icon;
+    }
     const link = element("a", row.title, element("strong", "", item));
     link.href = root + "connectors/" + encodeURIComponent(row.key) + "/index.html";
     item.append(" ");
@@ -58,14 +65,17 @@
 
   function search() {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-    results.hidden = words.length === 0;
-    listed.hidden = words.length > 0;
-    if (words.length === 0) { results.replaceChildren(); status.textContent = ""; return; }
+    const chosen = category ? category.value : "";
+    const asks = words.length > 0 || chosen !== "";
+    results.hidden = !asks;
+    listed.hidden = asks;
+    if (!asks) { results.replaceChildren(); status.textContent = ""; return; }
     if (rows === null) { load(); status.textContent = "Loading…"; return; }
     const found = [];
     for (const row of rows) {
+      if (chosen !== "" && !row.categories.includes(chosen)) continue;
       const points = score(row, words);
-      if (points > 0) found.push([points, row]);
+      if (points > 0 || words.length === 0) found.push([points, row]);
     }
     found.sort((one, other) => other[0] - one[0] || one[1].title.localeCompare(other[1].title));
     results.replaceChildren(...found.slice(0, SHOWN).map(([, row]) => entry(row)));
@@ -77,7 +87,8 @@
     document.querySelector(".search").hidden = false;
     box.addEventListener("focus", load);
     box.addEventListener("input", search);
-    if (box.value) search();  // the browser has restored it
+    if (category) category.addEventListener("change", search);
+    if (box.value || (category && category.value)) search();  // the browser has restored it
   }
 
   const site = new URL(root, location.href).href.replace(/\/$/, "");

@@ -1,0 +1,116 @@
+"""Reports of ``jackfield check`` that an operator publishes: the evidence of a grade, rule by rule."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from jackfield.errors import InvalidInvocation
+from jackfield.markup import Markup
+from jackfield_market.markup import h
+from jackfield_market.registry import CONNECTORS
+from jackfield_market.wheels import read_bounded
+
+_GRADES = ("none", "bronze", "silver", "gold", "platinum")
+_LINES = 20
+"""Most lines of evidence that a page shows of one rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Result of one rule: its tier, whether it holds, its sentence, and what was seen."""
+
+    name: str
+    tier: str
+    passed: bool
+    reason: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Grade of one version of a connector, and the rules that it rests on."""
+
+    connector: str
+    version: str
+    grade: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def path(self) -> str:
+        """Path of the report in a site."""
+        return path_of(self.connector, self.version)
+
+    def content(self) -> bytes:
+        """Return the content of the report's file in a site."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def path_of(key: str, version: str) -> str:
+    """Return the path of the report of a version in a site."""
+    return f"{CONNECTORS}/{key}/checks/{version}.json"
+
+
+def read_reports(folder: str) -> list[Report]:
+    """Read the reports in a folder.
+
+    :raises InvalidInvocation: if the folder cannot be read, or a file in it is no report.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError as error:
+        raise InvalidInvocation(f"the folder '{folder}' cannot be read: {error.strerror}") from None
+    return [_read(os.path.join(folder, name)) for name in names]
+
+
+def _read(path: str) -> Report:
+    try:
+        return _report(json.loads(read_bounded(path)))
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
+        raise InvalidInvocation(f"'{path}' is not a report of 'jackfield check --json'") from None
+
+
+def _report(raw: Any) -> Report:
+    grade = str(raw["grade"])
+    if grade not in _GRADES:
+        raise ValueError("no grade")
+    return Report(str(raw["connector"]), str(raw["version"]), grade, tuple(map(_rule, raw.get("rules", ()))))
+
+
+def _rule(raw: Any) -> Rule:
+    evidence, tier = tuple(map(str, raw.get("evidence", ()))), str(raw["tier"])
+    if tier not in _GRADES:
+        raise ValueError("no tier")
+    return Rule(str(raw["name"]), tier, raw["passed"] is True, str(raw["reason"]), evidence)
+
+
+def published(site: str, key: str, version: str, grade: object) -> Report | None:
+    """Return the report of a version in a site; None without one, without rules, or if it is of another grade than the signed one."""
+    path = os.path.join(site, path_of(key, version))
+    if not os.path.exists(path):
+        return None
+    report = _read(path)
+    return report if report.rules and report.grade == grade else None
+
+
+def section(report: Report) -> Markup:
+    """Render the rules of a report by tier; a tier with a rule that fails is open."""
+    tiers = groupby(sorted(report.rules, key=lambda rule: _GRADES.index(rule.tier)), key=lambda rule: rule.tier)
+    return h.section(h.h2("Grade", id="grade"), [_tier(tier, list(rules)) for tier, rules in tiers])
+
+
+def _tier(tier: str, rules: list[Rule]) -> Markup:
+    held = sum(rule.passed for rule in rules)
+    heading = h.summary(f"{tier}: {held} of {len(rules)} rules hold")
+    return h.details(heading, h.ul([h.li(*_shown(rule)) for rule in rules]), open=held < len(rules))
+
+
+def _shown(rule: Rule) -> Iterator[Markup | str]:
+    yield h.span("holds" if rule.passed else "fails", class_="badge" if rule.passed else "breaking")
+    yield from (" ", h.code(rule.name), f" {rule.reason}")
+    for line in rule.evidence[:_LINES]:
+        yield from (h.br(), h.small(line))
