@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import HTTPClientError
 
-from jackfield.connector import Provider, Sent, Unavailable
+from jackfield.connector import Provider, Sent, TooCostly, Unavailable, check_price
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
@@ -32,13 +32,17 @@ def is_page(text: str) -> bool:
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
     """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if it is a page of HTML, or a success that is not JSON where the protocol is: the outcome is unclear.
+    :raises HTTPClientError: if it has too many values to be parsed, is a page of HTML, or a success that is not JSON where the protocol is:
+        the outcome is unclear.
     """
     body, status = response_dict["body"], response_dict["status_code"]
-    if not isinstance(body, bytes) or not body or status in _OWN_MEANING:  # a stream is the caller's own data
+    if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
     is_refusal, shape = status >= HTTPStatus.MULTIPLE_CHOICES, operation_model.output_shape
     if not is_refusal and _is_data(shape):
+        return
+    _check_price(body, operation_model, status, response_dict["headers"])
+    if status in _OWN_MEANING:
         return
     headers, name = response_dict["headers"], operation_model.name
     if is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers):
@@ -63,6 +67,19 @@ def _is_damaged(body: bytes, headers: Any) -> bool:
     """Return whether a body differs from the checksum that DynamoDB sends with it (in the SDKs' retry guides: ``x-amz-crc32``)."""
     told = headers.get("x-amz-crc32", "")
     return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
+
+
+def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -> None:
+    protocol = operation_model.service_model.resolved_protocol
+    form = "json" if protocol in _PROTOCOLS else "cbor" if "cbor" in protocol else "xml"
+    try:
+        check_price(body, form)
+    except TooCostly as reason:
+        found = _unclear(f"{operation_model.name} had no clear answer: the response {reason}", status, headers)
+        found.kwargs["error"].retryable = found.kwargs["error"].repeatable = False  # type: ignore[attr-defined]  # botocore's own member
+        raise found from None
+    except Unavailable as full:
+        raise HTTPClientError(error=full) from None
 
 
 def _is_data(shape: Any) -> bool:

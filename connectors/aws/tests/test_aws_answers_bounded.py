@@ -1,17 +1,21 @@
-"""An endpoint that answers without end does not fill the memory of the process (security finding 9)."""
+"""An endpoint that answers without end, or with too many values, does not fill the memory of the process (security finding 9)."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import HTTPClientError
 
 from aws_opening import KEY_ID, SECRET, Opener
 from jackfield.connector import MAX_ANSWER, JackfieldError, Sent, Unavailable, bounded_answer
 from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, bounded
+from jackfield_aws.foreign_answers import check_answer
 from raw_server import read_request, serving
 
 pytestmark = pytest.mark.usefixtures("direct")
@@ -63,3 +67,65 @@ def test_s9_any_connector_can_bound_its_answers() -> None:
     assert b"".join(bounded_answer([b"ab", b"c"], limit=3)) == b"abc"
     with pytest.raises(Unavailable, match="larger than 3 bytes"):
         list(bounded_answer([b"ab", b"cd"], limit=3))
+
+
+_MANY = {
+    "sesv2": (b"application/json", b'{"SendingEnabled": [' + b"[]," * 3_000_000 + b"1]}", "get_account"),
+    "sts": (b"text/xml", b"<r>" + b"<x>1</x>" * 3_000_000 + b"</r>", "get_caller_identity"),
+    "s3": (b"application/octet-stream", b"<r>" + b"<x/>" * 3_000_000 + b"</r>", "list_buckets"),
+    "sns": (b"", b"<!DOCTYPE r [<!ENTITY a '<x/>'>]><r>" + b"&a;" * 30_000 + b"</r>", "list_topics"),
+}
+"""Responses by service: their media type, and what they cost too much by."""
+
+
+@pytest.mark.parametrize("service", _MANY)
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_of_too_many_values_is_refused_before_it_is_parsed(opener: Opener, service: str, status: int) -> None:
+    """JSON and XML that would take a gigabyte once parsed, of successes and of errors, take no more than their bytes.
+
+    The outcome is unclear, and a repeated request would be answered alike.
+    """
+    kind, body, method = _MANY[service]
+
+    def talk(connection: socket.socket) -> None:
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(body)))
+            with contextlib.suppress(OSError):  # it reads no more than it needs
+                connection.sendall(body)
+
+    with serving(talk) as port:
+        values: dict[str, Any] = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": f"http://127.0.0.1:{port}"}
+        clients = ApiKeySecret.model_validate(values).open(opener.context(awsRegion="eu-west-1"))
+        client = clients.client(service)
+        with entered(opener.context(seconds=30).call):
+            tracemalloc.start()
+            try:
+                with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+                    getattr(client, method)()
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            error = AWS_ERRORS(raised.value, clients)
+    assert isinstance(error, JackfieldError)
+    assert (error.code, error.sent, error.repeatable, error.retryable) == ("unavailable", Sent.UNKNOWN, False, False)
+    assert "more than 1,000,000 values" in error.message or "has a document type" in error.message
+    assert peak < 2 * len(body) + 16 * 1024 * 1024
+
+
+def test_cbor_is_judged_before_it_is_parsed() -> None:
+    """A service that speaks CBOR is judged by its data items."""
+    with pytest.raises(HTTPClientError) as raised:
+        check_answer({"body": b"\x9f" + b"\x80" * 2_000_000, "status_code": 200, "headers": {}}, _Cbor())
+    assert "1,000,000 values" in str(raised.value.kwargs["error"].message)
+
+
+class _Cbor:
+    """An operation of a service that speaks CBOR."""
+
+    name = "ListMetrics"
+    output_shape = None
+
+    class service_model:  # noqa: N801 (botocore's name)
+        """The service."""
+
+        resolved_protocol = "smithy-rpc-v2-cbor"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, Unread, current_call
+from jackfield.connector import MAX_ANSWER, Output, Sent, TooCostly, Unavailable, Unread, current_call
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
 from jackfield_http.parsing import charset_of, is_json, parsed, stream_reading, text_of
@@ -95,6 +95,8 @@ class Answer:
         except UnicodeError:
             text = f"the response{to} is not in its charset, {charset or 'utf-8'} {about}"
             raise Unreadable(text, hint=NOT_THE_API, by_coding=True, content=content) from None
+        except TooCostly as reason:
+            raise _oversized(f"the provider's response {reason}") from None
         except ValueError:
             text = f"the response{to} is not JSON {about}"
             if not content:

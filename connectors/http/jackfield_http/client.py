@@ -23,6 +23,7 @@ from jackfield.connector import (
     Unavailable,
     WireSettings,
     current_call,
+    whole_answer,
 )
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
@@ -119,7 +120,8 @@ class HttpClient(SecretHolder):
             with self._replied(exchange) as (reply, headers, url):
                 is_clear = self._is_clear(exchange, reply.status)
                 try:
-                    content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
+                    chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
+                    content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
                 except Unreadable as error:
                     if not is_clear:
                         raise

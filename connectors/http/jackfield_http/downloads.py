@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from itertools import chain
 from typing import Any
 
-from jackfield.connector import OutputFile, Sent, Unavailable, file_name
+from jackfield.connector import OutputFile, Sent, Unavailable, bounded_answer, file_name
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.headers import Headers
 
@@ -54,14 +54,25 @@ def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
-    """Return the body of a response. One of more than ``most`` bytes is read later; ``opened``, which holds the response open, is closed
-    after it."""
-    chunks, pieces, size = answer.chunks(), list[bytes](), 0
-    for piece in chunks:
-        pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            return Download(_rest(pieces, chunks, opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
+    """Return the body of a response. One of more than ``most`` bytes, or of too many values to be parsed, is read later as a file;
+    ``opened``, which holds the response open, is closed after it.
+
+    :raises Unavailable: if this process has no room for it.
+    """
+    chunks, pieces, kind = answer.chunks(), list[bytes](), media_type(answer.headers)
+
+    def kept() -> Iterator[bytes]:
+        for piece in chunks:
+            pieces.append(piece)
+            yield piece
+
+    try:
+        for _ in bounded_answer(kept(), limit=most, media_type=kind):
+            pass
+    except Unavailable as error:
+        if error.retryable:  # it broke, or there is no room for it; what is too large stays so
+            raise
+        return Download(_rest(pieces, chunks, opened.pop_all()), kind or _OCTETS, _name(answer.headers))
     return b"".join(pieces)
 
 

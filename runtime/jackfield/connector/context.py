@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
+from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
+from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
@@ -109,6 +110,7 @@ class Call:
     - ``files``: stores the files that the action returns; None where there is no storage.
     - ``warnings``: what the caller of a success should know; set by ``warn``.
     - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
+    - ``share``: the memory that its responses hold, from its first request to its end.
     """
 
     deadline: Deadline
@@ -131,6 +133,7 @@ class Call:
     warnings: tuple[Detail, ...] = ()
     unread: Unread | None = None
     takes_unread: bool = False
+    share: Share | None = None
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -152,6 +155,7 @@ class Call:
         :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
         :raises JackfieldError: if the last response could not be read: the action goes on without knowing what it said.
+        :raises Unavailable: if this process has no room for another response.
         """
         if self.unread is not None:
             raise self.unread.error
@@ -202,11 +206,20 @@ class Call:
             may_send = False
             try:
                 self.check()
+                self.room().admit()
                 may_send = True
             finally:
                 self.begun = may_send
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
+        else:
+            self.room().admit()
+
+    def room(self) -> Share:
+        """Return the call's part of the memory for responses."""
+        if self.share is None:
+            self.share = Share(self.workspace)
+        return self.share
 
     def wait_for_slot(self) -> None:
         """Wait until the first request may begin, if the action is rate-limited; waits a few milliseconds at most."""
@@ -405,30 +418,3 @@ class Account:
 
     id: str
     label: str
-
-
-MAX_ANSWER = 32 * 1024 * 1024
-"""Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
-
-
-def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
-    """Yield the chunks of a response, up to ``limit`` bytes and up to the deadline. Wrap the stream before anything parses it.
-
-    A socket's timeout bounds each read, so a provider that sends single bytes could hold an attempt for ever.
-
-    :raises Unavailable: once more than ``limit`` bytes have arrived. The provider did respond, so a ``write`` is in doubt.
-    :raises TimedOut: if a chunk arrives after the deadline of the current call.
-    """
-    size, call = 0, current_call()
-    for chunk in chunks:
-        if call is not None and call.deadline.remaining() <= 0:
-            raise call.deadline.passed(Sent.UNKNOWN)
-        size += len(chunk)
-        if size > limit:
-            raise Unavailable(
-                f"the provider's response is larger than {limit:,} bytes",
-                hint="Check the endpoint: something other than the provider may have responded. For lists, request smaller pages.",
-                sent=Sent.UNKNOWN,
-                repeatable=False,
-            )
-        yield chunk
