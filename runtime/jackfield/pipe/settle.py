@@ -210,8 +210,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
     except InvalidOutput as error:
         raise attempts.unusable(error, _masked(output, plan)) from None
-    if attempts.warnings:
-        warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
+    if attempts.remarks.warnings:
+        warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
     given = run.given_secrets
     if warnings:
         listed = {"warnings": list(warnings[:MAX_WARNINGS])}
