@@ -121,7 +121,7 @@ def test_the_same_drift_of_many_items_is_told_once(tmp_path: Path) -> None:
 
 
 def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
-    """'fetchAll' counts pages up until one is empty, since a short one may only be the server's limit; single pages tell what the next call takes."""
+    """'fetchAll' counts pages up until one is empty; single pages tell what the next call takes."""
     rows = [{"id": str(number), "title": "x"} for number in range(250)]
 
     def script(_number: int, request: Request) -> Answer:

@@ -179,7 +179,8 @@ class BoundCall:
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened)
             effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
-            answer = client.request(request.method, url, **self._options(request, effect), **({"expect": later} if later else {}))
+            options = self._options(request, effect) | ({"expect": later} if later else {})
+            answer = client.request(request.method, url, **options)
             if self._graphql:
                 judge(answer, self._key, effect)
         if self.job is not None and not self.job.is_over(answer):
