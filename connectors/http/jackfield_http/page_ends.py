@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector import Sent, Unavailable
 from jackfield.dataclass import dataclass
@@ -18,14 +18,33 @@ from jackfield_http.pointers import find
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer
-    from jackfield_http.paging import Pages
 
 _NO_CONTENT = frozenset({204, 205})
 
 
+class Declared(Protocol):
+    """Declaration of a list, ``jackfield_http.Pages``: its kind, and where the items, the next page and the word about more are."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the pages."""
+
+    @property
+    def items(self) -> str:
+        """JSON Pointer of the items in a response."""
+
+    @property
+    def next(self) -> str:
+        """JSON Pointer of what names the next page."""
+
+    @property
+    def more(self) -> str | None:
+        """JSON Pointer of the member that says whether there is more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What a response says about the page after it: what fetches that (None: nothing), and why it is not known whether the list ends."""
+    """Words of a response about the page after it: what fetches that (None: nothing), and why it is not known whether the list ends."""
 
     next: str | None = None
     unknown: str | None = None
@@ -34,7 +53,7 @@ class Following:
 END = Following()
 
 
-def following(pages: Pages, answer: Answer, body: Any, position: int) -> Following:
+def following(pages: Declared, answer: Answer, body: Any, position: int) -> Following:
     """Return what a response says about the page after it. ``position`` is the number or the offset of its own page.
 
     :raises Unavailable: if the place that names the next page holds something that cannot name it.
@@ -87,13 +106,13 @@ def is_absent(items: str, body: Any) -> bool:
     )
 
 
-def _linked(pages: Pages, answer: Answer, body: Any, more: bool | None) -> Following:
+def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Following:
     if is_malformed(answer.headers.get("link", "")):
         return _open("has a header field 'Link' that cannot be read (RFC 8288)")
     return _nothing_named(pages, more) or (_no_list(pages) if is_absent(pages.items, body) else END)
 
 
-def _named(pages: Pages, body: Any, more: bool | None) -> Following:
+def _named(pages: Declared, body: Any, more: bool | None) -> Following:
     found = find(body, pages.next)
     if pages.kind == "url" and isinstance(found, Mapping) and found:
         found = found.get("href", found)
@@ -108,7 +127,7 @@ def _named(pages: Pages, body: Any, more: bool | None) -> Following:
     return _nothing_named(pages, more) or (_no_list(pages) if silent else END)
 
 
-def _counted(pages: Pages, body: Any, position: int, more: bool | None) -> Following:
+def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Following:
     """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit."""
     items = find(body, pages.items)
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
@@ -122,14 +141,14 @@ def _counted(pages: Pages, body: Any, position: int, more: bool | None) -> Follo
     return Following(str(position + (1 if pages.kind == "page" else len(items))))
 
 
-def _nothing_named(pages: Pages, more: bool | None) -> Following | None:
+def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
     """Return the open end of a response that names no next page, and does not say at ``more``, if that is declared, that there is none."""
     if pages.more is None:
         return None
     return _open(f"{'says' if more else 'does not say'} at '{pages.more}' whether there is more, and names no next page")
 
 
-def _no_list(pages: Pages) -> Following:
+def _no_list(pages: Declared) -> Following:
     return _open(f"has no list at '{pages.items}'")
 
 
