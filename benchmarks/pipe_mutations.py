@@ -200,9 +200,10 @@ MUTATIONS = (
     ),
     # pages and outputs
     Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
-    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in seen:", "if False:", _PIPE),
+    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in self._seen:", "if False:", _PIPE),
     Mutation(
-        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not error.retryable:", "if merged is None:", _PIPE,
+        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not (error.retryable or isinstance(error, NotFound)):",
+        "if merged is None:", _PIPE,
     ),
     # pace
     Mutation("a throttle is not shared", "pacing/turn.py", "if isinstance(error, RateLimited):", "if False:", _PIPE),

@@ -326,6 +326,8 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
     about = [_place(paging.row[name]) for name in ("response", "more") if name in paging.row]
     if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
         found["pageMembers"] = others
+    if "more" in paging.row and paging.row["kind"] == "token" and paging.token_output != NEXT_PAGE:
+        found["more"] = _place(paging.row["more"])
     if paging.size_input is not None:
         found["sizeInput"] = paging.size_input
         most = inputs["properties"][paging.size_input].get("maximum")

@@ -1,13 +1,14 @@
 """Detection of pagination: how an operation takes a page and where its response names the next one, each with a confidence.
 
 Rules in order, the first that fits: what the vendor says, a page token in both directions, a declared ``Link`` header, the next page's
-address in the body, the last item's id, page numbers, offsets. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
+address in the body, the last item's id, page numbers, offsets. Names are hints; the types of the document decide: a token is a text or a
+number, never an object, and only a number is counted. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -39,6 +40,7 @@ _TOKENS = frozenset(
         "pagecursor",
         "after",
         "scrollid",
+        "startcursor",
     ]
 )
 _TOKENS_OUT = _TOKENS - {"after"} | {
@@ -53,7 +55,14 @@ _TOKENS_OUT = _TOKENS - {"after"} | {
 _LINKS_OUT = frozenset(
     ["nextlink", "odatanextlink", "nextpageurl", "nexturl", "nextpagelink", "nextpageuri", "nexthref", "nexturi", "nextrecordsurl"]
 )
-_WITHIN = frozenset(["meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"])
+_NEXT = frozenset(["next", "nextpage"])
+"""Objects about the next page: a member that has the name of an input is what the input takes."""
+_ADDRESSES = frozenset(["href", "url", "uri", "link"])
+_MORE = frozenset(["hasmore", "more", "hasnext", "hasnextpage", "hasmoreitems"])
+_DEEPEST = 3
+_WITHIN = _NEXT | frozenset(
+    ["pages", "meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"]
+)
 _PAGES = frozenset(["page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p"])
 _SIZES = frozenset(
     [
@@ -75,6 +84,7 @@ _SIZES = frozenset(
 )
 _OFFSETS = frozenset(["offset", "skip", "startat", "startindex", "pageoffset"])
 _VAGUE = frozenset(["start", "from"])
+_NUMERIC = frozenset(["integer", "number"])
 _ITEMS = ("data", "items", "results", "values", "value", "entries", "records", "list", "content", "resources")
 
 NEXT_PAGE = "nextPage"
@@ -93,6 +103,75 @@ class Paging:
     token_output: str
     size_input: str | None
     enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Member of a response: its plain name and its types; none, where the document states none."""
+
+    name: str
+    types: set[str]
+
+    @property
+    def is_text(self) -> bool:
+        return "string" in self.types or not self.types
+
+    @property
+    def is_token(self) -> bool:
+        """True if it may be a page token: "object or text" may be one, an object is none."""
+        return not self.types or bool(self.types & {"string", "integer", "number"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How an operation may be asked for a page: its inputs by plain names with their types, and the members of its response."""
+
+    by_plain: Mapping[str, str]
+    types: Mapping[str, set[str]]
+    members: Mapping[str, _Member]
+
+    @property
+    def token(self) -> str | None:
+        """Input that takes a page token, by its name."""
+        return next((key for name, key in self.by_plain.items() if name in _TOKENS), None)
+
+    @property
+    def more(self) -> str | None:
+        """Place of the member that says whether there is more: a boolean, or another value under the one name that means nothing else."""
+        known = [(at, one) for at, one in self.members.items() if one.name in _MORE]
+        return next((at for at, one in known if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)), None)
+
+    def place(self, names: frozenset[str], *, is_text: bool = False) -> str | None:
+        """Return the first place of a member with one of these names that may be a token or, with ``is_text``, a text."""
+        return next((at for at, one in self.members.items() if one.name in names and (one.is_text if is_text else one.is_token)), None)
+
+    def pair(self) -> tuple[str, str] | None:
+        """Return the input for a page token and where the response has it."""
+        for at, one in self.members.items():
+            key = self.by_plain.get(one.name)
+            if key is not None and one.is_token and self.is_within_next(at) and not self.types.get(one.name, set()) & _NUMERIC:
+                return key, at
+        if (token := self.token) is not None:
+            out = self.place(_TOKENS_OUT - {"next"}) or self.place(frozenset(["next"]))
+            return None if out is None else (token, out)
+        texts = (name for name in self.by_plain if name in _PAGES and self.types.get(name) == {"string"})
+        if (page := next(texts, None)) is not None and (out := self.place(frozenset(["nextpage"]))) is not None:
+            return self.by_plain[page], out
+        vague = next((key for name, key in self.by_plain.items() if name in _VAGUE), None)
+        named = self.place(frozenset(["next"]))
+        if vague is None or named is None or not self.members[named].types & _NUMERIC:
+            return None
+        return vague, named
+
+    def bare_link(self) -> str | None:
+        """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
+        inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
+        return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
+
+    @staticmethod
+    def is_within_next(at: str) -> bool:
+        """Return whether a member is in an object about the next page."""
+        return plain(at.rpartition("/")[0].rpartition("/")[2]) in _NEXT
 
 
 def plain(name: str) -> str:
@@ -115,7 +194,8 @@ class Pages:
         items = self._items(operation, response)
         by_plain = {plain(name): key for name, key in drawn.named.items()}
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, by_plain, members, response)
+        asked = _Asked(by_plain, self._types_of(operation), members)
+        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, asked, response, items)
         if found is None or (items is None and not isinstance(given, dict) and not self._lists(response)):
             return None
         kind, confidence, row = found
@@ -133,45 +213,80 @@ class Pages:
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
         return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
 
-    def _rule(self, operation: Operation, by_plain: Mapping[str, str], members: Json, response: Response) -> tuple[Kind, str, Json] | None:
+    def _rule(self, operation: Operation, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
         vendor = operation.raw.get("x-ms-pageable")
         if isinstance(vendor, dict) and isinstance(vendor.get("nextLinkName"), str):
             row: Json = {"response": pointer(vendor["nextLinkName"])}
             return "url", "high", {**row, "items": pointer(vendor["itemName"])} if isinstance(vendor.get("itemName"), str) else row
-        token = next((key for name, key in by_plain.items() if name in _TOKENS), None)
-        out = next((at for at, name in members.items() if name in _TOKENS_OUT and plain(at.rpartition("/")[2]) != "next"), None)
-        bare = next((at for at in members if plain(at.rpartition("/")[2]) == "next"), None)
-        link = next((at for at, name in members.items() if name in _LINKS_OUT), None)
-        if token is not None and (out or bare) and link is None:
-            return "token", "high", {"input": token, "response": out or bare}
+        link, more = asked.place(_LINKS_OUT, is_text=True), asked.more
+        hint = {"more": more} if more else {}
+        pair = asked.pair()
+        if pair is not None and (link is None or asked.is_within_next(pair[1])):
+            return "token", "high", {"input": pair[0], "response": pair[1], **hint}
         if any(name.lower() == "link" for name in response.headers or {}):
             return "linkHeader", "high", {}
-        if link is not None or (bare is not None and self._is_text(response, bare)):
-            return "url", "high", {"response": link or bare}
-        more = next((at for at, name in members.items() if name == "hasmore"), None)
-        last = by_plain.get("startingafter")
-        if last is not None and more is not None:
-            return "lastId", "high", {"input": last, "more": more}
-        return self._counted(operation, by_plain, token, more)
+        link = link or asked.bare_link()
+        if link is not None:
+            return "url", "high", {"response": link, **hint}
+        return self._last(asked, response, items) or self._counted(operation, asked)
 
-    def _counted(
-        self, operation: Operation, by_plain: Mapping[str, str], token: str | None, more: str | None
-    ) -> tuple[Kind, str, Json] | None:
+    def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
+        """Return the pagination of a list that goes on after its last item: the response says which that is, or the item has an ID."""
+        after = asked.by_plain.get("startingafter") or asked.by_plain.get("after")
+        if after is None or asked.more is None:
+            return None
+        named = asked.place(frozenset(["lastid"]), is_text=True)
+        if named is not None:
+            return "token", "high", {"input": after, "response": named, "more": asked.more}
+        sure = "startingafter" in asked.by_plain or self._has_id(response, items)
+        return ("lastId", "high", {"input": after, "more": asked.more}) if sure else None
+
+    def _counted(self, operation: Operation, asked: _Asked) -> tuple[Kind, str, Json] | None:
+        by_plain = asked.by_plain
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        page = next((key for name, key in by_plain.items() if name in _PAGES), None)
-        hint = {"more": more} if more else {}
-        if page is not None:  # who counts from 1 where the API counts from 0 skips a page
+        hint = {"more": asked.more} if asked.more else {}
+        page, is_number = self._number(operation, asked, _PAGES)
+        offset, is_counted = self._number(operation, asked, _OFFSETS)
+        is_offset = offset is not None and is_counted and size is not None  # it has one first item, and pages may begin at 0 or at 1
+        if page is not None and not is_offset:  # who counts from 1 where the API counts from 0 skips a page
             start = self._start(operation, _PAGES)
-            sure = size is not None and start is not None
+            sure = is_number and size is not None and start is not None
             return "page", "medium" if sure else "low", {"input": page, **({} if start == 1 else {"first": start or 0}), **hint}
-        offset = next((key for name, key in by_plain.items() if name in _OFFSETS), None)
         if offset is not None:
             first = {"first": 1} if self._start(operation, _OFFSETS) == 1 else {}
-            return "offset", "medium" if size is not None else "low", {"input": offset, **first, **hint}
-        vague = next((key for name, key in by_plain.items() if name in _VAGUE), None)
+            return "offset", "medium" if is_offset else "low", {"input": offset, **first, **hint}
+        vague, _ = self._number(operation, asked, _VAGUE)
         if vague is not None and size is not None:
             return "offset", "low", {"input": vague, **hint}
+        token = asked.token
         return ("token", "low", {"input": token}) if token is not None else None
+
+    def _number(self, operation: Operation, asked: _Asked, names: frozenset[str]) -> tuple[str | None, bool]:
+        """Return the input with one of these names, and whether it takes a number: by its type, or by a number as its default."""
+        name = next((name for name in asked.by_plain if name in names), None)
+        if name is None:
+            return None, False
+        types = asked.types.get(name, set())
+        return asked.by_plain[name], not types or bool(types & _NUMERIC) or self._start(operation, names) is not None
+
+    def _types_of(self, operation: Operation) -> dict[str, set[str]]:
+        """Return the types of the parameters by their plain names."""
+        return {plain(parameter["name"]): self._types([parameter.get("schema")]) for parameter, _ in operation.parameters}
+
+    def _types(self, subs: Iterable[Any]) -> set[str]:
+        found: set[str] = set()
+        for part in (part for sub in subs for part in self._composition.parts(sub)):
+            kind = part.get("type", "object" if "properties" in part else None)
+            found |= {kind} if isinstance(kind, str) else set(kind) if isinstance(kind, list) else set()
+        return found
+
+    def _has_id(self, response: Response, items: str | None) -> bool:
+        """Return whether the items of a list have a member ``id``."""
+        found: list[Any] = [response.raw]
+        for name in (items or "").split("/")[1:]:
+            found = self._composition.members({"allOf": found}).get(name.replace("~1", "/").replace("~0", "~"), [])
+        parts = [part for sub in found for part in self._composition.parts(sub)]
+        return any("id" in self._composition.members(part.get("items")) for part in parts)
 
     def _start(self, operation: Operation, names: frozenset[str]) -> int | None:
         """Return where the parameter with one of these names begins to count, 0 or 1; None if the document does not say it."""
@@ -184,21 +299,13 @@ class Pages:
                     return int(found)
         return None
 
-    def _members(self, raw: Any) -> Iterator[tuple[str, str]]:
-        """Yield the members of a response that may name the next page, with their plain names; also those one level down."""
+    def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
+        """Yield the members of a response that may say how its list goes on; objects about pages are looked into."""
         for name, subs in self._composition.members(raw).items():
-            low = plain(name)
-            if low in _WITHIN:
-                for inner in self._composition.members({"allOf": subs}):
-                    yield pointer(name, inner), plain(inner)
-            yield pointer(name), low
-
-    def _is_text(self, response: Response, at: str) -> bool:
-        found: list[Any] = [response.raw]
-        for token in at.split("/")[1:]:
-            found = self._composition.members({"allOf": found}).get(token.replace("~1", "/").replace("~0", "~"), [])
-        kinds = [part.get("type") for sub in found for part in self._composition.parts(sub) if "type" in part]
-        return all(kind == "string" or (isinstance(kind, list) and "string" in kind) for kind in kinds)
+            low, place, types = plain(name), at + pointer(name), self._types(subs)
+            if low in _WITHIN and place.count("/") <= _DEEPEST:
+                yield from self._members({"allOf": subs}, place)
+            yield place, _Member(low, types)
 
     def _wraps(self, response: Response) -> bool:
         schema = response.schema
@@ -236,7 +343,7 @@ def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tu
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
-    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first") if name in given}
+    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first", "ends") if name in given}
     fault = None
     if kind not in _KINDS:
         fault = f"'kind' must be one of {', '.join(_KINDS)}"
@@ -253,6 +360,16 @@ def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tu
         fault = fault or f"pages of the kind '{kind}' need a 'response'"
     if type(pages.get("first", 0)) is not int:
         fault = "'first' must be a whole number"
+    fault = _fetching_fault(operation, kind, pages.get("ends", [])) or fault
     if fault is not None:
         raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: {fault}", hint="Correct the overlay.")
     return kind, "high", pages
+
+
+def _fetching_fault(operation: Operation, kind: object, ends: object) -> str | None:
+    """Return what is wrong with how an overlay has pages fetched and ended."""
+    if not isinstance(ends, list) or not all(type(status) is int and 300 <= status <= 599 for status in ends):
+        return "'ends' must be a list of statuses from 300 to 599, such as [404]"
+    if operation.method != "get" and kind in ("url", "linkHeader"):
+        return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
+    return None

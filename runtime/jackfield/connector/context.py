@@ -111,6 +111,8 @@ class Call:
     - ``warnings``: what the caller of a success should know; set by ``warn``.
     - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
     - ``share``: the memory that its responses hold, from its first request to its end.
+    - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
+    - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     """
 
     deadline: Deadline
@@ -134,6 +136,8 @@ class Call:
     unread: Unread | None = None
     takes_unread: bool = False
     share: Share | None = None
+    follows: bool = False
+    open_end: bool = False
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -265,6 +269,11 @@ class Call:
         if len(self.warnings) < MAX_WARNINGS:
             where = path if path.startswith("/") else ""
             self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
+
+    def unfinished(self, reason: str) -> None:
+        """Report that a page says neither how its list goes on nor that it ends: ``meta.complete`` is false, with this warning."""
+        self.open_end = True
+        self.warn(reason)
 
     def confirm(self) -> None:
         """Count the response stored by ``returned`` as a success."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import SHARE, Deadline, Share
-from jackfield.connector.context import MAX_WARNINGS, Answered, Call, IdempotencyKey, entered, reset_current, set_current
+from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
@@ -29,7 +29,7 @@ from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import Evidence
+from jackfield.pipe.evidence import Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
@@ -75,8 +75,7 @@ class Attempts:
     since: float | None = None
     """Start of the current attempt; None between attempts."""
     renewed: bool = False
-    warnings: tuple[Detail, ...] = ()
-    """What the action's calls told the caller about a success."""
+    remarks: Remarks = field(default_factory=Remarks)
     unread: Mapping[str, Any] | None = None
     """Warning that takes the place of the output of a success whose response could not be read."""
     evidence: Evidence = field(default_factory=Evidence)
@@ -442,8 +441,7 @@ class Attempts:
         if not call.begun:
             self.evidence.unannounced = call.begun = True
         self.evidence.fetched = True
-        if call.warnings:
-            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+        self.remarks.take(call)
         self._note(call, started, "succeeded")
         if isinstance(output, InvalidOutput):
             raise self.unusable(output) from None
@@ -468,6 +466,7 @@ class Attempts:
             files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
             observe=means.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
+            follows=self.evidence.fetched,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -216,8 +216,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
             output = cast("Mapping[str, Any]", to_json(output)[0])
     except InvalidOutput as error:
         raise attempts.unusable(error, _masked(output, plan)) from None
-    if attempts.warnings:
-        warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
+    if attempts.remarks.warnings:
+        warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
     given = run.given_secrets
     if warnings:
         listed = {"warnings": list(warnings[:MAX_WARNINGS])}

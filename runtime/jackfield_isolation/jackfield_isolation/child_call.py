@@ -163,6 +163,11 @@ class ChildCall(Call):
         if self.warnings is not before:
             self.talk.say({"warning": self.warnings[-1].to_json()})
 
+    def unfinished(self, reason: str) -> None:
+        """Tell the parent that the page says neither how its list goes on nor that it ends."""
+        super().unfinished(reason)
+        self.talk.say({"unfinished": True})
+
     def answered(self, returned: Any = None) -> None:
         """Tell the parent that a request succeeded."""
         super().answered(returned)

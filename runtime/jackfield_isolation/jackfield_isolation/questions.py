@@ -28,7 +28,7 @@ _LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
-    ``longest`` seconds from now; ``files``: it may return some."""
+    ``longest`` seconds from now; ``files``: it may return some; ``follows``: it fetches a page that the page before it has named."""
 
     remaining: float
     longest: float
@@ -36,6 +36,7 @@ class CallFacts:
     invocation_id: str = ""
     key: str = ""
     files: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -14,6 +14,7 @@ from jackfield.connector import Gone, Item, Listed, NotFound, Output, Polled, Si
 from jackfield.connector.triggers import Poll
 from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import TriggerManifest
+from jackfield.pagination import yes_or_no
 from jackfield_http.bindings.options import Listing
 from jackfield_http.pointers import find
 
@@ -70,7 +71,9 @@ class BoundPoll:
         is_old = not since.mark.get("begun", False)
         events = [event for event in self._events(page) if not is_old or (event.at is not None and event.at >= since.at)]
         cursor = find(page, about["output"])
-        more = bool(find(page, about["more"])) if "more" in about else cursor is not None and cursor != known and bool(self._items(page))
+        moved = cursor is not None and cursor != known and bool(self._items(page))
+        said = yes_or_no(find(page, about["more"])) if "more" in about else None
+        more = moved if said is None else said
         return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
 
     def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None]:

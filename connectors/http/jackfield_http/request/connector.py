@@ -13,7 +13,8 @@ from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
-from jackfield_http.paging import NoList, Pages, is_absent
+from jackfield_http.page_ends import is_absent
+from jackfield_http.paging import NoList, Pages
 from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.request.connections import (
     Anonymous,
@@ -167,8 +168,9 @@ def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
     try:
         page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
-        body = page.answer.json()
-        if asked.next_token is None and is_absent(wanted.items, body) and (nothing := NoList(wanted.items, body)).lists:
+        body = page.answer.json() if page.answer.content else None
+        lacks = body is not None and asked.next_token is None and is_absent(wanted.items, body)
+        if lacks and (nothing := NoList(wanted.items, body)).lists:
             raise nothing
     except NoList as error:
         if error.lists is None or asked.real_effect != "read" or asked.next_token is not None:
