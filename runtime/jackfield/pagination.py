@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Json = Mapping[str, Any]
 
 
+OPEN_END = "the list may go on: the response names no next page, and does not say that there is none"
+"""Reason why a list is not complete."""
 _READ = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -68,8 +70,11 @@ class Pagination:
         return {name: token for name, token in tokens.items() if token} or None
 
     def ends(self, output: Json) -> bool:
-        """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token."""
-        return self.following(output) is None if self.more is None else self._more(output) is False
+        """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token. The
+        number 0 is neither a token nor an absence."""
+        if self.more is not None:
+            return self._more(output) is False
+        return self.following(output) is None and all(type(find(output, path)) not in (int, float) for _, path in self.tokens)
 
     def _more(self, output: Json) -> bool | None:
         return None if self.more is None else yes_or_no(find(output, self.more))

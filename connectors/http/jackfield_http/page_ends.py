@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from jackfield.connector import Sent, Unavailable
 from jackfield.dataclass import dataclass
 from jackfield.pagination import yes_or_no
-from jackfield_http.links import is_malformed
+from jackfield_http.answers import NO_CONTENT, Answer
+from jackfield_http.links import is_malformed, link_target
 from jackfield_http.pointers import find
+from jackfield_http.urls import UrlError
 
-if TYPE_CHECKING:
-    from jackfield_http.answers import Answer
-
-_NO_CONTENT = frozenset({204, 205})
+_ERRORS = ("error", "errors", "fault")
 
 
 class Declared(Protocol):
@@ -58,18 +57,19 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
     :raises Unavailable: if the place that names the next page holds something that cannot name it.
     """
-    if pages.kind == "linkHeader" and (linked := answer.headers.link("next")) is not None:
+    if pages.kind == "linkHeader" and (linked := _link(answer)) is not None:
         return Following(linked)
     if not answer.content:
-        return END if answer.status in _NO_CONTENT else _open(f"is empty (status {answer.status})")
+        return END if answer.status in NO_CONTENT else _open(f"is empty (status {answer.status})")
     more = None if pages.more is None else yes_or_no(find(body, pages.more))
-    if more is False:
+    if (fault := _fault_of(pages, body)) is not None:
+        return _open(fault)
+    is_named = pages.kind in {"token", "url", "linkHeader"}  # an empty page of these may leave out its list
+    if more is False and (is_named or not is_absent(pages.items, body)):
         return END
     if pages.kind == "linkHeader":
         return _linked(pages, answer, body, more)
-    if pages.kind in {"token", "url"}:
-        return _named(pages, body, more)
-    return _counted(pages, body, position, more)
+    return _named(pages, body, more) if is_named else _counted(pages, body, position, more)
 
 
 def page_token(value: Any) -> str | None:
@@ -106,6 +106,27 @@ def is_absent(items: str, body: Any) -> bool:
     )
 
 
+def _fault_of(pages: Declared, body: Any) -> str | None:
+    """Return why a response is no page at all. An object without a list may be an empty page, as Google's are, unless it has an error."""
+    if not isinstance(body, Mapping | list):
+        return "is neither an object nor a list"
+    has_error = isinstance(body, Mapping) and any(body.get(name) for name in _ERRORS)
+    return f"reports an error, and has no list at '{pages.items}'" if has_error and not isinstance(find(body, pages.items), list) else None
+
+
+def _link(answer: Answer) -> str | None:
+    """Return the address of the next page in ``Link``."""
+
+    def is_own(anchor: str) -> bool:
+        try:
+            found = answer.url.joined(anchor)
+        except UrlError:
+            return False
+        return (found.host, found.path) == (answer.url.host, answer.url.path)
+
+    return link_target(answer.headers.get("link", ""), "next", is_own)
+
+
 def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Following:
     if is_malformed(answer.headers.get("link", "")):
         return _open("has a header field 'Link' that cannot be read (RFC 8288)")
@@ -121,8 +142,6 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
     token = page_token(found)
     if token is not None:
         return Following(token)
-    if not isinstance(body, Mapping):
-        return _open(f"is no object, so it has nothing at '{pages.next}'")
     silent = pages.kind == "url" and is_absent(pages.next, body) and is_absent(pages.items, body)
     return _nothing_named(pages, more) or (_no_list(pages) if silent else END)
 

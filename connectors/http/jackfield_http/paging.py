@@ -154,7 +154,7 @@ class Pages:
             answer = api.request("GET", url, query={**(query or {}), **self._query(asked)}, **options)
         if later and answer.status in self.ends:
             return Page([], None, answer)
-        body = answer.json() if answer.content else None
+        body = answer.json() if answer.content or token is None else None  # the first page must be there
         items = find(body, self.items)
         if items is not None and not isinstance(items, list):
             raise NoList(self.items, body)

@@ -163,6 +163,12 @@ class _Asked:
             return None
         return vague, named
 
+    def fits(self, key: str, at: str) -> bool:
+        """Return whether an input takes a member of the response as it is: a text is no number."""
+        name = next((name for name, known in self.by_plain.items() if known == key), "")
+        member = self.members.get(at)
+        return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)
+
     def bare_link(self) -> str | None:
         """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
         inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
@@ -209,7 +215,7 @@ class Pages:
         if size is not None:
             made["size"] = size
         top = row.get("response", "")
-        direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response)
+        direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response) and asked.fits(row["input"], top)
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
         return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jackfield import Jackfield
-from jackfield.testing import Answer, Provider
+from jackfield.testing import Answer, Provider, Request
 from openapi_rig import document, generate, installed, operation
+from raw_server import make_certificate, read_request, serving, with_tls
 
 Json = dict[str, Any]
 
@@ -27,9 +30,13 @@ def _parameter(name: str, **schema: Any) -> Json:
     return {"name": name, "in": "query", "schema": schema or _TEXT}
 
 
+def _answer(schema: Json, **response: Any) -> Json:
+    return {"description": "", "content": {"application/json": {"schema": schema}}, **response}
+
+
 def _generated(folder: Path, parameters: list[Json], schema: Json, script: Any, **response: Any) -> Any:
-    answer = {"description": "", "content": {"application/json": {"schema": schema}}, **response}
-    made = document({"/l": {"get": operation(operationId="listIt", parameters=parameters, responses={"200": answer})}})
+    answer = {"200": _answer(schema, **response)}
+    made = document({"/l": {"get": operation(operationId="listIt", parameters=parameters, responses=answer)}})
     with Provider(script) as provider, installed(folder, generate(folder, made), {"server": provider.url}) as jackfield:
         call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
         return jackfield.invoke(call), [request.path for request in provider.requests]
@@ -95,6 +102,17 @@ def test_links_are_read_as_rfc_8288_says(tmp_path: Path, value: str, found: bool
     assert (result.meta.complete, asked[1:]) == (True, ["/l?page=2"] if found else [])
 
 
+@pytest.mark.parametrize(("anchor", "found"), [
+    ("", True), ("#results", True), ("/l", True), ("?page=1", True), ("http://127.0.0.1/l", True),
+    ("/other", False), ("https://elsewhere.example/l", False), ("ftp://x", False),
+])  # fmt: skip
+def test_links_about_another_resource_are_not_followed(tmp_path: Path, anchor: str, found: bool) -> None:
+    """A link with an ``anchor`` is about the resource that this names (RFC 8288 §3.2)."""
+    script = [Answer([1], headers={"Link": f'</l?page=2>; rel="next"; anchor="{anchor}"'}), Answer([2])]
+    result, asked = _generated(tmp_path, [_parameter("page", type="integer")], _LIST, script, headers={"Link": {"schema": _TEXT}})
+    assert (result.meta.complete, asked[1:]) == (True, ["/l?page=2"] if found else [])
+
+
 @pytest.mark.parametrize(("pages", "answers", "items", "complete"), [
     ({**_TOKEN, "more": "/more"}, [Answer({"data": [1], "more": True, "end": None})], [1], False),
     ({**_TOKEN, "more": "/more"}, [Answer({"data": [1], "more": "false", "end": "x"})], [1], True),
@@ -127,3 +145,72 @@ def test_pages_lead_where_the_server_says_but_no_caller_does() -> None:
     assert (result.error.code, asked) == ("invalid_input", [])
     result, _ = _requested([Answer([2])], "/repos/o/r/issues", {"kind": "linkHeader", "under": "/repositories"}, **token)
     assert result.unwrap()["items"] == [2]
+
+
+_AWAY = [
+    "http://127.0.0.1:9/v1/l",
+    "//127.0.0.1:9/v1/l",
+    "/admin",
+    "/v12/l",
+    "{}/admin",
+    "{}/v1/%2e%2e/admin",
+    "{}/v1/../admin",
+    "ftp://x/v1",
+]
+
+
+@pytest.mark.parametrize("address", _AWAY)
+@pytest.mark.parametrize("way", ["generated", "requested"])
+def test_an_address_elsewhere_gets_no_request(tmp_path: Path, way: str, address: str) -> None:
+    """The next page is on another server, or beside or above the base path: nothing is sent there, and the list is not complete."""
+
+    def script(_number: int, request: Request) -> Answer:
+        return Answer({"data": [1], "next": address.format(f"http://{request.headers['Host']}")})
+
+    with Provider(script) as provider:
+        if way == "generated":
+            made = document({"/l": {"get": operation(operationId="listIt", responses={"200": _answer(_object(data=_LIST, next=_TEXT))})}})
+            with installed(tmp_path, generate(tmp_path, made), {"server": f"{provider.url}/v1"}) as jackfield:
+                call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+                result = jackfield.invoke(call)
+        else:
+            connection = {"connections": {"m": {"type": "http/bearer", "values": {"server": f"{provider.url}/v1", "token": "t"}}}}
+            inputs = {"url": "/l", "fetchAll": True, "pages": {"kind": "url", "next": "/next", "items": "/data"}}
+            with Jackfield(connections=[connection], database_url="none") as jackfield:
+                result = jackfield.invoke({"connector": "http", "action": "request", "connection": "m", "inputs": inputs})
+    assert ([request.path for request in provider.requests], result.meta.complete) == (["/v1/l"], False)
+
+
+def test_a_list_that_is_searched_by_post_has_no_addresses(tmp_path: Path) -> None:
+    """Its cursor is a member of the body; a cursor that is a URL is not fetched, since addresses are followed by GET only."""
+    body = {"content": {"application/json": {"schema": _object(cursor=_TEXT)}}}
+    pages = {"effect": "read", "pagination": {"kind": "token", "input": "cursor", "response": "/next_cursor", "items": "/data"}}
+    answer = {"200": _answer(_object(data=_LIST, next_cursor=_TEXT))}
+    made = document({"/l": {"post": operation(operationId="listIt", requestBody=body, responses=answer, **{"x-jackfield": pages})}})
+    script = [Answer({"data": [1], "next_cursor": "/l"}), Answer({"data": [2], "next_cursor": None})]
+    with Provider(script) as provider, installed(tmp_path, generate(tmp_path, made), {"server": provider.url}) as jackfield:
+        call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+        result = jackfield.invoke(call)
+        asked = [(request.method, request.path, request.body) for request in provider.requests]
+    assert (result.meta.complete, [method for method, _, _ in asked]) == (False, ["POST"])
+
+
+def test_a_next_page_by_http_of_a_server_by_https_is_fetched_by_https(tmp_path: Path) -> None:
+    """Behind a proxy that ends TLS, a server names itself by http: the connection's scheme is kept, and nothing is sent in clear."""
+    pem, asked = make_certificate(tmp_path), list[bytes]()
+
+    def talk(connection: socket.socket) -> None:
+        with with_tls(pem, connection) as wrapped:
+            asked.append(read_request(wrapped).partition(b" HTTP")[0])
+            host = f"http://localhost:{wrapped.getsockname()[1]}"
+            body = json.dumps({"data": [len(asked)], "next": f"{host}/v1/l?page=2" if len(asked) == 1 else None}).encode()
+            wrapped.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    text = pem.read_text()
+    with serving(talk) as port:
+        values = {"server": f"https://localhost:{port}/v1", "caCertificate": text[text.index("-----BEGIN CERTIFICATE") :]}
+        connection = {"connections": {"m": {"type": "http/anonymous", "values": values}}}
+        inputs = {"url": "/l", "fetchAll": True, "pages": {"kind": "url", "next": "/next", "items": "/data"}}
+        with Jackfield(connections=[connection], database_url="none") as jackfield:
+            result = jackfield.invoke({"connector": "http", "action": "request", "connection": "m", "inputs": inputs})
+    assert (result.unwrap()["items"], result.meta.complete, asked) == ([1, 2], True, [b"GET /v1/l", b"GET /v1/l?page=2"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.conversion import Handle
 from jackfield.errors import JackfieldError, NotFound, Unavailable
 from jackfield.json_tools.paths import copy_member, find, merge_member
-from jackfield.pagination import Pagination
+from jackfield.pagination import OPEN_END, Pagination
 from jackfield.pipe.check import typed
 
 if TYPE_CHECKING:
@@ -50,8 +50,16 @@ async def run_attempts(attempts: Attempts) -> Mapping[str, Any]:
     if wants_all(paging, attempts.inputs):
         return await _collected(attempts, paging)
     output = await attempts.page(attempts.values)
-    attempts.run.meta.complete = paging.ends(output) and not attempts.remarks.open_end
+    _conclude(attempts, paging, output)
     return output
+
+
+def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
+    """Set ``meta.complete`` after the last page, with a warning where the list neither goes on nor ends."""
+    is_open = attempts.remarks.open_end
+    attempts.run.meta.complete = paging.ends(page) and not is_open
+    if not is_open and not attempts.run.meta.complete and paging.following(page) is None:
+        attempts.remarks.warn(OPEN_END)
 
 
 async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
@@ -88,7 +96,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
             break
         merged = _merged(merged, page, paging)
         if following is None or attempts.remarks.open_end:
-            attempts.run.meta.complete = paging.ends(page) and not attempts.remarks.open_end
+            _conclude(attempts, paging, page)
             break
         values = {**_without_tokens(values, paging), **following}
     return merged or {}

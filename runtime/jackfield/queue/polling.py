@@ -55,6 +55,8 @@ class Polling:
             events = self._sealer.arrivals(page.events, self._due.time.stamp())
             self._due.page(self._found, self._vault, events, mark)
             self.has_stored = True
+            if page.unknown is not None:
+                raise Unavailable(page.unknown)
             if not page.more or (mark == before and not page.events):
                 return False
         return True
@@ -101,8 +103,10 @@ class Polling:
                 mark, begins = replace(mark, after=None), True  # what the round has seen so far counts
                 continue
             changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in page.items], mark)
-            mark = replace(mark, after=page.next, complete=page.next is None)
+            mark = replace(mark, after=page.next, complete=page.next is None and page.unknown is None)
             self._store(changes, mark, also)
+            if page.unknown is not None:  # the round begins again, and nothing is deleted
+                raise Unavailable(page.unknown)
         return True
 
     def _ended(self, comparison: Comparison, mark: Mark) -> Mark:

@@ -23,6 +23,7 @@ _MOST_EVENTS = 10_000
 """Limit of the events of one request or page."""
 _LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
 """Characters of a text in an answer, of one about the approval of a person, and of a file that a verifier needs, in base64."""
+_REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class PageFacts:
     next: JsonObject
     more: bool = False
     gone: bool = False
+    unknown: _REASON = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -135,6 +137,7 @@ class ListFacts:
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
     next: JsonObject
     gone: bool = False
+    unknown: _REASON = None
 
 
 class Question:

@@ -57,6 +57,12 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
     return as_output(answer.json())
 
 
+def said(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a page says: its output; None if the response is neither an object nor a list, which an output only wraps."""
+    is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
+    return output if is_read and answer.content and isinstance(answer.json(), dict | list) else None
+
+
 def shape_of(answer: Answer) -> str:
     """Return how a body is read by its media type: as ``json``, ``text`` or ``bytes``. Without a media type, JSON is read as JSON."""
     media = answer.media_type
