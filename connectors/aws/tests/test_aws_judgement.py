@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import struct
 import textwrap
 import zlib
@@ -19,6 +20,7 @@ from jackfield.testing import Answer, Provider
 
 KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 _XML = {"Content-Type": "text/xml"}
+_STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/s"
 _CREATED = ("UserPool", "CreationDate")
 _TALK = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
 _QUERY = {
@@ -230,6 +232,82 @@ def test_a_time_that_cannot_be_read_loses_no_answer(action: str, inputs: Any, an
     assert any("where a time belongs" in one for one in _warnings(result))
 
 
+@pytest.mark.parametrize(
+    ("action", "given", "token"),
+    [
+        ("kinesis/listShards", {"StreamName": "s"}, "NextToken"),
+        ("kinesis/listShards", {"StreamARN": _STREAM, "ExclusiveStartShardId": "x"}, "NextToken"),
+        (
+            "kinesis/listStreamConsumers",
+            {"StreamARN": _STREAM, "StreamCreationTimestamp": 1},
+            "NextToken",
+        ),
+    ],
+)
+def test_inputs_that_a_token_excludes_are_left_out(action: str, given: dict[str, Any], token: str) -> None:
+    """Beside a page token, the inputs that it stands for are not sent: when every page is fetched, and when a caller adds ``meta.next``."""
+    connector, _, key = action.partition("/")
+    member = "Shards" if key == "listShards" else "Consumers"
+    with Provider([Answer({member: [], token: "n"}), Answer({member: []}), Answer({member: []})]) as provider:
+        connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": provider.url}}
+        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
+            asked = {"connector": f"aws.{connector}", "action": key, "connection": "m"}
+            assert jackfield.invoke({**asked, "inputs": {**given, "fetchAll": True}}).status == "succeeded"
+            assert jackfield.invoke({**asked, "inputs": {**given, token: "n"}}).status == "succeeded"
+        kept = {"StreamARN": given["StreamARN"]} if key == "listStreamConsumers" else {}
+        assert [json.loads(one.body) for one in provider.requests[1:]] == [{**kept, token: "n"}] * 2
+
+
+def test_inputs_that_the_models_exclude_beside_a_token_are_in_the_table() -> None:
+    """What a newer botocore documents so must be looked up."""
+    session, found = botocore.session.get_session(), set()
+    said = re.compile(r"(?:cannot|can't) specify this parameter (?:if you specify|together with)(?: the)? (\w*[tT]oken)")
+    for service in session.get_available_services():
+        model = session.get_service_model(service)
+        for operation in map(model.operation_model, model.operation_names):
+            members = operation.input_shape.members if operation.input_shape is not None else {}
+            texts = {name: re.sub(r"\s+", " ", re.sub("<[^>]+>", "", member.documentation)) for name, member in members.items()}
+            found |= {(service, operation.name, name) for name, text in texts.items() if said.search(text)}
+    from jackfield_aws.virtual.pages import EXCLUDED
+
+    assert found <= {(*operation, name) for operation, (_, names) in EXCLUDED.items() for name in names}
+    assert len(found) >= 4
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "message"),
+    [
+        ("cognito-idp/changePassword", {"PreviousPassword": "a" * 6, "ProposedPassword": "b" * 6, "AccessToken": "x"}, "Wrong password."),
+        ("cognito-idp/adminDisableUser", {"UserPoolId": "eu-west-1_a", "Username": "ada"}, "User is disabled."),
+        ("cognito-idp/forgotPassword", {"ClientId": "a", "Username": "ada"}, "Unable to verify secret hash for client a"),
+    ],
+)  # fmt: skip
+def test_a_users_credentials_are_not_the_connections(action: str, inputs: dict[str, Any], message: str) -> None:
+    """Cognito refuses its users' passwords and tokens under a code that elsewhere means a lack of permissions."""
+    refusal = Answer({"__type": "NotAuthorizedException", "message": message}, 400)
+    error = _called(action, inputs, refusal)[0]["error"]
+    assert (error["code"], "No IAM policy" in error["hint"], "Allow" in error["hint"]) == ("rejected", True, False)
+    denial = {"__type": "NotAuthorizedException", "message": "User: arn:aws:iam::1:user/a is not authorized to perform: x:Y"}
+    assert _called(action, inputs, Answer(denial, 400))[0]["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "answer"),
+    [
+        ("iam/getRole", {"RoleName": "r"}, "<Role><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role>"),
+        ("iam/getRolePolicy", {"RoleName": "r", "PolicyName": "p"}, "<PolicyDocument>%7B%7D</PolicyDocument>"),
+        ("cloudformation/getTemplate", {"StackName": "s"}, "<TemplateBody>{}</TemplateBody>"),
+        ("cloudformation/getTemplate", {"StackName": "s"}, "<TemplateBody>Resources: x</TemplateBody>"),
+    ],
+)  # fmt: skip
+def test_documents_in_outputs_have_the_type_of_the_schema(action: str, inputs: dict[str, Any], answer: str) -> None:
+    """Policies and templates come as the JSON that they hold; the schema says so, and no call warns of a difference."""
+    name = action.partition("/")[2]
+    name = name[0].upper() + name[1:]
+    result, _ = _called(action, inputs, _xml(f"<R><{name}Result>{answer}</{name}Result></R>"))
+    assert (result["status"], _warnings(result)) == ("succeeded", [])
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_of_json_is_null(number: str) -> None:
     """NaN and Infinity of an answer are null, with a warning that names the place, so that every reader of JSON takes the Result."""
@@ -255,3 +333,31 @@ def test_a_damaged_answer_is_an_error(answer: Answer) -> None:
     assert (result["output"], requests) == ({"TableNames": ["b"]}, 2)
     result, _ = _called("dynamodb/updateItem", {"TableName": "t", "Key": {"a": "b"}}, answer)
     assert result["status"] == "in_doubt"
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [("sfn", "stepfunctions"), ("states", "stepfunctions"), ("eventbridge", "events"), ("monitoring", "cloudwatch"),
+     ("cloudwatchlogs", "logs"), ("CloudWatch-Logs", "logs"), ("amazon-s3", "s3"), ("bedrockruntime", "bedrock-runtime")],
+)  # fmt: skip
+def test_services_are_found_under_the_names_that_people_know(name: str, service: str) -> None:
+    """An unknown service that is another's endpoint prefix, signing name or title leads to that one, before any spelling."""
+    with Jackfield(database_url="none") as jackfield:
+        error = jackfield.invoke({"connector": f"aws.{name}", "action": "x", "inputs": {}}).to_json()["error"]
+    assert f"did you mean 'aws.{service}'?" in error["message"]
+
+
+def test_every_name_of_the_models_leads_to_its_service() -> None:
+    """The table of other names has each endpoint prefix, signing name and service ID of botocore that one service alone has."""
+    from jackfield_aws.virtual.known_as import service_called
+
+    session = botocore.session.get_session()
+    services = session.get_available_services()
+    names: dict[str, set[str]] = {}
+    for service in services:
+        about = session.get_service_model(service).metadata
+        for name in (about["endpointPrefix"].partition(".")[0], about.get("signingName", ""), about["serviceId"]):
+            names.setdefault(re.sub("[^a-z0-9]", "", name.lower()), set()).add(service)
+    plain = {re.sub("[^a-z0-9]", "", service) for service in services}
+    single = {name: found for name, found in names.items() if name and len(found) == 1 and name not in plain}
+    assert {name: service_called(name, services) for name in single} == {name: min(found) for name, found in single.items()}

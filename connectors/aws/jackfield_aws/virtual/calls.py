@@ -95,6 +95,8 @@ class Operation:
     """True if the answer may hold bytes that do not pass the parser's hooks."""
     sends_body: bool = False
     """True if the request may have a body of any length."""
+    excluded: tuple[str, frozenset[str]] | None = None
+    """Page token, and the inputs that it stands for and that are left out beside it."""
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
@@ -107,6 +109,8 @@ class Operation:
         parameters, waiter = given.parameters, self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         if self.tokens:
             parameters = {**self._tokens(), **parameters}
+        if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
+            parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
         client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
         with _opened(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
             answer = self._asked(getattr(client, self.method), sent, waiter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import JackfieldError, QuotaExceeded, Rejected
+from jackfield.connector import Forbidden, JackfieldError, QuotaExceeded, Rejected, current_call
 from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer
 from jackfield_aws.errors import AwsErrors, plain
@@ -16,6 +16,11 @@ from jackfield_aws.virtual.streams import StreamFault
 from jackfield_aws.virtual.transactions import cancelled
 
 _SERVER, _BAD_REQUEST = 500, 400
+_USERS, _OF_IAM = "notauthorized", "authorized to perform"
+_USER = Row(
+    Rejected, "These are credentials of the user that the inputs name, not of the connection: check them. No IAM policy changes this."
+)
+"""Cognito's word for a wrong password, a revoked token or a wrong secret hash (Amazon Cognito API reference, NotAuthorizedException)."""
 
 
 class ServiceErrors(AwsErrors):
@@ -38,12 +43,22 @@ class ServiceErrors(AwsErrors):
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""
         found = super().find(replace(answer, code=code))
         by_status = BY_STATUS.get(answer.status, CONTENT)
+        is_denial = found.kind is Forbidden and plain(code) == _USERS
+        if is_denial and _OF_IAM not in answer.message and _is_about_users():
+            return _USER
         if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or plain(code) in _KNOWN:
             return found
         row = row_of(answer.code)
         if row is None or row is CONTENT or (found is THROTTLED and row.kind is not QuotaExceeded):
             return found
         return row
+
+
+def _is_about_users() -> bool:
+    """Return whether the current call needs no permission, or one of Cognito, whose users have credentials of their own."""
+    call = current_call()
+    needed = call.permissions.get("aws:iam", ()) if call is not None else ()
+    return all(name.startswith("cognito-") for name in needed)
 
 
 _KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))

@@ -18,7 +18,7 @@ from jackfield_aws.virtual.calls import REGION, Operation
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.names import PREFIX, title_of
-from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
+from jackfield_aws.virtual.pages import EXCLUDED, FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
 from jackfield_aws.virtual.plain_values import JSON_INPUTS, JSON_OUTPUTS
 from jackfield_aws.virtual.recent import Recent
@@ -177,6 +177,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         default_region=GLOBAL.get(service),
         stream=payload if is_blob and operation.has_streaming_output else None,
         events=events,
+        excluded=EXCLUDED.get((service, name)),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),
         has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),
