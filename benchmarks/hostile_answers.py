@@ -35,7 +35,7 @@ MOST_PROBE = 0.2
 _AT_ONCE = 4
 _TEXTS = frozenset({"objects", "string", "lists as text", "wide text"})
 """Bodies within all limits where they are read as JSON, or text was asked for: what they cost is limited by the budget of the process."""
-MOST_TEXT = 320.0
+MOST_TEXT = 400.0
 """MiB for one of these: copies of the output, of its record and of what is sent."""
 _NAMES = itertools.count()
 _CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"plain": bytes, "gzip": gzip.compress, "chunked": bytes}
