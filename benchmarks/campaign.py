@@ -136,6 +136,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),
+    "hostile-answers": (
+        "answers of 30 MB to all that asks: actions, polls, tokens, STS, catalogues",
+        (*_PYTHON, "benchmarks.hostile_answers"),
+    ),
     "hostile-wheels": ("'verify' of hostile wheels of 10 kB", (*_PYTHON, "benchmarks.hostile_wheels")),
     "moves": ("'db move' of 500,000 invocations to PostgreSQL and back, killed twice on each way", (*_PYTHON, "benchmarks.moving")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),

@@ -215,7 +215,9 @@ _OUTSIDE_TEXT = """Whatever comes from outside has a price that is known before 
 counted at all."""
 _ROOM_TEXT = """The responses of all calls in a process share a budget of {room}, or what the process's memory allows, as
 [request bodies do](../tutorial/shortage.md#when-a-process-runs-out-of-something). A call reserves {reserved} of it before its first
-request, and more while a larger response is read: its bytes, and {value} bytes for each value before it is parsed. A workspace may hold
+request, and more while a larger response is read: its bytes; and before it is decoded or parsed, its text as wide as Python will
+hold it, {value} bytes for each value and {object} more for each object. The output, its record and what is sent to the caller are copies
+that are not counted: 30 MB of text took 210 MB at the peak of its call. A workspace may hold
 as much as is still free for the others: alone at most half, two a third each. A call without room is refused before anything is sent
 (`unavailable`, retryable, and repeated within its deadline). A response without room is refused after its request was sent, so that a
 write is `in_doubt`."""
@@ -238,7 +240,8 @@ def _outside() -> Iterable[str]:
     rows = ((name, *(_found(*place) if place[0] else "" for place in places), where, seen) for name, *places, where, seen in _OUTSIDE)
     yield from ("## Documents from outside", _OUTSIDE_TEXT, table(head, rows))
     room, reserved = (_found(f"connector.room:{name}", "bytes") for name in ("ANSWERS_ROOM", "RESERVED"))
-    yield _ROOM_TEXT.format(room=room, reserved=reserved, value=_found("connector.room:VALUE", ""))
+    values = (_found(f"connector.room:{name}", "") for name in ("VALUE", "OBJECT"))
+    yield _ROOM_TEXT.format(room=room, reserved=reserved, **dict(zip(("value", "object"), values, strict=True)))
 
 
 def _found(place: str, unit: str) -> str:

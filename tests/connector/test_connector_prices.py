@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connector import Call, Sent, TooCostly, Unavailable, bounded_answer, check_price, whole_answer
+from jackfield.connector import Call, Sent, TimedOut, TooCostly, Unavailable, bounded_answer, check_price, whole_answer
 from jackfield.connector.context import entered
-from jackfield.connector.room import ANSWERS, RESERVED, Room, Share
+from jackfield.connector.room import ANSWERS, OBJECT, RESERVED, VALUE, Room, Share
 from jackfield.json_tools.price import (
     MAX_ANSWER_VALUES,
     JsonMeter,
@@ -26,6 +27,7 @@ from jackfield.json_tools.price import (
     check_json,
     check_xml,
     meter_for,
+    text_size,
 )
 
 _JSON = st.recursive(
@@ -233,6 +235,31 @@ def test_values_are_reserved_before_they_are_parsed() -> None:
     assert ANSWERS.used - before >= 6_400_000
     call.room().release()
     assert ANSWERS.used == before
+
+
+@pytest.mark.parametrize(("text", "width"), [("a" * MIB, 1), ("\u00e9" * MIB, 2), ("\u4e2d" * MIB, 6), ("a" * MIB + "\U0001f600", 4)])
+def test_a_text_is_reserved_as_wide_as_it_is_decoded(text: str, width: int) -> None:
+    """One character beyond a width makes a text of 1 MiB take two or four bytes for each of the others."""
+    call, before, content = Call(Deadline.after(5, SystemClock()), workspace="wide"), ANSWERS.used, text.encode()
+    assert sys.getsizeof(text) <= text_size(content) + 100
+    with entered(call):
+        check_price(content, "text")
+    assert width * MIB <= ANSWERS.used - before <= width * MIB + MIB
+
+
+def test_objects_are_reserved_for_what_they_take() -> None:
+    """An object takes more than a number: 100,000 of them take 19 MB besides what is in them."""
+    call, before = Call(Deadline.after(5, SystemClock()), workspace="objects"), ANSWERS.used
+    with entered(call):
+        check_price(b"[" + b'{"a":1},' * 100_000 + b"1]")
+    assert ANSWERS.used - before >= 100_000 * (OBJECT + 2 * VALUE)
+
+
+def test_what_nobody_waits_for_is_not_parsed() -> None:
+    """After the deadline, the work ends with the wait: a response that came late is not parsed."""
+    call = Call(Deadline.after(0, SystemClock()))
+    with entered(call), pytest.raises(TimedOut):
+        check_price(b"[" + b"1," * 100_000 + b"1]")
 
 
 def test_the_budget_is_exact_under_threads() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import HTTPClientError
 
-from jackfield.connector import Provider, Sent, TooCostly, Unavailable, check_price
+from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
@@ -74,12 +74,23 @@ def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -
     form = "json" if protocol in _PROTOCOLS else "cbor" if "cbor" in protocol else "xml"
     try:
         check_price(body, form)
+        if form == "json" and status >= HTTPStatus.MULTIPLE_CHOICES:  # a success is parsed by ``check_answer``
+            _check_depth(body)
     except TooCostly as reason:
         found = _unclear(f"{operation_model.name} had no clear answer: the response {reason}", status, headers)
         found.kwargs["error"].retryable = found.kwargs["error"].repeatable = False  # type: ignore[attr-defined]  # botocore's own member
         raise found from None
-    except Unavailable as full:
-        raise HTTPClientError(error=full) from None
+    except (TimedOut, Unavailable) as error:
+        raise HTTPClientError(error=error) from None
+
+
+def _check_depth(body: bytes) -> None:
+    try:
+        json.loads(body)
+    except RecursionError:
+        raise TooCostly("is nested too deeply") from None
+    except ValueError:  # botocore makes something of it
+        return
 
 
 def _is_data(shape: Any) -> bool:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import socket
 import tracemalloc
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import HTTPClientError
+from botocore.session import Session
 
 from aws_opening import KEY_ID, SECRET, Opener
 from jackfield.connector import MAX_ANSWER, JackfieldError, Sent, Unavailable, bounded_answer
 from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, bounded
 from jackfield_aws.foreign_answers import check_answer
+from jackfield_aws.virtual.plain_values import add_json
 from raw_server import read_request, serving
 
 pytestmark = pytest.mark.usefixtures("direct")
@@ -110,6 +113,33 @@ def test_an_answer_of_too_many_values_is_refused_before_it_is_parsed(opener: Ope
     assert (error.code, error.sent, error.repeatable, error.retryable) == ("unavailable", Sent.UNKNOWN, False, False)
     assert "more than 1,000,000 values" in error.message or "has a document type" in error.message
     assert peak < 2 * len(body) + 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_json_that_is_nested_too_deeply_is_unclear(status: int) -> None:
+    """An answer of 40 kB with 20,000 levels, a success or an error, is unclear as any that is not the service's."""
+    operation = Session().get_service_model("sesv2").operation_model("GetAccount")
+    body = b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    with pytest.raises(HTTPClientError) as raised:
+        check_answer({"body": body, "status_code": status, "headers": {}}, operation)
+    error = raised.value.kwargs["error"]
+    assert (error.code, error.sent) == ("unavailable", Sent.UNKNOWN)
+
+
+@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize("form", ["text", "data"])
+def test_json_within_a_member_is_judged_before_it_is_parsed(form: str, times: int) -> None:
+    """A text or a body that an answer holds is left as it is if its JSON has too many values."""
+    text = "[" + "[]," * (times * 700_000) + "1]"
+    answer: dict[str, Any] = {"Payload": text if form == "text" else {"data": b64encode(text.encode()).decode()}}
+    tracemalloc.start()
+    try:
+        add_json(answer, ("Payload",))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert list(answer) == ["Payload"]
+    assert peak < 3 * len(text) + 1024 * 1024
 
 
 def test_cbor_is_judged_before_it_is_parsed() -> None:

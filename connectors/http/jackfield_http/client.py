@@ -153,7 +153,7 @@ class HttpClient(SecretHolder):
         with self._replied(exchange) as (reply, headers, url):
             answer = StreamedAnswer(reply, headers, url, self._limit, largest, is_clear=self._is_clear(exchange, reply.status))
             if self._judge(exchange, headers) is not None:
-                self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER), url))
+                self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER) or b"", url))
             try:
                 yield answer
             finally:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from itertools import chain
 from typing import Any
 
-from jackfield.connector import OutputFile, Sent, Unavailable, bounded_answer, file_name
+from jackfield.connector import OutputFile, Sent, Unavailable, file_name
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.headers import Headers
 
 INLINE = 1024 * 1024
 """Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
+MAX_TEXT = 4 * 1024 * 1024
+"""Bytes of a text that the output holds where files can be stored: a text takes up to four bytes a character, in several copies."""
 MAX_INLINE = 16 * 1024 * 1024
 """Bytes of a file that the output holds where files cannot be stored."""
 
@@ -59,21 +60,10 @@ def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | 
 
     :raises Unavailable: if this process has no room for it.
     """
-    chunks, pieces, kind = answer.chunks(), list[bytes](), media_type(answer.headers)
-
-    def kept() -> Iterator[bytes]:
-        for piece in chunks:
-            pieces.append(piece)
-            yield piece
-
-    try:
-        for _ in bounded_answer(kept(), limit=most, media_type=kind):
-            pass
-    except Unavailable as error:
-        if error.retryable:  # it broke, or there is no room for it; what is too large stays so
-            raise
-        return Download(_rest(pieces, chunks, opened.pop_all()), kind or _OCTETS, _name(answer.headers))
-    return b"".join(pieces)
+    content = answer.begin(most)
+    if content is not None:
+        return content
+    return Download(_rest(answer.chunks(), opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
 
 
 def _name(headers: Headers) -> str | None:
@@ -86,6 +76,6 @@ def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, 
     return found if isinstance(found, Download) else inline([found], media_type(answer.headers) or _OCTETS)
 
 
-def _rest(pieces: Iterable[bytes], chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
+def _rest(chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
     with opened:
-        yield from chain(pieces, chunks)
+        yield from chunks

@@ -164,7 +164,11 @@ def whole(text: str) -> str:
 
 
 def text_of(content: bytes, content_type: str) -> str:
-    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise."""
+    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise.
+
+    :raises Unavailable: if this process has no room for it.
+    """
+    check_price(content, "text")
     return whole(decoded_text(content, charset_of(content_type)))
 
 

@@ -18,7 +18,9 @@ from http_rig import attempt
 from jackfield.connector import JackfieldError, Sent, TooCostly, Unavailable
 from jackfield.testing import Answer, Provider
 from jackfield_http import parsing
-from jackfield_http.parsing import parsed
+from jackfield_http.parsing import Reading, parsed
+from jackfield_http.request.connector import request
+from jackfield_http.request.models import RequestInputs
 from raw_server import read_request, serving
 
 MIB = 1024 * 1024
@@ -124,3 +126,44 @@ def test_brackets_of_a_text_cost_nothing(times: int) -> None:
     """A text of n, 2n, 4n nested brackets is copied twice at most, and not once per level."""
     content = json.dumps("[" * (times * 2 * MIB) + "]" * (times * 2 * MIB)).encode()
     assert calls(lambda: parsing._is_deep(content, "")) < 20
+
+
+@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("reading", "piece"),
+    [
+        ("lines", b"[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]\n"),
+        ("events", b"data: [[],[],[],[],[],[],[],[],[],[],[],[],[],[]]\n\n"),
+        ("events", b'data: "\n\ndata: [[],[],[],[],[],[],[],[],[]]\n\n'),
+        ("events", b"\n"),
+        ("events", b":\r"),
+    ],
+)
+def test_the_items_of_a_stream_are_counted_together(reading: Reading, piece: bytes, times: int) -> None:
+    """Small items are refused by their sum, before any is parsed: a quote in one hides nothing of the next, and lines count, too."""
+    content = piece * (times * 4 * MIB // len(piece))
+    with mock.patch("json.loads", side_effect=AssertionError), pytest.raises(TooCostly):
+        parsed(content, reading)
+
+
+@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize("piece", [b"\n", b" \r\n", b"\x1e\n"])
+def test_empty_lines_of_a_stream_take_no_memory(piece: bytes, times: int) -> None:
+    """Of n, 2n, 4n empty lines no list is made, which would take eight bytes for each; nor work in Python."""
+    content = piece * (times * 2 * MIB // len(piece)) + b"1\n"
+    tracemalloc.start()
+    try:
+        assert parsed(content, "lines") == [1]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(content) + MIB
+    assert calls(lambda: parsed(content, "lines")) < 100
+
+
+def test_a_text_stays_one_where_no_file_can_be_stored() -> None:
+    """Without storage, a text of any length that an output may have is part of it."""
+    size = 5 * MIB
+    with provider(b"x" * size, "", chunked=False, kind=b"text/plain") as url, attempt(url) as (api, call):
+        assert call.files is None
+        assert len(request(RequestInputs(url="/text"), api).text or "") == size

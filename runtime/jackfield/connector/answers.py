@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 from jackfield.connector.context import current_call
-from jackfield.connector.room import RESERVED, VALUE, Share
+from jackfield.connector.room import OBJECT, RESERVED, VALUE, Share
 from jackfield.errors import Sent, Unavailable
-from jackfield.json_tools.price import CHECKS, MAX_ANSWER_VALUES, TooCostly, meter_for, structure
+from jackfield.json_tools.price import CHECKS, MAX_ANSWER_VALUES, TooCostly, meter_for, structure, text_size
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
@@ -65,18 +65,31 @@ def whole_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_type
 
 
 def check_price(content: bytes, form: str = "json") -> None:
-    """Judge a whole response right before it is parsed: its number of values, and the memory that they will take. ``form`` is ``json``,
-    ``lines`` (JSON Lines), ``events`` (of a stream), ``xml`` or ``cbor``; a response of up to 64 KiB always passes.
+    """Judge a whole response right before it is decoded or parsed: its number of values, and the memory that they and its text will take.
+    ``form`` is ``json``, ``lines`` (JSON Lines), ``events`` (of a stream), ``xml``, ``cbor`` or ``text``; a response of up to 64 KiB
+    always passes.
 
     :raises TooCostly: if it has more than 1,000,000 values; a ``ValueError``, as for content that is not of this form.
     :raises Unavailable: if this process has no room for them.
+    :raises TimedOut: if the deadline has passed: nobody waits for what it says any more.
     """
     if len(content) <= RESERVED:
         return
-    CHECKS[form](content)
+    if form != "text":
+        CHECKS[form](content)
     call = current_call()
     if call is not None:
-        call.room().add(VALUE * min(content.count(b"<") if form == "xml" else structure(content), MAX_ANSWER_VALUES))
+        if call.deadline.remaining() <= 0:
+            raise call.deadline.passed(Sent.UNKNOWN)
+        call.room().add(text_size(content) + _values_size(content, form))
+
+
+def _values_size(content: bytes, form: str) -> int:
+    """Return the bytes that the parsed values will take, estimated by the marks that begin them."""
+    if form == "text":
+        return 0
+    values = content.count(b"<") if form == "xml" else structure(content)
+    return VALUE * min(values, MAX_ANSWER_VALUES) + OBJECT * min(content.count(b"{"), MAX_ANSWER_VALUES)
 
 
 def oversized(reason: str) -> Unavailable:

@@ -71,6 +71,8 @@ class Apart:
 
     call: Call
     step: str
+    share: Share | None = None
+    """Memory of its own: those of other threads come and go beside it."""
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:
@@ -165,7 +167,7 @@ class Call:
             raise self.unread.error
         if self.requests:
             self.answered()
-        self._let_go()
+        self._let_go(self.room())
         self.requests += 1
         if not safe:
             self.changes = True
@@ -178,9 +180,10 @@ class Call:
         :raises Cancelled: as ``begin`` does.
         :raises TimedOut: as ``begin`` does.
         """
-        self._let_go()
+        share = Share(self.workspace)
+        self._let_go(share)
         self.requests += 1
-        found = Apart(self, step)
+        found = Apart(self, step, share)
         if not safe:
             self.changes = True
             self.unproven.add(found)
@@ -198,8 +201,8 @@ class Call:
         """Refuse a request of an action that has ended."""
         raise Cancelled("the action has ended, so nothing more is sent for it", sent=Sent.NOTHING)
 
-    def _let_go(self) -> None:
-        """Check right before the first byte of a request whether it may leave."""
+    def _let_go(self, share: Share) -> None:
+        """Check right before the first byte of a request whether it may leave, and reserve memory for its response in ``share``."""
         if self.ended:
             self.refuse_late()
         if not self.begun:
@@ -210,14 +213,14 @@ class Call:
             may_send = False
             try:
                 self.check()
-                self.room().admit()
+                share.admit()
                 may_send = True
             finally:
                 self.begun = may_send
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
         else:
-            self.room().admit()
+            share.admit()
 
     def room(self) -> Share:
         """Return the call's part of the memory for responses."""

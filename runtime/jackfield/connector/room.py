@@ -20,6 +20,8 @@ RESERVED = 64 * 1024
 """Bytes that each call reserves before its first request. Most responses are smaller, and are not counted any further."""
 VALUE = 64
 """Bytes that a value takes in memory once it is parsed, at least."""
+OBJECT = 192
+"""Bytes that an object takes besides its values."""
 _STEP = 256 * 1024
 _HINT = "Try again later: other calls hold the memory for responses. Request smaller pages of lists, and files as streams."
 

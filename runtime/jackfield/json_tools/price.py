@@ -14,6 +14,8 @@ MAX_ANSWER_VALUES = 1_000_000
 """Maximum number of values in one response of a provider."""
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
+_TWO_BYTES, _FOUR_BYTES = re.compile(rb"[\xc4-\xef]"), re.compile(rb"[\xf0-\xff]")
+"""First bytes of characters beyond Latin-1, and beyond U+FFFF."""
 _BLOCK = 1 << 16
 _STRUCTURE = b",[{"
 _DOCTYPE = re.compile(rb"<\x00?!\x00?(?:D|E\x00?N)")
@@ -157,6 +159,13 @@ def meter_for(media_type: str) -> Meter | None:
 def structure(octets: bytes) -> int:
     """Return the number of characters that begin a further value of JSON, those in strings included."""
     return sum(octets.count(mark) for mark in _STRUCTURE)
+
+
+def text_size(content: bytes) -> int:
+    """Return the bytes that content in UTF-8 may take as a text: one character beyond a width makes all others as wide."""
+    if content.isascii():
+        return len(content)
+    return len(content) * (4 if _FOUR_BYTES.search(content) else 2 if _TWO_BYTES.search(content) else 1)
 
 
 def check_json(content: bytes, most: int = MAX_ANSWER_VALUES) -> None:

@@ -249,8 +249,8 @@ class Response(Output):
     file: dict[str, str] | Download | None = Field(
         None,
         title="File",
-        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB (JSON and text: "
-        "32 MiB). A FILE input takes either as it is.",
+        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB (text: 4 MiB, "
+        "JSON: 32 MiB). A FILE input takes either as it is.",
     )
     items: list[Any] | None = Field(None, title="Items", description="The items of a page, or of all pages.")
     next_token: str | None = Field(None, title="Next Token", description="Where the next page begins.")
