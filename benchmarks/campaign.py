@@ -62,6 +62,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
   foreign pages, files of connections by their other way in: they take turns.
 - the exit code of the command after all but three of the unclear answers: each is judged in the library.
 - installed dependencies with six more foreign modules: one is installed, and all are judged directly (test_market_install_limits.py).
+- 9,500 of 10,000 made-up lists with faults of their pages: 500 are read.
 - pip at a site of a catalogue: uv reads the same index and refuses the same altered wheel.
 - half of the damaged receipts, of the actions whose records hide credentials, and of the wrong lists of a recorded page.
 - the tasks that the search was tuned with: those that were held out are looked for.
@@ -143,6 +144,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "hostile-wheels": ("'verify' of hostile wheels of 10 kB", (*_PYTHON, "benchmarks.hostile_wheels")),
     "moves": ("'db move' of 500,000 invocations to PostgreSQL and back, killed twice on each way", (*_PYTHON, "benchmarks.moving")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
+    "openapi-lists": (
+        "lists of 16 documents of their owners, in the folder JACKFIELD_DOCUMENTS, beside a table made by hand",
+        (*_PYTHON, "benchmarks.openapi_lists"),
+    ),
     "mail": ("messages of public test corpora, sent as dry runs: no recipient is lost", (*_PYTHON, "benchmarks.mail_corpus")),
     "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
     **{

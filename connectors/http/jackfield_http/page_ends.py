@@ -40,6 +40,10 @@ class Declared(Protocol):
     def more(self) -> str | None:
         """JSON Pointer of the member that says whether there is more."""
 
+    @property
+    def is_assumed(self) -> bool:
+        """True if nobody has declared that the API sends ``Link``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Following:
@@ -130,6 +134,8 @@ def _link(answer: Answer) -> str | None:
 def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Following:
     if is_malformed(answer.headers.get("link", "")):
         return _open("has a header field 'Link' that cannot be read (RFC 8288)")
+    if pages.is_assumed and "link" not in answer.headers:
+        return _open("has no header field 'Link', which would name the next page")
     return _nothing_named(pages, more) or (_no_list(pages) if is_absent(pages.items, body) else END)
 
 

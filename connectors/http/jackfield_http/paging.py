@@ -57,6 +57,7 @@ class Pages:
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page. ``ends`` are statuses of a page
     after the first that mean that the list has ended. ``under`` is the path below which pages may be, if not at the list's own.
+    ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class Pages:
     first: int = 0
     under: str | None = None
     ends: tuple[int, ...] = ()
+    is_assumed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
@@ -87,7 +89,8 @@ class Pages:
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
         parameter, ends = row.get("input", pagination.token_input), tuple(row.get("ends", ()))
         following = row.get("response", usual)
-        return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), first=first, ends=ends)
+        options = {"first": first, "ends": ends, "is_assumed": row.get("confidence", "high") != "high"}
+        return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:

@@ -168,7 +168,9 @@ class Actions:
             return None
         found = self._pages.of(operation, parameters, response)
         if found is not None and found.row["confidence"] != "high":
-            text = f"by {found.row['kind']}, {found.row['confidence']} confidence" + ("" if found.enabled else ": only suggested")
+            begins = ", say as 'first' where it begins" if found.row["kind"] == "page" and "first" not in found.row else ""
+            unsure = "" if found.enabled else f": only suggested{begins}"
+            text = f"by {found.row['kind']}, {found.row['confidence']} confidence{unsure}"
             self._report.assumed("pagination", operation.at, text)
         if found is not None and not found.enabled:
             row = {name: value for name, value in found.row.items() if name not in ("confidence", "enabled")}

@@ -60,6 +60,12 @@ _NEXT = frozenset(["next", "nextpage"])
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
 _MORE = frozenset(["hasmore", "more", "hasnext", "hasnextpage", "hasmoreitems"])
 _DEEPEST = 3
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
+"""Names of the types of an example's members; null may stand for any."""
+_OF_NEXT = re.compile(r"next page|cursor", re.IGNORECASE)
+_AMONG_LINKS = re.compile(r"/_?links/")
+_IN_LINK = re.compile(r"`?link`? (?:response )?header|http header \(`?rel=next", re.IGNORECASE)
+_BEGINS = re.compile(r"(?:start|begin)(?:s|ing|ning)? (?:at|from|with) ([01])\b|\b([01])[- ](?:based|indexed)", re.IGNORECASE)
 _WITHIN = _NEXT | frozenset(
     ["pages", "meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"]
 )
@@ -129,6 +135,8 @@ class _Asked:
     by_plain: Mapping[str, str]
     types: Mapping[str, set[str]]
     members: Mapping[str, _Member]
+    texts: Mapping[str, str]
+    """Descriptions of the inputs by their plain names."""
 
     @property
     def token(self) -> str | None:
@@ -152,8 +160,12 @@ class _Asked:
             if key is not None and one.is_token and self.is_within_next(at) and not self.types.get(one.name, set()) & _NUMERIC:
                 return key, at
         if (token := self.token) is not None:
-            out = self.place(_TOKENS_OUT - {"next"}) or self.place(frozenset(["next"]))
-            return None if out is None else (token, out)
+            asked = next(name for name, key in self.by_plain.items() if key == token)
+            if f"use{asked}" in self.by_plain:  # a switch: without it, the API pages in another way
+                return None
+            own = frozenset([asked]) if _OF_NEXT.search(self.texts.get(asked, "")) else frozenset[str]()
+            out = self.place(_TOKENS_OUT - {"next"}) or self.place(frozenset(["next"])) or self.place(own)
+            return None if out is None or _AMONG_LINKS.search(out) else (token, out)  # what is among links is an address
         texts = (name for name in self.by_plain if name in _PAGES and self.types.get(name) == {"string"})
         if (page := next(texts, None)) is not None and (out := self.place(frozenset(["nextpage"]))) is not None:
             return self.by_plain[page], out
@@ -173,6 +185,16 @@ class _Asked:
         """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
         inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
         return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
+
+    @property
+    def is_paged(self) -> bool:
+        """True if an input is about pages."""
+        return any(name in _TOKENS | _PAGES | _SIZES | _OFFSETS for name in self.by_plain)
+
+    @property
+    def is_linked(self) -> bool:
+        """True if the document's words say that the header field ``Link`` has the page token."""
+        return any(_IN_LINK.search(self.texts.get(name, "")) for name in self.by_plain if name in _TOKENS)
 
     @staticmethod
     def is_within_next(at: str) -> bool:
@@ -196,13 +218,17 @@ class Pages:
         given = operation.extension.get("pagination")
         if given is False or (operation.method != "get" and not isinstance(given, dict)):
             return None
-        members = dict(self._members(response.raw))
-        items = self._items(operation, response)
-        by_plain = {plain(name): key for name, key in drawn.named.items()}
+        members = {**dict(_shown(response.example)), **dict(self._members(response.raw))}
+        items = self._items(operation, response) or self._shown_items(response)
+        about = {plain(parameter["name"]): parameter for parameter, _ in operation.parameters}
+        times = {name for name, parameter in about.items() if self._is_time(parameter.get("schema"))}
+        by_plain = {plain(name): key for name, key in drawn.named.items() if plain(name) not in times}
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        asked = _Asked(by_plain, self._types_of(operation), members)
+        texts = {name: str(parameter.get("description") or "") for name, parameter in about.items()}
+        asked = _Asked(by_plain, self._types_of(operation), members, texts)
         found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, asked, response, items)
-        if found is None or (items is None and not isinstance(given, dict) and not self._lists(response)):
+        is_known = items is not None or isinstance(given, dict) or self._lists(response)
+        if found is None or not (is_known or (not members and size is not None)):
             return None
         kind, confidence, row = found
         enabled = confidence != "low" and (row.get("items") or items) is not None
@@ -229,11 +255,13 @@ class Pages:
         pair = asked.pair()
         if pair is not None and (link is None or asked.is_within_next(pair[1])):
             return "token", "high", {"input": pair[0], "response": pair[1], **hint}
-        if any(name.lower() == "link" for name in response.headers or {}):
+        if any(name.lower() == "link" for name in response.headers or {}) and (asked.is_paged or items == "/items"):
             return "linkHeader", "high", {}
         link = link or asked.bare_link()
         if link is not None:
             return "url", "high", {"response": link, **hint}
+        if asked.token is not None and (asked.is_linked or (not asked.members and self._is_array(response))):
+            return "linkHeader", "medium", {}  # nothing else can name the next page
         return self._last(asked, response, items) or self._counted(operation, asked)
 
     def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
@@ -257,7 +285,9 @@ class Pages:
         if page is not None and not is_offset:  # who counts from 1 where the API counts from 0 skips a page
             start = self._start(operation, _PAGES)
             sure = is_number and size is not None and start is not None
-            return "page", "medium" if sure else "low", {"input": page, **({} if start == 1 else {"first": start or 0}), **hint}
+            return "page", "medium" if sure else "low", {"input": page, **({"first": 0} if start == 0 else {}), **hint}
+        if offset is not None and not is_counted:
+            return "token", "low", {"input": offset}
         if offset is not None:
             first = {"first": 1} if self._start(operation, _OFFSETS) == 1 else {}
             return "offset", "medium" if is_offset else "low", {"input": offset, **first, **hint}
@@ -303,7 +333,22 @@ class Pages:
                 found = next((found for name in ("default", "minimum") if (found := number(part.get(name))) in (0, 1)), None)
                 if found is not None:
                     return int(found)
+            if (said := _BEGINS.search(str(parameter.get("description") or ""))) is not None:
+                return int(said[1] or said[2])
         return None
+
+    def _is_time(self, schema: Any) -> bool:
+        return any(part.get("format") in {"date", "date-time"} for part in self._composition.parts(schema))
+
+    def _is_array(self, response: Response) -> bool:
+        return any(part.get("type") == "array" for part in self._composition.parts(response.raw))
+
+    def _shown_items(self, response: Response) -> str | None:
+        """Return the pointer to the only list of the example of a response whose members the document does not state."""
+        if not isinstance(response.example, Mapping) or self._composition.members(response.raw):
+            return None
+        lists = [name for name, value in response.example.items() if isinstance(value, list)]
+        return pointer(lists[0]) if len(lists) == 1 else None
 
     def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
         """Yield the members of a response that may say how its list goes on; objects about pages are looked into."""
@@ -324,15 +369,15 @@ class Pages:
         """Return the pointer to the items in the output; None if several members are lists and none has a telling name."""
         if response.raw is None:
             return None
-        if any(part.get("type") == "array" for part in self._composition.parts(response.raw)):
+        if self._is_array(response):
             return "/items"
         members = self._composition.members(response.raw)
         lists = [name for name, subs in members.items() if self._is_list(subs)]
         if len(lists) == 1:
             return pointer(lists[0])
-        last = [plain(word) for word in operation.path.rstrip("/").split("/") if "{" not in word][-1:]
+        last = next((word for word in reversed(operation.path.rstrip("/").split("/")) if word and "{" not in word), "")
         for name in lists:
-            if name in _ITEMS or plain(name) in last or (last and words(last[0])[-1:] == [plain(name)]):
+            if name in _ITEMS or plain(name) in {plain(last), *map(plain, words(last)[-1:])}:
                 return pointer(name)
         for name in ("data", "result", "response", "_embedded") if not lists else ():
             inner = [key for key, subs in self._composition.members({"allOf": members.get(name, [])}).items() if self._is_list(subs)]
@@ -342,6 +387,15 @@ class Pages:
 
     def _is_list(self, subs: list[Any]) -> bool:
         return any(part.get("type") == "array" or "items" in part for sub in subs for part in self._composition.parts(sub))
+
+
+def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
+    """Yield the members of an example of a response that may say how its list goes on: documents leave them out of schemas."""
+    for name, value in example.items() if isinstance(example, Mapping) else ():
+        low, place = plain(str(name)), at + pointer(str(name))
+        if low in _WITHIN and place.count("/") <= _DEEPEST:
+            yield from _shown(value, place)
+        yield place, _Member(low, {_NAMES[type(value)]} if type(value) in _NAMES else set())
 
 
 def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:

@@ -217,13 +217,16 @@ def test_paging_is_found_with_a_confidence(parameters: list[str], properties: An
         ({"name": "page", "schema": {"type": "integer", "default": 0}}, "page", 0, True),
         ({"name": "page", "schema": {"type": "integer", "minimum": 0}}, "page", 0, True),
         ({"name": "page", "schema": {"type": "string", "default": "0"}}, "page", 0, True),
-        ({"name": "page", "schema": {"type": "integer"}}, "page", 0, False),
+        ({"name": "page", "schema": {"type": "integer"}, "description": "Starts with 0."}, "page", 0, True),
+        ({"name": "page", "schema": {"type": "integer"}, "description": "The page, 1-based."}, "page", None, True),
+        ({"name": "page", "schema": {"type": "integer"}}, "page", None, False),
         ({"name": "startIndex", "schema": {"type": "integer", "default": 1}}, "offset", 1, True),
         ({"name": "skip", "schema": {"type": "integer"}}, "offset", None, True),
     ],
 )
 def test_pages_count_from_where_the_document_says(parameter: dict[str, Any], kind: str, first: int | None, enabled: bool) -> None:
-    """Page numbers begin where the parameter says (default, minimum); without that, paging is only suggested: a page could be skipped."""
+    """Page numbers begin where the parameter says (default, minimum, words); without that, paging is only suggested, and no beginning is
+    made up: a page could be skipped."""
     listed = [{"in": "query", **parameter}, {"name": "limit", "in": "query", "schema": {"type": "integer"}}]
     response = {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}
     made = converted(document({"/a": {"get": operation(parameters=listed, responses={"200": response})}}), Choices())
