@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import botocore
 import botocore.exceptions
 
-from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
+from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, check_may_wait
 from jackfield.dataclass import dataclass, field
 from jackfield.fork import ProcessLocal
 from jackfield_aws.direct.switch import creator
@@ -151,6 +151,7 @@ class _Sessions(ProcessLocal):
         with self._lock:
             found = self._made.get(wanted)
             if found is None:
+                check_may_wait()  # a Session takes long to make
                 found = self._made[wanted] = _Shared(*wanted)
                 if len(self._made) > self._limit:
                     self._made.popitem(last=False)

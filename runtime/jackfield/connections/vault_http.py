@@ -29,6 +29,11 @@ _STATUSES = {
 }
 
 
+_OUTAGES = (408, 412, 425, 429, 472, 473)
+"""Statuses that say nothing about the request: of time and rate, and of nodes that cannot answer now (Vault documentation, API)."""
+_SERVER = 500
+
+
 class VaultFault(ValueError):
     """Request that Vault did not fulfil. ``status`` is that of its response, None if there was none; ``errors`` are its own texts."""
 
@@ -36,6 +41,8 @@ class VaultFault(ValueError):
         super().__init__(text)
         self.status = status
         self.errors = errors
+        self.is_outage = status in _OUTAGES or (status or 0) >= _SERVER
+        """True if Vault may fulfil the same request later."""
 
 
 def ask_vault(
@@ -90,7 +97,9 @@ def _answer(url: str, headers: Mapping[str, str], content: str | None, environme
         except ssl.SSLCertVerificationError as error:
             raise VaultFault(f"Vault's certificate cannot be verified: {error.verify_message}") from None
         except (OSError, http.client.HTTPException) as error:
-            raise VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+            unreached = VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}")
+            unreached.is_outage = True
+            raise unreached from None
         if status not in {301, 302, 303, 307, 308}:
             break
         url = _next(url, location, environment.get(HOSTS, ""))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Step,
         Unread,
         bounded_answer,
+        check_may_wait,
         current_call,
     )
     from jackfield.connector.declare import Action, Connector, Option
@@ -169,6 +170,7 @@ __all__ = [
     "WireFault",
     "WireSettings",
     "bounded_answer",
+    "check_may_wait",
     "check_signature",
     "current_call",
     "describe",
@@ -185,7 +187,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step Unread bounded_answer current_call",
+            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step Unread bounded_answer check_may_wait current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

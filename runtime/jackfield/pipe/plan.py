@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
+    from jackfield.connections.opening_slots import OpeningSlots
     from jackfield.connector import Action
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.invocation.provider_ids import Places
@@ -206,6 +207,10 @@ class Plan(SecretHolder):
     def is_near(self, target: Target) -> bool:
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.is_near(target)
+
+    def slots_of_secrets(self, target: Target) -> OpeningSlots:
+        """Return the threads that read secrets at once in the stores that the target refers to."""
+        return self._opener.slots_of_secrets(target)
 
 
 def refuse_queue_members(invocation: Invocation) -> None:
