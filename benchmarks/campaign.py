@@ -129,6 +129,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/tenants_campaign.py"),
     ),
+    "identity": (
+        "20, 100 and 300 callers over HTTP of a source of credentials that hangs, beside the mails of another connection",
+        (*_SCRIPT, "tests/campaigns/identity_campaign.py"),
+    ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
         (*_SCRIPT, "tests/campaigns/trigger_campaign.py"),

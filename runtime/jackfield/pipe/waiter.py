@@ -247,7 +247,8 @@ class OnLoop:
         else:
             run = partial(copy_context().run, attempt_foreign, function)
             value = await _running_loop().run_in_executor(executor or self._workers, run)
-        return _value(value)
+        found: T = _value(value)
+        return found
 
     async def open(
         self,
@@ -271,7 +272,8 @@ class OnLoop:
         try:
             if inline_ok() and (found := contained(without_waiting, function)) is not None:
                 return found[0]
-            return _value(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
+            opened: T = _value(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
+            return opened
         finally:
             if not begun.is_set():
                 give_back()
