@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 
@@ -14,7 +15,18 @@ from inmemory import installed
 from jackfield import Jackfield
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connections.opening_slots import OpeningSlots
-from jackfield.connector import ConnectionType, Connector, Inputs, Minted, OpenContext, Output, TimedOut, Unavailable
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    Field,
+    Inputs,
+    Minted,
+    OpenContext,
+    Output,
+    TimedOut,
+    Unavailable,
+    hookimpl,
+)
 from jackfield.connector.context import check_may_wait, without_waiting
 
 PATIENCE = 60.0
@@ -100,6 +112,28 @@ class Lasting(Leased):
     lasting: ClassVar[bool] = True
 
 
+class Referring(ConnectionType):
+    """Has a secret that is kept elsewhere."""
+
+    key: ClassVar[str] = "referring"
+    title: ClassVar[str] = "Referring"
+
+    token: str = Field("", title="Token", sensitive=True)
+
+    def open(self, context: OpenContext) -> str:
+        """Open."""
+        return self.token
+
+
+class Store:
+    """A plugin that reads secrets from the source."""
+
+    @hookimpl
+    def resolve_secret(self, kind: str, reference: Any) -> str | None:
+        """Read one."""
+        return str(SOURCE().value) if kind == "slow" else None
+
+
 class Quick(ConnectionType):
     """Needs no source."""
 
@@ -112,7 +146,7 @@ class Quick(ConnectionType):
 
 
 def _connector() -> Connector:
-    connector = Connector("opened", title="Opened", version="1.0.0", connections=[Slow, Leased, Lasting, Quick])
+    connector = Connector("opened", title="Opened", version="1.0.0", connections=[Slow, Leased, Lasting, Referring, Quick])
 
     @connector.action("act", effect="write")
     def act(inputs: Nothing, client: str) -> Done:
@@ -134,8 +168,9 @@ def _source(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 def _runtime(tmp_path: Path, source: Source) -> Iterator[Jackfield]:
     kinds = {"slow": "slow", "slow2": "slow", "leased": "leased", "lasting": "lasting", "quick": "quick"}
     given = {name: {"type": f"opened/{kind}", "values": {}} for name, kind in kinds.items()}
-    environment = {"JACKFIELD_HOME": str(tmp_path)}
-    with installed(tmp_path, _connector()) as catalog, Jackfield(connections=given, catalog=catalog, environment=environment) as runtime:
+    given["referring"] = {"type": "opened/referring", "values": {"token": {"$slow": "x"}}}
+    means: dict[str, Any] = {"plugins": [Store()], "environment": {"JACKFIELD_HOME": str(tmp_path)}}
+    with installed(tmp_path, _connector()) as catalog, Jackfield(connections=given, catalog=catalog, **means) as runtime:
         yield runtime
         source.opened.set()
 
@@ -156,7 +191,7 @@ async def _crowd(runtime: Jackfield, source: Source, connections: list[str]) -> 
     return await asyncio.gather(*waiting)
 
 
-@pytest.mark.parametrize("names", [["slow"] * 300, ["slow", "slow2"] * 100, ["leased"] * 300, ["lasting"] * 300])
+@pytest.mark.parametrize("names", [["slow"] * 300, ["slow", "slow2"] * 100, ["leased"] * 300, ["lasting"] * 300, ["referring"] * 300])
 def test_a_source_that_hangs_takes_few_threads(runtime: Jackfield, source: Source, names: list[str]) -> None:
     """300 calls wait for one source, over one connection or several: at most 16 threads wait with them; another is served."""
     results = asyncio.run(_crowd(runtime, source, names))
@@ -192,13 +227,27 @@ def test_a_refusal_of_one_connection_is_no_outage_of_the_source(runtime: Jackfie
     assert slots._limit == 16
 
 
-@pytest.mark.parametrize("name", ["slow", "leased", "lasting"])
+def test_a_secret_store_is_asked_again(runtime: Jackfield, source: Source) -> None:
+    """A store that gives no answer is an outage: it is asked again within the deadline, and nothing was sent meanwhile."""
+    faults = iter([Unavailable("down"), Unavailable("down")])
+
+    def failing() -> Minted:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return Minted("k", None)
+
+    with mock.patch.dict(globals(), {"SOURCE": failing}):
+        result: Any = runtime.invoke(_call("referring"))
+    assert (result.status, result.meta.attempts) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize("name", ["slow", "leased", "lasting", "referring"])
 def test_a_late_opening_blames_no_connector(runtime: Jackfield, source: Source, caplog: pytest.LogCaptureFixture, name: str) -> None:
     """A source that outlives the deadline ends the call at it, with nothing sent, and the log names the connection, not the connector."""
     source.opened.clear()
     result: Any = asyncio.run(runtime.ainvoke(_call(name, 0.2)))
     assert (result.status, result.error.code, result.meta.attempts) == ("failed", "timeout", 0)
-    assert "credential" in (result.error.message + result.error.hint) or "token endpoint" in result.error.hint
+    assert any(word in result.error.message + result.error.hint for word in ("credential", "secrets", "token endpoint"))
     assert "opened" not in caplog.text.replace("being opened", "")
     assert "it blocks" not in caplog.text
     source.opened.set()

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.errors import JackfieldError
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
@@ -39,9 +39,7 @@ from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.pipe.waiter import Until
 from jackfield.pipe.wrapping import Wrapping
-from jackfield.retry import Tries
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import WorkspaceAccess
@@ -50,10 +48,8 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
-    from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Means
-    from jackfield.pipe.open import OpenConnection
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
@@ -154,7 +150,7 @@ class Pipeline:
 
             await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
         target = plan.target
-        opening = None if target is None else await _resolved(plan, target, run, self.means) if target.refers else plan.opening()
+        opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -219,18 +215,3 @@ class Pipeline:
 
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
-
-
-async def _resolved(plan: Plan, target: Target, run: Run, means: Means) -> OpenConnection | None:
-    """Resolve a connection's secrets: those that another machine holds in time, beside the event loop, and again after an outage."""
-    until = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING, Unavailable("the connection's secrets were still being read")))
-    slots, tries = plan.slots_of_secrets(target), Tries(run.tries)
-    while True:
-        tries.made += 1
-        try:
-            return await run.waiter.open(plan.opening, slots, until, inline_ok=partial(plan.is_near, target))
-        except JackfieldError as error:
-            seconds = means.backoff.wait(tries.made, error)
-            if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
-                raise
-            await run.waiter.pause(seconds, run.cancelled)

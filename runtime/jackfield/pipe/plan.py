@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
@@ -18,8 +18,10 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.settle import stored_secrets
+from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
+from jackfield.retry import Tries
 from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connections.opening_slots import OpeningSlots
     from jackfield.connector import Action
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.invocation.provider_ids import Places
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
+    from jackfield.pipe.evidence import Means
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
@@ -208,9 +210,21 @@ class Plan(SecretHolder):
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.is_near(target)
 
-    def slots_of_secrets(self, target: Target) -> OpeningSlots:
-        """Return the threads that read secrets at once in the stores that the target refers to."""
-        return self._opener.slots_of_secrets(target)
+    async def resolved(self, target: Target, run: Run, means: Means) -> OpenConnection | None:
+        """Return the connection as ``opening`` does: secrets that another machine holds are read in time, beside an event loop, and again
+        after an outage."""
+        late = Unavailable("the connection's secrets were still being read")
+        until, tries = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING, late)), Tries(run.tries)
+        while True:
+            tries.made += 1
+            try:
+                slots = self._opener.slots_of_secrets(target)
+                return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.is_near, target))
+            except JackfieldError as error:
+                seconds = means.backoff.wait(tries.made, error)
+                if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
+                    raise
+                await run.waiter.pause(seconds, run.cancelled)
 
 
 def refuse_queue_members(invocation: Invocation) -> None:
