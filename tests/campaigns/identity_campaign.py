@@ -66,7 +66,7 @@ def _tried(source: str, kind: str, many: int, spread: int) -> str:
         folder = Path(name)
         os.mkfifo(folder / "silence")
         with identity_stand(folder) as stand:
-            settings = environment_of(source, stand) | {"HOME": name, "JACKFIELD_CONNECTIONS": _connections(folder)}
+            settings: dict[str, Any] = environment_of(source, stand) | {"HOME": name, "JACKFIELD_CONNECTIONS": _connections(folder)}
             cache = folder / ".aws" / "sso" / "cache"
             cache.mkdir(parents=True)
             for found in folder.glob("*.json"):

@@ -150,7 +150,8 @@ def test_a_key_is_used_for_what_it_says(tmp_path: Path, provider: Provider, memb
 def _other() -> dict[str, Any]:
     """A key that can be used, so that the provider is not one without keys."""
     point = ec.generate_private_key(ec.SECP256R1()).public_key()
-    return json.loads(jwt.algorithms.ECAlgorithm.to_jwk(point)) | {"kid": "other", "use": "sig"}
+    found: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(point))
+    return found | {"kid": "other", "use": "sig"}
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
