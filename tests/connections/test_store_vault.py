@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +204,31 @@ def test_what_is_an_outage(vault: VaultServer, status: int, is_outage: bool) -> 
     with pytest.raises(VaultFault) as absent:
         read_vault(REFERENCE, vault.environment(VAULT_ADDR="http://127.0.0.1:9"))
     assert (refused.value.is_outage, absent.value.is_outage) == (is_outage, True)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"],
+)
+def test_an_answer_that_trickles_ends_in_time(vault: VaultServer, start: bytes) -> None:
+    """A Vault, or a proxy before it, that sends a byte now and then is an outage once the time of the whole answer is over."""
+    gone = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(start)
+            while not gone.wait(0.02):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: trickle(server.accept()[0]), daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            with pytest.raises(VaultFault, match="cannot be reached: TimeoutError") as raised:
+                ask_vault("/v1/secret/data/a", vault.environment(VAULT_ADDR=address), timeout=0.3)
+        finally:
+            gone.set()
+    assert raised.value.is_outage
 
 
 def test_certificates_are_verified(tmp_path: Path) -> None:
