@@ -136,6 +136,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "twenty workspaces beside one whose key service hangs, ten minutes with a real worker; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/hanging_campaign.py"),
     ),
+    "identity": (
+        "20, 100 and 300 callers over HTTP of a source of credentials that hangs, beside the mails of another connection",
+        (*_SCRIPT, "tests/campaigns/identity_campaign.py"),
+    ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
         (*_SCRIPT, "tests/campaigns/trigger_campaign.py"),

@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
@@ -496,5 +495,5 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
             if self._on_loop is None:
                 from jackfield.resources.threads import Threads
 
-                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time, self._turn)
+                self._on_loop = OnLoop(self.clock, Threads, self._on_time, self._turn)
             return self._on_loop

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         OpenContext,
         Step,
         Unread,
+        check_may_wait,
         current_call,
     )
     from jackfield.connector.declare import Action, Connector, Option
@@ -171,6 +172,7 @@ __all__ = [
     "WireFault",
     "WireSettings",
     "bounded_answer",
+    "check_may_wait",
     "check_price",
     "check_signature",
     "current_call",
@@ -190,7 +192,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".answers": "MAX_ANSWER bounded_answer check_price whole_answer",
             ".budget": "Budget Limits Warmup",
-            ".context": "Account Answered Apart Call Minted OpenContext Step Unread current_call",
+            ".context": "Account Answered Apart Call Minted OpenContext Step Unread check_may_wait current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

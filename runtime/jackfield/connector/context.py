@@ -326,6 +326,33 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
         _CURRENT.reset(self._token)
 
 
+class WouldWait(BaseException):
+    """Opening a connection in an event loop has to wait, which would hold up all other calls: it is repeated in a thread."""
+
+
+_HURRIES: ContextVar[bool] = ContextVar("jackfield_hurries", default=False)
+
+
+def check_may_wait() -> None:
+    """Ask before a wait for credentials whether this thread may wait.
+
+    :raises WouldWait: if it runs an event loop.
+    """
+    if _HURRIES.get():
+        raise WouldWait
+
+
+def without_waiting(function: Callable[[], T]) -> tuple[T] | None:
+    """Open a connection in an event loop, and return its client alone in a tuple; None if it would have to wait for credentials."""
+    token = _HURRIES.set(True)
+    try:
+        return (function(),)
+    except WouldWait:
+        return None
+    finally:
+        _HURRIES.reset(token)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Minted(SecretHolder):
     """Newly issued credential.
@@ -342,8 +369,9 @@ class Minted(SecretHolder):
 class Leases(Protocol):
     """Store of leased credentials and open clients, for one connection of one workspace."""
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires."""
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires. A mint that
+        ``outlasts`` its caller goes on after the caller's deadline."""
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove ``used``, which the provider reported as expired."""
@@ -386,9 +414,15 @@ class OpenContext(SecretHolder):
         """Same key as ``Call.idempotency_key``. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
         return self.call.idempotency_key
 
-    def lease(self, key: str, mint: Callable[[], Minted]) -> Minted:
-        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one."""
-        return self.leases.lease(key, mint, self.call.deadline)
+    def lease(self, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> Minted:
+        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one.
+
+        ``outlasts``: ``mint`` has a time limit of its own, because its outcome must not be lost (a refresh token that replaces the last
+        one). It runs in a thread of its own, and each caller waits until its own deadline at most.
+
+        :raises TimedOut: if the deadline passes before; nothing was sent.
+        """
+        return self.leases.lease(key, mint, self.call.deadline, outlasts=outlasts)
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove a leased credential that the provider reported as expired."""

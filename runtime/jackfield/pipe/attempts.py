@@ -111,13 +111,10 @@ class Attempts:
             call = self._call_for(self._patience(tries), stores=False)
             try:
                 self.run.deadline.check()
-                step = partial(self.opening.client, call, self.inputs)
-                client = await self.run.waiter.call(
-                    step,
-                    inline_ok=self.opening.is_inline_ok,
-                    executor=self.plan.code.executor,
-                    until=Until(self.run.deadline, partial(self._late, call)),
-                )
+                step, inline_ok = partial(self.opening.client, call, self.inputs), partial(getattr, self.opening, "is_inline_ok")
+                until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
+                executor, slots = self.plan.code.executor, self.opening.slots
+                client = await self.run.waiter.open(step, slots, until, inline_ok=inline_ok, executor=executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)
             else:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError, Sent
+from jackfield.errors import JackfieldError
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
@@ -39,7 +39,6 @@ from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.pipe.waiter import Until
 from jackfield.pipe.wrapping import Wrapping
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
-    from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Means
-    from jackfield.pipe.open import OpenConnection
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
@@ -153,7 +150,7 @@ class Pipeline:
 
             await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
         target = plan.target
-        opening = None if target is None else await _resolved(plan, target, run) if target.refers else plan.opening()
+        opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -218,9 +215,3 @@ class Pipeline:
 
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
-
-
-async def _resolved(plan: Plan, target: Target, run: Run) -> OpenConnection | None:
-    """Resolve a connection's secrets: those that another machine holds in time, and beside the event loop."""
-    until = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING))
-    return await run.waiter.call(plan.opening, inline_ok=plan.is_near(target), until=until)

@@ -202,8 +202,10 @@ class ChildLeases:
         self._leased: OrderedDict[str, _Leased] = OrderedDict()
         self._making = threading.RLock()
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """Return the credential under ``key`` from the parent; mint it if the parent asks for that."""
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return the credential under ``key`` from the parent; mint it if the parent asks for that, which ``outlasts`` no call: the parent
+        ends this process then."""
+        del outlasts
         call, known = current_call(), self._leased.get(key)
         if known is not None and isinstance(call, ChildCall) and call.leases.get(key) == known.token:
             return known

@@ -55,7 +55,7 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
     await done(request, server, identity, lambda tenants: tenants.find(name))
     await server.indexed()
     try:
-        return await server.slowly(lambda: step(connecting(server, name)))
+        return await server.asking(name, lambda: step(connecting(server, name)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 

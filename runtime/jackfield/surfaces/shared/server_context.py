@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota
 from jackfield.surfaces.shared.identity import Identities, Identity
+from jackfield.surfaces.shared.lanes import Lanes
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
+_ASKING, _OF_ONE = 256, 16
+"""Threads of steps that may call providers, and of those the threads of one workspace or binding."""
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 _SWEEP_EVERY = 600.0
 _QUEUE_WORKERS = 16
@@ -131,6 +134,7 @@ class ServerContext:
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
+        self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
 
     @property
     def stopping(self) -> bool:
@@ -195,8 +199,12 @@ class ServerContext:
         return await asyncio.get_running_loop().run_in_executor(self._brief, step)
 
     async def slowly(self, step: Callable[[], T]) -> T:
-        """Run a step that may call a provider in a thread."""
+        """Run a step that may take long in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
+
+    async def asking(self, lane: Hashable, step: Callable[[], T]) -> T:
+        """Run a step that may call a provider in one of the few threads of its lane: a workspace, or a binding of Dapr."""
+        return await self._lanes.run(lane, step)
 
     async def computed(self, workspace: str, step: Callable[[], T]) -> T:
         """Run a step that computes for long in a thread, once it is the workspace's turn."""
@@ -278,6 +286,7 @@ class ServerContext:
         for tracing in self._tracing:
             await self.slowly(tracing.close)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
 
     async def _sweep(self) -> None:
         while True:
