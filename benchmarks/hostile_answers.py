@@ -42,7 +42,6 @@ _CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"plain": bytes, "gzip": gzip
 _BODIES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "lists": ("application/json", lambda: b"[" + b"[]," * (SIZE // 3) + b"1]"),
     "untyped lists": ("", lambda: b"[" + b"[]," * (SIZE // 3) + b"1]"),
-    "objects": ("application/json", lambda: b"[" + b'{"a":1.5},' * 490_000 + b"1]"),
     "lines": ("application/x-ndjson", lambda: b"[[],[],[],[],[],[],[],[],[]]\n" * (SIZE // 29)),
     "empty lines": ("application/x-ndjson", lambda: b"\n" * SIZE),
     "events": ("text/event-stream", lambda: b"data: [[],[],[],[],[],[]]\n\n" * (SIZE // 26)),
@@ -50,8 +49,9 @@ _BODIES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "elements": ("text/xml", lambda: b"<r>" + b"<x/>" * (SIZE // 4) + b"</r>"),
     "lists as text": ("text/plain", lambda: b"[" + b"[]," * (SIZE // 3) + b"1]"),
     "wide text": ("text/plain; charset=utf-8", lambda: "\U0001f600".encode() + b"a" * SIZE),
-    "string": ("application/json", lambda: b'"' + b"a" * SIZE + b'"'),
     "form": ("application/x-www-form-urlencoded", lambda: b"a=1&" * (SIZE // 4)),
+    "objects": ("application/json", lambda: b"[" + b'{"a":1.5},' * 490_000 + b"1]"),
+    "string": ("application/json", lambda: b'"' + b"a" * SIZE + b'"'),
 }
 
 
