@@ -114,16 +114,8 @@ class ServerContext:
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
-        self.sweeps: dict[str, Callable[[], object]] = {}
+        self.sweeps = self._own_sweeps()
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
-        if self.storage.enabled:
-            self.sweeps |= {
-                "expired files cannot be deleted": self.files.sweep,
-                "approvals of removed connections cannot be revoked": self.revoke_approvals,
-                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
-            }
-        if self.installer is not None:
-            self.sweeps["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
@@ -135,6 +127,18 @@ class ServerContext:
         self._index: asyncio.Future[None] | None = None
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
         self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
+
+    def _own_sweeps(self) -> dict[str, Callable[[], object]]:
+        found: dict[str, Callable[[], object]] = {}
+        if self.storage.enabled:
+            found |= {
+                "expired files cannot be deleted": self.files.sweep,
+                "approvals of removed connections cannot be revoked": self.revoke_approvals,
+                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
+            }
+        if self.installer is not None:
+            found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
+        return found
 
     @property
     def stopping(self) -> bool:
