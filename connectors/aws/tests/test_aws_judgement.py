@@ -21,6 +21,7 @@ from jackfield.testing import Answer, Provider
 KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 _XML = {"Content-Type": "text/xml"}
 _STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/s"
+_TAKEN = {"actionId": "a", "userId": "u", "sessionId": "s", "timestamp": 1700000000, "eventType": "TAKEN"}
 _CREATED = ("UserPool", "CreationDate")
 _TALK = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
 _QUERY = {
@@ -361,3 +362,46 @@ def test_every_name_of_the_models_leads_to_its_service() -> None:
     plain = {re.sub("[^a-z0-9]", "", service) for service in services}
     single = {name: found for name, found in names.items() if name and len(found) == 1 and name not in plain}
     assert {name: service_called(name, services) for name in single} == {name: min(found) for name, found in single.items()}
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "status"),
+    [
+        ("dynamodb/deleteItem", {"TableName": "t", "Key": {"pk": "a"}, "ReturnValues": "ALL_OLD"}, "in_doubt"),
+        ("dynamodb/putItem", {"TableName": "t", "Item": {"pk": "a"}, "ReturnValues": "ALL_OLD"}, "in_doubt"),
+        ("dynamodb/putItem", {"TableName": "t", "Item": {"pk": "a"}, "ReturnValues": "NONE"}, "succeeded"),
+        ("dynamodb/deleteItem", {"TableName": "t", "Key": {"pk": "a"}}, "succeeded"),
+        ("route53/changeResourceRecordSets", "CREATE", "in_doubt"),
+        ("route53/changeResourceRecordSets", "DELETE", "in_doubt"),
+        ("route53/changeResourceRecordSets", "UPSERT", "succeeded"),
+        ("personalize-events/putActionInteractions", {"trackingId": "t", "actionInteractions": [_TAKEN]}, "in_doubt"),
+        ("cognito-idp/changePassword", {"PreviousPassword": "a" * 6, "ProposedPassword": "b" * 6, "AccessToken": "x"}, "in_doubt"),
+        ("sqs/purgeQueue", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q"}, "in_doubt"),
+    ],
+)
+def test_a_repeat_is_harmless_in_effect_answer_and_outcome(action: str, inputs: Any, status: str) -> None:
+    """What would answer otherwise the second time, act twice or be refused is a ``write``: a lost answer leaves it in doubt."""
+    if isinstance(inputs, str):
+        record = {"Name": "a.", "Type": "A", "TTL": 1, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+        inputs = {"HostedZoneId": "Z1", "ChangeBatch": {"Changes": [{"Action": inputs, "ResourceRecordSet": record}]}}
+    answer = _xml("<R/>") if action.startswith("route53") else Answer({})
+    result, requests = _called(action, inputs, Answer({"message": None}, 500), answer)
+    assert (result["status"], requests) == (status, 1 if status == "in_doubt" else 2)
+
+
+def test_every_operation_of_a_verb_that_says_too_little_is_looked_up() -> None:
+    """Operations under such a verb are writes until they are in the table, and the table names none that botocore lacks."""
+    from jackfield_aws.virtual.effects import effect_of, verb_of
+    from jackfield_aws.virtual.reviewed import NOT_REPEATED, REPEATED, VERBS
+
+    session, known, idempotent = botocore.session.get_session(), set(), set()
+    for service in session.get_available_services():
+        model = session.get_service_model(service)
+        for operation in map(model.operation_model, model.operation_names):
+            known.add((service, operation.name))
+            has_token = operation.idempotent_members or operation._operation_model.get("idempotent")
+            if verb_of(operation.name)[0] in VERBS and effect_of(service, operation) == "idempotent" and not has_token:
+                idempotent.add((service, operation.name))
+    assert idempotent <= REPEATED
+    assert (REPEATED | NOT_REPEATED) - known == set()
+    assert not REPEATED & NOT_REPEATED

@@ -18,7 +18,7 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
-from jackfield_aws.virtual.effects import conditions_of, effect_of
+from jackfield_aws.virtual.effects import Condition, condition_of, effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.inputs import Given, InputModel
 from jackfield_aws.virtual.jobs import as_job
@@ -121,13 +121,13 @@ def _action(service: str, row: Json) -> Action:
     function, shape = callable_of(service, name)
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
-    effect, conditions = row.get("effect", "write"), conditions_of(shape)
+    effect, condition = row.get("effect", "write"), condition_of(service, name, shape)
     action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
         effect=effect,
-        effect_of=partial(_conditional, conditions) if effect == "idempotent" and conditions and not function.tokens else None,
+        effect_of=partial(_conditional, condition) if effect == "idempotent" and condition and not function.tokens else None,
         function=function,
         inputs=cast("type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))),
         output=cast("type[Output]", JsonOutput),
@@ -143,6 +143,6 @@ def _action(service: str, row: Json) -> Action:
     return as_job(action, function)
 
 
-def _conditional(conditions: Iterable[str], given: Given) -> Effect:
-    """Return the effect of a call of an operation that is idempotent unless a condition is given."""
-    return "write" if any(given.parameters.get(name) is not None for name in conditions) else "idempotent"
+def _conditional(condition: Condition, given: Given) -> Effect:
+    """Return the effect of a call of an operation that is idempotent unless its inputs say otherwise."""
+    return "write" if condition(given.parameters) else "idempotent"
