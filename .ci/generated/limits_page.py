@@ -61,6 +61,12 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Callbacks of a workspace", "events.callbacks:MOST", ""),
         ("Output that a callback with `include` gets", "events.outputs:LARGEST", "bytes"),
     ),
+    "One workspace in one server process": (
+        ("Readers that wait for events", "surfaces.shared.request_shares:READERS", ""),
+        ("Readers that wait for events, of one token", "surfaces.shared.request_shares:TOKEN_READERS", ""),
+        ("Reads (`GET`) served at once; others wait in line", "surfaces.shared.request_shares:READS", ""),
+        ("Time before a refusal that is one of more than 20 in a second", "surfaces.shared.request_shares:PENALTY", "seconds"),
+    ),
     "Connections and secrets": (
         ("Values of one stored connection", "connections.connection_rows:LARGEST", "bytes"),
         ("Connection file", "connections.documents:MAX_FILE", "bytes"),

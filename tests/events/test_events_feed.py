@@ -121,7 +121,7 @@ def test_the_end_of_a_redriven_invocation_is_no_second_first_end(place: SimpleNa
     """``invocation.finished`` comes once for an invocation, whatever a person does with it."""
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
-    audited_dead_letters(place, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
+    audited_dead_letters(place.jackfield.storage, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
     place.jackfield.run(place.queue.claim_one("default", identifier))
     assert [event.type for event in told(place)] == ["invocation.finished", "invocation.resolved"]
 

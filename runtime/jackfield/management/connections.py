@@ -186,7 +186,7 @@ class ManagedConnections:
         :raises NotAllowed: if rules forbid a connection of that name and type.
         """
         self._visible.require_new(name, type)
-        self._store()  # report a missing workspace before faults of the connection
+        self._store().require_room()  # before the provider is asked; reports a missing workspace before faults of the connection
         kinds = self._visible.kinds_for(name)
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)

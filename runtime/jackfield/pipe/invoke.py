@@ -35,6 +35,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
+from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
@@ -109,6 +110,8 @@ class Pipeline:
             self._note_expired(run, error)
         finally:
             self.live.pop(identifier, None)
+            if run.is_counted:
+                self.means.files.storage.limits.ends(workspace)
             if was_interrupted:
                 endings.interrupted(run, workspace)
         if run.record is not None:
@@ -137,6 +140,7 @@ class Pipeline:
         enter("admit")
         record = run.record = await drafted(invocation, run, self.journal(), self.means)
         plan = await self.plans.find(invocation, run)
+        begin_within(run, self.means)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         enter("check")
@@ -178,6 +182,8 @@ class Pipeline:
         of the key neither waits nor counts.
         """
         run = attempts.run
+        if run.limits and attempts.plan.code.returns_files:
+            await require_storage(run, self.means)
         claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
         begins_first = claims_key and attempts.plan.code.budget is not None
         if not begins_first:

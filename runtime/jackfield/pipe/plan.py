@@ -262,6 +262,8 @@ class _Served:
     """True if the workspace keeps the inputs of its invocations."""
     is_guarded: bool
     """True if suppressed recipients are refused."""
+    limits: Mapping[str, float]
+    """Limits of the workspace."""
 
 
 class Plans(ProcessLocal):
@@ -332,16 +334,17 @@ class Plans(ProcessLocal):
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan, keeps, run.is_guarded = served.plan, served.keeps, served.is_guarded
+            plan, keeps, run.is_guarded, run.limits = served.plan, served.keeps, served.is_guarded, served.limits
             run.meta.connector_version = plan.manifest.version
         else:
             plan = await self._found(invocation, run)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
+            run.limits = _NOTHING if settings is None else settings.limits
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
         run.plan = plan
         if record is not None:
             record.describe(plan, keeps=keeps)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.connections.connection_lookup import Connections, sources_from
@@ -14,6 +15,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
 from jackfield.local import home
+from jackfield.resources.tenant_limits import TenantLimits
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -135,6 +137,8 @@ class Storage(ProcessLocal):
         self.is_near = not self.enabled or self.url.startswith("sqlite:")
         """True if asking whether anything has changed takes no query."""
         self.environment = environment
+        self.limits = TenantLimits(self, clock)
+        """Limits of the workspaces."""
         self._clock = clock
         self.migrates = True
         self._database: Database | None = None
@@ -300,7 +304,8 @@ class Storage(ProcessLocal):
             from jackfield.connections.connection_table import ConnectionTable
 
             self.require(workspace)
-            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock)
+            most = partial(self.limits.most, workspace, "connections")
+            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
 
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
 

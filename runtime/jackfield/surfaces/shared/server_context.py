@@ -16,7 +16,7 @@ from jackfield.bounded_cache import BoundedCache
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.connector.room import ANSWERS
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, LimitReached
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
@@ -33,9 +33,9 @@ from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.readiness import Readiness
+from jackfield.surfaces.shared.request_shares import RequestShares
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
-from jackfield.surfaces.shared.tenant_limits import TenantLimits, reached
 from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.surfaces.shared.web_pages import page_fault
 from jackfield.tenants.purge import sweep
@@ -107,10 +107,9 @@ class ServerContext:
         """Requests of providers by subscription, and those that were forged."""
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
-        self.tenant_limits = TenantLimits()
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
-        self.running = 0
-        """Requests in progress."""
+        self.requests = RequestShares(settings.concurrency, settings.max_connections, self.clock)
+        """Requests in progress, connections and readers that wait for events, and the shares of workspaces in them."""
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
@@ -139,6 +138,11 @@ class ServerContext:
         if self.installer is not None:
             found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         return found
+
+    @property
+    def running(self) -> int:
+        """Number of requests in progress."""
+        return self.requests.total
 
     @property
     def stopping(self) -> bool:
@@ -186,12 +190,13 @@ class ServerContext:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
 
         :raises Problem: 429 if it is used up.
+        :raises LimitReached: if that of the workspace is.
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
             raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
         most = identity.limits.get("requestsPerSecond")
         if most is not None and not self._workspace_rates.takes(identity.workspace.encode(), most):
-            raise reached("requestsPerSecond", most)
+            raise LimitReached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
         """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""

@@ -93,7 +93,7 @@ def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -
         metadata = api.call(name, request)
     except BindingError as error:
         about = {"code": error.result.error.code} if error.result is not None and error.result.error is not None else {}
-        return _error(500, "ERR_INVOKE_OUTPUT_BINDING", str(error), about)
+        return _error(429 if error.is_limited else 500, "ERR_INVOKE_OUTPUT_BINDING", str(error), about)
     return Answer(204, _prefixed(metadata))
 
 
