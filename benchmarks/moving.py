@@ -289,7 +289,7 @@ def _use(stand: Stand, url: str, contents: Contents, replayed: Mapping[str, str]
         ended = [jackfield.run(claimed).status for claimed in queue.claim(500, most=500)]
         _hold("queued invocations run", ended == ["succeeded"] * 500, ended)
     with Storage(url, stand.environment(url), _CLOCK) as storage:
-        states = {name: Audit(storage.database, name, _CLOCK).verify() for name in _WORKSPACES}
+        states = {name: Audit(storage.database, lambda: storage.vault, name, _CLOCK).verify() for name in _WORKSPACES}
         _hold("the audit log is verified", all(state.fault is None for state in states.values()), states)
         files = Files(storage, FileLimits(), _CLOCK)
         _hold("files are read", all(_digest(files, *place) == expected for place, expected in contents.items()))

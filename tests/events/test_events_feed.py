@@ -121,7 +121,7 @@ def test_the_end_of_a_redriven_invocation_is_no_second_first_end(place: SimpleNa
     """``invocation.finished`` comes once for an invocation, whatever a person does with it."""
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
-    audited_dead_letters(place.database, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
+    audited_dead_letters(place, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
     place.jackfield.run(place.queue.claim_one("default", identifier))
     assert [event.type for event in told(place)] == ["invocation.finished", "invocation.resolved"]
 
@@ -151,7 +151,7 @@ def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(place:
 
 def test_the_audit_log_is_told(place: SimpleNamespace) -> None:
     """Each entry is an event with the entry as its data."""
-    Audit(place.database, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
+    Audit(place.database, lambda: place.vault, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
     (event,) = told(place, "audit.*")
     assert (event.type, event.subject, event.data["actor"]) == ("audit.connection.exported", "connections", {"kind": "cli", "id": "ada"})
 
@@ -286,7 +286,7 @@ def test_workspaces_have_events_of_their_own(place: SimpleNamespace) -> None:
 def test_a_token_sees_events_of_what_it_sees(place: SimpleNamespace) -> None:
     """Rules hide the invocations that they forbid; without rules, only ``manage`` sees the audit log."""
     identifier = ran(place)
-    Audit(place.database, "default", SystemClock()).record("connection.exported", "connections")
+    Audit(place.database, lambda: place.vault, "default", SystemClock()).record("connection.exported", "connections")
     allowed = Caller("t", "manage", Rules(("effect:read",), ()), remote=True)
     forbidden = Caller("t", "manage", Rules((), ("effect:read",)), remote=True)
     reader = Caller("t", "read", None, remote=True)

@@ -121,7 +121,8 @@ class Contents:
         with self._database.read() as transaction:
             rows = transaction.execute("SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries ORDER BY workspace")
         for row in rows:
-            state = Audit(self._database, row.workspace, SystemClock()).verify()
+            log = Audit(self._database, self._open_vault, row.workspace, SystemClock())
+            state = log.verify(seals=self._vault_of(DEFAULT) is not None)
             if state.fault is not None:
                 yield f"damaged: the audit log of the workspace '{row.workspace}': {state.fault}"
 

@@ -55,7 +55,7 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
     connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
     workspaces = Workspaces(storage.database, storage.vault, clock)
-    audit = partial(Audit, storage.database, workspace, clock)
+    audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
     return Connecting(table, connections, audit, lambda: workspaces.settings(workspace).theme)
 
 

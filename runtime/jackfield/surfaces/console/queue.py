@@ -56,7 +56,7 @@ def redriven(request: PageRequest) -> Response:
     """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in that of all."""
     request.require("manage")
     server, entry = request.server, request.entry()
-    letters = audited_dead_letters(server.storage.database, request.identity.workspace, server.clock, request.identity.actor)
+    letters = audited_dead_letters(server.storage, request.identity.workspace, server.clock, request.identity.actor)
     try:
         letters.redrive(entry.id)
     except InvalidInvocation as error:

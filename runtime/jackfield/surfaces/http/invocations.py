@@ -196,7 +196,7 @@ async def stats(_request: Request, server: ServerContext, identity: Identity) ->
 async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/redrive``."""
     entry = await _visible_entry(request, server, identity)
-    letters = audited_dead_letters(server.storage.database, identity.workspace, server.clock, identity.actor)
+    letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
     try:
         await server.briefly(lambda: letters.redrive(entry.id))
     except (InvalidInvocation, IdempotencyConflict) as error:
