@@ -126,6 +126,20 @@ def test_a_head_is_kept_in_a_file_outside(operator: Shell, tmp_path: Path) -> No
     assert len(anchors.read_text(encoding="utf-8").splitlines()) == 3
 
 
+def test_a_check_of_the_database_misses_a_log(operator: Shell) -> None:
+    """``db check`` names a workspace whose log was taken away whole, and one whose head has no seal."""
+    for name in ("acme", "beta"):
+        operator.run("workspaces", "create", name)
+    assert operator.run("db", "check").json["problems"] == []
+    with storage() as opened, opened.database.write() as transaction:
+        for table in ("audit_entries", "audit_heads"):
+            transaction.change(f"DELETE FROM {table} WHERE workspace = 'acme'")
+        transaction.change("UPDATE audit_heads SET seal = NULL WHERE workspace = 'beta'")
+    first, second = operator.run("db", "check").json["problems"]
+    assert "of the workspace 'acme': the log has no head" in first
+    assert "of the workspace 'beta': its head, entry 1, is not sealed" in second
+
+
 def test_a_head_goes_to_callbacks(operator: Shell) -> None:
     """``head --to callback`` is an entry with the head before it, which callbacks of ``audit.*`` get as an event; without one it is
     refused."""

@@ -25,10 +25,10 @@ BEGUN = "workspace.created"
 _TROUBLE = (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable)
 _PAGE = 500
 _WITHOUT = """
-SELECT w.name FROM workspaces w WHERE w.name > :after AND NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.workspace = w.name)
-ORDER BY w.name LIMIT :page
+SELECT name FROM (SELECT name FROM workspaces UNION SELECT workspace AS name FROM tokens) seen
+WHERE name > :after AND NOT EXISTS (SELECT 1 FROM audit_heads WHERE workspace = name) ORDER BY name LIMIT :page
 """
-_EMPTY = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:name, 0, :first)"
+_EMPTY = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :first)"
 _HEADS = "SELECT workspace, sequence, digest FROM audit_heads WHERE workspace > :after ORDER BY workspace LIMIT :page"
 _SEAL = "UPDATE audit_heads SET seal = :seal WHERE workspace = :workspace"
 _EXISTS = """
@@ -77,7 +77,7 @@ def seal_all_heads(transaction: Transaction, vault: Vault) -> None:
     """Seal all heads as they are. A workspace without entries gets the head of an empty log."""
     after = ""
     while rows := transaction.execute(_WITHOUT, {"after": after, "page": _PAGE}):
-        transaction.change_many(_EMPTY, [{"name": row.name, "first": FIRST} for row in rows])
+        transaction.change_many(_EMPTY, [{"workspace": row.name, "first": FIRST} for row in rows])
         after = rows[-1].name
     after = ""
     while rows := transaction.execute(_HEADS, {"after": after, "page": _PAGE}):

@@ -287,7 +287,7 @@ class Storage(ProcessLocal):
 
     def _seal_logs(self, transaction: Transaction, database: Database, seal_all: Callable[[Transaction, Vault], None]) -> None:
         """Seal the heads of the audit logs of an older jackfield."""
-        tables = ("audit_heads", "workspaces")
+        tables = ("audit_heads", "workspaces", "tokens")
         if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
             vault = self._vault_on(database)
             vault.verify()
