@@ -31,6 +31,8 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
 _PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+"""A quoted pair (RFC 5322 §3.2.1)."""
 _SEPARATORS = frozenset(",;\r\n")
 _AT = re.compile("[@\ufe6b\uff20]")
 _END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
@@ -246,16 +248,18 @@ def _comparable(address: str) -> str:
 
 def _without_comment(text: str) -> tuple[str, str]:
     """Remove a comment from the end: before RFC 822 introduced display names, comments held the name."""
-    depth = 0
-    for index in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
-        depth += (text[index] == ")") - (text[index] == "(")
+    escaped = {pair.end() - 1 for pair in _PAIR.finditer(text)} if text.endswith(")") else set()
+    depth, last = 0, len(text) - 1
+    for index in range(last if text.endswith(")") and last not in escaped else -1, 0, -1):
+        if index not in escaped:
+            depth += (text[index] == ")") - (text[index] == "(")
         if not depth:
-            return text[:index].rstrip(), text[index + 1 : -1].strip()
+            return text[:index].rstrip(), _PAIR.sub(r"\1", text[index + 1 : -1]).strip()
     return text, ""
 
 
 def _unquote(match: re.Match[str]) -> str:
-    return re.sub(r"\\(.)", r"\1", match[1])
+    return _PAIR.sub(r"\1", match[1])
 
 
 def _check_printable(text: str, given: str) -> None:
