@@ -110,7 +110,7 @@ def addresses() -> int:
 
 
 def _addresses(path: Path) -> Iterator[tuple[str, str, str]]:
-    for case in ET.parse(path).getroot().iter("test"):  # noqa: S314 (the file of a commit that is named)
+    for case in ET.parse(path).getroot().iter("test"):
         text = case.findtext("address") or ""
         yield case.get("id") or "", text.translate(_CONTROL), case.findtext("category") or ""
 
