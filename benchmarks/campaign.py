@@ -131,6 +131,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/tenants_campaign.py"),
     ),
+    "hanging": (
+        "twenty workspaces beside one whose key service hangs, ten minutes with a real worker; SQLite, then PostgreSQL",
+        (*_SCRIPT, "tests/campaigns/hanging_campaign.py"),
+    ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
         (*_SCRIPT, "tests/campaigns/trigger_campaign.py"),
