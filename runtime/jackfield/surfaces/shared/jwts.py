@@ -31,8 +31,10 @@ _LARGEST = 1024 * 1024
 """Maximum size of the provider's keys in bytes."""
 _LEAST = 2048
 """Minimum size of an RSA key in bits."""
-_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137,
-           139, 149, 151, 157, 163, 167)  # fmt: skip
+_PRIMES = (
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137,
+    139, 149, 151, 157, 163, 167,
+)  # fmt: skip
 _ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _PRIMES)
 """What moduli leave that a faulty library of smart cards and TPMs made (CVE-2017-15361): these can be factored."""
 _LONGEST = 200
