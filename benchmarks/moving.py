@@ -108,7 +108,7 @@ def _filled(stand: Stand, provider: Provider) -> tuple[Contents, Mapping[str, st
         for number in range(_TOKENS):
             Tokens(storage.database, storage.vault, _WORKSPACES[number % len(_WORKSPACES)], _CLOCK).create("invoke", f"shop {number}")
         _journal(storage.database, storage.vault)
-        _audit(storage.database)
+        _audit(storage.database, storage.vault)
         contents = _stored(Files(storage, FileLimits(), _CLOCK))
     with people(stand.home, url) as jackfield:
         keys = _called(jackfield, provider)
@@ -160,12 +160,13 @@ def _result(chance: random.Random, draft: Draft) -> Result:
     )
 
 
-def _audit(database: Database) -> None:
+def _audit(database: Database, vault: Vault) -> None:
     for start in range(0, _AUDITED, _PER_COMMIT):
         with database.write() as transaction:
             for number in range(start, start + _PER_COMMIT):
                 name = _WORKSPACES[number % len(_WORKSPACES)]
-                Audit(database, name, _CLOCK).append(transaction, "connection.tested", f"connection:ses-{number}", {"at": number})
+                log = Audit(database, lambda: vault, name, _CLOCK)
+                log.append(transaction, "connection.tested", f"connection:ses-{number}", {"at": number})
 
 
 def _stored(files: Files) -> Contents:
