@@ -211,6 +211,25 @@ def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
     assert place.feed.page("3", ["quota.low"]).cursor == "25"
 
 
+def test_a_page_of_large_events_has_fewer(place: SimpleNamespace) -> None:
+    """Pages are limited in bytes, too: one has at most 4 MiB before its last event, and a cursor behind that; none is lost or told twice.
+    One event that is larger than a page is a page."""
+    sizes = [1, 1_500_000, 1_500_000, 10, 1_500_000, 6_000_000, 1, 1, 1_500_000]
+    for number, size in enumerate(sizes):
+        place.database.record(
+            lambda transaction, number=number, size=size: record(
+                transaction, "default", "quota.low", f"s-{number}", 1.0, {"text": "x" * size}
+            )
+        )
+    feed = Feed(place.database, place.vault, "default")
+    cursor, pages = "0", list[list[str]]()
+    while (page := feed.page(cursor, ("quota.*",), 200)).events:
+        pages.append([event.subject for event in page.events])
+        cursor = page.cursor
+    assert [subject for page in pages for subject in page] == [f"s-{number}" for number in range(len(sizes))]
+    assert [len(page) for page in pages] == [5, 1, 3]
+
+
 def test_the_sequence_of_an_event_is_a_cursor(place: SimpleNamespace) -> None:
     """Reading goes on after a number as after its text, and a single type needs no list."""
     _record(place, 3)
