@@ -130,7 +130,8 @@ def test_a_bounce_comes_back_by_webhook_and_is_not_sent_to_again(stand: Stand, o
     sent = {to: _invoke(owner, "sendEmail", **{**MAIL, "to": to, "configurationSetName": "receipts"}) for to in (BOUNCES, COMPLAINS)}
     assert [result["status"] for result in sent.values()] == ["succeeded", "succeeded"]
     kinds = {"aws_ses.bounced": BOUNCES, "aws_ses.complained": COMPLAINS}
-    found = until(lambda: events if len(events := _events(owner, *kinds)) == len(kinds) else None)
+    until(lambda: len(_events(owner, *kinds)) == len(kinds))
+    found = _events(owner, *kinds)
     assert {event["type"]: event["data"]["payload"]["recipient"] for event in found} == kinds
     shown = owner.get(f"/v1/invocations/{sent[BOUNCES]['meta']['invocationId']}").json
     assert shown["outcomes"][0]["part"] == BOUNCES
