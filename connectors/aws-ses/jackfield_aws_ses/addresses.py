@@ -65,8 +65,8 @@ class AddressError(ValueError):
 class Mailbox:
     """A display name (may be empty) and an address.
 
-    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, ``given`` is the original text. An
-    undeliverable address raises `AddressError`.
+    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, without quotes that it does not need,
+    ``given`` is the original text. An undeliverable address raises `AddressError`.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Mailbox:
                 raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
             _check_printable(self.name, given)
             object.__setattr__(self, "domain", domain)
+            object.__setattr__(self, "local", _without_quotes(self.local))
         if not self.given:
             object.__setattr__(self, "given", given)
 
@@ -283,6 +284,12 @@ def _check_local(local: str, given: str) -> None:
     shown = repr(foreign)  # escape it: a lone surrogate must not reach a terminal
     reason = f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
     raise AddressError(reason, given)
+
+
+def _without_quotes(local: str) -> str:
+    """Return a local part that may stand without quotes without them: it is the same mailbox (RFC 5321 §4.1.2)."""
+    inner = re.sub(r"\\(.)", r"\1", local[1:-1]) if local[0] == '"' else ""
+    return inner if _DOT_ATOM.fullmatch(inner) and "=?" not in inner else local
 
 
 def _ascii_domain(domain: str, given: str) -> str:

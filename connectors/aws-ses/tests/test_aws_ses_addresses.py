@@ -212,7 +212,7 @@ def test_whatever_stands_between_two_addresses_loses_none(before: str, between: 
     text = f"{before}ada@x.io{between}bob@y.io{after}"
     for value in (text, [text]):
         try:
-            found = {mailbox.address[-4:] for mailbox in parse_mailboxes(value)}
+            found = {mailbox.domain[:4] for mailbox in parse_mailboxes(value)}
         except AddressError as error:
             assert error.reason
         else:

@@ -100,6 +100,19 @@ _UNKNOWN_KEY = Row(
     Unauthenticated, _KEY + "AWS does not know the key, or it is inactive. A temporary key needs its session token." + _OPT_IN
 )
 _SKEWED = Row(Unauthenticated, _CLOCK)
+_ELSEWHERE = Row(
+    Unauthenticated,
+    "The endpoint belongs to another region or service than the request was signed for: correct the region or the endpoint.",
+)
+_STOPPED = Row(
+    Forbidden,
+    "Sending is stopped in {region}, not this message refused: AWS's message says for whom. The account's status in the SES console says "
+    "why; a suspension ends in AWS Support only.",
+)
+_UNVERIFIED = Row(
+    Rejected,
+    "Verify the identities that AWS's message names in {region}: the sender's address or domain, and in the sandbox each recipient too.",
+)
 _EXPIRED = Row(
     Unauthenticated,
     "The session token has expired: store new credentials, or use a role, whose sessions are renewed automatically.",
@@ -128,6 +141,9 @@ _REASONS = {
     "explicit deny": _EXPLICIT,
 }
 
+_STOPS = tuple(f"{form}{verb}" for form in ("", "is ", "has been ") for verb in ("suspended", "paused", "disabled"))
+"""How Amazon SES says in a refusal of a message that nothing may be sent."""
+
 AWS_ROWS: Rows = {
     "InvalidClientTokenId": _UNKNOWN_KEY,
     "UnrecognizedClient": _UNKNOWN_KEY,
@@ -139,6 +155,8 @@ AWS_ROWS: Rows = {
     ("SignatureDoesNotMatch", "Signature not yet current"): _SKEWED,
     ("InvalidSignature", "Signature expired"): _SKEWED,
     ("InvalidSignature", "Signature not yet current"): _SKEWED,
+    ("SignatureDoesNotMatch", "Credential should be scoped"): _ELSEWHERE,
+    ("InvalidSignature", "Credential should be scoped"): _ELSEWHERE,
     "RequestExpired": _SKEWED,
     "RequestTimeTooSkewed": _SKEWED,
     "RequestInTheFuture": _SKEWED,
@@ -162,6 +180,9 @@ AWS_ROWS: Rows = {
     "EC2Throttled": THROTTLED,
     "SlowDown": THROTTLED,
     ("ServiceUnavailable", "reduce your request rate"): THROTTLED,
+    **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
+    ("MessageRejected", "not verified"): _UNVERIFIED,
+    **{("MessageRejected", f"sending {verb}"): _STOPPED for verb in _STOPS},
     "LimitExceeded": QUOTA,
     "ServiceQuotaExceeded": QUOTA,
     "RequestTimeout": BY_STATUS[408],
