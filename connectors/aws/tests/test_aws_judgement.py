@@ -405,3 +405,21 @@ def test_every_operation_of_a_verb_that_says_too_little_is_looked_up() -> None:
     assert idempotent <= REPEATED
     assert (REPEATED | NOT_REPEATED) - known == set()
     assert not REPEATED & NOT_REPEATED
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "gone"),
+    [
+        ("dynamodb/deleteTable", {"TableName": "items"}, Answer({"__type": "ResourceNotFoundException", "message": "No."}, 400)),
+        ("iam/detachRolePolicy", {"RoleName": "r", "PolicyArn": "arn:aws:iam::aws:policy/x"}, _xml(_refusal("NoSuchEntity"), 404)),
+        ("s3/abortMultipartUpload", {"Bucket": "reports", "Key": "k", "UploadId": "u"}, _xml(_refusal("NoSuchUpload"), 404)),
+        ("ec2/revokeSecurityGroupIngress", {"GroupId": "sg-1"}, _xml(_refusal("InvalidPermission.NotFound"), 400)),
+    ],
+)  # fmt: skip
+def test_a_removal_that_finds_nothing_after_a_lost_answer_is_done(action: str, inputs: dict[str, Any], gone: Answer) -> None:
+    """After an attempt of this call that nobody has an answer to, "gone" is what was asked for, with a warning."""
+    result, requests = _called(action, inputs, Answer(content=b"", status=500), gone)
+    assert (result["status"], result["output"], requests) == ("succeeded", {}, 2)
+    assert ["never existed" in one for one in _warnings(result)] == [True]
+    result, _ = _called(action, inputs, gone)
+    assert result["error"]["code"] == "not_found"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from jackfield.access import Actor, Audit
-from jackfield.access.workspace_access import Storage
 from jackfield.clock import Clock
 from jackfield.database import Transaction
 from jackfield.journal.dead_letters import DeadLetters, Redriven

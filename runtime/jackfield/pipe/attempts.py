@@ -29,7 +29,7 @@ from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import Evidence, Remarks
+from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
@@ -193,6 +193,7 @@ class Attempts:
         self._missed(error)
         await turn.failed(error, began)
         if evidence.unclear and error.code in code.repeat_ok:
+            call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
         evidence.failed += call.begun
         self._note(call, started, error.code)

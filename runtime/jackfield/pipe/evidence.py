@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from jackfield.files import Files
     from jackfield.pacing.pace import Paces
 
+DONE_BEFORE = {
+    "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
+    "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
+}
+"""Warnings of a success that a refusal of a repeated request stands for."""
+
 
 @dataclass(slots=True)
 class Evidence:

@@ -23,6 +23,8 @@ _IDEMPOTENT_WORDS = """
 Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Pause Deactivate
 """
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
+REMOVING = frozenset(["Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag"])
+"""Verbs of operations that leave nothing: after an attempt of which nobody knows the outcome, nothing to be found is what was asked for."""
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
