@@ -423,3 +423,39 @@ def test_a_removal_that_finds_nothing_after_a_lost_answer_is_done(action: str, i
     assert ["never existed" in one for one in _warnings(result)] == [True]
     result, _ = _called(action, inputs, gone)
     assert result["error"]["code"] == "not_found"
+
+
+_ENTRIES = [{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b"}]
+_RECORDS = [{"Data": "x", "PartitionKey": "k"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "answer", "path", "places"),
+    [
+        ("sqs/sendMessageBatch", {"QueueUrl": "https://q", "Entries": _ENTRIES}, {"Failed": [{"Id": "2"}]}, "/Failed", "/Failed/0"),
+        ("kinesis/putRecords", {"StreamName": "s", "Records": _RECORDS},
+         {"FailedRecordCount": 2, "Records": [{"ErrorCode": "a"}, {"ShardId": "s"}, {"ErrorCode": "b"}]},
+         "/FailedRecordCount", "/Records/0, /Records/2"),
+        ("events/putEvents", {"Entries": [{"Detail": "{}"}]}, {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "a"}]},
+         "/FailedEntryCount", "/Entries/0"),
+        ("dynamodb/batchWriteItem", {"RequestItems": {"t": [{"DeleteRequest": {"Key": {"a": "b"}}}]}},
+         {"UnprocessedItems": {"t": [{"DeleteRequest": {"Key": {"a": {"S": "b"}}}}]}}, "/UnprocessedItems", "/UnprocessedItems/t"),
+        ("ecs/runTask", {"taskDefinition": "t"}, {"tasks": [], "failures": [{"reason": "x"}] * 12}, "/failures", "and 2 more"),
+    ],
+)  # fmt: skip
+def test_what_failed_in_part_is_said(action: str, inputs: dict[str, Any], answer: dict[str, Any], path: str, places: str) -> None:
+    """A batch of which some entries failed is a success with one warning, which counts them and points at each."""
+    result, requests = _called(action, inputs, Answer(answer))
+    assert (result["status"], requests) == ("succeeded", 1)
+    assert [(one["path"], "succeeded in part" in one["message"], places in one["message"]) for one in result["meta"]["warnings"]] == [
+        (path, True, True)
+    ]
+
+
+def test_a_function_that_failed_is_said() -> None:
+    """Lambda answers 200 for a function that raised: the warning says so; a function that returned has none."""
+    failed = Answer({"errorMessage": "no"}, headers={"X-Amz-Function-Error": "Unhandled"})
+    assert [
+        one.startswith("the function failed (Unhandled)") for one in _warnings(_called("lambda/invoke", {"FunctionName": "f"}, failed)[0])
+    ] == [True]
+    assert _warnings(_called("lambda/invoke", {"FunctionName": "f"}, Answer({"Failed": [1]}))[0]) == []

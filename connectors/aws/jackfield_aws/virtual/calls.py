@@ -16,6 +16,7 @@ from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.partial import warn_of_failures
 from jackfield_aws.virtual.plain_values import add_json
 from jackfield_aws.virtual.streams import EventStream
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
@@ -97,6 +98,7 @@ class Operation:
     """True if the request may have a body of any length."""
     excluded: tuple[str, frozenset[str]] | None = None
     """Page token, and the inputs that it stands for and that are left out beside it."""
+    may_fail_in_part: bool = False
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
@@ -130,6 +132,8 @@ class Operation:
             answer[self.events.member] = self.events.read(answer[self.events.member])
         if self.json:
             add_json(answer, self.json)
+        if self.may_fail_in_part:
+            warn_of_failures(answer)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:

@@ -177,6 +177,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         default_region=GLOBAL.get(service),
         stream=payload if is_blob and operation.has_streaming_output else None,
         events=events,
+        may_fail_in_part=effect_of(service, operation) != "read" or name.startswith("Batch"),
         excluded=EXCLUDED.get((service, name)),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),
