@@ -18,7 +18,7 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
-from jackfield_aws.virtual.effects import REMOVING, Condition, condition_of, effect_of, verb_of
+from jackfield_aws.virtual.effects import REPEAT_OK, Condition, condition_of, effect_of, verb_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.inputs import Given, InputModel
 from jackfield_aws.virtual.jobs import as_job
@@ -136,7 +136,7 @@ def _action(service: str, row: Json) -> Action:
         returns_files=function.stream is not None,
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
-        repeat_ok=("not_found",) if effect == "idempotent" and verb_of(name)[0] in REMOVING else (),
+        repeat_ok=REPEAT_OK.get(verb_of(name)[0], ()) if effect == "idempotent" else (),
         idempotent_by="key" if effect == "idempotent" and function.tokens else row.get("idempotentBy"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from jackfield.manifest import Effect
+from jackfield.manifest import Effect, RepeatOk
 from jackfield_aws.virtual.reviewed import NOT_REPEATED, REPEATED, VERBS
 
 _READ_WORDS = """
@@ -23,8 +23,10 @@ _IDEMPOTENT_WORDS = """
 Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Pause Deactivate
 """
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
-REMOVING = frozenset(["Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag"])
-"""Verbs of operations that leave nothing: after an attempt of which nobody knows the outcome, nothing to be found is what was asked for."""
+_REMOVING = ("Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag")
+REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {**dict.fromkeys(_REMOVING, ("not_found",)), "Purge": ("conflict",)}
+"""Refusals, by verb, that are what was asked for after an attempt of which nobody knows the outcome: what was removed is not found, and a
+purge is in progress."""
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 

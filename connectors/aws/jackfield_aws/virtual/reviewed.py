@@ -9,6 +9,9 @@ from collections.abc import Mapping
 VERBS = frozenset(["Activate", "Change", "Purge", "Put", "Register", "Reset", "Revoke", "Send", "Start", "Terminate"])
 """Verbs that say too little: an operation is idempotent only if it is listed."""
 IDEMPOTENT: Mapping[str, str] = {
+    "empties what the request names; once more, the purge may still be in progress": """
+sqs: PurgeQueue
+""",
     "turns on what the request names": """
 cloudformation: ActivateOrganizationsAccess
 connect: ActivateEvaluationForm
@@ -251,7 +254,6 @@ connecthealth: ActivateSubscription
 dataexchange: RevokeRevision
 sesv2: PutAccountDetails
 signer: PutSigningProfile
-sqs: PurgeQueue
 taxsettings: PutTaxExemption
 """,
     "uses something that can be used once, or names the old value": """
