@@ -186,7 +186,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         return found
 
     def _audit(self, actor: Actor) -> Audit:
-        return access.Audit(self.storage.database, self.workspace, self.clock, actor)
+        return access.Audit(self.storage.database, lambda: self.storage.vault, self.workspace, self.clock, actor)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
         """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""

@@ -40,7 +40,7 @@ def test_a_lower_mark_is_told_once(database_url: str, mark: str, caplog: pytest.
             transaction.change(_LOWER[mark])
         for _ in range(3):
             instance.renew()
-        entries, _ = Audit(database, "default", SystemClock()).list(event="database.wentBack")
+        entries, _ = Audit(database, lambda: jackfield.storage.vault, "default", SystemClock()).list(event="database.wentBack")
         assert len(entries) == 1
         assert "went back" in (return_warning(database) or "")
         said = [record for record in caplog.records if record.levelno == logging.ERROR and "went back" in record.getMessage()]

@@ -70,7 +70,9 @@ def _hold(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage, storage.database.write() as transaction:
         done = set_hold(transaction, hold)
         if done:
-            Audit(storage.database, DEFAULT, SystemClock(), actor()).append(transaction, "queue.held", "queue", {"reason": hold.reason})
+            Audit(storage.database, lambda: storage.vault, DEFAULT, SystemClock(), actor()).append(
+                transaction, "queue.held", "queue", {"reason": hold.reason}
+            )
     with open_storage() as storage:
         found = find_hold(storage.database) or hold
     output.value({"held": found.to_json(), "changed": done})
@@ -81,7 +83,7 @@ def _release(_arguments: Namespace, output: Output) -> int:
     with open_storage() as storage, storage.database.write() as transaction:
         done = end_hold(transaction)
         if done:
-            Audit(storage.database, DEFAULT, SystemClock(), actor()).append(transaction, "queue.released", "queue")
+            Audit(storage.database, lambda: storage.vault, DEFAULT, SystemClock(), actor()).append(transaction, "queue.released", "queue")
     output.value({"released": done})
     return 0
 
@@ -89,7 +91,7 @@ def _release(_arguments: Namespace, output: Output) -> int:
 @contextmanager
 def _letters(arguments: Namespace) -> Iterator[DeadLetters]:
     with open_storage() as storage:
-        yield audited_dead_letters(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
+        yield audited_dead_letters(storage, selected_workspace(arguments, storage), SystemClock(), actor())
 
 
 def _dead(letters: DeadLetters, arguments: Namespace) -> list[dict[str, Any]]:

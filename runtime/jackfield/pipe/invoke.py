@@ -30,17 +30,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError, Sent
+from jackfield.errors import JackfieldError
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
 from jackfield.pipe.drafts import drafted
+from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.pipe.waiter import Until
 from jackfield.pipe.wrapping import Wrapping
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
-    from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Means
-    from jackfield.pipe.open import OpenConnection
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
@@ -113,6 +111,8 @@ class Pipeline:
             self._note_expired(run, error)
         finally:
             self.live.pop(identifier, None)
+            if run.is_counted:
+                self.means.files.storage.limits.ends(workspace)
             if was_interrupted:
                 endings.interrupted(run, workspace)
         if run.record is not None:
@@ -143,6 +143,7 @@ class Pipeline:
         record = run.record = await drafted(invocation, run, self.journal(), self.means)
         run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
+        begin_within(run, self.means)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         enter("check")
@@ -156,7 +157,7 @@ class Pipeline:
 
             await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
         target = plan.target
-        opening = None if target is None else await _resolved(plan, target, run) if target.refers else plan.opening()
+        opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -184,6 +185,8 @@ class Pipeline:
         of the key neither waits nor counts.
         """
         run = attempts.run
+        if run.limits and attempts.plan.code.returns_files:
+            await require_storage(run, self.means)
         claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
         begins_first = claims_key and attempts.plan.code.budget is not None
         if not begins_first:
@@ -221,9 +224,3 @@ class Pipeline:
 
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
-
-
-async def _resolved(plan: Plan, target: Target, run: Run) -> OpenConnection | None:
-    """Resolve a connection's secrets: those that another machine holds in time, and beside the event loop."""
-    until = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING))
-    return await run.waiter.call(plan.opening, inline_ok=plan.is_near(target), until=until)

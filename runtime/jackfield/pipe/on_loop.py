@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, Deadline, patience
+from jackfield.connector.context import without_waiting
 from jackfield.database.faults import late, under_way
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.pipe.on_time import GRACE, OnTime
@@ -20,29 +21,35 @@ from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage
+    from jackfield.connections.opening_slots import OpeningSlots
     from jackfield.database import Database
     from jackfield.pipe.waiter import Turn, Unit, Until
 
 T = TypeVar("T")
 
-_WORKERS, _ASKERS = 64, 16
-"""Threads for connectors' calls, and for waits for the database."""
+_WORKERS, _ASKERS, _OPENERS = 64, 16, 256
+"""Threads for connectors' calls, for waits for the database, and for fetching credentials."""
 
 
 class OnLoop:
     """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
 
-    __slots__ = ("_askers", "_clock", "_on_time", "_turn", "_workers", "suspends")
+    __slots__ = ("_askers", "_clock", "_late_openings", "_lock", "_on_time", "_openers", "_turn", "_workers", "suspends")
 
     def __init__(self, clock: Clock, on_time: OnTime, turn: Turn | None = None) -> None:
         self._clock, self._on_time, self._turn = clock, on_time, turn
         self._workers, self._askers = Threads(_WORKERS, "jackfield"), Threads(_ASKERS, "jackfield-asking")
+        self._openers: Executor | None = None
+        self._late_openings = OnTime(_OPENERS)  # they count against no action
+        self._lock = threading.Lock()
         self.suspends = True
 
     def close(self, *, wait: bool) -> None:
         """End the worker threads; with ``wait``, once their calls have ended."""
         self._workers.shutdown(wait=wait)
         self._askers.shutdown(wait=False)
+        if self._openers is not None:
+            self._openers.shutdown(wait=wait and not self._late_openings.overdue)
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
@@ -59,6 +66,40 @@ class OnLoop:
             raise value.error
         found: T = value
         return found
+
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials, in a thread apart from those of actions. While all slots of the source are taken, wait without
+        one; a call that has only to look its credentials up by then needs none."""
+        if inline_ok() and (found := contained(without_waiting, function)) is not None:
+            return found[0]
+        give_back, begun = await slots.take(until.deadline, asyncio.get_running_loop()), threading.Event()
+
+        def step() -> T:
+            begun.set()
+            return slots.opened(function, give_back)  # which may be long after the deadline
+
+        try:
+            if inline_ok() and (found := contained(without_waiting, function)) is not None:
+                return found[0]
+            opened: T = _value(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
+            return opened
+        finally:
+            if not begun.is_set():
+                give_back()
+
+    def _opening_threads(self) -> Executor:
+        with self._lock:
+            if self._openers is None:
+                self._openers = Threads(_OPENERS, "jackfield-open")
+            return self._openers
 
     async def ask(self, function: Callable[[], T]) -> T:
         """Call what waits for the database only, in a thread for that."""
@@ -94,6 +135,13 @@ class OnLoop:
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit and return its value once it is on disk."""
         return await _recorded(database, unit, asyncio.get_running_loop())
+
+
+def _value(outcome: Any) -> Any:
+    """Return the value of a call, or raise what it raised."""
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return outcome
 
 
 def _asked_in_time(function: Callable[[], T]) -> T:

@@ -174,8 +174,8 @@ class Record:
         """Seconds until the invocation's deadline."""
         return self._run.deadline.remaining()
 
-    async def queue(self) -> Result | None:
-        """Queue the invocation durably for the workers.
+    async def queue(self, most: float | None = None) -> Result | None:
+        """Queue the invocation durably for the workers, of which ``most`` may wait.
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
@@ -186,7 +186,7 @@ class Record:
         while True:
             try:
                 try:
-                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft))
+                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft, most))
                 except UniqueViolation:
                     found = await self._queued_before(may_be_ours=unknown is not None)
                     if found is not None:

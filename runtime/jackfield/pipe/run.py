@@ -41,12 +41,14 @@ class Run:
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
     - ``is_guarded``: suppressed recipients are refused.
+    - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded",
-        "meta", "plan", "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_counted",
+        "is_guarded", "limits", "meta", "plan",
+        "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -73,7 +75,8 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempts | None = None
         self.recorded: Result | None = None
-        self.is_guarded = False
+        self.is_guarded = self.is_counted = False
+        self.limits: Mapping[str, float] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}

@@ -13,20 +13,23 @@ from jackfield.clock import Clock, Deadline
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import Raised, contained
 from jackfield.fork import ProcessLocal
-from jackfield.pipe.on_time import GRACE
+from jackfield.pipe.on_time import GRACE, OnTime
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor, Future
 
     from jackfield.access.workspace_access import Storage
+    from jackfield.connections.opening_slots import OpeningSlots
     from jackfield.database import Database, Transaction
-    from jackfield.pipe.on_time import OnTime
 
     Unit = Callable[[Transaction], Any]
     Turn = Callable[[float], AbstractContextManager[bool]]
 
 T = TypeVar("T")
+
+_WORKERS, _OPENERS = 64, 256
+"""Threads of a runtime under event loops: of actions, and of openings of connections, which sources of credentials may hold up."""
 
 
 class Until(NamedTuple):
@@ -37,7 +40,7 @@ class Until(NamedTuple):
 
 
 class Waiter(Protocol):
-    """How a run waits: each of its coroutines suspends only in these seven."""
+    """How a run waits: each of its coroutines suspends only in these eight."""
 
     suspends: bool
     """True if long computations wait for their turn, or would hold up others."""
@@ -59,6 +62,17 @@ class Waiter(Protocol):
 
     async def fix_state(self, storage: Storage) -> None:
         """Read the state on which this call runs: an event loop must not wait for a server that says which it is."""
+
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials, in a slot of their source where other calls would wait for its thread."""
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long and waits for nothing; in a server, one such call at a time.
@@ -177,6 +191,19 @@ class InThread:
 
     async def fix_state(self, storage: Storage) -> None:
         """Do nothing: this thread may wait when it needs the state."""
+
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials; the thread is the caller's own."""
+        del slots
+        return await self.call(function, inline_ok=inline_ok(), executor=executor, until=until)
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long."""

@@ -48,7 +48,9 @@ class Opening:
         """Record in the operator's audit log that the database went back."""
         from jackfield.access import DEFAULT, Audit
 
-        Audit(self._storage.database, DEFAULT, self._clock).append(transaction, "database.wentBack", "database", details)
+        Audit(self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock).append(
+            transaction, "database.wentBack", "database", details
+        )
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
