@@ -282,7 +282,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries)
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries, settles=True)
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:
@@ -303,7 +303,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
         return await self._shielded(self._started(partial(self.pipeline.run, invocation, run)), run)
 
     def begin(
@@ -361,7 +361,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
-        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored))
+        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
         with self.storage.one_state():
             return run_in_thread(self.pipeline.run(stored["invocation"], run))
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 FAILURES = "runtime/jackfield/failures.py"
 
 BROAD = {
-    FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
+    FAILURES: (4, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
     "runtime/jackfield/catalog/installed.py": (1, "importing a connector may raise anything, SystemExit included"),
-    "runtime/jackfield/database/batches.py": (2, "a failed or interrupted commit is given to all callers that wait for it"),
+    "runtime/jackfield/database/batches.py": (3, "a failed or interrupted commit is given to all callers that wait for it"),
     "runtime/jackfield/journal/instance.py": (1, "the outcome exists nowhere else, whatever keeps it from being recorded"),
     "runtime/jackfield/pipe/attempts.py": (2, "the boundaries to a connection type and to an action"),
     "runtime/jackfield/pipe/invoke.py": (1, "a bug becomes a Result"),
+    "runtime/jackfield/pipe/on_time.py": (1, "a wait that the host interrupts, after which nobody waits for the call"),
     "runtime/jackfield/pipe/recorder.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
     "runtime/jackfield/surfaces/mcp/sdk_server.py": (1, "a bug becomes a protocol error"),
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
     "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
-    "runtime/jackfield/database/batches.py": "units and callbacks of callers",
+    "runtime/jackfield/database/batches.py": "units of callers",
+    "runtime/jackfield/database/units.py": "units and callbacks of callers",
     "runtime/jackfield/database/blocked.py": "one workspace's part of a loop, which must not end that of the others",
     "runtime/jackfield/database/due_rows.py": "the reading of a row, which may be of a newer version",
     "runtime/jackfield/journal/instance.py": "a look for abandoned invocations, without which the lease must be renewed all the same",

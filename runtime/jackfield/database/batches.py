@@ -7,8 +7,6 @@ fail. Units from event loops wait for a writer thread, which leads when its turn
 
 from __future__ import annotations
 
-import copy
-import logging
 import threading
 import time
 from collections import deque
@@ -19,118 +17,12 @@ from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
-from jackfield.database.row_unit import JointUnit
 from jackfield.database.transaction import Transaction, Work
+from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
+from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
-
-Done = Callable[[Any, Exception | None], None]
-_log = logging.getLogger("jackfield.database")
-
-
-class UndoneError(Exception):
-    """Signal that a unit failed, so that its transaction or savepoint is rolled back."""
-
-
-class SpoiledError(Exception):
-    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
-
-
-class Unit:
-    """One queued unit of work.
-
-    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock, ``since`` the number of commits begun before it; ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit; ``ahead`` one that leads next, alone. ``leads`` is set while its thread is the leader.
-    """
-
-    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "since", "unit", "until", "value", "waits")
-
-    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
-        self.unit = unit
-        self.until = until
-        self.since = since
-        self.done = done
-        self.gate: threading.Lock | None = None
-        self.value: Any = None
-        self.error: Exception | None = None
-        self.completed = self.deferred = self.waits = self.ahead = self.leads = False
-
-    def run(self, transaction: Transaction) -> None:
-        """Run the unit and store its result or error for its caller.
-
-        :raises UndoneError: if the unit raised, so that its work is rolled back.
-        """
-        self.value = self.error = None
-        value = attempt(self._checked, transaction)
-        if isinstance(value, Raised):
-            self.error = value.error
-            raise UndoneError
-        self.value = value
-
-    def _checked(self, transaction: Transaction) -> Any:
-        value = self.unit(transaction)
-        transaction.check()
-        return value
-
-    def fail(self, fault: Exception) -> None:
-        """Set the error of an uncommitted batch, unless the unit has an error of its own."""
-        self.waits = False
-        if self.error is None:
-            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
-
-
-def run_together(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction; neighbours that can run together do.
-
-    :raises UndoneError: if a unit raised, so that all are rolled back.
-    """
-    place = 0
-    while place < len(batch):
-        first, end = batch[place].unit, place + 1
-        if isinstance(first, JointUnit):
-            while end < len(batch) and first.goes_with(batch[end].unit):
-                end += 1
-        if end - place == 1 or not isinstance(first, JointUnit):
-            batch[place].run(transaction)
-        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
-            raise UndoneError  # each runs again alone, which finds the one at fault
-        place = end
-
-
-def run_apart(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction, so that a failing one undoes only its own work.
-
-    :raises SpoiledError: if a failing unit undid the work of the others too.
-    """
-    for item in batch:
-        transaction.mark()
-        try:
-            item.run(transaction)
-        except UndoneError:
-            transaction.undo()
-            if transaction.failed:
-                raise SpoiledError from None
-
-
-def fail(items: list[Unit], fault: Exception) -> None:
-    """Set ``fault`` for each of ``items``, none of which was committed."""
-    for item in items:
-        item.fail(fault)
-
-
-def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
-    for item in batch:
-        if item.gate is not None:
-            item.completed = True
-            if item.gate.locked():
-                item.gate.release()
-        elif not item.completed:
-            item.completed = True
-            if item.done is not None and isinstance(told := attempt(item.done, item.value, item.error), Raised):
-                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones
-
+from jackfield.interrupts import interrupt, let_out
 
 T = TypeVar("T")
 _TRIES = 3
@@ -143,12 +35,12 @@ _CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a 
 class Batches:
     """Queue of units and election of the leader.
 
-    ``transaction`` begins a transaction that writes. A unit waits for its turn and for the lock for at most ``wait`` seconds, or until its
-    caller's deadline; then it leaves the queue, and nothing of it was done.
+    ``transaction`` begins a transaction that writes, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and
+    for the lock for at most ``wait`` seconds, or until its caller's deadline; then it leaves the queue, and nothing of it was done.
     """
 
-    def __init__(self, transaction: Callable[[], Work], limit: int, wait: float) -> None:
-        self._transaction = transaction
+    def __init__(self, transaction: Callable[[], Work], quick: Callable[[], Work], limit: int, wait: float) -> None:
+        self._transaction, self._quick = transaction, quick
         self._work: Work | None = None  # the leader's
         self._limit = limit
         self._longest = wait
@@ -167,10 +59,10 @@ class Batches:
         self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
         self._turn.acquire()
 
-    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False) -> T:
         """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
         item, batch = Unit(unit, self._until(), self._begun_commits), list[Unit]()
-        item.ahead = ahead
+        item.ahead, item.quick = ahead, quick
         try:
             with self._mutex:
                 self._check_open()
@@ -224,7 +116,7 @@ class Batches:
         with self._mutex:
             if self._closed:
                 raise unavailable(Trouble.CLOSED)
-            if self._flusher is None or not self._flusher.is_alive():
+            if (self._flusher is None or not self._flusher.is_alive()) and not is_ending():
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
@@ -233,6 +125,12 @@ class Batches:
         if not self._due.is_set():
             self._due.set()
         return item
+
+    def settle(self, seconds: float) -> None:
+        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
+        if self._deferred or self._taken:
+            with suppress(JackfieldError), within(seconds):  # errors go to each unit's own ``done``
+                self.record(_nothing, quick=True)
 
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
         """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
@@ -408,6 +306,8 @@ class Batches:
                 self._deferred.popleft()
             if own is not None:
                 batch.append(own)
+                if own.quick:
+                    return
             for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
                     if not queue[0].completed and not queue[0].leads:
@@ -430,22 +330,24 @@ class Batches:
 
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []
+        begin = self._quick if own is not None and own.quick else self._transaction
         self._ran, self._known, self._work = False, False, None
         self._begun_commits += 1
         try:
             try:
-                with self._begun() as transaction:
+                with self._begun(begin) as transaction:
                     self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
                     run_together(batch, transaction)
                     self._ran = True
             except UndoneError:
                 if len(batch) > 1:
-                    with self._begun() as transaction:
+                    with self._begun(begin) as transaction:
                         run_apart(batch, transaction)
                         self._ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
         except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
+            let_out(fault)
             if not batch:
                 self._take_refused(batch, own, fault)
             fail(batch, fault)
@@ -477,11 +379,11 @@ class Batches:
         return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
 
     def _run_unit(self, item: Unit) -> None:
-        with within(item.until - time.monotonic()), self._begun() as transaction:
+        with within(item.until - time.monotonic()), self._begun(self._transaction) as transaction:
             item.run(transaction)
 
-    def _begun(self) -> Work:
-        self._work = work = self._transaction()
+    def _begun(self, begin: Callable[[], Work]) -> Work:
+        self._work = work = begin()
         return work
 
 
@@ -494,6 +396,8 @@ def _despite_interrupts(step: Callable[[], object]) -> None:
     while True:
         try:
             step()
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException as error:
+            if not isinstance(error, (KeyboardInterrupt, SystemExit)) and interrupt(error) is None:
+                raise
             continue
         return

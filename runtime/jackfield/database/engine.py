@@ -10,20 +10,22 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from jackfield.clock import within
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER, RAISE, Epoch, unlike
 from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, UsageFault, unavailable
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
+from jackfield.ends import at_end
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
-from jackfield.fork import at_fork, without_fork
+from jackfield.fork import at_fork, was_forked, without_fork
 
 if TYPE_CHECKING:
-    from jackfield.database.batches import Unit
     from jackfield.database.later_sync import LaterSync
     from jackfield.database.statements import Row
+    from jackfield.database.units import Unit
 
 
 class _Attached(Protocol):
@@ -34,6 +36,8 @@ class _Attached(Protocol):
 T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
+_AT_END = 5.0
+"""Seconds for which the end of a process waits for a locked database."""
 _FOR_FORK = 5.0
 """Seconds that a fork waits for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
@@ -111,10 +115,11 @@ class _Process:
 
     def __init__(self, connect: Callable[[], Dialect], *, syncs: bool) -> None:
         self.dialect = connect()
+        self.was_forked = was_forked()
         self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
-        grouped = partial(self.begin, Mode.WRITE) if self.later is None else partial(self.begin, Mode.VOLATILE, self.later.note)
-        self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait)
+        quick = partial(self.begin, Mode.VOLATILE, None if self.later is None else self.later.note)
+        self.batches = Batches(partial(self.begin, Mode.WRITE) if syncs else quick, quick, self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
         self.epoch = self.dialect.epoch(self._committed, self._settle)
         self.attached: dict[type[Any], Any] = {}
@@ -152,6 +157,7 @@ class Database:
         with without_fork():
             self._process = _Process(connect, syncs=syncs)
             at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
+        at_end(self, Database._flush)
 
     def __enter__(self) -> Self:
         return self
@@ -302,6 +308,18 @@ class Database:
         """Put ``unit`` in the place of a ``deferred`` one; return False if a commit has taken that already."""
         return self._process.batches.replace(deferred, unit, done)
 
+    def settle(self, seconds: float) -> None:
+        """Commit what is deferred now, without waiting for the disk: no end of the process loses it then.
+
+        If a lock takes longer than ``seconds``, it stays deferred.
+        """
+        (self._renewed() if self._forked else self._process).batches.settle(seconds)
+
+    @property
+    def may_vanish(self) -> bool:
+        """True if this process may end without what runs at an ordinary exit, because it was forked."""
+        return (self._renewed() if self._forked else self._process).was_forked
+
     @property
     def is_behind(self) -> bool:
         """True if so much is deferred that callers should wait for a commit before they defer more."""
@@ -359,6 +377,12 @@ class Database:
         with without_fork():
             process.dialect.close()
 
+    def _flush(self) -> None:
+        """Commit what is deferred, at the end of the process; a forked child that has not used it has nothing to commit."""
+        if not self._forked:
+            with within(_AT_END):
+                self._process.batches.flush()
+
     def _live(self) -> _Process:
         return self._renewed() if self._forked else self._process
 
@@ -371,6 +395,7 @@ class Database:
                 self._inherited.append(self._process)  # keep a reference: closing them would end the parent's connections
                 self._process = _Process(self._connect, syncs=self._syncs)
                 self._forked = False
+                at_end(self, Database._flush)
             return self._process
 
     def _withdraw(self) -> None:

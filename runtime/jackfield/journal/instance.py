@@ -18,6 +18,7 @@ from typing import Any
 
 from jackfield.clock import within
 from jackfield.database import Database, Transaction
+from jackfield.ends import at_end, is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.journal import process
@@ -57,6 +58,7 @@ class Instance:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._renewed_at: float | None = None
+        at_end(self, Instance._record_owed_at_end)
         self.steady_since: float | None = None
 
     @classmethod
@@ -115,6 +117,10 @@ class Instance:
                 if isinstance(error, (Unavailable, MemoryError)):  # the other units would fail in the same way
                     return
 
+    def _record_owed_at_end(self) -> None:
+        with within(RENEWED):
+            self.record_owed()
+
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
         try:
@@ -164,7 +170,7 @@ class Instance:
 
     def _start(self) -> None:
         with self._lock:
-            if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
+            if self._stopped.is_set() or is_ending() or (self._thread is not None and self._thread.is_alive()):
                 return
             thread = threading.Thread(target=self._renew_until_stopped, name="jackfield-lease", daemon=True)
             try:

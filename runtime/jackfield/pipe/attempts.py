@@ -14,18 +14,9 @@ from jackfield.connector.context import MAX_WARNINGS, Answered, Call, Idempotenc
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import (
-    Cancelled,
-    Detail,
-    InvalidOutput,
-    JackfieldError,
-    NotYet,
-    RateLimited,
-    Sent,
-    TimedOut,
-    Unavailable,
-)
+from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.failures import CONTAINED, contained
+from jackfield.interrupts import let_out
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
@@ -120,6 +111,7 @@ class Attempts:
                     until=Until(self.run.deadline, partial(self._late, call)),
                 )
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
+                let_out(cause, self.run.handled)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)
             else:
                 self.opened_at = self.means.clock.monotonic()
@@ -189,6 +181,7 @@ class Attempts:
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
+            let_out(cause, self.run.handled)
             error = explained(self.plan.connector, cause, client, values, call, self._log_error)
         else:
             evidence.last, evidence.failures = None, 0

@@ -123,6 +123,9 @@ class OnTime(ProcessLocal):
             if call.abandon():
                 raise late() from None
             found = answer.get()
+        except BaseException:  # the host's: nobody waits for the call any more
+            call.abandon()
+            raise
         self._idle.append(helper)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,19 +33,21 @@ class Run:
 
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
+    - ``handled``: what the caller was handling when he called, the context of all that is raised since.
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``tries``: the caller's limit of attempts of a page.
     - ``follow``: is told the progress of a job while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
+    - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``is_guarded``: suppressed recipients are refused.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded", "meta", "plan",
-        "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "handled", "inputs", "invocation", "is_guarded",
+        "meta", "plan", "record", "recorded", "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -59,10 +62,12 @@ class Run:
         claimed: Claimed | None = None,
         follow: Follow | None = None,
         tries: int | None = None,
+        settles: bool = False,
     ) -> None:
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.tries = tries
+        self.tries, self.settles = tries, settles
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
+        self.handled = sys.exception()
         self.cancelled = cancelled or threading.Event()
         self.started = time.perf_counter()
         self.plan: Plan | None = None

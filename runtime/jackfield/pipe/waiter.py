@@ -110,6 +110,7 @@ class LoopThread(ProcessLocal):
                 self._loop = None
             raise until.late()
         finally:
+            future.cancel()  # if this thread is interrupted; else it has ended
             self._running.discard(future)
 
     def close(self) -> None:
