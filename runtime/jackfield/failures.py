@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from jackfield.interrupts import interrupt
+from jackfield.interrupts import interrupt, let_out
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
@@ -102,17 +102,19 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:
-        if interrupt(error) is not None:
-            raise
-        return Raised(error)
+    found = _attempted(lambda: function(*args, **kwargs))
+    if isinstance(found, Raised):
+        let_out(found.error)
+    return found
 
 
 def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call a connector's code, contained. Return its value, or what it raised."""
+    return _attempted(lambda: contained(function, *args, **kwargs))
+
+
+def _attempted(step: Callable[[], T]) -> T | Raised:
     try:
-        return contained(function, *args, **kwargs)
+        return step()
     except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
         return Raised(error)

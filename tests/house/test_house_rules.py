@@ -305,6 +305,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/fork.py": "renews the others",
     "runtime/jackfield/database/batches.py": "made anew by engine",
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
+    "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
     "runtime/jackfield/files/reading.py": "of one call, which a fork does not take along",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield_isolation/jackfield_isolation/child.py": "in a connector's own process, which cannot fork",

@@ -52,7 +52,7 @@ class Process:
     def hangs(self) -> None:
         """Stop renewing the lease, as a process that is gone or cut off."""
         Instance.of(self.database).renew()
-        Instance.of(self.database)._stopped.set()
+        Instance.of(self.database)._stop.set()
 
     def look(self) -> int:
         """Renew, look, and look again when each lease that was not renewed has expired."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 FAILURES = "runtime/jackfield/failures.py"
 
 BROAD = {
-    FAILURES: (4, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
+    FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
     "runtime/jackfield/catalog/installed.py": (1, "importing a connector may raise anything, SystemExit included"),
-    "runtime/jackfield/database/batches.py": (3, "a failed or interrupted commit is given to all callers that wait for it"),
+    "runtime/jackfield/database/batches.py": (2, "a failed or interrupted commit is given to all callers that wait for it"),
     "runtime/jackfield/journal/instance.py": (1, "the outcome exists nowhere else, whatever keeps it from being recorded"),
     "runtime/jackfield/pipe/attempts.py": (2, "the boundaries to a connection type and to an action"),
     "runtime/jackfield/pipe/invoke.py": (1, "a bug becomes a Result"),
-    "runtime/jackfield/pipe/on_time.py": (1, "a wait that the host interrupts, after which nobody waits for the call"),
     "runtime/jackfield/pipe/recorder.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
     "runtime/jackfield/surfaces/mcp/sdk_server.py": (1, "a bug becomes a protocol error"),
 }
@@ -27,6 +26,8 @@ FOREIGN = {
     "runtime/jackfield/database/due_rows.py": "the reading of a row, which may be of a newer version",
     "runtime/jackfield/journal/instance.py": "a look for abandoned invocations, without which the lease must be renewed all the same",
     "runtime/jackfield/surfaces/shared/server_context.py": "a step of the sweep, since the others go on",
+    "runtime/jackfield/wire/connection.py": "an attempt to connect, of which nothing was sent whatever it raises",
+    "connectors/http/jackfield_http/http2.py": "an attempt to connect over HTTP/2, likewise",
     "runtime/jackfield/database/flights.py": "a request, whose failure all waiting callers get",
     "runtime/jackfield/database/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
     **dict.fromkeys(

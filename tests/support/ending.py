@@ -50,7 +50,8 @@ async def _awaits() -> None:
 
 
 def _of_multiprocessing(way: str, function: Callable[[], object] = _calls) -> None:
-    process = multiprocessing.get_context(way).Process(target=function)
+    context: Any = multiprocessing.get_context(way)
+    process = context.Process(target=function)
     process.start()
     process.join()
     assert process.exitcode == 0

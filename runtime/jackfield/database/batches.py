@@ -267,6 +267,7 @@ class Batches:
                 complete(batch)
             if ended:
                 return
+            batch = []  # while it waits for its turn, it keeps nothing alive
 
     def _pass_on(self, own: Unit | None) -> None:
         """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
@@ -393,11 +394,20 @@ def _nothing(_transaction: Transaction) -> None:
 
 def _despite_interrupts(step: Callable[[], object]) -> None:
     """Run a step to its end, again if it is interrupted."""
-    while True:
-        try:
+    tries = _Tries()
+    while not tries.are_over:
+        with tries:
             step()
-        except BaseException as error:
-            if not isinstance(error, (KeyboardInterrupt, SystemExit)) and interrupt(error) is None:
-                raise
-            continue
-        return
+
+
+class _Tries:
+    """Context of each try; they are over once one was not interrupted."""
+
+    are_over = False
+
+    def __enter__(self) -> None:
+        """Begin a try."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.are_over = error is None
+        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and interrupt(error) is not None)

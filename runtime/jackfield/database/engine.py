@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 import time
@@ -122,8 +123,6 @@ class _Process:
         self.batches = Batches(partial(self.begin, Mode.WRITE) if syncs else quick, quick, self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
         self.epoch = self.dialect.epoch(self._committed, self._settle)
-        self.attached: dict[type[Any], Any] = {}
-        self.lock = threading.Lock()
 
     @property
     def current(self) -> Transaction | None:
@@ -141,6 +140,15 @@ class _Process:
         """Open a transaction for this thread."""
         return _Work(self.dialect, self.thread, mode, then)
 
+    def close(self) -> None:
+        """Commit what waits, then end the threads and close the connections."""
+        self.batches.close()
+        if self.later is not None:
+            self.later.close()
+        self.epoch.close()
+        with without_fork():
+            self.dialect.close()
+
 
 class Database:
     """One database, shared by all threads of a process. ``open_database`` creates it.
@@ -152,12 +160,14 @@ class Database:
         self._connect = connect
         self._syncs = syncs
         self._inherited: list[_Process] = []
-        self._lock = threading.Lock()
+        self._attached: dict[type[Any], Any] = {}
+        self._lock, self._attaching = threading.Lock(), threading.Lock()
         self._forked = self._withdrawn = self._unsound = False
         with without_fork():
             self._process = _Process(connect, syncs=syncs)
             at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
         at_end(self, Database._flush)
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -355,27 +365,30 @@ class Database:
 
         It is closed before the database is. A forked process starts without any.
         """
-        process = self._live()
-        found: A | None = process.attached.get(kind)
+        self._live()
+        found: A | None = self._attached.get(kind)
         if found is None:
-            with process.lock:
-                found = process.attached.get(kind)
+            with self._attaching:
+                found = self._attached.get(kind)
                 if found is None:
-                    found = process.attached[kind] = make()
+                    found = self._attached[kind] = make()
         return found
 
     def close(self) -> None:
         """Close attached objects, commit submitted units, then close all connections."""
         process = self._live()
-        for attached in list(process.attached.values()):
+        for attached in list(self._attached.values()):
             with suppress(Unavailable):
                 attached.close()
-        process.batches.close()
-        if process.later is not None:
-            process.later.close()
-        process.epoch.close()
-        with without_fork():
-            process.dialect.close()
+        self._is_closed = True
+        process.close()
+
+    def __del__(self) -> None:
+        """Close the connections and end the threads of a database that nobody refers to any more. A collector calls this between any two
+        lines, so that another thread does what takes locks. That thread, as those of ``_Process``, does not refer to the database."""
+        if not getattr(self, "_is_closed", True) and not self._forked:
+            with suppress(RuntimeError):  # Python ends
+                _thread.start_new_thread(_apart, (self._process.close,))
 
     def _flush(self) -> None:
         """Commit what is deferred, at the end of the process; a forked child that has not used it has nothing to commit."""
@@ -393,7 +406,7 @@ class Database:
                 raise unavailable(Trouble.UNOPENED, "this process was forked during a transaction: fork when none is under way")
             if self._forked:
                 self._inherited.append(self._process)  # keep a reference: closing them would end the parent's connections
-                self._process = _Process(self._connect, syncs=self._syncs)
+                self._process, self._attached = _Process(self._connect, syncs=self._syncs), {}
                 self._forked = False
                 at_end(self, Database._flush)
             return self._process
@@ -409,7 +422,12 @@ class Database:
     def _leave_to_parent(self) -> None:
         self._unsound = not self._forked and not self._withdrawn
         self._forked, self._withdrawn = True, False
-        self._lock = threading.Lock()
+        self._lock, self._attaching = threading.Lock(), threading.Lock()
+
+
+def _apart(step: Callable[[], None]) -> None:
+    """Run a step in a thread that Python knows: one that it only meets stays listed."""
+    threading.Thread(target=step, name="jackfield-closing", daemon=True).start()
 
 
 def _dialect(url: str, wait: float) -> Dialect:

@@ -36,6 +36,7 @@ from jackfield.interrupts import let_out
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import checked_inputs, typed_inputs
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
@@ -76,6 +77,7 @@ class Pipeline:
     waits: Callable[[str, float | None], Result]
     """Waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
     opener: Callable[[str], BinaryIO] = field(init=False)
@@ -101,10 +103,23 @@ class Pipeline:
         ``record.end``, that does). ``live`` is for those who cancel from elsewhere: attempts look at it. ``run.recorded`` is the Result
         without what only the caller may see.
         """
+        self.calls.begin(run)
+        try:
+            result = await self._outcome(given, run)
+            if run.record is not None:
+                await run.record.end(run.recorded or result, is_alone=self.calls.is_single)
+        finally:
+            self.calls.end(run)
+        run.release()
+        object.__setattr__(result, "opener", self.opener)
+        return result
+
+    async def _outcome(self, given: Given, run: Run) -> Result:
         identifier, workspace = run.meta.invocation_id, self.means.workspace
         was_interrupted = True  # until it has ended in another way
         self.live[identifier] = run.cancelled
         try:
+            self.calls.check()
             result = await self._wrapped(given, run)
             was_interrupted = False
         except Exception as error:
@@ -118,10 +133,6 @@ class Pipeline:
             self.live.pop(identifier, None)
             if was_interrupted:
                 endings.interrupted(run, workspace)
-        if run.record is not None:
-            await run.record.end(run.recorded or result, is_alone=not self.live)
-        run.release()
-        object.__setattr__(result, "opener", self.opener)
         return result
 
     async def _wrapped(self, given: Given, run: Run) -> Result:

@@ -151,6 +151,11 @@ class Storage(ProcessLocal):
     def __repr__(self) -> str:  # a URL may hold a password
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
 
+    @property
+    def is_open(self) -> bool:
+        """True if the database is open in this process."""
+        return self._database is not None
+
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read, such as its TLS key."""
         self._barred += paths

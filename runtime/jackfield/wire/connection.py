@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from jackfield.dataclass import dataclass
-from jackfield.errors import Sent
-from jackfield.failures import OnFailure
+from jackfield.errors import JackfieldError, Sent
+from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
@@ -213,9 +213,18 @@ class Connection:
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
-    :raises WireFault: if it cannot be opened.
+    :raises WireFault: if it cannot be opened, whatever is raised by whoever: no byte of a request has left.
     :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
     """
+    found = attempt(_connection, target, settings, limit)
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, (WireFault, JackfieldError)):
+        raise found.error
+    raise not_connected(found.error) from found.error
+
+
+def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     proxy = settings.proxy
     if proxy is None:
         connection = Connection(_tcp(target, settings.guard, settings, limit))
