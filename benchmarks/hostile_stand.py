@@ -103,12 +103,16 @@ class Stand:
         connection.close()
         return Answer(answer.status, _said(found))
 
+    def read(self, method: str, path: str, body: bytes | None = None) -> Mapping[str, Any]:
+        """Send a request, and return what it is answered with."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        connection.request(method, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"})
+        found: dict[str, Any] = json.loads(connection.getresponse().read())
+        return found
+
     def document(self) -> Mapping[str, Any]:
         """Return the server's OpenAPI document."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        connection.request("GET", "/openapi.json", headers={"Authorization": f"Bearer {self._token}"})
-        document: dict[str, Any] = json.loads(connection.getresponse().read())
-        return document
+        return self.read("GET", "/openapi.json")
 
     def sent(self, method: str, path: str, body: bytes, kind: str = "application/json") -> tuple[Cost, Answer]:
         """Send a request, and measure what it costs."""

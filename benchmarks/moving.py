@@ -108,7 +108,7 @@ def _filled(stand: Stand, provider: Provider) -> tuple[Contents, Mapping[str, st
         for number in range(_TOKENS):
             Tokens(storage.database, storage.vault, _WORKSPACES[number % len(_WORKSPACES)], _CLOCK).create("invoke", f"shop {number}")
         _journal(storage.database, storage.vault)
-        _audit(storage.database)
+        _audit(storage)
         contents = _stored(Files(storage, FileLimits(), _CLOCK))
     with people(stand.home, url) as jackfield:
         keys = _called(jackfield, provider)
@@ -160,12 +160,14 @@ def _result(chance: random.Random, draft: Draft) -> Result:
     )
 
 
-def _audit(database: Database) -> None:
+def _audit(storage: Storage) -> None:
     for start in range(0, _AUDITED, _PER_COMMIT):
-        with database.write() as transaction:
+        with storage.database.write() as transaction:
             for number in range(start, start + _PER_COMMIT):
                 name = _WORKSPACES[number % len(_WORKSPACES)]
-                Audit(database, name, _CLOCK).append(transaction, "connection.tested", f"connection:ses-{number}", {"at": number})
+                Audit(storage.database, lambda: storage.vault, name, _CLOCK).append(
+                    transaction, "connection.tested", f"connection:ses-{number}", {"at": number}
+                )
 
 
 def _stored(files: Files) -> Contents:
@@ -289,7 +291,7 @@ def _use(stand: Stand, url: str, contents: Contents, replayed: Mapping[str, str]
         ended = [jackfield.run(claimed).status for claimed in queue.claim(500, most=500)]
         _hold("queued invocations run", ended == ["succeeded"] * 500, ended)
     with Storage(url, stand.environment(url), _CLOCK) as storage:
-        states = {name: Audit(storage.database, name, _CLOCK).verify() for name in _WORKSPACES}
+        states = {name: Audit(storage.database, lambda: storage.vault, name, _CLOCK).verify() for name in _WORKSPACES}
         _hold("the audit log is verified", all(state.fault is None for state in states.values()), states)
         files = Files(storage, FileLimits(), _CLOCK)
         _hold("files are read", all(_digest(files, *place) == expected for place, expected in contents.items()))

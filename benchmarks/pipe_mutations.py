@@ -96,7 +96,7 @@ MUTATIONS = (
         "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "pipe/attempts.py", "/ SHARE)", "/ 1)", _PIPE),
-    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= MOST:", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
+    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
@@ -200,9 +200,10 @@ MUTATIONS = (
     ),
     # pages and outputs
     Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
-    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in seen:", "if False:", _PIPE),
+    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in self._seen:", "if False:", _PIPE),
     Mutation(
-        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not error.retryable:", "if merged is None:", _PIPE,
+        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not (error.retryable or isinstance(error, NotFound)):",
+        "if merged is None:", _PIPE,
     ),
     # pace
     Mutation("a throttle is not shared", "pacing/turn.py", "if isinstance(error, RateLimited):", "if False:", _PIPE),

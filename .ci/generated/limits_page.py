@@ -31,7 +31,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Text that a very large pattern judges", "json_tools.patterns:MAX_LARGE", "characters"),
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
         ("Details of a provider's error", "errors:MAX_PROVIDER_DETAILS", "bytes"),
-        ("Response that a connector reads", "connector.context:MAX_ANSWER", "bytes"),
+        ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
         ("Output, files aside", "connector.conversion:MAX_OUTPUT", "bytes"),
         ("Calls of actions in one process and workspace that still run after their deadline", "pipe.on_time:MOST", ""),
     ),
@@ -60,6 +60,12 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Answer of a receiver that is read", "events.sending:MAX_ANSWER", "bytes"),
         ("Callbacks of a workspace", "events.callbacks:MOST", ""),
         ("Output that a callback with `include` gets", "events.outputs:LARGEST", "bytes"),
+    ),
+    "One workspace in one server process": (
+        ("Readers that wait for events", "surfaces.shared.request_shares:READERS", ""),
+        ("Readers that wait for events, of one token", "surfaces.shared.request_shares:TOKEN_READERS", ""),
+        ("Reads (`GET`) served at once; others wait in line", "surfaces.shared.request_shares:READS", ""),
+        ("Time before a refusal that is one of more than 20 in a second", "surfaces.shared.request_shares:PENALTY", "seconds"),
     ),
     "Connections and secrets": (
         ("Values of one stored connection", "connections.connection_rows:LARGEST", "bytes"),
@@ -119,6 +125,108 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("`--concurrency` of `jackfield worker`, `--queue-workers`", "cli.quantities:MOST_AT_ONCE", ""),
     ),
 }
+_OUTSIDE: tuple[tuple[str, tuple[str, str], tuple[str, str], tuple[str, str], str, str], ...] = (
+    (
+        "Invocation, and other bodies of API requests",
+        ("invocation.wire:MAX_BYTES", "bytes"),
+        ("invocation.wire:MAX_VALUES", ""),
+        ("invocation.wire:MAX_DEPTH", ""),
+        "before it is parsed",
+        "400 `invalid_invocation`; 413 for bytes; 503 without room",
+    ),
+    (
+        "Request of a provider to a webhook",
+        ("manifest_triggers:LARGEST", "bytes"),
+        ("invocation.wire:MAX_VALUES", ""),
+        ("invocation.wire:MAX_DEPTH", ""),
+        "before it is parsed",
+        "413 or 400; no event",
+    ),
+    (
+        "Response over HTTP: actions, polls, jobs, GraphQL",
+        ("connector.answers:MAX_ANSWER", "bytes"),
+        ("json_tools.price:MAX_ANSWER_VALUES", ""),
+        ("jackfield_http.parsing:MAX_DEPTH", ""),
+        "while it is read, and again before it is parsed",
+        "`unavailable`, not retryable; a write is `in_doubt`. `http.request` returns a file, unless `response` is `json` or `text`",
+    ),
+    (
+        "Error response over HTTP",
+        ("jackfield_http.client:_ERROR_BODY", "bytes"),
+        ("json_tools.price:MAX_ANSWER_VALUES", ""),
+        ("jackfield_http.parsing:MAX_DEPTH", ""),
+        "while it is read",
+        "the error of its status, without the provider's words",
+    ),
+    (
+        "Response of a token endpoint",
+        ("jackfield_http.oauth2:_LARGEST", "bytes"),
+        ("json_tools.price:MAX_ANSWER_VALUES", ""),
+        ("jackfield_http.parsing:MAX_DEPTH", ""),
+        "while it is read",
+        "`unavailable`; nothing was sent",
+    ),
+    (
+        "Response of AWS (JSON, XML, CBOR, event streams), STS included",
+        ("connector.answers:MAX_ANSWER", "bytes"),
+        ("json_tools.price:MAX_ANSWER_VALUES", ""),
+        ("", ""),
+        "while it is read, and again before it is parsed; XML with a document type is refused",
+        "`unavailable`, not retryable; a write is `in_doubt`; of STS, nothing was sent",
+    ),
+    (
+        "Response of an isolated connector's process",
+        ("jackfield_isolation.wire:LARGEST_ANSWER", "bytes"),
+        ("jackfield_isolation.wire:_MOST_VALUES", ""),
+        ("", ""),
+        "before it is parsed",
+        "the process is stopped; `unavailable` or `in_doubt`",
+    ),
+    (
+        "Response of Vault",
+        ("connections.vault_http:_LARGEST", "bytes"),
+        ("", ""),
+        ("", ""),
+        "while it is read",
+        "`invalid_connection`: the reference cannot be resolved",
+    ),
+    (
+        "Answer of a callback's receiver",
+        ("events.sending:MAX_ANSWER", "bytes"),
+        ("", ""),
+        ("", ""),
+        "while it is read; it is not parsed",
+        "the rest is not read",
+    ),
+    (
+        "List or metadata of a catalogue",
+        ("jackfield_market.sources:LIST_BYTES", "bytes"),
+        ("jackfield_market.sources:LIST_VALUES", ""),
+        ("", ""),
+        "before it is parsed, and before its signature is checked",
+        "the rule `metadata`; nothing is installed",
+    ),
+    (
+        "OpenAPI document",
+        ("jackfield_openapi.reading:MAX_BYTES", "bytes"),
+        ("jackfield_openapi.reading:MAX_VALUES", ""),
+        ("jackfield_openapi.reading:MAX_DEPTH", ""),
+        "before it is parsed; schemas before they are compiled",
+        "`invalid_input`; an action whose inputs are too costly is left out and reported",
+    ),
+)
+"""Documents, with the places of their limits: bytes, values, levels; where they are judged, and what happens beyond them."""
+_OUTSIDE_TEXT = """Whatever comes from outside has a price that is known before it is parsed: its bytes, its values and its depth.
+30 MB of empty lists are 30 kB as gzip and would take 1.5 GB once parsed. A document of fewer bytes than it may have values is not
+counted at all."""
+_ROOM_TEXT = """The responses of all calls in a process share a budget of {room}, or what the process's memory allows, as
+[request bodies do](../tutorial/shortage.md#when-a-process-runs-out-of-something). A call reserves {reserved} of it before its first
+request, and more while a larger response is read: its bytes; and before it is decoded or parsed, its text as wide as Python will
+hold it, {value} bytes for each value and {object} more for each object. The output, its record and what is sent to the caller are copies
+that are not counted: 30 MB of text took 210 MB at the peak of its call. A workspace may hold
+as much as is still free for the others: alone at most half, two a third each. A call without room is refused before anything is sent
+(`unavailable`, retryable, and repeated within its deadline). A response without room is refused after its request was sent, so that a
+write is `in_doubt`."""
 _ELSEWHERE = """Other limits are documented elsewhere: those on HTTP requests (bodies, headers, connections, rates) in [HTTP
 API](http.md#error-responses), those on files in [Files](http.md#files), and those that depend on a process's memory in
 [When a process runs out of something](../tutorial/shortage.md#when-a-process-runs-out-of-something)."""
@@ -129,16 +237,27 @@ def page() -> str:
     parts = [NOTICE, _TEXT]
     for title, rows in _GROUPS.items():
         parts += [f"## {title}", table(("limit", "value"), _rows(rows))]
-    return "\n\n".join([*parts, _ELSEWHERE]) + "\n"
+    return "\n\n".join([*parts, *_outside(), _ELSEWHERE]) + "\n"
+
+
+def _outside() -> Iterable[str]:
+    """The section about documents from outside."""
+    head = ("document", "bytes", "values", "levels", "judged", "beyond it")
+    rows = ((name, *(_found(*place) if place[0] else "" for place in places), where, seen) for name, *places, where, seen in _OUTSIDE)
+    yield from ("## Documents from outside", _OUTSIDE_TEXT, table(head, rows))
+    room, reserved = (_found(f"connector.room:{name}", "bytes") for name in ("ANSWERS_ROOM", "RESERVED"))
+    values = (_found(f"connector.room:{name}", "") for name in ("VALUE", "OBJECT"))
+    yield _ROOM_TEXT.format(room=room, reserved=reserved, **dict(zip(("value", "object"), values, strict=True)))
+
+
+def _found(place: str, unit: str) -> str:
+    module, _, name = place.partition(":")
+    return _value(getattr(importlib.import_module(module if module.startswith("jackfield_") else f"jackfield.{module}"), name), unit)
 
 
 def _rows(rows: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, str]]:
     for meaning, place, unit in rows:
-        module, _, name = place.partition(":")
-        yield (
-            meaning,
-            _value(getattr(importlib.import_module(module if module.startswith("jackfield_") else f"jackfield.{module}"), name), unit),
-        )
+        yield meaning, _found(place, unit)
 
 
 def _value(value: float, unit: str) -> str:

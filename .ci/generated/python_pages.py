@@ -15,9 +15,10 @@ import jackfield_http
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector
-from jackfield.connector import context
+from jackfield.connector import answers, context
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
+from jackfield.json_tools import price
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.wire import guard
@@ -114,7 +115,8 @@ _CONNECTIONS = """# Python API: connections
 
 _AT_RUN = {
     "ANYWHERE", "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "OpenContext", "OutputFile",
-    "Provider", "Sent", "StreamedFile", "bounded_answer", "current_call", "exhausted", "file_name",
+    "MAX_ANSWER_VALUES", "Provider", "Sent", "StreamedFile", "TooCostly", "bounded_answer", "check_price", "current_call", "exhausted",
+    "file_name", "whole_answer",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
@@ -278,7 +280,7 @@ def _is_error(value: object) -> bool:
 
 def _constant(name: str, value: object) -> str:
     """Return the text below the constant's definition, after its value if that is a number."""
-    for module in (context, guard):
+    for module in (answers, context, guard, price):
         for node, below in pairwise(ast.parse(inspect.getsource(module)).body):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(below, ast.Expr):
                 text = str(ast.literal_eval(below.value))

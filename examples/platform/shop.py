@@ -1,6 +1,17 @@
 """A shop that embeds jackfield: its customers connect accounts of their own, and the shop acts over them. README.md says how to run it."""
 
-import base64, hashlib, hmac, html, json, os, secrets, subprocess, sys, time, urllib.error, urllib.request  # noqa: E401
+import base64
+import hashlib
+import hmac
+import html
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 

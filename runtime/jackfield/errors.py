@@ -18,6 +18,7 @@
     ├── Rejected               rejected                the provider refused this request for its content
     │   └── JobFailed          rejected                the provider has ended a job without success
     ├── RateLimited            rate_limited            throttled even after jackfield's retries
+    ├── LimitReached           rate_limited            a limit of the workspace is reached; nothing was sent, queued or stored
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
     ├── Unavailable            unavailable             not reached or verified, or no clear response but safe to repeat
     ├── TimedOut               timeout                 the deadline passed, safe to repeat
@@ -300,6 +301,19 @@ class RateLimited(JackfieldError):
     code = "rate_limited"
     retryable = True
     http_status = 503
+
+
+class LimitReached(JackfieldError):
+    """A ``limit`` of the workspace is reached, which is ``most``: one of ``access.settings.LIMITS``, or the server's for each workspace.
+    Nothing was sent, queued or stored."""
+
+    code = "rate_limited"
+    retryable = True
+    http_status = 429
+
+    def __init__(self, limit: str, most: float, *, hint: str = "Try again later. Who manages the workspace can raise the limit.") -> None:
+        super().__init__(f"the workspace's limit '{limit}' of {most:,.0f} is reached", hint=hint, retry_after=1.0)
+        self.limit = limit
 
 
 class QuotaExceeded(JackfieldError):

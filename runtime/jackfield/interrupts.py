@@ -23,23 +23,27 @@ _RAISES = frozenset({"RAISE_VARARGS", "RERAISE"})
 _EXITS = frozenset({"exit", "_exit", "quit"})
 
 
-def interrupt(error: BaseException, handled: BaseException | None = None) -> BaseException | None:
-    """Return what the host has raised, if that is ``error`` or what it was made of; None if code in the call has raised it.
+def interrupt(error: BaseException) -> BaseException | None:
+    """Return an exception if the host has raised it; None if code in the call has."""
+    steps = [*_steps(error.__traceback__)]
+    is_hosts = bool(steps) and (any(_is_handler(step.tb_frame) for step in steps) or _is_thrown_in(error, steps[-1]))
+    return error if is_hosts else None
+
+
+def let_out(error: Exception) -> None:
+    """Raise an exception that the host has raised."""
+    if interrupt(error) is not None:
+        raise error
+
+
+def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
+    """Raise what the host has raised, as it was raised, if ``error`` is that or was made of it.
 
     ``handled`` is what the host was handling when it called: the context of all that is raised in the call, and no news.
     """
     for found in _made_of(error, handled):
-        steps = [*_steps(found.__traceback__)]
-        if steps and (any(_is_handler(step.tb_frame) for step in steps) or _is_thrown_in(found, steps[-1])):
-            return found
-    return None
-
-
-def let_out(error: Exception, handled: BaseException | None = None) -> None:
-    """Raise what the host has raised, as it was raised, if ``error`` is that or was made of it."""
-    found = interrupt(error, handled)
-    if found is not None:
-        raise found
+        if interrupt(found) is not None:
+            raise found
 
 
 def _made_of(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     Json = Mapping[str, Any]
 
 
+OPEN_END = "the list may go on: the response names no next page, and does not say that there is none"
+"""Reason why a list is not complete."""
+_READ = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def yes_or_no(value: object) -> bool | None:
+    """Return how a response answers a question such as "are there more pages?"; None if the value is neither a yes nor a no."""
+    return _READ.get(str(value).strip().lower()) if isinstance(value, bool | int | str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Pagination:
     """Pagination of an action: the action fetches one page, the pipe loops over the pages.
@@ -24,7 +34,7 @@ class Pagination:
 
     Output members are paths (``json_tools.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
-    ``items``; the list ends if the output's ``more`` is not true. Of ``page_members``, which are about one page, the last page's are kept.
+    ``items``; the list ends if the output's ``more`` is a no. Of ``page_members``, which are about one page, the last page's are kept.
 
     ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
     ``more``. It is no part of the manifest.
@@ -54,14 +64,20 @@ class Pagination:
 
     def following(self, output: Json) -> dict[str, Any] | None:
         """Return the inputs that fetch the page after ``output``; None if it is the last one, or the provider names no next one."""
-        if self.more is not None and not find(output, self.more):
+        if self._more(output) is False:
             return None
         tokens = {name: find(output, path) for name, path in self.tokens}
         return {name: token for name, token in tokens.items() if token} or None
 
     def ends(self, output: Json) -> bool:
-        """Return whether ``output`` is the last page. One that says that there is more is not, even if it has no token for it."""
-        return self.following(output) is None and not (self.more is not None and find(output, self.more))
+        """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token. The
+        number 0 is neither a token nor an absence."""
+        if self.more is not None:
+            return self._more(output) is False
+        return self.following(output) is None and all(type(find(output, path)) not in (int, float) for _, path in self.tokens)
+
+    def _more(self, output: Json) -> bool | None:
+        return None if self.more is None else yes_or_no(find(output, self.more))
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> Pagination:

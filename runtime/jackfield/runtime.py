@@ -63,8 +63,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORKERS = 64
-
 
 class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
@@ -167,7 +165,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         return found
 
     def _audit(self, actor: Actor) -> Audit:
-        return access.Audit(self.storage.database, self.workspace, self.clock, actor)
+        return access.Audit(self.storage.database, lambda: self.storage.vault, self.workspace, self.clock, actor)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
         """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
@@ -462,5 +460,5 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
             if self._on_loop is None:
                 from jackfield.resources.threads import Threads
 
-                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time, self._turn)
+                self._on_loop = OnLoop(self.clock, Threads, self._on_time, self._turn)
             return self._on_loop

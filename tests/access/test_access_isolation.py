@@ -84,6 +84,8 @@ EXCEPTIONS = {
     r"SELECT DISTINCT workspace FROM data_keys WHERE workspace > :after": "the operator's: all processes drop the unwrapped keys of all",
     r"FROM blocked_workspaces WHERE until >= :now ORDER BY workspace": "the operator's: which workspaces no loop serves at present",
     r"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN \(": "names the workspaces that a loop is about to serve",
+    r"^SELECT name FROM \(SELECT name FROM workspaces UNION": "an upgrade's: it begins the logs of workspaces that have none",
+    r"FROM audit_heads WHERE workspace > :after": "an upgrade's: it seals the heads of all logs",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
     r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from jackfield.access import Rules, Scope, Tokens
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.cli.serve import mounts
 from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.table import OPERATIONS
+from jackfield.surfaces.shared.operation import Operation
+from mcp_talk import call_of, message
 from plugboard import make_connector, plugged
 
 SOURCE = '''
@@ -146,3 +150,33 @@ def test_the_url_runs_the_action(scene: Scene) -> None:
     body = json.dumps({"who": "eve"}).encode()
     answer = Client(scene.stand.port).call("POST", scene.paths["open"], body, Content_Type="application/json")
     assert answer.status == 200
+
+
+_NAMES = {"w": "default", "key": "gate", "trigger": "gate/open"}
+
+
+def _path(operation: Operation) -> str:
+    """The operation's path, which names the subscription wherever it can."""
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: _NAMES.get(found[1], "open"), operation.path)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_no_operation_gives_a_secret_url_away_or_uses_it(scene: Scene, kind: str) -> None:
+    """Each operation of the API that needs a token, and each tool of MCP, called as if it concerned the subscription: no answer has the
+    secret, in its body or a header field, and nothing was started over it."""
+    client, manage = scene.clients[kind], scene.clients["manage"]
+    secrets = [scene.paths[trigger].rsplit("/", 1)[1].encode() for trigger in ("open", "custom")]
+    before = len(manage.get("/v1/invocations?limit=200").json["items"])
+    statuses = [manage.get(f"/v1/subscriptions/{trigger}").json["status"] for trigger in TRIGGERS]
+    operations = [operation for operation in OPERATIONS if operation.scope is not None]
+    answers = [
+        (one.name, client.call(one.method, _path(one), {} if one.method in ("POST", "PUT", "PATCH") else None)) for one in operations
+    ]
+    tools = client.post("/mcp", message("tools/list"))
+    answers += [("tools/list", tools)]
+    names = [tool["name"] for tool in tools.json["result"]["tools"]] if tools.status == 200 else []
+    answers += [(name, client.post("/mcp", call_of(name, name="open", connector="gate", connection="hall"))) for name in names]
+    told = [name for name, answer in answers for secret in secrets if secret in answer.body + str(answer.headers).encode()]
+    assert (len(answers) > 80, told) == (True, [])
+    assert len(manage.get("/v1/invocations?limit=200").json["items"]) == before
+    assert [manage.get(f"/v1/subscriptions/{trigger}").json["status"] for trigger in TRIGGERS] == statuses

@@ -55,12 +55,12 @@ def test_create_and_authenticate(tokens: Tokens, database: Database, vault: Vaul
     assert found.rules == Rules(("aws-ses/*",), ("effect:read",))
 
 
-def test_m8_a_token_without_a_name_is_named_after_the_time(tokens: Tokens, database: Database, clock: FakeClock) -> None:
+def test_m8_a_token_without_a_name_is_named_after_the_time(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
     """M8: sidebar, callers and audit log showed the ID of a token without a name; it has one now, earlier ones too."""
     made = tokens.create("read")
     assert re.fullmatch(r"token of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", made.token.name)
     assert tokens.find(made.token.id) == made.token
-    assert Audit(database, "default", clock).list()[0][0].about["details"]["name"] == made.token.name
+    assert Audit(database, lambda: vault, "default", clock).list()[0][0].about["details"]["name"] == made.token.name
 
 
 def test_the_text_is_stored_nowhere(tokens: Tokens, database: Database) -> None:

@@ -95,3 +95,72 @@ def test_what_is_not_valid_is_refused(operator: Shell, words: tuple[str, ...]) -
     """A head, a cursor or a limit that is none exits 2 with a reason."""
     answer = operator.run("audit", *words)
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+
+
+def test_a_head_is_kept_in_a_file_outside(operator: Shell, tmp_path: Path) -> None:
+    """``head --to FILE`` appends a line to a private file; ``verify --head @FILE`` compares with the newest line of the workspace, and so
+    finds a database that was put back whole."""
+    operator.run("workspaces", "create", "acme")
+    anchors = tmp_path / "anchors.jsonl"
+    for keep in ("yes", "no"):
+        operator.run("workspaces", "set", "acme", "--keep-inputs", keep)
+        kept = operator.run("audit", "head", "--workspace", "acme", "--to", str(anchors))
+        assert (kept.code, kept.json["file"]) == (0, str(anchors))
+    operator.run("audit", "head", "--to", str(anchors))
+    assert anchors.stat().st_mode & 0o777 == 0o600
+    lines = [json.loads(line) for line in anchors.read_text(encoding="utf-8").splitlines()]
+    assert [(line["workspace"], line["head"].partition(":")[0]) for line in lines] == [("acme", "2"), ("acme", "3"), ("default", "0")]
+    assert operator.run("audit", "head", "--workspace", "acme").json["head"] == lines[1]["head"]
+    assert operator.run("audit", "verify", "--workspace", "acme", "--head", f"@{anchors}").code == 0
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.change("DELETE FROM audit_entries WHERE workspace = 'acme' AND sequence = 3")
+        transaction.change(
+            "UPDATE audit_heads SET sequence = 2, digest = (SELECT digest FROM audit_entries WHERE workspace = 'acme' AND sequence = 2) "
+            "WHERE workspace = 'acme'"
+        )
+    cut = operator.run("audit", "verify", "--workspace", "acme", "--head", f"@{anchors}")
+    assert (cut.code, cut.json["fault"]) == (1, "entry 3 is missing: the log ends with entry 2")
+    assert "is not sealed" in operator.run("audit", "verify", "--workspace", "acme").json["fault"]
+    refused = operator.run("audit", "head", "--workspace", "acme", "--to", str(anchors))
+    assert (refused.code, "cannot be vouched for" in refused.json["error"]["message"]) == (1, True)
+    assert len(anchors.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_a_check_of_the_database_misses_a_log(operator: Shell) -> None:
+    """``db check`` names a workspace whose log was taken away whole, and one whose head has no seal."""
+    for name in ("acme", "beta"):
+        operator.run("workspaces", "create", name)
+    assert operator.run("db", "check").json["problems"] == []
+    with storage() as opened, opened.database.write() as transaction:
+        for table in ("audit_entries", "audit_heads"):
+            transaction.change(f"DELETE FROM {table} WHERE workspace = 'acme'")
+        transaction.change("UPDATE audit_heads SET seal = NULL WHERE workspace = 'beta'")
+    first, second = operator.run("db", "check").json["problems"]
+    assert "of the workspace 'acme': the log has no head" in first
+    assert "of the workspace 'beta': its head, entry 1, is not sealed" in second
+
+
+def test_a_head_goes_to_callbacks(operator: Shell) -> None:
+    """``head --to callback`` is an entry with the head before it, which callbacks of ``audit.*`` get as an event; without one it is
+    refused."""
+    refused = operator.run("audit", "head", "--to", "callback")
+    assert (refused.code, "--types 'audit.*'" in refused.json["error"]["hint"]) == (2, True)
+    operator.run("callbacks", "add", "https://siem.example/all")  # takes no audit.* by default
+    assert operator.run("audit", "head", "--to", "callback").code == 2
+    operator.run("callbacks", "add", "https://siem.example/audit", "--types", "audit.*")
+    sent = operator.run("audit", "head", "--to", "callback")
+    assert (sent.code, sent.json["callbacks"]) == (0, 1)
+    event = operator.run("events", "list", "--types", "audit.head.anchored").json[-1]
+    assert event["data"]["details"] == {"head": sent.json["head"]}
+    assert operator.run("audit", "verify", "--head", sent.json["head"]).code == 0
+
+
+@pytest.mark.parametrize("text", [None, "no JSON", "[]", '{"workspace": "other", "head": "0:0"}'])
+def test_a_file_without_a_head_is_refused(operator: Shell, tmp_path: Path, text: str | None) -> None:
+    """A file of heads that is missing, is none, or has none of the workspace exits 2 with a reason."""
+    file = tmp_path / "anchors.jsonl"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    answer = operator.run("audit", "verify", "--head", f"@{file}")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+    assert str(file) in answer.json["error"]["message"]

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
+from jackfield.invocation import MAX_VALUES
 from jackfield_dapr.sidecar import Answer, DaprApi, answer
+from jackfield_dapr.sidecar.payload import PayloadError, from_octets
 from sidecars import SidecarClient, component, sidecar
 
 ERROR = "error invoking output binding outbox: "
@@ -170,6 +172,17 @@ def test_d12_a_body_that_is_none_is_malformed(dapr: SidecarClient, body: bytes) 
     reply = dapr.ask("POST", "/v1.0/bindings/outbox", body)
     assert (reply.status, reply.json["errorCode"]) == (400, "ERR_MALFORMED_REQUEST")
     assert reply.message.startswith("failed deserializing HTTP body: ")
+
+
+def test_a_body_has_a_price_before_it_is_parsed(dapr: SidecarClient, aws: FakeAws) -> None:
+    """A body of more values than an invocation may have is malformed, whatever they are; so are the octets of a gRPC request."""
+    many = b'{"operation": "create", "metadata": {}, "data": [' + b",".join([b"[]"] * MAX_VALUES) + b"]}"
+    reply = dapr.ask("POST", "/v1.0/bindings/outbox", many)
+    assert (reply.status, reply.json["errorCode"]) == (400, "ERR_MALFORMED_REQUEST")
+    assert "more than 250,000 values" in reply.message
+    with pytest.raises(PayloadError, match="more than 250,000 values"):
+        from_octets(b'{"to": [' + b",".join([b"[]"] * MAX_VALUES) + b"]}", ("to",), strict=False)
+    assert aws.requests == []
 
 
 def test_names_of_members_count_whatever_their_case(dapr: SidecarClient, aws: FakeAws) -> None:

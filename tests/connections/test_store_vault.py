@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authority import Authority
+from jackfield.connections.vault_http import VaultFault, ask_vault
 from jackfield.connections.vault_kv import read_vault
 from vault_server import VaultServer
 
@@ -151,6 +155,80 @@ def test_a_standby_sends_us_on(vault: VaultServer) -> None:
         standby.redirect = "file:///etc/passwd"
         with pytest.raises(ValueError, match="not safe to follow"):
             read_vault(REFERENCE, standby.environment())
+
+
+@pytest.mark.parametrize(
+    ("location", "hosts", "is_followed"),
+    [
+        ("http://127.0.0.1:{port}{path}", "", True),
+        ("http://localhost:{port}{path}", "", False),
+        ("http://localhost:{port}{path}", "vault-2.example.com", False),
+        ("http://localhost:{port}{path}", "vault-2.example.com, LOCALHOST", True),
+        ("http://user@localhost:{port}{path}", "127.0.0.1", False),
+        ("//localhost:{port}{path}", "", False),
+        ("http://127.0.0.1@localhost:{port}{path}", "", False),
+        ("http://127.0.0.1:{port}{path}#@localhost", "", True),
+    ],
+)
+def test_a_redirect_to_a_host_that_the_operator_has_not_named(vault: VaultServer, location: str, hosts: str, is_followed: bool) -> None:
+    """The token goes to the host of VAULT_ADDR and to those in JACKFIELD_VAULT_HOSTS, and to nobody else, however an address is written."""
+    with VaultServer() as standby:
+        standby.redirect = location.format(port=vault.url.rpartition(":")[2], path="/v1/secret/data/acme/ses")
+        environment = standby.environment(JACKFIELD_VAULT_HOSTS=hosts)
+        if is_followed:
+            assert read_vault(REFERENCE, environment) == "new"
+            return
+        with pytest.raises(ValueError, match="'localhost' is one of its nodes, name it in JACKFIELD_VAULT_HOSTS"):
+            read_vault(REFERENCE, environment)
+        assert vault.reads == []
+
+
+def test_a_redirect_of_a_key_service(vault: VaultServer) -> None:
+    """A plain data key goes to no other host either: the rule is that of all requests to Vault."""
+    vault.transit.make("first")
+    with VaultServer() as standby:
+        standby.redirect = f"http://localhost:{vault.url.rpartition(':')[2]}/v1/transit/encrypt/first"
+        with pytest.raises(ValueError, match="redirects to another host"):
+            ask_vault("/v1/transit/encrypt/first", standby.environment(), timeout=5, body={"plaintext": "c2VjcmV0"})
+    assert vault.transit.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_outage"), [(400, False), (403, False), (404, False), (429, True), (473, True), (500, True), (503, True)]
+)
+def test_what_is_an_outage(vault: VaultServer, status: int, is_outage: bool) -> None:
+    """A Vault that cannot answer now, or is not there, is told apart from one that refuses."""
+    vault.status = status
+    with pytest.raises(VaultFault) as refused:
+        read_vault(REFERENCE, vault.environment())
+    with pytest.raises(VaultFault) as absent:
+        read_vault(REFERENCE, vault.environment(VAULT_ADDR="http://127.0.0.1:9"))
+    assert (refused.value.is_outage, absent.value.is_outage) == (is_outage, True)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"],
+)
+def test_an_answer_that_trickles_ends_in_time(vault: VaultServer, start: bytes) -> None:
+    """A Vault, or a proxy before it, that sends a byte now and then is an outage once the time of the whole answer is over."""
+    gone = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(start)
+            while not gone.wait(0.02):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: trickle(server.accept()[0]), daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            with pytest.raises(VaultFault, match="cannot be reached: TimeoutError") as raised:
+                ask_vault("/v1/secret/data/a", vault.environment(VAULT_ADDR=address), timeout=0.3)
+        finally:
+            gone.set()
+    assert raised.value.is_outage
 
 
 def test_certificates_are_verified(tmp_path: Path) -> None:

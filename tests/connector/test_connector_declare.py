@@ -266,7 +266,7 @@ def context(call: Call) -> OpenContext:
     """A context without a runtime behind it."""
 
     class Kept:
-        def lease(self, _key: str, mint: Any, deadline: Deadline) -> Minted:
+        def lease(self, key: str, mint: Any, deadline: Deadline, *, outlasts: bool = False) -> Minted:
             found: Minted = mint()
             assert deadline is call.deadline
             return found

@@ -53,7 +53,8 @@ def test_a_dead_letter_is_redriven_from_its_page(place: Place) -> None:
     assert "Queued again." in page.words
     assert "Given up" not in page.words
     assert "No invocation matches." in client.get("/invocations?status=dead").words
-    entries, _ = Audit(place.host.storage.database, "default", place.host.clock).list(event="invocation.redriven")
+    storage = place.host.storage
+    entries, _ = Audit(storage.database, lambda: storage.vault, "default", place.host.clock).list(event="invocation.redriven")
     assert [entry.to_json()["actor"]["id"] for entry in entries] == ["console"]
 
 

@@ -138,6 +138,9 @@ def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
     visitor.picture("field-error")
     visitor.check()
 
+    bad.fill("bob@example.org eve@example.org")
+    assert visitor.run() == "failed"
+    assert "holds two addresses" in told.inner_text()
     bad.fill("bob@example.org")
     visitor.field("Subject required").fill("Hello")
     visitor.field("Sender Email required").fill("eve@elsewhere.example")

@@ -103,7 +103,7 @@ def test_what_a_callback_wants(place: Place, receiver: Receiver) -> None:
     receiver.got.clear()
     place.happens("quota.low", "a")
     place.happens("schedule.missed", "b")
-    Audit(place.database, "default", SystemClock()).record("connection.exported", "c")
+    Audit(place.database, lambda: place.vault, "default", SystemClock()).record("connection.exported", "c")
     place.dispatch()
     assert sorted(got.json["data"]["subject"] for got in receiver.got) == ["a", "a", "a", "b", "b", "b", "c"]
     assert sorted("payload" in got.json["data"] for got in receiver.got if got.json["data"]["subject"] == "b") == [False, True, True]
@@ -493,7 +493,7 @@ def test_changes_are_audited(place: Place) -> None:
     place.callbacks.change(made.callback.id, {"description": "x"})
     rotated, _ = place.callbacks.rotate(made.callback.id)
     place.callbacks.remove(made.callback.id)
-    entries, _ = Audit(place.database, "default", SystemClock()).list(event="callback.*")
+    entries, _ = Audit(place.database, lambda: place.vault, "default", SystemClock()).list(event="callback.*")
     assert [entry.about["event"] for entry in entries] == [f"callback.{act}" for act in ("removed", "rotated", "changed", "created")]
     assert all(secret not in str([entry.about for entry in entries]) for secret in (made.secret, rotated.secret))
     with pytest.raises(InvalidInvocation, match="no callback has the ID"):

@@ -121,7 +121,7 @@ def test_the_end_of_a_redriven_invocation_is_no_second_first_end(place: SimpleNa
     """``invocation.finished`` comes once for an invocation, whatever a person does with it."""
     identifier = place.jackfield.enqueue(READ)
     give_up(place.journal, "default", identifier)
-    audited_dead_letters(place.database, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
+    audited_dead_letters(place.jackfield.storage, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
     place.jackfield.run(place.queue.claim_one("default", identifier))
     assert [event.type for event in told(place)] == ["invocation.finished", "invocation.resolved"]
 
@@ -151,7 +151,7 @@ def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(place:
 
 def test_the_audit_log_is_told(place: SimpleNamespace) -> None:
     """Each entry is an event with the entry as its data."""
-    Audit(place.database, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
+    Audit(place.database, lambda: place.vault, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
     (event,) = told(place, "audit.*")
     assert (event.type, event.subject, event.data["actor"]) == ("audit.connection.exported", "connections", {"kind": "cli", "id": "ada"})
 
@@ -209,6 +209,25 @@ def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
     only = place.feed.page("3", ["schedule.*", "quota.low"], limit=5)
     assert [event.sequence for event in only.events] == [5, 10, 15, 20, 25]
     assert place.feed.page("3", ["quota.low"]).cursor == "25"
+
+
+def test_a_page_of_large_events_has_fewer(place: SimpleNamespace) -> None:
+    """Pages are limited in bytes, too: one has at most 4 MiB before its last event, and a cursor behind that; none is lost or told twice.
+    One event that is larger than a page is a page."""
+    sizes = [1, 1_500_000, 1_500_000, 10, 1_500_000, 6_000_000, 1, 1, 1_500_000]
+    for number, size in enumerate(sizes):
+        place.database.record(
+            lambda transaction, number=number, size=size: record(
+                transaction, "default", "quota.low", f"s-{number}", 1.0, {"text": "x" * size}
+            )
+        )
+    feed = Feed(place.database, place.vault, "default")
+    cursor, pages = "0", list[list[str]]()
+    while (page := feed.page(cursor, ("quota.*",), 200)).events:
+        pages.append([event.subject for event in page.events])
+        cursor = page.cursor
+    assert [subject for page in pages for subject in page] == [f"s-{number}" for number in range(len(sizes))]
+    assert [len(page) for page in pages] == [5, 1, 3]
 
 
 def test_the_sequence_of_an_event_is_a_cursor(place: SimpleNamespace) -> None:
@@ -286,7 +305,7 @@ def test_workspaces_have_events_of_their_own(place: SimpleNamespace) -> None:
 def test_a_token_sees_events_of_what_it_sees(place: SimpleNamespace) -> None:
     """Rules hide the invocations that they forbid; without rules, only ``manage`` sees the audit log."""
     identifier = ran(place)
-    Audit(place.database, "default", SystemClock()).record("connection.exported", "connections")
+    Audit(place.database, lambda: place.vault, "default", SystemClock()).record("connection.exported", "connections")
     allowed = Caller("t", "manage", Rules(("effect:read",), ()), remote=True)
     forbidden = Caller("t", "manage", Rules((), ("effect:read",)), remote=True)
     reader = Caller("t", "read", None, remote=True)

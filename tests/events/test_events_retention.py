@@ -120,7 +120,7 @@ def test_a_purged_workspace_leaves_no_events(place: SimpleNamespace, monkeypatch
         return delete(database, table, key, workspace, *where)
 
     monkeypatch.setattr(purge, "_delete", interrupted)
-    purge.purge(place.database, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]
+    purge.purge(place, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]
     place.database.record(lambda transaction: count_deliveries(transaction, [{"workspace": "acme", "now": place.now}]))
     with place.database.read() as transaction:
         for table in ("outbox", "events", "event_heads", "event_counts"):

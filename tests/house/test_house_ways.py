@@ -20,7 +20,7 @@ PACKAGES = {
 }
 MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
 
-LINES = {"jackfield": 80_200, "jackfield_market": 13_300, "jackfield_isolation": 5_200, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
+LINES = {"jackfield": 84_000, "jackfield_market": 13_300, "jackfield_isolation": 5_200, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
 """Lines of code of a distribution that its readers were promised. More is a decision, not an accident."""
 LIBRARIES = {
     "boto3": {f"jackfield_aws/{name}.py" for name in ("boto3_calls", "boto3_parts", "boto3_sessions", "clients", "direct/switch")},

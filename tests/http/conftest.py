@@ -14,7 +14,7 @@ from two_ways import WAYS, going
 
 __all__ = ["postgres_server"]
 ENGINES = ("SQLite", "PostgreSQL")
-ON_BOTH = ("connect_attacks", "invocations", "two_ways", "workspaces")
+ON_BOTH = ("connect_attacks", "invocations", "tenant_limits", "two_ways", "workspaces")
 """Modules whose tests of ``stand`` run once for each engine."""
 ABOVE_SQL = ("invocations", "two_ways")
 """Those of them whose statements are those of the journal's tests: on PostgreSQL in campaigns."""

@@ -116,7 +116,7 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     kind, data = shop.events()[-1]
     assert (kind, data["connection"], data["user"], data["session"]) == ("connect.completed", "main", "ada", begun["id"])
     storage = shop.stand.host.storage
-    entries, _ = Audit(storage.database, "acme-1", shop.clock).list(limit=50)
+    entries, _ = Audit(storage.database, lambda: storage.vault, "acme-1", shop.clock).list(limit=50)
     told = str([entry.to_json() for entry in entries]) + str(shop.events()) + caplog.text + str(ada.visited) + str(done.json)
     assert "a-very-secret-token" not in told
     assert proof_of(address) not in str([entry.to_json() for entry in entries]) + str(shop.events()) + caplog.text

@@ -20,7 +20,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from authority import Authority
 from clocks import FakeClock
@@ -45,11 +45,12 @@ class Provider:
         self.key = _key()
         self.asked, self.away = 0, False
         published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key())) | {"kid": "one", "use": "sig", "alg": "RS256"}
-        body, provider = json.dumps({"keys": [published]}).encode(), self
+        self.published, provider = [published], self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.asked += 1
+                body = json.dumps({"keys": provider.published}).encode()
                 self.send_response(503 if provider.away else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -118,6 +119,49 @@ def test_the_workspace_is_the_claims(stand: Stand, provider: Provider) -> None:
     assert theirs.get(f"/v1/invocations/{made}").status == 404
     assert theirs.get("/v1/invocations").json["items"] == []
     assert Client(stand.port, provider.token(workspace="nobodys")).get("/v1/connectors").status == 401
+
+
+@pytest.mark.parametrize(
+    ("members", "algorithm", "answer"),
+    [
+        ({"alg": "RS256"}, "RS256", 200),
+        ({"alg": "RS256"}, "PS256", 401),
+        ({"alg": "PS256"}, "PS256", 200),
+        ({"alg": None}, "RS256", 200),
+        ({"alg": None}, "PS256", 200),
+        ({"alg": "RS384"}, "RS384", 401),
+        ({"use": "enc"}, "RS256", 401),
+        ({"use": None}, "RS256", 200),
+        ({"key_ops": ["verify"]}, "RS256", 200),
+        ({"key_ops": ["verify", "wrapKey"]}, "RS256", 200),
+        ({"key_ops": ["sign"]}, "RS256", 401),
+        ({"key_ops": []}, "RS256", 401),
+        ({"key_ops": "verify"}, "RS256", 401),
+    ],
+)
+def test_a_key_is_used_for_what_it_says(tmp_path: Path, provider: Provider, members: dict[str, Any], algorithm: str, answer: int) -> None:
+    """A published key verifies tokens of the algorithm that it names, and none if its use or its operations are others."""
+    told = {**provider.published[0], **members}
+    provider.published = [_other(), {name: value for name, value in told.items() if value is not None}]
+    with standing(tmp_path, replace(SETTINGS, jwt=Jwt(provider.url, ISSUER, AUDIENCE))) as stand:
+        assert Client(stand.port, provider.token(algorithm=algorithm)).get("/v1/connectors").status == answer
+
+
+def _other() -> dict[str, Any]:
+    """A key that can be used, so that the provider is not one without keys."""
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    found: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(point))
+    return found | {"kid": "other", "use": "sig"}
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+@pytest.mark.parametrize(("bits", "answer"), [(1024, 401), (2047, 401), (2048, 200)])
+def test_a_short_key_verifies_nothing(tmp_path: Path, provider: Provider, bits: int, answer: int) -> None:
+    """RSA keys below 2,048 bits are not used (RFC 7518 §3.3)."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    provider.published = [_other(), json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": "short"}]
+    with standing(tmp_path, replace(SETTINGS, jwt=Jwt(provider.url, ISSUER, AUDIENCE))) as stand:
+        assert Client(stand.port, provider.token(key=key, kid="short")).get("/v1/connectors").status == answer
 
 
 def _public(provider: Provider) -> bytes:

@@ -91,7 +91,8 @@ def told(stand: Stand, workspace: str = "default") -> list[tuple[str, bool]]:
     """What the audit log says of ended approvals: the connection, and whether the provider was told."""
     from jackfield.access import Audit
 
-    entries, _ = Audit(stand.host.storage.database, workspace, stand.host.clock).list(event="connection.approval_ended")
+    storage = stand.host.storage
+    entries, _ = Audit(storage.database, lambda: storage.vault, workspace, stand.host.clock).list(event="connection.approval_ended")
     return [(entry.about["object"], entry.about["details"]["told"]) for entry in entries]
 
 

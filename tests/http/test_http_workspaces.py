@@ -101,7 +101,7 @@ def test_a_minted_token_works_in_its_workspace(stand: Stand, platform: Client) -
     assert tenant.invoke("say", text="x").status == 200
     assert platform.call("PATCH", "/v1/workspaces/acme-2", {"keepInputs": True}, **{"Jackfield-On-Behalf-Of": "user-7"}).status == 200
     storage = stand.host.storage
-    entries, _ = Audit(storage.database, "acme-2", stand.host.clock).list(event="workspace.changed")
+    entries, _ = Audit(storage.database, lambda: storage.vault, "acme-2", stand.host.clock).list(event="workspace.changed")
     assert entries[0].to_json()["actor"].items() >= {"kind": "platform", "name": "the shop", "onBehalfOf": "user-7"}.items()
     revoked = platform.get("/v1/workspaces/acme-2/tokens").json["items"][0]["id"]
     assert platform.call("DELETE", f"/v1/workspaces/acme-2/tokens/{revoked}").status == 204
@@ -211,7 +211,8 @@ def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Clien
     assert (purged["status"], purged["deleted"]["files"]) == ("purged", 1)
     assert platform.get("/v1/workspaces/acme-5").status == 404
     assert _rows_of(stand, "acme-5") == {}
-    log, _ = Audit(stand.host.storage.database, "default", stand.host.clock).list(event="workspace.purged")
+    storage = stand.host.storage
+    log, _ = Audit(storage.database, lambda: storage.vault, "default", stand.host.clock).list(event="workspace.purged")
     assert log[0].about["object"] == "workspace:acme-5"
 
 

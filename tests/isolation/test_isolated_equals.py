@@ -46,6 +46,7 @@ QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
     "a success with warnings": invoke("warn", {"text": "hi"}),
     "all pages": invoke("list", {"fetchAll": True}),
     "one page": invoke("list", {"nextToken": "2"}),
+    "a page that may be the last": invoke("list", {"nextToken": "9"}),
     "an input that is wrong": invoke("say", {"text": 5}),
     "live choices": lambda runtime: runtime.options("rich", "rooms", connection="ada", inputs={"floor": 3}),
     "a connection's test": lambda runtime: without_time(runtime.connections.test("ada")),
@@ -66,6 +67,13 @@ def test_w2_a_throttle_slows_the_same_calls(both: tuple[Jackfield, Jackfield]) -
         found = [invoke("throttle", {"text": text}, timeoutSeconds=5)(runtime) for text in ("slow", "fine", "slow")]
         seen = [(one.get("error", {}).get("code"), one["meta"]["attempts"]) for one in found]
         assert seen == [("rate_limited", 1), (None, 1), ("rate_limited", 0)]
+
+
+def test_a_page_that_may_be_the_last_leaves_its_list_open(both: tuple[Jackfield, Jackfield]) -> None:
+    """A list is not complete where the action could not tell its end, in a child, too."""
+    for runtime in both:
+        meta = QUESTIONS["a page that may be the last"](runtime)["meta"]
+        assert (meta["complete"], meta["warnings"]) == (False, [{"path": "", "message": "the list may go on False"}])
 
 
 def test_m2_warnings_of_an_action_are_bounded(both: tuple[Jackfield, Jackfield]) -> None:

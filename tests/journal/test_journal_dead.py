@@ -38,7 +38,7 @@ def place(database_url: str) -> Iterator[SimpleNamespace]:
     open_database(database_url, migrate=True).close()
     with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
         database = jackfield.storage.database
-        letters = audited_dead_letters(database, "default", SystemClock(), Actor("cli", "ada"))
+        letters = audited_dead_letters(jackfield.storage, "default", SystemClock(), Actor("cli", "ada"))
         yield SimpleNamespace(jackfield=jackfield, journal=jackfield.journal, database=database, queue=Queue(database), letters=letters)
 
 
@@ -78,7 +78,7 @@ def test_a_redriven_invocation_runs_with_a_fresh_count(place: SimpleNamespace) -
     assert claimed is not None
     assert claimed.delivery == DELIVERIES + 1
     assert place.journal.opened_inputs(identifier, claimed.sealed)["invocation"]["inputs"] == READ["inputs"]
-    entries, _ = Audit(place.database, "default", SystemClock()).list(event="invocation.redriven")
+    entries, _ = Audit(place.database, lambda: place.jackfield.storage.vault, "default", SystemClock()).list(event="invocation.redriven")
     assert [(entry.to_json()["object"], entry.to_json()["actor"]["id"]) for entry in entries] == [(f"invocation:{identifier}", "ada")]
 
 
@@ -123,14 +123,16 @@ def test_what_another_process_commits_meanwhile_refuses_the_redrive(
     other = place.jackfield.enqueue({**READ, "idempotencyKey": "order-1"})
     place.database.record(lambda transaction: transaction.change("UPDATE invocations SET key_held = 0 WHERE id = :id", {"id": other}))
     with closing(open_database(database_url)) as database, ThreadPoolExecutor(1) as threads:
-        letters = audited_dead_letters(database, "default", SystemClock(), Actor("cli", "bob"))
+        storage: Any = SimpleNamespace(database=database, vault=place.jackfield.storage.vault)
+        letters = audited_dead_letters(storage, "default", SystemClock(), Actor("cli", "bob"))
         with place.database.write() as transaction:
             assert transaction.change(meanwhile, {"id": identifier}) == 1
             redriven = threads.submit(letters.redrive, identifier)
             wait([redriven], timeout=0.3)  # it reads before the commit, and writes after it
         with pytest.raises(error, match=says):
             redriven.result(60)
-    assert Audit(place.database, "default", SystemClock()).list(event="invocation.redriven") == ([], None)
+    log = Audit(place.database, lambda: place.jackfield.storage.vault, "default", SystemClock())
+    assert log.list(event="invocation.redriven") == ([], None)
 
 
 def test_only_the_dead_are_redriven(place: SimpleNamespace) -> None:

@@ -111,15 +111,22 @@ def test_recipients_of_any_kind_are_refused_where_they_stand(tmp_path: Path, dat
 
 
 def test_addresses_are_compared_however_they_are_written(tmp_path: Path) -> None:
-    """Display names, brackets, comments, case and the spelling of a domain do not matter; what follows a plus does."""
+    """Display names, brackets, comments, needless quotes, case and the spelling of a domain do not matter; what follows a plus does."""
     with _opened(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", one={}) as jackfield:
         _tell(jackfield, "Ada <ada+news@xn--strae-oqa.example>", jackfield.clock.time())
         for text in (
             "ADA+news@straße.example", '"Ada, C." <ada+news@xn--strae-oqa.EXAMPLE>',
-            "ada+news@straße.example (Ada)", "bob@example.com; Ada, Countess <ada+news@straße。example>",
+            "ada+news@straße.example (Ada)", "bob@example.com; Ada, Countess <ada+news@straße。example>", "ada+news@straße.example(Ada)",
+            "Ada <ada+news@straße.example> (C)", '"ada+news"@straße.example', r'Ada <"ad\a+news"@straße.example>',
+            "bob@example.com\nada+news@straße.example",
         ):  # fmt: skip
             assert _places(_send(jackfield, to=text)) == ["/to"], text
-        for text in ("ada@straße.example", "ada+news@strasse.example", '"ada+news@straße.example" <bob@example.com>'):
+        for text in (
+            "ada@straße.example",
+            "ada+news@strasse.example",
+            '"ada+news@straße.example" <bob@example.com>',
+            '"ada news"@straße.example',
+        ):
             assert _send(jackfield, to=text).status == "succeeded", text
 
 

@@ -257,3 +257,25 @@ def test_hosts_are_shown(shell: Shell, shop: Storefront) -> None:
     hosts = ["api.acme.test", "*.amazonaws.com", "*.example.co.uk"]
     shop.add(version="1.1.0", hosts=hosts)
     assert shell.run("install", "acme", "--from", "site").json["hosts"] == hosts
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "*.snapshot.json", "*root.json"])
+def test_metadata_with_too_many_values_is_refused_before_it_is_parsed(
+    shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The TUF client parses metadata before it knows who has signed it: 30 MB of empty lists would take 1.5 GB."""
+    monkeypatch.setattr(sources, "LIST_VALUES", 1_000)
+    for path in (shop.site / "metadata").glob(name):
+        path.write_bytes(b'{"signed": [' + b"[]," * 4_000 + b"1]}")
+    answer = shell.run("install", "acme", "--from", "site")
+    assert "has more than 1,000 values" in answer.json["error"]["message"]
+
+
+def test_a_list_with_too_many_values_is_refused_before_it_is_parsed(
+    shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is signed is judged, too: whoever keeps a catalogue is not who reads it."""
+    monkeypatch.setattr(sources, "LIST_VALUES", 10_000)
+    shop.forge(raw=b'{"releases": [' + b"[]," * 20_000 + b"1]}")
+    answer = shell.run("install", "acme", "--from", "site")
+    assert "has more than 10,000 values" in answer.json["error"]["message"]

@@ -175,6 +175,43 @@ def test_a_token_that_the_inputs_do_not_take(tmp_path: Path) -> None:
     assert script.inputs[1].next_token == " odd\n/~token "
 
 
+FLAGGED = Pagination("nextToken", "NextToken", "Items", all_input="fetchAll", more="More")
+
+
+@pytest.mark.parametrize("inputs", [{}, {"fetchAll": True}])
+def test_an_end_that_nobody_names_is_none(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    """A declared "more" that is left out is neither yes nor no, so the list is not complete, with a reason."""
+    with runtime(tmp_path, scripted(Script(Page(items=("a",))), effect="read", pages=FLAGGED)) as board:
+        result = board.ask(inputs=inputs)
+    assert (result.unwrap()["Items"], result.meta.complete) == (["a"], False)
+    assert "the list may go on" in result.meta.warnings[0]["message"]
+
+
+@pytest.mark.parametrize(("token", "ends"), [(None, True), ("", True), (False, True), ([], True), (0, False), (0.0, False), ("0", False)])
+def test_what_is_no_token_ends_a_list_but_for_the_number_0(token: Any, ends: bool) -> None:
+    """Null, an empty value and false say that there is no next page; 0 may be a token."""
+    assert PAGES.ends({"NextToken": token}) is ends
+
+
+@pytest.mark.parametrize("inputs", [{}, {"fetchAll": True}])
+def test_an_action_may_leave_the_end_open(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    """What an action reports as unfinished is not complete; pages after the first are known to follow one of this invocation."""
+    seen: list[bool] = []
+
+    def turn(token: str | None = None) -> Page:
+        call = current_call()
+        assert call is not None
+        seen.append(call.follows)
+        if token is None:
+            call.unfinished("the response has no list")
+        return Page(items=("a",), next_token=token)
+
+    with runtime(tmp_path, scripted(Script(lambda: turn("2"), turn), effect="read", pages=PAGES)) as board:
+        results = [board.ask(inputs=inputs), *([] if inputs else [board.ask(inputs={"nextToken": "2"})])]
+    assert (results[-1].meta.complete, seen) == (False, [False, bool(inputs)])
+    assert results[-1].meta.warnings == ({"path": "", "message": "the response has no list"},)
+
+
 def test_secrets_are_masked_in_what_comes_with_an_output(tmp_path: Path) -> None:
     """Warnings and the inputs of the next page repeat a provider's words, so the connection's secrets are masked there as in the output."""
 

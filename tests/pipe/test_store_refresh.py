@@ -72,9 +72,9 @@ def test_a_test_reads_anew(jackfield: Jackfield, vault: VaultServer, clock: Fake
 
 
 def test_vault_is_down(jackfield: Jackfield, vault: VaultServer) -> None:
-    """A secret that cannot be read is ``invalid_connection`` at its place; nothing was sent."""
+    """A secret store that gives no answer now is ``unavailable``, asked again within the deadline, and named with the secret's place."""
     vault.status = 503
     error = say(jackfield).error
     assert (error.code, [(detail.path, detail.message) for detail in error.details]) == (
-        "invalid_connection", [("/token", "Vault is sealed or in maintenance")],
+        "unavailable", [("/token", "Vault is sealed or in maintenance")],
     )  # fmt: skip

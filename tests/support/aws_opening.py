@@ -47,7 +47,7 @@ class MemoryLeases:
     minted: Counter[str] = field(default_factory=Counter)
     made: int = 0
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
         """Return the lease under the key."""
         deadline.check()
         if key not in self.held:

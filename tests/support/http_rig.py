@@ -34,7 +34,7 @@ class Cache:
         self.objects: dict[object, Any] = {}
         self.mints = 0
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
         """The credential under ``key``, minted at the first call."""
         if key not in self.minted:
             self.mints += 1

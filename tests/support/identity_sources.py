@@ -14,6 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from botocore.utils import generate_login_cache_key
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -23,6 +29,7 @@ MOODS = ("fault", "reset", "silence", "garbage", "denial", "expiry")
 _SENT = "SES"
 _TOKEN = "e30.eyJpc3MiOiJodHRwczovL29pZGMuZXhhbXBsZS5jb20vaWQvNyIsInN1YiI6InN5c3RlbTpzYSIsImF1ZCI6WyJzdHMiXX0.c2ln"
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+_PAST = "2020-01-01T00:00:00Z"
 _PROCESS = """#!/bin/sh
 mood=$(cat '{folder}/mood')
 case "$mood" in
@@ -122,6 +129,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     stand: Stand
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -155,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         if name.startswith("sts:"):
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
             return status, text.encode()
+        if name.startswith("signin:"):
+            return 400, b'{"__type": "AccessDeniedException", "error": "TOKEN_EXPIRED", "message": "the session has ended"}'
         if name.startswith("sso:"):
             return 403, json.dumps({"__type": "ForbiddenException", "message": "No access"}).encode()
         return 403, b'{"code": "AccessDenied", "message": "no role"}'
@@ -169,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         sso = {"accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": int(expires.timestamp() * 1000)}
         found: dict[str, tuple[str, Any]] = {
             "/federation/credentials": ("sso:GetRoleCredentials", {"roleCredentials": sso}),
+            "/v1/token": ("signin:CreateOAuth2Token", _login(expires)),
             "/token": ("sso:CreateToken", {"accessToken": "a", "expiresIn": 3600, "tokenType": "Bearer"}),
             "/latest/api/token": ("imds:token", "token"),
             "/latest/meta-data/iam/security-credentials/": ("imds:role", "machine"),
@@ -177,6 +188,46 @@ class _Handler(BaseHTTPRequestHandler):
         }
         name, content = found.get(path, (_SENT if path.endswith("outbound-emails") else "other", {"MessageId": "m-1"}))
         return name, (content if isinstance(content, str) else json.dumps(content)).encode()
+
+
+def _login(expires: datetime) -> dict[str, Any]:
+    keys = {"accessKeyId": "ASIALOGIN", "secretAccessKey": "s", "sessionToken": "t"}
+    seconds = int((expires - datetime.now(UTC)).total_seconds())
+    return {
+        "accessToken": keys,
+        "tokenType": "urn:aws:params:oauth:token-type:access_token_sigv4",
+        "expiresIn": seconds,
+        "refreshToken": "r2",
+    }
+
+
+class CrtKeys:
+    """Stands in for ``awscrt.crypto.EC``, which ``pip install botocore[crt]`` brings: a key of P-256, and its signatures."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def new_key_from_der_data(cls, data: bytes) -> CrtKeys:
+        """Read a private key."""
+        key = load_der_private_key(data, None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError
+        return cls(key)
+
+    def get_public_coords(self) -> tuple[bytes, bytes]:
+        """Return the public point."""
+        point = self._key.public_key().public_numbers()
+        return point.x.to_bytes(32), point.y.to_bytes(32)
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a digest."""
+        return self._key.sign(digest, ec.ECDSA(Prehashed(SHA256())))
+
+    @staticmethod
+    def decode_der_signature_to_padded_pair(signature: bytes, pad_to: int) -> bytes:
+        """Return the two numbers of a signature."""
+        return b"".join(number.to_bytes(pad_to) for number in decode_dss_signature(signature))
 
 
 def _session(action: str, expires: str) -> bytes:
@@ -191,11 +242,12 @@ def _session(action: str, expires: str) -> bytes:
 SOURCES = (
     "web identity", "web identity of a profile", "role", "role of a container", "role of an instance", "role of a process",
     "role of a web identity", "sso", "sso session", "sso sign-in", "container", "instance", "process",
+    "login", "role of a login", "role of an sso",
 )  # fmt: skip
 VARIABLES = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION",
     "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED", "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_LOGIN_CACHE_DIRECTORY", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED", "AWS_CREDENTIAL_EXPIRATION",
 )  # fmt: skip
 
 
@@ -226,6 +278,9 @@ def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]
         "sso session": session,
         "sso sign-in": session,
         "process": run,
+        "login": "login_session = ada\n",
+        "role of a login": f"role_arn = {ROLE}\nsource_profile = base\n[profile base]\nlogin_session = ada\n",
+        "role of an sso": f"role_arn = {ROLE}\nsource_profile = base\n[profile base]\n{sso}",
     }
     extra = "".join(f"{name} = {value}\n" for name, value in settings.items())
     (folder / "config").write_text(f"[default]\n{extra}{profiles.get(source, '')}")
@@ -237,9 +292,20 @@ def environment_of(source: str, stand: Stand, **settings: str) -> dict[str, str]
         found |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{stand.url}/container"}
     if source not in ("instance", "role of an instance"):
         found |= {"AWS_EC2_METADATA_DISABLED": "true"}
-    if source.startswith("sso"):
+    if "login" in source:
+        found |= {"AWS_LOGIN_CACHE_DIRECTORY": str(folder)}
+        _log_in(folder)
+    if "sso" in source:
         _sign_in(folder, stand, over=source == "sso sign-in")
     return found
+
+
+def _log_in(folder: Path) -> None:
+    """Write the cached session of ``aws login``, whose keys have expired."""
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    old = {"accessKeyId": "ASIAOLD", "secretAccessKey": "s", "sessionToken": "t", "accountId": "123456789012", "expiresAt": _PAST}
+    told = {"accessToken": old, "refreshToken": "r", "dpopKey": key, "clientId": "arn:aws:signin:::devtools/same-device"}
+    (folder / f"{generate_login_cache_key('ada')}.json").write_text(json.dumps(told))
 
 
 def _sign_in(folder: Path, stand: Stand, *, over: bool) -> None:

@@ -303,6 +303,27 @@ def test_a_list_is_compared(stage: TriggerStage) -> None:
     assert [event.type for event in stage.events()][3:] == ["echo.boardUpdated"]
 
 
+def test_a_list_that_does_not_say_that_it_has_ended_deletes_nothing(stage: TriggerStage) -> None:
+    """What it has is told, what it lacks is not gone, and the subscription says why; once it ends, what is gone is deleted."""
+    from jackfield_echo.watching import BOARD
+
+    BOARD.update({f"n-{number}": "old" for number in range(10)})
+    stage.add("board")
+    stage.look()
+    BOARD.update({"n-10": "new", "…": "cut"})
+    del BOARD["n-3"]
+    stage.move(70)
+    stage.look()
+    assert [event.type for event in stage.events()] == ["echo.boardCreated", "echo.boardCreated"]
+    assert (stage.all().show("one")["status"], "may go on" in stage.all().show("one")["reason"]) == ("degraded", True)
+    del BOARD["…"]
+    for _ in range(2):
+        stage.move(300)
+        stage.look()
+    assert [event.type for event in stage.events()][2:] == ["echo.boardDeleted", "echo.boardDeleted"]
+    assert stage.all().show("one")["status"] == "active"
+
+
 def test_a_list_whose_next_page_is_not_known_any_more_is_read_again(stage: TriggerStage) -> None:
     """What was read of the round counts: nothing is told twice, and what is gone is deleted by the round after it."""
     from jackfield_echo.watching import BOARD

@@ -212,3 +212,34 @@ def test_what_is_no_subscription_is_refused(stage: TriggerStage) -> None:
         said = refused.value
         assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", members
     assert stage.all().page(None, 10) == ([], None)
+
+
+@pytest.mark.parametrize("trigger", ["notes", "board"])
+def test_a_large_page_keeps_nobody_waiting(stage: TriggerStage, note: Note, monkeypatch: pytest.MonkeyPatch, trigger: str) -> None:
+    """Each commit has at most 200 events of a page, the last one the checkpoint; a process that stops in between tells each event once,
+    as do those after it."""
+    from jackfield_echo import watching
+
+    monkeypatch.setattr(watching, "_PAGE", 1000)
+    stage.add(trigger, inputs={"pageSize": 1000} if trigger == "notes" else {})
+    stage.look()
+    stage.move(70)
+    for number in range(450):
+        note(f"n-{number}")
+        watching.BOARD[f"n-{number}"] = "hello"
+    sizes, page = list[int](), DueSubscriptions.page
+
+    def stored(due: DueSubscriptions, found: Any, vault: Any, events: Any, *more: Any) -> None:
+        sizes.append(len(events))
+        if len(sizes) == 2:
+            raise JackfieldError("the process stops")
+        page(due, found, vault, events, *more)
+
+    monkeypatch.setattr(DueSubscriptions, "page", stored)
+    stage.look()
+    assert (sizes, len(stage.events())) == ([200, 200], 200)
+    stage.move(3600)
+    stage.look()
+    told = [event.data["payload"]["id"] for event in stage.events()]
+    assert sorted(told) == sorted(f"n-{number}" for number in range(450))
+    assert max(sizes) == 200

@@ -98,3 +98,28 @@ def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
             stage.add("notes", then=then)
         said = refused.value
         assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", then
+
+
+def _limit(stage: TriggerStage, most: int | None) -> None:
+    stage.runtime.access.workspaces.set("default", {"limits": {"queued": most}})
+
+
+def test_a_poll_waits_while_the_queue_has_no_room(stage: TriggerStage) -> None:
+    """Nothing is asked, nothing is refused and nothing is lost: the events and what they start come when there is room."""
+    stage.add("notes", then=THEN)
+    stage.look()
+    _limit(stage, 0)
+    for number in range(3):
+        _note(stage, f"n-{number}")
+    _again(stage)
+    assert (stage.events("echo.notes"), stage.events("subscription.*"), _entries(stage)) == ([], [], [])
+    assert stage.all().show("one")["status"] == "active"
+    _limit(stage, 1)
+    _again(stage)
+    assert [entry.status for entry in _entries(stage)] == ["queued"] * 3
+    _note(stage, "n-3")
+    _again(stage)
+    assert len(stage.events("echo.notes")) == 3
+    _limit(stage, None)
+    _again(stage)
+    assert len(_entries(stage)) == 4

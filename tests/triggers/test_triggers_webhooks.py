@@ -18,7 +18,7 @@ import standardwebhooks
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
-from jackfield.access import Rules, Tokens
+from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.workspace_access import Caller, WorkspaceAccess
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
@@ -480,3 +480,21 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
     assert operator.run("subscriptions", "test", "one").json["items"][0]["title"] == "A note"
     assert operator.run("subscriptions", "remove", "one").json == {"name": "one", "removed": True}
     assert operator.run("subscriptions", "show", "one").code == 2
+
+
+def test_a_webhook_is_taken_while_the_queue_has_no_room(stand: Stand) -> None:
+    """What a provider sends is accepted: what it starts is queued, counts, and is refused for no limit. A direct request is."""
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("full", {"limits": {"queued": 0}})
+    client = stand.client(workspace="full")
+    assert client.post("/v1/connections?test=false", _HALL).status == 201
+    call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}
+    sender = Sender(stand, "full", client, then=call)
+    assert sender.send({"notes": [{"id": f"n-{number}", "text": "hello"} for number in range(3)]}).status == 200
+
+    def ended() -> list[str]:
+        return [entry["status"] for entry in client.get("/v1/invocations").json["items"]]
+
+    until(lambda: ended() == ["succeeded"] * 3)
+    assert client.get("/v1/events?types=subscription.refused").json["items"] == []
+    refused = client.post("/v1/invocations", {**call, "inputs": {"text": "x"}}, Prefer="respond-async")
+    assert (refused.status, refused.json["limit"]) == (429, "queued")

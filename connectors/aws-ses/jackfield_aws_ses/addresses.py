@@ -31,6 +31,8 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
 _PUNCTUATION = re.compile(r'\\.|[",;<>()\r\n]', re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+"""A quoted pair (RFC 5322 §3.2.1)."""
 _SEPARATORS = frozenset(",;\r\n")
 _AT = re.compile("[@\ufe6b\uff20]")
 _END_OF_WORD = frozenset(' \t\r\n\v\f<>()[]",;:@\ufe6b\uff20')
@@ -63,8 +65,8 @@ class AddressError(ValueError):
 class Mailbox:
     """A display name (may be empty) and an address.
 
-    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, ``given`` is the original text. An
-    undeliverable address raises `AddressError`.
+    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, without quotes that it does not need,
+    ``given`` is the original text. An undeliverable address raises `AddressError`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Mailbox:
                 raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
             _check_printable(self.name, given)
             object.__setattr__(self, "domain", domain)
+            object.__setattr__(self, "local", _without_quotes(self.local))
         if not self.given:
             object.__setattr__(self, "given", given)
 
@@ -246,16 +249,18 @@ def _comparable(address: str) -> str:
 
 def _without_comment(text: str) -> tuple[str, str]:
     """Remove a comment from the end: before RFC 822 introduced display names, comments held the name."""
-    depth = 0
-    for index in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
-        depth += (text[index] == ")") - (text[index] == "(")
+    escaped = {pair.end() - 1 for pair in _PAIR.finditer(text)} if text.endswith(")") else set()
+    depth, last = 0, len(text) - 1
+    for index in range(last if text.endswith(")") and last not in escaped else -1, 0, -1):
+        if index not in escaped:
+            depth += (text[index] == ")") - (text[index] == "(")
         if not depth:
-            return text[:index].rstrip(), text[index + 1 : -1].strip()
+            return text[:index].rstrip(), _PAIR.sub(r"\1", text[index + 1 : -1]).strip()
     return text, ""
 
 
 def _unquote(match: re.Match[str]) -> str:
-    return re.sub(r"\\(.)", r"\1", match[1])
+    return _PAIR.sub(r"\1", match[1])
 
 
 def _check_printable(text: str, given: str) -> None:
@@ -279,6 +284,12 @@ def _check_local(local: str, given: str) -> None:
     shown = repr(foreign)  # escape it: a lone surrogate must not reach a terminal
     reason = f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
     raise AddressError(reason, given)
+
+
+def _without_quotes(local: str) -> str:
+    """Return a local part that may stand without quotes without them: it is the same mailbox (RFC 5321 §4.1.2)."""
+    inner = re.sub(r"\\(.)", r"\1", local[1:-1]) if local[0] == '"' else ""
+    return inner if _DOT_ATOM.fullmatch(inner) and "=?" not in inner else local
 
 
 def _ascii_domain(domain: str, given: str) -> str:

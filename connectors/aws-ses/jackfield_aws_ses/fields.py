@@ -134,10 +134,10 @@ def bare_address_field(description: str) -> Any:
     return Field(title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description=description)
 
 
-def bare_address_faults(text: str) -> Iterable[Detail]:
-    """Yield the fault of text at ``/address`` that is not a bare address."""
+def bare_address_faults(text: str, path: str = "/address") -> Iterable[Detail]:
+    """Yield the fault of text that is not a bare address."""
     try:
         if parse_mailbox(text).name:
-            yield Detail("/address", "has a display name: give the bare address", "format")
+            yield Detail(path, "has a display name: give the bare address", "format")
     except AddressError as error:
-        yield Detail("/address", str(error), "format")
+        yield Detail(path, str(error), "format")

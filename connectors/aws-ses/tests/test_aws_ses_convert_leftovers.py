@@ -19,7 +19,7 @@ PDF = base64.b64encode(b"%PDF-").decode()
 # Mailgun, user manual: "Batch sending" (recipient variables), "Mailing lists" (template variables), "Tracking messages" (unsubscribe
 # variables); "Templates" (Handlebars).
 _MAILGUN = ["%recipient%", "%recipient_email%", "%recipient_name%", "%recipient_fname%", "%recipient_lname%", "%recipient.first%",
-            "%recipient.address.city%", "{{name}}", "{{#if vip}}", "{{{html}}}"]  # fmt: skip
+            "%recipient.first name%", "%recipient.address.city%", "{{name}}", "{{#if vip}}", "{{{html}}}"]  # fmt: skip
 _MAILGUN_LINKS = ["%unsubscribe_url%", "%tag_unsubscribe_url%", "%mailing_list_unsubscribe_url%", "%unsubscribe_email%"]
 # SendGrid, "Substitution tags"; Marketing Campaigns: "Code editor" and "Default tags"; "Suppressions" (group unsubscribe tags);
 # subscription tracking (text between <% and %>); "Using Handlebars".

@@ -48,6 +48,8 @@ def test_free_names_pass(name: str) -> None:
         ("Date", "written by Amazon SES"),
         ("DKIM-Signature", "written by Amazon SES"),
         ("Return-Path", "written by the receiving server"),
+        ("Received-SPF", "written by the receiving server"),
+        ("Delivered-To", "came back"),
         ("Received", "written by the servers"),
         ("Resent-Bcc", "for messages that are resent"),
         ("X-SES-CONFIGURATION-SET", "use the action's own inputs"),
@@ -216,6 +218,7 @@ def test_fields_keep_the_syntax_that_they_have(name: str, value: str, sent: str)
     ("name", "value"),
     [
         ("List-ID", "News <grüße.example.com>"), ("References", "<grüße@x.io>"), ("In-Reply-To", f"<{'a' * 900}@x.io>"),
+        ("Latest-Delivery-Time", "Grüße"), ("Solicitation", "grüße"), ("Jabber-ID", "grüße@x.io"),
         ("List-Help", "<https://bücher.example/>"), ("Auto-Submitted", "ja, automatisch für dich"), ("Expires", "morgen früh"),
         ("Mail-Followup-To", "a@x.io b@x.io"), ("Original-From", "a@x.io b@x.io"), ("Obsoletes", "<grüße@x.io>"), ("TLS-Required", "nö"),
     ],

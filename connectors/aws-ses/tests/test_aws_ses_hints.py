@@ -13,12 +13,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from jackfield.connector import Sent
+from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws_ses.errors import explain
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
 from jackfield_aws_ses.smtp.server import Server
 
 _INBOX = "For more information, please check the inbox of the email address associated with your AWS account."
 _SUSPENDED = f"Sending suspended for this account. {_INBOX}"
+_SCOPED = "Credential should be scoped to a valid region, not 'us-west-2'."
 _PAUSED = f"Sending paused for this account. {_INBOX}"
 _REGION = "eu-west-1"
 
@@ -46,6 +48,17 @@ _ROWS: list[tuple[str, str, str, str, str, str]] = [
     ("api", "SignatureDoesNotMatch", "Signature expired: 2026 is now earlier than 2026", "unauthenticated", "clock", "SEEN"),
     ("api", "InvalidClientTokenId", "The security token included in the request is invalid.", "unauthenticated", "session token", "SEEN"),
     ("api", "UnrecognizedClientException", "The security token included in the request is invalid.", "unauthenticated", "session", "SEEN"),
+    ("api", "SignatureDoesNotMatch", _SCOPED, "unauthenticated", "region", "SEEN"),
+    ("api", "InvalidSignatureException", "Credential should be scoped to correct service: 'ses'.", "unauthenticated", "endpoint", "SEEN"),
+    ("aws", "MessageRejected", _SUSPENDED, "forbidden", "AWS Support", "SEEN"),
+    ("aws", "MessageRejected", _PAUSED, "forbidden", "SES console", "SEEN"),
+    ("aws", "MessageRejected", "Sending is disabled for identity example.com", "forbidden", "SES console", "SEEN"),
+    ("aws", "MessageRejected", _UNVERIFIED.format("sending-suspended"), "rejected", "Verify", "ERRORS"),
+    ("aws", "MessageRejected", "Illegal content", "rejected", "what its message names", "ERRORS"),
+    ("aws", "AccountSuspendedException", "Account is suspended", "forbidden", "AWS Support", "V2"),
+    ("aws", "TooManyRequestsException", "Daily message quota exceeded.", "quota_exceeded", "quota", "V2"),
+    ("aws", "TooManyRequestsException", "Maximum sending rate exceeded.", "rate_limited", "fewer requests", "V2"),
+    ("aws", "SignatureDoesNotMatch", _SCOPED, "unauthenticated", "region", "SEEN"),
     ("smtp", "421", "Too many concurrent SMTP connections", "unavailable", "fewer connections", "PAGE"),
     ("smtp", "421", "Connection closed by server. Maximum message count per session reached", "unavailable", "new connection", "SEEN"),
     ("smtp", "451", "Temporary service failure", "unavailable", "again later", "PAGE"),
@@ -93,9 +106,9 @@ _ROWS: list[tuple[str, str, str, str, str, str]] = [
 
 
 def _error(surface: str, code: str, text: str) -> Any:
-    if surface == "api":
+    if surface in ("api", "aws"):
         answer: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "r-1"}}
-        return explain(ClientError(answer, "SendEmail"), None, None)
+        return (explain if surface == "api" else SERVICE_ERRORS)(ClientError(answer, "SendEmail"), None, None)
     server = Server("email-smtp.eu-west-1.amazonaws.com", 2587, tls=False, name="x", region=_REGION)
     reply = Reply(int(code), text)
     return refused_login(reply, server, derived=False) if surface == "login" else refused(reply, server)

@@ -22,6 +22,7 @@ _RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
 _CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
 _SESSION = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _NO_MEMBERS = frozenset({"Error", "ResponseMetadata"})
+_NOT_MODIFIED = 304
 _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
 
@@ -83,14 +84,15 @@ def read_answer(error: Any) -> Answer:
         code, message = _inside(message)
     message = "" if is_page(message) else message
     headers = about.get("HTTPHeaders") or {}
+    details = _unchanged(headers) if about.get("HTTPStatusCode") == _NOT_MODIFIED else _modelled(error, response)
     return Answer(
         code=code,
         message=_CANONICAL.sub("", message).strip()[:_LONGEST],
         status=int(about.get("HTTPStatusCode") or 0),
         operation=str(getattr(error, "operation_name", "") or "the request"),
         request_id=about.get("RequestId") or headers.get("x-amzn-requestid"),
-        retry_after=_seconds(headers),
-        details=_modelled(error, response),
+        retry_after=_seconds(headers, details or {}),
+        details=details,
     )
 
 
@@ -102,21 +104,37 @@ def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
     return cleaned(found) if found else None
 
 
+def _unchanged(headers: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what a 304 says of the state that the caller has (RFC 9110 §15.4.5)."""
+    found = {"ETag": headers.get("etag"), "LastModified": headers.get("last-modified"), "VersionId": headers.get("x-amz-version-id")}
+    return {name: value for name, value in found.items() if value} or None
+
+
 def _inside(message: str) -> tuple[str, str]:
     code, text = _XML_CODE.search(message), _XML_MESSAGE.search(message)
     return (code.group(1) if code else ""), (text.group(1).strip() if text else message if code is None else "")
 
 
-def _seconds(headers: dict[str, str]) -> float | None:
-    """Return ``Retry-After`` in seconds, given as seconds or as a date (RFC 9110 §10.2.3); a date is relative to the server's ``Date``."""
+def _seconds(headers: Mapping[str, str], details: Mapping[str, Any]) -> float | None:
+    """Return the seconds to wait: ``x-amz-retry-after`` (milliseconds; AWS SDKs reference guide, retry behavior), ``Retry-After`` as
+    seconds or as a date (RFC 9110 §10.2.3; a date is relative to the server's ``Date``), or the member ``retryAfterSeconds`` of the
+    error."""
+    own = _number(headers.get("x-amz-retry-after"))
+    if own is not None:
+        return own / 1000
     value = headers.get("retry-after")
-    if value is None:
-        return None
+    if value is not None:
+        seconds = _number(value)
+        return _until(value, headers.get("date")) if seconds is None else seconds
+    return next((_number(member) for name, member in details.items() if name.casefold() == "retryafterseconds"), None)
+
+
+def _number(value: object) -> float | None:
     try:
-        seconds = float(value)
+        found = float(str(value))
     except ValueError:
-        return _until(value, headers.get("date"))
-    return seconds if isfinite(seconds) and seconds >= 0 else None
+        return None
+    return found if isfinite(found) and found >= 0 else None
 
 
 def _until(value: str, now: str | None) -> float | None:

@@ -44,7 +44,7 @@ class Opened(Protocol):
     def keys(self) -> Keys:
         """Return the keys of this moment."""
 
-    def boto3_endpoint(self, service: str) -> str | None:
+    def endpoint_of(self, service: str) -> str | None:
         """Return the endpoint of a service; None for AWS's own."""
 
 
@@ -89,7 +89,7 @@ class _Bound(SecretHolder):
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
         """Complete what a client is asked for: the connection and the call go before what the author says."""
         self.check()
-        endpoint = self.clients.boto3_endpoint(service)
+        endpoint = self.clients.endpoint_of(service)
         if given.get("endpoint_url") not in {None, endpoint}:
             raise Internal("an action may not choose the endpoint of its connection: leave out 'endpoint_url'", sent=Sent.NOTHING)
         given["endpoint_url"] = endpoint

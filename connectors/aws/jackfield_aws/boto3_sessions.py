@@ -50,7 +50,7 @@ class _ForPrograms(SecretHolder):
         """Complete what a client is asked for; what the program says itself goes first."""
         clients = _opened(self._lent)
         if given.get("endpoint_url") is None:
-            given["endpoint_url"] = clients.boto3_endpoint(service)
+            given["endpoint_url"] = clients.endpoint_of(service)
         ours = config_at(given["endpoint_url"])
         if "AWS_RETRY_MODE" not in os.environ:
             ours = ours.merge(Config(retries={"mode": "standard"}))

@@ -355,7 +355,9 @@ def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, *
     """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
     chunks = stream(*args, **kwargs)
     try:
-        yield from bounded_answer(_whole_events(chunks) if answer.headers.get("Content-Type") == _EVENTS else chunks)
+        is_events = answer.headers.get("Content-Type") == _EVENTS
+        # judged as any form: hooks of botocore parse XML of S3 whatever its type says, before ours can look at it
+        yield from bounded_answer(_whole_events(chunks) if is_events else chunks, media_type=_EVENTS if is_events else "*/*")
     except JackfieldError:  # too large, or past the deadline
         answer.close()  # the rest of it must not be read as the next response
         raise

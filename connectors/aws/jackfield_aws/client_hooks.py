@@ -6,13 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import Call, current_call
+from jackfield.connector import Call, Detail, InvalidInput, current_call
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
 
 _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
 """Prefixes of AWS operations that change nothing."""
+_AWS = (".amazonaws.com", ".amazonaws.com.cn")
+_HOST = "jackfield_host"
+"""Key in the context of botocore's request."""
+_SWITCHED = {"Predict": "realtime."}
+"""What an input may put before the host, by operation (Amazon Machine Learning API reference, Predict: ``PredictEndpoint``)."""
+_INPUTS = {"Predict": "PredictEndpoint"}
+"""Input that names the host, by operation."""
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
@@ -27,6 +34,8 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
     _observe(client._endpoint.http_session)  # noqa: SLF001 (no event surrounds a request alone)
     events = client.meta.events
     events.register_last("before-parse", check_answer)
+    events.register_last("before-call", _note_host)
+    events.register_last("request-created", _check_host)
     if not begins:
         events.register("before-call", _limit)
     else:
@@ -53,6 +62,31 @@ def _observe(session: Any) -> None:
         return response
 
     session.send = observed
+
+
+def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    context[_HOST] = _origin(params["url"])
+
+
+def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
+    """Refuse a request that an input has turned to another host than that of AWS's endpoint rules, or of the connection's own endpoint:
+    it carries the connection's signature and session token.
+
+    :raises InvalidInput: always then; nothing was sent.
+    """
+    was, now = request.context.pop(_HOST, None), _origin(request.url)
+    if was is None:  # AWS has sent a call on to the region of its bucket
+        return
+    expected = (was[0], f"{_SWITCHED.get(operation_name, '')}{was[1]}")
+    if now not in (was, expected):
+        hint = f"Leave it out, or name '{expected[1]}', AWS's host for it in this region." if was[1].endswith(_AWS) else "Leave it out."
+        details = [Detail(f"/{_INPUTS.get(operation_name, '')}".rstrip("/"), f"'{now[1][:100]}' is not a host of this service here")]
+        raise InvalidInput("1 input is not valid", details=details, hint=hint)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
 
 
 def _limit(**_: object) -> None:

@@ -9,7 +9,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client
-from jackfield_aws.endpoints import names_endpoint, names_loopback, service_endpoint, sts_endpoint
+from jackfield_aws.endpoints import names_endpoint, names_loopback, serves_all, service_endpoint, sts_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from jackfield_aws.machine.identity import MachineIdentity
     from jackfield_aws.machine.sources import Found
+
+    Lease = tuple[str, Minted] | tuple[MachineIdentity, Found]
+    """Credentials that expire, and where they are held."""
 
 
 class AwsClients(SecretHolder):
@@ -37,7 +40,7 @@ class AwsClients(SecretHolder):
         *,
         region: str | None = None,
         endpoint: str | None = None,
-        lease: tuple[str, Minted] | tuple[MachineIdentity, Found] | None = None,
+        lease: Lease | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
         mail: MailLimits = NO_LIMITS,
@@ -67,8 +70,8 @@ class AwsClients(SecretHolder):
         :raises InvalidConnection: if no region is known, or the endpoint is not a URL or may not be reached.
         """
         region = region or self.region
-        endpoint = service_endpoint(service, self._endpoint, self._context.environment)
-        guard = ANYWHERE if self._endpoint is None else self._context.guard
+        endpoint = self.endpoint_of(service)
+        guard = self._context.guard if endpoint is not None and endpoint in (self._endpoint, self.sts_endpoint) else ANYWHERE
         key = (service, region, endpoint, self._version, guard, validates, as_json)
         return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json)))
 
@@ -82,10 +85,6 @@ class AwsClients(SecretHolder):
         from jackfield_aws.boto3_calls import call_session
 
         return call_session(self)
-
-    def boto3_endpoint(self, service: str) -> str | None:
-        """Return the endpoint of a client of boto3 for ``service``, as ``endpoint_of``; STS has one of its own."""
-        return sts_endpoint(self.sts_endpoint, self._context.environment) if service == "sts" else self.endpoint_of(service)
 
     @property
     def guard(self) -> Guard:
@@ -124,8 +123,14 @@ class AwsClients(SecretHolder):
         return read_public_file(self.client(service, region), guard, url, most)
 
     def endpoint_of(self, service: str) -> str | None:
-        """Return the endpoint in place of AWS's own that the connection or the environment names for ``service``; None for AWS's own."""
-        return service_endpoint(service, self._endpoint, self._context.environment)
+        """Return the endpoint in place of AWS's own that the connection or the environment names for ``service``; None for AWS's own.
+
+        The connection's own endpoint is that of its service: calls of STS go there only if it is an emulator, which serves all services.
+        """
+        own = self._endpoint
+        if service == "sts" and (self.sts_endpoint is not None or own is None or not serves_all(own)):
+            return sts_endpoint(self.sts_endpoint, self._context.environment)
+        return service_endpoint(service, own, self._context.environment)
 
     @property
     def names_endpoint(self) -> bool:
@@ -154,13 +159,8 @@ class AwsClients(SecretHolder):
 
     def renew(self) -> None:
         """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
-        if self._lease is None:
-            return
-        place, used = self._lease
-        if isinstance(place, str):
-            self._context.drop(place, cast("Minted", used))
-        else:
-            place.drop(cast("Found", used))
+        if self._lease is not None:
+            drop_lease(self._context, self._lease)
 
     @property
     def _version(self) -> str:
@@ -169,6 +169,15 @@ class AwsClients(SecretHolder):
 
     def __repr__(self) -> str:
         return f"AwsClients(region={self.region!r})"
+
+
+def drop_lease(context: OpenContext, lease: Lease) -> None:
+    """Drop credentials that AWS has refused as expired: a role's session, or the machine's own."""
+    place, used = lease
+    if isinstance(place, str):
+        context.drop(place, cast("Minted", used))
+    else:
+        place.drop(cast("Found", used))
 
 
 def _watched(spec: ClientSpec) -> Any:

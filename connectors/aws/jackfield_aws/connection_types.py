@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.connector import Account, ConnectionType, Field, OpenContext, Step
@@ -99,6 +99,11 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         An operator must allow this (docs/reference/invocation.md).
         """
         return self.access_key_id is None
+
+    @property
+    def opens_with(self) -> Hashable:
+        """The machine's identity and AWS's STS in a region, which all connections without keys or an STS of their own share."""
+        return Ambient(region=self.region) if self.access_key_id is None and self.sts_endpoint is None else None
 
     @property
     def reads_host_at(self) -> str:
@@ -283,7 +288,12 @@ class AwsDefault(ConnectionType):
     @property
     def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
         """True unless the machine's credentials are held and need not be waited for."""
-        return not all(machine.is_ready for machine in self._machines)
+        return not self._machines or not all(machine.is_ready for machine in self._machines)
+
+    @property
+    def opens_with(self) -> Hashable:
+        """The machine's identity, which all connections over it share."""
+        return replace(self._identity(), region=self.region)
 
     @property
     def reads_host_at(self) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _SES = (f"{_ANY}_SESV2", f"{_ANY}_SES", _ANY)
 _OWN = {"sts": "STS", "sns": "SNS", "sqs": "SQS", "cloudwatch": "CLOUDWATCH", "route53": "ROUTE_53"}
 _NAMES = {"ses": _SES, "sesv2": _SES, **{service: (f"{_ANY}_{name}", _ANY) for service, name in _OWN.items()}}
@@ -28,6 +29,14 @@ def service_endpoint(service: str, endpoint: str | None, environment: Mapping[st
     if found is not None and environment.get(_IGNORE, "").lower() == "true":
         return None
     return found
+
+
+def serves_all(endpoint: str) -> bool:
+    """Return whether an endpoint that a connection names is an emulator of AWS, which serves all services at one address: it is on this
+    machine, or speaks plain HTTP. Any other is that of the connection's service alone (a private endpoint, a proxy)."""
+    url = urlsplit(endpoint)
+    host = url.hostname or ""
+    return host in _LOOPBACK or (url.scheme == "http" and not host.endswith(_OF_AWS))
 
 
 def sts_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jackfield.connector import (
+    Conflict,
     Detail,
     Inputs,
     JackfieldError,
@@ -16,13 +17,30 @@ from jackfield.connector import (
     current_call,
     exhausted,
 )
-from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer, read_answer
-from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
+from jackfield_aws.rows import (
+    AWS_ROWS,
+    BY_STATUS,
+    CONTENT,
+    ENDPOINT_FAULT,
+    NOT_IMPLEMENTED,
+    QUOTA,
+    SERVER_FAULT,
+    THROTTLED,
+    Key,
+    Row,
+    Rows,
+    says_throttled,
+)
 from jackfield_aws.transport import explain_transport
 
-_BAD_REQUEST, _NOT_FOUND, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 404, 429, 500, 501
+_NOT_MODIFIED, _BAD_REQUEST, _NOT_FOUND, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 304, 400, 404, 429, 500, 501
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} had no clear answer", Sent.UNKNOWN)
+
+_UNCHANGED = Row(
+    Conflict, "It is as the condition says: use the copy that you have, or leave the condition out.", "{operation} returned nothing new"
+)
+"""A 304: the answer to a condition that holds (RFC 9110 §15.4.5)."""
 
 
 class AwsErrors:
@@ -32,7 +50,7 @@ class AwsErrors:
     """
 
     def __init__(self, rows: Rows) -> None:
-        self._rows = {_plain(key): row for key, row in rows.items()}
+        self._rows = {_key(key): row for key, row in rows.items()}
         self._phrases: dict[str, list[tuple[str, Row]]] = {}
         for key, row in self._rows.items():
             if not isinstance(key, str):
@@ -40,7 +58,7 @@ class AwsErrors:
 
     def extended(self, rows: Rows) -> AwsErrors:
         """Return this map with more rows: new phrases are matched before old ones, and a new row replaces an old one with the same key."""
-        new = {_plain(key): row for key, row in rows.items()}
+        new = {_key(key): row for key, row in rows.items()}
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
     def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ARG002 (author's API)
@@ -106,23 +124,30 @@ class AwsErrors:
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer.
 
-        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, whatever its code; the code of a throttle (S3's ``SlowDown``
-        comes with 503) still makes it one. A 429 is a throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks
+        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done: that of a throttle
+        does, which EC2 and S3 send with 503. A 429 is a throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks
         the operation (row ``501``).
         """
-        code, message = _short(answer.code), answer.message.casefold()
-        row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
+        row = self._row(answer)
         if answer.status == _NOT_IMPLEMENTED:
             return self._rows.get(str(_NOT_IMPLEMENTED), NOT_IMPLEMENTED)
         if answer.status >= _SERVER:
-            return replace(row, sent=Sent.UNKNOWN) if row is not None and row.kind is RateLimited else SERVER_FAULT
+            return row if row is not None and row.kind is RateLimited else SERVER_FAULT
         if 0 < answer.status < _BAD_REQUEST:
-            return _UNCLEAR
+            return _UNCHANGED if answer.status == _NOT_MODIFIED else _UNCLEAR
         if row is not None and row.kind in (RateLimited, QuotaExceeded):
             return row
         if answer.status == _TOO_MANY:
             return THROTTLED
         return row or BY_STATUS.get(answer.status, CONTENT)
+
+    def _row(self, answer: Answer) -> Row | None:
+        """Return the row of a code and its message: words that tell of a throttle outrank a code that tells of something more general."""
+        code, message = plain(answer.code), answer.message.casefold()
+        phrased = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None)
+        row = phrased or self._rows.get(code)
+        is_general = phrased is None and (row is None or row in (QUOTA, CONTENT))
+        return THROTTLED if is_general and answer.status < _SERVER and says_throttled(message) else row
 
 
 def _not_served(error: JackfieldError | None) -> JackfieldError | None:
@@ -136,13 +161,14 @@ def _not_served(error: JackfieldError | None) -> JackfieldError | None:
     return NOT_IMPLEMENTED.kind(text, hint=hint.format_map(fields), provider=error.provider, sent=Sent.REFUSED)
 
 
-def _plain(key: Key) -> Key:
-    return _short(key) if isinstance(key, str) else (_short(key[0]), key[1].casefold())
+def _key(key: Key) -> Key:
+    return plain(key) if isinstance(key, str) else (plain(key[0]), key[1].casefold())
 
 
-def _short(code: str) -> str:
-    """Remove the suffix ``Exception``: versions 1 and 2 of a service use the same codes with and without it."""
-    return code.removesuffix("Exception")
+def plain(code: str) -> str:
+    """Return a code in small letters without the suffix ``Exception``: versions of a service use the same codes with and without it, and
+    streams of events begin them with a small letter."""
+    return code.casefold().removesuffix("exception")
 
 
 def _is_answer(error: Exception) -> bool:

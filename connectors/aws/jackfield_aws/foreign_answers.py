@@ -5,14 +5,16 @@ botocore takes any error status for AWS's own, an HTML page that is well-formed 
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+import zlib
 from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import HTTPClientError
 
-from jackfield.connector import Provider, Sent, Unavailable
+from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
@@ -30,22 +32,65 @@ def is_page(text: str) -> bool:
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
     """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if it is a page of HTML, or a success that is not JSON where the protocol is: the outcome is unclear.
+    :raises HTTPClientError: if it has too many values to be parsed, is a page of HTML, or a success that is not JSON where the protocol is:
+        the outcome is unclear.
     """
     body, status = response_dict["body"], response_dict["status_code"]
-    if not isinstance(body, bytes) or not body or status in _OWN_MEANING:  # a stream is the caller's own data
+    if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
     is_refusal, shape = status >= HTTPStatus.MULTIPLE_CHOICES, operation_model.output_shape
     if not is_refusal and _is_data(shape):
         return
+    _check_price(body, operation_model, status, response_dict["headers"])
+    if status in _OWN_MEANING:
+        return
     headers, name = response_dict["headers"], operation_model.name
     if is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers):
         raise _unclear(f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers)
-    if not is_refusal and shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS:
-        try:
-            json.loads(body)
-        except ValueError:
-            raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers) from None
+    if _is_damaged(body, headers):
+        raise _unclear(f"the answer to {name} was damaged on its way: its checksum is another", status, headers)
+    is_json = shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS
+    if not is_refusal and is_json and not _is_read(body):
+        raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers)
+
+
+def _is_read(body: bytes) -> bool:
+    """Return whether botocore can read a body as JSON: it takes one with a byte order mark for an empty answer, and raises at null."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return found is not None and not body.startswith(codecs.BOM_UTF8)
+
+
+def _is_damaged(body: bytes, headers: Any) -> bool:
+    """Return whether a body differs from the checksum that DynamoDB sends with it (in the SDKs' retry guides: ``x-amz-crc32``)."""
+    told = headers.get("x-amz-crc32", "")
+    return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
+
+
+def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -> None:
+    protocol = operation_model.service_model.resolved_protocol
+    form = "json" if protocol in _PROTOCOLS else "cbor" if "cbor" in protocol else "xml"
+    try:
+        check_price(body, form)
+        if form == "json" and status >= HTTPStatus.MULTIPLE_CHOICES:  # a success is parsed by ``check_answer``
+            _check_depth(body)
+    except TooCostly as reason:
+        found = _unclear(f"{operation_model.name} had no clear answer: the response {reason}", status, headers)
+        found.kwargs["error"].retryable = found.kwargs["error"].repeatable = False  # type: ignore[attr-defined]  # botocore's own member
+        raise found from None
+    except (TimedOut, Unavailable) as error:
+        raise HTTPClientError(error=error) from None
+
+
+def _check_depth(body: bytes) -> None:
+    try:
+        json.loads(body)
+    except RecursionError:
+        raise TooCostly("is nested too deeply") from None
+    except ValueError:  # botocore makes something of it
+        return
 
 
 def _is_data(shape: Any) -> bool:

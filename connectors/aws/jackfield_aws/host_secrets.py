@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.clock import SystemClock, patience
-from jackfield.connector import Deadline, JackfieldError, hookimpl
+from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, hookimpl
 from jackfield.dataclass import dataclass, field
+from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within
 from jackfield_aws.regions import normal_region
@@ -102,10 +103,15 @@ def _answered(kind: str, wanted: Mapping[str, str], signing: _Signing) -> str:
     except NoRegionError:
         raise ValueError("no AWS region is set: neither in the reference nor by AWS_REGION or the profile") from None
     except ClientError as error:
+        found = AWS_ERRORS.explain(error)
+        if found is not None and found.retryable:
+            raise Unavailable(f"AWS gives no answer for {name}: {found.message}", sent=Sent.NOTHING) from None
         raise ValueError(_refusal(name, str(error.response.get("Error", {}).get("Code", "")))) from None
     except BotoCoreError as error:
-        raise ValueError(f"AWS could not be reached for {name}: {type(error).__name__}") from None
+        raise Unavailable(f"AWS could not be reached for {name}: {type(error).__name__}", sent=Sent.NOTHING) from None
     except JackfieldError as error:
+        if error.retryable:
+            raise
         raise ValueError(error.message) from None
 
 

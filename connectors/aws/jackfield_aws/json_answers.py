@@ -8,6 +8,8 @@ from typing import Any
 
 from botocore.utils import parse_timestamp
 
+from jackfield.connector import current_call
+
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
 
 
@@ -17,7 +19,18 @@ def parse_as_json(parsers: Any) -> None:
 
 
 def timestamp(value: Any) -> str:
-    """Return a time of an answer as RFC 3339 in UTC. A text that is one already stays as it is."""
+    """Return a time of an answer as RFC 3339 in UTC. A text that is one already stays as it is, and so does what cannot be read as a time,
+    with a warning: AWS sends empty times, and milliseconds where seconds belong."""
+    try:
+        return _rfc3339(value)
+    except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):
+        call = current_call()
+        if call is not None:
+            call.warn(f"AWS sent {str(value)[:40]!r} where a time belongs: it is returned as it is")
+        return str(value)
+
+
+def _rfc3339(value: Any) -> str:
     if isinstance(value, str):
         if value.endswith("Z") and value[_DATE : _DATE + 1] == "T":
             return value

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from jackfield.connector import InvalidInput, Minted, OpenContext, Sent
+from jackfield.connector import InvalidInput, OpenContext, Sent
 from jackfield.secrecy import SecretHolder
+from jackfield_aws.clients import drop_lease
 from jackfield_aws.connection_types import AwsAssumeRole
 from jackfield_aws.keys import Keys
 from jackfield_aws.leases import lease_role
-from jackfield_aws.limits import within
-from jackfield_aws.sessions import Ambient, find_keys, hush
+from jackfield_aws.sessions import Ambient, find_identity, hush
+
+if TYPE_CHECKING:
+    from jackfield_aws.clients import Lease
 
 _COVERED = frozenset({"host", "content-type", "content-md5"})
 """Header fields that a signature covers, besides those of AWS's own. Proxies may change others."""
@@ -39,9 +42,9 @@ def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
     if "accessKeyId" in values:
         keys = Keys(values["accessKeyId"], values["secretAccessKey"], values.get("sessionToken"))
         return RequestSigner(context, keys, service, region)
-    with within(context.call.deadline):
-        own = find_keys(Ambient(path="/accessKeyId"), region)
-    return RequestSigner(context, own, service, region)
+    machine = find_identity(Ambient(path="/accessKeyId"), region)
+    found = machine.found(context.call.deadline)
+    return RequestSigner(context, found.keys, service, region, None if found.expires_at is None else (machine, found))
 
 
 class RequestSigner(SecretHolder):
@@ -49,7 +52,7 @@ class RequestSigner(SecretHolder):
 
     __slots__ = ("_context", "_keys", "_lease", "_region", "_service")
 
-    def __init__(self, context: OpenContext, keys: Keys, service: str, region: str, lease: tuple[str, Minted] | None = None) -> None:
+    def __init__(self, context: OpenContext, keys: Keys, service: str, region: str, lease: Lease | None = None) -> None:
         self._context = context
         self._keys = keys
         self._service = service
@@ -85,13 +88,13 @@ class RequestSigner(SecretHolder):
 
     @property
     def renewable(self) -> bool:
-        """True if the keys are those of a role's session."""
+        """True if the keys are those of a role's session, or the machine's own and expire."""
         return self._lease is not None
 
     def renew(self) -> None:
-        """Drop the role's session."""
+        """Drop the session."""
         if self._lease is not None:
-            self._context.drop(*self._lease)
+            drop_lease(self._context, self._lease)
 
 
 def _canonical(url: str, *, is_s3: bool) -> str:

@@ -26,7 +26,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
     WireFault,
-    bounded_answer,
+    whole_answer,
 )
 from jackfield.dataclass import dataclass, replace
 from jackfield_aws.arns import RoleArn
@@ -42,6 +42,7 @@ ENDPOINT_AT = "/rolesAnywhereEndpoint"
 _ARN = re.compile(r"arn:(aws[a-z-]*):rolesanywhere:([a-z0-9-]+):([0-9]{12}):(trust-anchor|profile)/[0-9a-f-]{36}")
 _SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 _SHOWN = 500
+_LARGEST = 1024 * 1024
 _HINT = (
     "Check that the certificate was issued by the trust anchor's authority, that trust anchor and profile are enabled, that the profile "
     "lists the role, and that the role's trust policy allows rolesanywhere.amazonaws.com for this trust anchor and certificate."
@@ -153,7 +154,7 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
             "POST", target, place.path.encode(), pairs, body, lambda: min(deadline.remaining(), end - time.monotonic()), _begin
         )
         try:
-            return reply.status, b"".join(bounded_answer(reply.raw()))
+            return reply.status, whole_answer(reply.raw(), limit=_LARGEST)
         finally:
             reply.close()
     except WireFault as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jackfield.connector import (
@@ -42,6 +43,19 @@ Key = str | tuple[str, str]
 
 Rows = Mapping[Key, Row]
 
+_THROTTLE_WORDS = re.compile(
+    r"\brate (?:limit )?(?:was |has been |is )?exceeded|\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b"
+    r"|\btoo many requests\b|\brequests? rate (?:is )?too high|\breduce your request rate|\brequest limit exceeded"
+    r"|\bthrottled\b|\bthrottling\b"
+)
+
+
+def says_throttled(message: str) -> bool:
+    """Return whether a message in small letters tells of a throttle ("Rate exceeded for stream s"), as services say it under the codes of
+    quotas and of wrong content: Kinesis (``LimitExceededException``), ECS and Batch (``ClientException``)."""
+    return _THROTTLE_WORDS.search(message) is not None
+
+
 _KEY = "Check the Access Key ID and the Secret Access Key: "
 _CLOCK = "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of its own time."
 _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
@@ -71,7 +85,7 @@ BY_STATUS: Mapping[int, Row] = {
     407: Row(
         Unavailable, "Check HTTP_PROXY, with its user name and password, and NO_PROXY.", "the proxy refused {operation}", Sent.NOTHING
     ),
-    408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),
+    408: Row(Unavailable, "AWS did not receive the whole request in time: check the network."),
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
@@ -86,6 +100,19 @@ _UNKNOWN_KEY = Row(
     Unauthenticated, _KEY + "AWS does not know the key, or it is inactive. A temporary key needs its session token." + _OPT_IN
 )
 _SKEWED = Row(Unauthenticated, _CLOCK)
+_ELSEWHERE = Row(
+    Unauthenticated,
+    "The endpoint belongs to another region or service than the request was signed for: correct the region or the endpoint.",
+)
+_STOPPED = Row(
+    Forbidden,
+    "Sending is stopped in {region}, not this message refused: AWS's message says for whom. The account's status in the SES console says "
+    "why; a suspension ends in AWS Support only.",
+)
+_UNVERIFIED = Row(
+    Rejected,
+    "Verify the identities that AWS's message names in {region}: the sender's address or domain, and in the sandbox each recipient too.",
+)
 _EXPIRED = Row(
     Unauthenticated,
     "The session token has expired: store new credentials, or use a role, whose sessions are renewed automatically.",
@@ -101,6 +128,11 @@ _SESSION = Row(
 )
 _BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too.")
 
+_IN_PROGRESS = Row(
+    RateLimited, "A request with the same token is still running: read what it has done, or repeat this one.", sent=Sent.UNKNOWN
+)
+"""No refusal: what runs may be an earlier attempt of the same call (DynamoDB API reference, TransactWriteItems)."""
+
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 _REASONS = {
     "service control policy": _SCP,
@@ -108,6 +140,9 @@ _REASONS = {
     "permissions boundary": _BOUNDARY,
     "explicit deny": _EXPLICIT,
 }
+
+_STOPS = tuple(f"{form}{verb}" for form in ("", "is ", "has been ") for verb in ("suspended", "paused", "disabled"))
+"""How Amazon SES says in a refusal of a message that nothing may be sent."""
 
 AWS_ROWS: Rows = {
     "InvalidClientTokenId": _UNKNOWN_KEY,
@@ -120,6 +155,8 @@ AWS_ROWS: Rows = {
     ("SignatureDoesNotMatch", "Signature not yet current"): _SKEWED,
     ("InvalidSignature", "Signature expired"): _SKEWED,
     ("InvalidSignature", "Signature not yet current"): _SKEWED,
+    ("SignatureDoesNotMatch", "Credential should be scoped"): _ELSEWHERE,
+    ("InvalidSignature", "Credential should be scoped"): _ELSEWHERE,
     "RequestExpired": _SKEWED,
     "RequestTimeTooSkewed": _SKEWED,
     "RequestInTheFuture": _SKEWED,
@@ -138,10 +175,14 @@ AWS_ROWS: Rows = {
     "RequestLimitExceeded": THROTTLED,
     "BandwidthLimitExceeded": THROTTLED,
     "ProvisionedThroughputExceeded": THROTTLED,
-    "TransactionInProgress": THROTTLED,
+    "TransactionInProgress": _IN_PROGRESS,
     "PriorRequestNotComplete": THROTTLED,
     "EC2Throttled": THROTTLED,
     "SlowDown": THROTTLED,
+    ("ServiceUnavailable", "reduce your request rate"): THROTTLED,
+    **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
+    ("MessageRejected", "not verified"): _UNVERIFIED,
+    **{("MessageRejected", f"sending {verb}"): _STOPPED for verb in _STOPS},
     "LimitExceeded": QUOTA,
     "ServiceQuotaExceeded": QUOTA,
     "RequestTimeout": BY_STATUS[408],

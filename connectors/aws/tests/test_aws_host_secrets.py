@@ -13,6 +13,7 @@ import pytest
 
 import jackfield_aws.sessions
 from jackfield import Jackfield
+from jackfield.connector import Unavailable
 from jackfield_aws.host_secrets import resolve_secret
 from moto_server import moto_server
 
@@ -100,7 +101,7 @@ def test_other_kinds_are_not_ours() -> None:
 def test_a_machine_that_cannot(host: pytest.MonkeyPatch) -> None:
     """No identity, no region, nobody at the endpoint: each is a sentence of its own."""
     host.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(ValueError, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
+    with pytest.raises(Unavailable, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
         resolve_secret(MANAGER, "acme/ses")
     host.delenv("AWS_REGION")
     jackfield_aws.sessions._shared.cache_clear()

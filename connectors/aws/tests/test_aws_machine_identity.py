@@ -8,12 +8,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import credentials
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from aws_opening import MAIL as SIMPLE
 from aws_opening import Opener
-from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, Stand, environment_of, identity_stand
+from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, CrtKeys, Stand, environment_of, identity_stand
 from jackfield import Jackfield
 from jackfield.connector import Sent, Unavailable
 from jackfield.dataclass import replace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAIL = {"to": "ada@example.com", "sender": "n@example.com", "subject": "s", "text": "t"}
-REFUSED = {"unauthenticated", "invalid_connection"}
+REFUSED = {"unauthenticated"}
 OUT = {"unavailable", "timeout"}
 CODES = {"fault": OUT, "reset": OUT, "silence": OUT, "garbage": OUT, "denial": REFUSED, "expiry": REFUSED}
 
@@ -37,6 +38,8 @@ def _stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     for kind in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(kind, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
     sessions._shared.cache_clear()
+    if credentials.EC is None:  # botocore[crt] is not installed
+        monkeypatch.setattr(credentials, "EC", CrtKeys)
     os.mkfifo(tmp_path / "silence")
     with identity_stand(tmp_path) as stand:
         yield stand
@@ -71,10 +74,8 @@ def _send(jackfield: Jackfield, connection: str = "own", key: str = "order-1", s
 
 
 def _codes(source: str, mood: str) -> set[str]:
-    """Return the codes for a failure. A process tells no outage from a refusal; metadata services extend what has expired."""
-    if "process" in source:
-        return OUT if mood == "silence" else OUT | REFUSED
-    return CODES[mood]
+    """Return the codes for a failure; metadata services extend what has expired. What a process prints is its author's affair."""
+    return {"invalid_connection"} if "process" in source and mood == "garbage" else CODES[mood]
 
 
 @pytest.mark.parametrize("mood", MOODS)
@@ -187,7 +188,7 @@ def test_expiring_credentials_are_renewed_before_an_attempt(prepared: Callable[.
     held.renew_at = held.wait_at = 0.0
     stand.mood = "fault"
     failed = _send(jackfield, key="b", seconds=1)
-    assert (failed.status, failed.error.code, failed.meta.attempts) == ("failed", "unavailable", 0)
+    assert (failed.status, failed.error.code in OUT, failed.meta.attempts) == ("failed", True, 0)
     stand.mood = ""
     assert _send(jackfield, key="b").status == "succeeded"
 
@@ -294,6 +295,66 @@ def test_a_process_is_told_with_its_own_output(prepared: Callable[..., Jackfield
     assert said in result.error.message
     assert "credential_process" in result.error.hint
     assert "AWS_WEB_IDENTITY" not in result.error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "code"),
+    [
+        (1, "An error occurred (AccessDenied) when calling the AssumeRole operation: no", "unauthenticated"),
+        (255, "Error loading SSO Token: Token for acme has expired", "unauthenticated"),
+        (1, "error: response status 403 Forbidden", "unauthenticated"),
+        (1, "Please sign in again: saml2aws login", "unauthenticated"),
+        (255, 'Could not connect to the endpoint URL: "https://login.example.com"', "unavailable"),
+        (1, "dial tcp: lookup sts.amazonaws.com: no such host", "unavailable"),
+        (1, "Unable to authenticate: connection timed out", "unavailable"),
+        (254, "An error occurred (500) when calling the AssumeRole operation", "unavailable"),
+        (1, "An error occurred (Throttling): Rate exceeded", "unavailable"),
+        (2, "usage: tool [-h]", "invalid_connection"),
+        (1, "", "invalid_connection"),
+        (1, "tool: \u00e9chec", "invalid_connection"),
+        (127, "sh: no-such-program: not found", "invalid_connection"),
+        (126, "Permission denied", "invalid_connection"),
+    ],
+)
+def test_a_process_is_judged_by_what_it_says(prepared: Callable[..., Jackfield], stand: Stand, status: int, output: str, code: str) -> None:
+    """A refusal is unauthenticated, no answer is an outage, and all else is the configuration; the status and the output are told."""
+    jackfield = prepared("process")
+    (stand.folder / "said").write_text(output, encoding="latin-1")
+    (stand.folder / "process.sh").write_text(f"cat '{stand.folder}/said' >&2; exit {status}")
+    result = _send(jackfield, seconds=1 if code == "unavailable" else 60)
+    assert result.error.code in (OUT if code == "unavailable" else {code})
+    assert f"exit status {status}" in result.error.message
+    assert "credential_process" in result.error.hint
+    assert result.meta.attempts == stand.sent == 0
+
+
+@pytest.mark.parametrize("command", ["/no/such/program", "/etc/passwd", "'"])
+def test_a_process_that_cannot_be_started_is_the_configuration(prepared: Callable[..., Jackfield], stand: Stand, command: str) -> None:
+    """A program that is missing, is none, or has a command that cannot be read is told with what it must be."""
+    jackfield = prepared("process")
+    (stand.folder / "config").write_text(f"[default]\ncredential_process = {command}\n")
+    result = _send(jackfield)
+    assert (result.error.code, result.meta.attempts) == ("invalid_connection", 0)
+    assert "must be a program that this server's user can run" in result.error.hint
+
+
+def test_a_login_needs_a_library(prepared: Callable[..., Jackfield], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sign-in of 'aws login' names the package that it needs."""
+    monkeypatch.setattr(credentials, "EC", None)
+    result = _send(prepared("login"))
+    assert (result.error.code, result.meta.attempts) == ("invalid_connection", 0)
+    assert "botocore[crt]" in result.error.message + result.error.hint
+
+
+@pytest.mark.parametrize("source", ["login", "sso sign-in"])
+def test_a_sign_in_is_renewed_whoever_has_left(prepared: Callable[..., Jackfield], stand: Stand, source: str) -> None:
+    """The answer to a renewal holds the only refresh token, so it is written to the file although its caller has left meanwhile."""
+    jackfield = prepared(source)
+    stand.mood = "silence"
+    assert _send(jackfield, seconds=1).error.code in OUT
+    stand.mood = ""
+    assert _send(jackfield).status == "succeeded"
+    assert stand.asked["signin:CreateOAuth2Token" if source == "login" else "sso:CreateToken"] == 1
 
 
 def test_a_process_that_hangs_is_ended(prepared: Callable[..., Jackfield], stand: Stand) -> None:

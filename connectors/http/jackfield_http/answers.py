@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, Unread, current_call
+from jackfield.connector import MAX_ANSWER, Output, Sent, TooCostly, Unavailable, Unread, bounded_answer, current_call
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
 from jackfield_http.parsing import charset_of, is_json, parsed, stream_reading, text_of
@@ -95,6 +96,8 @@ class Answer:
         except UnicodeError:
             text = f"the response{to} is not in its charset, {charset or 'utf-8'} {about}"
             raise Unreadable(text, hint=NOT_THE_API, by_coding=True, content=content) from None
+        except TooCostly as reason:
+            raise _oversized(f"the provider's response {reason}") from None
         except ValueError:
             text = f"the response{to} is not JSON {about}"
             if not content:
@@ -152,16 +155,29 @@ class StreamedAnswer:
         self._chunks: Iterator[bytes] = body_of(reply, headers, limit, size)
         self._is_closed = False
 
-    def begin(self, most: int) -> bytes:
-        """Return the decoded body if it has at most ``most`` bytes, else nothing; ``chunks`` yields it from its beginning all the same."""
-        pieces, size = list[bytes](), 0
-        for piece in self._chunks:
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                break
-        self._chunks = chain(pieces, self._chunks)
-        return b"".join(pieces) if size <= most else b""
+    def begin(self, most: int) -> bytes | None:
+        """Return the decoded body; None if it has more than ``most`` bytes, or too many values to be parsed. ``chunks`` yields it from its
+        beginning all the same.
+
+        :raises Unavailable: if it breaks, or this process has no room for it.
+        """
+        held, rest, is_whole = BytesIO(), self._chunks, True
+
+        def kept() -> Iterator[bytes]:
+            for piece in rest:
+                held.write(piece)
+                yield piece
+
+        try:
+            for _ in bounded_answer(kept(), limit=most, media_type=media_type(self.headers)):
+                pass
+        except Unavailable as error:
+            if error.retryable:  # what is too large stays so
+                raise
+            is_whole = False
+        content = held.getvalue()
+        self._chunks = chain([content] if content else [], rest)
+        return content if is_whole else None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the decoded body, once, inside of the ``with`` block of ``stream``.

@@ -5,6 +5,7 @@ jackfield-aws signs: it has the leases of roles and the machine's own identity. 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from jackfield.connector import Field, OpenContext
@@ -98,6 +99,16 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
     def reads_host(self) -> bool:
         """True if requests are signed with the host's own AWS identity, which an operator must allow."""
         return self.access_key_id is None
+
+    @property
+    def asks_elsewhere(self) -> bool:  # type: ignore[override]  # of this connection, where others have one answer for all
+        """True if opening may wait for the host's identity, which is no lease of this connection."""
+        return self.access_key_id is None and self.role_arn is None
+
+    @property
+    def opens_with(self) -> Hashable:
+        """The host's identity in a region, which all such connections share."""
+        return (self.key, self.region) if self.access_key_id is None and self.sts_endpoint is None else None
 
     @property
     def reads_host_at(self) -> str:

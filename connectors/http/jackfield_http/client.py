@@ -23,6 +23,7 @@ from jackfield.connector import (
     Unavailable,
     WireSettings,
     current_call,
+    whole_answer,
 )
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
@@ -119,7 +120,8 @@ class HttpClient(SecretHolder):
             with self._replied(exchange) as (reply, headers, url):
                 is_clear = self._is_clear(exchange, reply.status)
                 try:
-                    content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
+                    chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
+                    content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
                 except Unreadable as error:
                     if not is_clear:
                         raise
@@ -151,7 +153,7 @@ class HttpClient(SecretHolder):
         with self._replied(exchange) as (reply, headers, url):
             answer = StreamedAnswer(reply, headers, url, self._limit, largest, is_clear=self._is_clear(exchange, reply.status))
             if self._judge(exchange, headers) is not None:
-                self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER), url))
+                self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER) or b"", url))
             try:
                 yield answer
             finally:

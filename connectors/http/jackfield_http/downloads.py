@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from itertools import chain
 from typing import Any
 
 from jackfield.connector import OutputFile, Sent, Unavailable, file_name
@@ -14,6 +13,8 @@ from jackfield_http.headers import Headers
 
 INLINE = 1024 * 1024
 """Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
+MAX_TEXT = 4 * 1024 * 1024
+"""Bytes of a text that the output holds where files can be stored: a text takes up to four bytes a character, in several copies."""
 MAX_INLINE = 16 * 1024 * 1024
 """Bytes of a file that the output holds where files cannot be stored."""
 
@@ -54,15 +55,15 @@ def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
-    """Return the body of a response. One of more than ``most`` bytes is read later; ``opened``, which holds the response open, is closed
-    after it."""
-    chunks, pieces, size = answer.chunks(), list[bytes](), 0
-    for piece in chunks:
-        pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            return Download(_rest(pieces, chunks, opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
-    return b"".join(pieces)
+    """Return the body of a response. One of more than ``most`` bytes, or of too many values to be parsed, is read later as a file;
+    ``opened``, which holds the response open, is closed after it.
+
+    :raises Unavailable: if this process has no room for it.
+    """
+    content = answer.begin(most)
+    if content is not None:
+        return content
+    return Download(_rest(answer.chunks(), opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
 
 
 def _name(headers: Headers) -> str | None:
@@ -75,6 +76,6 @@ def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, 
     return found if isinstance(found, Download) else inline([found], media_type(answer.headers) or _OCTETS)
 
 
-def _rest(pieces: Iterable[bytes], chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
+def _rest(chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
     with opened:
-        yield from chain(pieces, chunks)
+        yield from chunks

@@ -9,7 +9,8 @@ from jackfield.connector import Rejected, Sent, Unavailable
 from jackfield.dataclass import dataclass, replace
 from jackfield_http.bodies import Body, Content
 from jackfield_http.errors import Failed
-from jackfield_http.headers import Headers, octets_encoded
+from jackfield_http.headers import Headers
+from jackfield_http.links import octets_encoded
 from jackfield_http.urls import Url, UrlError
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jackfield.connector import InvalidInput, Sent
 from jackfield_http import rate_limits
+from jackfield_http.links import link_target
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -15,8 +16,6 @@ FRAMING = frozenset(
      "transfer-encoding", "upgrade"}
 )  # fmt: skip
 """Header fields that frame a message or belong to one hop; only the client sets them."""
-_LINK = re.compile(r"<([^<>]*)>([^<]*)")
-_REL = re.compile(r";\s*rel=\"?([^\";,]+)", re.IGNORECASE)
 
 
 class Headers(Mapping[str, str]):
@@ -64,16 +63,7 @@ class Headers(Mapping[str, str]):
 
     def link(self, rel: str) -> str | None:
         """Return the target of the ``Link`` with this relation (RFC 8288)."""
-        for target, parameters in _LINK.findall(self.get("link", "")):
-            found = _REL.search(parameters)
-            if found is not None and rel in found[1].lower().split():
-                return octets_encoded(target)
-        return None
-
-
-def octets_encoded(address: str) -> str:
-    """Percent-encode the octets outside ASCII of an address in a header field, as browsers do."""
-    return "".join(one if one.isascii() else f"%{ord(one):02X}" for one in address)
+        return link_target(self.get("link", ""), rel)
 
 
 def field(name: str, value: str) -> tuple[bytes, bytes]:

@@ -108,7 +108,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         :raises InvalidConnection: if nobody has approved, or the approval has ended.
         """
         grants = _grants(context)
-        return LeasedToken(context, f"oauth2 {grants.find().id}", lambda: self._access_token(context, grants))
+        return LeasedToken(context, f"oauth2 {grants.find().id}", lambda: self._access_token(context, grants), outlasts=True)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
         """Return the address at which a person approves, with a new PKCE challenge and, for OpenID Connect, a new nonce."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Pagination, Sent, Unavailable, pointer
+from jackfield.connector import Field, Inputs, Pagination, Sent, Unavailable, current_call, pointer
 from jackfield.dataclass import dataclass
+from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
+from jackfield_http.page_ends import following
 from jackfield_http.pointers import find
-from jackfield_http.urls import Url, UrlError, fill
+from jackfield_http.urls import Url, fill
 
-_FOLLOWED = ("http://", "https://", "/", "?")
-"""Beginnings of a next page that is a URL, also where a token is declared."""
 _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
 _LONGEST_PLACE = 200
@@ -56,7 +55,9 @@ class Pages:
     """How a list is divided into pages. Use one of the class methods.
 
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
-    page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page.
+    page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page. ``ends`` are statuses of a page
+    after the first that mean that the list has ended. ``under`` is the path below which pages may be, if not at the list's own.
+    ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 
     kind: Kind
@@ -68,6 +69,8 @@ class Pages:
     largest: int | None = None
     first: int = 0
     under: str | None = None
+    ends: tuple[int, ...] = ()
+    is_assumed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
@@ -78,6 +81,16 @@ class Pages:
             raise ValueError(f"pages of the kind '{self.kind}' need a 'parameter'")
         if self.kind in {"token", "url"} and not self.next:
             raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
+
+    @classmethod
+    def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:
+        """Pages of a bound action, as its manifest declares them."""
+        kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
+        usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
+        parameter, ends = row.get("input", pagination.token_input), tuple(row.get("ends", ()))
+        following = row.get("response", usual)
+        options = {"first": first, "ends": ends, "is_assumed": row.get("confidence", "high") != "high"}
+        return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:
@@ -135,21 +148,60 @@ class Pages:
 
     def fetch_url(self, api: HttpClient, url: Url, asked: PageInputs, query: Mapping[str, Any] | None = None, **options: Any) -> Page:
         """Fetch a page of the list at ``url``."""
-        token = asked.next_token
-        if token is not None and (self.kind in {"linkHeader", "url"} or (self.kind == "token" and token.startswith(_FOLLOWED))):
-            answer = api.request("GET", self._followed(api, token, url), **options)
+        token, later = asked.next_token, self.later(options.get("expect"), asked.next_token)
+        if later:
+            options["expect"] = later
+        if token is not None and self.is_address(token, url):
+            answer = api.request("GET", self.address(api, token, url), **options)
         else:
             answer = api.request("GET", url, query={**(query or {}), **self._query(asked)}, **options)
-        items = answer.json(self.items)
+        if later and answer.status in self.ends:
+            return Page([], None, answer)
+        body = answer.json() if answer.content or token is None else None  # the first page must be there
+        items = find(body, self.items)
         if items is not None and not isinstance(items, list):
-            raise NoList(self.items, answer.json())
-        found = items or []
-        return Page(found, self._next(api, answer, found, token), answer)
+            raise NoList(self.items, body)
+        return Page(items or [], self.token_after(api, answer, body, self._count(token) if self._is_counted else 0), answer)
+
+    def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
+        """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must be there."""
+        return None if not self.ends or token is None else {*(expected or range(200, 300)), *self.ends}
+
+    def is_address(self, token: object, own: Url) -> bool:
+        """Return whether a token is an address to follow, of a list that is at ``own``."""
+        return self.kind in {"linkHeader", "url"} or (self.kind == "token" and page_urls.is_address(token, own))
+
+    def address(self, api: HttpClient, token: str, own: Url) -> Url:
+        """Return the URL of the page that a token names.
+
+        :raises InvalidInput: if it leads to another server or resource.
+        """
+        under = None if self.under is None or api.server is None else api.server.under(fill(self.under, {})).path
+        return page_urls.followed(own, token, api.server or own, root=_root(api), under=under)
+
+    def token_after(self, api: HttpClient, answer: Answer, body: Any, position: int) -> str | None:
+        """Return the token of the page after a response, None after the last one. If that cannot be known, the caller is told so.
+
+        :raises Unavailable: if the next page has no fit token.
+        :raises Elsewhere: if it has no address that may be followed.
+        """
+        found = following(self, answer, body, position)
+        call = current_call()
+        if found.unknown is not None and call is not None:
+            call.unfinished(found.unknown)
+        if found.next is None or not (self.kind in {"linkHeader", "url"} or (self.kind == "token" and page_urls.is_whole(found.next))):
+            return found.next
+        url = api.unsigned(page_urls.given(answer.url, found.next, api.server or answer.url, root=_root(api)))
+        return str(url) if self.kind == "token" else url.target
+
+    @property
+    def _is_counted(self) -> bool:
+        return self.kind in {"page", "offset"}
 
     def _query(self, asked: PageInputs) -> Mapping[str, Any]:
         size = getattr(asked, "page_size", None)
         query: dict[str, Any] = {} if self.size is None or size is None else {self.size: size}
-        if self.kind in {"page", "offset"}:
+        if self._is_counted:
             query[self.parameter] = self._count(asked.next_token)
         elif asked.next_token is not None:
             query[self.parameter] = asked.next_token
@@ -159,72 +211,17 @@ class Pages:
         if token is None:
             return self.first
         if not (token.isascii() and token.isdigit() and len(token) < 16):
-            _refuse("is not a token of this list")
+            page_urls.refuse("is not a token of this list")
         return int(token)
 
-    def _next(self, api: HttpClient, answer: Answer, items: list[Any], token: str | None) -> str | None:
-        if self.more is not None and answer.json(self.more) in (False, 0, ""):
-            return None
-        if self.kind in {"page", "offset"}:
-            return str(self._count(token) + (1 if self.kind == "page" else len(items))) if items else None
-        if self.kind == "lastId":
-            return last_id(find(items[-1], self.next)) if items else None
-        found = answer.headers.link("next") if self.kind == "linkHeader" else page_token(answer.json(self.next))
-        if found is None or (self.kind == "token" and not found.startswith(_FOLLOWED)):
-            return found
-        try:
-            following = answer.url.joined(found)
-        except UrlError as error:
-            raise Unavailable(f"the URL of the next page {error}", sent=Sent.UNKNOWN, repeatable=False) from None
-        if following.origin != (api.server or answer.url).origin:
-            raise Unavailable("the next page is on another server, to which no credentials are sent", sent=Sent.UNKNOWN, repeatable=False)
-        return api.unsigned(following).target
 
-    def _followed(self, api: HttpClient, token: str, own: Url) -> Url:
-        """Return the URL of a page. A token may come from anybody, so it must not lead to another server or resource."""
-        try:
-            url = own.joined(token)
-        except UrlError:
-            _refuse("is not a token of this list")
-        allowed = own.path if self.under is None or api.server is None else api.server.under(fill(self.under, {})).path
-        fits = url.path == allowed if self.under is None else url.path == allowed or url.path.startswith(f"{allowed.rstrip('/')}/")
-        if url.origin != own.origin or not fits:
-            _refuse("leads to another resource than this list")
-        return url
+def _pointer(path: str) -> str:
+    """Return a path of a manifest, which is a name or a JSON Pointer, as a JSON Pointer."""
+    return path if path.startswith("/") else pointer(path)
 
 
-def page_token(value: Any) -> str | None:
-    """Return a token as text; null, false and whatever is empty end a list.
-
-    :raises Unavailable: if it is no token.
-    """
-    if value is None or value is False or value in ("", [], {}):
-        return None
-    if isinstance(value, dict | list) or value is True:
-        raise _endless("what should name the next page is no token")
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def last_id(value: Any) -> str:
-    """Return the ID of a page's last item as a token.
-
-    :raises Unavailable: if it has none.
-    """
-    found = page_token(value)
-    if found is None:
-        raise _endless("the last item has no ID")
-    return found
-
-
-def is_absent(items: str, body: Any) -> bool:
-    """Return whether a response has no member at a JSON Pointer; a null stands for an empty list."""
-    parent, _, name = items.rpartition("/")
-    found = find(body, parent)
-    return (
-        bool(items)
-        and find(body, items) is None
-        and not (isinstance(found, Mapping) and name.replace("~1", "/").replace("~0", "~") in found)
-    )
+def _root(api: HttpClient) -> str:
+    return "/" if api.server is None else api.server.path
 
 
 def _lists(body: Any, place: str) -> Iterator[str]:
@@ -235,13 +232,3 @@ def _lists(body: Any, place: str) -> Iterator[str]:
             yield own
         elif not place:
             yield from _lists(value, own)
-
-
-def _endless(text: str) -> Unavailable:
-    """Return the error for a list of which nobody can say whether it goes on: to end it would lose the rest in silence."""
-    hint = "Check how the pages of the list are declared: where a response names the next one."
-    return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
-
-
-def _refuse(text: str) -> NoReturn:
-    raise InvalidInput("1 input is not valid", details=[Detail("/nextToken", text)], hint="Use 'nextToken' of a page.", sent=Sent.NOTHING)

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any, Literal, NoReturn
 from xml.parsers import expat
 
+from jackfield.connector import MAX_ANSWER_VALUES, check_price
 from jackfield_http.charsets import codec_of, decoded_text
 
 Reading = Literal["json", "lines", "events"]
@@ -30,9 +31,13 @@ _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
 _LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
 """Exponent of a number that a float may not hold."""
-_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+"""Both halves of a character, escaped: an even number of backslashes before them are characters of their own."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
-_LINE_END = re.compile("\r\n|\r|\n")
+_JSON_LINE = re.compile("[\x1e \t\r\n]*+([^\n]*)")
+"""Line with more than white space; patterns find one after the other, as a list of all would take more memory than the body."""
+_EVENT_LINE = re.compile("([^\r\n]*)(?:\r\n|\r|\n|$)")
 _DONE = "[DONE]"
 """Last event of streams in OpenAI's form; no data."""
 _MOST_ELEMENTS = 1000
@@ -62,11 +67,13 @@ def parsed(content: bytes, reading: Reading = "json", charset: str | None = None
 
     Items of a stream are a list: the values of JSON Lines, or an object for each event with its ``data`` as JSON, if it is JSON.
 
-    :raises ValueError: if it is not what it should be, nested too deeply, or has too many items.
+    :raises ValueError: if it is not what it should be, nested too deeply, or has too many items or values (``TooCostly``).
     """
+    octets = _utf8(content, charset)
+    check_price(octets, reading)
     if reading == "json":
-        return _json(_utf8(content, charset))
-    text = _utf8(content, charset).decode("utf-8-sig")
+        return _json(octets)
+    text = octets.decode("utf-8-sig")
     found = list(_lines(text) if reading == "lines" else _events(text))
     if len(found) > MAX_ITEMS:
         raise ValueError(f"more than {MAX_ITEMS:,} items")
@@ -101,14 +108,24 @@ def _json(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
         raise ValueError("nested too deeply")
-    return json.loads(whole(json.dumps(found, ensure_ascii=False))) if _ESCAPED_HALF.search(content) else found
+    return _mended(found) if _HALF_IN_JSON.search(content) and _HALF_IN_JSON.search(_PAIR.sub(b"", content)) else found
+
+
+def _mended(found: Any) -> Any:
+    """Return parsed JSON with U+FFFD in place of each half of a surrogate pair."""
+    if isinstance(found, dict):
+        return {whole(name): _mended(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_mended(item) for item in found]
+    return whole(found) if isinstance(found, str) else found
 
 
 def _lines(text: str) -> Iterator[Any]:
-    for number, line in enumerate(filter(None, (part.strip("\x1e \t\r") for part in text.split("\n")))):
+    for number, line in enumerate(_JSON_LINE.finditer(text)):
         if number > MAX_ITEMS:
             return
-        yield _json(line.encode())
+        if line[1]:  # it is empty at the end of the text
+            yield _json(line[1].rstrip("\x1e \t\r").encode())
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -116,9 +133,9 @@ def _events(text: str) -> Iterator[Any]:
     fields: dict[str, str] = {}
     data: list[str] = []
     number = 0
-    for line in [*_LINE_END.split(text), ""]:
-        if line:
-            name, _, value = line.partition(":")
+    for match in _EVENT_LINE.finditer(text):
+        if match[1]:
+            name, _, value = match[1].partition(":")
             value = value.removeprefix(" ")
             if name == "data":
                 data.append(value)
@@ -147,7 +164,11 @@ def whole(text: str) -> str:
 
 
 def text_of(content: bytes, content_type: str) -> str:
-    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise."""
+    """Return a body as text, in the charset that its media type declares; UTF-8 otherwise.
+
+    :raises Unavailable: if this process has no room for it.
+    """
+    check_price(content, "text")
     return whole(decoded_text(content, charset_of(content_type)))
 
 
@@ -230,12 +251,14 @@ def _is_deep(content: bytes, found: Any) -> bool:
     for _ in range(MAX_DEPTH):
         size = len(left)
         left = left.replace(b"[]", b"").replace(b"{}", b"")
-        if len(left) in {0, size}:
+        if len(left) in {0, size} or size > 2 * MAX_ANSWER_VALUES:  # so many are in texts
             break
     if not left:
         return False
     level = [found] if type(found) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
+        if not level:
+            return False
         parts = (value.values() if isinstance(value, dict) else value for value in level)
         level = [part for several in parts for part in several if type(part) in _CONTAINERS]
     return bool(level)

@@ -94,18 +94,20 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
 
 
 class LeasedToken(SecretHolder):
-    """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all."""
+    """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
+    ``OpenContext.lease``."""
 
-    def __init__(self, context: OpenContext, key: str, mint: Callable[[], Minted]) -> None:
+    def __init__(self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> None:
         self._context = context
         self._key = key
         self._mint = mint
-        self._lease: Minted | None = context.lease(key, mint)
+        self._outlasts = outlasts
+        self._lease: Minted | None = context.lease(key, mint, outlasts=outlasts)
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the ``Authorization`` field with the token."""
         if self._lease is None:
-            self._lease = self._context.lease(self._key, self._mint)
+            self._lease = self._context.lease(self._key, self._mint, outlasts=self._outlasts)
         return in_header("Authorization", f"Bearer {self._lease.value['token']}").fields()
 
     def query(self) -> str:

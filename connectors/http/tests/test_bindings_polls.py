@@ -100,6 +100,26 @@ def test_a_list_is_read_to_be_compared() -> None:
     assert ([(item.id, item.data) for item in first.items], first.next, last.next) == ([("7", {"id": 7})], {"cursor": "p2"}, None)
 
 
+_OPEN: list[Any] = [{"items": [{"id": 7, "at": 130}], "next": 0}, {"error": "busy"}]
+
+
+@pytest.mark.parametrize("body", _OPEN)
+def test_a_list_that_may_go_on_is_read_from_the_same_time_again(body: Any) -> None:
+    """Its events count, but the time does not move on: what it has left out would be missed. The reason is returned."""
+    (page,), _ = _steps(
+        [Answer(body)], "changed", Since(100.0, {"at": 120.0, "high": 125.0, "began": 500.0, "page": {"cursor": "p2"}}, 501.0)
+    )
+    assert ([event.key for event in page.events], page.next, page.more) == (["7"] if "items" in body else [], {"at": 120.0}, False)
+    assert "the list may go on" in str(page.unknown)
+
+
+@pytest.mark.parametrize("body", _OPEN)
+def test_a_list_that_may_go_on_is_not_compared_as_a_whole(body: Any) -> None:
+    """Whoever compares it is told so: what it lacks may be on a page that nobody has seen."""
+    (page,), _ = _steps([Answer(body)], "item", None)
+    assert (page.next, "the list may go on" in str(page.unknown)) == (None, True)
+
+
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=() if seed < 6 else pytest.mark.campaign) for seed in range(20)])
 def test_nothing_that_comes_while_a_list_is_read_is_missed(seed: int) -> None:
     """Equal times, unsorted pages, items that change while they are read, and items that appear late, within the lookback."""

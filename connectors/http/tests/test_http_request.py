@@ -404,6 +404,14 @@ def test_s24_a_large_answer_becomes_a_file(harness: Harness) -> None:
     assert (file.size, file.content_type, {*result.unwrap()}) == (size, "text/plain", {"status", "headers", "file"})
 
 
+def test_a_long_text_is_a_file_unless_text_is_asked_for(harness: Harness) -> None:
+    """A text of more than 4 MiB is stored while it is received, as it would take many times its size in an output."""
+    harness.serve(lambda _number, request: Answer(content=b"x" * int(request.path[1:]), headers={"Content-Type": "text/plain"}))
+    found = [harness.invoke("request", inputs).unwrap() for inputs in ({"url": f"/{4 << 20}"}, {"url": f"/{(4 << 20) + 1}"})]
+    assert [{*output} - {"status", "headers"} for output in found] == [{"text"}, {"file"}]
+    assert len(harness.invoke("request", {"url": f"/{5 << 20}", "response": "text"}).unwrap()["text"]) == 5 << 20
+
+
 def test_s24_an_answer_that_is_too_large_is_not_worth_a_repeat(harness: Harness) -> None:
     """Whoever insists on text is told how to get a file, and that the same request will fail again."""
     harness.serve(Answer(content=b"x" * (33 * 1024 * 1024), headers={"Content-Type": "text/plain"}))

@@ -168,7 +168,9 @@ class Actions:
             return None
         found = self._pages.of(operation, parameters, response)
         if found is not None and found.row["confidence"] != "high":
-            text = f"by {found.row['kind']}, {found.row['confidence']} confidence" + ("" if found.enabled else ": only suggested")
+            begins = ", say as 'first' where it begins" if found.row["kind"] == "page" and "first" not in found.row else ""
+            unsure = "" if found.enabled else f": only suggested{begins}"
+            text = f"by {found.row['kind']}, {found.row['confidence']} confidence{unsure}"
             self._report.assumed("pagination", operation.at, text)
         if found is not None and not found.enabled:
             row = {name: value for name, value in found.row.items() if name not in ("confidence", "enabled")}
@@ -326,6 +328,8 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
     about = [_place(paging.row[name]) for name in ("response", "more") if name in paging.row]
     if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
         found["pageMembers"] = others
+    if "more" in paging.row and paging.row["kind"] == "token" and paging.token_output != NEXT_PAGE:
+        found["more"] = _place(paging.row["more"])
     if paging.size_input is not None:
         found["sizeInput"] = paging.size_input
         most = inputs["properties"][paging.size_input].get("maximum")

@@ -1,13 +1,14 @@
 """Detection of pagination: how an operation takes a page and where its response names the next one, each with a confidence.
 
 Rules in order, the first that fits: what the vendor says, a page token in both directions, a declared ``Link`` header, the next page's
-address in the body, the last item's id, page numbers, offsets. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
+address in the body, the last item's id, page numbers, offsets. Names are hints; the types of the document decide: a token is a text or a
+number, never an object, and only a number is counted. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -39,6 +40,7 @@ _TOKENS = frozenset(
         "pagecursor",
         "after",
         "scrollid",
+        "startcursor",
     ]
 )
 _TOKENS_OUT = _TOKENS - {"after"} | {
@@ -53,7 +55,20 @@ _TOKENS_OUT = _TOKENS - {"after"} | {
 _LINKS_OUT = frozenset(
     ["nextlink", "odatanextlink", "nextpageurl", "nexturl", "nextpagelink", "nextpageuri", "nexthref", "nexturi", "nextrecordsurl"]
 )
-_WITHIN = frozenset(["meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"])
+_NEXT = frozenset(["next", "nextpage"])
+"""Objects about the next page: a member that has the name of an input is what the input takes."""
+_ADDRESSES = frozenset(["href", "url", "uri", "link"])
+_MORE = frozenset(["hasmore", "more", "hasnext", "hasnextpage", "hasmoreitems"])
+_DEEPEST = 3
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
+"""Names of the types of an example's members; null may stand for any."""
+_OF_NEXT = re.compile(r"next page|cursor", re.IGNORECASE)
+_AMONG_LINKS = re.compile(r"/_?links/")
+_IN_LINK = re.compile(r"`?link`? (?:response )?header|http header \(`?rel=next", re.IGNORECASE)
+_BEGINS = re.compile(r"(?:start|begin)(?:s|ing|ning)? (?:at|from|with) ([01])\b|\b([01])[- ](?:based|indexed)", re.IGNORECASE)
+_WITHIN = _NEXT | frozenset(
+    ["pages", "meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"]
+)
 _PAGES = frozenset(["page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p"])
 _SIZES = frozenset(
     [
@@ -75,6 +90,7 @@ _SIZES = frozenset(
 )
 _OFFSETS = frozenset(["offset", "skip", "startat", "startindex", "pageoffset"])
 _VAGUE = frozenset(["start", "from"])
+_NUMERIC = frozenset(["integer", "number"])
 _ITEMS = ("data", "items", "results", "values", "value", "entries", "records", "list", "content", "resources")
 
 NEXT_PAGE = "nextPage"
@@ -95,6 +111,97 @@ class Paging:
     enabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Member of a response: its plain name and its types; none, where the document states none."""
+
+    name: str
+    types: set[str]
+
+    @property
+    def is_text(self) -> bool:
+        return "string" in self.types or not self.types
+
+    @property
+    def is_token(self) -> bool:
+        """True if it may be a page token: "object or text" may be one, an object is none."""
+        return not self.types or bool(self.types & {"string", "integer", "number"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How an operation may be asked for a page: its inputs by plain names with their types, and the members of its response."""
+
+    by_plain: Mapping[str, str]
+    types: Mapping[str, set[str]]
+    members: Mapping[str, _Member]
+    texts: Mapping[str, str]
+    """Descriptions of the inputs by their plain names."""
+
+    @property
+    def token(self) -> str | None:
+        """Input that takes a page token, by its name."""
+        return next((key for name, key in self.by_plain.items() if name in _TOKENS), None)
+
+    @property
+    def more(self) -> str | None:
+        """Place of the member that says whether there is more: a boolean, or another value under the one name that means nothing else."""
+        known = [(at, one) for at, one in self.members.items() if one.name in _MORE]
+        return next((at for at, one in known if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)), None)
+
+    def place(self, names: frozenset[str], *, is_text: bool = False) -> str | None:
+        """Return the first place of a member with one of these names that may be a token or, with ``is_text``, a text."""
+        return next((at for at, one in self.members.items() if one.name in names and (one.is_text if is_text else one.is_token)), None)
+
+    def pair(self) -> tuple[str, str] | None:
+        """Return the input for a page token and where the response has it."""
+        for at, one in self.members.items():
+            key = self.by_plain.get(one.name)
+            if key is not None and one.is_token and self.is_within_next(at) and not self.types.get(one.name, set()) & _NUMERIC:
+                return key, at
+        if (token := self.token) is not None:
+            asked = next(name for name, key in self.by_plain.items() if key == token)
+            if f"use{asked}" in self.by_plain:  # a switch: without it, the API pages in another way
+                return None
+            own = frozenset([asked]) if _OF_NEXT.search(self.texts.get(asked, "")) else frozenset[str]()
+            out = self.place(_TOKENS_OUT - {"next"}) or self.place(frozenset(["next"])) or self.place(own)
+            return None if out is None or _AMONG_LINKS.search(out) else (token, out)  # what is among links is an address
+        texts = (name for name in self.by_plain if name in _PAGES and self.types.get(name) == {"string"})
+        if (page := next(texts, None)) is not None and (out := self.place(frozenset(["nextpage"]))) is not None:
+            return self.by_plain[page], out
+        vague = next((key for name, key in self.by_plain.items() if name in _VAGUE), None)
+        named = self.place(frozenset(["next"]))
+        if vague is None or named is None or not self.members[named].types & _NUMERIC:
+            return None
+        return vague, named
+
+    def fits(self, key: str, at: str) -> bool:
+        """Return whether an input takes a member of the response as it is: a text is no number."""
+        name = next((name for name, known in self.by_plain.items() if known == key), "")
+        member = self.members.get(at)
+        return member is None or not self.types.get(name) or not member.types or bool(self.types[name] & member.types)
+
+    def bare_link(self) -> str | None:
+        """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
+        inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
+        return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
+
+    @property
+    def is_paged(self) -> bool:
+        """True if an input is about pages."""
+        return any(name in _TOKENS | _PAGES | _SIZES | _OFFSETS for name in self.by_plain)
+
+    @property
+    def is_linked(self) -> bool:
+        """True if the document's words say that the header field ``Link`` has the page token."""
+        return any(_IN_LINK.search(self.texts.get(name, "")) for name in self.by_plain if name in _TOKENS)
+
+    @staticmethod
+    def is_within_next(at: str) -> bool:
+        """Return whether a member is in an object about the next page."""
+        return plain(at.rpartition("/")[0].rpartition("/")[2]) in _NEXT
+
+
 def plain(name: str) -> str:
     """Return a name without case and punctuation."""
     return _PLAIN.sub("", name.lower())
@@ -111,12 +218,17 @@ class Pages:
         given = operation.extension.get("pagination")
         if given is False or (operation.method != "get" and not isinstance(given, dict)):
             return None
-        members = dict(self._members(response.raw))
-        items = self._items(operation, response)
-        by_plain = {plain(name): key for name, key in drawn.named.items()}
+        members = {**dict(_shown(response.example)), **dict(self._members(response.raw))}
+        items = self._items(operation, response) or self._shown_items(response)
+        about = {plain(parameter["name"]): parameter for parameter, _ in operation.parameters}
+        times = {name for name, parameter in about.items() if self._is_time(parameter.get("schema"))}
+        by_plain = {plain(name): key for name, key in drawn.named.items() if plain(name) not in times}
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, by_plain, members, response)
-        if found is None or (items is None and not isinstance(given, dict) and not self._lists(response)):
+        texts = {name: str(parameter.get("description") or "") for name, parameter in about.items()}
+        asked = _Asked(by_plain, self._types_of(operation), members, texts)
+        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, asked, response, items)
+        is_known = items is not None or isinstance(given, dict) or self._lists(response)
+        if found is None or not (is_known or (not members and size is not None)):
             return None
         kind, confidence, row = found
         enabled = confidence != "low" and (row.get("items") or items) is not None
@@ -129,49 +241,88 @@ class Pages:
         if size is not None:
             made["size"] = size
         top = row.get("response", "")
-        direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response)
+        direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response) and asked.fits(row["input"], top)
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
         return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
 
-    def _rule(self, operation: Operation, by_plain: Mapping[str, str], members: Json, response: Response) -> tuple[Kind, str, Json] | None:
+    def _rule(self, operation: Operation, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
         vendor = operation.raw.get("x-ms-pageable")
         if isinstance(vendor, dict) and isinstance(vendor.get("nextLinkName"), str):
             row: Json = {"response": pointer(vendor["nextLinkName"])}
             return "url", "high", {**row, "items": pointer(vendor["itemName"])} if isinstance(vendor.get("itemName"), str) else row
-        token = next((key for name, key in by_plain.items() if name in _TOKENS), None)
-        out = next((at for at, name in members.items() if name in _TOKENS_OUT and plain(at.rpartition("/")[2]) != "next"), None)
-        bare = next((at for at in members if plain(at.rpartition("/")[2]) == "next"), None)
-        link = next((at for at, name in members.items() if name in _LINKS_OUT), None)
-        if token is not None and (out or bare) and link is None:
-            return "token", "high", {"input": token, "response": out or bare}
-        if any(name.lower() == "link" for name in response.headers or {}):
-            return "linkHeader", "high", {}
-        if link is not None or (bare is not None and self._is_text(response, bare)):
-            return "url", "high", {"response": link or bare}
-        more = next((at for at, name in members.items() if name == "hasmore"), None)
-        last = by_plain.get("startingafter")
-        if last is not None and more is not None:
-            return "lastId", "high", {"input": last, "more": more}
-        return self._counted(operation, by_plain, token, more)
-
-    def _counted(
-        self, operation: Operation, by_plain: Mapping[str, str], token: str | None, more: str | None
-    ) -> tuple[Kind, str, Json] | None:
-        size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        page = next((key for name, key in by_plain.items() if name in _PAGES), None)
+        link, more = asked.place(_LINKS_OUT, is_text=True), asked.more
         hint = {"more": more} if more else {}
-        if page is not None:  # who counts from 1 where the API counts from 0 skips a page
+        pair = asked.pair()
+        if pair is not None and (link is None or asked.is_within_next(pair[1])):
+            return "token", "high", {"input": pair[0], "response": pair[1], **hint}
+        if any(name.lower() == "link" for name in response.headers or {}) and (asked.is_paged or items == "/items"):
+            return "linkHeader", "high", {}
+        link = link or asked.bare_link()
+        if link is not None:
+            return "url", "high", {"response": link, **hint}
+        if asked.token is not None and (asked.is_linked or (not asked.members and self._is_array(response))):
+            return "linkHeader", "medium", {}  # nothing else can name the next page
+        return self._last(asked, response, items) or self._counted(operation, asked)
+
+    def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
+        """Return the pagination of a list that goes on after its last item: the response says which that is, or the item has an ID."""
+        after = asked.by_plain.get("startingafter") or asked.by_plain.get("after")
+        if after is None or asked.more is None:
+            return None
+        named = asked.place(frozenset(["lastid"]), is_text=True)
+        if named is not None:
+            return "token", "high", {"input": after, "response": named, "more": asked.more}
+        sure = "startingafter" in asked.by_plain or self._has_id(response, items)
+        return ("lastId", "high", {"input": after, "more": asked.more}) if sure else None
+
+    def _counted(self, operation: Operation, asked: _Asked) -> tuple[Kind, str, Json] | None:
+        by_plain = asked.by_plain
+        size = next((key for name, key in by_plain.items() if name in _SIZES), None)
+        hint = {"more": asked.more} if asked.more else {}
+        page, is_number = self._number(operation, asked, _PAGES)
+        offset, is_counted = self._number(operation, asked, _OFFSETS)
+        is_offset = offset is not None and is_counted and size is not None  # it has one first item, and pages may begin at 0 or at 1
+        if page is not None and not is_offset:  # who counts from 1 where the API counts from 0 skips a page
             start = self._start(operation, _PAGES)
-            sure = size is not None and start is not None
-            return "page", "medium" if sure else "low", {"input": page, **({} if start == 1 else {"first": start or 0}), **hint}
-        offset = next((key for name, key in by_plain.items() if name in _OFFSETS), None)
+            sure = is_number and size is not None and start is not None
+            return "page", "medium" if sure else "low", {"input": page, **({"first": 0} if start == 0 else {}), **hint}
+        if offset is not None and not is_counted:
+            return "token", "low", {"input": offset}
         if offset is not None:
             first = {"first": 1} if self._start(operation, _OFFSETS) == 1 else {}
-            return "offset", "medium" if size is not None else "low", {"input": offset, **first, **hint}
-        vague = next((key for name, key in by_plain.items() if name in _VAGUE), None)
+            return "offset", "medium" if is_offset else "low", {"input": offset, **first, **hint}
+        vague, _ = self._number(operation, asked, _VAGUE)
         if vague is not None and size is not None:
             return "offset", "low", {"input": vague, **hint}
+        token = asked.token
         return ("token", "low", {"input": token}) if token is not None else None
+
+    def _number(self, operation: Operation, asked: _Asked, names: frozenset[str]) -> tuple[str | None, bool]:
+        """Return the input with one of these names, and whether it takes a number: by its type, or by a number as its default."""
+        name = next((name for name in asked.by_plain if name in names), None)
+        if name is None:
+            return None, False
+        types = asked.types.get(name, set())
+        return asked.by_plain[name], not types or bool(types & _NUMERIC) or self._start(operation, names) is not None
+
+    def _types_of(self, operation: Operation) -> dict[str, set[str]]:
+        """Return the types of the parameters by their plain names."""
+        return {plain(parameter["name"]): self._types([parameter.get("schema")]) for parameter, _ in operation.parameters}
+
+    def _types(self, subs: Iterable[Any]) -> set[str]:
+        found: set[str] = set()
+        for part in (part for sub in subs for part in self._composition.parts(sub)):
+            kind = part.get("type", "object" if "properties" in part else None)
+            found |= {kind} if isinstance(kind, str) else set(kind) if isinstance(kind, list) else set()
+        return found
+
+    def _has_id(self, response: Response, items: str | None) -> bool:
+        """Return whether the items of a list have a member ``id``."""
+        found: list[Any] = [response.raw]
+        for name in (items or "").split("/")[1:]:
+            found = self._composition.members({"allOf": found}).get(name.replace("~1", "/").replace("~0", "~"), [])
+        parts = [part for sub in found for part in self._composition.parts(sub)]
+        return any("id" in self._composition.members(part.get("items")) for part in parts)
 
     def _start(self, operation: Operation, names: frozenset[str]) -> int | None:
         """Return where the parameter with one of these names begins to count, 0 or 1; None if the document does not say it."""
@@ -182,23 +333,30 @@ class Pages:
                 found = next((found for name in ("default", "minimum") if (found := number(part.get(name))) in (0, 1)), None)
                 if found is not None:
                     return int(found)
+            if (said := _BEGINS.search(str(parameter.get("description") or ""))) is not None:
+                return int(said[1] or said[2])
         return None
 
-    def _members(self, raw: Any) -> Iterator[tuple[str, str]]:
-        """Yield the members of a response that may name the next page, with their plain names; also those one level down."""
-        for name, subs in self._composition.members(raw).items():
-            low = plain(name)
-            if low in _WITHIN:
-                for inner in self._composition.members({"allOf": subs}):
-                    yield pointer(name, inner), plain(inner)
-            yield pointer(name), low
+    def _is_time(self, schema: Any) -> bool:
+        return any(part.get("format") in {"date", "date-time"} for part in self._composition.parts(schema))
 
-    def _is_text(self, response: Response, at: str) -> bool:
-        found: list[Any] = [response.raw]
-        for token in at.split("/")[1:]:
-            found = self._composition.members({"allOf": found}).get(token.replace("~1", "/").replace("~0", "~"), [])
-        kinds = [part.get("type") for sub in found for part in self._composition.parts(sub) if "type" in part]
-        return all(kind == "string" or (isinstance(kind, list) and "string" in kind) for kind in kinds)
+    def _is_array(self, response: Response) -> bool:
+        return any(part.get("type") == "array" for part in self._composition.parts(response.raw))
+
+    def _shown_items(self, response: Response) -> str | None:
+        """Return the pointer to the only list of the example of a response whose members the document does not state."""
+        if not isinstance(response.example, Mapping) or self._composition.members(response.raw):
+            return None
+        lists = [name for name, value in response.example.items() if isinstance(value, list)]
+        return pointer(lists[0]) if len(lists) == 1 else None
+
+    def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
+        """Yield the members of a response that may say how its list goes on; objects about pages are looked into."""
+        for name, subs in self._composition.members(raw).items():
+            low, place, types = plain(name), at + pointer(name), self._types(subs)
+            if low in _WITHIN and place.count("/") <= _DEEPEST:
+                yield from self._members({"allOf": subs}, place)
+            yield place, _Member(low, types)
 
     def _wraps(self, response: Response) -> bool:
         schema = response.schema
@@ -211,15 +369,15 @@ class Pages:
         """Return the pointer to the items in the output; None if several members are lists and none has a telling name."""
         if response.raw is None:
             return None
-        if any(part.get("type") == "array" for part in self._composition.parts(response.raw)):
+        if self._is_array(response):
             return "/items"
         members = self._composition.members(response.raw)
         lists = [name for name, subs in members.items() if self._is_list(subs)]
         if len(lists) == 1:
             return pointer(lists[0])
-        last = [plain(word) for word in operation.path.rstrip("/").split("/") if "{" not in word][-1:]
+        last = next((word for word in reversed(operation.path.rstrip("/").split("/")) if word and "{" not in word), "")
         for name in lists:
-            if name in _ITEMS or plain(name) in last or (last and words(last[0])[-1:] == [plain(name)]):
+            if name in _ITEMS or plain(name) in {plain(last), *map(plain, words(last)[-1:])}:
                 return pointer(name)
         for name in ("data", "result", "response", "_embedded") if not lists else ():
             inner = [key for key, subs in self._composition.members({"allOf": members.get(name, [])}).items() if self._is_list(subs)]
@@ -231,12 +389,21 @@ class Pages:
         return any(part.get("type") == "array" or "items" in part for sub in subs for part in self._composition.parts(sub))
 
 
+def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
+    """Yield the members of an example of a response that may say how its list goes on: documents leave them out of schemas."""
+    for name, value in example.items() if isinstance(example, Mapping) else ():
+        low, place = plain(str(name)), at + pointer(str(name))
+        if low in _WITHIN and place.count("/") <= _DEEPEST:
+            yield from _shown(value, place)
+        yield place, _Member(low, {_NAMES[type(value)]} if type(value) in _NAMES else set())
+
+
 def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
     """Return what an overlay says about the pages of an operation.
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
-    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first") if name in given}
+    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first", "ends") if name in given}
     fault = None
     if kind not in _KINDS:
         fault = f"'kind' must be one of {', '.join(_KINDS)}"
@@ -253,6 +420,16 @@ def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tu
         fault = fault or f"pages of the kind '{kind}' need a 'response'"
     if type(pages.get("first", 0)) is not int:
         fault = "'first' must be a whole number"
+    fault = _fetching_fault(operation, kind, pages.get("ends", [])) or fault
     if fault is not None:
         raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: {fault}", hint="Correct the overlay.")
     return kind, "high", pages
+
+
+def _fetching_fault(operation: Operation, kind: object, ends: object) -> str | None:
+    """Return what is wrong with how an overlay has pages fetched and ended."""
+    if not isinstance(ends, list) or not all(type(status) is int and 300 <= status <= 599 for status in ends):
+        return "'ends' must be a list of statuses from 300 to 599, such as [404]"
+    if operation.method != "get" and kind in ("url", "linkHeader"):
+        return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
+    return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 
-from jackfield.connector.schemas import schema_fault
+from jackfield.connector.schemas import cost_fault, schema_fault
 from jackfield.definitions import references
 from jackfield_openapi.report import Report
 from jackfield_openapi.security import Alternative
@@ -18,6 +18,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Json = dict[str, Any]
 Draft = tuple[Json, list[Alternative]]
+_Uses = Mapping[str, tuple[str, ...]]
+_FaultOf = Callable[[Json], str | None]
 
 
 def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[list[Draft], Json]:
@@ -30,6 +32,7 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
             definitions[name] = True
     uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
     kept = []
+    actions = list(_affordable(actions, definitions, uses, report, cost_fault))  # before anything is compiled
     needed: dict[str, None] = {}
     for action, alternatives in actions:
         used = closure(action["inputs"], definitions, uses)
@@ -39,36 +42,37 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
             needed.update(dict.fromkeys([*used, *references(action["output"])]))
         else:
             report.left_out("schema does not compile", action["http"]["path"], f"{action['key']}: {fault}")
-    kept = list(_affordable(kept, definitions, uses, report))
+    kept = list(_affordable(kept, definitions, uses, report, schema_fault))
     everything = closure([{"$ref": _PREFIX + name} for name in needed], definitions, uses)
     return kept, {name: schema for name, schema in definitions.items() if name in everything}
 
 
-def _affordable(kept: list[Draft], definitions: Json, uses: Mapping[str, tuple[str, ...]], report: Report) -> Iterator[Draft]:
-    """Leave out actions whose inputs cost too much to judge, and accept any output where its schema does.
+def _affordable(kept: list[Draft], definitions: Json, uses: _Uses, report: Report, fault_of: _FaultOf) -> Iterator[Draft]:
+    """Leave out actions whose inputs ``fault_of`` refuses, mostly for what they cost, and accept any output where it refuses its schema.
 
     All schemas are checked together first: together they cost as much as each, and it takes a hundredth of the time.
     """
     schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
-    if schema_fault({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
+    if fault_of({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
         yield from kept
         return
     for action, alternatives in kept:
-        inputs, output = (_costs(action[role], definitions, uses) for role in ("inputs", "output"))
+        inputs, output = (fault_of(_closed(action[role], definitions, uses)) for role in ("inputs", "output"))
         if inputs is not None:
             report.left_out("schema is too costly", action["http"]["path"], f"{action['key']}: {inputs}")
             continue
         if output is not None:
             report.lossy("schema is too costly", action["http"]["path"], f"{action['key']}: any output is accepted: {output}")
-        yield (action if output is None else {**action, "output": {}}), alternatives
+        yield (action if output is None else {**action, "output": {"type": "object"}}), alternatives
 
 
-def _costs(schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> str | None:
+def _closed(schema: Json, definitions: Json, uses: _Uses) -> Json:
+    """Return a schema with the definitions that it refers to."""
     used = closure(schema, definitions, uses)
-    return schema_fault({**schema, "$defs": used} if used else schema)
+    return {**schema, "$defs": used} if used else schema
 
 
-def closure(schema: Any, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Json:
+def closure(schema: Any, definitions: Json, uses: _Uses) -> Json:
     """Return the definitions that a schema refers to, directly and through others; ``uses`` has the references of each definition."""
     found: Json = {}
     waiting = list(references(schema))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from jackfield.connector import InvalidInput
+from jackfield.json_tools.price import TooCostly, check_json, structure
 
 MAX_BYTES = 64 * 1024 * 1024
 """Limit for the size of a document; the largest of 2,639 public ones has 47 MB."""
@@ -52,6 +53,8 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     """
     if len(content) > MAX_BYTES:
         raise _refused(name, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
+    if _begins_more(content):
+        raise _refused(name, f"it has more than {MAX_VALUES:,} values")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -68,6 +71,17 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     if not isinstance(copied, dict) and not part:
         raise _refused(name, "it is not an object")
     return copied
+
+
+def _begins_more(content: bytes) -> bool:
+    """Return whether an unparsed document has more values than the limit: by its marks if it is JSON, by its lines if it is YAML."""
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+        return len(content) > MAX_VALUES and structure(content) + content.count(b"\n") > MAX_VALUES
+    try:
+        check_json(content, MAX_VALUES)
+    except TooCostly:
+        return True
+    return False
 
 
 def _read(text: str, name: str) -> Any:

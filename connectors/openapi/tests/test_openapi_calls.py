@@ -71,7 +71,7 @@ def _call(tmp_path: Path, action: str, inputs: dict[str, Any], script: Any, **mo
 def test_a_request_arrives_as_the_document_says(tmp_path: Path) -> None:
     """Path, query and credentials of a read reach the server; a list becomes the member 'items'."""
     result, requests = _call(tmp_path, "listTickets", {"labels": ["a b", "c,d"], "perPage": "2"}, [Answer([{"id": "1", "title": "x"}])])
-    assert result.unwrap() == {"items": [{"id": "1", "title": "x"}]}
+    assert result.unwrap() == {"items": [{"id": "1", "title": "x"}], "nextPage": 2}
     assert requests[0].path == "/v1/tickets?labels=a%20b,c%2Cd&per_page=2"
     assert {name.lower(): value for name, value in requests[0].headers.items()}["x-api-key"] == "k-4711"
 
@@ -121,7 +121,7 @@ def test_the_same_drift_of_many_items_is_told_once(tmp_path: Path) -> None:
 
 
 def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
-    """'fetchAll' counts pages up until one is short; single pages tell what the next call takes."""
+    """'fetchAll' counts pages up until one is empty; single pages tell what the next call takes."""
     rows = [{"id": str(number), "title": "x"} for number in range(250)]
 
     def script(_number: int, request: Request) -> Answer:
@@ -130,7 +130,7 @@ def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
 
     result, requests = _call(tmp_path, "listTickets", {"fetchAll": True}, script)
     assert [item["id"] for item in result.unwrap()["items"]] == [row["id"] for row in rows]
-    assert (result.meta.complete, len(requests)) == (True, 3)
+    assert (result.meta.complete, len(requests)) == (True, 4)
 
 
 def test_a_server_that_ignores_the_page(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_equal_pages_of_equal_items_are_no_fault(tmp_path: Path) -> None:
         return Answer(rows[(number - 1) * 100 : number * 100])
 
     result, requests = _call(tmp_path, "listTickets", {"fetchAll": True}, script)
-    assert (len(result.unwrap()["items"]), result.meta.complete, len(requests)) == (250, True, 3)
+    assert (len(result.unwrap()["items"]), result.meta.complete, len(requests)) == (250, True, 4)
 
 
 def test_a_single_page_says_how_to_go_on(tmp_path: Path) -> None:

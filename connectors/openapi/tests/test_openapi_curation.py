@@ -149,6 +149,15 @@ def test_the_choices_of_a_field_are_a_list_of_the_provider(tmp_path: Path) -> No
         assert [detail.path for detail in nothing.value.details] == ["/connection", "/inputs/board"]
 
 
+def test_choices_end_where_their_list_may_go_on(tmp_path: Path) -> None:
+    """A page of choices that is none ends them: those before it are offered, and nothing is asked for again."""
+    manifest = generate(tmp_path, _tickets(label=["/name"]))
+    script = [Answer([{"id": 7}]), Answer({"error": "busy"})]
+    with Provider(script) as provider, installed(tmp_path, manifest, {"token": "t", "server": provider.url}) as jackfield:
+        found = jackfield.options("acme", "people", connection="main", inputs={"board": "b"})
+    assert (found, len(provider.requests)) == ([{"value": "7", "label": "7"}], 2)
+
+
 def test_recipients_are_marked(tmp_path: Path) -> None:
     """An overlay names the inputs that a connection's guard compares, a list as a whole; one that no action has is refused."""
     found = _tickets(fields=["title"])

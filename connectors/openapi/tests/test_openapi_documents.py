@@ -166,13 +166,18 @@ def test_effects_are_what_methods_promise(about: tuple[str, str, str], effect: s
 def _listing(parameters: list[str], properties: dict[str, Any], headers: dict[str, Any] | None = None) -> dict[str, Any]:
     schema = {"type": "object", "properties": {"data": {"type": "array", "items": {}}, **properties}}
     response = {"description": "", "content": {"application/json": {"schema": schema}}, "headers": headers or {}}
-    listed = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in parameters]
+    counted = ("page", "per_page", "limit", "offset", "start")
+    listed = [{"name": name, "in": "query", "schema": {"type": "integer" if name in counted else "string"}} for name in parameters]
     made = converted(document({"/a": {"get": operation(parameters=listed, responses={"200": response})}}), Choices())
     action: dict[str, Any] = made.manifest["actions"][0]
     return action
 
 
 _TEXT = {"type": "string"}
+_NEXT = {"type": "object", "properties": {"next": {"type": "object", "properties": {"after": _TEXT, "link": _TEXT}}}}
+_STARTING = {"type": "object", "properties": {"page": {"type": "integer"}, "starting_after": _TEXT}}
+_PAGES = {"type": "object", "properties": {"next": _STARTING}}
+_HREF = {"type": "object", "properties": {"href": _TEXT}}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,12 @@ _TEXT = {"type": "string"}
         (["offset", "limit"], {}, {}, ("offset", "medium", "offset", "nextPage")),
         (["start", "limit"], {}, {}, ("offset", "low", None, None)),
         (["limit"], {}, {}, None),
+        (["after", "limit"], {"paging": _NEXT}, {}, ("token", "high", "after", "nextPage")),
+        (["starting_after"], {"pages": _PAGES}, {}, ("token", "high", "startingAfter", "nextPage")),
+        (["start_cursor"], {"next_cursor": _TEXT, "has_more": {"type": "boolean"}}, {}, ("token", "high", "startCursor", "next_cursor")),
+        (["after"], {"last_id": _TEXT, "has_more": {"type": "boolean"}}, {}, ("token", "high", "after", "last_id")),
+        (["cursor"], {"next": {"type": "object", "properties": {"count": _TEXT}}}, {}, ("token", "low", None, None)),
+        (["page", "limit"], {"_links": {"type": "object", "properties": {"next": _HREF}}}, {}, ("url", "high", "nextPage", "nextPage")),
     ],
 )
 def test_paging_is_found_with_a_confidence(parameters: list[str], properties: Any, headers: Any, expected: Any) -> None:
@@ -206,13 +217,16 @@ def test_paging_is_found_with_a_confidence(parameters: list[str], properties: An
         ({"name": "page", "schema": {"type": "integer", "default": 0}}, "page", 0, True),
         ({"name": "page", "schema": {"type": "integer", "minimum": 0}}, "page", 0, True),
         ({"name": "page", "schema": {"type": "string", "default": "0"}}, "page", 0, True),
-        ({"name": "page", "schema": {"type": "integer"}}, "page", 0, False),
+        ({"name": "page", "schema": {"type": "integer"}, "description": "Starts with 0."}, "page", 0, True),
+        ({"name": "page", "schema": {"type": "integer"}, "description": "The page, 1-based."}, "page", None, True),
+        ({"name": "page", "schema": {"type": "integer"}}, "page", None, False),
         ({"name": "startIndex", "schema": {"type": "integer", "default": 1}}, "offset", 1, True),
         ({"name": "skip", "schema": {"type": "integer"}}, "offset", None, True),
     ],
 )
 def test_pages_count_from_where_the_document_says(parameter: dict[str, Any], kind: str, first: int | None, enabled: bool) -> None:
-    """Page numbers begin where the parameter says (default, minimum); without that, paging is only suggested: a page could be skipped."""
+    """Page numbers begin where the parameter says (default, minimum, words); without that, paging is only suggested, and no beginning is
+    made up: a page could be skipped."""
     listed = [{"in": "query", **parameter}, {"name": "limit", "in": "query", "schema": {"type": "integer"}}]
     response = {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}
     made = converted(document({"/a": {"get": operation(parameters=listed, responses={"200": response})}}), Choices())

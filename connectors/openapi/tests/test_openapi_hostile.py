@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider, Request
+from jackfield_openapi import proof, reading
 from jackfield_openapi.conversion import Choices, converted
 from jackfield_openapi.project import files_of
 from jackfield_openapi.sources import read
@@ -118,3 +120,33 @@ def test_a_parameter_that_the_connection_sends_is_no_input() -> None:
     )
     (action,) = converted(text, Choices()).manifest["actions"]
     assert action["inputs"].get("properties", {}) == {}
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+@pytest.mark.parametrize("depth", [15, 30, 60])
+@pytest.mark.parametrize("role", ["inputs", "output"])
+def test_doubling_branches_are_refused_before_anything_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, keyword: str, depth: int, role: str
+) -> None:
+    """A document of n schemas, each of which names the next one twice, would take 2**n steps: its cost is found first, by the graph."""
+    compiled = []
+    monkeypatch.setattr(proof, "_fault", lambda schema, used: compiled.append(len(used)))
+    schemas: dict[str, Any] = {f"d{at}": {keyword: [{"$ref": f"#/components/schemas/d{at + 1}"}] * 2} for at in range(depth)}
+    schemas[f"d{depth}"] = {"type": "object"}
+    media = {"application/json": {"schema": {"$ref": "#/components/schemas/d0"}}}
+    sent = {"requestBody": {"content": media}} if role == "inputs" else {}
+    answered = {"200": {"description": "", **({} if role == "inputs" else {"content": media})}}
+    posted = operation(operationId="put", responses=answered, **sent)
+    made = converted(document({"/a": {"post": posted}}, components={"schemas": schemas}), Choices())
+    assert made.report.counts()
+    assert len(made.manifest["actions"]) == (0 if role == "inputs" else 1)
+    assert max(compiled, default=0) == 0
+
+
+def test_values_of_a_document_are_counted_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON and YAML with too many values are refused by their text; text alone is not."""
+    monkeypatch.setattr(reading, "MAX_VALUES", 1000)
+    for content in (b'{"a": [' + b"[]," * 2000 + b"1]}", b"a:\n" + b"- 1\n" * 2000, b"a: [" + b"1, " * 2000 + b"1]"):
+        with mock.patch.object(reading, "_read", side_effect=AssertionError), pytest.raises(InvalidInput, match="more than 1,000 values"):
+            reading.parsed(content, "doc")
+    assert reading.parsed(b'{"a": "' + b"[," * 3000 + b'"}', "doc")

@@ -26,7 +26,7 @@ _OTHERS = """
     token_type tokenId token_count max_tokens tokens nextToken next_page_token pageToken continuationToken cursor key
     public_key passed compass passport passwordPolicy password_expires_at secretName secret_arn tokenUrl clientRequestToken
     syncToken sort_key foreignKey idempotencyKey separator_token maskToken include_token has_password secretary tokenizer
-    keyboard stopToken grant
+    keyboard stopToken grant publicApiKey publishable_api_key method_truncated_token redacted_secret maskedPassword
 """
 
 

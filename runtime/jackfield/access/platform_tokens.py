@@ -68,7 +68,7 @@ class PlatformTokens:
         self._database = database
         self._vault = vault
         self._clock = clock
-        self._audit = Audit(database, DEFAULT, clock, actor)
+        self._audit = Audit(database, lambda: vault, DEFAULT, clock, actor)
 
     def create(self, workspaces: str, name: str = "", expires_at: float | None = None) -> NewToken[PlatformToken]:
         """Create a token. Its text is returned only here; the database stores its SHA-256.

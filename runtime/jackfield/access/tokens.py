@@ -224,7 +224,7 @@ class Tokens:
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
-        self._audit = Audit(database, workspace, clock, actor)
+        self._audit = Audit(database, lambda: vault, workspace, clock, actor)
 
     def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken[Token]:
         """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
@@ -305,6 +305,7 @@ class Tokens:
         """
         place = {"workspace": self._workspace, "id": identifier}
         self._vault.prepare(self._workspace)
+        self._audit.prepare()
         with self._database.write() as transaction:
             before = transaction.find(_FIND, place)
             sealed = before is not None and is_sealed(self._vault, before)

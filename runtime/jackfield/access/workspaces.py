@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit, first_acts
+from jackfield.access.audit_seals import prepare_seals
 from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
@@ -134,6 +135,7 @@ class Workspaces:
             raise _exists(name)
         if self._vault.asks_a_service:
             self._vault.prepare(name)
+        prepare_seals(self._vault)
         settings = made.settings.to_json()
         row = {"name": name, "now": made.created_at, "settings": json.dumps(settings)}
         act = ("workspace.created", f"workspace:{name}", {"settings": settings})
@@ -187,6 +189,7 @@ class Workspaces:
         changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
         changes = self._dated(changes)
         self._vault.prepare(name)
+        prepare_seals(self._vault)
         return self._set(name, changes)
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
@@ -262,7 +265,7 @@ class Workspaces:
             return _unread(row.name, fault.message)
 
     def _audit(self, name: str) -> Audit:
-        return Audit(self._database, name, self._clock, self._actor)
+        return Audit(self._database, lambda: self._vault, name, self._clock, self._actor)
 
 
 def check_name(name: str, path: str = "") -> None:

@@ -120,7 +120,7 @@ def _forget(arguments: Namespace, output: Output) -> int:
 
 
 def _audit(storage: Storage, workspace: str, event: str, details: Mapping[str, Any]) -> None:
-    Audit(storage.database, workspace, SystemClock(), actor()).record(event, "master-key", details)
+    Audit(storage.database, lambda: storage.vault, workspace, SystemClock(), actor()).record(event, "master-key", details)
 
 
 def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:

@@ -44,7 +44,7 @@ def _stats(arguments: Namespace, output: Output) -> int:
 @contextmanager
 def _letters(arguments: Namespace) -> Iterator[DeadLetters]:
     with open_storage() as storage:
-        yield audited_dead_letters(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
+        yield audited_dead_letters(storage, selected_workspace(arguments, storage), SystemClock(), actor())
 
 
 def _dead(letters: DeadLetters, arguments: Namespace) -> list[dict[str, Any]]:

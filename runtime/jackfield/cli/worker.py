@@ -23,8 +23,9 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
+from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
 from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
-from jackfield.resources.memory import save_memory
+from jackfield.resources.memory import memory_limit, room_within, save_memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.shared.metrics_folder import shared
 from jackfield.wire.guard import Guard
@@ -72,6 +73,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
 
     prepare_process()
     save_memory()
+    ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
     runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
     if not runtimes.storage.enabled:

@@ -6,10 +6,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Clock, Deadline
-from jackfield.connector.context import Minted
+from jackfield.bounded_cache import BoundedCache
+from jackfield.clock import Clock, Deadline, within
+from jackfield.connections.opening_slots import OpeningSlots
+from jackfield.connector.context import Minted, check_may_wait
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
@@ -24,6 +27,9 @@ AHEAD = 300.0
 """Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is shorter."""
 _RETRY_AFTER_FAILURE = 30.0
 _KEPT_OBJECTS = 64
+_APART = 30.0
+"""Limit in seconds of the waits of a mint that goes on without its caller; its request has a limit of its own."""
+_SLOW = "Find out why the provider's token endpoint does not answer."
 _RECENT = 8
 """Number of replaced leases whose secrets are still masked."""
 
@@ -68,6 +74,8 @@ class ConnectionCache(SecretHolder):
         self._making = threading.RLock()  # reentrant: making one object may require another cached one
         self.opened_in = float("inf")
         """Seconds that opening the connection took most recently."""
+        self.slots = OpeningSlots()
+        """Threads that open it at once."""
         put_in_force(self)
 
     @property
@@ -75,19 +83,23 @@ class ConnectionCache(SecretHolder):
         """Masks the connection's secrets and those of its leases."""
         return self._redactor
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most.
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most; a mint that
+        ``outlasts`` its caller has a thread of its own.
 
         A lease that is still valid serves all other callers during its renewal, and survives a failed one.
 
-        :raises TimedOut: if the deadline passes while another caller mints.
+        :raises TimedOut: if the deadline passes while the credential is minted elsewhere.
         """
         while True:
             held = self._held.get(key)
             now = self._clock.time()
             if held is not None and now < held.renew_at:
                 return held.minted
+            check_may_wait()
             flight, leads = self._join(key)
+            if leads and outlasts:
+                return self._mint_apart(key, mint, flight, held, deadline)
             if leads:
                 return self._mint(key, mint, flight, held, deadline)
             if held is not None and now < (held.minted.expires_at or now):
@@ -156,6 +168,25 @@ class ConnectionCache(SecretHolder):
                 return flight, False
             flight = self._flights[key] = _Flight()
             return flight, True
+
+    def _mint_apart(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
+        """Mint in a thread that goes on after ``deadline``; a lease that is still valid serves the caller then."""
+
+        def run() -> None:
+            with within(_APART):  # not until the caller's deadline: what the provider has answered must be stored
+                attempt(self._mint, key, mint, flight, held, Deadline.after(_APART, self._clock))
+
+        try:
+            threading.Thread(target=copy_context().run, args=(run,), name="jackfield-lease", daemon=True).start()
+        except (RuntimeError, MemoryError):  # no more threads
+            return self._mint(key, mint, flight, held, deadline)
+        if not flight.done.wait(max(0.0, deadline.remaining())):
+            if held is not None and self._clock.time() < (held.minted.expires_at or 0.0):
+                return held.minted
+            raise deadline.passed(Sent.NOTHING, Unavailable("the provider has not yet renewed the credential", hint=_SLOW))
+        if flight.minted is None:
+            raise flight.error or Unavailable("the credential was not renewed")
+        return flight.minted
 
     def _mint(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
         try:
@@ -238,6 +269,16 @@ class ConnectionCaches(ProcessLocal):
         """
         self._lock = threading.Lock()
         self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
+        self._slots: BoundedCache[Hashable, OpeningSlots] = BoundedCache(self._limit)
+
+    def slots(self, source: Hashable) -> OpeningSlots:
+        """Return the slots of a source that several connections have in common."""
+        with self._lock:
+            found = self._slots.get(source)
+            if found is None:
+                found = OpeningSlots()
+                self._slots.put(source, found)
+            return found
 
     def _count(self, outcome: str) -> None:
         with self._lock:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,16 +13,16 @@ from jackfield.clock import Clock
 from jackfield.connections import authorizations, external_ids, grants
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
 from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
+from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
 from jackfield.connections.revocations import Revocations
-from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import damaged_settings
 from jackfield.database.settings_seals import checked_settings
 from jackfield.database.shared_clock import SharedClock
-from jackfield.database.stored_values import parsed_object
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
+from jackfield.errors import Detail, InvalidConnection, LimitReached, UnknownConnection
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.secrecy import SecretHolder
@@ -35,6 +33,10 @@ Also = Callable[[Transaction], None]
 
 def _nothing(_transaction: Transaction) -> None:
     """Add no statement."""
+
+
+def _unlimited() -> None:
+    """Set no limit."""
 
 
 _RESTORE = "Remove it and add it again, or restore a backup. Then find out who else writes to the database."
@@ -48,6 +50,7 @@ _NAME = "SELECT name FROM connections WHERE workspace = :workspace AND id = :id"
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
 _OF_TYPE = "SELECT name FROM connections WHERE workspace = :workspace AND type = :type ORDER BY name LIMIT :limit"
 _ALL_NAMES = "SELECT name, type FROM connections WHERE workspace = :workspace ORDER BY name"
+COUNT = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
 _LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"
@@ -89,14 +92,17 @@ class VersionConflict(InvalidConnection):
 
 
 class ConnectionTable(ProcessLocal, SecretHolder):
-    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe.
+    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns their largest number.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
     all its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
     """
 
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock, most: Callable[[], float | None] = _unlimited
+    ) -> None:
         self.workspace = workspace
+        self._most = most
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -211,13 +217,29 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         except (ValueError, TypeError):
             raise damaged_settings(self.workspace) from None
 
+    def require_room(self) -> None:
+        """Check that the workspace may store one connection more.
+
+        :raises LimitReached: if it has as many as its limit allows.
+        """
+        most = self._most()
+        if most is not None:
+            with self._database.read(flush=False) as transaction:
+                self._check_room(transaction, most)
+
+    def _check_room(self, transaction: Transaction, most: float | None) -> None:
+        if most is not None and transaction.execute(COUNT, {"workspace": self.workspace})[0].n >= most:
+            raise LimitReached("connections", most)
+
     def add(self, name: str, draft: Draft, also: Also = _nothing) -> ConnectionRow:
         """Store a new connection as version 1. ``also`` runs in the same transaction.
 
+        :raises LimitReached: if the workspace has as many as its limit allows.
         :raises NameTaken: if the name is taken.
         :raises InvalidConnection: if the name is not valid, the values are too large, or another workspace uses the External ID.
         """
         _check_name(name)
+        most = self._most()
         identifier, parts = str(uuid.uuid4()), draft.parts()
         bound = binding(name, draft.type, draft.origin, parts.public)
         whole = sealed_whole(self._vault(), self.workspace, identifier, 1, bound, parts.secrets)
@@ -225,6 +247,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         sealed = self._sealed(identifier, 1, parts, bound)
         try:
             with self._database.write() as transaction:
+                self._check_room(transaction, most)
                 transaction.change(_INSERT, row)
                 _insert(transaction, sealed)
                 external_ids.claim(self._vault, transaction, self.workspace, identifier, draft.external_ids())
@@ -438,59 +461,3 @@ def conflict(name: str) -> VersionConflict:
     return VersionConflict(
         f"the connection '{name}' was changed in the meantime", details=[fault], hint="Reload it, then repeat your change."
     )
-
-
-_COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
-_ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"
-_KEEP = f"""
-INSERT INTO file_connection_tests (workspace, {_COLUMNS})
-VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :last_test)
-ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
-    account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
-"""
-_USED_FILE = f"{_KEEP} WHERE file_connection_tests.fingerprint != excluded.fingerprint"
-
-
-class FileTests:
-    """Test outcomes of one workspace. An outcome is valid only for the type and values that were tested; references are compared
-    unresolved."""
-
-    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str) -> None:
-        self._database = database
-        self._vault = vault
-        self._workspace = workspace
-
-    def find(self, connections: Iterable[NamedConnection]) -> Mapping[str, Outcome]:
-        """Return the valid outcomes by name; none if the database is unavailable."""
-        wanted = {item.name: item for item in connections}
-        if not wanted:
-            return {}
-        try:
-            with self._database.read(flush=False) as transaction:
-                rows = {row.name: row for row in transaction.execute(_ALL, {"workspace": self._workspace})}
-            return {
-                name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
-            }
-        except (JackfieldError, ValueError, TypeError):  # the key cannot be read, or a row is damaged
-            return {}
-
-    def keep(self, connection: NamedConnection, outcome: Outcome) -> None:
-        """Store the outcome of a test in place of the earlier one; without a writable database, it is shown once only."""
-        with contextlib.suppress(JackfieldError):
-            row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
-            with self._database.write() as transaction:
-                transaction.change(_KEEP, {**row, **outcome.columns()})
-
-    def note_used(self, connection: NamedConnection) -> None:
-        """Mark a connection as working at the next commit, unless these values of it were tested."""
-        row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
-        self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **Outcome("ok").columns()}))
-
-    def _fingerprint(self, connection: NamedConnection) -> str:
-        text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)
-        return self._vault().hmac(self._workspace, text.encode("utf-8", "surrogatepass"))
-
-
-def _outcome(row: Row) -> Outcome:
-    last_test = parsed_object(row.last_test) if row.last_test is not None else None
-    return Outcome(row.status, row.account_id, row.account_label, last_test)

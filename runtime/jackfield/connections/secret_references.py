@@ -13,7 +13,7 @@ from typing import Any
 from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection
+from jackfield.errors import Detail, InvalidConnection, Sent, TimedOut, Unavailable
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
@@ -145,7 +145,7 @@ class SecretCache(ProcessLocal, SecretHolder):
         """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""
         slot = self._slot(_key(kind, target))
         if not slot.lock.acquire(timeout=patience(_LONGEST_READ)):
-            raise ValueError("another call is still reading the secret")
+            raise Unavailable("another call is still reading the secret", sent=Sent.NOTHING)
         try:
             value = slot.value if self._is_fresh(slot) else None
             if value is None:
@@ -220,8 +220,8 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
 
 
 _AT_HAND = ("$env", "$file")
-_Origin = tuple[str, "ReferenceRules | None"]
-"""Start folder of relative paths, and the rules for opened files."""
+_Origin = tuple[str, "ReferenceRules | None", list[Detail]]
+"""Start folder of relative paths, the rules for opened files, and the references whose stores give no answer."""
 
 
 class Secrets:
@@ -249,9 +249,11 @@ class Secrets:
         is opened for a connection made over HTTP or MCP.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
+        :raises Unavailable: if a secret store gives no answer now, and no reference is at fault.
         """
         faults: list[Detail] = []
-        resolved: Mapping[str, Any] = self._resolved(values, (folder, rules), "", faults)
+        outages: list[Detail] = []
+        resolved: Mapping[str, Any] = self._resolved(values, (folder, rules, outages), "", faults)
         if faults:
             count = "1 secret reference" if len(faults) == 1 else f"{len(faults)} secret references"
             raise InvalidConnection(
@@ -259,6 +261,9 @@ class Secrets:
                 details=faults,
                 hint="Make the environment variable, file or secret readable by the jackfield process.",
             )
+        if outages:
+            text = f"a secret store gives no answer now: {outages[0].message}"
+            raise Unavailable(text, details=outages, hint="Find out why the secret store does not answer.", sent=Sent.NOTHING)
         return resolved
 
     def _resolved(self, values: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
@@ -276,20 +281,27 @@ class Secrets:
             return self._read(kind, target, origin)
         except ValueError as fault:
             faults.append(Detail(path, str(fault)))
-            return value
+        except (Unavailable, TimedOut) as outage:
+            origin[2].append(Detail(path, outage.message))
+        return value
 
     def _read(self, kind: str, target: object, origin: _Origin) -> str:
         if kind == "$env":
             return self._from_environment(target)
         if kind == "$file":
-            return read_reference(target, *origin)
+            return read_reference(target, origin[0], origin[1])
         return self._cache.find(kind, target, lambda: self._read_elsewhere(kind, target))
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
         if kind == "$vault":
             from jackfield.connections.vault_kv import read_vault
 
-            return read_vault(target, self._environment)
+            try:
+                return read_vault(target, self._environment)
+            except ValueError as fault:
+                if getattr(fault, "is_outage", False):  # a VaultFault
+                    raise Unavailable(str(fault), sent=Sent.NOTHING) from None
+                raise
         # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
         known = "." not in kind and self._plugins.has("resolve_secret")
         found = self._plugins.resolve_secret(kind[1:], target) if known else None

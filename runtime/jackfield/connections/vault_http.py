@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import socket
 import ssl
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,6 +23,8 @@ from jackfield.wire.tls import client_context
 HOSTS = "JACKFIELD_VAULT_HOSTS"
 """Variable with further hosts of Vault, to which the one in ``VAULT_ADDR`` may redirect."""
 _LARGEST = 1024 * 1024
+_SHORTEST = 0.001
+"""Minimum timeout in seconds: 0 would mean "do not block"."""
 _REDIRECTS = 2
 """Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
 _STATUSES = {
@@ -29,6 +36,11 @@ _STATUSES = {
 }
 
 
+_OUTAGES = (408, 412, 425, 429, 472, 473)
+"""Statuses that say nothing about the request: of time and rate, and of nodes that cannot answer now (Vault documentation, API)."""
+_SERVER = 500
+
+
 class VaultFault(ValueError):
     """Request that Vault did not fulfil. ``status`` is that of its response, None if there was none; ``errors`` are its own texts."""
 
@@ -36,6 +48,8 @@ class VaultFault(ValueError):
         super().__init__(text)
         self.status = status
         self.errors = errors
+        self.is_outage = status in _OUTAGES or (status or 0) >= _SERVER
+        """True if Vault may fulfil the same request later."""
 
 
 def ask_vault(
@@ -46,7 +60,7 @@ def ask_vault(
     body: Mapping[str, Any] | None = None,
     statuses: Mapping[int, str] = _STATUSES,
 ) -> Any:
-    """Read a path, or post ``body`` to it, and return the response. ``timeout`` in seconds is that of the connection and of each read.
+    """Read a path, or post ``body`` to it, and return the response. ``timeout`` in seconds is that of the whole answer.
 
     :raises VaultFault: if Vault does not return a response with status 200.
     :raises ValueError: if one of Vault's variables is missing or wrong. No message contains a secret.
@@ -84,13 +98,16 @@ def _token(environment: Mapping[str, str]) -> str:
 
 
 def _answer(url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float) -> tuple[int, Any]:
+    ends = time.monotonic() + timeout
     for _ in range(_REDIRECTS + 1):
         try:
-            status, location, body = _request(url, headers, content, environment, timeout)
+            status, location, body = _request(url, headers, content, environment, max(_SHORTEST, ends - time.monotonic()))
         except ssl.SSLCertVerificationError as error:
             raise VaultFault(f"Vault's certificate cannot be verified: {error.verify_message}") from None
         except (OSError, http.client.HTTPException) as error:
-            raise VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+            unreached = VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}")
+            unreached.is_outage = True
+            raise unreached from None
         if status not in {301, 302, 303, 307, 308}:
             break
         url = _next(url, location, environment.get(HOSTS, ""))
@@ -130,9 +147,39 @@ def _request(
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
     try:
-        method = "GET" if content is None else "POST"
-        connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), content, dict(headers))
-        answer = connection.getresponse()
-        return answer.status, answer.getheader("Location"), answer.read(_LARGEST)
+        connection.connect()
+        with _cut_after(timeout, connection.sock):
+            method = "GET" if content is None else "POST"
+            connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), content, dict(headers))
+            with connection.getresponse() as answer:
+                return answer.status, answer.getheader("Location"), answer.read(_LARGEST)
     finally:
         connection.close()
+
+
+@contextmanager
+def _cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
+    """Shut a connection down after ``seconds``: its own timeout is that of each read, and an answer may come byte by byte.
+
+    :raises TimeoutError: if it was.
+    """
+    with socket.socket(fileno=os.dup(sock.fileno())) as twin:  # the connection may let go of its socket before the answer has ended
+        cut = threading.Event()
+
+        def end() -> None:
+            cut.set()
+            with suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            if not cut.is_set():
+                raise
+        finally:
+            timer.cancel()
+    if cut.is_set():
+        raise TimeoutError

@@ -12,9 +12,9 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
+    from jackfield.connector.answers import MAX_ANSWER, bounded_answer, check_price, whole_answer
     from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.context import (
-        MAX_ANSWER,
         Account,
         Answered,
         Apart,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         OpenContext,
         Step,
         Unread,
-        bounded_answer,
+        check_may_wait,
         current_call,
     )
     from jackfield.connector.declare import Action, Connector, Option
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from jackfield.hooks import hookimpl
     from jackfield.json_tools.pointers import pointer
+    from jackfield.json_tools.price import MAX_ANSWER_VALUES, TooCostly
     from jackfield.manifest import RateLimit, Serves
     from jackfield.pagination import Pagination
     from jackfield.wire.client import Wire
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANYWHERE",
     "MAX_ANSWER",
+    "MAX_ANSWER_VALUES",
     "Account",
     "Action",
     "Answered",
@@ -158,6 +160,7 @@ __all__ = [
     "StreamedFile",
     "Target",
     "TimedOut",
+    "TooCostly",
     "TriggerEvent",
     "Unauthenticated",
     "Unavailable",
@@ -169,6 +172,8 @@ __all__ = [
     "WireFault",
     "WireSettings",
     "bounded_answer",
+    "check_may_wait",
+    "check_price",
     "check_signature",
     "current_call",
     "describe",
@@ -178,14 +183,16 @@ __all__ = [
     "pointer",
     "scheme_of",
     "strict_json",
+    "whole_answer",
 ]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
+            ".answers": "MAX_ANSWER bounded_answer check_price whole_answer",
             ".budget": "Budget Limits Warmup",
-            ".context": "MAX_ANSWER Account Answered Apart Call Minted OpenContext Step Unread bounded_answer current_call",
+            ".context": "Account Answered Apart Call Minted OpenContext Step Unread check_may_wait current_call",
             ".declare": "Action Connector Option",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
@@ -205,6 +212,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ),
             "jackfield.hooks": "hookimpl",
             "jackfield.json_tools.pointers": "pointer",
+            "jackfield.json_tools.price": "MAX_ANSWER_VALUES TooCostly",
             "jackfield.manifest": "RateLimit Serves",
             "jackfield.pagination": "Pagination",
             "jackfield.wire.client": "Wire",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
+from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
+from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
@@ -70,6 +71,8 @@ class Apart:
 
     call: Call
     step: str
+    share: Share | None = None
+    """Memory of its own: those of other threads come and go beside it."""
     number: int = field(default_factory=count().__next__)
 
     def answered(self, request_id: str | None = None) -> None:
@@ -109,6 +112,9 @@ class Call:
     - ``files``: stores the files that the action returns; None where there is no storage.
     - ``warnings``: what the caller of a success should know; set by ``warn``.
     - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
+    - ``share``: the memory that its responses hold, from its first request to its end.
+    - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
+    - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     """
 
     deadline: Deadline
@@ -131,6 +137,9 @@ class Call:
     warnings: tuple[Detail, ...] = ()
     unread: Unread | None = None
     takes_unread: bool = False
+    share: Share | None = None
+    follows: bool = False
+    open_end: bool = False
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -152,12 +161,13 @@ class Call:
         :raises Cancelled: if the caller has disconnected before anything was sent, or the action has ended.
         :raises TimedOut: if the deadline has passed.
         :raises JackfieldError: if the last response could not be read: the action goes on without knowing what it said.
+        :raises Unavailable: if this process has no room for another response.
         """
         if self.unread is not None:
             raise self.unread.error
         if self.requests:
             self.answered()
-        self._let_go()
+        self._let_go(self.room())
         self.requests += 1
         if not safe:
             self.changes = True
@@ -170,9 +180,10 @@ class Call:
         :raises Cancelled: as ``begin`` does.
         :raises TimedOut: as ``begin`` does.
         """
-        self._let_go()
+        share = Share(self.workspace)
+        self._let_go(share)
         self.requests += 1
-        found = Apart(self, step)
+        found = Apart(self, step, share)
         if not safe:
             self.changes = True
             self.unproven.add(found)
@@ -190,8 +201,8 @@ class Call:
         """Refuse a request of an action that has ended."""
         raise Cancelled("the action has ended, so nothing more is sent for it", sent=Sent.NOTHING)
 
-    def _let_go(self) -> None:
-        """Check right before the first byte of a request whether it may leave."""
+    def _let_go(self, share: Share) -> None:
+        """Check right before the first byte of a request whether it may leave, and reserve memory for its response in ``share``."""
         if self.ended:
             self.refuse_late()
         if not self.begun:
@@ -202,11 +213,20 @@ class Call:
             may_send = False
             try:
                 self.check()
+                share.admit()
                 may_send = True
             finally:
                 self.begun = may_send
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
+        else:
+            share.admit()
+
+    def room(self) -> Share:
+        """Return the call's part of the memory for responses."""
+        if self.share is None:
+            self.share = Share(self.workspace)
+        return self.share
 
     def wait_for_slot(self) -> None:
         """Wait until the first request may begin, if the action is rate-limited; waits a few milliseconds at most."""
@@ -252,6 +272,11 @@ class Call:
         if len(self.warnings) < MAX_WARNINGS:
             where = path if path.startswith("/") else ""
             self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
+
+    def unfinished(self, reason: str) -> None:
+        """Report that a page says neither how its list goes on nor that it ends: ``meta.complete`` is false, with this warning."""
+        self.open_end = True
+        self.warn(reason)
 
     def confirm(self) -> None:
         """Count the response stored by ``returned`` as a success."""
@@ -301,6 +326,33 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
         _CURRENT.reset(self._token)
 
 
+class WouldWait(BaseException):
+    """Opening a connection in an event loop has to wait, which would hold up all other calls: it is repeated in a thread."""
+
+
+_HURRIES: ContextVar[bool] = ContextVar("jackfield_hurries", default=False)
+
+
+def check_may_wait() -> None:
+    """Ask before a wait for credentials whether this thread may wait.
+
+    :raises WouldWait: if it runs an event loop.
+    """
+    if _HURRIES.get():
+        raise WouldWait
+
+
+def without_waiting(function: Callable[[], T]) -> tuple[T] | None:
+    """Open a connection in an event loop, and return its client alone in a tuple; None if it would have to wait for credentials."""
+    token = _HURRIES.set(True)
+    try:
+        return (function(),)
+    except WouldWait:
+        return None
+    finally:
+        _HURRIES.reset(token)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Minted(SecretHolder):
     """Newly issued credential.
@@ -317,8 +369,9 @@ class Minted(SecretHolder):
 class Leases(Protocol):
     """Store of leased credentials and open clients, for one connection of one workspace."""
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires."""
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires. A mint that
+        ``outlasts`` its caller goes on after the caller's deadline."""
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove ``used``, which the provider reported as expired."""
@@ -361,9 +414,15 @@ class OpenContext(SecretHolder):
         """Same key as ``Call.idempotency_key``. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
         return self.call.idempotency_key
 
-    def lease(self, key: str, mint: Callable[[], Minted]) -> Minted:
-        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one."""
-        return self.leases.lease(key, mint, self.call.deadline)
+    def lease(self, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> Minted:
+        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one.
+
+        ``outlasts``: ``mint`` has a time limit of its own, because its outcome must not be lost (a refresh token that replaces the last
+        one). It runs in a thread of its own, and each caller waits until its own deadline at most.
+
+        :raises TimedOut: if the deadline passes before; nothing was sent.
+        """
+        return self.leases.lease(key, mint, self.call.deadline, outlasts=outlasts)
 
     def drop(self, key: str, used: Minted) -> None:
         """Remove a leased credential that the provider reported as expired."""
@@ -405,30 +464,3 @@ class Account:
 
     id: str
     label: str
-
-
-MAX_ANSWER = 32 * 1024 * 1024
-"""Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
-
-
-def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
-    """Yield the chunks of a response, up to ``limit`` bytes and up to the deadline. Wrap the stream before anything parses it.
-
-    A socket's timeout bounds each read, so a provider that sends single bytes could hold an attempt for ever.
-
-    :raises Unavailable: once more than ``limit`` bytes have arrived. The provider did respond, so a ``write`` is in doubt.
-    :raises TimedOut: if a chunk arrives after the deadline of the current call.
-    """
-    size, call = 0, current_call()
-    for chunk in chunks:
-        if call is not None and call.deadline.remaining() <= 0:
-            raise call.deadline.passed(Sent.UNKNOWN)
-        size += len(chunk)
-        if size > limit:
-            raise Unavailable(
-                f"the provider's response is larger than {limit:,} bytes",
-                hint="Check the endpoint: something other than the provider may have responded. For lists, request smaller pages.",
-                sent=Sent.UNKNOWN,
-                repeatable=False,
-            )
-        yield chunk

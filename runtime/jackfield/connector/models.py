@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote, unquote_to_bytes
@@ -278,6 +278,12 @@ class ConnectionType(SecretHolder, BaseModel):
     asks_elsewhere: ClassVar[bool] = False
     """True for the runtime's own stand-ins of types whose code runs in another process, and while a credential that is no lease is due:
     opening then never holds up an event loop."""
+
+    @property
+    def opens_with(self) -> Hashable:
+        """Source of credentials that this connection has in common with others, for the runtime's own connection types; None for one of its
+        own. Calls that wait for one source share a few threads."""
+        return None
 
     @property
     def reads_host(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield.errors import Detail
 from jackfield.schema import SchemaError, compile_schema
-from jackfield.schema.compiling import checked_schema
+from jackfield.schema.compiling import check_cost, checked_schema
 
 
 def schema_fault(schema: Mapping[str, Any]) -> str | None:
@@ -28,3 +28,12 @@ def inputs_judge(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tup
         return found.value, found.details
 
     return judged
+
+
+def cost_fault(schema: Mapping[str, Any]) -> str | None:
+    """Return why jackfield would refuse a schema for what it costs, without compiling it; None if it does not."""
+    try:
+        check_cost(schema)
+    except SchemaError as error:
+        return str(error)
+    return None

@@ -181,19 +181,27 @@ class Since(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Polled(SecretHolder):
-    """One page of a poll: its events, the checkpoint after them, which is JSON, and whether another page follows at once."""
+    """One page of a poll: its events, the checkpoint after them, which is JSON, and whether another page follows at once.
+
+    ``unknown`` is why nobody can tell whether the list has ended: the page is stored, and the subscription shows the reason.
+    """
 
     events: Sequence[TriggerEvent]
     next: Mapping[str, Any]
     more: bool = False
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Listed(SecretHolder):
-    """One page of a list: its items, and where the next page begins, which is JSON; None after the last one."""
+    """One page of a list: its items, and where the next page begins, which is JSON; None after the last one.
+
+    ``unknown`` is why nobody can tell whether this page is the last one: nothing counts as deleted then.
+    """
 
     items: Sequence[Item]
     next: Any = None
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -89,7 +89,7 @@ class Callbacks:
         self._vault = vault
         self._workspace = workspace
         self._time = SharedClock.of(database, clock)
-        self._audit = Audit(database, workspace, clock, actor)
+        self._audit = Audit(database, lambda: vault, workspace, clock, actor)
         self._origin: Origin = origin
         self._guard = guard or Guard()
 

@@ -28,9 +28,19 @@ _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
 _HEAD = "SELECT last, purged FROM event_heads WHERE workspace = :workspace"
 EVENT_COLUMNS = "sequence, id, type, subject, at, data"
+_MOST_BYTES = 4 * 1024 * 1024
+"""Bytes of data in a page, but for its last event: one event of a poll may have 32 MiB."""
 _PAGE = f"""
-SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}}
-ORDER BY sequence LIMIT :limit
+SELECT {EVENT_COLUMNS}, ahead FROM events JOIN (
+    SELECT number, SUM(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - size AS ahead FROM (
+        SELECT sequence AS number, LENGTH(data) AS size FROM events
+        WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}} ORDER BY sequence LIMIT :limit
+    ) sized
+) summed ON sequence = number WHERE workspace = :workspace AND ahead < :room ORDER BY sequence
+"""
+_LATEST = f"""
+SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND subject = :subject{{types}}
+ORDER BY sequence DESC LIMIT :limit
 """
 _ONE = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
 _LONGEST_CURSOR = 18
@@ -80,7 +90,8 @@ class Feed:
         self._numbering = Numbering(database, vault)
 
     def page(self, after: str | int | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> Page:
-        """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept.
+        """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept. A page of large events has
+        fewer, and a cursor to go on from.
 
         ``types`` are types and patterns (``invocation.*``); none: all.
 
@@ -93,20 +104,23 @@ class Feed:
             head = self._head(transaction)
             position = head.purged if start is None else _checked(start, head)
             found: list[Event] = []
+            room = _MOST_BYTES
             for _ in range(_WINDOWS):
-                if position >= head.last or len(found) >= limit:
+                if position >= head.last or len(found) >= limit or room <= 0:
                     break
-                position = self._window(transaction, found, position, head.last, wanted, limit)
+                position, used = self._window(transaction, found, (position, head.last), wanted, limit, room)
+                room -= used
         return Page(tuple(found), str(position))
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
         """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""
         self._numbering.run(self._workspace)
-        found: list[Event] = []
+        more, values = _only(check_types(types))
         with self._database.read(flush=False) as transaction:
             head = self._head(transaction)
-            self._window(transaction, found, max(head.purged, head.last - _RECENT), head.last, check_types(types), _RECENT)
-        return [event for event in reversed(found) if event.subject == subject][:limit]
+            about = {"workspace": self._workspace, "after": max(head.purged, head.last - _RECENT), "subject": subject, "limit": limit}
+            rows = transaction.execute(_LATEST.format(types=more), {**about, **values})
+        return self._seen(rows)
 
     def find(self, identifier: str) -> Event:
         """Return an event by its ID.
@@ -131,15 +145,23 @@ class Feed:
         row = transaction.find(_HEAD, {"workspace": self._workspace})
         return Head(0, 0) if row is None else Head(row.last, row.purged)
 
-    def _window(self, transaction: Transaction, found: list[Event], after: int, last: int, types: Sequence[str], limit: int) -> int:
-        """Add the next events to ``found``; return the number up to which all were looked at."""
-        until = min(last, after + _WINDOW)
+    def _window(
+        self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
+    ) -> tuple[int, int]:
+        """Add the next events to ``found``, for as long as there is ``room`` in bytes before them; ``place`` are the number after which
+        they begin, and the last. Return the number up to which all were looked at, and the bytes."""
+        after, last = place
+        until, left = min(last, after + _WINDOW), limit - len(found)
         more, values = _only(types)
-        place = {"workspace": self._workspace, "after": after, "until": until, "limit": limit - len(found)}
-        rows = transaction.execute(_PAGE.format(types=more), {**place, **values})
+        given = {"workspace": self._workspace, "after": after, "until": until, "limit": left, "room": room}
+        rows = transaction.execute(_PAGE.format(types=more), {**given, **values})
+        found += self._seen(rows)
+        used = int(rows[-1].ahead) + len(rows[-1].data) if rows else 0
+        return (rows[-1].sequence if len(rows) == left or used >= room else until), used
+
+    def _seen(self, rows: Sequence[Row]) -> list[Event]:
         events = [read_event(self._vault, self._workspace, row) for row in rows]
-        found += [event for event in events if self._sees is None or self._sees(event)]
-        return rows[-1].sequence if len(rows) == place["limit"] else until
+        return [event for event in events if self._sees is None or self._sees(event)]
 
 
 class Events:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.errors import InvalidInput, QuotaExceeded
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidInput, JackfieldError, LimitReached, QuotaExceeded
 
 
 class FileTooLarge(InvalidInput):
@@ -18,6 +19,20 @@ class NoRoom(QuotaExceeded):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, hint="Delete files that are no longer needed, or wait until they expire.")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Largest number of bytes of a workspace's files: the server's, or the workspace's own ``limit``, which has a name."""
+
+    most: int
+    limit: str = ""
+
+    def refusal(self) -> JackfieldError:
+        """Return the error for a file beyond it."""
+        if self.limit:
+            return LimitReached(self.limit, self.most)
+        return NoRoom(f"the workspace's files must not exceed {self.most:,} bytes in total")
 
 
 class FileDamaged(OSError):

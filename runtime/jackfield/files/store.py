@@ -14,8 +14,9 @@ from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError, NotFound
 from jackfield.failures import OnFailure
+from jackfield.files.media_types import media_type
 from jackfield.files.references import check_there, file_places, too_large_together
-from jackfield.files.refusals import FileDamaged, FileTooLarge
+from jackfield.files.refusals import FileDamaged, FileTooLarge, Quota
 from jackfield.invocation import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -100,17 +101,35 @@ class Files:
 
         return SharedClock.of(self.storage.database, self.clock)
 
+    def quota(self, workspace: str) -> Quota:
+        """Return how many bytes a workspace's files may have: what its limit ``storageBytes`` says, if that is less than the server's."""
+        own = self.storage.limits.most(workspace, "storageBytes")
+        return Quota(self.limits.cap) if own is None or own > self.limits.cap else Quota(int(own), "storageBytes")
+
+    def is_full(self, workspace: str) -> bool:
+        """Return whether a workspace has a limit ``storageBytes`` and has reached it."""
+        quota = self.quota(workspace)
+        return bool(quota.limit) and self.table.usage(workspace)[1] >= quota.most
+
     async def keep(
-        self, workspace: str, pieces: AsyncIterator[bytes], content_type: str, *, name: str | None = None, caller: str | None = None
+        self,
+        workspace: str,
+        pieces: AsyncIterator[bytes],
+        content_type: str,
+        *,
+        name: str | None = None,
+        caller: str | None = None,
+        announced: int = 0,
     ) -> StoredFile:
-        """Store content as it arrives.
+        """Store content as it arrives; ``announced`` is its size in bytes, if that is known.
 
         :raises FileTooLarge: if it exceeds the limit; nothing of it is stored.
-        :raises NoRoom: if the workspace's quota or the disk is full.
+        :raises NoRoom: if the server's quota of the workspace, or the disk, is full.
+        :raises LimitReached: if the workspace's files would exceed its limit.
         """
         import asyncio
 
-        incoming = await asyncio.to_thread(self.incoming, workspace, content_type, name=name, caller=caller)
+        incoming = await asyncio.to_thread(self.incoming, workspace, content_type, name=name, caller=caller, announced=announced)
         stored: StoredFile | None = None
         try:
             waiting = bytearray()
@@ -127,26 +146,43 @@ class Files:
         return stored
 
     def store(
-        self, workspace: str, pieces: Iterable[bytes], content_type: str, *, name: str | None = None, caller: str | None = None
+        self,
+        workspace: str,
+        pieces: Iterable[bytes],
+        content_type: str,
+        *,
+        name: str | None = None,
+        caller: str | None = None,
+        returned: bool = False,
     ) -> StoredFile:
-        """Store content, as ``keep`` does."""
-        incoming = self.incoming(workspace, content_type, name=name, caller=caller)
+        """Store content, as ``keep`` does. What a call has ``returned`` counts, and is stored beyond the workspace's own limit, too: the
+        call has been carried out."""
+        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned)
         with OnFailure(incoming.abort):
             for piece in pieces:
                 incoming.write(piece)
             return incoming.finish()
 
-    def incoming(self, workspace: str, content_type: str, *, name: str | None = None, caller: str | None = None) -> Incoming:
+    def incoming(
+        self,
+        workspace: str,
+        content_type: str,
+        *,
+        name: str | None = None,
+        caller: str | None = None,
+        announced: int = 0,
+        returned: bool = False,
+    ) -> Incoming:
         """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
-        from jackfield.files.media_types import media_type
         from jackfield.files.table import StoredFile
 
         identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
         about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
-        self.table.begin(workspace, identifier, about, self.limits.count)
+        quota = Quota(self.limits.cap) if returned else self.quota(workspace)
+        self.table.begin(workspace, identifier, about, self.limits.count, quota, announced)
         file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, now + self.limits.kept)
         with OnFailure(self.discard, workspace, identifier):
-            return Incoming(self, file)
+            return Incoming(self, file, quota)
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
         """Return a file; None if the workspace has no such file, it has expired, its row was changed in the database, or ``owner`` is
@@ -340,11 +376,12 @@ class Files:
 class Incoming:
     """A file that is being stored. It exists only after ``finish``."""
 
-    def __init__(self, files: Files, file: StoredFile) -> None:
+    def __init__(self, files: Files, file: StoredFile, quota: Quota) -> None:
         from jackfield.files.sealing import SEALED_SEGMENT, SealingWriter
 
         self._files = files
         self._file = file
+        self._quota = quota
         self._target = files.blobs.writer(_key(file.workspace, file.id), SEALED_SEGMENT)
         self._content = SealingWriter(self._target, self._arrived)
         self._recorded = 0
@@ -368,7 +405,7 @@ class Incoming:
         file = replace(file, size=content.size)
         sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest + file.binding)
         rest = content.size - self._recorded
-        files.table.finish(file.workspace, file.id, rest, file.expires_at, files.limits.cap, sealed)
+        files.table.finish(file.workspace, file.id, rest, file.expires_at, self._quota, sealed)
         return replace(file, sealed=sealed)
 
     def abort(self) -> None:
@@ -380,7 +417,7 @@ class Incoming:
     def _arrived(self, size: int) -> None:
         files, file = self._files, self._file
         until = files.time.stamp() + _UNFINISHED_KEPT
-        files.table.arrived(file.workspace, file.id, size, until, files.limits.cap)
+        files.table.arrived(file.workspace, file.id, size, until, self._quota)
         self._recorded += size
 
 

@@ -12,7 +12,7 @@ from jackfield.database import Database, Transaction
 from jackfield.database.cursors import cursor_after, place_after
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable
-from jackfield.files.refusals import NoRoom
+from jackfield.files.refusals import NoRoom, Quota
 
 _COLUMNS = "workspace, id, name, content_type, size, sealed, caller, created_at, expires_at"
 _HELD = """EXISTS (SELECT 1 FROM file_holds h JOIN invocations i ON i.workspace = h.workspace AND i.id = h.invocation_id
@@ -73,35 +73,39 @@ class FileTable:
 
     database: Database
 
-    def begin(self, workspace: str, identifier: str, about: dict[str, Any], limit: int) -> None:
-        """Record a file whose content arrives from now on, up to ``about['until']`` without news.
+    def begin(self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int = 0) -> None:
+        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if it is known.
 
-        :raises NoRoom: if the workspace has ``limit`` files.
+        :raises NoRoom: if the workspace has ``limit`` files, or its files would exceed the server's quota.
+        :raises LimitReached: if they would exceed the workspace's own.
         """
 
         def unit(transaction: Transaction) -> None:
             transaction.change(_USE, {"workspace": workspace})
             if not transaction.change(_COUNT, {"workspace": workspace, "limit": limit}):
                 raise NoRoom(f"the workspace already has the maximum of {limit:,} files")
+            within = {"workspace": workspace, "size": 0, "cap": quota.most - announced}
+            if (quota.limit or announced) and not transaction.change(_GROW, within):
+                raise quota.refusal()
             transaction.change(_BEGIN, {"workspace": workspace, "id": identifier, **about})
 
         self.database.record(unit)
 
-    def arrived(self, workspace: str, identifier: str, size: int, until: float, cap: int) -> None:
+    def arrived(self, workspace: str, identifier: str, size: int, until: float, quota: Quota) -> None:
         """Record ``size`` bytes more of an unfinished file.
 
-        :raises NoRoom: if the workspace's files would exceed ``cap`` bytes.
+        :raises NoRoom, LimitReached: if the workspace's files would exceed ``quota``.
         :raises Unavailable: if the upload has been given up.
         """
-        self.database.record(lambda transaction: _grow(transaction, _ARRIVED, workspace, identifier, size, cap, {"until": until}))
+        self.database.record(lambda transaction: _grow(transaction, _ARRIVED, workspace, identifier, size, quota, {"until": until}))
 
-    def finish(self, workspace: str, identifier: str, size: int, until: float, cap: int, sealed: bytes) -> None:
+    def finish(self, workspace: str, identifier: str, size: int, until: float, quota: Quota, sealed: bytes) -> None:
         """Record the last ``size`` bytes of a file, which exists from now on.
 
-        :raises NoRoom, Unavailable: like ``arrived``.
+        :raises NoRoom, LimitReached, Unavailable: like ``arrived``.
         """
         more = {"until": until, "sealed": sealed}
-        self.database.record(lambda transaction: _grow(transaction, _FINISH, workspace, identifier, size, cap, more))
+        self.database.record(lambda transaction: _grow(transaction, _FINISH, workspace, identifier, size, quota, more))
 
     def find(self, workspace: str, identifier: str, now: float) -> StoredFile | None:
         """Return a file that has not expired, or that an open invocation holds."""
@@ -187,8 +191,8 @@ def hold(transaction: Transaction, workspace: str, identifier: str, invocation: 
     transaction.change(_HOLD, {"workspace": workspace, "id": identifier, "invocation": invocation})
 
 
-def _grow(transaction: Transaction, statement: str, workspace: str, identifier: str, size: int, cap: int, more: dict[str, Any]) -> None:
-    if not transaction.change(_GROW, {"workspace": workspace, "size": size, "cap": cap}):
-        raise NoRoom(f"the workspace's files must not exceed {cap:,} bytes in total")
+def _grow(transaction: Transaction, statement: str, workspace: str, identifier: str, size: int, quota: Quota, more: dict[str, Any]) -> None:
+    if not transaction.change(_GROW, {"workspace": workspace, "size": size, "cap": quota.most}):
+        raise quota.refusal()
     if not transaction.change(statement, {"workspace": workspace, "id": identifier, "size": size, **more}):
         raise Unavailable("the upload took too long and was discarded", hint="Upload the file again.")

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from jackfield.errors import InvalidInvocation
+from jackfield.json_tools.price import JsonMeter, TooCostly, structure
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
@@ -23,9 +24,6 @@ _FILES = (
     'All Buffers of an invocation together have at most 4 MiB: send a larger file as base64, {"data": "JVBERi0…"} in place of '
     '{"type": "Buffer", "data": [37, 80, …]}, or store it first ("jackfield files put", POST /v1/files) and name it.'
 )
-_STRINGS = re.compile(rb'"[^"]*"?')
-_BLOCK = 1 << 16
-_STRUCTURE = b",[{"
 _NESTING = (dict, list)
 
 
@@ -73,7 +71,7 @@ def check_values(text: str | bytes | bytearray) -> None:
     if commas * MAX_DEPTH <= MAX_VALUES:  # between two commas, no more can begin than there may be levels
         return
     octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
-    if _structure(octets) > MAX_VALUES and _has_too_many(_without_buffers(octets)):
+    if structure(octets) > MAX_VALUES and _has_too_many(_without_buffers(octets)):
         raise InvalidInvocation(
             f"the invocation contains more than {MAX_VALUES:,} values", hint=_FILES if _BUFFER.search(octets) else _TEXTS
         )
@@ -89,26 +87,11 @@ def _without_buffers(octets: bytes) -> bytes:
 
 
 def _has_too_many(octets: bytes) -> bool:
-    """Count what is outside of strings, and the strings themselves, block by block, and stop at the limit."""
-    octets = octets.replace(rb"\\", b"").replace(rb"\"", b"")  # no quote is escaped any more
-    count = strings = at = 0
-    while at < len(octets):
-        block = octets[at : at + _BLOCK]
-        begun = block.count(b'"')
-        at += _BLOCK
-        if begun % 2:  # the last string ends in a later block
-            end = octets.find(b'"', at)
-            at = len(octets) if end < 0 else end + 1
-        strings += (begun + 1) // 2
-        count += _structure(_STRINGS.sub(b"", block))
-        if count > MAX_VALUES or strings > 2 * MAX_VALUES:  # a member has a name, too
-            return True
+    try:
+        JsonMeter(MAX_VALUES).feed(octets)
+    except TooCostly:
+        return True
     return False
-
-
-def _structure(octets: bytes) -> int:
-    """Count the characters that begin a further value."""
-    return sum(octets.count(mark) for mark in _STRUCTURE)
 
 
 def _octets(text: str | bytes | bytearray) -> int:

@@ -12,6 +12,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.hints import NextStep
+from jackfield.journal.room import require_room
 
 _COLUMNS = "id, connector, action, connection, idempotency_key, deliveries, created_at, dead_at, not_after"
 _PAGE = f"""
@@ -41,13 +42,22 @@ class Redriven:
 
 
 class DeadLetters:
-    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same commit."""
+    """Dead letters of one workspace. ``note`` records a redrive in the audit log, in the same commit; ``most`` returns how many
+    invocations of the workspace may wait."""
 
-    def __init__(self, database: Database, workspace: str, clock: Clock, note: Callable[[Transaction, Redriven], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        workspace: str,
+        clock: Clock,
+        note: Callable[[Transaction, Redriven], None],
+        most: Callable[[], float | None],
+    ) -> None:
         self._database = database
         self._workspace = workspace
         self._time = SharedClock.of(database, clock)
         self._note = note
+        self._most = most
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
         """Return dead letters, the newest first, and the cursor of the next page.
@@ -64,13 +74,15 @@ class DeadLetters:
 
         :raises InvalidInvocation: if there is no such invocation, it is not dead, or its ``notAfter`` has passed.
         :raises IdempotencyConflict: if another invocation holds its idempotency key by now.
+        :raises LimitReached: if as many wait as the workspace's limit allows.
         """
+        most = self._most()
         try:
-            return self._database.record(lambda transaction: self._redriven(transaction, identifier))
+            return self._database.record(lambda transaction: self._redriven(transaction, identifier, most))
         except UniqueViolation:  # an invocation that was queued meanwhile took the key
             raise _key_is_held(identifier, "another invocation") from None
 
-    def _redriven(self, transaction: Transaction, identifier: str) -> Redriven:
+    def _redriven(self, transaction: Transaction, identifier: str, most: float | None) -> Redriven:
         place, now = {"workspace": self._workspace, "id": identifier}, self._time.now()
         row = transaction.find(_FIND, place)
         if row is None:
@@ -89,6 +101,7 @@ class DeadLetters:
             holder = transaction.find(_KEY_HOLDER, {"workspace": self._workspace, "key": row.idempotency_key})
             if holder is not None:
                 raise _key_is_held(identifier, f"invocation {holder.id}")
+        require_room(transaction, self._workspace, most)
         if not transaction.change(_REDRIVE, {**place, "now": now}):
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not dead any more: it was queued again, or corrected, meanwhile",

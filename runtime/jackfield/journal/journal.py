@@ -27,6 +27,7 @@ from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, o
 from jackfield.journal.instance import Instance
 from jackfield.journal.outcomes import refer, with_outcomes
 from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
+from jackfield.journal.room import insert_within, require_room
 from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, Upkeep, free_key, purge_slice, resized
 
 if TYPE_CHECKING:
@@ -140,29 +141,28 @@ class Journal(ProcessLocal):
 
         return JobUnits(self.database, self._workspace, self.time, self.owner)
 
-    def queueing(self, draft: Draft) -> Unit:
-        """Return the unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, encrypted."""
-        row = self._queued(draft)
+    def queueing(self, draft: Draft, most: float | None = None) -> Unit:
+        """Return the unit that records an invocation as queued, unless ``most`` wait; ``draft.inputs`` is the whole one, encrypted."""
 
         def unit(transaction: Transaction) -> int:
-            count = terms.insert(transaction, sql.INSERT, row, draft)
+            require_room(transaction, self._workspace, most)
+            count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
             if draft.also is not None:
                 draft.also(transaction)
             return count
 
         return unit
 
-    def queue_many(self, drafts: Sequence[Draft]) -> frozenset[str]:
-        """Queue invocations in one commit, and return the ids of those queued: not those whose idempotency key is held."""
+    def queue_many(self, drafts: Sequence[Draft], most: float | None = None) -> frozenset[str]:
+        """Queue invocations in one commit, up to ``most`` that wait, and return the ids of those queued: no key of them was held."""
         rows = [self._queued(draft) for draft in drafts]
-        more = [(draft.id, draft.also) for draft in drafts if draft.also is not None]
 
         def unit(transaction: Transaction) -> frozenset[str]:
-            queued = sql.insert_queued(transaction, self._workspace, rows)
+            queued = insert_within(transaction, self._workspace, rows, most)
             terms.add(transaction, self._workspace, [draft for draft in drafts if draft.id in queued])
-            for identifier, also in more:
-                if identifier in queued:
-                    also(transaction)
+            for draft in drafts:
+                if draft.also is not None and draft.id in queued:
+                    draft.also(transaction)
             return queued
 
         return self.database.record(unit)

@@ -6,6 +6,7 @@ The states of the journal do not change by it. An outcome moves up only, by seve
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ KEPT = 400 * 86_400
 unless they suppress a recipient."""
 REASONS = ("bounce", "complaint")
 """Why an outcome suppresses its recipient; the database has 1 and 2, and 0 for one that does not."""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MOST = 200
 """Outcomes that are shown with an invocation."""
 _REFER = """
@@ -76,14 +78,27 @@ def part_of(vault: Vault, workspace: str, name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    """Return an address without its display name, in lower case, with the domain in ASCII. What follows a ``+`` tells addresses apart."""
-    bare = name.strip()
-    bare = bare[bare.rfind("<") + 1 : -1] if bare.endswith(">") else bare.partition(" (")[0] if bare.endswith(")") else bare
+    """Return an address without display name, comment and needless quotes, in lower case, with the domain in ASCII. What follows a ``+``
+    tells addresses apart."""
+    bare = _without_comment(name.strip())
+    bare = bare[bare.rfind("<") + 1 : -1] if bare.endswith(">") else bare
     local, at, domain = bare.strip().lower().rpartition("@")
+    if len(local) > 1 and local[0] == local[-1] == '"':  # the same mailbox without quotes (RFC 5321 §4.1.2)
+        local = _ESCAPED.sub(r"\1", local[1:-1])
     if not domain.isascii():
         labels = unicodedata.normalize("NFKC", domain).replace("\u3002", ".").split(".")
         domain = ".".join(label if label.isascii() else f"xn--{label.encode('punycode', 'replace').decode()}" for label in labels)
     return f"{local}{at}{domain.removesuffix('.')}"
+
+
+def _without_comment(text: str) -> str:
+    """Remove a comment from the end."""
+    depth = 0
+    for place in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
+        depth += (text[place] == ")") - (text[place] == "(")
+        if not depth:
+            return text[:place].rstrip()
+    return text
 
 
 def outcome_place(reference: str, part: str) -> tuple[str, ...]:

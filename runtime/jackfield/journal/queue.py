@@ -34,10 +34,15 @@ class Claimed:
         return replace(self, fingerprint=stored.get("fingerprint"))
 
 
+def _rest(_workspace: str, busy: int, most: int) -> int:
+    return most - busy
+
+
 class Queue:
     """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    ``limits`` returns the budgets of a workspace; without it there are none. Rows of workspaces that are ``blocked`` wait.
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns how many calls of a workspace this process
+    may take further: it is given those that it has taken, and their largest number. Rows of workspaces that are ``blocked`` wait.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class Queue:
         clock: Clock | None = None,
         limits: Callable[[str], Limits | None] | None = None,
         blocked: BlockedWorkspaces | None = None,
+        free: Callable[[str, int, int], int] = _rest,
     ) -> None:
         self._database = database
+        self._free = free
         clock = clock or SystemClock()
         self._time = SharedClock.of(database, clock)
         budgets = Budgets(database, limits) if limits is not None else None
@@ -63,7 +70,7 @@ class Queue:
         if not workspaces:
             return []
         most = limit if most is None else most
-        rooms = {name: most - count for name, count in busy.items()}
+        rooms = {name: self._free(name, busy.get(name, 0), most) for name in workspaces}
 
         def unit(transaction: Transaction) -> list[Claimed]:
             rows = self._order.due(transaction, workspaces, limit, moments, rooms, most)

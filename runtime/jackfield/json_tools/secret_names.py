@@ -37,6 +37,10 @@ _FORMS = _set("again base64 confirm confirmation hash new old plain plaintext ra
 _ABOUT_PAGES = _set("cont continuation continue cursor delta next page paging pagination prev previous resume scroll skip start sync")
 _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad separator special stop unk unknown")
 """Words that make a token one of paging, of repeats, or of a text."""
+_SHORTENED = _set("censored masked obfuscated redacted truncated")
+"""Words of a name whose value is only a part of the credential."""
+_PUBLIC = _set("public publishable")
+"""Words of the name of a key that is given to anybody."""
 _QUESTIONS = _set("allow can enable has include includes is need needs require requires should use uses with")
 """Words of a name that asks whether there is a credential."""
 _TEXT_UNIT = frozenset({"bytes", "lemma", "logprob", "logprobs", "probability", "start_offset", "position", "top_logprobs"})
@@ -70,7 +74,7 @@ def names_secret(name: str, *, several: bool = False, siblings: Collection[str] 
         return any(tuple(words[-len(one) :]) == one for one in _PLURALS)
     while len(words) > 1 and words[-1] in _FORMS and _ends(words[:-1]):
         words.pop()
-    if not _ends(words) or _QUESTIONS.intersection(words):
+    if not _ends(words) or _QUESTIONS.intersection(words) or _SHORTENED.intersection(words):
         return False
     if words[-1] == "token":
         is_repeat = words[-3:] == ["client", "request", "token"]
@@ -85,7 +89,7 @@ def _ends(words: list[str]) -> bool:
     if words[-1] == "pass":
         return len(words) == 1 or words[-2] in _PASS
     if words[-1] == "key":
-        return words[-2:-1] != [] and words[-2] in _KEYS
+        return words[-2:-1] != [] and words[-2] in _KEYS and not _PUBLIC.intersection(words)
     return words[-1] in _NOUNS or any(tuple(words[-len(pair) :]) == pair for pair in _PAIRS)
 
 

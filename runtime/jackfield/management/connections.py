@@ -186,7 +186,7 @@ class ManagedConnections:
         :raises NotAllowed: if rules forbid a connection of that name and type.
         """
         self._visible.require_new(name, type)
-        self._store()  # report a missing workspace before faults of the connection
+        self._store().require_room()  # before the provider is asked; reports a missing workspace before faults of the connection
         kinds = self._visible.kinds_for(name)
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
@@ -404,16 +404,16 @@ class ManagedConnections:
 
     def _audited(self, event: str, name: str, renamed: str | None = None, **details: Any) -> Callable[[Transaction], None]:
         """Return a callback that audits an event of the connection in the transaction of the change; its subscriptions are looked at."""
-        open_audit, actor, further, store = self._open_audit, self._actor, self._also, self._store_if_open()
+        audit, store = self._open_audit and self._open_audit(self._actor).prepare(), self._store_if_open()
 
         def also(transaction: Transaction) -> None:
-            if open_audit is not None:
-                open_audit(actor).append(transaction, event, f"connection:{name}", details)
+            if audit is not None:
+                audit.append(transaction, event, f"connection:{name}", details)
             if store is not None:
                 look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
             if renamed is not None:
                 self._rename_guard(name, renamed)
-            further(transaction)
+            self._also(transaction)
 
         return also
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from jackfield.access import Actor, Audit
 from jackfield.clock import Clock
-from jackfield.database import Database, Transaction
+from jackfield.database import Transaction
 from jackfield.journal.dead_letters import DeadLetters, Redriven
+from jackfield.resources.storage import Storage
 
 
-def audited_dead_letters(database: Database, workspace: str, clock: Clock, actor: Actor) -> DeadLetters:
-    """Return the dead letters of a workspace; the audit log attributes redrives to ``actor``."""
-    audit = Audit(database, workspace, clock, actor)
+def audited_dead_letters(storage: Storage, workspace: str, clock: Clock, actor: Actor) -> DeadLetters:
+    """Return the dead letters of a workspace; the audit log attributes redrives to ``actor``, and they keep to the workspace's limits."""
+    audit = Audit(storage.database, lambda: storage.vault, workspace, clock, actor)
 
     def note(transaction: Transaction, redriven: Redriven) -> None:
         about = {"connector": redriven.connector, "action": redriven.action}
         audit.append(transaction, "invocation.redriven", f"invocation:{redriven.id}", about)
 
-    return DeadLetters(database, workspace, clock, note)
+    return DeadLetters(storage.database, workspace, clock, note, lambda: storage.limits.most(workspace, "queued"))

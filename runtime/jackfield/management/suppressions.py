@@ -11,7 +11,7 @@ from jackfield.journal.suppressions import Suppressions
 
 def audited_suppressions(storage: Storage, workspace: str, clock: Clock, actor: Actor, settings: Settings) -> Suppressions:
     """Return the suppressed recipients of a workspace with these settings; the audit log attributes changes to ``actor``."""
-    audit = Audit(storage.database, workspace, clock, actor)
+    audit = Audit(storage.database, lambda: storage.vault, workspace, clock, actor)
     return Suppressions(
         storage.database, storage.vault, workspace, clock,
         lambda transaction, part: audit.append(transaction, "suppression.removed", f"suppression:{part}"),

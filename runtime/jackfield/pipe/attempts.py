@@ -10,17 +10,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import SHARE, Deadline, Share
-from jackfield.connector.context import MAX_WARNINGS, Answered, Call, IdempotencyKey, entered, reset_current, set_current
+from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.failures import CONTAINED, contained
-from jackfield.interrupts import let_out
+from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import Evidence
+from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
@@ -66,8 +66,7 @@ class Attempts:
     since: float | None = None
     """Start of the current attempt; None between attempts."""
     renewed: bool = False
-    warnings: tuple[Detail, ...] = ()
-    """What the action's calls told the caller about a success."""
+    remarks: Remarks = field(default_factory=Remarks)
     unread: Mapping[str, Any] | None = None
     """Warning that takes the place of the output of a success whose response could not be read."""
     evidence: Evidence = field(default_factory=Evidence)
@@ -103,15 +102,12 @@ class Attempts:
             call = self._call_for(self._patience(tries), stores=False)
             try:
                 self.run.deadline.check()
-                step = partial(self.opening.client, call, self.inputs)
-                client = await self.run.waiter.call(
-                    step,
-                    inline_ok=self.opening.is_inline_ok,
-                    executor=self.plan.code.executor,
-                    until=Until(self.run.deadline, partial(self._late, call)),
-                )
+                step, inline_ok = partial(self.opening.client, call, self.inputs), partial(getattr, self.opening, "is_inline_ok")
+                until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
+                executor, slots = self.plan.code.executor, self.opening.slots
+                client = await self.run.waiter.open(step, slots, until, inline_ok=inline_ok, executor=executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
-                let_out(cause, self.run.handled)
+                let_out_of_call(cause, self.run.handled)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)
             else:
                 self.opened_at = self.means.clock.monotonic()
@@ -181,7 +177,7 @@ class Attempts:
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-            let_out(cause, self.run.handled)
+            let_out_of_call(cause, self.run.handled)
             error = explained(self.plan.connector, cause, client, values, call, self._log_error)
         else:
             evidence.last, evidence.failures = None, 0
@@ -190,6 +186,7 @@ class Attempts:
         self._missed(error)
         await turn.failed(error, began)
         if evidence.unclear and error.code in code.repeat_ok:
+            call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
         evidence.failed += call.begun
         self._note(call, started, error.code)
@@ -435,8 +432,7 @@ class Attempts:
         if not call.begun:
             self.evidence.unannounced = call.begun = True
         self.evidence.fetched = True
-        if call.warnings:
-            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+        self.remarks.take(call)
         self._note(call, started, "succeeded")
         if isinstance(output, InvalidOutput):
             raise self.unusable(output) from None
@@ -461,6 +457,7 @@ class Attempts:
             files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
             observe=means.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
+            follows=self.evidence.fetched,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.clock import within as within_seconds
 from jackfield.ends import is_ending
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from jackfield.catalog.isolated import Isolated
     from jackfield.invocation import Result
-    from jackfield.journal import Journal
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.on_time import OnTime
     from jackfield.pipe.waiter import LoopThread, OnLoop
@@ -34,7 +33,7 @@ class Closing:
     _on_time: OnTime
     _children: Isolated
     _tasks: set[asyncio.Task[Result]]
-    _journal: Journal | None
+    _journal: Any
     _owns_storage: bool
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
@@ -61,7 +61,7 @@ async def enqueue(pipeline: Pipeline, given: Given, run: Run, beside: Beside | N
     if beside is not None:
         found.queue_with(partial(_both, found.draft.also, beside, found.draft.id))
     with within(found.remaining):
-        replayed = await found.queue()
+        replayed = await found.queue(run.limits.get("queued"))
     return run.meta.invocation_id if replayed is None else replayed
 
 
@@ -139,7 +139,7 @@ def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, wai
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
-    invocation while it is open, else its Result.
+    invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
 
     :raises InvalidInvocation: if one invocation is given instead of several.
     """
@@ -147,8 +147,9 @@ def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, wai
         raise InvalidInvocation("enqueue_many takes a list of invocations", hint="Pass a list, or call 'enqueue' for one invocation.")
     found = [_admitted(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
-    queued = _queued(pipeline, records)
-    return [item if isinstance(item, Result) else _outcome(item, queued) for item in found]
+    most = pipeline.means.files.storage.limits.most(pipeline.workspace, "queued") if records else None
+    queued = _queued(pipeline, records, most)
+    return [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
 
 
 def _admitted(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
@@ -160,17 +161,18 @@ def _admitted(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) 
     return found
 
 
-def _queued(pipeline: Pipeline, records: Sequence[Record]) -> frozenset[str] | JackfieldError:
-    """Return the ids that were queued; all others have an idempotency key that is held. Return the error if the commit failed."""
+def _queued(pipeline: Pipeline, records: Sequence[Record], most: float | None) -> frozenset[str] | JackfieldError:
+    """Return the ids that were queued; all others have an idempotency key that is held, or exceed the workspace's limit. Return the error
+    if the commit failed."""
     if not records:
         return frozenset()
     try:
-        return required(pipeline.journal()).queue_many([record.draft for record in records])
+        return required(pipeline.journal()).queue_many([record.draft for record in records], most)
     except JackfieldError as error:
         return error
 
 
-def _outcome(record: Record, queued: frozenset[str] | JackfieldError) -> Enqueued | Result:
+def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: float | None) -> Enqueued | Result:
     draft = record.draft
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
     if isinstance(queued, JackfieldError):
@@ -178,7 +180,9 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError) -> Enqueue
     if draft.id in queued:
         return Enqueued(draft.id)
     try:
-        entry = record.holder()
+        entry = None if draft.idempotency_key is None else record.holder()
+        if entry is None and most is not None:
+            raise LimitReached("queued", most)
         if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(record.queue())
             return Enqueued(draft.id) if replayed is None else replayed

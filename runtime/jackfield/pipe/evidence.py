@@ -5,15 +5,23 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from jackfield.connector.context import MAX_WARNINGS
 from jackfield.dataclass import dataclass, field
+from jackfield.errors import Detail
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.connector.context import Answered, Observe
+    from jackfield.connector.context import Answered, Call, Observe
     from jackfield.errors import JackfieldError
     from jackfield.files import Files
     from jackfield.pacing.pace import Paces
+
+DONE_BEFORE = {
+    "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
+    "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
+}
+"""Warnings of a success that a refusal of a repeated request stands for."""
 
 
 @dataclass(slots=True)
@@ -39,6 +47,25 @@ class Evidence:
     """Number of such failures in a row."""
     log: list[dict[str, Any]] = field(default_factory=list)
     """A line for each of the first hundred attempts, for the journal."""
+
+
+@dataclass(slots=True)
+class Remarks:
+    """Remarks about a success: the warnings of the action's calls and of the runtime, and what the last page left open."""
+
+    warnings: tuple[Detail, ...] = ()
+    open_end: bool = False
+    """True if the action could not tell whether the last page that it fetched is the list's last one."""
+
+    def take(self, call: Call) -> None:
+        """Add what an attempt that succeeded had to say."""
+        self.open_end = call.open_end
+        if call.warnings:
+            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+
+    def warn(self, message: str) -> None:
+        """Add a warning of the runtime itself."""
+        self.warnings = (*self.warnings, Detail("", message))[:MAX_WARNINGS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Outputs:
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Store content and return the file as it appears in the output."""
-        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller)
+        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, returned=True)
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 

@@ -31,18 +31,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError, Sent
-from jackfield.interrupts import let_out
+from jackfield.errors import JackfieldError
+from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import checked_inputs, typed_inputs
+from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.pipe.waiter import Until
 from jackfield.pipe.wrapping import Wrapping
 
 if TYPE_CHECKING:
@@ -52,10 +52,8 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
-    from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Means
-    from jackfield.pipe.open import OpenConnection
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
@@ -123,7 +121,7 @@ class Pipeline:
             result = await self._wrapped(given, run)
             was_interrupted = False
         except Exception as error:
-            let_out(error, run.handled)
+            let_out_of_call(error, run.handled)
             was_interrupted = False
             if isinstance(error, PostponedError):
                 raise
@@ -131,6 +129,8 @@ class Pipeline:
             self._note_expired(run, error)
         finally:
             self.live.pop(identifier, None)
+            if run.is_counted:
+                self.means.files.storage.limits.ends(workspace)
             if was_interrupted:
                 endings.interrupted(run, workspace)
         return result
@@ -155,6 +155,7 @@ class Pipeline:
         enter("admit")
         record = run.record = await drafted(invocation, run, self.journal(), self.means)
         plan = await self.plans.find(invocation, run)
+        begin_within(run, self.means)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         enter("check")
@@ -168,7 +169,7 @@ class Pipeline:
 
             await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
         target = plan.target
-        opening = None if target is None else await _resolved(plan, target, run) if target.refers else plan.opening()
+        opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -196,6 +197,8 @@ class Pipeline:
         of the key neither waits nor counts.
         """
         run = attempts.run
+        if run.limits and attempts.plan.code.returns_files:
+            await require_storage(run, self.means)
         claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
         begins_first = claims_key and attempts.plan.code.budget is not None
         if not begins_first:
@@ -233,9 +236,3 @@ class Pipeline:
 
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
-
-
-async def _resolved(plan: Plan, target: Target, run: Run) -> OpenConnection | None:
-    """Resolve a connection's secrets: those that another machine holds in time, and beside the event loop."""
-    until = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING))
-    return await run.waiter.call(plan.opening, inline_ok=plan.is_near(target), until=until)

@@ -270,7 +270,7 @@ class _Poll:
             self.can_cancel = steps.cancel is not None
             if self.claimed.cancel_at is not None:
                 await self._cancel(plan, steps.cancel)
-            attempts = run.attempts = _step(run, plan, steps.poll, self.handle, pipeline.means)
+            attempts = run.attempts = await _step(run, plan, steps.poll, self.handle, pipeline.means)
             answer = await attempts.page(cast("Any", self.handle))
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
@@ -286,7 +286,7 @@ class _Poll:
         """
         run = self.run
         if cancel is not None:
-            attempts = run.attempts = _step(run, plan, cancel, self.handle, self.pipeline.means)
+            attempts = run.attempts = await _step(run, plan, cancel, self.handle, self.pipeline.means)
             try:
                 await attempts.page(cast("Any", self.handle))
             except JobFailed:
@@ -365,8 +365,8 @@ async def _followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Resul
         if run.cancelled.is_set():
             break
         pause = min(_MOST, max(_LEAST, (clock.monotonic() - started) / 10))
-        polling = _step(run, attempts.plan, steps.poll, handle, attempts.means)
         try:
+            polling = await _step(run, attempts.plan, steps.poll, handle, attempts.means)
             answer = await polling.page(cast("Any", handle))
         except JobFailed:
             raise
@@ -389,8 +389,9 @@ def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, An
         raise attempts.unusable(fault) from None
 
 
-def _step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
-    opening = None if plan.target is None else plan.opening()
+async def _step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
+    target = plan.target
+    opening = None if target is None else await plan.resolved(target, run, means) if target.refers else plan.opening()
     return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, means)
 
 

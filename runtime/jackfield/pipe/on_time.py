@@ -95,7 +95,8 @@ class _Helper:
 class OnTime(ProcessLocal):
     """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of those that still run."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -159,7 +160,7 @@ class OnTime(ProcessLocal):
             self.close()
 
     def _admit(self) -> None:
-        if self.overdue >= MOST:
+        if self.overdue >= (self._most or MOST):
             raise Unavailable(
                 f"{self.overdue} calls of connectors still run after their deadlines, so no more are begun",
                 hint="The log names the actions that block. Installed connectors run in processes of their own, which are stopped instead.",

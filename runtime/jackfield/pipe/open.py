@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -13,12 +15,13 @@ from urllib.parse import unquote, urlsplit
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
 from jackfield.connections.external_ids import refused
 from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_references
+from jackfield.connections.opening_slots import OpeningSlots
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
-from jackfield.connections.secret_references import Secrets, reference_paths
+from jackfield.connections.secret_references import Secrets, reference_paths, references
 from jackfield.connector.context import OpenContext
 from jackfield.connector.models import connection_values
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
@@ -28,12 +31,13 @@ from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.clock import Clock, Deadline
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Call, ConnectionType, Grants
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import ActionManifest, Manifest
 
+_LOG = logging.getLogger("jackfield.pipe")
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
@@ -120,6 +124,8 @@ class OpenConnection(SecretHolder):
     """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection, which may reach any host."""
     forget_secrets: Callable[[], None]
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
+    slots: OpeningSlots
+    """Threads that open connections with the same source of credentials at once."""
     lasts: bool
     """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
 
@@ -132,13 +138,21 @@ class OpenConnection(SecretHolder):
 
     def client(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> Any:
         """Open a client for one attempt of an action with these inputs."""
-        started = time.perf_counter()
-        try:
-            if self.judge is not None:
-                self.judge()
-            return self.kind.open(self.context_for(call, inputs))
-        finally:
-            self.cache.opened_in = time.perf_counter() - started
+        started, self.cache.opened_in = time.perf_counter(), math.inf  # one that fails says nothing about the next
+        if self.judge is not None:
+            self.judge()
+        client = self.kind.open(self.context_for(call, inputs))
+        self.cache.opened_in = time.perf_counter() - started
+        return client
+
+    def overdue(self, invocation_id: str, deadline: Deadline) -> JackfieldError:
+        """Log that the connection is still being opened in its thread, and return the error that ends the call: a source of credentials is
+        slow, and nothing of the action was sent."""
+        place = f"the connection '{self.connection}'" if self.connection is not None else "the connection of this call"
+        text = "invocation %s: %s was still being opened at the deadline of %g s; that goes on in its thread"
+        _LOG.warning(text, invocation_id, place, deadline.seconds)
+        hint = "Find out why the source of its credentials does not answer: its token endpoint, STS or secret store."
+        return deadline.passed(Sent.NOTHING, Unavailable(f"{place} was still being opened", hint=hint))
 
     @property
     def is_inline_ok(self) -> bool:
@@ -227,12 +241,17 @@ class Opener:
         asks_host = target.origin == "remote" and bool(kind.reads_host)
         return OpenConnection(
             kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard, grants, judge,
-            lambda: self.forget_secrets(target), lasts=name is not None and not target.refers and not asks_host,
+            lambda: self.forget_secrets(target), cache.slots if kind.opens_with is None else self._stored.slots(kind.opens_with),
+            lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip
 
     def is_near(self, target: Target) -> bool:
         """Return whether finding the target's secrets asks no other machine."""
         return self._secrets.is_near(target.values)
+
+    def slots_of_secrets(self, target: Target) -> OpeningSlots:
+        """Return the threads that read secrets at once in the stores that the target refers to."""
+        return self._stored.slots(("secrets", *sorted({kind for _, kind, _ in references(target.values)})))
 
     def forget_secrets(self, target: Target) -> None:
         """Drop the target's cached secrets, so that the next opening reads them again."""

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.conversion import Handle
-from jackfield.errors import JackfieldError, Unavailable
+from jackfield.errors import JackfieldError, NotFound, Unavailable
 from jackfield.json_tools.paths import copy_member, find, merge_member
-from jackfield.pagination import Pagination
+from jackfield.pagination import OPEN_END, Pagination
 from jackfield.pipe.check import typed
 
 if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
 
+MAX_EQUAL = 3
+"""Equal pages in a row, after which a list is not fetched further: a server that repeats its last page would do so for ever."""
 MAX_PAGES = 10_000
 """Limit of pages of one invocation; the output's token resumes after them."""
 
@@ -48,23 +50,31 @@ async def run_attempts(attempts: Attempts) -> Mapping[str, Any]:
     if wants_all(paging, attempts.inputs):
         return await _collected(attempts, paging)
     output = await attempts.page(attempts.values)
-    attempts.run.meta.complete = paging.ends(output)
+    _conclude(attempts, paging, output)
     return output
+
+
+def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
+    """Set ``meta.complete`` after the last page, with a warning where the list neither goes on nor ends."""
+    is_open = attempts.remarks.open_end
+    attempts.run.meta.complete = paging.ends(page) and not is_open
+    if not is_open and not attempts.run.meta.complete and paging.following(page) is None:
+        attempts.remarks.warn(OPEN_END)
 
 
 async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
-    Pages after the first obey the action's rate limit. If time runs out or a later page fails with a retryable error, the output has the
-    pages fetched so far and the token to resume with, and ``meta.complete`` is false.
+    Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
+    output has the pages fetched so far and the token to resume with, and ``meta.complete`` is false with the reason as a warning. So it
+    is where the provider repeats a page, and after one that does not say whether it is the last.
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable.
     """
     plan, sources = attempts.plan, attempts.run.sources
     values = _first(attempts.inputs, paging)
     merged: dict[str, Any] | None = None
-    seen: set[str] = set()
-    before: list[Any] = []
+    guard = _Guard(paging)
     attempts.run.meta.complete = False
     for number in range(MAX_PAGES):
         try:
@@ -72,28 +82,51 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
                 await attempts.take_turn(always=True)
             page = await attempts.page(typed(plan, values, sources))
         except JackfieldError as error:
-            if merged is None or not error.retryable:
+            if merged is None or not (error.retryable or isinstance(error, NotFound)):
                 raise
+            attempts.remarks.warn(f"the list is cut after {number} of its pages: {error.message}")
             return merged
         if isinstance(page, Handle):
             return page
         if number == 0:
             attempts.turn.mark()
         following = paging.following(page)
-        items = _items(page, paging) if following is not None and _is_counted(following) else []
-        merged = _merged(merged, page, paging)
-        if following is None:
-            attempts.run.meta.complete = paging.ends(page)
+        if guard.is_stuck(page, following):
+            attempts.remarks.warn(f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell where the list ends")
             break
-        token = json.dumps(following, sort_keys=True)
-        if token in seen:
-            raise _loop("page token")
-        if items == before and any(map(_are_distinct, items)):
-            raise _loop("page")
-        before = items
-        seen.add(token)
+        merged = _merged(merged, page, paging)
+        if following is None or attempts.remarks.open_end:
+            _conclude(attempts, paging, page)
+            break
         values = {**_without_tokens(values, paging), **following}
     return merged or {}
+
+
+class _Guard:
+    """Guard against lists without an end: tokens and pages that come again."""
+
+    def __init__(self, paging: Pagination) -> None:
+        self._paging = paging
+        self._seen: set[str] = set()
+        self._before: list[Any] = []
+        self._equal = 1
+
+    def is_stuck(self, page: Mapping[str, Any], following: Mapping[str, Any] | None) -> bool:
+        """Return whether the provider seems to repeat a page for ever.
+
+        :raises Unavailable: if it certainly does.
+        """
+        if following is None:
+            return False
+        items = [found[:] for path in self._paging.merged if isinstance(found := find(page, path), list)]
+        self._equal = self._equal + 1 if any(items) and items == self._before else 1
+        self._before, token = items, json.dumps(following, sort_keys=True)
+        if token in self._seen:
+            raise _loop("page token")
+        if self._equal > 1 and _is_counted(following) and any(map(_are_distinct, items)):
+            raise _loop("page")
+        self._seen.add(token)
+        return self._equal == MAX_EQUAL
 
 
 def _first(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
@@ -117,11 +150,6 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
     for path in (*(path for _, path in paging.tokens), *more, *paging.page_members):
         copy_member(merged, page, path)
     return merged
-
-
-def _items(page: Mapping[str, Any], paging: Pagination) -> list[Any]:
-    """Return copies of the page's lists."""
-    return [found[:] for path in paging.merged if isinstance(found := find(page, path), list)]
 
 
 def _is_counted(following: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
@@ -18,8 +18,10 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.settle import stored_secrets
+from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
+from jackfield.retry import Tries
 from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
+    from jackfield.pipe.evidence import Means
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
@@ -207,6 +210,22 @@ class Plan(SecretHolder):
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.is_near(target)
 
+    async def resolved(self, target: Target, run: Run, means: Means) -> OpenConnection | None:
+        """Return the connection as ``opening`` does: secrets that another machine holds are read in time, beside an event loop, and again
+        after an outage."""
+        late = Unavailable("the connection's secrets were still being read")
+        until, tries = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING, late)), Tries(run.tries)
+        while True:
+            tries.made += 1
+            try:
+                slots = self._opener.slots_of_secrets(target)
+                return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.is_near, target))
+            except JackfieldError as error:
+                seconds = means.backoff.wait(tries.made, error)
+                if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
+                    raise
+                await run.waiter.pause(seconds, run.cancelled)
+
 
 def refuse_queue_members(invocation: Invocation) -> None:
     """Refuse members that only the queue heeds.
@@ -243,6 +262,8 @@ class _Served:
     """True if the workspace keeps the inputs of its invocations."""
     is_guarded: bool
     """True if suppressed recipients are refused."""
+    limits: Mapping[str, float]
+    """Limits of the workspace."""
 
 
 class Plans(ProcessLocal):
@@ -313,16 +334,17 @@ class Plans(ProcessLocal):
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan, keeps, run.is_guarded = served.plan, served.keeps, served.is_guarded
+            plan, keeps, run.is_guarded, run.limits = served.plan, served.keeps, served.is_guarded, served.limits
             run.meta.connector_version = plan.manifest.version
         else:
             plan = await self._found(invocation, run)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
+            run.limits = _NOTHING if settings is None else settings.limits
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
         run.plan = plan
         if record is not None:
             record.describe(plan, keeps=keeps)

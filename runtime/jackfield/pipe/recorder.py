@@ -16,7 +16,7 @@ from jackfield.dataclass import replace
 from jackfield.ends import is_ending
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep
-from jackfield.interrupts import let_out
+from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.pipe.drafts import draft_of, replay_of
 from jackfield.pipe.filling import compared
@@ -177,8 +177,8 @@ class Record:
         """Seconds until the invocation's deadline."""
         return self._run.deadline.remaining()
 
-    async def queue(self) -> Result | None:
-        """Queue the invocation durably for the workers.
+    async def queue(self, most: float | None = None) -> Result | None:
+        """Queue the invocation durably for the workers, of which ``most`` may wait.
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
@@ -189,7 +189,7 @@ class Record:
         while True:
             try:
                 try:
-                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft))
+                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft, most))
                 except UniqueViolation:
                     found = await self._queued_before(may_be_ours=unknown is not None)
                     if found is not None:
@@ -242,7 +242,7 @@ class Record:
                 await self._settle()
             is_over = True
         except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
-            let_out(error, self._run.handled)
+            let_out_of_call(error, self._run.handled)
             is_over = True
             self.owe(result, error)
         finally:

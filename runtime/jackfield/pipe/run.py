@@ -42,12 +42,13 @@ class Run:
     - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``is_guarded``: suppressed recipients are refused.
+    - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "handled", "inputs", "invocation", "is_guarded",
-        "meta", "plan", "record", "recorded", "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "handled", "inputs", "invocation", "is_counted",
+        "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -74,7 +75,8 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempts | None = None
         self.recorded: Result | None = None
-        self.is_guarded = False
+        self.is_guarded = self.is_counted = False
+        self.limits: Mapping[str, float] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_lookup import Connections
@@ -21,11 +21,13 @@ from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
 from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves, masked
 from jackfield.redaction.redactor import Redactor
+from jackfield.schema.json_values import is_json, to_json
 
 if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
 
+_NO_JSON = "must be JSON: "
 _NUMBER = re.compile(r"/[0-9]+(?=/|$)")
 """Step of a JSON Pointer to an item of a list."""
 
@@ -64,6 +66,8 @@ def _as_well(others: int) -> str:
 
 def _difference(fault: Detail) -> str:
     """Word a difference without the value, which is the provider's."""
+    if fault.message.startswith(_NO_JSON):
+        return f"is null here: it {fault.message}"
     if fault.keyword == "required":
         return "is missing, which differs from the schema"
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
@@ -208,10 +212,12 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     redactor = None if opening is None else opening.cache.redactor
     try:
         warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
+        if warnings and attempts.unread is None and not is_json(output):
+            output = cast("Mapping[str, Any]", to_json(output)[0])
     except InvalidOutput as error:
         raise attempts.unusable(error, _masked(output, plan)) from None
-    if attempts.warnings:
-        warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
+    if attempts.remarks.warnings:
+        warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
     given = run.given_secrets
     if warnings:
         listed = {"warnings": list(warnings[:MAX_WARNINGS])}

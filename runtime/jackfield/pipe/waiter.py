@@ -8,25 +8,29 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from jackfield.clock import Clock, Deadline, patience
+from jackfield.connector.context import without_waiting
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import ProcessLocal
-from jackfield.pipe.on_time import GRACE
+from jackfield.pipe.on_time import GRACE, OnTime
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor, Future
 
+    from jackfield.connections.opening_slots import OpeningSlots
     from jackfield.database import Database, Transaction
-    from jackfield.pipe.on_time import OnTime
 
     Unit = Callable[[Transaction], Any]
     Turn = Callable[[float], AbstractContextManager[bool]]
 
 T = TypeVar("T")
+
+_WORKERS, _OPENERS = 64, 256
+"""Threads of a runtime under event loops: of actions, and of openings of connections, which sources of credentials may hold up."""
 
 
 class Until(NamedTuple):
@@ -37,7 +41,7 @@ class Until(NamedTuple):
 
 
 class Waiter(Protocol):
-    """How a run waits: each of its coroutines suspends only in these five."""
+    """How a run waits: each of its coroutines suspends only in these six."""
 
     suspends: bool
     """True if long computations wait for their turn, or would hold up others."""
@@ -50,6 +54,17 @@ class Waiter(Protocol):
         ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
         an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
         """
+
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials, in a slot of their source where other calls would wait for its thread."""
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long and waits for nothing; in a server, one such call at a time.
@@ -174,6 +189,19 @@ class InThread:
         found: T = value
         return found
 
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials; the thread is the caller's own."""
+        del slots
+        return await self.call(function, inline_ok=inline_ok(), executor=executor, until=until)
+
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long."""
         return contained(partial(_in_turn, self._turn, function, deadline))
@@ -205,15 +233,20 @@ def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
 class OnLoop:
     """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
 
-    __slots__ = ("_clock", "_on_time", "_turn", "_workers", "suspends")
+    __slots__ = ("_clock", "_late_openings", "_lock", "_on_time", "_openers", "_threads", "_turn", "_workers", "suspends")
 
-    def __init__(self, clock: Clock, workers: Executor, on_time: OnTime, turn: Turn | None = None) -> None:
-        self._clock, self._workers, self._on_time, self._turn = clock, workers, on_time, turn
+    def __init__(self, clock: Clock, threads: Callable[[int, str], Executor], on_time: OnTime, turn: Turn | None = None) -> None:
+        self._clock, self._threads, self._on_time, self._turn = clock, threads, on_time, turn
+        self._workers, self._openers = threads(_WORKERS, "jackfield"), cast("Executor | None", None)
+        self._late_openings = OnTime(_OPENERS)  # they count against no action
+        self._lock = threading.Lock()
         self.suspends = True
 
     def close(self, *, wait: bool) -> None:
         """End the worker threads; with ``wait``, once their calls have ended."""
         self._workers.shutdown(wait=wait)
+        if self._openers is not None:
+            self._openers.shutdown(wait=wait and not self._late_openings.overdue)
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
@@ -224,14 +257,44 @@ class OnLoop:
         if until is not None:
             value = await self._on_time.acall(function, *until, executor or self._workers)
         else:
-            import asyncio
-
             run = partial(copy_context().run, attempt_foreign, function)
-            value = await asyncio.get_running_loop().run_in_executor(executor or self._workers, run)
-        if isinstance(value, Raised):
-            raise value.error
-        found: T = value
+            value = await _running_loop().run_in_executor(executor or self._workers, run)
+        found: T = _value(value)
         return found
+
+    async def open(
+        self,
+        function: Callable[[], T],
+        slots: OpeningSlots,
+        until: Until,
+        *,
+        inline_ok: Callable[[], bool],
+        executor: Executor | None = None,
+    ) -> T:
+        """Call what fetches credentials, in a thread apart from those of actions. While all slots of the source are taken, wait without
+        one; a call that has only to look its credentials up by then needs none."""
+        if inline_ok() and (found := contained(without_waiting, function)) is not None:
+            return found[0]
+        give_back, begun = await slots.take(until.deadline, _running_loop()), threading.Event()
+
+        def step() -> T:
+            begun.set()
+            return slots.opened(function, give_back)  # which may be long after the deadline
+
+        try:
+            if inline_ok() and (found := contained(without_waiting, function)) is not None:
+                return found[0]
+            opened: T = _value(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
+            return opened
+        finally:
+            if not begun.is_set():
+                give_back()
+
+    def _opening_threads(self) -> Executor:
+        with self._lock:
+            if self._openers is None:
+                self._openers = self._threads(_OPENERS, "jackfield-open")
+            return self._openers
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long in a worker thread, once it is its turn."""
@@ -248,9 +311,20 @@ class OnLoop:
 
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit and return its value once it is on disk."""
-        import asyncio
+        return await _recorded(database, unit, _running_loop())
 
-        return await _recorded(database, unit, asyncio.get_running_loop())
+
+def _value(outcome: Any) -> Any:
+    """Return the value of a call, or raise what it raised."""
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return outcome
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    import asyncio
+
+    return asyncio.get_running_loop()
 
 
 def _in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:

@@ -110,7 +110,7 @@ class LocalEngine:
 
     def _opened(self) -> Queue:
         runtimes = self._runtimes
-        return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked)
+        return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked, runtimes.storage.limits.free)
 
     async def _check(self, upkeep: Upkeep) -> None:
         now = asyncio.get_running_loop().time()

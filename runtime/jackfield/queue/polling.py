@@ -1,4 +1,5 @@
-"""One poll of a subscription, page by page: each page is one commit, with its events and the checkpoint after them."""
+"""One poll of a subscription, page by page: the commit with the last events of a page has the checkpoint after them. A large page is
+stored in several, so that no commit keeps other workspaces waiting; after a stop in between, keys tell what is new."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.conversion import payload
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
+from jackfield.triggers.arrivals import in_parts
 from jackfield.triggers.comparison import Change, Comparison, Mark, is_too_much
 
 if TYPE_CHECKING:
@@ -52,9 +54,12 @@ class Polling:
                 since, mark, is_new = self._begin_again(content), {}, True
                 continue
             before, mark, is_new = mark, dict(page.next), False
-            events = self._sealer.arrivals(page.events, self._due.time.stamp())
-            self._due.page(self._found, self._vault, events, mark)
+            for events, is_last in in_parts(page.events):
+                arrivals = self._sealer.arrivals(events, self._due.time.stamp())
+                self._due.page(self._found, self._vault, arrivals, mark if is_last else before)
             self.has_stored = True
+            if page.unknown is not None:
+                raise Unavailable(page.unknown)
             if not page.more or (mark == before and not page.events):
                 return False
         return True
@@ -100,9 +105,13 @@ class Polling:
                     raise Unavailable("the provider does not know the page after one that it has just returned")
                 mark, begins = replace(mark, after=None), True  # what the round has seen so far counts
                 continue
-            changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in page.items], mark)
-            mark = replace(mark, after=page.next, complete=page.next is None)
-            self._store(changes, mark, also)
+            before = mark
+            mark = replace(mark, after=page.next, complete=page.next is None and page.unknown is None)
+            for items, is_last in in_parts(page.items):
+                changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in items], before)
+                self._store(changes, mark if is_last else before, also)
+            if page.unknown is not None:  # the round begins again, and nothing is deleted
+                raise Unavailable(page.unknown)
         return True
 
     def _ended(self, comparison: Comparison, mark: Mark) -> Mark:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
-from jackfield.errors import JackfieldError, Unavailable
+from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS
 from jackfield.schedules.due import UsedError
@@ -70,10 +70,14 @@ class SlotRuns:
         self._due.release(self._schedule, self._next, _LOOK if waiting else None)
 
     def _promote(self, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the first slot that waits if what it waits for has ended."""
-        if waiting and not self._due.is_open(self._schedule, self._last):
-            slot = waiting.pop(0)
-            refusal = self._queue(slot, content, caller, self._due.promoting(self._schedule, slot))
+        """Queue the slots that wait, in their order, as far as what they wait for has ended and the queue has room."""
+        while waiting and (self._schedule.overlap == "allow" or not self._due.is_open(self._schedule, self._last)):
+            slot = waiting[0]
+            try:
+                refusal = self._queue(slot, content, caller, self._due.promoting(self._schedule, slot))
+            except LimitReached:
+                return
+            waiting.pop(0)
             if refusal is not None:
                 self._due.give_up(self._schedule, slot, refusal)
 
@@ -93,30 +97,44 @@ class SlotRuns:
             self._one(slot, waiting, content, caller)
 
     def _one(self, slot: float, waiting: list[float], content: Content, caller: Caller) -> None:
-        """Queue the invocation of a slot, unless an earlier one has not ended and the schedule does not let them overlap."""
+        """Queue the invocation of a slot, unless an earlier one has not ended and the schedule does not let them overlap. A slot for which
+        the workspace has no room in the queue waits."""
         schedule = self._schedule
-        if schedule.overlap != "allow" and (waiting or self._due.is_open(schedule, self._last)):
-            before = f"the invocation {self._last} of an earlier slot had not ended"
-            if schedule.overlap == "queue" and len(waiting) < KEPT:
-                self._due.pass_over(schedule, [slot], "waiting", before, self._next)
-                waiting.append(slot)
+        opened = schedule.overlap != "allow" and self._due.is_open(schedule, self._last)
+        if opened or (waiting and schedule.overlap != "allow"):
+            before = f"the invocation {self._last} of an earlier slot had not ended" if opened else "an earlier slot still waited"
+            if schedule.overlap == "queue":
+                self._keep(slot, waiting, before)
             else:
-                full = f", and {KEPT:,} slots waited already" if schedule.overlap == "queue" else ""
-                self._due.pass_over(schedule, [slot], "skipped", f"{before}{full}", self._next)
+                self._due.pass_over(schedule, [slot], "skipped", before, self._next)
             return
         try:
             refusal = self._queue(slot, content, caller, self._due.running(schedule, slot, self._next))
         except UsedError:
             self._due.pass_over(schedule, (), "skipped", "", self._next)
             return
+        except LimitReached as full:
+            self._keep(slot, waiting, full.message)
+            return
         if refusal is not None:
             self._due.pass_over(schedule, [slot], "refused", refusal, self._next)
 
+    def _keep(self, slot: float, waiting: list[float], reason: str) -> None:
+        """Let a slot wait for the reason, unless too many do."""
+        if len(waiting) >= KEPT:
+            self._due.pass_over(self._schedule, [slot], "skipped", f"{reason}, and {KEPT:,} slots waited already", self._next)
+            return
+        self._due.pass_over(self._schedule, [slot], "waiting", reason, self._next)
+        waiting.append(slot)
+
     def _queue(self, slot: float, content: Content, caller: Caller, beside: Beside) -> str | None:
-        """Queue the invocation of a slot; return the reason if it is refused."""
+        """Queue the invocation of a slot; return the reason if it is refused.
+
+        :raises LimitReached: if the workspace has no room for it in the queue.
+        """
         try:
             found = self._runtime.enqueue(invocation_of(self._schedule, content, slot), caller=caller, beside=beside)
-        except Unavailable:
+        except (Unavailable, LimitReached):
             raise
         except JackfieldError as error:
             return f"{error.code}: {error.message}"

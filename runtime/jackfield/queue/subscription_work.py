@@ -12,6 +12,7 @@ from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.failures import Raised, attempt, contained
+from jackfield.journal.room import is_queue_full
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import EventCalls
@@ -42,6 +43,9 @@ _TRIES = 8
 
 _SUSPENDED = 300.0
 """Seconds between two looks at whether a suspended workspace was resumed: thousands of them must cost others nothing."""
+_FULL = 2.0
+"""Seconds between two looks at whether the workspace's queue has room again."""
+_POLLING = ("active", "degraded", "failing")
 _LEAVING = ("disabling", "removing")
 
 
@@ -74,11 +78,22 @@ class SubscriptionWork:
         except JackfieldError as error:
             self._put_off(error)
             return
+        if self._has_to_wait(content):
+            self._due.later(self._found, self._due.time.now() + _FULL)
+            return
         worked = attempt(self._step, content)
         if isinstance(worked, Raised):
             failure = _of_author(worked.error)
             if not (self._is_hopeless(failure, content) and self._end(content)):
                 self._put_off(failure)
+
+    def _has_to_wait(self, content: Sealed) -> bool:
+        """Return whether a poll waits, since the workspace has no room in the queue for what the events start. A webhook's events
+        come unasked: they are taken, and what they start waits in the queue."""
+        found, most = self._found, self._runtime.access.settings.limits.get("queued")
+        if most is None or not content.then or not found.polls or found.status not in _POLLING or self._renews:
+            return False
+        return is_queue_full(self._runtime.storage.database, found.workspace, most)
 
     def _opened(self) -> Sealed:
         """Decrypt the subscription, and look up who added it, with their present rights."""

@@ -15,6 +15,11 @@ _UNLIMITED = 2**60
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 """Options of mallopt(3)."""
 _LARGE = 1024**2
+_PROCESS = 128 * 1024**2
+"""Bytes that a process needs without any body: it uses 92 MiB after its first mail, and 118 MiB of address space."""
+_COPIES = 8
+"""Copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
+_LEAST_ROOM = 1024**2
 
 
 def memory_limit(processes: int = 1) -> int:
@@ -24,6 +29,11 @@ def memory_limit(processes: int = 1) -> int:
     """
     limits = [_address_space(), *(limit // processes for limit in _of_groups())]
     return min((limit for limit in limits if 0 < limit < _UNLIMITED), default=0)
+
+
+def room_within(limit: int, wanted: int) -> int:
+    """Return how many of ``wanted`` bytes for bodies fit into a memory of ``limit`` bytes; 0 is no limit."""
+    return min(wanted, max(_LEAST_ROOM, (limit - _PROCESS) // _COPIES)) if limit else wanted
 
 
 def save_memory() -> None:

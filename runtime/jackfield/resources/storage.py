@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.connections.connection_lookup import Connections, sources_from
@@ -14,6 +15,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
 from jackfield.local import home
+from jackfield.resources.tenant_limits import TenantLimits
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -135,6 +137,8 @@ class Storage(ProcessLocal):
         self.is_near = not self.enabled or self.url.startswith("sqlite:")
         """True if asking whether anything has changed takes no query."""
         self.environment = environment
+        self.limits = TenantLimits(self, clock)
+        """Limits of the workspaces."""
         self._clock = clock
         self.migrates = True
         self._database: Database | None = None
@@ -257,18 +261,20 @@ class Storage(ProcessLocal):
         sealed = 0
 
         def seal(transaction: Transaction, names: list[str]) -> None:
+            from jackfield.access import audit_seals
             from jackfield.access.token_seals import MIGRATION as ACCESS
+            from jackfield.connections import external_ids
             from jackfield.connections.connection_seals import MIGRATION, bind_all
-            from jackfield.connections.external_ids import MIGRATION as KEYED
-            from jackfield.connections.external_ids import key_all
 
             nonlocal sealed
             if ACCESS in names:
                 self._seal_access(transaction, database)
-            if KEYED in names and transaction.find("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is not None:
+            if audit_seals.MIGRATION in names:
+                self._seal_logs(transaction, database, audit_seals.seal_all_heads)
+            if external_ids.MIGRATION in names and transaction.find("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is not None:
                 vault = self._vault_on(database)
                 vault.verify()
-                key_all(transaction, vault)
+                external_ids.key_all(transaction, vault)
             if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
                 vault = self._vault_on(database)
                 vault.verify()
@@ -288,6 +294,14 @@ class Storage(ProcessLocal):
             seal_all_tokens(transaction, vault)
             seal_all_settings(transaction, vault)
 
+    def _seal_logs(self, transaction: Transaction, database: Database, seal_all: Callable[[Transaction, Vault], None]) -> None:
+        """Seal the heads of the audit logs of an older jackfield."""
+        tables = ("audit_heads", "workspaces", "tokens")
+        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
+            vault = self._vault_on(database)
+            vault.verify()
+            seal_all(transaction, vault)
+
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
 
@@ -295,7 +309,8 @@ class Storage(ProcessLocal):
             from jackfield.connections.connection_table import ConnectionTable
 
             self.require(workspace)
-            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock)
+            most = partial(self.limits.most, workspace, "connections")
+            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
 
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _PAGE = 500
+_LOGGED = """
+SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries UNION SELECT name FROM workspaces
+UNION SELECT workspace FROM tokens ORDER BY workspace
+"""
 _STRAYS = "SELECT DISTINCT workspace FROM {table} WHERE workspace <> :own AND workspace NOT IN (SELECT name FROM workspaces)"
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
@@ -117,11 +121,12 @@ class Contents:
         return Settings.from_json(parsed_object(row.settings)) if vault is None else read_settings(vault, row.id, row)
 
     def _audit(self) -> Iterator[str]:
-        """Verify the audit log's chain of every workspace that has, or had, entries."""
+        """Verify the audit log of every workspace that has entries, or must have."""
         with self._database.read() as transaction:
-            rows = transaction.execute("SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries ORDER BY workspace")
+            rows = transaction.execute(_LOGGED)
         for row in rows:
-            state = Audit(self._database, row.workspace, SystemClock()).verify()
+            log = Audit(self._database, self._open_vault, row.workspace, SystemClock())
+            state = log.verify(seals=self._vault_of(DEFAULT) is not None)
             if state.fault is not None:
                 yield f"damaged: the audit log of the workspace '{row.workspace}': {state.fault}"
 

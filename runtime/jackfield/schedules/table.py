@@ -174,7 +174,7 @@ class ScheduleTable:
         self._database = database
         self._vault = vault
         self._workspace = workspace
-        self._audit = Audit(database, workspace, clock, actor)
+        self._audit = Audit(database, lambda: vault, workspace, clock, actor)
         self.time = SharedClock.of(database, clock)
 
     def add(self, name: str, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> Schedule:

@@ -58,10 +58,24 @@ def checked_schema(schema: Mapping[str, Any]) -> Outline:
     refuse_slow_patterns(found)
     root = for_engine(given)
     outline = check_references(root, check_form)
+    schema_cost(root, outline)  # first: to compile a schema takes as many steps as to judge a value by it
     compile_validator(root)
-    schema_cost(root, outline)
     schema_numbers(root, outline)
     return found
+
+
+def check_cost(schema: Mapping[str, Any]) -> None:
+    """Check what a schema costs without compiling it. A schema that is invalid in another way passes.
+
+    :raises SchemaError: if it takes too many steps.
+    """
+    given, _ = to_json(schema)
+    try:
+        root = for_engine(given)
+        outline = check_references(root, check_form)
+    except SchemaError:
+        return
+    schema_cost(root, outline)
 
 
 def _outlined(schema: Mapping[str, Any]) -> tuple[Json, Outline]:

@@ -32,6 +32,7 @@ PLAIN_MAILBOX = re.compile(_QUICK_MAILBOX, re.ASCII)
 PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*", re.ASCII)
 """One or more addresses that match ``PLAIN_MAILBOX``."""
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_MISPLACED_DOTS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN_LABEL = re.compile(rf"{_LETTER}(?:{_INNER}{{0,61}}{_LETTER})?")
@@ -41,13 +42,17 @@ _DROPPED = re.compile(
 )
 """Invisible characters that IDNA (UTS 46) drops. Domains that differ only in them are equal, and readers see no difference."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*"|<[^<>]*+>|\([^()]*+\)|[<(])*', re.DOTALL)
-_UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*")
+_RUN = re.compile(r'(?:[^,;\r\n"<(]++|"(?:[^"\\]++|\\.)*"|<[^<>]*+>|\([^()]*+\)|[<(])*', re.DOTALL)
+_UNQUOTED_RUN = re.compile(r"(?:[^,;\r\n<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*")
 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
+_APART = re.compile(r"[\s<>()\[\],;:|/]+")
+_PAIR = 2
 _BETWEEN = re.compile(r"[\s<>()\[\],;:]+")
 
 _NOT = "is not an email address"
+_TWO = "holds two addresses without a comma between them"
+_SEVERAL = "holds several addresses, where one is expected"
 
 
 def email_fault(text: str) -> str | None:
@@ -72,12 +77,13 @@ def mailbox_fault(text: str) -> str | None:
         name, opened, text = text[:-1].rpartition("<")
         text = text if opened else ""
         if "@" in name and _names_another(name, text.strip()):
-            return "holds two addresses without a comma between them"
-    return _address_fault(text.strip(), foreign=False)
+            return _SEVERAL if "," in name or ";" in name else _TWO
+    fault = _address_fault(text.strip(), foreign=False)
+    return _several(text) or fault if fault == _NOT else fault
 
 
 def mailbox_list_fault(text: str) -> str | None:
-    """Check one or more mailboxes, separated by commas or semicolons outside quotes, ``<>`` and comments."""
+    """Check one or more mailboxes, separated by commas, semicolons or line breaks outside quotes, ``<>`` and comments."""
     found = False
     for parts in _mailboxes(text):
         fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
@@ -88,7 +94,8 @@ def mailbox_list_fault(text: str) -> str | None:
 
 
 def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
-    """Split a list at the commas and semicolons outside quotes, ``<>`` and comments; yield each trimmed part and the separator after it.
+    """Split a list at the commas, semicolons and line breaks outside quotes, ``<>`` and comments; yield each trimmed part and the separator
+    after it.
 
     Takes linear time: if one quote is not closed, no later quote is either (the scan from the first one reads the same characters in the
     same state), so the search for a closing quote runs once.
@@ -110,7 +117,7 @@ def _mailboxes(text: str) -> Iterator[list[str]]:
     for part, separator in split_mailboxes(text):
         if part:
             together.append(part)
-        if together and ("@" in part or separator == ";"):
+        if together and ("@" in part or separator != ","):
             yield together
             together = []
     if together:
@@ -123,6 +130,14 @@ def _names_another(name: str, address: str) -> bool:
     unquoted = [*parts[::2], *parts[-1:]]  # a quote that is not closed quotes nothing
     words = [word.strip("'`.\u2018\u2019").partition("@") for part in unquoted for word in _BETWEEN.split(part)]
     return any(before and after and not _same(before, after, *address.rpartition("@")[::2]) for before, _, after in words)
+
+
+def _several(text: str) -> str | None:
+    """Return the fault of text in place of one address that names several, outside quotes."""
+    unquoted = " ".join(_ESCAPED.sub("", text).split('"')[::2])
+    if sum(bool(before and after) for before, _, after in (word.partition("@") for word in _APART.split(unquoted))) < _PAIR:
+        return None
+    return _SEVERAL if "," in unquoted or ";" in unquoted else _TWO
 
 
 def _same(local: str, domain: str, its_local: str, its_domain: str) -> bool:
@@ -147,6 +162,8 @@ def _local_fault(local: str, *, foreign: bool) -> str | None:
     if (_FOREIGN_DOT_ATOM if foreign else _DOT_ATOM).fullmatch(local) or _QUOTED.fullmatch(local):
         return None
     letter = next((letter for letter in local if not letter.isascii()), None)
+    if _MISPLACED_DOTS.fullmatch(local):
+        return f"has a dot at an end of its local part, or two in a row: write '\"{local}\"' before the '@'"
     if letter is None or foreign or not _FOREIGN_DOT_ATOM.fullmatch(local):
         return _NOT
     return f"has {quote(letter)} before the '@': only ASCII local parts can be delivered (no SMTPUTF8)"

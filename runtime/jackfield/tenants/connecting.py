@@ -55,7 +55,7 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
     connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
     workspaces = Workspaces(storage.database, storage.vault, clock)
-    audit = partial(Audit, storage.database, workspace, clock)
+    audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
     return Connecting(table, connections, audit, lambda: workspaces.settings(workspace).theme)
 
 
@@ -92,6 +92,7 @@ class Connecting:
         if wanted.verify == "confirm" and actor.kind != "platform":
             hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
+        self._require_room(adds=wanted.mode == "connect")
         kinds = self._kinds(wanted)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
@@ -109,6 +110,10 @@ class Connecting:
 
         identifier, link = self._table.create(wanted, about, also)
         return self._table.find(identifier), link
+
+    def _require_room(self, *, adds: bool) -> None:
+        if adds and (store := self._connections.known.store) is not None:
+            store.require_room()
 
     def find(self, identifier: str) -> ConnectSession:
         """Return a session.
@@ -173,6 +178,7 @@ class Connecting:
             self._fail(found, ANOTHER)
             text = "the connect session is for another user, and has ended"
             raise RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
+        self._require_room(adds=found.task == "add")  # before the proof is spent
         self._perform(self._table.change(found, proof=""))
         return self.show(identifier)
 
@@ -323,6 +329,7 @@ class Connecting:
             raise SessionMoved("the connect session is not finished", hint="Enter the values, and test them.")
         if found.task == "authorize" and not self.approvals.came_back(found, returned):
             raise SessionMoved("the account was approved in another browser", hint="Finish there, or start again here.")
+        self._require_room(adds=found.task == "add")
         if found.wanted.verify != "confirm":
             self._perform(found)
             return self._table.find(found.id), ""

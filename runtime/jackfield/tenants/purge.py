@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jackfield.access import DEFAULT, Audit
+from jackfield.access.audit_seals import prepare_seals
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.grants import forget
 from jackfield.connections.revocations import Revocations
@@ -80,12 +81,14 @@ def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[i
     return webhooks, noted + store.revocations.hand_over(DEFAULT)
 
 
-def purge(database: Database, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
+def purge(storage: Storage, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
     """Delete a workspace. A purge that was interrupted is repeated from the beginning: the row of the workspace goes last."""
+    database, vault = storage.database, storage.vault
+    prepare_seals(vault)
     _empty(database, files, "", workspace)
     with database.write() as transaction:
         transaction.change("DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace})
-        Audit(database, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
+        Audit(database, lambda: vault, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
     _empty(database, files, _GONE, workspace)
 
 

@@ -130,7 +130,7 @@ class Tenants:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
         webhooks, noted = keep_at_providers(self._storage, name, self._clock)
-        purge(self._storage.database, self._files, name, self._clock, self._actor)
+        purge(self._storage, self._files, name, self._clock, self._actor)
         told = self._revoke() if noted else {}
         revoked = {"approvals": sum(told.get(one, False) for one in noted), "pending": sum(one not in told for one in noted)}
         deleted = {key: count for key, count in kept.items() if key != "running"}

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
+from jackfield.connections.connection_table import COUNT
 from jackfield.files.table import FileTable
 from jackfield.journal.counts import DAY, open_now
 
@@ -25,7 +26,6 @@ SELECT CAST(created_at * 1000 AS BIGINT) / {DAY}000 * {DAY} AS slot, SUM(size) A
 WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GROUP BY 1
 """
 _EVENTS = "SELECT day AS slot, events, deliveries FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
-_CONNECTIONS = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 _CALLS = ("calls", "attempts", "failures")
 _FURTHER = ("events", "deliveries", "bytes")
@@ -83,4 +83,4 @@ def in_use(database: Database, workspace: str, limit: str) -> int:
     if limit == "storageBytes":
         return FileTable(database).usage(workspace)[1]
     with database.read() as transaction:
-        return int(transaction.execute(_CONNECTIONS, {"workspace": workspace})[0].n)
+        return int(transaction.execute(COUNT, {"workspace": workspace})[0].n)

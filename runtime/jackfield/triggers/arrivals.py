@@ -1,11 +1,12 @@
-"""Arrival of events: each is stored once, with its key, in the commit that also stores the checkpoint of the poll that found it."""
+"""Arrival of events: each is stored once, with its key, in a commit that comes no later than the checkpoint of the poll that found it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from jackfield.clock import iso
 from jackfield.connector.conversion import payload
@@ -56,10 +57,13 @@ UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE s
 WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 """
 """The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
+_AT_ONCE = 200
+"""Events of one commit: each takes half a millisecond, for which others wait."""
 _DAY = 86_400.0
 _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+T = TypeVar("T")
 Also = Callable[[Transaction], object]
 Then = Callable[[Mapping[str, Any], float], Also]
 """Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
@@ -191,6 +195,19 @@ class Receipt(JointUnit):
             if unit.least is not None and unit.subscription.polls:
                 soon = max(unit.now, (unit.subscription.last_success_at or 0.0) + unit.least)
                 transaction.change(_HINT, {**_own(unit.subscription), "soon": soon})
+
+
+def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
+    """Yield what came together in parts of which each is one commit, at least one, with whether it is the last: a commit that takes long
+    keeps all other workspaces waiting."""
+    following = iter(events)
+    part = list(islice(following, _AT_ONCE))
+    while True:
+        after = list(islice(following, _AT_ONCE)) if len(part) == _AT_ONCE else []
+        yield part, not after
+        if not after:
+            return
+        part = after
 
 
 def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:

@@ -95,7 +95,7 @@ class SubscriptionTable:
         self._database = database
         self._vault = vault
         self._workspace = workspace
-        self._audit = Audit(database, workspace, clock, actor)
+        self._audit = Audit(database, lambda: vault, workspace, clock, actor)
         self.time = SharedClock.of(database, clock)
 
     def add(

@@ -14,6 +14,7 @@ from typing import NoReturn
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.interrupts import let_out
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
@@ -96,7 +97,8 @@ class Connection:
             if not poll.poll(0):
                 return not isinstance(self.sock, ssl.SSLSocket) or not self.sock.pending()
             return isinstance(self.sock, ssl.SSLSocket) and _only_records(self.sock)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_out(error)
             return False
 
     def fill(self, limit: Limit) -> bool:
@@ -130,8 +132,10 @@ class Connection:
             self.sock.settimeout(_left(limit))
             written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
+            let_out(error)
             raise _unwritten(error) from error
         except OSError as error:
+            let_out(error)  # the host's says nothing about what was written
             raise _unwritten(self._alert() or error) from error
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
@@ -160,6 +164,7 @@ class Connection:
             except TimeoutError as error:
                 raise broken(error) from error
             except OSError as error:
+                let_out(error)
                 if refuses_client(error):
                     raise broken(error) from error
                 return False  # it may have answered before it hung up
@@ -254,6 +259,7 @@ def _tcp(target: Target, guard: Guard, settings: WireSettings, limit: Limit) -> 
             try:
                 return connected(family, address, seconds)
             except OSError as error:
+                let_out(error)
                 failure = error
         raise failure
     except (OSError, UnicodeError, MemoryError) as error:

@@ -126,7 +126,7 @@ class _Question:
         needed = {} if part is None else part.permissions
         key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
         self.call = ChildCall(deadline, permissions=needed, invocation_id=about.invocation_id, key=key)
-        self.call.talk = talk
+        self.call.talk, self.call.follows = talk, about.follows
         self.call.files = ChildFiles(talk) if about.files else None
         self.call.leases = asked.context.leases if asked.context is not None else {}
 

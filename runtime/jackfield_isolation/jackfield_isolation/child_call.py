@@ -163,6 +163,11 @@ class ChildCall(Call):
         if self.warnings is not before:
             self.talk.say({"warning": self.warnings[-1].to_json()})
 
+    def unfinished(self, reason: str) -> None:
+        """Tell the parent that the page says neither how its list goes on nor that it ends."""
+        super().unfinished(reason)
+        self.talk.say({"unfinished": True})
+
     def answered(self, returned: Any = None) -> None:
         """Tell the parent that a request succeeded."""
         super().answered(returned)
@@ -197,8 +202,10 @@ class ChildLeases:
         self._leased: OrderedDict[str, _Leased] = OrderedDict()
         self._making = threading.RLock()
 
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """Return the credential under ``key`` from the parent; mint it if the parent asks for that."""
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return the credential under ``key`` from the parent; mint it if the parent asks for that, which ``outlasts`` no call: the parent
+        ends this process then."""
+        del outlasts
         call, known = current_call(), self._leased.get(key)
         if known is not None and isinstance(call, ChildCall) and call.leases.get(key) == known.token:
             return known

@@ -100,7 +100,7 @@ class ChildTriggers:
             found: Polled = self._read(key, inputs, Since(at, mark, now))
         except Gone:
             return PageFacts([], {}, gone=True)
-        return PageFacts(_facts(found.events), dict(found.next), found.more)
+        return PageFacts(_facts(found.events), dict(found.next), found.more, unknown=found.unknown)
 
     def listed(self, key: str, inputs: Mapping[str, Any], after: Any) -> ListFacts:
         """Read one page of a list."""
@@ -108,7 +108,7 @@ class ChildTriggers:
             found: Listed = self._read(key, inputs, after["after"])
         except Gone:
             return ListFacts([], {}, gone=True)
-        return ListFacts([(item.id, dict(payload(item.data))) for item in found.items], {"next": found.next})
+        return ListFacts([(item.id, dict(payload(item.data))) for item in found.items], {"next": found.next}, unknown=found.unknown)
 
     def _read(self, key: str, inputs: Mapping[str, Any], place: Any) -> Any:
         trigger = self._triggers[key]

@@ -186,8 +186,8 @@ class Conversation:
             call.returned(_bounded(frame["returned"]))
         elif "refusal" in frame:
             call.refused()
-        elif "warning" in frame:
-            call.warn(escaped(_text(frame["warning"]["message"])), escaped(_text(frame["warning"]["path"])))
+        elif "warning" in frame or "unfinished" in frame:
+            _remark(call, frame)
         elif "answered" in frame:
             self._note_request(frame)
             call.answered(_bounded(frame["answered"]))
@@ -333,6 +333,14 @@ def _fault(data: Any, sent: Sent) -> Exception:
     unsent = Unmapped(fault)
     unsent.sent, unsent.tells_sent = Sent.NOTHING, True
     return unsent
+
+
+def _remark(call: Call, frame: Frame) -> None:
+    """Take what the child tells the caller about a success, or that nobody can tell whether its page is the list's last one."""
+    if "unfinished" in frame:
+        call.open_end = True
+    else:
+        call.warn(escaped(_text(frame["warning"]["message"])), escaped(_text(frame["warning"]["path"])))
 
 
 def _text(value: object) -> str:

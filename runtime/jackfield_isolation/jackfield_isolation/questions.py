@@ -23,12 +23,13 @@ _MOST_EVENTS = 10_000
 """Limit of the events of one request or page."""
 _LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
 """Characters of a text in an answer, of one about the approval of a person, and of a file that a verifier needs, in base64."""
+_REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
-    ``longest`` seconds from now; ``files``: it may return some."""
+    ``longest`` seconds from now; ``files``: it may return some; ``follows``: it fetches a page that the page before it has named."""
 
     remaining: float
     longest: float
@@ -36,6 +37,7 @@ class CallFacts:
     invocation_id: str = ""
     key: str = ""
     files: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -125,6 +127,7 @@ class PageFacts:
     next: JsonObject
     more: bool = False
     gone: bool = False
+    unknown: _REASON = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -134,6 +137,7 @@ class ListFacts:
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
     next: JsonObject
     gone: bool = False
+    unknown: _REASON = None
 
 
 class Question:

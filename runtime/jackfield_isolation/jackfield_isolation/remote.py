@@ -110,6 +110,7 @@ class RemoteConnection(SecretHolder):
     model_fields: ClassVar[Mapping[str, None]]
     reads_host = False
     reads_host_at = ""
+    opens_with = None
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values

@@ -120,13 +120,13 @@ def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, 
         found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark), since.now)
         if found.gone:
             raise Gone
-        return Polled(_events(found.events), found.next, found.more)
+        return Polled(_events(found.events), found.next, found.more, found.unknown)
 
     def read(inputs: WatchInputs, client: Any, after: Any) -> Listed:
         found = _ask(channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after})
         if found.gone:
             raise Gone
-        return Listed([Item(identifier, data) for identifier, data in found.items], found.next.get("next"))
+        return Listed([Item(identifier, data) for identifier, data in found.items], found.next.get("next"), found.unknown)
 
     return read if trigger.compares else poll
 

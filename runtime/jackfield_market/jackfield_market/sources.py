@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError
 
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.failures import OnFailure
+from jackfield.json_tools.price import TooCostly, check_json
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
 from jackfield_market.receipts import one_writer
@@ -52,6 +53,8 @@ _ROTATIONS = 256
 """Most roots of a source, as in the TUF client."""
 LIST_BYTES = 256 * 1024 * 1024
 """Largest list of targets, publishers or releases."""
+LIST_VALUES = 5_000_000
+"""Most values of such a list, and of a file of metadata."""
 CACHE_BYTES = 512 * 1024 * 1024
 """Largest sum of the downloads that are kept of a source."""
 DOWNLOAD_SECONDS = 600
@@ -204,7 +207,9 @@ class Catalogue:
         if self._target(path) is None:
             return absent
         try:
-            return read(json.loads(self._content(path, LIST_BYTES)))
+            content = self._content(path, LIST_BYTES)
+            check_json(content, LIST_VALUES)
+            return read(json.loads(content))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             message = f"'{path}' of {self.source.url} is not valid: {type(error).__name__}: {error}"
             raise NotInstalled("metadata", message, "Ask the catalogue's operator to build it again.") from None
@@ -368,8 +373,24 @@ def _history(state: str) -> list[bytes]:
     return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]
 
 
+class _JudgedFetcher(FetcherInterface):
+    """Reader that judges metadata before the TUF client parses it, which is before it knows who has signed it."""
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Download a file of metadata.
+
+        :raises RepositoryError: if it has too many values to be parsed.
+        """
+        content = super().download_bytes(url, max_length)
+        try:
+            check_json(content, LIST_VALUES)
+        except TooCostly as reason:
+            raise exceptions.RepositoryError(f"'{urlsplit(url).path}' {reason}") from None
+        return content
+
+
 def _fetcher(source: Source) -> FetcherInterface:
-    class TimedFetcher(Urllib3Fetcher):
+    class TimedFetcher(_JudgedFetcher, Urllib3Fetcher):
         """Reader over HTTP that gives up on a server which sends forever, however slowly."""
 
         def _fetch(self, url: str) -> Iterator[bytes]:
@@ -385,7 +406,7 @@ def _fetcher(source: Source) -> FetcherInterface:
     if not source.url.startswith("file:"):
         return TimedFetcher(app_user_agent="jackfield")
 
-    class FolderFetcher(FetcherInterface):
+    class FolderFetcher(_JudgedFetcher):
         """Reader of a site that lies in a folder."""
 
         def _fetch(self, url: str) -> Iterator[bytes]:

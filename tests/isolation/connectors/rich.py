@@ -192,6 +192,8 @@ def list_items(query: Query, _client: Client) -> Page:
     assert call is not None
     call.begin("list", safe=True)
     start = int(query.next_token or 0)
+    if start == 9:
+        call.unfinished(f"the list may go on {call.follows}")
     return Page(items=(f"item {start}",), next_token=str(start + 1) if start < 3 else None)
 
 

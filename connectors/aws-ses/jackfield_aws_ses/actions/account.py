@@ -9,8 +9,9 @@ from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
-from jackfield_aws_ses.addresses import AddressError, parse_mailbox
+from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.fields import bare_address_faults
 from jackfield_aws_ses.provider import Answer, Done, Moment, Regional, ask, iam, one_example, read
 
 
@@ -194,12 +195,9 @@ class ProductionAccess(Regional):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the contacts that are not addresses."""
+        """Yield the faults of contacts that are not bare addresses."""
         for number, text in enumerate(self.additional_contact_email_addresses or ()):
-            try:
-                parse_mailbox(text)
-            except AddressError as error:
-                yield Detail(f"/additionalContactEmailAddresses/{number}", str(error), "format")
+            yield from bare_address_faults(text, f"/additionalContactEmailAddresses/{number}")
 
 
 @connector.action(
@@ -230,7 +228,7 @@ def request_production_access(request: ProductionAccess, aws: AwsClients) -> Don
         "WebsiteURL": request.website_url,
         "ContactLanguage": request.contact_language,
         "UseCaseDescription": request.use_case_description,
-        "AdditionalContactEmailAddresses": list(contacts) if contacts else None,
+        "AdditionalContactEmailAddresses": [parse_mailbox(text).address for text in contacts] if contacts else None,
         "ProductionAccessEnabled": True,
     }
     return read(Done, ask(aws, request.aws_region, "put_account_details", parameters))

@@ -9,7 +9,7 @@ from jackfield.connector import Detail, Field, Output, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.fields import Mailbox
+from jackfield_aws_ses.fields import Mailbox, bare_address_faults, bare_address_field
 from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
 
 _ONCE = RateLimit(per_second=1)
@@ -175,20 +175,15 @@ def list_custom_verification_templates(query: TemplatesQuery, aws: AwsClients) -
 class VerificationMail(TemplateChosen):
     """Verification email to send."""
 
-    address: str = Field(
-        title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description="The address to verify."
-    )
+    address: str = bare_address_field("The address to verify.")
     configuration_set_name: str | None = Field(
         None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
         expects="the name of a configuration set (letters, digits, '_' and '-')", description="Configuration set for this email.",
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Yield the fault of text that is not an address."""
-        try:
-            parse_mailbox(self.address)
-        except AddressError as error:
-            yield Detail("/address", str(error), "format")
+        """Return the fault of text that is not a bare address."""
+        return bare_address_faults(self.address)
 
 
 class MailSent(Output):

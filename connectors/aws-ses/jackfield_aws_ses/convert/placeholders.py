@@ -42,7 +42,7 @@ _BRACKETED = "weblink|unsubscribe|unsubscribe_preferences|sender_(?:name|address
 _PATTERNS: Mapping[str, tuple[str, str]] = {
     "mailgun": (
         "Mailgun",
-        r"%(?:recipient|mailing_?list|list|tag|unsubscribe)(?:_[a-z_]{1,40})?(?:\.[^%\s<>\"']{1,100})?%",
+        r"%(?:recipient|mailing_?list|list|tag|unsubscribe)(?:_[a-z_]{1,40})?(?:\.[^%<>\"'\r\n]{1,100})?%",
     ),
     "sendgrid": ("SendGrid", rf"{_TAG}|\[%[^\[\]%]{{1,200}}%\]|\[(?:{_BRACKETED})\]|(?<![\w-])-[A-Za-z][\w.]{{0,60}}-(?![\w-])"),
     "postmark": ("Postmark", r"\{\{\{?\s*pm:[^{}]{1,100}\}?\}\}"),

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from jackfield.connector import Rejected
+from jackfield.connector import Rejected, check_price
 from jackfield.dataclass import dataclass
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.provider import ask, filled
@@ -320,6 +320,7 @@ def _fits(known: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
 
 def _with_statement(policy: str | None, statement: Mapping[str, Any]) -> str:
     """Return a policy with our statement in place of an earlier one of its name. Statements of others stay."""
+    check_price((policy or "").encode())
     found = json.loads(policy or '{"Version": "2012-10-17", "Statement": []}')
     if policy and statement in found["Statement"]:
         return policy

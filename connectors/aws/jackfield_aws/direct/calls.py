@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from botocore import xform_name
 
-from jackfield.connector import Call, Deadline, JackfieldError, WireFault, bounded_answer, current_call
+from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, whole_answer
 from jackfield.fork import ProcessLocal
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
@@ -119,7 +119,7 @@ class Calls(ProcessLocal):
             _observed(call, request, started, None)
             _fail(fault, request)
         try:
-            body = b"".join(bounded_answer(reply.raw()))
+            body = whole_answer(reply.raw(), media_type=_media_type(reply.fields))
         except (WireFault, JackfieldError) as fault:
             _fail(fault, request)
         finally:
@@ -152,6 +152,10 @@ def _observed(call: Call | None, request: Request, started: float, status: int |
     """Report a request to the plugins that observe them."""
     if call is not None and call.observe is not None:
         call.observe(request.method, request.target.host, started, call.deadline.clock.time(), status)
+
+
+def _media_type(fields: list[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("latin-1") for name, value in fields if name.lower() == b"content-type"), "")
 
 
 def _fail(fault: WireFault | JackfieldError, request: Request) -> NoReturn:

@@ -41,6 +41,8 @@ _DONE = frozenset(
         "botocore.retries.standard.MaxAttemptsSeeder.seed_max_attempts",
         # the hooks of watch, which client.py replaces
         "jackfield_aws.foreign_answers.check_answer",
+        "jackfield_aws.client_hooks._note_host",
+        "jackfield_aws.client_hooks._check_host",
         "jackfield_aws.client_hooks._limit",
         "jackfield_aws.client_hooks._begin",
         "jackfield_aws.client_hooks._note_header",

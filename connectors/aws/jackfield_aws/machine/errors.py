@@ -24,6 +24,7 @@ from jackfield.dataclass import replace
 from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.endpoints import names_endpoint
 from jackfield_aws.machine.cures import CURES, EXPIRED, LABELS, MALFORMED, Cure
+from jackfield_aws.machine.processes import kind_of_exit
 from jackfield_aws.machine.sources import (
     CONTAINER,
     INSTANCE,
@@ -187,14 +188,21 @@ class _Judge:
     def _not_retrieved(self, error: Any, method: str) -> JackfieldError:
         """Explain what botocore tells as a text only: by how the last request ended, or by the process's own output."""
         if method == PROCESS:
-            said = self._clean(str(error.kwargs.get("error_msg") or "")) or "it wrote nothing to its standard error"
-            unfit = "Unsupported version" in said or "Missing required key" in said
-            if unfit:
-                return self._malformed(PROCESS, said)
-            return Unauthenticated(self._says(PROCESS, f"failed: {said}"), hint=self._hint(CURES[PROCESS, ""][0].hint, PROCESS))
+            return self._process(str(error.kwargs.get("error_msg") or ""))
         if method == CONTAINER and self._sources.container is not None:
             return self._metadata(self._sources.container, CONTAINER)
         return self._malformed(method)
+
+    def _process(self, output: str) -> JackfieldError:
+        """Explain how a process ended that gave no credentials: by a signal, with an exit status, or with JSON that lacks something."""
+        said = self._clean(output) or "it wrote nothing to its standard error"
+        status = self._sources.program.returncode if self._sources.program is not None else None
+        if not status:
+            return self._malformed(PROCESS, said)
+        hint = self._hint(CURES[PROCESS, ""][0].hint, PROCESS)
+        if status < 0:
+            return Unavailable(self._says(PROCESS, f"was ended by signal {-status}: {said}"), hint=hint)
+        return kind_of_exit(status, output)(self._says(PROCESS, f"ended with exit status {status}: {said}"), hint=hint)
 
     def _metadata(self, service: Metadata, method: str) -> JackfieldError:
         """Explain how the last request to a metadata service ended."""

@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import Any
 
 from jackfield.clock import SystemClock
-from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, exhausted
+from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, check_may_wait, exhausted
 from jackfield.dataclass import dataclass, field
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
@@ -18,7 +18,7 @@ from jackfield_aws.limits import current_deadline, fetching
 from jackfield_aws.machine.credentials import MachineCredentials
 from jackfield_aws.machine.cures import LABELS
 from jackfield_aws.machine.errors import explain
-from jackfield_aws.machine.sources import Found, Sources
+from jackfield_aws.machine.sources import Found, Latest, Sources
 
 _ADVISORY, _MANDATORY = 900.0, 600.0
 """Seconds before expiry from which credentials are renewed while callers use them, and from which callers wait for it: botocore's own."""
@@ -34,20 +34,11 @@ _MOST = 8
 """Limit of threads of one identity; more than one is left where a source cannot be interrupted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Latest(Deadline):
-    """Deadline of a fetch: that of the caller who waits longest."""
-
-    def extend(self, seconds: float) -> None:
-        """Wait for at least ``seconds`` from now."""
-        object.__setattr__(self, "at", max(self.at, self.clock.monotonic() + seconds))  # frozen for everybody else
-
-
 @dataclass(slots=True, repr=False)
 class _Fetch(SecretHolder):
     """One fetch, whose outcome all waiting callers share."""
 
-    deadline: _Latest
+    deadline: Latest
     done: threading.Event = field(default_factory=threading.Event)
     found: Found | None = None
     error: JackfieldError | None = None
@@ -136,6 +127,8 @@ class MachineIdentity(ProcessLocal, SecretHolder):
         is_valid = held is not None and held.is_valid(now)
         if held is not None and is_valid and self._running >= _MOST:
             return held.found
+        if not is_valid or (held is not None and now >= held.wait_at):
+            check_may_wait()
         fetch = self._joined(deadline)
         if held is not None and is_valid:
             fetch.done.wait(min(_PATIENCE, deadline.remaining() / 2) if now >= held.wait_at else 0.0)
@@ -168,7 +161,7 @@ class MachineIdentity(ProcessLocal, SecretHolder):
                     hint="Find out what blocks: a file on a network file system, or name resolution.",
                     sent=Sent.NOTHING,
                 )
-            fetch = self._fetch = _Fetch(_Latest(self._clock, self._clock.monotonic() + seconds, seconds))
+            fetch = self._fetch = _Fetch(Latest(self._clock, self._clock.monotonic() + seconds, seconds))
             self._start(fetch)
             return fetch
 

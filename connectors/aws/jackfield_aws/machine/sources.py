@@ -15,6 +15,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from jackfield.connector import Deadline
 from jackfield.dataclass import dataclass
 from jackfield.secrecy import SecretHolder
 from jackfield_aws.bounded import POOLS, bound
@@ -26,10 +27,21 @@ WEB_IDENTITY, ROLE, SSO, LOGIN = "assume-role-with-web-identity", "assume-role",
 PROCESS, CONTAINER, INSTANCE, ENVIRONMENT = "custom-process", "container-role", "iam-role", "env"
 _SILENCE = 5.0
 """Seconds for which STS, IAM Identity Center or the sign-in service may be silent: they answer within one."""
+_ROTATING = frozenset({"CreateToken", "CreateOAuth2Token"})
+"""Operations whose answer may hold the only refresh token, which botocore then writes to its file: they are awaited whoever has left."""
 _CONTAINER_TRIES = 2
 _LONGEST_BODY = 2000
 _PROCESS_ENDS = 1.0
 """Seconds for which a killed process is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest(Deadline):
+    """Deadline of a fetch: that of the caller who waits longest."""
+
+    def extend(self, seconds: float) -> None:
+        """Wait for at least ``seconds`` from now."""
+        object.__setattr__(self, "at", max(self.at, self.clock.monotonic() + seconds))  # frozen for everybody else
 
 
 class MfaNeeded(Exception):
@@ -91,6 +103,8 @@ class Sources:
         """The last failed request to STS, IAM Identity Center or the sign-in service."""
         self.has_answer = False
         """True if one of them has answered with success."""
+        self.program: Program | None = None
+        """The credential process that was started last."""
         self.instance: Metadata | None = None
         self.container: Metadata | None = None
 
@@ -149,6 +163,9 @@ class Sources:
 
     def _observed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def observed(*given: Any) -> Any:
+            deadline = current_deadline()
+            if given and given[0] in _ROTATING and isinstance(deadline, Latest):
+                deadline.extend(_SILENCE)
             try:
                 found = call(*given)
             except (BotoCoreError, ClientError, ValueError, OSError) as error:
@@ -161,7 +178,7 @@ class Sources:
 
     def _limit(self, provider: Any) -> None:
         if provider.METHOD == PROCESS:
-            provider._popen = _Program
+            provider._popen = self._start
         elif provider.METHOD == ROLE:
             provider._prompter = _refuse_to_prompt
             self._limit_processes(provider._profile_provider_builder)
@@ -174,14 +191,17 @@ class Sources:
         elif provider.METHOD == INSTANCE and self.instance is None:
             self.instance = provider._role_fetcher._session = _metadata(provider._role_fetcher._session)
 
-    @staticmethod
-    def _limit_processes(builder: Any) -> None:
+    def _start(self, arguments: list[str], stdout: int, stderr: int) -> Program:
+        self.program = Program(arguments, stdout, stderr)
+        return self.program
+
+    def _limit_processes(self, builder: Any) -> None:
         """Limit the process of a source profile, too."""
         make = builder._create_process_provider
 
         def limited(profile: str) -> Any:
             found = make(profile)
-            found._popen = _Program
+            found._popen = self._start
             return found
 
         builder._create_process_provider = limited
@@ -206,7 +226,7 @@ def _wait_for_nothing(_seconds: float) -> None:
     """Try again at once; the runtime waits between attempts."""
 
 
-class _Program:
+class Program:
     """Credential process without a terminal, which is killed with its children at the deadline."""
 
     def __init__(self, arguments: list[str], stdout: int, stderr: int) -> None:
@@ -227,12 +247,14 @@ class _Program:
         deadline = current_deadline()
         while True:
             try:
-                return self._process.communicate(timeout=None if deadline is None else deadline.remaining())
+                output, said = self._process.communicate(timeout=None if deadline is None else deadline.remaining())
             except subprocess.TimeoutExpired:
                 if deadline is None or deadline.remaining() > 0:
                     continue  # further callers wait for it
                 self._kill()
                 raise ProcessHangs from None
+            else:
+                return output, said.decode("utf-8", "replace").encode()  # botocore would fail on other text
 
     def _kill(self) -> None:
         with suppress(OSError):

@@ -18,7 +18,7 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
-from jackfield_aws.virtual.effects import conditions_of, effect_of
+from jackfield_aws.virtual.effects import REPEAT_OK, Condition, condition_of, effect_of, verb_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.inputs import Given, InputModel
 from jackfield_aws.virtual.jobs import as_job
@@ -121,13 +121,13 @@ def _action(service: str, row: Json) -> Action:
     function, shape = callable_of(service, name)
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
-    effect, conditions = row.get("effect", "write"), conditions_of(shape)
+    effect, condition = row.get("effect", "write"), condition_of(service, name, shape)
     action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
         effect=effect,
-        effect_of=partial(_conditional, conditions) if effect == "idempotent" and conditions and not function.tokens else None,
+        effect_of=partial(_conditional, condition) if effect == "idempotent" and condition and not function.tokens else None,
         function=function,
         inputs=cast("type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))),
         output=cast("type[Output]", JsonOutput),
@@ -136,6 +136,7 @@ def _action(service: str, row: Json) -> Action:
         returns_files=function.stream is not None,
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
+        repeat_ok=REPEAT_OK.get(verb_of(name)[0], ()) if effect == "idempotent" else (),
         idempotent_by="key" if effect == "idempotent" and function.tokens else row.get("idempotentBy"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
@@ -143,6 +144,6 @@ def _action(service: str, row: Json) -> Action:
     return as_job(action, function)
 
 
-def _conditional(conditions: Iterable[str], given: Given) -> Effect:
-    """Return the effect of a call of an operation that is idempotent unless a condition is given."""
-    return "write" if any(given.parameters.get(name) is not None for name in conditions) else "idempotent"
+def _conditional(condition: Condition, given: Given) -> Effect:
+    """Return the effect of a call of an operation that is idempotent unless its inputs say otherwise."""
+    return "write" if condition(given.parameters) else "idempotent"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call, file_name
+from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, current_call, file_name
 from jackfield.connector.jobs import Started
 from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.partial import warn_of_failures
 from jackfield_aws.virtual.plain_values import add_json
+from jackfield_aws.virtual.streams import EventStream
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
 
 REGION = "awsRegion"
 """Input that names the region."""
 _TOKENS = uuid.UUID("6f0e3a8c-6a0d-4d6b-9d9e-0f4b3c1c2a11")
 """Namespace of the idempotency tokens."""
-_MOST_EVENTS = 10_000
-"""Maximum number of events of a stream in one answer."""
 INLINE_BODY = 1024 * 1024
 """Bytes of a body that the output holds as base64; a larger one becomes a stored file."""
 MAX_BODY = 64 * 1024 * 1024
@@ -92,12 +91,14 @@ class Operation:
     default_region: str | None
     stream: str | None
     """Output member that is a body of any length."""
-    events: str | None
-    """Output member that is a stream of events."""
+    events: EventStream | None
     has_bytes: bool
     """True if the answer may hold bytes that do not pass the parser's hooks."""
     sends_body: bool = False
     """True if the request may have a body of any length."""
+    excluded: tuple[str, frozenset[str]] | None = None
+    """Page token, and the inputs that it stands for and that are left out beside it."""
+    may_fail_in_part: bool = False
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
@@ -110,6 +111,8 @@ class Operation:
         parameters, waiter = given.parameters, self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         if self.tokens:
             parameters = {**self._tokens(), **parameters}
+        if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
+            parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
         client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
         with _opened(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
             answer = self._asked(getattr(client, self.method), sent, waiter)
@@ -125,10 +128,12 @@ class Operation:
             if isinstance(body, Body):
                 return JsonOutput(cleaned(answer), self.stream, body)
             answer[self.stream] = body
-        if self.events is not None and self.events in answer:
-            answer[self.events] = _events(answer[self.events])
+        if self.events is not None and self.events.member in answer:
+            answer[self.events.member] = self.events.read(answer[self.events.member])
         if self.json:
             add_json(answer, self.json)
+        if self.may_fail_in_part:
+            warn_of_failures(answer)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:
@@ -224,20 +229,3 @@ def _rest(first: bytes, body: Any) -> Iterator[bytes]:
 def _inline(pieces: Iterable[bytes], content_type: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {"data": b64encode(b"".join(pieces)).decode("ascii")}
     return {**found, "contentType": content_type} if content_type is not None else found
-
-
-def _events(stream: Any) -> list[Any]:
-    """Read a stream of events to its end.
-
-    :raises Unavailable: if there are more than an answer may hold: the first of them would look like all.
-    """
-    with contextlib.closing(stream):
-        found = list(itertools.islice(stream, _MOST_EVENTS + 1))
-    if len(found) > _MOST_EVENTS:
-        raise Unavailable(
-            f"AWS's answer is a stream of more than {_MOST_EVENTS:,} events",
-            hint="Ask for less in one call.",
-            sent=Sent.UNKNOWN,
-            repeatable=False,
-        )
-    return found

@@ -6,11 +6,13 @@ HTTP methods say nothing: AWS sends 1,410 of its ``Get…`` operations by POST, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
-from jackfield.manifest import Effect
+from jackfield.manifest import Effect, RepeatOk
+from jackfield_aws.virtual.reviewed import NOT_REPEATED, REPEATED, VERBS
 
 _READ_WORDS = """
 Get List Describe Head Search Query Scan Lookup Select Discover Check Validate Preview Estimate Simulate Count Compare Calculate
@@ -18,18 +20,19 @@ Suggest View
 """
 _READ = frozenset(_READ_WORDS.split())
 _IDEMPOTENT_WORDS = """
-Put Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Terminate
-Pause Activate Deactivate Revoke Reset Change
+Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Pause Deactivate
 """
 _IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
+_REMOVING = ("Delete", "Remove", "Detach", "Deregister", "Disassociate", "Revoke", "Cancel", "Terminate", "Abort", "Untag")
+REPEAT_OK: Mapping[str, tuple[RepeatOk, ...]] = {**dict.fromkeys(_REMOVING, ("not_found",)), "Purge": ("conflict",)}
+"""Refusals, by verb, that are what was asked for after an attempt of which nobody knows the outcome: what was removed is not found, and a
+purge is in progress."""
 _PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
-_APPENDS = re.compile(r"Records?\Z|Record(s|Batch)?\Z|Events?\Z|Metrics?\Z|MetricData\Z|Logs?\Z|Segments\Z|Messages?\Z")
-"""Ends of ``Put…`` operations that add something each time."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
 _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "stepfunctions": {"write": "StartExecution GetActivityTask SendTask*"},
-    "sqs": {"write": "ReceiveMessage SendMessage SendMessageBatch", "idempotent": "PurgeQueue"},
+    "sqs": {"write": "ReceiveMessage SendMessage SendMessageBatch"},
     "sns": {"write": "Publish*", "idempotent": "CreateTopic Subscribe Unsubscribe"},
     "dynamodb": {
         "write": "UpdateItem ExecuteStatement BatchExecuteStatement",
@@ -37,7 +40,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
         "read": "BatchGetItem TransactGetItems",
     },
     "s3": {
-        "idempotent": "CopyObject UploadPart* Abort* CompleteMultipartUpload CreateBucket PutObject",
+        "idempotent": "CopyObject UploadPart* Abort* CompleteMultipartUpload PutObject",
         "read": "CreateSession SelectObjectContent",
         "write": "WriteGetObjectResponse",
     },
@@ -97,34 +100,55 @@ request would end as a failure although the first one took effect.
 """
 _CONDITION_WORDS = """
 ConditionExpression Expected IfMatch IfNoneMatch LockToken ExpectedRevisionId expectedRevisionId RevisionId revisionId PolicyRevisionId
-ExpectedVersion expectedVersion CurrentVersion currentVersion
+ExpectedVersion expectedVersion CurrentVersion currentVersion CollectionVersion ReturnValues
 """
 _CONDITIONS = frozenset(_CONDITION_WORDS.split())
-"""Inputs that make an operation depend on what it changes itself: sent again, it is refused."""
+"""Inputs that make an operation depend on what it changes itself: sent again, it is refused, or returns what it has written as the old."""
+_NO_VALUES = "NONE"
+"""Value of DynamoDB's ``ReturnValues`` that asks for nothing."""
 _NAMES = frozenset(("RevisionId", "revisionId"))
 """Those that are no condition where they are required: they name what to change."""
 
 
-def conditions_of(shape: Any) -> frozenset[str]:
-    """Return the inputs of an operation with which it is a ``write`` if it is idempotent without."""
-    return frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)
+Condition = Callable[[Mapping[str, Any]], bool]
+"""Function that returns whether inputs make an idempotent operation a ``write``."""
+
+
+def condition_of(service: str, operation: str, shape: Any) -> Condition | None:
+    """Return what makes an operation a ``write`` that is idempotent otherwise; None if nothing does."""
+    if (service, operation) == ("route53", "ChangeResourceRecordSets"):
+        return _creates_or_deletes
+    names = frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)
+    return partial(_is_given, names) if names else None
+
+
+def _is_given(names: frozenset[str], inputs: Mapping[str, Any]) -> bool:
+    return any(inputs.get(name) not in (None, _NO_VALUES) for name in names)
+
+
+def _creates_or_deletes(inputs: Mapping[str, Any]) -> bool:
+    """Return whether a change is refused when it is sent again: all but UPSERT are (Amazon Route 53 API reference)."""
+    changes = (inputs.get("ChangeBatch") or {}).get("Changes") or ()
+    return any(change.get("Action") != "UPSERT" for change in changes)
 
 
 def effect_of(service: str, operation: Any) -> Effect:
     """Return the effect of a botocore operation."""
     name = operation.name
+    if (service, name) in NOT_REPEATED:
+        return "write"
     reviewed = next((effect for effect, names in _reviewed(service) if any(fnmatchcase(name, item) for item in names)), None)
     if reviewed is not None:
         return reviewed
-    verb, rest = verb_of(name)
+    verb, _ = verb_of(name)
     traits = operation._operation_model  # noqa: SLF001 (botocore has no public name for the trait)
     if verb in _READ or (traits.get("readonly") and verb not in ("Start", "Stop")):
         return "read"
     if operation.idempotent_members or traits.get("idempotent"):
         return "idempotent"
-    if verb in _IDEMPOTENT and not (verb == "Put" and _APPENDS.search(rest)):
-        return "idempotent"
-    return "write"
+    if verb in VERBS:
+        return "idempotent" if (service, name) in REPEATED else "write"
+    return "idempotent" if verb in _IDEMPOTENT else "write"
 
 
 def verb_of(operation: str) -> tuple[str, str]:

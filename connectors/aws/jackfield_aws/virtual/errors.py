@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import JackfieldError, QuotaExceeded, Rejected
+from jackfield.connector import Forbidden, JackfieldError, QuotaExceeded, Rejected, current_call
 from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer
-from jackfield_aws.errors import AwsErrors
+from jackfield_aws.errors import AwsErrors, plain
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, THROTTLED, Row
 from jackfield_aws.virtual.advice import advice
 from jackfield_aws.virtual.code_words import row_of
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.streams import StreamFault
 from jackfield_aws.virtual.transactions import cancelled
 
 _SERVER, _BAD_REQUEST = 500, 400
+_USERS, _OF_IAM = "notauthorized", "authorized to perform"
+_USER = Row(
+    Rejected, "These are credentials of the user that the inputs name, not of the connection: check them. No IAM policy changes this."
+)
+"""Cognito's word for a wrong password, a revoked token or a wrong secret hash (Amazon Cognito API reference, NotAuthorizedException)."""
 
 
 class ServiceErrors(AwsErrors):
@@ -23,6 +29,8 @@ class ServiceErrors(AwsErrors):
     def __call__(self, error: Exception, client: Any, inputs: Any = None) -> JackfieldError | None:
         """Explain an exception; a refusal of the request's content names the values that the service's model does not have."""
         found = super().__call__(error, client, inputs)
+        if isinstance(error, StreamFault) and found is not None:
+            found = error.judge(found)
         if isinstance(inputs, Given) and found is not None:
             found = cancelled(found, error, inputs.parameters)
         if isinstance(found, Rejected) and isinstance(inputs, Given) and (said := advice(inputs.shape, inputs.parameters)):
@@ -35,7 +43,10 @@ class ServiceErrors(AwsErrors):
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""
         found = super().find(replace(answer, code=code))
         by_status = BY_STATUS.get(answer.status, CONTENT)
-        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or code.removesuffix("Exception") in _KNOWN:
+        is_denial = found.kind is Forbidden and plain(code) == _USERS
+        if is_denial and _OF_IAM not in answer.message and _is_about_users():
+            return _USER
+        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or plain(code) in _KNOWN:
             return found
         row = row_of(answer.code)
         if row is None or row is CONTENT or (found is THROTTLED and row.kind is not QuotaExceeded):
@@ -43,6 +54,13 @@ class ServiceErrors(AwsErrors):
         return row
 
 
-_KNOWN = frozenset(key for key in AWS_ROWS if isinstance(key, str))
+def _is_about_users() -> bool:
+    """Return whether the current call needs no permission, or one of Cognito, whose users have credentials of their own."""
+    call = current_call()
+    needed = call.permissions.get("aws:iam", ()) if call is not None else ()
+    return all(name.startswith("cognito-") for name in needed)
+
+
+_KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))
 SERVICE_ERRORS = ServiceErrors(AWS_ROWS)
 """The error map that all virtual connectors share."""

@@ -18,12 +18,13 @@ from jackfield_aws.virtual.calls import REGION, Operation
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.names import PREFIX, title_of
-from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
+from jackfield_aws.virtual.pages import EXCLUDED, FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
 from jackfield_aws.virtual.plain_values import JSON_INPUTS, JSON_OUTPUTS
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.schemas import Converter, Json, is_body
 from jackfield_aws.virtual.starts import STARTS
+from jackfield_aws.virtual.streams import event_stream
 from jackfield_aws.virtual.texts import markdown
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter, can_cancel, waiters_of
 
@@ -166,7 +167,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
     output = operation.output_shape
     payload = output.serialization.get("payload") if output is not None else None
     is_blob = payload is not None and output.members[payload].type_name == "blob"
-    events = operation.get_event_stream_output() if operation.has_event_stream_output else None
+    events = event_stream(service, operation, writes=effect_of(service, operation) == "write")
     made = Operation(
         service=service,
         name=name,
@@ -175,7 +176,9 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         waiters=waiters_of(service, name),
         default_region=GLOBAL.get(service),
         stream=payload if is_blob and operation.has_streaming_output else None,
-        events=next((key for key, shape in output.members.items() if shape.name == events.name), None) if events is not None else None,
+        events=events,
+        may_fail_in_part=effect_of(service, operation) != "read" or name.startswith("Batch"),
+        excluded=EXCLUDED.get((service, name)),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),
         has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Pagination
@@ -14,6 +15,15 @@ _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "ContinuationToken"
 """Names of page tokens, where the same one is in the input and in the output."""
 SIZES = frozenset(("maxresults", "pagesize", "maxitems", "limit", "maxrecords"))
 """Names of page sizes in lower case."""
+EXCLUDED: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
+    ("kinesis", "ListShards"): (
+        "NextToken",
+        frozenset(("StreamName", "StreamARN", "StreamCreationTimestamp", "ExclusiveStartShardId")),
+    ),
+    ("kinesis", "ListStreamConsumers"): ("NextToken", frozenset(("StreamCreationTimestamp",))),
+    ("lightsail", "GetSubdomains"): ("pageToken", frozenset(("subdomainName",))),
+}
+"""Token of an operation, and the inputs that must not be given with it (API references of the services): the token stands for them."""
 
 
 def pages_of(service: str, operation: Any) -> Pagination | None:

@@ -12,6 +12,8 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jackfield.connector import check_price
+
 _STREAM = "InvokeWithResponseStream"
 JSON_INPUTS: Mapping[tuple[str, str], str] = {
     ("lambda", "Invoke"): "Payload",
@@ -63,12 +65,13 @@ def json_schema(name: str, found: Json) -> Json:
 
 
 def add_json(answer: Json, names: tuple[str, ...]) -> None:
-    """Add the JSON of some members to an answer, where they are JSON."""
+    """Add the JSON of some members to an answer, where they are JSON that may be parsed."""
     for name in names:
         given = answer.get(name)
         text = b64decode(given["data"]) if isinstance(given, Mapping) and "data" in given else given
         if isinstance(text, str | bytes):
             try:
+                check_price(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
                 answer[beside(name)] = json.loads(text, parse_constant=_refuse)
             except (ValueError, RecursionError):
                 continue

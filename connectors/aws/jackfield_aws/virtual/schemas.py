@@ -99,6 +99,8 @@ _SEGMENTS: Json = {
 _HEADER: Json = {"pattern": r"^[^\r\n]*$", "x-jackfield": {"expects": "text without line breaks"}}
 _ASCII: Json = {"pattern": r"^[\x20-\x7e]*$", "x-jackfield": {"expects": "printable ASCII"}}
 _HOST: Json = {"pattern": "^[A-Za-z0-9-]{1,63}$", "x-jackfield": {"expects": "a host label: 1 to 63 letters, digits or hyphens"}}
+_DECODED = frozenset(("policyDocumentType", "TemplateBody"))
+"""Texts of outputs that botocore returns as the JSON that they hold: policies of IAM, templates of CloudFormation in JSON."""
 
 
 class Converter:
@@ -174,7 +176,7 @@ class Converter:
 
     def _member(self, name: str, shape: Any) -> Json:
         schema = self.schema(shape)
-        found = dict(schema)
+        found = {**schema, "type": ["object", "string"]} if self._output and shape.name in _DECODED else dict(schema)
         if self._texts and shape.documentation:
             found["description"] = markdown(shape.documentation)
         return found | _marks(name, shape, found, output=self._output)
@@ -187,7 +189,7 @@ class Converter:
         return convert(shape) if convert is not None else self._number(shape)
 
     def _structure(self, shape: Any) -> Json:
-        if self._output and getattr(shape, "is_eventstream", shape.metadata.get("eventstream")):
+        if self._output and shape.serialization.get("eventstream"):
             return {"type": "array", "items": self._defined(shape, shape.name, self._closed)}
         convert = self._attribute if not self._output and is_attribute(shape) else self._closed
         return self._defined(shape, shape.name, convert)

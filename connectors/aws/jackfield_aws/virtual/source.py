@@ -14,6 +14,7 @@ from jackfield.manifest import ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
+from jackfield_aws.virtual.known_as import service_called
 from jackfield_aws.virtual.manifests import manifest_of
 from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.ordering import RULES
@@ -76,7 +77,9 @@ class AwsSource(ProcessLocal):
         service = key.removeprefix(PREFIX)
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):
-            raise UnknownConnector(f"AWS has no service '{service[:80]}'{did_you_mean(key, self.keys())}", hint=NextStep("connectors"))
+            meant = service_called(service[:80], self._index.services)
+            suggestion = did_you_mean(key, self.keys()) if meant is None else f"; did you mean '{PREFIX}{meant}'?"
+            raise UnknownConnector(f"AWS has no service '{service[:80]}'{suggestion}", hint=NextStep("connectors"))
         return manifest_of(self._index, service, self._connection_types, without)
 
 

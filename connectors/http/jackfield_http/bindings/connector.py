@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Unavailable
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable
 from jackfield.connector.declare import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.dataclass import replace
 from jackfield.manifest import Effect, RateLimit, Serves
+from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
@@ -25,7 +26,7 @@ from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, request_of
-from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, is_declared, next_page, refuse_empty
+from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, position, refuse_empty, said
 from jackfield_http.bindings.steps import prepared
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
@@ -33,6 +34,7 @@ from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
+from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
 
@@ -155,45 +157,59 @@ class BoundCall:
         self._failed = is_refused if self._graphql else failing(self._binding["failed"]) if "failed" in self._binding else None
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
-        self._limited = "maxSize" in row.get("pagination", ())
+        paging = Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
+        self._pages = None if paging is None else Pages.bound(self._binding["paging"], paging)
         self._in_text = self._token is not None and row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
         """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
-        given, binding = inputs.given, self._binding
+        given, binding, pages = inputs.given, self._binding, self._pages
         client = clients.of(binding.get("server", 0))
-        address = (
-            given.get(self._token) if self._token is not None and binding["paging"]["kind"] in ("token", "url", "linkHeader") else None
-        )
-        follows = is_address(address)
-        if not follows and address is not None and self._token == _NEXT_PAGE:
-            raise InvalidInput("'nextPage' is not an address", hint="Pass the value of 'nextPage' from the output of the page before it.")
-        values = {name: value for name, value in given.items() if not (follows and name == self._token)}
+        token = None if self._token is None else given.get(self._token)
         with ExitStack() as opened:
             files = Files(inputs.sources, opened)
             if client.server is None:
                 raise Unavailable("the connection names no server", repeatable=False)
-            values = prepared(binding, self._key, values, files, client) if "before" in binding else values
-            request = request_of(binding, values, files)
-            url = _followed(client, str(address)) if follows else client.server.under(request.path, request.query)
+            values = prepared(binding, self._key, self._without_address(given), files, client) if "before" in binding else given
+            request = request_of(binding, self._without_address(values), files)
+            url = client.server.under(request.path, request.query)
+            if pages is not None and token is not None and pages.is_address(token, url):
+                request = request_of(binding, {name: value for name, value in values.items() if name != self._token}, files)
+                url = _followed(client, request, str(token), url)
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened)
-            effect = self.effect_of(inputs)
-            answer = client.request(request.method, url, **self._options(request, effect))
+            effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
+            options = self._options(request, effect) | ({"expect": later} if later else {})
+            answer = client.request(request.method, url, **options)
             if self._graphql:
                 judge(answer, self._key, effect)
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
-        refuse_empty(binding["response"], answer, self._key)
+        if pages is not None and later and answer.status in pages.ends:
+            return BoundOutput.of(ended(pages))
+        if token is None:  # an empty page after the first is the list's open end, and no failure
+            refuse_empty(binding["response"], answer, self._key)
         try:
             output = body_of(answer, binding["response"]["read"])
         except Unreadable as error:
             return answer.left(BoundOutput, error, self._declares(answer))
-        if self._next == _NEXT_PAGE:
-            found = next_page(binding["paging"], given, answer, output, limited=self._limited)
-            found = str(found) if self._in_text and found is not None else found
-            output = {**output, _NEXT_PAGE: found} if found is not None else output
-        return BoundOutput.of(output)
+        return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
+
+    def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return inputs without ``nextPage`` of a list that goes on at an address: no parameter takes it."""
+        is_named = self._pages is not None and self._pages.kind in {"url", "linkHeader"}
+        return {name: value for name, value in values.items() if name != self._token} if is_named else values
+
+    def _with_next(self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]) -> dict[str, Any]:
+        """Return the output of a page with what the next call takes, if that has a member of its own."""
+        try:
+            page = said(answer, self._binding["response"]["read"], output)
+            found: Any = pages.token_after(client, answer, page, position(pages, given.get(pages.parameter)))
+        except page_urls.Elsewhere as error:  # this page is fine; the call for the next one is refused
+            found = error.address
+        if self._next != _NEXT_PAGE or found is None:
+            return output
+        return {**output, _NEXT_PAGE: int(found) if pages.kind in {"page", "offset"} and not self._in_text else found}
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
         """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
@@ -217,19 +233,24 @@ class BoundCall:
         return {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed, **request.options}
 
 
-def _followed(client: HttpClient, address: str) -> Url:
-    """Return the address of a page, which must be on the connection's own server: requests there carry credentials.
+def _followed(client: HttpClient, request: Request, address: str, own: Url) -> Url:
+    """Return the address of a page, which must be below the connection's own server: requests there carry credentials.
 
-    :raises InvalidInput: if it is on another one, or no URL.
+    :raises InvalidInput: if it is elsewhere, or no URL, or the list is not read by GET.
     """
-    server = client.server
+    server, hint = client.server or own, "Pass the value from the output of the page before it."
     try:
-        url = server.joined(address) if server is not None else None
+        url = page_urls.own_scheme(own.joined(address), server)
     except UrlError as error:
-        raise InvalidInput(f"the address of the page {error}", hint="Pass the value from the output of the page before it.") from None
-    if server is None or url is None or url.origin != server.origin:
+        raise InvalidInput(f"the address of the page {error}", hint=hint, sent=Sent.NOTHING) from None
+    if request.method != "GET":
+        raise InvalidInput("an address of a page is followed by GET only", hint=hint, sent=Sent.NOTHING)
+    if url.origin != server.origin:
         raise InvalidInput(
             "the address of the page is on another server than the connection's",
             hint="Fetch pages from the server of the connection only, or set its 'server' to that address.",
+            sent=Sent.NOTHING,
         )
+    if not page_urls.is_below(url, server.path):
+        raise InvalidInput(f"the address of the page is not below '{server.path}', the path of the connection's server", hint=hint)
     return url

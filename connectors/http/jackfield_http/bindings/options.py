@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import Option, Pagination
+from jackfield.connector import Option, Pagination, current_call
 from jackfield.dataclass import dataclass
+from jackfield.pagination import OPEN_END
 from jackfield_http.bindings.styles import text
 from jackfield_http.pointers import find
 
@@ -30,10 +31,19 @@ class Listing:
         for _ in range(_MOST_PAGES):
             page = self.fetch(client, inputs)
             yield page
-            following = None if self.pagination is None else self.pagination.following(page)
+            following, _ = self.following(page)
             if following is None:
                 return
             inputs = {**inputs, **following}
+
+    def following(self, page: Json) -> tuple[dict[str, Any] | None, str | None]:
+        """Return the inputs that fetch the page after one, and why nobody can tell whether there is one."""
+        if self.pagination is None:
+            return None, None
+        found, call = self.pagination.following(page), current_call()
+        if call is not None and call.open_end:
+            return None, call.warnings[-1].message if call.warnings else OPEN_END
+        return found, OPEN_END if found is None and not self.pagination.ends(page) else None
 
 
 def choices_of(row: Json, listing: Callable[[str], Listing]) -> Callable[..., list[Option]]:

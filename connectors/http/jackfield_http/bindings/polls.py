@@ -14,6 +14,7 @@ from jackfield.connector import Gone, Item, Listed, NotFound, Output, Polled, Si
 from jackfield.connector.triggers import Poll
 from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import TriggerManifest
+from jackfield.pagination import yes_or_no
 from jackfield_http.bindings.options import Listing
 from jackfield_http.pointers import find
 
@@ -41,8 +42,8 @@ class BoundPoll:
 
     def compared(self, inputs: Any, client: Any, after: Json | None) -> Listed:
         """Read one page of a list that is compared."""
-        page, following = self._page(client, inputs, after or {})
-        return Listed([Item(str(find(item, self.about["id"])), item) for item in self._items(page)], following)
+        page, following, unknown = self._page(client, inputs, after or {})
+        return Listed([Item(str(find(item, self.about["id"])), item) for item in self._items(page)], following, unknown)
 
     def _after_time(self, inputs: Any, client: Any, since: Since) -> Polled:
         mark = since.mark
@@ -50,10 +51,12 @@ class BoundPoll:
         high = max(mark.get("high", 0), mark.get("at", since.at))
         asked = self.about.get("since")
         given = {} if asked is None else {asked["input"]: FORMS[asked.get("form", "rfc3339")](begin)}
-        page, following = self._page(client, inputs, {**given, **mark.get("page", {})})
+        page, following, unknown = self._page(client, inputs, {**given, **mark.get("page", {})})
         events = [event for event in self._events(page) if event.at is None or event.at >= begin]
         high = max([high, *(event.at for event in events if event.at is not None)])
         began = mark.get("began", since.now)
+        if unknown is not None:  # what the list may have left out is read from the same time on
+            return Polled(events, {"at": mark.get("at", since.at)}, unknown=unknown)
         if following is None:  # what changed since the first page was read is read again
             return Polled(events, {"at": min(high, max(began, mark.get("at", since.at)))})
         return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": following}, more=True)
@@ -62,7 +65,7 @@ class BoundPoll:
         """Read what follows a cursor. Without one, only what has a time after the subscription's beginning is an event."""
         about, known = self.about["cursor"], since.mark.get("cursor")
         try:
-            page, _ = self._page(client, inputs, {} if known is None else {about["input"]: known})
+            page, _, _ = self._page(client, inputs, {} if known is None else {about["input"]: known})
         except NotFound:
             if known is None:
                 raise
@@ -70,13 +73,16 @@ class BoundPoll:
         is_old = not since.mark.get("begun", False)
         events = [event for event in self._events(page) if not is_old or (event.at is not None and event.at >= since.at)]
         cursor = find(page, about["output"])
-        more = bool(find(page, about["more"])) if "more" in about else cursor is not None and cursor != known and bool(self._items(page))
+        moved = cursor is not None and cursor != known and bool(self._items(page))
+        said = yes_or_no(find(page, about["more"])) if "more" in about else None
+        more = moved if said is None else said
         return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
 
-    def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None]:
+    def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None, str | None]:
+        """Return a page, what fetches the one after it, and why nobody can tell whether there is one."""
         listing = self.listing(self.about["action"])
         page = listing.fetch(client, {**self.about.get("inputs", {}), **inputs.given, **more})
-        return page, None if listing.pagination is None else listing.pagination.following(page)
+        return page, *listing.following(page)
 
     def _items(self, page: Json) -> Iterable[Json]:
         return find(page, self.about["items"]) or ()

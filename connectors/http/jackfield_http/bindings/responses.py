@@ -1,8 +1,7 @@
-"""Outputs from responses: always an object, and what the next call takes to continue a list."""
+"""Outputs from responses: always an object, and where a page of a list is."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Output, OutputFile, Sent, Unavailable
+from jackfield.json_tools.pointers import names
 from jackfield_http.answers import NO_CONTENT, NOT_THE_API, Answer
 from jackfield_http.downloads import held
-from jackfield_http.paging import last_id, page_token
+from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
-from jackfield_http.pointers import find
-
-_ADDRESS = re.compile(r"https?://|[/?]")
 
 _LONGEST = 16
 """Digits of a number of a page at most."""
@@ -58,6 +55,12 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
     if read == "bytes":
         return {"file": held(answer.content, answer.headers)}
     return as_output(answer.json())
+
+
+def said(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a page says: its output; None if the response is neither an object nor a list, which an output only wraps."""
+    is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
+    return output if is_read and answer.content and isinstance(answer.json(), dict | list) else None
 
 
 def shape_of(answer: Answer) -> str:
@@ -109,43 +112,16 @@ def as_output(found: Any) -> dict[str, Any]:
     return {"items": found} if isinstance(found, list) else {"value": found}
 
 
-def next_page(paging: Json, inputs: Json, answer: Answer, output: Json, *, limited: bool = False) -> Any:
-    """Return the value that the next call takes; None on the last page.
-
-    ``limited``: the document states the largest page, so a shorter one than asked for is the last, and not cut to the API's own limit.
-    """
-    kind = paging["kind"]
-    if kind in ("token", "url"):
-        found = find(output, paging["response"])
-        found = found.get("href") if isinstance(found, Mapping) else found
-        return page_token(found)
-    if kind == "linkHeader":
-        return answer.headers.link("next")
-    return _counted(paging, inputs, output, limited=limited)
+def ended(pages: Pages) -> dict[str, Any]:
+    """Return the output of a page whose status says that the list has ended before it."""
+    found: Any = []
+    for name in reversed(names(pages.items)):
+        found = {name: found}
+    return as_output(found)
 
 
-def _counted(paging: Json, inputs: Json, output: Json, *, limited: bool) -> Any:
-    """Return the number of the next page, or where it begins; None if this one has no items, or fewer than the API's own limit allows."""
-    items = find(output, paging["items"]) if "items" in paging else None
-    if not isinstance(items, list) or not items or ("more" in paging and find(output, paging["more"]) is not True):
-        return None
-    if paging["kind"] == "lastId":
-        last = items[-1]
-        return last_id(last.get("id") if isinstance(last, Mapping) else None)
-    size = inputs.get(paging.get("size", ""))
-    if "more" not in paging and limited and isinstance(size, int) and len(items) < size:
-        return None
-    if paging["kind"] == "offset":
-        return _number(inputs.get(paging["input"]), paging.get("first", 0)) + len(items)
-    return _number(inputs.get(paging["input"]), paging.get("first", 1)) + 1
-
-
-def is_address(value: object) -> bool:
-    """Return whether a page token is an address to follow."""
-    return isinstance(value, str) and _ADDRESS.match(value) is not None
-
-
-def _number(value: object, otherwise: int) -> int:
+def position(pages: Pages, value: object) -> int:
+    """Return the number or offset of the page that an input asks for."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+    return value if isinstance(value, int) and not isinstance(value, bool) else pages.first

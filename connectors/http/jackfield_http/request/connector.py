@@ -5,15 +5,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from jackfield.connector import MAX_ANSWER, Connector, Detail, InvalidInput, Sent, StreamedFile
+from jackfield.connector import MAX_ANSWER, Connector, Detail, InvalidInput, Sent, StreamedFile, current_call
 from jackfield_http.answers import Answer, media_type
 from jackfield_http.bindings.responses import shape_of
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
-from jackfield_http.downloads import INLINE, Download, fetched, inline
+from jackfield_http.downloads import INLINE, MAX_TEXT, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
-from jackfield_http.paging import NoList, Pages, is_absent
+from jackfield_http.page_ends import is_absent
+from jackfield_http.paging import NoList, Pages
 from jackfield_http.parsing import is_json, stream_reading
 from jackfield_http.request.connections import (
     Anonymous,
@@ -107,7 +108,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
         kind = "file" if asked.response == "file" else _kind(streamed.headers)
         found, fault = b"", None
         try:
-            content = fetched(streamed, opened, INLINE if kind == "file" else MAX_ANSWER)
+            content = fetched(streamed, opened, _most(kind))
         except Unreadable as error:
             fault = error
         else:
@@ -167,8 +168,9 @@ def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
     try:
         page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
-        body = page.answer.json()
-        if asked.next_token is None and is_absent(wanted.items, body) and (nothing := NoList(wanted.items, body)).lists:
+        body = page.answer.json() if page.answer.content else None
+        lacks = body is not None and asked.next_token is None and is_absent(wanted.items, body)
+        if lacks and (nothing := NoList(wanted.items, body)).lists:
             raise nothing
     except NoList as error:
         if error.lists is None or asked.real_effect != "read" or asked.next_token is not None:
@@ -210,6 +212,14 @@ def _kind(headers: Headers) -> str:
         return "json"
     textual = kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
     return "text" if textual else "file"
+
+
+def _most(kind: str) -> int:
+    """Return the bytes of a body that the output holds; a larger one becomes a file, text only where files can be stored."""
+    call = current_call()
+    if kind == "text" and call is not None and call.files is not None:
+        return MAX_TEXT
+    return INLINE if kind == "file" else MAX_ANSWER
 
 
 def _shown(headers: Headers) -> dict[str, str]:

@@ -58,8 +58,25 @@ class Paging(_Closed):
     )
     parameter: str = Field("", title="Parameter", description="The query parameter for the token, number, offset or ID.")
     next: str = Field("", title="Next", description="JSON Pointer of the next token or URL in a response, or of the ID in an item.")
-    more: str | None = Field(None, title="More", description="JSON Pointer of a member that is false on the last page.")
+    more: str | None = Field(
+        None,
+        title="More",
+        description="JSON Pointer of a member that is false on the last page. Where it is neither yes nor no, the list is not complete.",
+    )
     first: int = Field(1, title="First Page", description="The number of the first page.")
+    under: str | None = Field(
+        None,
+        title="Under",
+        description="Path on the connection's server below which pages may be, if a list goes on at another path than its own. Only a "
+        "'nextToken' that is passed back needs it: what the server names while all pages are fetched is followed.",
+        schema={"pattern": "^/", "maxLength": 1000},
+    )
+    ends: tuple[int, ...] = Field(
+        (),
+        title="End Statuses",
+        description="Statuses of a page after the first that mean that the list has ended, such as 404.",
+        schema=_STATUS,
+    )
 
     def declared(self) -> Pages:
         """Return the declaration.
@@ -68,7 +85,7 @@ class Paging(_Closed):
         """
         kind = _KINDS[self.kind]
         first = self.first if kind == "page" else 0
-        return Pages(kind, self.items, self.parameter, self.next, self.more, first=first)
+        return Pages(kind, self.items, self.parameter, self.next, self.more, first=first, under=self.under, ends=self.ends)
 
 
 class FailedRule(_Closed):
@@ -232,8 +249,8 @@ class Response(Output):
     file: dict[str, str] | Download | None = Field(
         None,
         title="File",
-        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB (JSON and text: "
-        "32 MiB). A FILE input takes either as it is.",
+        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB (text: 4 MiB, "
+        "JSON: 32 MiB). A FILE input takes either as it is.",
     )
     items: list[Any] | None = Field(None, title="Items", description="The items of a page, or of all pages.")
     next_token: str | None = Field(None, title="Next Token", description="Where the next page begins.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -177,7 +178,7 @@ def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) 
             if inspect.iscoroutinefunction(function):
                 answer: Response = await function(page_request)
             else:
-                answer = await asyncio.to_thread(function, page_request)
+                answer = await server.asking(identity.workspace, partial(function, page_request))
         except Problem as problem:
             return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
         except JackfieldError as error:

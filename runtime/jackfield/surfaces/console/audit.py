@@ -24,7 +24,8 @@ def listed(request: PageRequest) -> Response:
     if request.identity.rules:
         raise Problem(403, "a token with rules cannot read the audit log")
     given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
-    log = Audit(request.server.storage.database, request.identity.workspace, request.server.clock)
+    storage = request.server.storage
+    log = Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)
     found, cursor = log.list(
         actor=given["actor"] or None,
         target=given["object"] or None,
@@ -57,7 +58,8 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     about = entry.about
     given = {name: value for name, value in (about.get("details") or {}).items() if value not in (None, {}, [], _NO_RULES)}
     named = [h.strong(given.pop("name")), h.br()] if about["object"].startswith("token:") and given.get("name") else None
-    details = h.code(json.dumps(given), class_="small") if given else ""
+    unsealed = h.p(h.strong("The head before this entry was not sealed")) if about.get("unsealed") else None
+    details = [h.code(json.dumps(given), class_="small") if given else "", unsealed]
     return at(about["at"], request.now), _actor(about["actor"]), h.code(about["event"]), [named, h.code(about["object"])], details
 
 

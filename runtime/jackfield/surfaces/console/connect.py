@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.database.sealing import new_secret
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, LimitReached
 from jackfield.surfaces.console.connect_view import View, locale_of
 from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import read_form
@@ -135,8 +135,10 @@ class _ConnectPages:
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
-            now = sessions.find(found.id)
-            return view.shown(sessions, now, error=error)
+            response = view.shown(sessions, sessions.find(found.id), error=error)
+            if isinstance(error, LimitReached):  # the step can be repeated
+                response.status_code = error.http_status
+            return response
 
     def arrived(self, request: Request) -> Response:
         """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. Nothing is spent."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.errors import IdempotencyConflict, InvalidInvocation, LimitReached
 from jackfield.journal import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
@@ -16,7 +16,7 @@ from jackfield.surfaces.console.components import at, card, done_notice, form, h
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.problem import Problem, of_error
 
 _EVERY = 5
 """Polling interval in seconds."""
@@ -56,13 +56,15 @@ def redriven(request: PageRequest) -> Response:
     """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in that of all."""
     request.require("manage")
     server, entry = request.server, request.entry()
-    letters = audited_dead_letters(server.storage.database, request.identity.workspace, server.clock, request.identity.actor)
+    letters = audited_dead_letters(server.storage, request.identity.workspace, server.clock, request.identity.actor)
     try:
         letters.redrive(entry.id)
     except InvalidInvocation as error:
         if request.journal.find(entry.id).dead_at is not None:
             raise Problem(409, error.message, hint=error.hint) from None
         done = "alive"
+    except LimitReached as error:
+        raise of_error(error) from None
     except IdempotencyConflict:
         done = "held"
     else:

@@ -106,7 +106,8 @@ class ConsoleSessions:
             self._record(visitor[0], "session.ended")
 
     def _record(self, identity: Identity, event: str) -> None:
-        log = Audit(self._server.storage.database, identity.workspace, self._server.clock, identity.actor)
+        storage = self._server.storage
+        log = Audit(storage.database, lambda: storage.vault, identity.workspace, self._server.clock, identity.actor)
         log.record(event, "console", {"scope": identity.scope})
 
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, LimitReached
 from jackfield.surfaces.http.direct import Direct
 from jackfield.surfaces.http.error_responses import EXPECTED, bug_response, expected_response
 from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
@@ -22,6 +22,7 @@ from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import Mount, Operation
 from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.request_shares import OPEN_CONNECTIONS
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
@@ -101,12 +102,17 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             check_request(request, operation)
             if operation.path.startswith(_INDEXED):
                 await server.indexed()
-            if not identity.limits:
+            if identity is NOBODY:
                 return await operation.endpoint(request, server, identity)
-            limits, name, workspace = server.tenant_limits, operation.name, identity.workspace
-            await limits.judge(request, name, workspace, identity.limits, server.briefly, lambda: server.storage.database)
-            with limits.running(name, workspace, identity.limits):
+            connection, reads = request.scope.get("jackfield.connection"), operation.method == "GET"
+            async with server.requests.of(identity.holder, connection, reads=reads):
                 return await operation.endpoint(request, server, identity)
+        except LimitReached as error:
+            await server.requests.hold(identity.holder, request.scope.get("jackfield.connection"))
+            refusal = of_error(error)
+            if error.limit == OPEN_CONNECTIONS:
+                refusal.headers["Connection"] = "close"
+            raise refusal from None
         except JackfieldError as error:
             raise of_error(error) from None
 

@@ -22,7 +22,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
         raise Problem(403, "a token with rules cannot read the audit log")
     server.require_database("audit log")
     given = request.query_params
-    log = Audit(server.storage.database, identity.workspace, server.clock)
+    log = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock)
     wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
     found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
     return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})

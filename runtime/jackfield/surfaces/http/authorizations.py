@@ -43,11 +43,11 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
     name, authorizing = request.path_params["name"], await _authorizing(server, identity)
     try:
         if body.get("flow") == "device":
-            return answer(await server.slowly(lambda: authorizing.begin_device(name)))
+            return answer(await server.asking(identity.workspace, lambda: authorizing.begin_device(name)))
         base = server.base(request)
         redirect_uri = body["redirectUri"] if "redirectUri" in body else server.link(request, CALLBACK)
         return_to = _checked_return(body.get("returnTo", ""), server)
-        begun = await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
+        begun = await server.asking(identity.workspace, lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
         link = begun.pop("link")
         return answer({**begun, "startUrl": f"{base}{START}/{link}"} if redirect_uri == f"{base}{CALLBACK}" else begun)
     except InvalidConnection as error:
@@ -57,7 +57,7 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/authorizations/{id}``."""
     authorizing = await _authorizing(server, identity)
-    return answer(await server.slowly(lambda: authorizing.poll(request.path_params["id"])))
+    return answer(await server.asking(identity.workspace, lambda: authorizing.poll(request.path_params["id"])))
 
 
 async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -71,8 +71,8 @@ async def completed(request: Request, server: ServerContext, identity: Identity)
         raise Problem(400, "'state' is missing; without it, the answer that has arrived at the callback completes")
     authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
     try:
-        await server.slowly(lambda: authorizing.complete(identifier, body or None, proof=proof))
-        return answer(await server.slowly(lambda: authorizing.poll(identifier)))
+        await server.asking(identity.workspace, lambda: authorizing.complete(identifier, body or None, proof=proof))
+        return answer(await server.asking(identity.workspace, lambda: authorizing.poll(identifier)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError, Unavailable
+from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Result
 from jackfield.pipe.enqueue import Enqueued
 from jackfield.surfaces.shared.body import LARGE, computed, decoded, read_body
@@ -152,7 +152,8 @@ async def _completed(item: Any, request: Request) -> Any:
 
 
 class _Outage:
-    """Outage of the database as the outcomes of a batch show it: total if nothing was queued, or refused for its own sake."""
+    """Outage of the database, or of the workspace's queue, as the outcomes of a batch show it: total if nothing was queued, or refused for
+    its own sake."""
 
     def __init__(self) -> None:
         self._error: JackfieldError | None = None
@@ -161,11 +162,11 @@ class _Outage:
     def note(self, found: Enqueued | Result) -> None:
         """Take an outcome into account."""
         error = found.error if isinstance(found, Result) else None
-        self._is_total = self._is_total and isinstance(error, Unavailable)
+        self._is_total = self._is_total and isinstance(error, Unavailable | LimitReached)
         self._error = self._error or error
 
     def refuse(self) -> None:
-        """Answer 503 if nothing was queued because the database is unavailable.
+        """Answer 503 if nothing was queued because the database is unavailable, 429 if the workspace's queue is full.
 
         :raises Problem: in that case.
         """

@@ -84,7 +84,7 @@ async def tested(request: Request, server: ServerContext, identity: Identity) ->
     callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     await _found(server, lambda: callbacks.find(identifier))
     try:
-        attempt = await server.slowly(lambda: callbacks.test(identifier))
+        attempt = await server.asking(identity.workspace, lambda: callbacks.test(identifier))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer({"delivered": attempt.succeeded, **attempt.to_json()})

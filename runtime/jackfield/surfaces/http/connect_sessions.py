@@ -27,11 +27,6 @@ T = TypeVar("T")
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
     body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
-    name = request.path_params["w"]
-    found = await done(request, server, identity, lambda tenants: tenants.find(name))
-    if body.get("mode", "connect") == "connect":
-        limits, database = found.settings.limits, lambda: server.storage.database
-        await server.tenant_limits.judge(request, "createConnection", name, limits, server.briefly, database)
     session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
     return answer({"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at)}, 201, {"Cache-Control": "no-store"})
 
@@ -55,7 +50,7 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
     await done(request, server, identity, lambda tenants: tenants.find(name))
     await server.indexed()
     try:
-        return await server.slowly(lambda: step(connecting(server, name)))
+        return await server.asking(name, lambda: step(connecting(server, name)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 

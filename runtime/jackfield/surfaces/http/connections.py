@@ -107,10 +107,10 @@ async def policy(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
-    """Run a step in the pool of slow threads; ``stale`` is the status if somebody has changed the connection meanwhile."""
+    """Run a step in a thread of the workspace; ``stale`` is the status if somebody has changed the connection meanwhile."""
     try:
-        return await server.slowly(
-            lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
+        return await server.asking(
+            identity.workspace, lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
         )
     except VersionConflict as error:
         raise of_error(error, stale) from None

@@ -63,7 +63,9 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
     if connection is not None:
         identity.require("invoke")  # the option source may call the provider with the connection's credentials
     runtime = server.runtime(identity.workspace)
-    found = await server.slowly(lambda: runtime.options(key, source, connection=connection, inputs=inputs, caller=identity.caller))
+    found = await server.asking(
+        identity.workspace, lambda: runtime.options(key, source, connection=connection, inputs=inputs, caller=identity.caller)
+    )
     return answer({"items": found, "nextCursor": None})
 
 

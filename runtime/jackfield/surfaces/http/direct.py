@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from jackfield.access import may
 from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
+from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.files.references import names_files
 from jackfield.invocation import Result, decode
 from jackfield.surfaces.http.error_responses import error_response
@@ -91,7 +91,7 @@ class Direct:
         server, text = self._server, token_of(exchange.given.get(b"authorization", b"").decode("latin-1"))
         known = server.identities.cached(text)
         identity = known if known is not None else server.identities.last(text)
-        if identity is None or identity.suspended or identity.limits or server.running >= server.settings.concurrency:
+        if identity is None or identity.suspended or server.requests.is_full:
             return False
         if not may(identity.scope, exchange.operation.scope or "read"):
             return False
@@ -103,9 +103,11 @@ class Direct:
             if start is None:
                 return False
             server.pace(identity)
+            server.requests.begin()
+            with OnFailure(server.requests.end):
+                server.requests.take(identity.workspace, exchange.protocol)
         except _REFUSALS:
             return False
-        server.running += 1
         exchange.scope["jackfield.workspace"] = identity.workspace
         exchange.protocol.tasks.add(exchange)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
         self._in_turn(partial(self._run, exchange, start, known) if known is not None else partial(self._confirm, exchange, start, text))
@@ -127,6 +129,10 @@ class Direct:
         from beginning to end, the last of many callers who connect together would wait for as many such iterations as there are of them.
         """
         self._gently_until = now + _GENTLY
+
+    def lost(self, protocol: Bounded) -> None:
+        """Take note of a connection that is closed."""
+        self._server.requests.disconnected(protocol)
 
     def _turn(self) -> None:
         """Start the invocation that has waited longest, and leave the next to the loop's next iteration; all of them if no connection was
@@ -213,7 +219,8 @@ class Direct:
                 self._fail(exchange, given.error)
 
     def _leave(self, exchange: Exchange) -> None:
-        self._server.running -= 1
+        self._server.requests.end()
+        self._server.requests.give(exchange.scope["jackfield.workspace"])
         exchange.protocol.tasks.discard(exchange)
 
     def _fail(self, exchange: Exchange, error: Exception) -> None:
@@ -230,8 +237,8 @@ class Direct:
 
     def _give(self, exchange: Exchange, result: Result) -> None:
         self._server.metrics.note(result)
-        exchange.name(result.meta.invocation_id)
         status, headers, body = outcome(result)
+        exchange.name(result.meta.invocation_id)
         lines = b"".join(b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in headers.items()) if headers else b""
         self._write(exchange, status, _JSON + lines, body)
 

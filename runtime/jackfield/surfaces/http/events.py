@@ -35,7 +35,8 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     async def left() -> bool:
         return server.stopping or await request.is_disconnected()
 
-    reader = EventReader(partial(_feed, server, identity), again, left, server.briefly)
+    waits = partial(server.requests.waiting, identity.holder, identity.id, reads=True)
+    reader = EventReader(partial(_feed, server, identity), again, left, server.briefly, waits)
     try:
         page = await reader.page(given.get("after"), listed_types(given.get("types")), limit_of(request), int(given.get("wait", 0)))
     except CursorExpired as error:

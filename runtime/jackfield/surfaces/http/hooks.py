@@ -26,7 +26,7 @@ from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotReceivingError, Receipt, require_receiving
+from jackfield.triggers.arrivals import LISTENING, NotReceivingError, Receipt, in_parts, require_receiving
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
@@ -124,7 +124,8 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, parts: dict
         calls = EventCalls(runtime, found, content.then, caller)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types)
-        database.record(Receipt(found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt))
+        for events, is_last in in_parts(outcome.events):
+            database.record(Receipt(found, sealer.arrivals(events, now), now, trigger.least, learnt if is_last else None))
         pause_exceeding(runtime, sealer.suppressing)
     except Forged as error:
         place = (found.name, found.workspace)

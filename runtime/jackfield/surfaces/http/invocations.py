@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.clock import moment
-from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError
+from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Result
 from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
@@ -37,14 +37,22 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.I
 
 
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
-    """Build the response of a Result, with the HTTP status of its error code."""
+    """Build the response of a Result, with the HTTP status of its error code.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
     status, more, body = outcome(result)
     return Response(body, status, {**(headers or {}), **more}, "application/json")
 
 
 def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
-    """Return the HTTP status of a Result, its headers, and its JSON."""
+    """Return the HTTP status of a Result, its headers, and its JSON.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
     error, headers = result.error, {}
+    if isinstance(error, LimitReached):
+        raise of_error(error)
     if result.status == "running":
         return 202, {"Location": f"/v1/invocations/{result.meta.invocation_id}"}, dumps(result.to_json("http"))
     if result.meta.replayed:
@@ -84,7 +92,8 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     finally:
         server.metrics.running.dec()
     server.metrics.note(result)
-    request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+    if not isinstance(result.error, LimitReached):
+        request.scope["jackfield.invocation_id"] = result.meta.invocation_id
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
 
@@ -131,6 +140,8 @@ def _name(request: Request, identifier: str) -> None:
 async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity) -> Response:
     try:
         found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
+    except LimitReached as error:
+        raise of_error(error) from None
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if isinstance(found, Result):
@@ -196,7 +207,7 @@ async def stats(_request: Request, server: ServerContext, identity: Identity) ->
 async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/redrive``."""
     entry = await _visible_entry(request, server, identity)
-    letters = audited_dead_letters(server.storage.database, identity.workspace, server.clock, identity.actor)
+    letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
     try:
         await server.briefly(lambda: letters.redrive(entry.id))
     except (InvalidInvocation, IdempotencyConflict) as error:

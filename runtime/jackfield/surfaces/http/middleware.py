@@ -54,7 +54,7 @@ class Limits:
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app
         share = scope["jackfield.room"] = BodyShare(self._server.room)
-        self._server.running += 1
+        self._server.requests.begin()
         named = _Named(self._server, scope, identifier, send)
         try:
             await app(scope, receive, named)
@@ -63,13 +63,13 @@ class Limits:
                 raise
             await problem(stopped(scope.get("jackfield.invocation_id")))(scope, receive, named)
         finally:
-            self._server.running -= 1
+            self._server.requests.end()
             share.release()
 
     def _refusal(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Problem | None:
         if scope["path"] in _PROBES:
             return None
-        if self._server.running >= self._server.settings.concurrency:
+        if self._server.requests.is_full:
             return Problem(503, f"the server already has {self._server.settings.concurrency} requests in progress", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' occurs more than once")

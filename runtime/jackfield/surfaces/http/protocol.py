@@ -45,6 +45,8 @@ class Bounded(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
         self._for_probes = False
+        self.holder = ""
+        """Workspace whose token came last, empty before the first."""
         self._earlier: deque[Any] = deque()
         self._direct: Direct | None = getattr(getattr(self.app, "state", None), "direct", None)
 
@@ -61,6 +63,11 @@ class Bounded(HttpToolsProtocol):
         self._for_probes = over > 0
         self._wait(_PROBE_HEAD if self._for_probes else self._limits.head_within)
 
+    @property
+    def open(self) -> int:
+        """Number of connections of the process."""
+        return len(self.connections)
+
     def _full(self) -> str:
         return f"the server already has {self._limits.max_connections:,} connections"
 
@@ -68,6 +75,8 @@ class Bounded(HttpToolsProtocol):
         """Cancel the timers of a closed connection."""
         self._stop()
         self._stop_unread()
+        if self._direct is not None:
+            self._direct.lost(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -89,6 +98,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Note that the parser has begun a request."""
         super().on_message_begin()
+        self.scope["jackfield.connection"] = self  # type: ignore[typeddict-unknown-key]  # for the share of its workspace
         self._in_head = self._begun = True
 
     def on_headers_complete(self) -> None:

@@ -24,7 +24,7 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.local import keep_to_one_core
 from jackfield.queue import leave
-from jackfield.resources.memory import memory_limit, save_memory
+from jackfield.resources.memory import memory_limit, room_within, save_memory
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.shared.operation import Mount
 from jackfield.surfaces.shared.origins import check_origins
@@ -246,11 +246,6 @@ _OWN = 64
 _EACH = 2
 """File descriptors per connection: its own and one to the provider."""
 _LEAST = 16
-_PROCESS = 128 * 1024**2
-"""Bytes that a process needs without any body: it uses 92 MiB after its first mail, and 118 MiB of address space."""
-_COPIES = 8
-"""Copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
-_LEAST_ROOM = 1024**2
 
 
 def fitted_connections(wanted: int) -> int:
@@ -274,9 +269,7 @@ def fitted_connections(wanted: int) -> int:
 def fitted_bodies(wanted: int, largest: int, processes: int) -> tuple[int, int]:
     """Return the byte limits for all bodies together and for one body that fit the memory of each of ``processes`` processes."""
     limit = memory_limit(processes)
-    if not limit:
-        return wanted, largest
-    room = min(wanted, max(_LEAST_ROOM, (limit - _PROCESS) // _COPIES))
+    room = room_within(limit, wanted)
     if room < largest:
         _LOG.warning("a request takes a body of %d bytes at most: a process may have %d bytes of memory", room, limit)
     return room, min(largest, room)

@@ -27,7 +27,7 @@ async def _done(request: Request, server: ServerContext, identity: Identity, ste
     """
     server.require_database("subscriptions")
     runtime, base = await server.opened(identity.workspace), server.base(request)
-    return await server.slowly(lambda: step(WorkspaceSubscriptions(runtime, identity.caller, identity.actor, base)))
+    return await server.asking(identity.workspace, lambda: step(WorkspaceSubscriptions(runtime, identity.caller, identity.actor, base)))
 
 
 _SUBSCRIPTIONS = Endpoints(_done)

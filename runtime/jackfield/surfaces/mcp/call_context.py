@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,8 @@ that the client has left: what was not sent is then not sent (docs/concepts.md).
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with the rights they have now, and raises when
-    these have ended; ``left`` returns whether nobody waits for the answer any more; ``origin`` returns the URL of the HTTP API, None if
-    there is none."""
+    these have ended; ``left`` returns whether nobody waits for the answer any more; ``waits`` counts a reader that waits for
+    events; ``origin`` returns the URL of the HTTP API, None if there is none."""
 
     runtime: Jackfield
     caller: Caller
@@ -36,6 +37,7 @@ class CallContext:
     current: Callable[[], Caller]
     left: Callable[[], Awaitable[bool]]
     tools: McpTools = "discovery"
+    waits: Callable[[], AbstractContextManager[object]] = nullcontext
     origin: Callable[[], str] | None = None
 
     @property

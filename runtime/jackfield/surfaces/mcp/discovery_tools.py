@@ -211,7 +211,7 @@ async def _events(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
     def feed(caller: Caller) -> Feed:
         return feed_of(runtime.storage, runtime.workspace, runtime.catalog, runtime.access.authorizer(caller))
 
-    reader = EventReader(lambda: feed(call.caller), lambda: feed(call.current()), call.left, call.briefly)
+    reader = EventReader(lambda: feed(call.caller), lambda: feed(call.current()), call.left, call.briefly, call.waits)
     page = await reader.page(given.get("after"), given["types"], int(given["limit"]), given["wait"])
     items = [event.to_json() for event in page.events]
     lines = [f"{item['sequence']} {item['timestamp']} {item['type']} {item['subject']} {json.dumps(item['data'])}" for item in items]

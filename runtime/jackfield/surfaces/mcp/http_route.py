@@ -12,7 +12,7 @@ import re
 import secrets
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from jackfield.access.workspace_access import Caller
-from jackfield.errors import NotAllowed, Unavailable
+from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
@@ -76,13 +76,13 @@ class Door:
             return Response(status_code=202)
         call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE)
         if _TOKEN in body and call.takes_progress():
-            return await _with_progress(request, call.cancelled, lambda send: call.answered(exchange, body, send))
+            return await _with_progress(request, call, lambda send: call.answered(exchange, body, send))
         with cancelling(request, call.cancelled):
             found = await call.answered(exchange, body)
-        headers = dict(found.headers)
+        response = call.response(found)
         if message.get("method") == "initialize" and "result" in json.loads(found.body):
-            headers["Mcp-Session-Id"] = secrets.token_hex(16)
-        return Response(found.body, found.status, headers)
+            response.headers["Mcp-Session-Id"] = secrets.token_hex(16)
+        return response
 
     async def _loaded(self) -> Exchange:
         """Return the exchange; import the SDK once.
@@ -129,6 +129,8 @@ class _Call:
 
     def __init__(self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
         self.cancelled = threading.Event()
+        self.refusal: LimitReached | None = None
+        """Set if a limit of the workspace refused the tool's call: the response is 429 then."""
         self._door = door
         self._server = server
         self._runtime = runtime
@@ -150,12 +152,22 @@ class _Call:
         def origin() -> str:
             return server.seen(self._request)
 
-        tools = server.settings.mcp_tools
-        call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, self._current, self._left, tools, origin)
+        waits = nullcontext if self._large else partial(server.requests.waiting, self._identity.holder, self._identity.id, reads=False)
+        call = CallContext(
+            self._runtime, self._caller, server.search, self._run, server.briefly, self._current, self._left, server.settings.mcp_tools,
+            waits, origin,
+        )  # fmt: skip
         headers = self._request.scope["headers"]
         if self._large:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
         return await exchange.answer(call, headers, body, send)
+
+    def response(self, found: Answer) -> Response:
+        """Build the HTTP response. A call that a limit of the workspace has refused is one of status 429, as on every other route; its tool
+        result says the same to the model."""
+        if self.refusal is None:
+            return Response(found.body, found.status, dict(found.headers))
+        return Response(found.body, self.refusal.http_status, {**dict(found.headers), "Retry-After": "1"})
 
     def _current(self) -> Caller:
         """Return the caller, looked up again.
@@ -184,6 +196,7 @@ class _Call:
         finally:
             server.metrics.running.dec()
         server.metrics.note(result)
+        self.refusal = result.error if isinstance(result.error, LimitReached) else None
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
@@ -237,19 +250,18 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
     return identity.workspace, identity.id, session, identifier
 
 
-async def _with_progress(request: Request, cancelled: threading.Event, begin: Callable[[Send], Awaitable[Answer]]) -> Response:
-    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before. ``cancelled`` is set when the
+async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[Answer]]) -> Response:
+    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before. The call is cancelled when the
     client disconnects."""
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     with ExitStack() as watching:
-        watching.enter_context(cancelling(request, cancelled))
+        watching.enter_context(cancelling(request, call.cancelled))
         answering = asyncio.ensure_future(begin(messages.put_nowait))
         answering.add_done_callback(lambda _ended: messages.put_nowait(None))
         first = await messages.get()
         if first is not None:
             return StreamingResponse(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
-    found = await answering
-    return Response(found.body, found.status, dict(found.headers))
+    return call.response(await answering)
 
 
 async def _events(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,12 +20,13 @@ _LOOKS = round(1 / PAUSE)  # in a second
 class EventReader:
     """A client that reads events. ``feed`` opens them under the rights with which the client came, ``again`` under those that it has now,
     and raises when it has none any more; ``left`` returns whether nobody waits for the answer; ``briefly`` runs a step that waits for the
-    database in a thread."""
+    database in a thread; ``waits`` counts a reader that waits."""
 
     feed: Callable[[], Feed]
     again: Callable[[], Feed]
     left: Callable[[], Awaitable[bool]]
     briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
+    waits: Callable[[], AbstractContextManager[object]] = nullcontext
 
     async def page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> Page:
         """Return the first page that is not empty, or an empty one when ``wait`` seconds have passed or nobody waits any more.
@@ -34,7 +36,12 @@ class EventReader:
 
         :raises CursorExpired: for a cursor whose events are gone.
         :raises InvalidInvocation: if the cursor or a type is not valid.
+        :raises LimitReached: if too many readers of the workspace wait.
         """
+        with self.waits() if wait else nullcontext():
+            return await self._page(after, types, limit, wait)
+
+    async def _page(self, after: str | int | None, types: Sequence[str], limit: int, wait: float) -> Page:
         until, looks = time.monotonic() + wait, 0
         feed: Feed = await self.briefly(self.feed)
         page: Page = await self.briefly(partial(feed.page, after, types, limit))

@@ -50,6 +50,11 @@ class Identity:
     """Limits of the workspace (``access.settings.LIMITS``)."""
 
     @property
+    def holder(self) -> str:
+        """Key of whoever shares requests in progress: a workspace, or a platform's token, which belongs to none."""
+        return self.workspace or self.id
+
+    @property
     def actor(self) -> Actor:
         """Actor in the audit log."""
         return Actor(self.kind, self.id, self.name)

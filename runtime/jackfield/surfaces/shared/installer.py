@@ -110,6 +110,6 @@ def changed(server: ServerContext, identity: Identity, event: str, name: str, ch
 def _record(server: ServerContext, identity: Identity, event: str, name: str, details: Mapping[str, Any]) -> None:
     if not server.storage.enabled:
         raise Problem(503, "connectors cannot be changed, because no database is configured that would record it")
-    audit = Audit(server.storage.database, identity.workspace, server.clock, identity.actor)
+    audit = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock, identity.actor)
     given = {member: value for member, value in details.items() if value is not None}
     server.storage.database.record(lambda transaction: audit.append(transaction, event, f"connector:{name}", given))

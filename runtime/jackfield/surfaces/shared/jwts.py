@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from jackfield.clock import Clock
 from jackfield.fork import ProcessLocal
@@ -30,6 +31,10 @@ _LARGEST = 1024 * 1024
 """Maximum size of the provider's keys in bytes."""
 _LEAST = 2048
 """Minimum size of an RSA key in bits."""
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
+           131, 137, 139, 149, 151, 157, 163, 167)  # fmt: skip
+_ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _PRIMES)
+"""What moduli leave that a faulty library of smart cards and TPMs made (CVE-2017-15361): these can be factored."""
 _LONGEST = 200
 """Maximum length of a subject in characters."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -169,10 +174,15 @@ def _found(url: str) -> tuple[dict[str, Any], str]:
 
 
 def _verifies(key: jwt.PyJWK) -> bool:
-    """Return whether a key may verify signatures, by what it says itself (RFC 7517 §4.3), and is long enough (RFC 7518 §3.3)."""
+    """Return whether a key may verify signatures, by what it says itself (RFC 7517 §4.3), and is strong enough (RFC 7518 §3.3)."""
     operations: Any = key._jwk_data.get("key_ops")  # noqa: SLF001 (PyJWK reads all other members)
-    size = getattr(key.key, "key_size", _LEAST)
-    return (operations is None or (isinstance(operations, list) and "verify" in operations)) and (key.key_type != "RSA" or size >= _LEAST)
+    may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
+    return may_verify and not (isinstance(key.key, RSAPublicKey | RSAPrivateKey) and _is_weak(key.key))
+
+
+def _is_weak(key: RSAPublicKey | RSAPrivateKey) -> bool:
+    modulus = (key.public_key() if isinstance(key, RSAPrivateKey) else key).public_numbers().n
+    return key.key_size < _LEAST or all(modulus % prime in left for prime, left in _ROCA)
 
 
 def _document(url: str) -> Any:

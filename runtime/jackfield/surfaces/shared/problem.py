@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, LimitReached
 from jackfield.surfaces.shared.json_response import dumps
 
 
@@ -31,7 +31,9 @@ def problem(error: Problem) -> Response:
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
     """Convert a jackfield error to a problem document with its code, details and hint."""
     document = error.to_json("http")
-    members = {name: document[name] for name in ("code", "details", "hint") if name in document}
+    members: dict[str, Any] = {name: document[name] for name in ("code", "details", "hint") if name in document}
+    if isinstance(error, LimitReached):
+        members["limit"] = error.limit
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
     return Problem(status or error.http_status, error.message, headers, **members)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ from starlette.requests import Request
 from jackfield.bounded_cache import BoundedCache
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
-from jackfield.errors import JackfieldError
+from jackfield.connector.room import ANSWERS
+from jackfield.errors import JackfieldError, LimitReached
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
@@ -27,13 +28,14 @@ from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota
 from jackfield.surfaces.shared.identity import Identities, Identity
+from jackfield.surfaces.shared.lanes import Lanes
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.readiness import Readiness
+from jackfield.surfaces.shared.request_shares import RequestShares
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
-from jackfield.surfaces.shared.tenant_limits import TenantLimits, reached
 from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.surfaces.shared.web_pages import page_fault
 from jackfield.tenants.purge import sweep
@@ -43,6 +45,8 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
+_ASKING, _OF_ONE = 256, 16
+"""Threads of steps that may call providers, and of those the threads of one workspace or binding."""
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 _SWEEP_EVERY = 600.0
 _QUEUE_WORKERS = 16
@@ -95,6 +99,7 @@ class ServerContext:
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
         self.room = BodyQuota(settings.max_bodies)
+        ANSWERS.size = settings.max_bodies  # what callers send and what providers answer gets as much each
         self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
@@ -102,23 +107,14 @@ class ServerContext:
         """Requests of providers by subscription, and those that were forged."""
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
-        self.tenant_limits = TenantLimits()
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
-        self.running = 0
-        """Requests in progress."""
+        self.requests = RequestShares(settings.concurrency, settings.max_connections, self.clock)
+        """Requests in progress, connections and readers that wait for events, and the shares of workspaces in them."""
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
-        self.sweeps: dict[str, Callable[[], object]] = {}
+        self.sweeps = self._own_sweeps()
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
-        if self.storage.enabled:
-            self.sweeps |= {
-                "expired files cannot be deleted": self.files.sweep,
-                "approvals of removed connections cannot be revoked": self.revoke_approvals,
-                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
-            }
-        if self.installer is not None:
-            self.sweeps["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
@@ -129,6 +125,24 @@ class ServerContext:
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
+        self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
+
+    def _own_sweeps(self) -> dict[str, Callable[[], object]]:
+        found: dict[str, Callable[[], object]] = {}
+        if self.storage.enabled:
+            found |= {
+                "expired files cannot be deleted": self.files.sweep,
+                "approvals of removed connections cannot be revoked": self.revoke_approvals,
+                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
+            }
+        if self.installer is not None:
+            found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
+        return found
+
+    @property
+    def running(self) -> int:
+        """Number of requests in progress."""
+        return self.requests.total
 
     @property
     def stopping(self) -> bool:
@@ -176,12 +190,13 @@ class ServerContext:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
 
         :raises Problem: 429 if it is used up.
+        :raises LimitReached: if that of the workspace is.
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
             raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
         most = identity.limits.get("requestsPerSecond")
         if most is not None and not self._workspace_rates.takes(identity.workspace.encode(), most):
-            raise reached("requestsPerSecond", most)
+            raise LimitReached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
         """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""
@@ -193,8 +208,12 @@ class ServerContext:
         return await asyncio.get_running_loop().run_in_executor(self._brief, step)
 
     async def slowly(self, step: Callable[[], T]) -> T:
-        """Run a step that may call a provider in a thread."""
+        """Run a step that may take long in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
+
+    async def asking(self, lane: Hashable, step: Callable[[], T]) -> T:
+        """Run a step that may call a provider in one of the few threads of its lane: a workspace, or a binding of Dapr."""
+        return await self._lanes.run(lane, step)
 
     async def computed(self, workspace: str, step: Callable[[], T]) -> T:
         """Run a step that computes for long in a thread, once it is the workspace's turn."""
@@ -276,6 +295,7 @@ class ServerContext:
         for tracing in self._tracing:
             await self.slowly(tracing.close)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
 
     async def _sweep(self) -> None:
         while True:

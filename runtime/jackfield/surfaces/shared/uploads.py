@@ -12,12 +12,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.errors import LimitReached
 from jackfield.files import FileTooLarge, NoRoom, StoredFile
 from jackfield.files.media_types import media_type
 from jackfield.surfaces.shared.body import TooLarge, bounded
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.wire.file_names import file_name
 
@@ -32,25 +33,32 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
     limit = server.settings.max_file
     if announced.isdigit() and int(announced) > limit + _FORM:
         raise TooLarge(limit)
+    size = int(announced) if announced.isdigit() else 0
     given = request.headers.get("content-type", "application/octet-stream")
     try:
         if given.lower().startswith("multipart/form-data"):
-            stored = await _from_form(request, server, identity, given)
+            stored = await _from_form(request, server, identity, given, max(0, size - _FORM))
         else:
             name, keep = file_name(request.headers.get("content-disposition", "")), server.files.keep
-            stored = await keep(identity.workspace, request.stream(), _content_type(given), name=name, caller=identity.caller.name)
+            owner, kind = identity.caller.name, _content_type(given)
+            stored = await keep(identity.workspace, request.stream(), kind, name=name, caller=owner, announced=size)
     except FileTooLarge as error:
         raise TooLarge(error.limit) from None
     except NoRoom as error:
         raise Problem(507, error.message, {"Connection": "close"}) from None
+    except LimitReached as error:
+        refusal = of_error(error)
+        refusal.headers["Connection"] = "close"  # its body is not read
+        raise refusal from None
     return answer(stored.to_json(), 201)
 
 
-async def _from_form(request: Request, server: ServerContext, identity: Identity, given: str) -> StoredFile:
+async def _from_form(request: Request, server: ServerContext, identity: Identity, given: str, least: int) -> StoredFile:
+    """Store the file of a form, which has at least ``least`` bytes."""
     file = FormFile(given, bounded(request, server.settings.max_file + _FORM))
     await file.open()
     kind = _content_type(file.content_type)
-    return await server.files.keep(identity.workspace, file.pieces(), kind, name=file.name, caller=identity.caller.name)
+    return await server.files.keep(identity.workspace, file.pieces(), kind, name=file.name, caller=identity.caller.name, announced=least)
 
 
 def _content_type(given: str) -> str:

@@ -11,6 +11,7 @@ from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.dapr import ReadComponent, read_components
 from jackfield.connections.foreign.translating import inputs_of
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.errors import LimitReached
 from jackfield.invocation import Result
 from jackfield_dapr.sidecar.payload import PayloadError
 from jackfield_dapr.sidecar.resiliency import Limits, Resiliency, is_resiliency
@@ -25,6 +26,11 @@ class BindingError(Exception):
     def __init__(self, text: str, result: Result | None = None) -> None:
         super().__init__(text)
         self.result = result
+
+    @property
+    def is_limited(self) -> bool:
+        """True if it never began, since a limit of the workspace is reached: a later repeat may succeed."""
+        return self.result is not None and isinstance(self.result.error, LimitReached)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

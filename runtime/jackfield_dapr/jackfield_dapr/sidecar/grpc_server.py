@@ -76,7 +76,7 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
         try:
             found = self._api.call(asked.name, request)
         except BindingError as error:
-            context.abort(grpc.StatusCode.INTERNAL, str(error))
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED if error.is_limited else grpc.StatusCode.INTERNAL, str(error))
         return _octets(InvokeBindingResponse(metadata=entries(found)))
 
     def _metadata(self, _request: bytes, _context: Any) -> bytes:

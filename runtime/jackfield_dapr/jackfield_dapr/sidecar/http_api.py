@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote
 
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import check_values
 from jackfield_dapr.sidecar.api import VERSION, DaprApi
 from jackfield_dapr.sidecar.bindings import BindingError, Request
 from jackfield_dapr.sidecar.payload import from_json
@@ -91,14 +93,17 @@ def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -
         metadata = api.call(name, request)
     except BindingError as error:
         about = {"code": error.result.error.code} if error.result is not None and error.result.error is not None else {}
-        return _error(500, "ERR_INVOKE_OUTPUT_BINDING", str(error), about)
+        return _error(429 if error.is_limited else 500, "ERR_INVOKE_OUTPUT_BINDING", str(error), about)
     return Answer(204, _prefixed(metadata))
 
 
 def _request(body: bytes, traceparent: str | None) -> Request:
     """Parse the request in a body. Member names are case-insensitive and unknown ones are ignored, as Go reads JSON."""
     try:
+        check_values(body)
         content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except InvalidInvocation as error:
+        raise _Malformed(error.message) from None
     except RecursionError:
         raise _Malformed("it is nested too deeply") from None
     except ValueError as error:

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from jackfield.surfaces.shared.lanes import Lanes
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, stopped
 from jackfield_dapr.sidecar.routes import dapr_route
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _BACKLOG = 128
 _AT_ONCE = 1000
+_OF_ONE = 16
+"""Threads of one binding: one whose provider hangs leaves the others theirs."""
 
 
 class HttpServer:
@@ -36,9 +39,11 @@ class HttpServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
-        async def apart(step: Callable[[], Answer]) -> Answer:
+        lanes = Lanes(threads, _OF_ONE)
+
+        async def apart(binding: str, step: Callable[[], Answer]) -> Answer:
             try:
-                return await asyncio.get_running_loop().run_in_executor(threads, step)
+                return await lanes.run(binding, step)
             except asyncio.CancelledError:  # uvicorn cancels what outlasts its patience, and logs what is raised
                 return stopped()
 

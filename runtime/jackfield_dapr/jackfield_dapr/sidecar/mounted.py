@@ -45,4 +45,4 @@ def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
         local=settings.local,
         stopping=_Stopping(server),
     )
-    return [dapr_route("/v1.0/{rest:path}", api, server.slowly)]
+    return [dapr_route("/v1.0/{rest:path}", api, server.asking)]

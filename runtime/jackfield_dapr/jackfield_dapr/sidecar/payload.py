@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import check_values
+
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _NUMBER = {"x": re.compile("[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}"), "U": re.compile("[0-9A-Fa-f]{8}")}
 _OCTAL = re.compile("[0-7]{3}")
@@ -123,11 +126,17 @@ def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | M
 
 
 def _json(text: str) -> Any:
-    """Decode a JSON string, object or list; return None for everything else, including numbers and keywords."""
+    """Decode a JSON string, object or list; return None for everything else, including numbers and keywords.
+
+    :raises PayloadError: if it has more values than an invocation may have.
+    """
     trimmed = text.strip()
     if not trimmed.startswith(('"', "{", "[")):
         return None
     try:
+        check_values(trimmed)
         return json.loads(trimmed)
+    except InvalidInvocation as error:
+        raise PayloadError(error.message) from None
     except (ValueError, RecursionError):
         return None

@@ -13,8 +13,8 @@ from jackfield.surfaces.shared.body import TooLarge, read_body
 from jackfield_dapr.sidecar.api import MAX_BODY, DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
 
-Slowly: TypeAlias = Callable[[Callable[[], Answer]], Awaitable[Answer]]
-"""Runs a step that calls a provider outside the event loop."""
+Slowly: TypeAlias = Callable[[str, Callable[[], Answer]], Awaitable[Answer]]
+"""Runs a step that calls a provider outside the event loop, in one of the few threads of its path, which names a binding."""
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _CLOSE = {"connection": "close"}
 
@@ -33,7 +33,7 @@ def dapr_route(path: str, api: DaprApi, slowly: Slowly) -> Route:
             body = await read_body(request, MAX_BODY)
         except TooLarge as error:
             return Response(str(error), 413, _CLOSE, "text/plain")
-        return _response(await slowly(lambda: answer(api, request.method, target, headers, body)), {})
+        return _response(await slowly(request.url.path, lambda: answer(api, request.method, target, headers, body)), {})
 
     return Route(path, endpoint, methods=_METHODS)
 

@@ -83,7 +83,7 @@ class _TryCache:
     def __init__(self) -> None:
         self._objects: dict[object, Any] = {}
 
-    def lease(self, key: str, mint: Callable[[], Minted], _deadline: Deadline) -> Minted:
+    def lease(self, key: str, mint: Callable[[], Minted], _deadline: Deadline, *, outlasts: bool = False) -> Minted:  # noqa: ARG002 (as the runtime's)
         found: Minted = self._objects.setdefault(("lease", key), None) or mint()
         self._objects["lease", key] = found
         return found

@@ -28,6 +28,8 @@ REGISTERED: dict[str, str] = {}
 """URLs to which the other side sends, as it believes, each with its secret."""
 NOTES: list[dict[str, Any]] = []
 """Notes that the other side has kept, oldest first: ``id``, ``at`` and ``text``."""
+_CUT = "…"
+"""Item of a list that does not say whether it has ended."""
 BOARD: dict[str, str] = {}
 """Notes that hang on a board, by ID; nobody says since when."""
 _LASTS = 7200.0
@@ -103,7 +105,9 @@ def board(inputs: Watch, client: EchoClient, after: int | None) -> Listed:
     if begin > len(BOARD):
         raise Gone
     found = [Item(name, NoteEvent(id=name, text=BOARD[name])) for name in list(BOARD)[begin : begin + _PAGE]]
-    return Listed(found, begin + _PAGE if len(BOARD) > begin + _PAGE else None)
+    if len(BOARD) > begin + _PAGE:
+        return Listed(found, begin + _PAGE)
+    return Listed(found, unknown="the list may go on" if _CUT in BOARD else None)
 
 
 @connector.poll("notes", inputs=Watch, event=NoteEvent, every=60, least=10)

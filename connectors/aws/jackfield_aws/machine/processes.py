@@ -1,0 +1,44 @@
+"""Meaning of a failed credential process: by its exit status, and by what it wrote to its standard error.
+
+Programs say in words only whether somebody refused them or nobody answered: the words of the AWS CLI, ``aws-vault``, ``saml2aws``,
+``granted``, IAM Roles Anywhere's helper, and of the languages that such programs are written in.
+"""
+
+from __future__ import annotations
+
+import re
+
+from jackfield.connector import InvalidConnection, JackfieldError, Unauthenticated, Unavailable
+
+_NOT_STARTED = (126, 127)
+"""Exit statuses of a shell whose command cannot be run (POSIX, Shell Command Language, 2.8.2)."""
+_KINDS: tuple[tuple[type[JackfieldError], str], ...] = (
+    (
+        Unauthenticated,
+        (
+            r"access ?denied|expired|forbidden|un-?authori[sz]ed|not authori[sz]ed|not logged in|invalid[_ ]?(grant|client|token)"
+            r"|no longer valid|unrecognizedclient|signaturedoesnotmatch|\b40[13]\b"
+        ),
+    ),
+    (
+        Unavailable,
+        (
+            r"timed? ?-?out|could ?n[o']t connect|cannot connect|failed to connect|unable to connect|unreachable|no route to host"
+            r"|connection (was )?(refused|reset|closed|aborted)|(name|host).{0,20}(resol|not known)|temporar|throttl|too many requests"
+            r"|rate exceeded|unavailable|internal ?(server ?)?(error|failure)|broken pipe|no such host|\b(408|429|5\d\d)\b"
+        ),
+    ),
+    (Unauthenticated, r"log ?in|sign ?in|authenticat|mfa|\bdenied by\b"),
+)
+"""Codes by words, the first that is found decides: a refusal in plain words, an outage, advice to sign in."""
+_PATTERNS = tuple((kind, re.compile(words, re.IGNORECASE)) for kind, words in _KINDS)
+_LONGEST = 20_000
+"""Characters of the output that are read: its end tells why it failed."""
+
+
+def kind_of_exit(status: int, output: str) -> type[JackfieldError]:
+    """Return the kind of error for an exit status other than 0; a configuration is at fault where nothing says who refused."""
+    if status in _NOT_STARTED:
+        return InvalidConnection
+    text = output[-_LONGEST:]
+    return next((kind for kind, pattern in _PATTERNS if pattern.search(text)), InvalidConnection)

@@ -1,0 +1,61 @@
+"""Scanner of the header field ``Link`` (RFC 8288 §3): targets in angle brackets, each with parameters whose values may be quoted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+_TARGET = re.compile(r"[\s,]*<([^<>]*)>")
+_PARAMETER = re.compile(r"\s*;\s*(?:([^\s=;,\"<>]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"<>]*)))?)?")
+_BLANK = " \t,;"
+_ESCAPED = re.compile(r"\\(.)")
+_REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",])*,?")
+"""What is left of a link that is not well formed, up to the comma that ends it; a comma in a quoted string does not."""
+
+
+def link_target(value: str, rel: str, is_own: Callable[[str], bool] | None = None) -> str | None:
+    """Return the target of the first link with a relation, in ASCII; None if there is none.
+
+    A link with an ``anchor`` is about the resource there (§3.2): it counts only if that ``is_own``, or a fragment of the response.
+    """
+    for target, relations, anchor in _links(value):
+        context = (anchor or "").partition("#")[0]
+        if target and rel in relations and (not context or (is_own is not None and is_own(context))):
+            return octets_encoded(target)
+    return None
+
+
+def is_malformed(value: str) -> bool:
+    """Return whether a part of the field cannot be read, so that it may hide a relation."""
+    return any(not target for target, _, _ in _links(value))
+
+
+def octets_encoded(address: str) -> str:
+    """Percent-encode the octets outside ASCII of an address in a header field, as browsers do."""
+    return "".join(one if one.isascii() else f"%{ord(one):02X}" for one in address)
+
+
+def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
+    """Yield the targets of a field with their relations and anchors; of a parameter that comes twice, the first counts. None is no link."""
+    at = 0
+    while at < len(value):
+        found = _TARGET.match(value, at)
+        if found is None:
+            before, at = at, max(_end(value, at), at + 1)
+            if value[before:at].strip(_BLANK):
+                yield None, [], None
+            continue
+        at, known = found.end(), dict[str, str]()
+        while (parameter := _PARAMETER.match(value, at)) is not None:
+            at, (name, quoted, token) = parameter.end(), parameter.groups()
+            known.setdefault((name or "").lower(), (token or "") if quoted is None else _ESCAPED.sub(r"\1", quoted))
+        yield found[1].strip(), known.get("rel", "").lower().split(), known.get("anchor")
+        before, at = at, _end(value, at)
+        if value[before:at].strip(_BLANK):
+            yield None, [], None
+
+
+def _end(value: str, at: int) -> int:
+    """Return where the next link may begin."""
+    found = _REST.match(value, at)
+    return at if found is None else found.end()

@@ -1,0 +1,187 @@
+"""Reading of how a list goes on, for every connector: what names the next page, what says that there is more, and what ends the list.
+
+A list ends if its provider says so: ``more`` is a no; no token, URL or ``rel=next`` is there and no ``more`` is declared; a counted page
+is empty; the status is 204. What says neither is an open end, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from jackfield.connector import Sent, Unavailable
+from jackfield.dataclass import dataclass
+from jackfield.pagination import yes_or_no
+from jackfield_http.answers import NO_CONTENT, Answer
+from jackfield_http.links import is_malformed, link_target
+from jackfield_http.pointers import find
+from jackfield_http.urls import UrlError
+
+_ERRORS = ("error", "errors", "fault")
+
+
+class Declared(Protocol):
+    """Declaration of a list, ``jackfield_http.Pages``: its kind, and where the items, the next page and the word about more are."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the pages."""
+
+    @property
+    def items(self) -> str:
+        """JSON Pointer of the items in a response."""
+
+    @property
+    def next(self) -> str:
+        """JSON Pointer of what names the next page."""
+
+    @property
+    def more(self) -> str | None:
+        """JSON Pointer of the member that says whether there is more."""
+
+    @property
+    def is_assumed(self) -> bool:
+        """True if nobody has declared that the API sends ``Link``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Words of a response about the page after it: what fetches that (None: nothing), and why it is not known whether the list ends."""
+
+    next: str | None = None
+    unknown: str | None = None
+
+
+END = Following()
+
+
+def following(pages: Declared, answer: Answer, body: Any, position: int) -> Following:
+    """Return what a response says about the page after it. ``position`` is the number or the offset of its own page.
+
+    :raises Unavailable: if the place that names the next page holds something that cannot name it.
+    """
+    if pages.kind == "linkHeader" and (linked := _link(answer)) is not None:
+        return Following(linked)
+    if not answer.content:
+        return END if answer.status in NO_CONTENT else _open(f"is empty (status {answer.status})")
+    more = None if pages.more is None else yes_or_no(find(body, pages.more))
+    if (fault := _fault_of(pages, body)) is not None:
+        return _open(fault)
+    is_named = pages.kind in {"token", "url", "linkHeader"}  # an empty page of these may leave out its list
+    if more is False and (is_named or not is_absent(pages.items, body)):
+        return END
+    if pages.kind == "linkHeader":
+        return _linked(pages, answer, body, more)
+    return _named(pages, body, more) if is_named else _counted(pages, body, position, more)
+
+
+def page_token(value: Any) -> str | None:
+    """Return a token as text; null, false and whatever is empty end a list.
+
+    :raises Unavailable: if it is no token.
+    """
+    if value is None or value is False or value in ("", [], {}):
+        return None
+    if isinstance(value, dict | list) or value is True:
+        raise _endless("what should name the next page is no token")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def last_id(value: Any) -> str:
+    """Return the ID of a page's last item as a token.
+
+    :raises Unavailable: if it has none.
+    """
+    found = page_token(value)
+    if found is None:
+        raise _endless("the last item has no ID")
+    return found
+
+
+def is_absent(items: str, body: Any) -> bool:
+    """Return whether a response has no member at a JSON Pointer; a null stands for an empty list."""
+    parent, _, name = items.rpartition("/")
+    found = find(body, parent)
+    return (
+        bool(items)
+        and find(body, items) is None
+        and not (isinstance(found, Mapping) and name.replace("~1", "/").replace("~0", "~") in found)
+    )
+
+
+def _fault_of(pages: Declared, body: Any) -> str | None:
+    """Return why a response is no page at all. An object without a list may be an empty page, as Google's are, unless it has an error."""
+    if not isinstance(body, Mapping | list):
+        return "is neither an object nor a list"
+    has_error = isinstance(body, Mapping) and any(body.get(name) for name in _ERRORS)
+    return f"reports an error, and has no list at '{pages.items}'" if has_error and not isinstance(find(body, pages.items), list) else None
+
+
+def _link(answer: Answer) -> str | None:
+    """Return the address of the next page in ``Link``."""
+
+    def is_own(anchor: str) -> bool:
+        try:
+            found = answer.url.joined(anchor)
+        except UrlError:
+            return False
+        return (found.host, found.path) == (answer.url.host, answer.url.path)
+
+    return link_target(answer.headers.get("link", ""), "next", is_own)
+
+
+def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Following:
+    if is_malformed(answer.headers.get("link", "")):
+        return _open("has a header field 'Link' that cannot be read (RFC 8288)")
+    if pages.is_assumed and "link" not in answer.headers:
+        return _open("has no header field 'Link', which would name the next page")
+    return _nothing_named(pages, more) or (_no_list(pages) if is_absent(pages.items, body) else END)
+
+
+def _named(pages: Declared, body: Any, more: bool | None) -> Following:
+    found = find(body, pages.next)
+    if pages.kind == "url" and isinstance(found, Mapping) and found:
+        found = found.get("href", found)
+    if type(found) in (int, float) and not found:
+        return _open(f"has {found} at '{pages.next}', which may be a token or an end")
+    token = page_token(found)
+    if token is not None:
+        return Following(token)
+    silent = pages.kind == "url" and is_absent(pages.next, body) and is_absent(pages.items, body)
+    return _nothing_named(pages, more) or (_no_list(pages) if silent else END)
+
+
+def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Following:
+    """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit."""
+    items = find(body, pages.items)
+    if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
+        return _no_list(pages)
+    if not items:
+        return END if pages.more is None else _open(f"is empty, and does not say at '{pages.more}' that there is no more")
+    if pages.more is not None and more is None:
+        return _open(f"says neither yes nor no at '{pages.more}'")
+    if pages.kind == "lastId":
+        return Following(last_id(find(items[-1], pages.next)))
+    return Following(str(position + (1 if pages.kind == "page" else len(items))))
+
+
+def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
+    """Return the open end of a response that names no next page, and does not say at ``more``, if that is declared, that there is none."""
+    if pages.more is None:
+        return None
+    return _open(f"{'says' if more else 'does not say'} at '{pages.more}' whether there is more, and names no next page")
+
+
+def _no_list(pages: Declared) -> Following:
+    return _open(f"has no list at '{pages.items}'")
+
+
+def _open(text: str) -> Following:
+    return Following(unknown=f"the list may go on: the response {text}")
+
+
+def _endless(text: str) -> Unavailable:
+    """Return the error for a list of which nobody can say whether it goes on: to end it would lose the rest in silence."""
+    hint = "Check how the pages of the list are declared: where a response names the next one."
+    return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)

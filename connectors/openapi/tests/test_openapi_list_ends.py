@@ -1,0 +1,216 @@
+"""Ends of lists: a list is complete only if its provider said so, whether it is generated or asked for by ``http.request``."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield import Jackfield
+from jackfield.testing import Answer, Provider, Request
+from openapi_rig import document, generate, installed, operation
+from raw_server import make_certificate, read_request, serving, with_tls
+
+Json = dict[str, Any]
+
+_LIST: Json = {"type": "array", "items": {}}
+_TEXT: Json = {"type": "string"}
+_TOKEN: Json = {"kind": "token", "parameter": "after", "next": "/end", "items": "/data"}
+_PAGE: Json = {"kind": "page", "parameter": "page", "items": "/data"}
+
+
+def _object(**members: Any) -> Json:
+    return {"type": "object", "properties": members}
+
+
+def _parameter(name: str, **schema: Any) -> Json:
+    return {"name": name, "in": "query", "schema": schema or _TEXT}
+
+
+def _answer(schema: Json, **response: Any) -> Json:
+    return {"description": "", "content": {"application/json": {"schema": schema}}, **response}
+
+
+def _generated(folder: Path, parameters: list[Json], schema: Json, script: Any, **response: Any) -> Any:
+    answer = {"200": _answer(schema, **response)}
+    made = document({"/l": {"get": operation(operationId="listIt", parameters=parameters, responses=answer)}})
+    with Provider(script) as provider, installed(folder, generate(folder, made), {"server": provider.url}) as jackfield:
+        call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+        return jackfield.invoke(call), [request.path for request in provider.requests]
+
+
+def _requested(script: Any, url: str, pages: Json, **inputs: Any) -> Any:
+    with Provider(script) as provider:
+        connection = {"connections": {"m": {"type": "http/anonymous", "values": {"server": provider.url}}}}
+        with Jackfield(connections=[connection], database_url="none") as jackfield:
+            asked = {"url": url, "pages": pages, "fetchAll": True, **inputs}
+            result = jackfield.invoke({"connector": "http", "action": "request", "connection": "m", "inputs": asked})
+        return result, [request.path for request in provider.requests]
+
+
+_HUB = ([_parameter("after")], _object(results=_LIST, paging=_object(next=_object(after=_TEXT, link=_TEXT))))
+_OFFSET = ([_parameter("offset"), _parameter("limit", type="integer")], _object(data=_LIST, next_page=_object(offset=_TEXT)))
+_CURSOR = ([_parameter("cursor")], _object(data=_LIST, next_cursor=_TEXT))
+_MORE = (
+    [_parameter("page", type="integer", default=1), _parameter("per_page", type="integer")],
+    _object(data=_LIST, has_more={"type": "boolean"}),
+)
+
+
+@pytest.mark.parametrize(("listed", "pages", "paths"), [
+    (_HUB, [{"results": [1], "paging": {"next": {"after": "a2", "link": "https://api/x"}}}, {"results": [2]}], ["/l", "/l?after=a2"]),
+    (_OFFSET, [{"data": [1], "next_page": {"offset": "eyJ0"}}, {"data": [2], "next_page": None}], ["/l", "/l?offset=eyJ0"]),
+    (_CURSOR, [{"data": [1], "next_cursor": "/wE+a="}, {"data": [2], "next_cursor": ""}], ["/l", "/l?cursor=%2FwE%2Ba%3D"]),
+    (_CURSOR, [{"data": [1], "next_cursor": "?q"}, {"data": [2]}], ["/l", "/l?cursor=%3Fq"]),
+    (_MORE, [{"data": [1], "has_more": 1}, {"data": [2], "has_more": 0}], ["/l", "/l?page=2"]),
+    (_MORE, [{"data": [1], "has_more": "true"}, {"data": [2], "has_more": "false"}], ["/l", "/l?page=2"]),
+])  # fmt: skip
+def test_generated_lists_reach_their_end(tmp_path: Path, listed: Any, pages: list[Json], paths: list[str]) -> None:
+    """The next page is in an object, its token looks like a number or a path, and "more" is not always a boolean: all pages are read."""
+    result, asked = _generated(tmp_path, listed[0], listed[1], [Answer(page) for page in pages])
+    assert next(value for value in result.unwrap().values() if isinstance(value, list)) == [1, 2]
+    assert (result.meta.complete, [path.replace("page=1&", "") for path in asked]) == (True, paths)
+
+
+@pytest.mark.parametrize("value", ["absent", None, 2, "maybe", {}])
+def test_more_that_says_nothing_leaves_a_list_open(tmp_path: Path, value: Any) -> None:
+    """A page that says neither yes nor no where "more" is declared is not the last one, and the caller is told why."""
+    page = {"data": [1]} if value == "absent" else {"data": [1], "has_more": value}
+    result, _ = _generated(tmp_path, _MORE[0], _MORE[1], [Answer(page)])
+    assert (result.unwrap()["data"], result.meta.complete) == ([1], False)
+    assert "/has_more" in result.meta.warnings[0]["message"]
+
+
+def test_a_server_that_repeats_its_last_page_is_left(tmp_path: Path) -> None:
+    """Three equal pages in a row end the fetching, not the list."""
+    result, asked = _generated(tmp_path, _MORE[0], _MORE[1], lambda _number, _request: Answer({"data": [2], "has_more": True}))
+    assert (result.status, result.meta.complete, len(asked)) == ("succeeded", False, 3)
+    assert "3 equal pages" in result.meta.warnings[0]["message"]
+
+
+@pytest.mark.parametrize(("value", "found"), [
+    ('</l?page=2>; rel = "next"', True), ('</l?page=2>; title="a; rel=prev, <b>"; rel="next"', True),
+    ('</x>; title="q; rel=next"; rel=first', False), ('</x>; rel="prev", </l?page=2>; REL=Next', True),
+])  # fmt: skip
+def test_links_are_read_as_rfc_8288_says(tmp_path: Path, value: str, found: bool) -> None:
+    """White space around "=" is allowed, and a quoted string is one value."""
+    script = [Answer([1], headers={"Link": value}), Answer([2])]
+    result, asked = _generated(tmp_path, [_parameter("page", type="integer")], _LIST, script, headers={"Link": {"schema": _TEXT}})
+    assert (result.meta.complete, asked[1:]) == (True, ["/l?page=2"] if found else [])
+
+
+@pytest.mark.parametrize(("anchor", "found"), [
+    ("", True), ("#results", True), ("/l", True), ("?page=1", True), ("http://127.0.0.1/l", True),
+    ("/other", False), ("https://elsewhere.example/l", False), ("ftp://x", False),
+])  # fmt: skip
+def test_links_about_another_resource_are_not_followed(tmp_path: Path, anchor: str, found: bool) -> None:
+    """A link with an ``anchor`` is about the resource that this names (RFC 8288 §3.2)."""
+    script = [Answer([1], headers={"Link": f'</l?page=2>; rel="next"; anchor="{anchor}"'}), Answer([2])]
+    result, asked = _generated(tmp_path, [_parameter("page", type="integer")], _LIST, script, headers={"Link": {"schema": _TEXT}})
+    assert (result.meta.complete, asked[1:]) == (True, ["/l?page=2"] if found else [])
+
+
+@pytest.mark.parametrize(("pages", "answers", "items", "complete"), [
+    ({**_TOKEN, "more": "/more"}, [Answer({"data": [1], "more": True, "end": None})], [1], False),
+    ({**_TOKEN, "more": "/more"}, [Answer({"data": [1], "more": "false", "end": "x"})], [1], True),
+    (_TOKEN, [Answer({"data": [1], "end": "a"}), Answer(status=204)], [1], True),
+    (_TOKEN, [Answer({"data": [1], "end": "a"}), Answer(content=b"")], [1], False),
+    (_TOKEN, [Answer({"data": [1], "end": 0})], [1], False),
+    ({**_PAGE, "ends": [404]}, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], True),
+    (_PAGE, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], False),
+    ({"kind": "linkHeader"}, [Answer([1], headers={"Link": "/l?page=2; rel=next"})], [1], False),
+])  # fmt: skip
+def test_requested_lists_say_whether_they_are_complete(pages: Json, answers: list[Answer], items: list[int], complete: bool) -> None:
+    """An explicit end makes a list complete; whatever may be one leaves it open with a reason."""
+    result, _ = _requested(answers, "/l", pages)
+    assert (result.unwrap()["items"], result.meta.complete, bool(result.meta.warnings)) == (items, complete, not complete)
+
+
+def test_a_declared_end_is_none_of_the_first_page() -> None:
+    """Where the first page is not found, the list is not empty but missing."""
+    result, _ = _requested([Answer({}, 404)], "/l", {**_PAGE, "ends": [404]})
+    assert (result.status, result.error.code) == ("failed", "not_found")
+
+
+def test_pages_lead_where_the_server_says_but_no_caller_does() -> None:
+    """What the server names in one invocation is followed on its origin; a token that a caller brings back needs 'under'."""
+    link = Answer([1], headers={"Link": '</repositories/1/issues?page=2>; rel="next"'})
+    result, asked = _requested([link, Answer([2])], "/repos/o/r/issues", {"kind": "linkHeader"})
+    assert (result.unwrap()["items"], result.meta.complete, asked[1:]) == ([1, 2], True, ["/repositories/1/issues?page=2"])
+    token = {"nextToken": "/repositories/1/issues?page=2", "fetchAll": False}
+    result, asked = _requested([Answer([2])], "/repos/o/r/issues", {"kind": "linkHeader"}, **token)
+    assert (result.error.code, asked) == ("invalid_input", [])
+    result, _ = _requested([Answer([2])], "/repos/o/r/issues", {"kind": "linkHeader", "under": "/repositories"}, **token)
+    assert result.unwrap()["items"] == [2]
+
+
+_AWAY = [
+    "http://127.0.0.1:9/v1/l",
+    "//127.0.0.1:9/v1/l",
+    "/admin",
+    "/v12/l",
+    "{}/admin",
+    "{}/v1/%2e%2e/admin",
+    "{}/v1/../admin",
+    "ftp://x/v1",
+]
+
+
+@pytest.mark.parametrize("address", _AWAY)
+@pytest.mark.parametrize("way", ["generated", "requested"])
+def test_an_address_elsewhere_gets_no_request(tmp_path: Path, way: str, address: str) -> None:
+    """The next page is on another server, or beside or above the base path: nothing is sent there, and the list is not complete."""
+
+    def script(_number: int, request: Request) -> Answer:
+        return Answer({"data": [1], "next": address.format(f"http://{request.headers['Host']}")})
+
+    with Provider(script) as provider:
+        if way == "generated":
+            made = document({"/l": {"get": operation(operationId="listIt", responses={"200": _answer(_object(data=_LIST, next=_TEXT))})}})
+            with installed(tmp_path, generate(tmp_path, made), {"server": f"{provider.url}/v1"}) as jackfield:
+                call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+                result = jackfield.invoke(call)
+        else:
+            connection = {"connections": {"m": {"type": "http/bearer", "values": {"server": f"{provider.url}/v1", "token": "t"}}}}
+            inputs = {"url": "/l", "fetchAll": True, "pages": {"kind": "url", "next": "/next", "items": "/data"}}
+            with Jackfield(connections=[connection], database_url="none") as jackfield:
+                result = jackfield.invoke({"connector": "http", "action": "request", "connection": "m", "inputs": inputs})
+    assert ([request.path for request in provider.requests], result.meta.complete) == (["/v1/l"], False)
+
+
+def test_a_list_that_is_searched_by_post_has_no_addresses(tmp_path: Path) -> None:
+    """Its cursor is a member of the body; a cursor that is a URL is not fetched, since addresses are followed by GET only."""
+    body = {"content": {"application/json": {"schema": _object(cursor=_TEXT)}}}
+    pages = {"effect": "read", "pagination": {"kind": "token", "input": "cursor", "response": "/next_cursor", "items": "/data"}}
+    answer = {"200": _answer(_object(data=_LIST, next_cursor=_TEXT))}
+    made = document({"/l": {"post": operation(operationId="listIt", requestBody=body, responses=answer, **{"x-jackfield": pages})}})
+    script = [Answer({"data": [1], "next_cursor": "/l"}), Answer({"data": [2], "next_cursor": None})]
+    with Provider(script) as provider, installed(tmp_path, generate(tmp_path, made), {"server": provider.url}) as jackfield:
+        call = {"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}}
+        result = jackfield.invoke(call)
+        asked = [(request.method, request.path, request.body) for request in provider.requests]
+    assert (result.meta.complete, [method for method, _, _ in asked]) == (False, ["POST"])
+
+
+def test_a_next_page_by_http_of_a_server_by_https_is_fetched_by_https(tmp_path: Path) -> None:
+    """Behind a proxy that ends TLS, a server names itself by http: the connection's scheme is kept, and nothing is sent in clear."""
+    pem, asked = make_certificate(tmp_path), list[bytes]()
+
+    def talk(connection: socket.socket) -> None:
+        with with_tls(pem, connection) as wrapped:
+            asked.append(read_request(wrapped).partition(b" HTTP")[0])
+            host = f"http://localhost:{wrapped.getsockname()[1]}"
+            body = json.dumps({"data": [len(asked)], "next": f"{host}/v1/l?page=2" if len(asked) == 1 else None}).encode()
+            wrapped.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    text = pem.read_text()
+    with serving(talk) as port:
+        values = {"server": f"https://localhost:{port}/v1", "caCertificate": text[text.index("-----BEGIN CERTIFICATE") :]}
+        connection = {"connections": {"m": {"type": "http/anonymous", "values": values}}}
+        inputs = {"url": "/l", "fetchAll": True, "pages": {"kind": "url", "next": "/next", "items": "/data"}}
+        with Jackfield(connections=[connection], database_url="none") as jackfield:
+            result = jackfield.invoke({"connector": "http", "action": "request", "connection": "m", "inputs": inputs})
+    assert (result.unwrap()["items"], result.meta.complete, asked) == ([1, 2], True, [b"GET /v1/l", b"GET /v1/l?page=2"])

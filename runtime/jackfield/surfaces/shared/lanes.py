@@ -1,0 +1,45 @@
+"""Threads for steps that wait for providers, by lane (a workspace, a binding): what hangs in one leaves the others their threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from jackfield.dataclass import dataclass, field
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Places of one lane, and how many steps are in it or wait for a place."""
+
+    places: asyncio.Semaphore
+    steps: int = field(default=0)
+
+
+class Lanes:
+    """At most ``each`` steps of one lane run at once; further ones wait in the event loop, without a thread. Used by one event loop."""
+
+    def __init__(self, threads: Executor, each: int) -> None:
+        self._threads = threads
+        self._each = each
+        self._lanes: dict[Hashable, _Lane] = {}
+
+    async def run(self, key: Hashable, step: Callable[[], T]) -> T:
+        """Run a step in a thread of its lane."""
+        lane = self._lanes.setdefault(key, _Lane(asyncio.Semaphore(self._each)))
+        lane.steps += 1
+        try:
+            async with lane.places:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, step)
+        finally:
+            lane.steps -= 1
+            if not lane.steps:
+                del self._lanes[key]
+
+    def close(self) -> None:
+        """End the threads; steps that have not begun are dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

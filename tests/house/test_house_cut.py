@@ -1,0 +1,111 @@
+"""The cut of the house into distributions (design §2): imports that go against it are counted, and may only become fewer."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from parsed import tree
+
+ROOT = Path(__file__).parents[2]
+RUNTIME = ROOT / "runtime"
+PARTS = (
+    ("search", r"catalog\.(words|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
+    ("store", r"pipe\.(recorder|drafts|enqueue|begun|jobs|guarding|endings)$"),
+    ("formats", r"connections\.foreign(\.|$)"),
+    ("vault", r"connections\.vault_"),
+    ("store", r"connections\.(connection_(table|rows|seals)|grants|authorizations|revocations|external_ids|shared_leases)$"),
+    ("store", r"(database|journal|access|resources|files|management)(\.|$)"),
+    ("platform", r"(tenants|events|schedules|triggers)(\.|$)"),
+    ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
+    ("platform", r"queue\.(scheduler|due_loop)$"),
+    ("store", r"queue(\.|$)"),
+    ("console", r"surfaces\.console(\.|$)"),
+    ("mcp_server", r"surfaces\.mcp(\.|$)"),
+    ("server", r"surfaces(\.|$)|markup$"),
+    ("commands", r"cli(\.|$)|__main__$"),
+    ("framework", r""),
+)
+"""Part of each module of ``jackfield`` by its name; the first that matches counts."""
+_STORE = ("framework", "search", "formats", "vault", "store")
+_SERVER = (*_STORE, "platform", "server")
+ALLOWED = {
+    "framework": ("framework",),
+    "search": ("framework", "search"),
+    "formats": ("framework", "formats"),
+    "vault": ("framework", "vault"),
+    "store": _STORE,
+    "platform": (*_STORE, "platform"),
+    "server": _SERVER,
+    "console": (*_SERVER, "console"),
+    "mcp_server": (*_SERVER, "mcp_server"),
+    "commands": (*_SERVER, "console", "mcp_server", "commands"),
+    "jackfield_market": ("framework",),
+    "jackfield_isolation": ("framework",),
+    "jackfield_celery": _STORE,
+    "jackfield_dapr": _SERVER,
+}
+"""Parts that each part and each further distribution may import."""
+MOST = {
+    ("formats", "vault"): 1,
+    ("framework", "formats"): 3,
+    ("framework", "search"): 4,
+    ("framework", "store"): 39,
+    ("framework", "vault"): 1,
+    ("jackfield_dapr", "commands"): 13,
+    ("jackfield_isolation", "commands"): 2,
+    ("jackfield_isolation", "store"): 2,
+    ("jackfield_market", "commands"): 21,
+    ("jackfield_market", "platform"): 4,
+    ("jackfield_market", "search"): 1,
+    ("jackfield_market", "server"): 4,
+    ("jackfield_market", "store"): 5,
+    ("store", "platform"): 11,
+}
+"""Imports against these arrows, by pair, without those for types alone. The cut ends them; none may be added."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """The modules of ``jackfield`` by their names below it."""
+    root = RUNTIME / "jackfield"
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip("."): path for path in root.rglob("*.py")
+    }
+
+
+@cache
+def part_of(module: str) -> str:
+    """The part that a module of ``jackfield`` belongs to."""
+    return next(part for part, pattern in PARTS if re.match(pattern, module))
+
+
+def imported(node: ast.AST) -> set[str]:
+    """The modules of ``jackfield`` that are imported at run time, also within functions."""
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if isinstance(child, ast.ImportFrom) and not child.level and f"{child.module}.".startswith("jackfield."):
+            base = (child.module or "").removeprefix("jackfield").lstrip(".")
+            names = {f"{base}.{alias.name}".lstrip(".") for alias in child.names}
+            found |= {name if name in modules() else base for name in names}
+        found |= imported(child)
+    return found
+
+
+def counted() -> Counter[tuple[str, str]]:
+    """The imports against the arrows, by the importing part and the imported one."""
+    sources = [(part_of(module), path) for module, path in modules().items()]
+    for folder in RUNTIME.glob("jackfield_*"):
+        sources += [(folder.name, path) for path in (folder / folder.name).rglob("*.py")]
+    edges = ((part, part_of(module)) for part, path in sources for module in imported(tree(path)) if module in modules())
+    return Counter(edge for edge in edges if edge[1] not in ALLOWED[edge[0]])
+
+
+def test_imports_against_the_cut_only_become_fewer() -> None:
+    """No part imports more of what stands above it than the table says, and the table says no more than there is."""
+    assert counted() == MOST
