@@ -132,7 +132,7 @@ MUTATIONS = (
         "a replay is recorded again", "pipe/recorder.py",
         "self.is_left = True\n                return replay_of(entry)", "return replay_of(entry)", _KEYS,
     ),
-    Mutation("an expired key of a doubt is free", "journal/journal.py", 'expired and entry.status != "in_doubt"', "expired", _KEYS),
+    Mutation("an expired key of a doubt is free", "journal/journal.py", ' and entry.status != "in_doubt" and', " and", _KEYS),
     Mutation(
         "a refused call takes its key", "journal/journal.py",
         '**self._outcome(draft, result, log), "key_held": 0}', '**self._outcome(draft, result, log), "key_held": 1}', _KEYS,

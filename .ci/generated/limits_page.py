@@ -41,10 +41,10 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Longest wait of the back-off; reached by throttling only", "retry:CAP", "seconds"),
     ),
     "Journal and queue": (
-        ("Replay of a success under its idempotency key", "journal.journal:KEY_KEPT", "seconds"),
+        ("Replay of a success under its idempotency key", "journal.upkeep:KEY_KEPT", "seconds"),
         ("Results on one page of the list, unless it has a single entry", "journal.pages:PAGE_BYTES", "bytes"),
         ("Retention of finished invocations, default", "access.settings:RETENTION_DAYS", "days"),
-        ("Retention of an invocation in doubt after it was resolved", "journal.journal:DOUBT_KEPT", "seconds"),
+        ("Retention of an invocation in doubt after it was resolved", "journal.upkeep:DOUBT_KEPT", "seconds"),
         ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),
         ("Time without renewal after which a process counts as dead", "journal.instance:LEASE", "seconds"),
         ("Deliveries of a queued invocation", "journal.recovery:DELIVERIES", ""),

@@ -6,6 +6,8 @@ from __future__ import annotations
 import sys
 import threading
 
+from jackfield.interrupts import interrupt, let_out
+
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +50,8 @@ class Contained:
     """Context manager around foreign code, which may only fail: an exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
     thread, task or generator that runs it, for its invocation would end without a Result. They become a ``RuntimeError``.
 
-    Ctrl-C stays what it is in the main thread, the only one that it reaches, and so does the cancellation of a task that was asked for.
+    What the host raises into the call goes on (``interrupts``). Ctrl-C stays what it is in the main thread, the only one that it reaches,
+    and so does the cancellation of a task that was asked for.
     """
 
     __slots__ = ()
@@ -69,6 +72,8 @@ CONTAINED = Contained()
 
 
 def _was_asked_for(error: BaseException) -> bool:
+    if interrupt(error) is not None:
+        return True
     if isinstance(error, KeyboardInterrupt):
         return threading.current_thread() is threading.main_thread()
     asyncio = sys.modules.get("asyncio")
@@ -96,13 +101,20 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised."""
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
-        return Raised(error)
+    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
+    found = _attempted(lambda: function(*args, **kwargs))
+    if isinstance(found, Raised):
+        let_out(found.error)
+    return found
 
 
 def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call a connector's code, contained. Return its value, or what it raised."""
-    return attempt(lambda: contained(function, *args, **kwargs))
+    return _attempted(lambda: contained(function, *args, **kwargs))
+
+
+def _attempted(step: Callable[[], T]) -> T | Raised:
+    try:
+        return step()
+    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
+        return Raised(error)

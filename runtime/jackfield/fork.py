@@ -72,6 +72,16 @@ class ProcessLocal:
         new_locks(self)
 
 
+def was_forked() -> bool:
+    """Return whether this process was forked, before or after this module was imported, and has executed no program since: it may end by
+    ``os._exit``, as children of RQ, Celery and multiprocessing do, without what runs at an ordinary exit. True where nobody can tell."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            return bool(int(file.read().rpartition(b")")[2].split()[_FLAGS]) & _FORKED)
+    except (OSError, ValueError, IndexError):
+        return True
+
+
 @contextmanager
 def without_fork() -> Iterator[None]:
     """Let no fork of this process begin within the block: a C library's lock that is held at a fork stays locked in the child."""
@@ -79,6 +89,8 @@ def without_fork() -> Iterator[None]:
         yield
 
 
+_FLAGS, _FORKED = 6, 0x40
+"""Place of a process's flags in its ``stat``, after its name, and Linux's flag PF_FORKNOEXEC (proc(5), sched.h)."""
 _OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
 _FORKING = threading.RLock()
 """Held during a fork: without it, two threads that fork at the same time could deadlock on the locks that their ``before`` hooks take."""

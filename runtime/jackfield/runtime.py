@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield import access
 from jackfield.access.visible_catalog import seen_catalog
@@ -15,9 +15,9 @@ from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
-from jackfield.clock import within as within_seconds
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
+from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
@@ -27,6 +27,7 @@ from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.begun import Begun
+from jackfield.pipe.closing import Closing
 from jackfield.pipe.enqueue import Beside, Enqueued, enqueue, enqueue_many, prepared
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Given, Pipeline
@@ -63,10 +64,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
-
-class Jackfield(ProcessLocal, SecretHolder, Begun):
+class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
     With a database, the workspace must exist; ``default`` always exists.
@@ -146,25 +145,6 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Wait for running invocations, then stop the threads. Do not use the object afterwards."""
-        self._loop.close()
-        if self._on_loop is not None:
-            self._on_loop.close(wait=not self.overdue)
-        self._on_time.close()
-        self._children.close()
-        if self._journal is not None:
-            with within_seconds(_OUTSTANDING_WAIT):
-                self._journal.record_owed()
-        if self._owns_storage:
-            self.storage.close()
-
     @property
     def connections(self) -> ManagedConnections:
         """Connections of the workspace, to read and to change."""
@@ -242,6 +222,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         if self._journal is None and self.storage.enabled:
             with self._lock:
                 if self._journal is None:
+                    self.pipeline.calls.check()
                     self._journal = self._stored.journal(lambda: self.access.settings.retention)
         return self._journal
 
@@ -270,7 +251,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries)
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries, settles=True)
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:
@@ -291,7 +272,9 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
+        if is_ending() or self.pipeline.calls.is_closed:  # no thread and no task can be started
+            return self.invoke(invocation, wait=wait, cancelled=cancelled, caller=caller, follow=follow)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
         return await self._shielded(self._started(partial(self.pipeline.run, invocation, run)), run)
 
     def begin(
@@ -350,7 +333,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
-        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored))
+        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
         with self.storage.one_state():
             return run_in_thread(self.pipeline.run(stored["invocation"], run))
 
@@ -362,24 +345,6 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
         return await self._shielded(self._started(partial(self.pipeline.run, stored["invocation"], run)), run)
-
-    async def drained(self, within: float) -> int:
-        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
-
-        Return how many were cancelled; their threads may still run.
-        """
-        import asyncio
-
-        left: set[asyncio.Task[Result]] = set()
-        if self._tasks:
-            _, left = await asyncio.wait(self._tasks, timeout=within)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-        if self._journal is not None and self._journal.owes:
-            with within_seconds(_OUTSTANDING_WAIT):
-                await asyncio.to_thread(self._journal.record_owed)
-        return len(left)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio

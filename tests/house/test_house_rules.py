@@ -307,6 +307,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/database/postgres.py": "made anew by engine",
     "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
+    "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
     "runtime/jackfield/files/reading.py": "of one call, which a fork does not take along",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield_isolation/jackfield_isolation/child.py": "in a connector's own process, which cannot fork",
@@ -341,6 +342,7 @@ def test_no_test_forks_a_worker_of_pytest() -> None:
     """
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
     own |= {"tests/support/warm_server.py", "tests/support/forked.py", "tests/support/changing.py"}
+    own |= {"tests/support/ending.py"}  # a program of a host, whose ends are what is tested
     own |= {"tests/support/warm_child.py", "tests/support/warm_child_server.py"}  # the one waits for what the other has forked
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 

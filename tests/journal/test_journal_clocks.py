@@ -52,7 +52,7 @@ class Process:
         self.database: Database = self.jackfield.storage.database
         self.queue = Queue(self.database, self.clock)
         self.recovery = Recovery(self.database, self.jackfield.storage.vault, self.clock)
-        Instance.of(self.database)._stopped.set()  # it looks when the test says so
+        Instance.of(self.database)._stop.set()  # it looks when the test says so
 
     def send(self, key: str) -> tuple[str, bool]:
         """Send one mail under a key; the status of its Result, and whether it was replayed."""

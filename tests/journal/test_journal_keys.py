@@ -148,6 +148,45 @@ def test_time_does_not_resolve_a_doubt(upgraded: str) -> None:
         assert jackfield.invoke(mail("order-1")).meta.replayed is False
 
 
+@pytest.mark.parametrize("hours", [0, 23, 25, 30 * 24])
+def test_a_resolved_doubt_holds_its_key_for_a_day_from_then_on(upgraded: str, hours: int) -> None:
+    """However late a person resolves a doubt as succeeded, its key replays that for a day more, and is free afterwards."""
+    clock = FakeClock()
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded, clock=clock) as jackfield:
+        aws.script([{"operation": "SendEmail", "do": "reset"}])
+        doubt = jackfield.invoke(mail("order-1"))
+        sent, journal = len(aws.messages), jackfield.journal
+        assert journal is not None
+        time_passes(hours * 3600, clock, jackfield.storage.database)
+        journal.resolve(doubt.meta.invocation_id, "succeeded", "ada")
+        for later in (1, 23 * 3600 - 1):
+            time_passes(later, clock, jackfield.storage.database)
+            again = jackfield.invoke(mail("order-1"))
+            assert (again.status, again.meta.replayed, len(aws.messages)) == ("succeeded", True, sent)
+            journal.purge()
+        time_passes(2 * 3600, clock, jackfield.storage.database)
+        assert jackfield.invoke(mail("order-1")).meta.replayed is False
+
+
+@pytest.mark.parametrize("days", [1.1, 40])
+def test_a_late_correction_holds_its_key_for_a_day_from_then_on(upgraded: str, days: float) -> None:
+    """An outcome that comes days after its run was given up as in doubt holds the key from then on, and no purge takes it before."""
+    clock = FakeClock()
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded, clock=clock) as jackfield:
+        first, journal = jackfield.invoke(mail("order-1")), jackfield.journal
+        assert journal is not None
+        with jackfield.storage.database.write() as transaction:  # as if its process had been lost, and another one had recovered the entry
+            transaction.change("UPDATE invocations SET status = 'in_doubt', recovered_at = settled_at")
+        time_passes(days * 86_400, clock, jackfield.storage.database)
+        jackfield.storage.database.record(journal.finishing(journal.find(first.meta.invocation_id), first, []))
+        for later in (1, 23 * 3600):
+            time_passes(later, clock, jackfield.storage.database)
+            journal.purge()
+            assert jackfield.invoke(mail("order-1")).meta.replayed
+        time_passes(2 * 3600, clock, jackfield.storage.database)
+        assert not jackfield.invoke(mail("order-1")).meta.replayed
+
+
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_a_resolved_doubt_is_a_result(upgraded: str, outcome: Literal["succeeded", "failed"]) -> None:
     """What a person said reads like any other Result: it fits the schema, and its code fits its status."""

@@ -22,7 +22,7 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Entry, Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
-from jackfield.pipe.recorder import draft_of
+from jackfield.pipe.drafts import draft_of
 from nursery import connection, mail
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
@@ -52,7 +52,7 @@ class Process:
     def hangs(self) -> None:
         """Stop renewing the lease, as a process that is gone or cut off."""
         Instance.of(self.database).renew()
-        Instance.of(self.database)._stopped.set()
+        Instance.of(self.database)._stop.set()
 
     def look(self) -> int:
         """Renew, look, and look again when each lease that was not renewed has expired."""

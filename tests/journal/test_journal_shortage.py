@@ -25,7 +25,7 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Draft, Entry, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
-from jackfield.pipe.recorder import draft_of
+from jackfield.pipe.drafts import draft_of
 from jackfield.queue import LocalEngine, RuntimePool, local
 from jackfield.queue.upkeep import Upkeep
 from jackfield_aws import bounded

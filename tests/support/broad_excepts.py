@@ -16,15 +16,18 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
     "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
-    "runtime/jackfield/database/batches.py": "a unit that runs alone",
+    "runtime/jackfield/database/batches.py": "units of callers",
     "runtime/jackfield/database/units.py": "units and callbacks of callers",
     "runtime/jackfield/database/blocked.py": "one workspace's part of a loop, which must not end that of the others",
     "runtime/jackfield/database/due_rows.py": "the reading of a row, which may be of a newer version",
     "runtime/jackfield/journal/instance.py": "a look for abandoned invocations, without which the lease must be renewed all the same",
     "runtime/jackfield/surfaces/shared/server_context.py": "a step of the sweep, since the others go on",
+    "runtime/jackfield/wire/connection.py": "an attempt to connect, of which nothing was sent whatever it raises",
+    "connectors/http/jackfield_http/http2.py": "an attempt to connect over HTTP/2, likewise",
     "runtime/jackfield/database/flights.py": "a request, whose failure all waiting callers get",
     "runtime/jackfield/database/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
     **dict.fromkeys(

@@ -67,6 +67,8 @@ def explain_fault(fault: Fault) -> JackfieldError:
     text, hint = _TEXTS.get(fault.kind, _LOST)
     reason = _printable(fault.reason) or "it did not say why"
     message = text.format(server=fault.server, host=fault.host, reason=reason)
+    if fault.kind == "unreachable" and fault.reason and not isinstance(fault.cause, OSError):
+        message += f": {reason}"  # somebody's guard has refused it
     found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=fault.kind != "certificate")
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
+from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
@@ -211,6 +212,8 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
         kind = _kind_in_flight(names, found) if begun else _kind_before(names, found)
     sent = Sent.REFUSED if kind == "client-certificate" else Sent.UNKNOWN if begun else Sent.NOTHING
     reason = type(error).__name__ if kind == "unsendable" else str(error)
+    if kind == "unreachable" and any(isinstance(cause, OSError) for cause in found):
+        reason = ""  # the operating system's number says no more than the kind
     return explain_fault(Fault(kind, sent, url.host, url.port, late=limit() <= 0, reason=reason, cause=short or error))
 
 
@@ -254,7 +257,17 @@ class _Backend(httpcore2.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> _Stream:
-        """Connect to the first address that accepts."""
+        """Connect to the first address that accepts. Whatever is raised by whoever, nothing was sent."""
+        found = attempt(self._connected, host, port, timeout)
+        if not isinstance(found, Raised):
+            return found
+        if isinstance(found.error, (httpcore2.ConnectError, httpcore2.ConnectTimeout, JackfieldError)):
+            raise found.error
+        raised = httpcore2.ConnectError(f"{type(found.error).__name__}: {found.error}")
+        raised.__context__ = found.error  # as below
+        raise raised
+
+    def _connected(self, host: str, port: int, timeout: Any) -> _Stream:
         try:
             addresses = self._guard.resolve(host, port, self._path)
         except (OSError, UnicodeError) as error:

@@ -21,6 +21,7 @@ from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.failures import contained
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
+from jackfield.interrupts import let_out
 from jackfield.local import home
 from jackfield.manifest import Manifest
 from jackfield.manifest_index import INDEX, MANIFEST
@@ -341,6 +342,7 @@ class Catalog(ProcessLocal):
         except Unavailable:  # its process could not be started this time
             raise
         except Exception as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
+            let_out(error)
             fault, hint = f"fails on import: {type(error).__name__}: {error}", _REINSTALL
         else:
             failures.pop(part, None)

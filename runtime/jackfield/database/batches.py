@@ -20,8 +20,10 @@ from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable, under_way
 from jackfield.database.transaction import Transaction, Work
 from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
+from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.interrupts import interrupt, let_out
 
 T = TypeVar("T")
 _TRIES = 3
@@ -35,13 +37,16 @@ _CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a 
 class Batches:
     """Queue of units and election of the leader.
 
-    ``transaction`` begins a transaction that writes. A unit waits for its turn and for the lock for at most ``wait`` seconds, or until its
-    caller's deadline; then it leaves the queue, and nothing of it was done. If the database ``bounds_each`` wait, a commit under way is
-    not awaited for longer either: whether it takes effect is unknown to that caller then.
+    ``transaction`` begins a transaction that writes, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and
+    for the lock for at most ``wait`` seconds, or until its caller's deadline; then it leaves the queue, and nothing of it was done. If the
+    database ``bounds_each`` wait, a commit under way is not awaited for longer either: whether it takes effect is unknown to that caller
+    then.
     """
 
-    def __init__(self, transaction: Callable[[], Work], limit: int, wait: float, *, bounds_each: bool = False) -> None:
-        self._transaction = transaction
+    def __init__(
+        self, transaction: Callable[[], Work], quick: Callable[[], Work], limit: int, wait: float, *, bounds_each: bool = False
+    ) -> None:
+        self._transaction, self._quick = transaction, quick
         self._work: Work | None = None  # the leader's
         self._limit = limit
         self._longest = wait
@@ -61,10 +66,10 @@ class Batches:
         self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
         self._turn.acquire()
 
-    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False) -> T:
         """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
         item, batch = Unit(unit, self._until(), self._begun_commits), list[Unit]()
-        item.ahead = ahead
+        item.ahead, item.quick = ahead, quick
         try:
             with self._mutex:
                 self._check_open()
@@ -118,7 +123,7 @@ class Batches:
         with self._mutex:
             if self._closed:
                 raise unavailable(Trouble.CLOSED)
-            if self._flusher is None or not self._flusher.is_alive():
+            if (self._flusher is None or not self._flusher.is_alive()) and not is_ending():
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
@@ -127,6 +132,12 @@ class Batches:
         if not self._due.is_set():
             self._due.set()
         return item
+
+    def settle(self, seconds: float) -> None:
+        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
+        if self._deferred or self._taken:
+            with suppress(JackfieldError), within(seconds):  # errors go to each unit's own ``done``
+                self.record(_nothing, quick=True)
 
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
         """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
@@ -263,6 +274,7 @@ class Batches:
                 complete(batch)
             if ended:
                 return
+            batch = []  # while it waits for its turn, it keeps nothing alive
 
     def _writers_patience(self) -> float:
         """Return the seconds that the writer's next commit may take: who waits for a unit of it gives up at his own deadline."""
@@ -310,6 +322,8 @@ class Batches:
                 self._deferred.popleft()
             if own is not None:
                 batch.append(own)
+                if own.quick:
+                    return
             for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
                     if not queue[0].completed and not queue[0].leads:
@@ -332,22 +346,24 @@ class Batches:
 
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []
+        begin = self._quick if own is not None and own.quick else self._transaction
         self._ran, self._known, self._work = False, False, None
         self._begun_commits += 1
         try:
             try:
-                with self._begun() as transaction:
+                with self._begun(begin) as transaction:
                     self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
                     run_together(batch, transaction)
                     self._ran = True
             except UndoneError:
                 if len(batch) > 1:
-                    with self._begun() as transaction:
+                    with self._begun(begin) as transaction:
                         run_apart(batch, transaction)
                         self._ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
         except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
+            let_out(fault)
             if not batch:
                 self._take_refused(batch, own, fault)
             fail(batch, fault)
@@ -379,11 +395,11 @@ class Batches:
         return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
 
     def _run_unit(self, item: Unit) -> None:
-        with within(item.until - time.monotonic()), self._begun() as transaction:
+        with within(item.until - time.monotonic()), self._begun(self._transaction) as transaction:
             item.run(transaction)
 
-    def _begun(self) -> Work:
-        self._work = work = self._transaction()
+    def _begun(self, begin: Callable[[], Work]) -> Work:
+        self._work = work = begin()
         return work
 
 
@@ -393,9 +409,20 @@ def _nothing(_transaction: Transaction) -> None:
 
 def _despite_interrupts(step: Callable[[], object]) -> None:
     """Run a step to its end, again if it is interrupted."""
-    while True:
-        try:
+    tries = _Tries()
+    while not tries.are_over:
+        with tries:
             step()
-        except (KeyboardInterrupt, SystemExit):
-            continue
-        return
+
+
+class _Tries:
+    """Context of each try; they are over once one was not interrupted."""
+
+    are_over = False
+
+    def __enter__(self) -> None:
+        """Begin a try."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.are_over = error is None
+        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and interrupt(error) is not None)

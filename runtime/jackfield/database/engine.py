@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 import time
@@ -10,15 +11,17 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from jackfield.clock import within
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER, RAISE, Epoch, unlike
 from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, UsageFault, unavailable
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
+from jackfield.ends import at_end
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
-from jackfield.fork import at_fork, without_fork
+from jackfield.fork import at_fork, was_forked, without_fork
 
 if TYPE_CHECKING:
     from jackfield.database.later_sync import LaterSync
@@ -34,6 +37,8 @@ class _Attached(Protocol):
 T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
+_AT_END = 5.0
+"""Seconds for which the end of a process waits for a locked database."""
 _FOR_FORK = 5.0
 """Seconds that a fork waits for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
@@ -112,15 +117,15 @@ class _Process:
 
     def __init__(self, connect: Callable[[], Dialect], *, syncs: bool) -> None:
         self.dialect = connect()
+        self.was_forked = was_forked()
         self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
-        grouped = partial(self.begin, Mode.WRITE) if self.later is None else partial(self.begin, Mode.VOLATILE, self.later.note)
-        self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
+        quick = partial(self.begin, Mode.VOLATILE, None if self.later is None else self.later.note)
+        grouped = partial(self.begin, Mode.WRITE) if self.later is None else quick
+        self.batches = Batches(grouped, quick, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)
         self.highest_epoch = 0
         self.epoch = self.dialect.epoch(self._committed, self._settle)
-        self.attached: dict[type[Any], Any] = {}
-        self.lock = threading.Lock()
 
     @property
     def current(self) -> Transaction | None:
@@ -142,6 +147,15 @@ class _Process:
         """Open a transaction for this thread."""
         return _Work(self.dialect, self.thread, mode, then)
 
+    def close(self) -> None:
+        """Commit what waits, then end the threads and close the connections."""
+        self.batches.close()
+        if self.later is not None:
+            self.later.close()
+        self.epoch.close()
+        with without_fork():
+            self.dialect.close()
+
 
 class Database:
     """One database, shared by all threads of a process. ``open_database`` creates it.
@@ -153,11 +167,14 @@ class Database:
         self._connect = connect
         self._syncs = syncs
         self._inherited: list[_Process] = []
-        self._lock = threading.Lock()
+        self._attached: dict[type[Any], Any] = {}
+        self._lock, self._attaching = threading.Lock(), threading.Lock()
         self._forked = self._withdrawn = self._unsound = False
         with without_fork():
             self._process = _Process(connect, syncs=syncs)
             at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
+        at_end(self, Database._flush)
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -315,6 +332,18 @@ class Database:
         """Put ``unit`` in the place of a ``deferred`` one; return False if a commit has taken that already."""
         return self._process.batches.replace(deferred, unit, done)
 
+    def settle(self, seconds: float) -> None:
+        """Commit what is deferred now, without waiting for the disk: no end of the process loses it then.
+
+        If a lock takes longer than ``seconds``, it stays deferred.
+        """
+        (self._renewed() if self._forked else self._process).batches.settle(seconds)
+
+    @property
+    def may_vanish(self) -> bool:
+        """True if this process may end without what runs at an ordinary exit, because it was forked."""
+        return (self._renewed() if self._forked else self._process).was_forked
+
     @property
     def is_behind(self) -> bool:
         """True if so much is deferred that callers should wait for a commit before they defer more."""
@@ -350,27 +379,36 @@ class Database:
 
         It is closed before the database is. A forked process starts without any.
         """
-        process = self._live()
-        found: A | None = process.attached.get(kind)
+        self._live()
+        found: A | None = self._attached.get(kind)
         if found is None:
-            with process.lock:
-                found = process.attached.get(kind)
+            with self._attaching:
+                found = self._attached.get(kind)
                 if found is None:
-                    found = process.attached[kind] = make()
+                    found = self._attached[kind] = make()
         return found
 
     def close(self) -> None:
         """Close attached objects, commit submitted units, then close all connections."""
         process = self._live()
-        for attached in list(process.attached.values()):
+        for attached in list(self._attached.values()):
             with suppress(Unavailable):
                 attached.close()
-        process.batches.close()
-        if process.later is not None:
-            process.later.close()
-        process.epoch.close()
-        with without_fork():
-            process.dialect.close()
+        self._is_closed = True
+        process.close()
+
+    def __del__(self) -> None:
+        """Close the connections and end the threads of a database that nobody refers to any more. A collector calls this between any two
+        lines, so that another thread does what takes locks. That thread, as those of ``_Process``, does not refer to the database."""
+        if not getattr(self, "_is_closed", True) and not self._forked:
+            with suppress(RuntimeError):  # Python ends
+                _thread.start_new_thread(_apart, (self._process.close,))
+
+    def _flush(self) -> None:
+        """Commit what is deferred, at the end of the process; a forked child that has not used it has nothing to commit."""
+        if not self._forked:
+            with within(_AT_END):
+                self._process.batches.flush()
 
     def _live(self) -> _Process:
         return self._renewed() if self._forked else self._process
@@ -382,8 +420,9 @@ class Database:
                 raise unavailable(Trouble.UNOPENED, "this process was forked during a transaction: fork when none is under way")
             if self._forked:
                 self._inherited.append(self._process)  # keep a reference: closing them would end the parent's connections
-                self._process = _Process(self._connect, syncs=self._syncs)
+                self._process, self._attached = _Process(self._connect, syncs=self._syncs), {}
                 self._forked = False
+                at_end(self, Database._flush)
             return self._process
 
     def _withdraw(self) -> None:
@@ -397,7 +436,12 @@ class Database:
     def _leave_to_parent(self) -> None:
         self._unsound = not self._forked and not self._withdrawn
         self._forked, self._withdrawn = True, False
-        self._lock = threading.Lock()
+        self._lock, self._attaching = threading.Lock(), threading.Lock()
+
+
+def _apart(step: Callable[[], None]) -> None:
+    """Run a step in a thread that Python knows: one that it only meets stays listed."""
+    threading.Thread(target=step, name="jackfield-closing", daemon=True).start()
 
 
 def _dialect(url: str, wait: float) -> Dialect:

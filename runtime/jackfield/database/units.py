@@ -1,4 +1,4 @@
-"""Units of work that share a commit, and what becomes of them when one of them fails."""
+"""Units of work that share a commit, and how a batch of them runs: together, or each in a savepoint if one of them fails."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class Unit:
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
     acquiring a lock, ``since`` the number of commits begun before it; ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit; ``ahead`` one that leads next, alone. ``leads`` is set while its thread is the leader.
+    a commit; ``ahead`` one that leads next, alone; ``quick`` one whose commit does not wait for the disk, with deferred units only.
+    ``leads`` is set while its thread is the leader.
     """
 
-    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "since", "unit", "until", "value", "waits")
+    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")
 
     def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
         self.unit = unit
@@ -42,7 +43,7 @@ class Unit:
         self.gate: threading.Lock | None = None
         self.value: Any = None
         self.error: Exception | None = None
-        self.completed = self.deferred = self.waits = self.ahead = self.leads = False
+        self.completed = self.deferred = self.waits = self.ahead = self.leads = self.quick = False
 
     def run(self, transaction: Transaction) -> None:
         """Run the unit and store its result or error for its caller.

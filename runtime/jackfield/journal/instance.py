@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import ref
 
 from jackfield.clock import within
 from jackfield.database import Database, Transaction
 from jackfield.dataclass import replace
+from jackfield.ends import at_end, is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.journal import process
@@ -62,8 +64,9 @@ class Instance:
         self._registered = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stop = _Stop()
         self._renewed_at: float | None = None
+        at_end(self, Instance._record_owed_at_end)
         self.steady_since: float | None = None
 
     @classmethod
@@ -123,6 +126,10 @@ class Instance:
                 if isinstance(error, (Unavailable, MemoryError)):  # the other units would fail in the same way
                     return
 
+    def _record_owed_at_end(self) -> None:
+        with within(RENEWED):
+            self.record_owed()
+
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
         try:
@@ -150,7 +157,7 @@ class Instance:
 
     def close(self) -> None:
         """Stop renewing, and return claimed invocations that have not begun to the queue."""
-        self._stopped.set()
+        self._stop.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
@@ -190,19 +197,46 @@ class Instance:
 
     def _start(self) -> None:
         with self._lock:
-            if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
+            if self._stop.is_set or is_ending() or (self._thread is not None and self._thread.is_alive()):
                 return
-            thread = threading.Thread(target=self._renew_until_stopped, name="jackfield-lease", daemon=True)
+            thread = threading.Thread(target=_renew_until_stopped, args=(ref(self), self._stop), name="jackfield-lease", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # out of threads: the next use tries again
                 return
             self._thread = thread
 
-    def _renew_until_stopped(self) -> None:
-        while not self._stopped.wait(RENEWED):
-            with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
-                self.renew()
+    def __del__(self) -> None:
+        """End the thread of an instance whose database nobody refers to any more."""
+        if hasattr(self, "_stop"):
+            self._stop.set()
+
+
+class _Stop:
+    """Event that a collector may set, in whatever line of a thread that waits for it: it consists of a plain lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self.is_set = False
+
+    def set(self) -> None:
+        """End the wait."""
+        if not self.is_set:
+            self.is_set = True
+            self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for up to ``seconds``; return True once it is set."""
+        return self.is_set or self._lock.acquire(timeout=seconds)
+
+
+def _renew_until_stopped(reference: ref[Instance], stop: _Stop) -> None:
+    """Renew a lease; between two renewals, its thread does not refer to the instance."""
+    while not stop.wait(RENEWED) and (instance := reference()) is not None:
+        with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
+            instance.renew()
+        del instance
 
 
 def _reason(error: BaseException) -> str:

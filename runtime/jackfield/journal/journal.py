@@ -28,7 +28,7 @@ from jackfield.journal.instance import Instance
 from jackfield.journal.outcomes import refer, with_outcomes
 from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
 from jackfield.journal.room import insert_within, require_room
-from jackfield.journal.upkeep import START, Purged, purge_slice, resized
+from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield.journal.watched import Watched
 
 if TYPE_CHECKING:
@@ -39,12 +39,8 @@ if TYPE_CHECKING:
     from jackfield.journal.jobs import JobUnits
     from jackfield.journal.queue import Claimed
 
-KEY_KEPT = 24 * 3600.0
-"""Seconds for which a finished key replays its Result."""
 KEPT = 30 * 24 * 3600.0
 """Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
-DOUBT_KEPT = 365 * 24 * 3600.0
-"""Seconds for which an entry in doubt is kept, resolved or not."""
 _PURGE_EVERY = 600.0
 _PURGE_PAUSE = 0.02
 """Seconds between two slices of a purge that has more to delete."""
@@ -257,11 +253,8 @@ class Journal(Watched):
             return None
         entry = self._entry(row)
         now = self.time.sure()
-        expired = now is not None and entry.settled_at is not None and entry.settled_at < now - KEY_KEPT
-        if now is not None and expired and entry.status != "in_doubt":  # a doubt holds its key until a person resolves it
-            before = {"workspace": self._workspace, "key": key, "before": now - KEY_KEPT}
-            self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
-            return None
+        if now is not None and entry.status != "in_doubt" and free_key(self.database, self._workspace, entry, now):
+            return None  # a doubt holds its key until a person resolves it
         if self._recover_if_lost(entry):
             return self.held(key)
         return entry

@@ -61,8 +61,11 @@ HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
+    AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
+"""A key is free a day after the last word about its entry: the outcome, a person's resolution (a year before ``purge_after``), or the late
+outcome that corrected either."""
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"

@@ -14,9 +14,15 @@ from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import outcomes, terms
+from jackfield.journal import statements as sql
 from jackfield.journal.counts import DAY, HOUR, MINUTE
+from jackfield.journal.entry import Entry
 from jackfield.journal.pages import Place
 
+KEY_KEPT = 24 * 3600.0
+"""Seconds for which a finished key replays its Result, counted from the last word about it: outcome, resolution or correction."""
+DOUBT_KEPT = 365 * 24 * 3600.0
+"""Seconds for which an entry in doubt is kept, resolved or not."""
 _MINUTES = 2 * 3600.0
 """Age at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
 _HOURS = 9 * 86_400.0
@@ -54,11 +60,11 @@ _LONG, _SHORT = 0.01, 0.004
 _OLDEST_PLACE = Place(float("-inf"), "")
 _OLDEST = """
 SELECT id, created_at, context, status IN ('succeeded', 'failed') AND settled_at < :before
-    AND (resolved_by IS NULL OR purge_after < :now) AS expired
+    AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :now) AS expired
 FROM invocations WHERE workspace = :workspace AND created_at < :before AND (created_at, id) > (:at, :after)
 ORDER BY created_at, id LIMIT :slice
 """
-# Only a resolved doubt has a retention of its own, ``purge_after``.
+# Only a resolved doubt has a retention of its own, ``purge_after``. A late correction counts as an outcome of then: it may hold a key.
 _DELETE = "DELETE FROM invocations WHERE workspace = :workspace AND id IN ({ids}) AND status IN ('succeeded', 'failed')"
 
 
@@ -133,6 +139,15 @@ class Upkeep:
             transaction.change(_MERGE.format(width=into, step=into or 1, ids=ids), values)
             transaction.change(_REMOVE.format(ids=ids), values)
         return len(rows)
+
+
+def free_key(database: Database, workspace: str, entry: Entry, now: float) -> bool:
+    """Free the key of an entry that has ended, if it has been held for long enough; return whether it is free."""
+    if entry.settled_at is None or entry.settled_at >= now - KEY_KEPT:
+        return False
+    values = {"workspace": workspace, "key": entry.idempotency_key, "before": now - KEY_KEPT, "purged_after": now - KEY_KEPT + DOUBT_KEPT}
+    freed = database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, values))
+    return bool(freed) or (entry.resolved_by is None and entry.corrected_at is None)  # else another process has freed it
 
 
 class Purged(NamedTuple):

@@ -14,18 +14,9 @@ from jackfield.connector.context import Answered, Call, IdempotencyKey, entered,
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import (
-    Cancelled,
-    Detail,
-    InvalidOutput,
-    JackfieldError,
-    NotYet,
-    RateLimited,
-    Sent,
-    TimedOut,
-    Unavailable,
-)
+from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.failures import CONTAINED, contained
+from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
@@ -116,6 +107,7 @@ class Attempts:
                 executor, slots = self.plan.code.executor, self.opening.slots
                 client = await self.run.waiter.open(step, slots, until, inline_ok=inline_ok, executor=executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
+                let_out_of_call(cause, self.run.handled)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)
             else:
                 self.opened_at = self.means.clock.monotonic()
@@ -185,6 +177,7 @@ class Attempts:
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
+            let_out_of_call(cause, self.run.handled)
             error = explained(self.plan.connector, cause, client, values, call, self._log_error)
         else:
             evidence.last, evidence.failures = None, 0

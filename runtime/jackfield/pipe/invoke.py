@@ -6,13 +6,14 @@ begin: put the entry on the disk); run (attempts, page by page); settle (judge a
 observe stages are told the five in between.
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte (opening may have
-reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt. All else is
-written with the next commit, a moment later. An outcome that cannot be written changes no Result: it is logged, and written once the
-database is back. Without a journal nothing is durable, and keys are refused.
+reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt; that of a
+``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
+cannot be written changes no Result: it is logged, and written once the database is back. Without a journal nothing is durable, and keys are
+refused.
 
 Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
 disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
-without a key whose caller got the Result a moment before.
+without a key whose caller got the Result a moment before, while others ran.
 
 ``Attempts`` decides what is retried and what is in doubt, by the action's effect and by what an attempt had sent. ``endings`` asks it about
 interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
@@ -31,14 +32,16 @@ from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
+from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import checked_inputs, typed_inputs
-from jackfield.pipe.drafts import drafted
 from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
+from jackfield.pipe.received import drafted
 from jackfield.pipe.recorder import Record
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
@@ -73,6 +76,7 @@ class Pipeline:
     waits: Callable[[str, float | None], Result]
     """Waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
     opener: Callable[[str], BinaryIO] = field(init=False)
@@ -93,17 +97,33 @@ class Pipeline:
     async def run(self, given: Given, run: Run) -> Result:
         """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
 
-        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C and a cancelled task go on,
-        too, once ``endings.interrupted`` has recorded what had been sent (during ``record.end``, that does). ``live`` is for those who
-        cancel from elsewhere: attempts look at it. ``run.recorded`` is the Result without what only the caller may see.
+        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and whatever
+        else the host raises (``interrupts``) go on, too, once ``endings.interrupted`` has recorded what had been sent (during
+        ``record.end``, that does). ``live`` is for those who cancel from elsewhere: attempts look at it. ``run.recorded`` is the Result
+        without what only the caller may see.
         """
+        self.calls.begin(run)
+        try:
+            result = await self._outcome(given, run)
+            if run.record is not None:
+                await run.record.end(run.recorded or result, is_alone=self.calls.is_single)
+                result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
+        finally:
+            self.calls.end(run)
+        run.release()
+        object.__setattr__(result, "opener", self.opener)
+        return result
+
+    async def _outcome(self, given: Given, run: Run) -> Result:
         identifier, workspace = run.meta.invocation_id, self.means.workspace
         was_interrupted = True  # until it has ended in another way
         self.live[identifier] = run.cancelled
         try:
+            self.calls.check()
             result = await self._wrapped(given, run)
             was_interrupted = False
         except Exception as error:
+            let_out_of_call(error, run.handled)
             was_interrupted = False
             if isinstance(error, PostponedError):
                 raise
@@ -115,11 +135,6 @@ class Pipeline:
                 self.means.files.storage.limits.ends(workspace)
             if was_interrupted:
                 endings.interrupted(run, workspace)
-        if run.record is not None:
-            await run.record.end(run.recorded or result)
-            result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
-        run.release()
-        object.__setattr__(result, "opener", self.opener)
         return result
 
     async def _wrapped(self, given: Given, run: Run) -> Result:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Sent, Unavailable
-from jackfield.failures import attempt_foreign
+from jackfield.failures import OnFailure, attempt_foreign
 from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Watched:
     def abandon(self) -> bool:
         """Wait no longer; return False if it is over."""
         with self._lock:
-            if self._is_over:
+            if self._is_over or self.is_abandoned:
                 return False
             self.is_abandoned = True
             if self._runs:
@@ -89,6 +89,7 @@ class _Helper:
             answer.put(call())
             if call.is_abandoned:
                 return
+            del asked, call, answer  # while it waits for the next one, it keeps nothing alive
 
 
 class OnTime(ProcessLocal):
@@ -118,12 +119,13 @@ class OnTime(ProcessLocal):
         self._admit()
         call, helper = _Watched(function, self), self._idle.pop() if self._idle else _Helper()
         answer = helper.ask(call)
-        try:
-            found = answer.get(timeout=deadline.remaining() + GRACE)
-        except Empty:
-            if call.abandon():
-                raise late() from None
-            found = answer.get()
+        with OnFailure(call.abandon):  # if the host interrupts the wait, nobody waits for the call any more
+            try:
+                found = answer.get(timeout=deadline.remaining() + GRACE)
+            except Empty:
+                if call.abandon():
+                    raise late() from None
+                found = answer.get()
         self._idle.append(helper)
         return found
 
@@ -151,6 +153,11 @@ class OnTime(ProcessLocal):
         """End the threads that have nothing to do."""
         while self._idle:
             self._idle.pop().end()
+
+    def __del__(self) -> None:
+        """End the idle threads of a runtime that nobody refers to any more."""
+        if hasattr(self, "_idle"):
+            self.close()
 
     def _admit(self) -> None:
         if self.overdue >= (self._most or MOST):

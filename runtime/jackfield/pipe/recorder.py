@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.dataclass import replace
+from jackfield.ends import is_ending
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
-from jackfield.hints import NextStep, restored
-from jackfield.invocation import Invocation, Meta, Result
-from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.hints import NextStep
+from jackfield.interrupts import let_out_of_call
+from jackfield.invocation import Meta, Result
+from jackfield.pipe.drafts import replay_of
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -41,6 +43,8 @@ _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
 """Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
+_SETTLING_WAIT = 0.5
+"""Seconds for which a caller waits for a locked database with a Result that it could have."""
 _REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
 """Seconds past the deadline for which a refusal waits for a locked database, to be recorded; and a caller, for his outcome to be."""
 _UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
@@ -226,8 +230,9 @@ class Record:
         journal.tasks.discard(draft.id)
         return self.is_left
 
-    async def end(self, result: Result) -> None:
-        """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
+    async def end(self, result: Result, *, is_alone: bool) -> None:
+        """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
+        commit. A failure to do so is logged, since the Result stands."""
         if self.is_left:
             return
         if result.meta.dry_run and result.output is not None:
@@ -235,8 +240,11 @@ class Record:
         is_over = False
         try:
             await self._finish(result)
+            if self._run.settles and (is_alone or is_ending()):
+                await self._settle()
             is_over = True
         except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
+            let_out_of_call(error, self._run.handled)
             is_over = True
             self.owe(result, error)
         finally:
@@ -258,6 +266,12 @@ class Record:
                 self._lost(unit, result, error)
                 self.unrecorded = ({"path": "", "message": f"{_UNRECORDED}: {error.message.partition(':')[0]}"},) if durable else ()
         self._journal.purge_if_due()
+
+    async def _settle(self) -> None:
+        """Commit the outcome: that of a ``write``, which would be in doubt without, and any where no hook runs at the process's end."""
+        database = self._journal.database
+        if self._draft.effect == "write" or database.may_vanish or is_ending():
+            await self._run.waiter.call(partial(database.settle, _SETTLING_WAIT))
 
     def _replaced(self, result: Result) -> bool:
         """Record the whole invocation in the place of its start, if no commit has taken that yet."""
@@ -407,8 +421,8 @@ class Record:
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
 
-        Otherwise the outcome goes with the next commit. If the process dies before, the entry is recovered by its effect: a ``write`` as in
-        doubt, which is correct, if less than was known.
+        Otherwise the outcome goes with the next commit, or one of its own (``end``). If the process dies before, the entry is recovered by
+        its effect: a ``write`` as in doubt, which is correct, if less than was known.
         """
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
@@ -430,36 +444,3 @@ def required(journal: Journal | None) -> Journal:
     if journal is None:
         raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
     return journal
-
-
-def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
-    """Create the draft of an entry for an invocation as received ``now``."""
-    from jackfield.journal.entry import Draft
-
-    return Draft(
-        id=meta.invocation_id,
-        connector=invocation.connector[:200],
-        connector_version=None,
-        action=invocation.action[:200],
-        effect=None,
-        connection=invocation.connection[:100] if isinstance(invocation.connection, str) else None,
-        caller=caller,
-        created_at=now,
-        expires_at=now + invocation.timeout_seconds,
-        fingerprint=fingerprint,
-        idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
-        dry_run=invocation.dry_run,
-        context=invocation.context or None,
-        not_before=invocation.not_before,
-        not_after=invocation.not_after,
-        priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
-    )
-
-
-def replay_of(entry: Entry) -> Result:
-    """Return the recorded Result of an entry that has ended, marked as replayed."""
-    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-    result.meta.replayed = True
-    if result.error is not None:
-        result.error.hint = restored(result.error.hint)
-    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -33,11 +34,13 @@ class Run:
 
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
+    - ``handled``: what the caller was handling when he called, the context of all that is raised since.
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``tries``: the caller's limit of attempts of a page.
     - ``follow``: is told the progress of a job while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
+    - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
     - ``is_guarded``: suppressed recipients are refused.
@@ -46,9 +49,9 @@ class Run:
     """
 
     __slots__ = (
-        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_counted",
-        "is_guarded", "limits", "meta", "plan",
-        "record", "recorded", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "handled", "inputs", "invocation",
+        "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources", "started", "tries", "unfound",
+        "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -64,11 +67,13 @@ class Run:
         follow: Follow | None = None,
         tries: int | None = None,
         arrived: float | None = None,
+        settles: bool = False,
     ) -> None:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.tries = tries
+        self.tries, self.settles = tries, settles
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
+        self.handled = sys.exception()
         self.cancelled = cancelled or threading.Event()
         self.started = time.perf_counter()
         self.plan: Plan | None = None

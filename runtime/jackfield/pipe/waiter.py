@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -118,7 +118,7 @@ class LoopThread(ProcessLocal):
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="jackfield-loop", daemon=True)
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="jackfield-loop", daemon=True)
                 self._thread.start()
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             self._running.add(future)
@@ -133,6 +133,7 @@ class LoopThread(ProcessLocal):
                 self._loop = None
             raise until.late()
         finally:
+            future.cancel()  # if this thread is interrupted; else it has ended
             self._running.discard(future)
 
     def close(self) -> None:
@@ -147,7 +148,18 @@ class LoopThread(ProcessLocal):
             asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             self._thread.join()
-            loop.close()
+
+    def __del__(self) -> None:
+        """Stop the loop of a runtime that nobody refers to any more."""
+        loop = getattr(self, "_loop", None)
+        if loop is not None:
+            with suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(loop.stop)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 async def _cancel_others() -> None:

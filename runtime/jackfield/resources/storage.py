@@ -181,6 +181,11 @@ class Storage(ProcessLocal):
         """True if asking whether anything has changed takes no query."""
         return not self.enabled or self.url.startswith("sqlite:")
 
+    @property
+    def is_open(self) -> bool:
+        """True if the database is open in this process."""
+        return self._database is not None
+
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read, such as its TLS key."""
         self._barred += paths

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from jackfield.dataclass import dataclass
-from jackfield.errors import Sent
-from jackfield.failures import OnFailure
+from jackfield.errors import JackfieldError, Sent
+from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.interrupts import let_out
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
@@ -96,7 +97,8 @@ class Connection:
             if not poll.poll(0):
                 return not isinstance(self.sock, ssl.SSLSocket) or not self.sock.pending()
             return isinstance(self.sock, ssl.SSLSocket) and _only_records(self.sock)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_out(error)
             return False
 
     def fill(self, limit: Limit) -> bool:
@@ -130,8 +132,10 @@ class Connection:
             self.sock.settimeout(_left(limit))
             written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
+            let_out(error)
             raise _unwritten(error) from error
         except OSError as error:
+            let_out(error)  # the host's says nothing about what was written
             raise _unwritten(self._alert() or error) from error
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
@@ -160,6 +164,7 @@ class Connection:
             except TimeoutError as error:
                 raise broken(error) from error
             except OSError as error:
+                let_out(error)
                 if refuses_client(error):
                     raise broken(error) from error
                 return False  # it may have answered before it hung up
@@ -213,9 +218,18 @@ class Connection:
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
-    :raises WireFault: if it cannot be opened.
+    :raises WireFault: if it cannot be opened, whatever is raised by whoever: no byte of a request has left.
     :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
     """
+    found = attempt(_connection, target, settings, limit)
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, (WireFault, JackfieldError)):
+        raise found.error
+    raise not_connected(found.error) from found.error
+
+
+def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     proxy = settings.proxy
     if proxy is None:
         connection = Connection(_tcp(target, settings.guard, settings, limit))
@@ -245,6 +259,7 @@ def _tcp(target: Target, guard: Guard, settings: WireSettings, limit: Limit) -> 
             try:
                 return connected(family, address, seconds)
             except OSError as error:
+                let_out(error)
                 failure = error
         raise failure
     except (OSError, UnicodeError, MemoryError) as error:

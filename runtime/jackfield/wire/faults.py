@@ -61,7 +61,12 @@ def not_connected(error: BaseException) -> WireFault:
         kind = Kind.CONNECT_LATE
     else:
         kind = Kind.REFUSED if isinstance(error, ConnectionRefusedError) else Kind.UNREACHABLE
-    return WireFault(kind, Sent.NOTHING)
+    return WireFault(kind, Sent.NOTHING, "" if isinstance(error, (OSError, UnicodeError, MemoryError)) else printable(_words(error)))
+
+
+def _words(error: BaseException) -> str:
+    """Return what somebody's guard says, who lets this process connect to nothing."""
+    return f"{type(error).__name__}: {error}"
 
 
 def no_handshake(error: BaseException) -> WireFault:

@@ -1,0 +1,99 @@
+"""Tell what the host raises into a call (a time limit, a stop signal, a cancelled greenlet) from what code in the call raises.
+
+The host's must leave the call as it was raised; a connector's is that connector's failure. Nothing in an exception names its origin, but
+its traceback does: a signal's handler has been given the frame that it interrupted, and what another thread or greenlet throws in comes up
+where no instruction raises.
+"""
+
+from __future__ import annotations
+
+import sys
+from opcode import opname
+
+TYPE_CHECKING = False  # as in failures
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType, TracebackType
+
+_DEPTH = 20
+"""Limit of causes that are looked at."""
+_SWITCHES = ("gevent", "greenlet", "eventlet")
+"""Packages whose switches raise what is thrown into a greenlet."""
+_RAISES = frozenset({"RAISE_VARARGS", "RERAISE"})
+_EXITS = frozenset({"exit", "_exit", "quit"})
+
+
+def interrupt(error: BaseException) -> BaseException | None:
+    """Return an exception if the host has raised it; None if code in the call has."""
+    steps = [*_steps(error.__traceback__)]
+    is_hosts = bool(steps) and (any(_is_handler(step.tb_frame) for step in steps) or _is_thrown_in(error, steps[-1]))
+    return error if is_hosts else None
+
+
+def let_out(error: Exception) -> None:
+    """Raise an exception that the host has raised."""
+    if interrupt(error) is not None:
+        raise error
+
+
+def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
+    """Raise what the host has raised, as it was raised, if ``error`` is that or was made of it.
+
+    ``handled`` is what the host was handling when it called: the context of all that is raised in the call, and no news.
+    """
+    for found in _made_of(error, handled):
+        if interrupt(found) is not None:
+            raise found
+
+
+def _made_of(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    seen = [] if handled is None else [handled]
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(seen) < _DEPTH:
+        found = waiting.pop()
+        if found is not None and not any(found is one for one in seen):
+            seen.append(found)
+            yield found
+            waiting += [found.__context__, found.__cause__]
+
+
+def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _is_handler(frame: FrameType) -> bool:
+    """Return whether a frame is that of a signal's handler: the interpreter has passed it the frame in which it was called."""
+    code, interrupted = frame.f_code, frame.f_back
+    if interrupted is None:
+        return False
+    count = code.co_argcount + bool(code.co_flags & 0x04)  # *args
+    values = frame.f_locals
+    given = [values.get(name) for name in code.co_varnames[: count + code.co_kwonlyargcount]]
+    return any(value is interrupted or (isinstance(value, tuple) and any(one is interrupted for one in value)) for value in given)
+
+
+def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:
+    """Return whether an exception came up where no code raises it: thrown into a greenlet, or set for this thread by another one."""
+    code, module = last.tb_frame.f_code, str(last.tb_frame.f_globals.get("__name__", ""))
+    if module.partition(".")[0] in _SWITCHES:
+        return not isinstance(error, OSError)  # gevent's sockets raise their timeouts there
+    if opname[code.co_code[last.tb_lasti]] in _RAISES if 0 <= last.tb_lasti < len(code.co_code) else True:
+        return False
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return not _EXITS & {*code.co_names}
+    return not code.co_filename.endswith(".pyx") and _is_made_in_python(type(error))
+
+
+def _is_made_in_python(kind: type) -> bool:
+    """Return whether no code in C can raise an exception: its class is that of a package without any, and neither Python's nor ours."""
+    package = kind.__module__.partition(".")[0]
+    if package in sys.stdlib_module_names or package.partition("_")[0] == "jackfield":
+        return False
+    files = [
+        str(getattr(module, "__file__", None) or "")
+        for name, module in [*sys.modules.items()]
+        if name == package or name.startswith(f"{package}.")
+    ]
+    return not any(file.endswith((".so", ".pyd")) for file in files)

@@ -1,0 +1,83 @@
+"""Calls of one runtime that run in this process: its end waits for them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from jackfield.errors import Sent, Unavailable
+from jackfield.fork import ProcessLocal
+from jackfield.pipe.on_time import GRACE
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from jackfield.pipe.run import Run
+
+_LOOK = 0.1
+"""Seconds after which an end looks again at calls whose loops may have stopped."""
+
+
+class Calls(ProcessLocal):
+    """Calls of one runtime that run in this process."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._running: dict[Run, tuple[int, asyncio.AbstractEventLoop | None]] = {}
+        """Each call's thread and loop."""
+        self._ended = threading.Event()
+
+    def begin(self, run: Run) -> None:
+        """Note that a call runs."""
+        self._running[run] = threading.get_ident(), running_loop()
+
+    def check(self) -> None:
+        """Refuse a call that begins too late.
+
+        :raises Unavailable: if the runtime is closed.
+        """
+        if self.is_closed:
+            raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
+
+    def end(self, run: Run) -> None:
+        """Note that a call has ended."""
+        self._running.pop(run, None)
+        if self.is_closed:
+            self._ended.set()
+
+    @property
+    def is_single(self) -> bool:
+        """True if one call runs, and no other."""
+        return len(self._running) <= 1
+
+    def any_others(self) -> bool:
+        """Return whether calls run that end by themselves: not this thread's own, not those of loops that have stopped, and not those that
+        go on after their deadlines."""
+        own = threading.get_ident()
+        return any(
+            (thread != own if loop is None else loop.is_running()) and _is_in_time(run) for run, (thread, loop) in [*self._running.items()]
+        )
+
+    def wait_for_others(self) -> None:
+        """Wait until no other call runs."""
+        while self.any_others():
+            self._ended.wait(_LOOK)
+            self._ended.clear()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread; None if there is none."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return None if asyncio is None else asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _is_in_time(run: Run) -> bool:
+    deadline = getattr(run, "deadline", None)
+    return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)

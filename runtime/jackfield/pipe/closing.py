@@ -1,0 +1,106 @@
+"""End of a runtime: nothing begins any more, what runs ends by itself, and then threads and connections are closed."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+from jackfield.clock import within as within_seconds
+from jackfield.ends import is_ending
+from jackfield.pipe.calls import running_loop
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from jackfield.catalog.isolated import Isolated
+    from jackfield.invocation import Result
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.on_loop import OnLoop
+    from jackfield.pipe.on_time import OnTime
+    from jackfield.pipe.waiter import LoopThread
+    from jackfield.resources.storage import Storage
+
+_OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
+
+
+class Closing:
+    """Base of ``Jackfield``: its end, for threads and for tasks."""
+
+    pipeline: Pipeline
+    storage: Storage
+    _loop: LoopThread
+    _on_loop: OnLoop | None
+    _on_time: OnTime
+    _children: Isolated
+    _tasks: set[asyncio.Task[Result]]
+    _journal: Any
+    _owns_storage: bool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def close(self) -> None:
+        """Refuse new calls (``unavailable``), wait for those that run, then stop the threads and close the connections.
+
+        In a running event loop, which it must not block, what runs ends by itself: a thread waits for it and closes the rest. To wait for
+        that, ``await aclose()``.
+        """
+        calls = self.pipeline.calls
+        calls.is_closed = True
+        if running_loop() is not None and calls.any_others() and not is_ending():
+            threading.Thread(target=self._end, name="jackfield-closing").start()
+        else:
+            self._end()
+
+    def __del__(self) -> None:
+        """Say that nobody has closed the runtime; what it holds ends by itself."""
+        if getattr(self, "_owns_storage", False) and self.storage.is_open and not self.pipeline.calls.is_closed:
+            warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=self)
+
+    async def aclose(self) -> None:
+        """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
+        self.pipeline.calls.is_closed = True
+        loop = running_loop()
+        if loop is not None:
+            await loop.run_in_executor(None, self._end)
+
+    def _end(self) -> None:
+        self.pipeline.calls.wait_for_others()
+        self._loop.close()
+        if self._on_loop is not None:
+            self._on_loop.close(wait=not self._on_time.overdue)
+        self._on_time.close()
+        self._children.close()
+        if self._journal is not None:
+            with within_seconds(_OUTSTANDING_WAIT):
+                self._journal.record_owed()
+        if self._owns_storage:
+            self.storage.close()
+
+    async def drained(self, within: float) -> int:
+        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
+
+        Return how many were cancelled; their threads may still run.
+        """
+        import asyncio
+
+        left: set[asyncio.Task[Result]] = set()
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=within)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        if self._journal is not None and self._journal.owes:
+            with within_seconds(_OUTSTANDING_WAIT):
+                await asyncio.to_thread(self._journal.record_owed)
+        return len(left)

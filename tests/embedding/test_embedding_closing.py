@@ -1,0 +1,174 @@
+"""The end of a runtime, for threads and for tasks: what runs is awaited, what begins afterwards is refused, and no loop is blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from host_provider import Provider, request
+from jackfield import Jackfield
+from jackfield.errors import JackfieldError
+
+
+def _runtime(provider: Provider, folder: Path) -> Jackfield:
+    found = Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'j.db'}")
+    found.invoke(request(method="GET")).unwrap()
+    return found
+
+
+def _last(folder: Path) -> str:
+    with Jackfield(database_url=f"sqlite:///{folder / 'j.db'}") as jackfield:
+        assert jackfield.journal is not None
+        return jackfield.journal.entries(limit=1)[0][0].status
+
+
+async def _came(provider: Provider) -> None:
+    await asyncio.to_thread(provider.came.wait, 30)
+
+
+def test_close_in_a_loop_lets_its_tasks_end(provider: Provider, tmp_path: Path) -> None:
+    """``close`` in a running loop returns at once, also as the end of a ``with``; the write that runs is told as what it is."""
+
+    async def program() -> str:
+        with _runtime(provider, tmp_path) as jackfield:
+            task = asyncio.create_task(jackfield.ainvoke(request("/slow")))
+            await _came(provider)
+        assert not task.done()
+        assert (await jackfield.ainvoke(request())).error.code == "unavailable"  # type: ignore[union-attr]  # it is refused
+        provider.go.set()
+        return (await task).status
+
+    assert asyncio.run(program()) == "succeeded"
+    assert _last(tmp_path) == "succeeded"
+
+
+def test_async_with_waits_for_tasks(provider: Provider, tmp_path: Path) -> None:
+    """The end of ``async with`` waits for tasks, and the loop goes on meanwhile."""
+
+    async def program() -> str:
+        async with _runtime(provider, tmp_path) as jackfield:
+            task = asyncio.create_task(jackfield.ainvoke(request("/slow")))
+            await _came(provider)
+            asyncio.get_running_loop().call_later(0.05, provider.go.set)  # which a blocked loop would not do
+        assert task.done()
+        return task.result().status
+
+    assert asyncio.run(program()) == "succeeded"
+    assert _last(tmp_path) == "succeeded"
+
+
+def test_close_waits_for_calls_of_threads(provider: Provider, tmp_path: Path) -> None:
+    """``close`` waits for ``invoke`` in another thread, and for a task of another thread's loop."""
+    jackfield, results = _runtime(provider, tmp_path), list[str]()
+    calls: list[Callable[[], object]] = [
+        lambda: results.append(jackfield.invoke(request("/slow")).status),
+        lambda: results.append(asyncio.run(jackfield.ainvoke(request("/slow"))).status),
+    ]
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        provider.came.clear()
+        thread.start()
+        assert provider.came.wait(30)
+    closing = threading.Thread(target=jackfield.close)
+    closing.start()
+    closing.join(0.3)
+    assert closing.is_alive()
+    provider.go.set()
+    closing.join(30)
+    for thread in threads:
+        thread.join(30)
+    assert results == ["succeeded"] * 2
+    assert _last(tmp_path) == "succeeded"
+
+
+@pytest.mark.parametrize("url", ["none", None])
+def test_what_begins_after_the_end_is_unavailable(provider: Provider, tmp_path: Path, url: str | None) -> None:
+    """After ``close``, each way to call says that the runtime is closed; to close it again does nothing."""
+    jackfield = Jackfield(connections=[provider.connection()], database_url=url or f"sqlite:///{tmp_path / 'j.db'}")
+    jackfield.close()
+    jackfield.close()
+    asyncio.run(jackfield.aclose())
+    before = threading.active_count()
+    results = [
+        jackfield.invoke(request()),
+        asyncio.run(jackfield.ainvoke(request())),
+        jackfield.invoke(request(method="GET"), on_time=True),
+    ]
+    assert [result.error.code for result in results if result.error] == ["unavailable"] * 3
+    assert provider.paths == []
+    with pytest.raises(JackfieldError):
+        jackfield.enqueue(request())
+    assert threading.active_count() == before
+
+
+def test_a_handler_may_close_in_the_middle_of_a_call(provider: Provider, tmp_path: Path) -> None:
+    """A handler of SIGTERM that closes the runtime and exits does not wait for the call that it has interrupted."""
+    jackfield = _runtime(provider, tmp_path)
+
+    def stop(*_given: object) -> None:
+        jackfield.close()
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    main = threading.main_thread().ident or 0
+
+    def send() -> None:
+        if provider.came.wait(30):
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    threading.Thread(target=send).start()
+    try:
+        with pytest.raises(SystemExit):
+            jackfield.invoke(request("/slow"))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_tasks_of_a_loop_that_has_stopped_are_not_awaited(provider: Provider, tmp_path: Path) -> None:
+    """A loop that was left with a task in it holds nothing up."""
+    jackfield, loop = _runtime(provider, tmp_path), asyncio.new_event_loop()
+    task = loop.create_task(jackfield.ainvoke(request("/slow")))
+    loop.run_until_complete(_came(provider))
+    provider.go.set()
+    jackfield.close()
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, *asyncio.all_tasks(loop), return_exceptions=True))
+    loop.close()
+
+
+_AT_EXIT = """
+import asyncio, atexit, threading, time, sys
+from jackfield import Jackfield
+jackfield = Jackfield(connections=[{connection!r}], database_url={url!r})
+def told(result):
+    print(result.error.code if result.error else result.status, flush=True)
+def in_thread():
+    threading.main_thread().join()
+    told(jackfield.invoke({call!r}))
+def invoke(): told(jackfield.invoke({call!r}))
+def ainvoke(): told(asyncio.run(jackfield.ainvoke({call!r})))
+if {early}: invoke()
+{how}
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("how", [
+    "atexit.register(invoke)", "atexit.register(ainvoke)", "threading.Thread(target=in_thread).start()",
+    "atexit.register(jackfield.close)", "atexit.register(lambda: jackfield.close()); atexit.register(ainvoke)",
+])  # fmt: skip
+def test_calls_at_the_end_of_the_interpreter_have_results(how: str, early: bool, provider: Provider, tmp_path: Path) -> None:
+    """What is called while Python ends has its Result, and is recorded, although Python starts no thread any more."""
+    code = _AT_EXIT.format(connection=provider.connection(), url=f"sqlite:///{tmp_path / 'j.db'}", call=request("/x"), how=how, early=early)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    expected = ["succeeded"] * (early + ("close)" not in how))
+    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (0, expected, False), done.stderr
+    if expected:
+        assert _last(tmp_path) == "succeeded"

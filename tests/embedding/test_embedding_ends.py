@@ -1,0 +1,66 @@
+"""What a caller was told as succeeded stays so, in whatever ordinary way his program ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from host_provider import Provider, request
+from jackfield import Jackfield
+from jackfield.database import open_database
+
+_PROGRAM = Path(__file__).parents[1] / "support" / "ending.py"
+_COUNT = 2
+_WAYS = {
+    "last line": 1, "sys.exit": 1, "fault": 1, "signal": 1, "thread": 1, "threads": 1, "atexit": 1, "asyncio": 1, "fork, exit": 1,
+    "fork, os._exit": 1, "import after fork, os._exit": 1, "Process, fork": 1, "Process, spawn": 1, "Process, forkserver": 1,
+    "Process, many at once": 1, "Pool": 2, "ProcessPoolExecutor": 1, "billiard": 1,
+}  # fmt: skip
+"""Ways to end, and how many processes call in each."""
+
+
+def _ends(way: str, provider: Provider, url: str) -> None:
+    if way == "billiard":
+        pytest.importorskip("billiard")
+    words = [sys.executable, str(_PROGRAM), way, provider.url, url, str(_COUNT)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    assert done.returncode == int(way == "fault"), done.stderr
+
+
+def _statuses(url: str) -> list[str]:
+    with Jackfield(database_url=url) as jackfield:
+        assert jackfield.journal is not None
+        return [entry.status for entry in jackfield.journal.entries(limit=100)[0]]
+
+
+@pytest.mark.parametrize("way", list(_WAYS))
+def test_a_success_is_recorded_at_each_ordinary_end(way: str, provider: Provider, tmp_path: Path) -> None:
+    """No write that was told as succeeded is in doubt, and no read is without its entry, when a program or one of its children ends."""
+    url = f"sqlite:///{tmp_path / 'j.db'}"
+    _ends(way, provider, url)
+    assert _statuses(url) == ["succeeded"] * 2 * _COUNT * _WAYS[way]
+
+
+@pytest.mark.parametrize("way", ["last line", "Process, fork", "fork, os._exit", "Process, many at once"])
+def test_ends_are_recorded_on_a_server_too(way: str, provider: Provider, database_url: str) -> None:
+    """The same holds on PostgreSQL."""
+    if not database_url.startswith("postgres"):
+        pytest.skip("SQLite has all ways above")
+    open_database(database_url, migrate=True).close()
+    _ends(way, provider, database_url)
+    assert _statuses(database_url) == ["succeeded"] * 2 * _COUNT
+
+
+def test_a_write_alone_is_recorded_when_its_caller_has_the_result(provider: Provider, database_url: str) -> None:
+    """While no other call runs, the outcome of a write is committed before its caller gets it: another connection sees it at once."""
+    open_database(database_url, migrate=True).close()
+    with Jackfield(connections=[provider.connection()], database_url=database_url) as jackfield, open_database(database_url) as other:
+        for _ in range(5):
+            found = jackfield.invoke(request())
+            row = other.look_up("SELECT status FROM invocations WHERE id = :id", {"id": found.meta.invocation_id})
+            assert row is not None
+            assert row.status == "succeeded"

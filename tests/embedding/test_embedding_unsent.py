@@ -1,0 +1,71 @@
+"""Whatever keeps a request from its first byte, of whatever class and by whoever, is known as not sent."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from host_provider import Provider, request
+from jackfield import Jackfield
+
+
+class Blocked(RuntimeError):
+    """As pytest-socket's SocketBlockedError."""
+
+
+class Odd(Exception):
+    """As what a proxying or tracing library raises."""
+
+
+_PLACES = {
+    "resolver": (socket, "getaddrinfo"),
+    "constructor": (socket, "socket"),
+    "connect": (socket.socket, "connect"),
+    "options": (socket.socket, "setsockopt"),
+    "context": (ssl.SSLContext, "wrap_socket"),
+}
+"""What a guard of a host's tests replaces, and libraries that trace or proxy connections do."""
+
+
+@pytest.fixture
+def jackfield(tmp_path: Path) -> Iterator[Jackfield]:
+    """A runtime whose connections lead to a name, and to a server with TLS."""
+    values = {"plain": "http://localhost:9", "tls": "https://localhost:9"}
+    found = {name: {"type": "http/bearer", "values": {"server": server, "token": "t"}} for name, server in values.items()}
+    with Jackfield(connections=[{"connections": found}], database_url=f"sqlite:///{tmp_path / 'j.db'}") as made:
+        made.open()
+        yield made
+
+
+def _call(jackfield: Jackfield, method: str, connection: str, **members: Any) -> tuple[str, str]:
+    result = jackfield.invoke({**request(method=method), "connection": connection, **members}, tries=1)
+    assert result.error is not None
+    return result.error.code, result.error.message
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), ValueError("bad"), KeyError("k"), AssertionError("no")])
+@pytest.mark.parametrize("place", ["resolver", "constructor", "connect"])
+def test_what_keeps_a_connection_from_being_made_is_unavailable(place: str, error: Exception, method: str, jackfield: Jackfield) -> None:
+    """A write is not in doubt and a read no bug: both are unavailable, in the words of what was raised."""
+    owner, name = _PLACES[place]
+    with mock.patch.object(owner, name, side_effect=error):
+        code, message = _call(jackfield, method, "plain")
+    assert (code, type(error).__name__ in message) == ("unavailable", True), message
+
+
+def test_a_handshake_that_somebody_forbids_is_not_sent(jackfield: Jackfield, provider: Provider) -> None:
+    """TLS that fails with what no socket raises is not sent, either."""
+    server = provider.url.replace("http:", "https:")
+    with mock.patch.object(ssl.SSLContext, "wrap_socket", side_effect=Odd("no TLS here")):
+        inline = {"type": "http/bearer", "values": {"server": server, "token": "t"}}
+        result = jackfield.invoke({**request(), "connection": inline}, tries=1)
+    assert result.error is not None
+    assert (result.error.code, "no TLS here" in result.error.message) == ("unavailable", True)
+    assert provider.paths == []
