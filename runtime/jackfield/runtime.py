@@ -251,7 +251,8 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, tries=tries, settles=True)
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, settles=True)
+        run.tries = tries
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:

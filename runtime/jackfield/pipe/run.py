@@ -65,13 +65,13 @@ class Run:
         wait: bool | float,
         claimed: Claimed | None = None,
         follow: Follow | None = None,
-        tries: int | None = None,
         arrived: float | None = None,
         settles: bool = False,
     ) -> None:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.tries, self.settles = tries, settles
+        self.settles = settles
+        self.tries: int | None = None
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.handled = sys.exception()
         self.cancelled = cancelled or threading.Event()
