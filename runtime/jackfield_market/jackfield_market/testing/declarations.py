@@ -146,8 +146,9 @@ def _paging_names_exist(subject: Subject) -> Iterator[str]:
             inputs = {name for name, _ in paging.tokens}
             wanted = {*inputs, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
             named = {*(path for _, path in paging.tokens), *paging.merged, *([paging.more] if paging.more else [])}
-            wanted |= {path for path in named if not _leads(action.output, path)}
-            yield from (f"paging of '{action.key}' names '{name}', which does not exist" for name in sorted(map(str, wanted)))
+            absent = {path for path in named if not _leads(action.output, path)}
+            yield from (f"paging of '{action.key}' names '{name}', which its inputs do not have" for name in sorted(map(str, wanted)))
+            yield from (f"paging of '{action.key}' names '{name}', which its output does not have" for name in sorted(map(str, absent)))
 
 
 def _leads(schema: Mapping[str, Any], path: str) -> bool:
@@ -384,7 +385,7 @@ DECLARATIONS = (
         "Pagination names only members that exist in the schemas.",
         _paging_names_exist,
         "bronze",
-        "Correct the names in Pagination(…): they are the JSON spelling of inputs and output members.",
+        "Declare the member, such as 'page_size' for Pages with 'largest', or correct the name in Pagination(…): it is that in JSON.",
     ),
     Rule(
         "limits-name-what-exists",
