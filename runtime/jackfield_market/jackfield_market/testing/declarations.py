@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
 import os
 import pickle
 import re
@@ -35,7 +34,7 @@ _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 
 def _manifest_matches_code(subject: Subject) -> Iterator[str]:
-    if subject.manifest.raw != json.loads(json.dumps(subject.connector.describe())):
+    if subject.differs:
         yield "connector.json differs from what the code declares: generate it again and review the diff"
 
 
@@ -336,7 +335,7 @@ DECLARATIONS = (
         "The committed connector.json equals what the code declares.",
         _manifest_matches_code,
         "bronze",
-        "Generate connector.json again, and review its diff: callers rely on it.",
+        "Write it again with 'jackfield check . --write-manifest', and review its diff: callers rely on it.",
     ),
     Rule(
         "manifest-in-package",
