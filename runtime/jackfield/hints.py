@@ -24,6 +24,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Call get_action_guide with connector '{connector}' and action '{action}': it describes each input.",
         "console": "See the text at each field.",
     },
+    "trigger_inputs": {
+        "library": "See the trigger {connector}/{trigger} for its inputs.",
+        "cli": "'jackfield triggers show {connector}/{trigger}' shows its inputs.",
+        "http": "GET /v1/connectors/{connector} has the inputs of the trigger '{trigger}'.",
+        "mcp": "See the trigger {connector}/{trigger} for its inputs.",
+        "console": "See the text at each field.",
+    },
     "connection_schema": {
         "library": "See the schema of the connection type {connector}/{type} for its values.",
         "cli": "'jackfield schema {connector} --connection {type}' shows the schema of its values.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from jackfield.catalog.discovery import entry_points
 from jackfield.testing import Answer, Provider
+from jackfield_market.commands.dev import environment_of
+from jackfield_market.testing.project import Project
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "warm"]
@@ -137,3 +141,19 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     with pytest.raises(OSError, match="refused"):
         session.call(served)
     assert next(row for row in shell.run("tokens", "list").json if row["name"] == "jackfield dev acme")["status"] == "revoked"
+
+
+@pytest.mark.parametrize("name", ["jackfield-acme", "Jackfield.Acme"])
+def test_dev_counts_instead_of_an_installation_of_the_project(shell: Shell, tmp_path: Path, name: str) -> None:
+    """The project's README says how to install it in place: dev then serves it as before, and nothing is declared twice."""
+    shell.run("new", "acme")
+    pyproject = shell.folder / "acme" / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("jackfield-acme", name), encoding="utf-8")
+    installed = tmp_path / "site" / "jackfield_acme-0.1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "entry_points.txt").write_text("[jackfield.connectors]\nacme = jackfield_acme:connector\n", encoding="utf-8")
+    folders = [str(tmp_path / "dev" / "site"), str(shell.folder / "acme"), str(tmp_path / "site")]
+    environment = environment_of(Project.read(shell.folder / "acme"), tmp_path / "dev")
+    assert environment["PYTHONPATH"].startswith(os.pathsep.join(folders[:2]))
+    owners = [point for point in entry_points(folders)["jackfield.connectors"] if point.name == "acme"]
+    assert [(point.distribution, point.value) for point in owners] == [("jackfield-acme", "jackfield_acme:connector")]

@@ -8,6 +8,7 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ from jackfield.testing import (
     refused,
     throttled,
 )
+from jackfield_market.testing import recorded_examples
 from jackfield_market.testing.loopback_provider import Step
 from jackfield_market.testing.recorded_examples import record
 from parcels import SOUND, parcel_project
@@ -322,6 +324,31 @@ def test_n5_one_failure_keeps_no_other_recording_away(project: Subject) -> None:
     made = {path.name for path in (project.project.root / "tests" / "recordings").iterdir()}
     assert made == {f"example-{key}.json" for key in ("sendParcel", "findParcel", "listParcels", "weighParcel")}
     assert judged(project, RULES["examples-fit-recordings"]) == ()
+
+
+def test_what_deletes_is_recorded_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples of actions that delete run after all others, which need what is deleted; the others keep their order."""
+    order: list[str] = []
+    monkeypatch.setattr(recorded_examples, "_outcome", lambda _harness, name, _example: order.append(name))
+    monkeypatch.setattr(recorded_examples, "Harness", lambda *_: nullcontext())
+    project = parcel_project(tmp_path, SOUND.replace('"findParcel"', '"deleteParcel"'))
+    with plugged(tmp_path):
+        subject = Subject.of_project(project)
+        record(subject, "mine")
+    keys = [action["key"] for action in subject.manifest.raw["actions"] if f"example-{action['key']}" in order]
+    assert keys.index("deleteParcel") < len(keys) - 1
+    assert order == [*(f"example-{key}" for key in keys if key != "deleteParcel"), "example-deleteParcel"]
+
+
+def test_a_stale_manifest_is_not_recorded(tmp_path: Path) -> None:
+    """Examples are those of connector.json: if it differs from the code, nothing is sent, and the error says how to write it again."""
+    project = parcel_project(tmp_path, SOUND)
+    file = project.package / "connector.json"
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), "description": "Older."}), encoding="utf-8")
+    with plugged(tmp_path):
+        subject = Subject.of_project(project)
+        with pytest.raises(InvalidInvocation, match="--write-manifest"):
+            record(subject, "mine")
 
 
 def test_a_recording_takes_the_time_of_the_provider(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -127,6 +127,32 @@ def test_answers_name_a_request(tmp_path: Path) -> None:
         type(project).read(project.root)
 
 
+def test_a_bug_before_the_first_request_is_told_by_one_rule(tmp_path: Path) -> None:
+    """An action that raises whatever the provider responds is named by the rule about outputs; rules about responses blame no error map."""
+    project = parcel_project(tmp_path, SOUND.replace("    page = client.call(", '    int("seven")\n    page = client.call('))
+    with plugged(tmp_path):
+        subject = Subject.of_project(project)
+        said = [fault for fault in judged(subject, RULES["output-is-declared"]) or () if "listParcels" in fault]
+        others = {
+            name: judged(subject, RULES[name]) for name in ("refusals-are-explained", "failures-are-explained", "retry-after-is-read")
+        }
+    assert said[0].startswith("'listParcels' fails before its first request: ValueError(")
+    assert not [fault for faults in others.values() for fault in faults or () if "listParcels" in fault]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ('"nextToken", "parcels", size_input="pageSize", max_size=100', "'pageSize', which its inputs do not have"),
+        ('"cursor", "parcels"', "'cursor', which its output does not have"),
+    ],
+)
+def test_paging_says_on_which_side_a_name_is_missing(tmp_path: Path, declared: str, said: str) -> None:
+    """A name of paging that is not declared is told with its side, so that the author declares it there."""
+    source = SOUND.replace('Pagination("nextToken", "nextToken", "parcels", ', f'Pagination("nextToken", {declared}, ')
+    assert faults(tmp_path, source, "paging-names-exist") == [f"paging of 'listParcels' names {said}"]
+
+
 def test_an_action_that_hangs_is_run_by_one_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An action that has not ended is named by the rule about outputs; no other rule runs it again."""
     monkeypatch.setattr(driving, "PATIENCE", 0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 import time
 import tomllib
@@ -118,6 +119,21 @@ def test_code_that_fails_breaks_nothing_else(plugs: Path, source: str, words: st
     assert [(entry.key, entry.version, entry.error is None) for entry in catalog.entries()] == [
         ("good", "1.2.3", True), ("sick", "1.2.3", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "line"), [("x = 1\nraise OSError('no such library')", 2), ("x = 1\n\ndef broken(:", 3)])
+@pytest.mark.parametrize("level", [logging.ERROR, logging.DEBUG])
+def test_an_import_that_fails_is_logged_with_the_authors_line(
+    plugs: Path, caplog: pytest.LogCaptureFixture, source: str, line: int, level: int
+) -> None:
+    """The log has the line of the connector's code, at DEBUG with the traceback; the error says so."""
+    make_connector(plugs, "sick", source, {**MANIFEST, "key": "sick"})
+    with caplog.at_level(level, "jackfield.connector"), pytest.raises(UnknownConnector, match="The process's log has the line"):
+        read(plugs).load("sick")
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "jackfield.connector"]
+    assert said.startswith("the connector 'sick' fails on import: ")
+    assert f"(at {Path('jackfield_sick', '__init__.py')}:{line})" in said
+    assert ("Traceback (most recent call last)" in said) == (level == logging.DEBUG)
 
 
 def test_a_connection_type_that_the_code_has_not(tmp_path: Path) -> None:

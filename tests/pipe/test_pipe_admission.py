@@ -377,6 +377,17 @@ def test_a_default_that_cannot_be_read(tmp_path: Path) -> None:
     assert places(error) == {"/sender": "the environment variable 'NOT_SET' is not set"}
 
 
+@pytest.mark.parametrize("given", ["plain", {"$env": "TOKEN"}, {"$file": "token"}])
+@pytest.mark.parametrize("others", [{"token": "t"}, {}])
+def test_a_value_that_does_not_exist_is_named_whatever_it_refers_to(tmp_path: Path, given: object, others: dict[str, str]) -> None:
+    """A wrong name of a connection value is told at once, with the right one, also where the value is a reference to a secret."""
+    connections = {"front": {"type": "stage/key", "values": {**others, "tokn": given}}}
+    with runtime(tmp_path, scripted(Script()), connections=connections, environment={"TOKEN": "t"}) as board:
+        error = refusal(board.ask(), "invalid_connection")
+    named = {"/tokn": "'tokn' is not a value; did you mean 'token'?"}
+    assert places(error) == (named if others else {**named, "/token": "'token' is missing"})
+
+
 def test_a_schema_that_is_none_breaks_its_connector_only(tmp_path: Path) -> None:
     """A manifest whose schemas are none is a broken connector, told by role and key; the others work."""
     bad = scripted(Script(), key="bad")

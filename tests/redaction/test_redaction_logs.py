@@ -300,6 +300,14 @@ def _library(value: str) -> object:
     return json.loads(value)
 
 
+def test_what_is_said_about_a_connector_is_redacted() -> None:
+    """A message about a connector may quote what its code has raised: it is redacted, although this package logs it."""
+    made = logging.LogRecord("jackfield.connector", logging.ERROR, redaction.__file__, 1, "it fails on import: %s", (SECRET,), None)
+    with redacting(REDACTOR):
+        assert LogRedaction().filter(made)
+    assert made.getMessage() == "it fails on import: ***"
+
+
 def test_the_place_is_the_authors_own_line() -> None:
     """The line that a log names is the innermost of the connector's code, with its folder, not one within a library."""
     try:
@@ -311,3 +319,12 @@ def test_the_place_is_the_authors_own_line() -> None:
     assert f'test_redaction_logs.py", line {line}, in _library' in frames
     assert "json" in frames
     assert "s3cret" not in found + frames
+
+
+def test_a_line_that_is_no_python_is_a_place() -> None:
+    """A fault of syntax has no frame of its own: the file and line that could not be read are the place."""
+    try:
+        compile("a = 1\ndef b(:\n", "/srv/jackfield_acme/__init__.py", "exec")
+    except SyntaxError as error:
+        found = reason(error, None, {})
+    assert found.endswith(f"(at {Path('jackfield_acme', '__init__.py')}:2)")

@@ -125,7 +125,7 @@ class Pages:
     def pagination(self, items: str) -> Pagination:
         """Return the ``pagination`` of an action whose inputs extend ``PageInputs`` and whose output has ``items`` and ``nextToken``.
 
-        With ``largest``, the inputs also have a ``pageSize``.
+        With ``size`` and ``largest``, callers choose the size of a page: the inputs declare ``page_size`` then, an optional integer.
         """
         size = "pageSize" if self.size is not None and self.largest is not None else None
         wire = {"kind": self.kind, "response": self.next, "items": self.items} | ({} if self.more is None else {"more": self.more})

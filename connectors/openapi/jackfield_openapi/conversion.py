@@ -13,7 +13,7 @@ from jackfield_openapi.actions import Actions
 from jackfield_openapi.curation import curate
 from jackfield_openapi.dry_runs import dry_run
 from jackfield_openapi.examples import add_examples
-from jackfield_openapi.naming import Keys, connector_key
+from jackfield_openapi.naming import Keys, as_title, connector_key
 from jackfield_openapi.operations import Operation, operations
 from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import proven
@@ -181,7 +181,7 @@ def title_in(document: Json) -> str:
     """Return the title of a document."""
     info = document.get("info")
     text = str((info.get("title") if isinstance(info, dict) else None) or "")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:120] or "API"
+    return as_title("".join(letter if letter.isprintable() else " " for letter in text))[:120] or "API"
 
 
 def _version(given: object) -> str:

@@ -189,6 +189,8 @@ _LEADING = {"get": "get", "put": "put", "post": "create", "delete": "delete", "p
 _DULL = frozenset({"api", "rest"})
 _VERSION = re.compile(r"v\d+(?:[._]\d+)*(?:beta\d*|alpha\d*)?$")
 _LONGEST_TITLE = 80
+_SENTENCE = re.compile(r"(?<![.]\w)(?<!\b(?:etc|inc|ltd|org))(?<![.])[.]$", re.IGNORECASE)
+"""The full stop of a sentence: not that of an abbreviation such as "etc." or "U.S.", nor one of three."""
 
 
 def words(text: str) -> list[str]:
@@ -255,10 +257,16 @@ def _is_dull(segment: str) -> bool:
     return segment.lower() in _DULL or _VERSION.match(segment.lower()) is not None
 
 
+def as_title(text: str) -> str:
+    """Return a text on one line without the full stop of a sentence, which no title has; that of an abbreviation stays."""
+    line = " ".join(text.split())
+    return line[:-1] if _SENTENCE.search(line) else line
+
+
 def title_of(key: str, operation: Mapping[str, Any], ending: str = "") -> str:
     """Return a title of one line from the summary, else from the key, with an ending."""
     given = operation.get("summary")
-    text = " ".join(given.split()) if isinstance(given, str) else ""
+    text = as_title(given) if isinstance(given, str) else ""
     if not text:
         text = " ".join(words(key)).capitalize()
     most = _LONGEST_TITLE - len(ending)

@@ -12,7 +12,8 @@ from jackfield.cli.main import main
 from jackfield.connector import InvalidInput
 from jackfield.schema import compile_schema
 from jackfield_openapi.command import command
-from jackfield_openapi.conversion import Choices, converted
+from jackfield_openapi.conversion import Choices, converted, title_in
+from jackfield_openapi.naming import title_of
 from jackfield_openapi.overlay import applied
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.sources import read
@@ -436,3 +437,20 @@ def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.Mo
     assert main(["diff", str(tmp_path / "old/acme-crm"), str(tmp_path / "new/acme-crm")]) == 1
     changes = [(change["level"], change["path"]) for change in json.loads(capsys.readouterr().out)["changes"]]
     assert changes == [("breaking", "/actions/0/inputs/properties/name/maxLength")]
+
+
+@pytest.mark.parametrize(
+    ("summary", "title"),
+    [
+        ("Return all\n applications.", "Return all applications"),
+        ("Gotify REST-API.", "Gotify REST-API"),
+        ("List labels, milestones etc.", "List labels, milestones etc."),
+        ("Find stores in the U.S.", "Find stores in the U.S."),
+        ("And so on...", "And so on..."),
+        (".", "Create item"),
+    ],
+)
+def test_a_title_is_no_sentence(summary: str, title: str) -> None:
+    """Titles of actions and connectors have no full stop, whatever the document's summaries have; abbreviations keep theirs."""
+    assert title_of("createItem", {"summary": summary}) == title
+    assert title_in({"info": {"title": summary}}) == (title if summary != "." else "API")

@@ -14,7 +14,7 @@ from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
-from jackfield.catalog.loading import Loader, load_in_process, refuse_installed
+from jackfield.catalog.loading import Loader, load_in_process, log_broken, refuse_installed
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
@@ -41,6 +41,7 @@ _LOOK_EVERY = 0.1
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the others are keys of actions."""
 _REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
+_LOGGED = "The process's log has the line; at the level 'debug', the traceback."
 _REGENERATE = "In an editable install, generate connector.json from the code again (jackfield.connector.describe). " + _REINSTALL
 
 
@@ -343,7 +344,8 @@ class Catalog(ProcessLocal):
             raise
         except Exception as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
             let_out(error)
-            fault, hint = f"fails on import: {type(error).__name__}: {error}", _REINSTALL
+            log_broken(point.name, error)
+            fault, hint = f"fails on import: {type(error).__name__}: {error}", f"{_REINSTALL} {_LOGGED}"
         else:
             failures.pop(part, None)
             return value

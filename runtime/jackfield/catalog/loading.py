@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _BINDINGS = "jackfield.bindings"
 _SLOW = 2.0
 """Seconds."""
+_DEBUG = 10
+"""``logging.DEBUG``."""
 Loader = Callable[["Manifest", EntryPoint], "Any"]
 """Function that returns the connector of an entry point; it may raise anything that an import may raise."""
 
@@ -45,10 +47,23 @@ def _queued() -> float:
 
 
 def _log_slow(key: str, module: str, seconds: float) -> None:
+    said = "the import of connector '%s' took %.1f s, and the first call of a process waits for it: move work from '%s' into functions"
+    _log().warning(said, key, seconds, module)
+
+
+def log_broken(key: str, error: Exception) -> None:
+    """Log why a connector cannot be imported, with the author's own line, and at the level DEBUG with the traceback."""
+    from jackfield.places import frames_of, place_of
+
+    log = _log()
+    frames = frames_of(error) if log.isEnabledFor(_DEBUG) else ""
+    log.error("the connector '%s' fails on import: %s: %s%s%s", key, type(error).__name__, error, place_of(error), frames)
+
+
+def _log() -> Any:
     import logging  # a cold command does without
 
-    said = "the import of connector '%s' took %.1f s, and the first call of a process waits for it: move work from '%s' into functions"
-    logging.getLogger("jackfield.connector").warning(said, key, seconds, module)
+    return logging.getLogger("jackfield.connector")
 
 
 def connector_at(module: str, attribute: str, manifest: Manifest | None = None) -> Any:

@@ -205,7 +205,7 @@ def check_values(
     if not checked.details:
         return checked.value
     references = tuple(f"{path}/" for path in reference_paths(values))
-    faults = [fault for fault in checked.details if not f"{fault.path}/".startswith(references)] if references else checked.details
+    faults = [fault for fault in checked.details if not _is_unread(fault, references)] if references else checked.details
     if not faults:
         return values
     secrets = hidden_values(kind.schema, values)
@@ -218,6 +218,12 @@ def check_values(
         details=faults,
         hint=NextStep("connection_schema", connector=manifest.key, type=kind.key),
     )
+
+
+def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:
+    """Return whether a fault is one of a secret that was not read yet. That a value of this name does not exist is known before."""
+    is_name = fault.keyword == "additionalProperties" and f"{fault.path}/" in references
+    return f"{fault.path}/".startswith(references) and not is_name
 
 
 def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
 
 _NOT_BEGUN = "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent"
+_UNMAPPED = (
+    "an exception that is in no error map ended an attempt without 'Call.begin()', so it counts as sent: raise InvalidInput or Rejected"
+)
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
 _OPEN_FOR = 1.0
@@ -442,7 +445,7 @@ class Attempts:
         silent = not call.begun
         weigh(error, call, reports=self.plan.reports)
         if silent and call.begun and self.declared != "read":  # what a read has sent decides nothing
-            self._blame("begin", _NOT_BEGUN)
+            self._blame("begin", _UNMAPPED if error.code == "internal" else _NOT_BEGUN)
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""

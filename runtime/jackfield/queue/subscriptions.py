@@ -13,6 +13,7 @@ from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
 from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
+from jackfield.hints import NextStep
 from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
@@ -254,7 +255,7 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
     schema = runtime.schemas.find((manifest.key, manifest.version, "trigger", trigger.key), trigger.inputs)
     checked = schema.check(inputs)
     if checked.details:
-        raise _refused(checked.details, trigger)
+        raise _refused(checked.details, manifest.key, trigger)
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
         with entered(call_of(runtime.pipeline, _SECONDS)):
@@ -266,12 +267,13 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
         found = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
-    raise _refused(found, trigger)
+    raise _refused(found, manifest.key, trigger)
 
 
-def _refused(faults: Sequence[Detail], trigger: TriggerManifest) -> InvalidInvocation:
+def _refused(faults: Sequence[Detail], connector: str, trigger: TriggerManifest) -> InvalidInvocation:
     details = [Detail(f"/inputs{fault.path}", fault.message) for fault in faults]
-    return InvalidInvocation("the inputs of the subscription are not valid", details=details, hint=f"See the trigger '{trigger.key}'.")
+    hint = NextStep("trigger_inputs", connector=connector, trigger=trigger.key)
+    return InvalidInvocation("the inputs of the subscription are not valid", details=details, hint=hint)
 
 
 def _every(document: Mapping[str, Any], trigger: TriggerManifest) -> float | None:

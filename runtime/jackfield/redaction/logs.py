@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from traceback import TracebackException, format_tb, walk_tb
+from traceback import TracebackException
 from typing import Any
 
+from jackfield.places import OURS, frames_of, place_of
 from jackfield.redaction.redactor import Redactor, current_redactor
 
 
@@ -44,21 +44,14 @@ def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
 _OWN = frozenset(vars(logging.makeLogRecord({})))
 """Attributes of every record. All others come from ``extra`` or an earlier formatter."""
 _UNREADABLE = "<not readable>"
-_LIBRARY = re.compile(
-    r"[/\\](?:site-packages|dist-packages)[/\\](?!jackfield_)"
-    r"|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages|dist-packages)"
-    r"|[/\\]jackfield_(?:aws|http|isolation|market)[/\\]"
-)
-"""Files of installed libraries, except for connectors, and of Python itself."""
-_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-"""Folder of the code that composes its messages without secrets."""
 
 
 class LogRedaction(logging.Filter):
     """Logging filter that redacts records before their handler formats them. Add one to each handler that jackfield installs.
 
     It masks the secrets of the 100 connections that this process has used last, whichever thread or task logs: in tracebacks, and in
-    whatever code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none.
+    whatever code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none,
+    but for those about connectors (the logger ``jackfield.connector``), which may quote what their code has raised.
 
     It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
@@ -68,7 +61,8 @@ class LogRedaction(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record, and let it pass."""
-        if record.pathname.startswith(_OURS) and not (record.exc_info or record.exc_text or record.stack_info):
+        is_ours = record.pathname.startswith(OURS) and record.name != "jackfield.connector"
+        if is_ours and not (record.exc_info or record.exc_text or record.stack_info):
             return True
         redactor = current_redactor()
         if redactor:
@@ -123,26 +117,16 @@ def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any
     """Return the exception's type, message and location, with the connection's secrets and all parts of the inputs masked."""
     texts = [text for value in inputs.values() for text in _texts(value)]
     if sum(map(len, texts)) > _MAX_INPUT_CHARACTERS:
-        return f"{type(error).__qualname__}{_place(error)}"
+        return f"{type(error).__qualname__}{place_of(error)}"
     parts = (part.strip() for text in texts for pattern in _PARTS for part in pattern.findall(text))
     hidden = (part for part in (*texts, *parts) if len(part) >= _MIN_PART)
-    return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + _place(error)
+    return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + place_of(error)
 
 
 def trace(error: Exception, redactor: Redactor | None) -> str:
     """Return the frames of an exception, innermost last, for the log at the level DEBUG: without values, and with secrets redacted."""
-    text = f"\nTraceback (most recent call last):\n{''.join(format_tb(error.__traceback__)).rstrip()}"
+    text = frames_of(error)
     return text if redactor is None else redactor.clean(text)
-
-
-def _place(error: Exception) -> str:
-    """Return the innermost line of the author's own code, else that of all; libraries and this package are not his."""
-    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    own = [place for place in places if not place[0].startswith(_OURS) and not _LIBRARY.search(place[0]) and os.path.isabs(place[0])]
-    if not places:
-        return ""
-    file, line = (own or places)[-1]
-    return f" (at {os.path.join(*file.split(os.sep)[-2:])}:{line})"
 
 
 def _texts(value: object) -> Iterator[str]:

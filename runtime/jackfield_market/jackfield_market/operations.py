@@ -95,7 +95,7 @@ class Operations:
 
     def upgrade(self, names: Sequence[str], *, breaking: bool = False, dry_run: bool = False, lock: str | None = None) -> dict[str, Any]:
         """Upgrade the named connectors, by default all that are not pinned. Refused ones keep their version."""
-        rows, current = [], []
+        rows, current, kept = [], [], []
         with self._installed.exclusive():
             pins = self._installed.pins()
             for receipt, wanted in self._chosen(names, pins):
@@ -105,11 +105,13 @@ class Operations:
                 else:
                     rows.append(row)
             done = [row for row in rows if "error" not in row]
+            if not names:
+                kept = [{"connector": key, "version": version} for key, version in sorted(pins.items())]
             if not dry_run:
                 self._installed.publish({key: version for key, version in pins.items() if key not in {row["connector"] for row in done}})
                 if lock is not None:
                     LockFile.of(self._defaults().values()).write(lock)
-        return {"upgraded": done, "refused": [row for row in rows if "error" in row], "current": current, "dryRun": dry_run}
+        return {"upgraded": done, "refused": [row for row in rows if "error" in row], "current": current, "pinned": kept, "dryRun": dry_run}
 
     def _upgrade(self, receipt: Mapping[str, Any], wanted: Wanted, *, breaking: bool, dry_run: bool) -> dict[str, Any] | None:
         try:

@@ -65,7 +65,7 @@ class WheelRefused(InvalidInvocation):
         super().__init__(
             f"the wheel '{file}' is refused: {message} (rule '{rule}')",
             details=[Detail(where, message, rule)],
-            hint="Build it with 'jackfield pack', or ask its publisher for a correct one.",
+            hint="If it is yours, correct the project and pack it again; else ask its publisher for a correct one.",
         )
         self.rule = rule
 

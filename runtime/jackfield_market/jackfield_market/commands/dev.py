@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -53,7 +54,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
         interruptible(stopped.set, *_ENDS),
         ExitStack() as interrupts,
     ):
-        environment, access = _environment(project, Path(scratch)), Access()
+        environment, access = environment_of(project, Path(scratch)), Access()
         interrupts.callback(access.revoke, environment)
         while not stopped.is_set():
             seen = _seen(project)
@@ -82,11 +83,15 @@ def _free_port() -> int:
         return found
 
 
-def _environment(project: Project, scratch: Path) -> Mapping[str, str]:
-    """Return the environment of the server: the project counts as installed, and the home is temporary unless one is set."""
-    info = scratch / "site" / f"{project.module.partition('.')[0]}_dev-0.dist-info"
+def environment_of(project: Project, scratch: Path) -> Mapping[str, str]:
+    """Return the environment of the server: the project counts as installed, and the home is temporary unless one is set.
+
+    The distribution has the project's own name and is the first on the path, so that it counts instead of an editable installation of it.
+    """
+    name = str(project.about.get("name", f"jackfield-{project.key}"))
+    info = scratch / "site" / f"{re.sub('[-_.]+', '_', name)}-0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: jackfield-{project.key}\nVersion: 0\n", encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n", encoding="utf-8")
     points = {"connectors": f"{project.key} = {project.points[project.key]}", "plugins": f"dev.around = {_CALLS}"}
     text = "".join(f"[jackfield.{group}]\n{line}\n" for group, line in points.items())
     (info / "entry_points.txt").write_text(text, encoding="utf-8")

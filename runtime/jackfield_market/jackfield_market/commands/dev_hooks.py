@@ -20,6 +20,7 @@ from jackfield.cli.logs import announce
 from jackfield.cli.session import open_jackfield
 from jackfield.connector import Hook
 from jackfield.connector.triggers import Webhook
+from jackfield.errors import JackfieldError
 from jackfield.queue.subscriptions import hook_url
 from jackfield.runtime import Jackfield
 from jackfield.triggers.due import DueSubscriptions
@@ -84,8 +85,12 @@ def _sent(port: int, path: str, request: Mapping[str, Any], sign: Callable[[byte
 def main(key: str, port: int) -> None:
     """Replay the samples of a connector's webhooks."""
     with open_jackfield() as jackfield:
-        if jackfield.storage.enabled:
+        if not jackfield.storage.enabled:
+            return
+        try:
             replay(jackfield, key, port)
+        except JackfieldError as error:  # the connector is declared twice, for instance
+            announce(f"jackfield: the webhooks of '{key}' cannot be tried: {error.message}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
 
 def _each(judge: Judge, subject: Subject) -> Iterator[str]:
     for action, example in drivable(subject, hanging=judge is _output_is_declared):
-        if judge is not _output_is_declared and not run_well(subject, action, example).ended:
+        if judge is not _output_is_declared and run_well(subject, action, example).tells_all:
             continue
         yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
 
@@ -88,7 +88,8 @@ def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, 
     if not found.ended:
         yield f"has not ended after {PATIENCE:.0f} seconds, although the provider has returned the example's output"
     elif found.raised is not None:
-        yield f"fails although the provider returns the example's output: {found.raised!r}"
+        when = "before its first request" if found.tells_all else "although the provider returns the example's output"
+        yield f"fails {when}: {found.raised!r}"
     else:
         faults = [*output_faults(subject, action, found)]
         yield from faults

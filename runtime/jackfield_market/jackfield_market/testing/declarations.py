@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
 import os
 import pickle
 import re
@@ -35,7 +34,7 @@ _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 
 def _manifest_matches_code(subject: Subject) -> Iterator[str]:
-    if subject.manifest.raw != json.loads(json.dumps(subject.connector.describe())):
+    if subject.differs:
         yield "connector.json differs from what the code declares: generate it again and review the diff"
 
 
@@ -146,8 +145,9 @@ def _paging_names_exist(subject: Subject) -> Iterator[str]:
             inputs = {name for name, _ in paging.tokens}
             wanted = {*inputs, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
             named = {*(path for _, path in paging.tokens), *paging.merged, *([paging.more] if paging.more else [])}
-            wanted |= {path for path in named if not _leads(action.output, path)}
-            yield from (f"paging of '{action.key}' names '{name}', which does not exist" for name in sorted(map(str, wanted)))
+            absent = {path for path in named if not _leads(action.output, path)}
+            yield from (f"paging of '{action.key}' names '{name}', which its inputs do not have" for name in sorted(map(str, wanted)))
+            yield from (f"paging of '{action.key}' names '{name}', which its output does not have" for name in sorted(map(str, absent)))
 
 
 def _leads(schema: Mapping[str, Any], path: str) -> bool:
@@ -335,7 +335,7 @@ DECLARATIONS = (
         "The committed connector.json equals what the code declares.",
         _manifest_matches_code,
         "bronze",
-        "Generate connector.json again, and review its diff: callers rely on it.",
+        "Write it again with 'jackfield check . --write-manifest', and review its diff: callers rely on it.",
     ),
     Rule(
         "manifest-in-package",
@@ -384,7 +384,7 @@ DECLARATIONS = (
         "Pagination names only members that exist in the schemas.",
         _paging_names_exist,
         "bronze",
-        "Correct the names in Pagination(…): they are the JSON spelling of inputs and output members.",
+        "Declare the member, such as 'page_size' for Pages with 'largest', or correct the name in Pagination(…): it is that in JSON.",
     ),
     Rule(
         "limits-name-what-exists",

@@ -19,7 +19,7 @@ from jackfield.connector.conversion import dumped
 from jackfield.connector.streamed import store_files
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.manifest import Manifest
-from jackfield.pipe.errors_map import explained, weigh
+from jackfield.pipe.errors_map import Unmapped, explained, weigh
 from jackfield.schema import CompiledSchema
 from jackfield_market.testing.fake_clock import FakeClock
 from jackfield_market.testing.loopback_provider import Provider, Request, Script
@@ -62,6 +62,13 @@ class Drive:
     """Time of the machine, in seconds since 1970."""
     url: str = ""
     """Address of the provider."""
+
+    @property
+    def tells_all(self) -> bool:
+        """True if no other response of the provider changes what is known: it has not ended, or a bug of the action ended it before its
+        first request."""
+        is_early = self.client is not None and len(self.requests) == self.opened
+        return not self.ended or (is_early and isinstance(self.error, Unmapped))
 
     @cached_property
     def answer(self) -> Mapping[str, Any] | Raised:
@@ -127,14 +134,14 @@ def server_kind(subject: Subject) -> type[ConnectionType] | None:
 def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
     """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has.
 
-    Those that have not ended although the provider had responded well are left out unless ``hanging``: the rule 'output-is-declared' names
-    them, and each further run would take as long.
+    Those that have not ended although the provider had responded well are left out unless ``hanging``, as are those that had failed before
+    their first request: the rule 'output-is-declared' names them, and each further run would take as long, or tell the same.
     """
     found = list(runnable(subject))
     step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1
     for action, example in found[::step]:
         well: Drive | None = subject.outcomes.get((action.key, "well"))
-        if hanging or well is None or well.ended:
+        if hanging or well is None or not well.tells_all:
             yield action, example
 
 

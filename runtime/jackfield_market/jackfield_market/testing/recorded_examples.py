@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jackfield_market.testing.subject import Rule, Subject
 EXAMPLES = "examples-fit-recordings"
 _PATIENCE = 600
 """Seconds. Timeout of an example: a job of the provider takes its time while it is recorded."""
+_ENDING = re.compile(r"(delete|destroy|purge|remove)(?![a-z])")
 _NONE = "no example has a recording; 'pytest --record CONNECTION' makes them"
 
 
@@ -25,14 +27,20 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def record(subject: Subject, connection: str) -> None:
     """Run every example over a connection to a real or test endpoint, and record it. One of an action that is left out may fail.
 
-    If one fails, the others are recorded all the same, and the error names those that were not.
+    Actions that delete run last: others need what they delete. If one fails, the others are recorded all the same, and the error names
+    those that were not.
 
     :raises RecordingMismatch: if examples do not succeed.
-    :raises InvalidInvocation: if the subject has no project's folder, or there is no such connection.
+    :raises InvalidInvocation: if the subject has no project's folder, its connector.json differs from the code, or there is no such
+        connection.
     """
     if subject.project is None:
         raise InvalidInvocation("only the examples of a project's folder can be recorded", hint="Leave 'key' out of the suite's class.")
-    examples = [(path, example, example["invocation"]["action"] in subject.left_out) for path, example in _examples(subject)]
+    if subject.differs:
+        text = "connector.json, whose examples are recorded, differs from the code: 'jackfield check . --write-manifest' writes it again"
+        raise InvalidInvocation(text, hint="Nothing was sent.")
+    found = sorted(_examples(subject), key=lambda row: _deletes(subject, row[1]["invocation"]["action"]))
+    examples = [(path, example, example["invocation"]["action"] in subject.left_out) for path, example in found]
     faults = []
     for path, example, may_fail in examples:
         with Harness(subject.project, path.parent, connection) as harness:
@@ -41,6 +49,10 @@ def record(subject: Subject, connection: str) -> None:
                 faults.append(fault)
     if faults:
         raise RecordingMismatch(f"{len(faults)} of {len(examples)} examples were not recorded: {'; '.join(faults)}")
+
+
+def _deletes(subject: Subject, key: str) -> bool:
+    return "not_found" in subject.connector.actions[key].repeat_ok or _ENDING.match(key) is not None
 
 
 def _examples(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,12 @@ class Subject:
         """
         manifest = Manifest.from_json(project.manifest())
         return cls._imported(project.module, project.attribute, manifest, project=project, **{**project.check, **known})
+
+    @property
+    def differs(self) -> bool:
+        """True if connector.json is not what the code declares."""
+        found: bool = self.manifest.raw != json.loads(json.dumps(self.connector.describe()))
+        return found
 
     def recording(self, example: Mapping[str, Any]) -> Path | None:
         """Return the file of an example's recording, which may not exist; None without a project's folder.
