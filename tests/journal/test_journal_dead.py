@@ -123,7 +123,8 @@ def test_what_another_process_commits_meanwhile_refuses_the_redrive(
     other = place.jackfield.enqueue({**READ, "idempotencyKey": "order-1"})
     place.database.record(lambda transaction: transaction.change("UPDATE invocations SET key_held = 0 WHERE id = :id", {"id": other}))
     with closing(open_database(database_url)) as database, ThreadPoolExecutor(1) as threads:
-        storage: Any = SimpleNamespace(database=database, vault=place.jackfield.storage.vault)
+        place_storage = place.jackfield.storage
+        storage: Any = SimpleNamespace(database=database, vault=place_storage.vault, limits=place_storage.limits)
         letters = audited_dead_letters(storage, "default", SystemClock(), Actor("cli", "bob"))
         with place.database.write() as transaction:
             assert transaction.change(meanwhile, {"id": identifier}) == 1
