@@ -22,7 +22,7 @@ from jackfield_openapi.command import command
 
 _TABLE = Path(__file__).with_suffix(".json")
 _FOLDER = Path(os.environ.get("JACKFIELD_DOCUMENTS", ".cache/documents"))
-_FACTS = ("input", "response", "more", "first", "items")
+_FACTS = ("input", "response", "header", "more", "last", "first", "items")
 
 Json = Mapping[str, Any]
 

@@ -371,6 +371,13 @@ def _paging() -> Json:
             "items": {**_POINTER, "description": "The items in the output."},
             "size": {**_KEY, "description": "Input that takes the page's size."},
             "more": {**_POINTER, "description": "Member that says whether there are more pages."},
+            "last": {**_POINTER, "description": "Member that says whether this is the last page, where there is no 'more'."},
+            "header": {
+                "type": "string",
+                "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+                "maxLength": 200,
+                "description": "Header field of the response that names the next page, in place of 'response'.",
+            },
             "first": {"type": "integer", "minimum": 0, "description": "Number of the first page or, for an offset, of the first item."},
             "ends": {
                 "type": "array",

@@ -72,7 +72,14 @@ class Shape:
     """False if the provider never says that the list has ended, in any word that is known as one."""
     link: str | None = None
     """Form of the header field ``Link``, with ``{}`` for the address."""
+    header: str = ""
+    """Header field that names the next page."""
     by_post: bool = False
+
+    @property
+    def is_headed(self) -> bool:
+        """True if a header field names the next page."""
+        return bool(self.link or self.header)
 
 
 def _data(held: Held, **more: Any) -> Json:
@@ -212,6 +219,23 @@ SHAPES = (
         _object(data=_LIST, has_more=_FLAG, last_id=_TEXT), (("after", _TEXT), ("limit", _NUMBER)), flag="/has_more", named="/last_id",
     ),
     Shape(
+        "last page", lambda held, at: _data(held, next_cursor="spent" if at is None else at, isLast=not held.more),
+        {**_TOKEN, "last": "/isLast"}, _object(data=_LIST, next_cursor=_TEXT, isLast=_FLAG), _CURSOR, named="/next_cursor", flag="/isLast",
+    ),
+    Shape(
+        "last page by number", lambda held, _: _data(held, page={"last": not held.more}), {**_COUNTED, "last": "/page/last"},
+        _object(data=_LIST, page=_object(last=_FLAG)), _PAGED, flag="/page/last", after=lambda _: Answer({"error": "no such page"}, 400),
+    ),
+    Shape(
+        "cursor in the header", lambda held, _: held.items, {"kind": "token", "parameter": "cursor", "header": "X-Next-Cursor"}, _LIST,
+        _CURSOR, items="", header="X-Next-Cursor",
+    ),
+    Shape(
+        "number of the next page", lambda held, at: _data(held, meta={"next_page": at}),
+        {"kind": "token", "parameter": "page", "next": "/meta/next_page", "items": "/data"},
+        _object(data=_LIST, meta=_object(next_page=_NUMBER)), _PAGED, named="/meta/next_page", token=lambda at: at,
+    ),
+    Shape(
         "search by POST", lambda held, at: _data(held, next_cursor=at), {}, _NAMED, (("cursor", _TEXT),), named="/next_cursor",
         overlay={"kind": "token", "input": "cursor", "response": "/next_cursor", "items": "/data"}, by_post=True,
     ),
@@ -229,7 +253,7 @@ def listing_document() -> Json:
 
 
 def _operation(number: int, shape: Shape) -> Json:
-    headers = {"Link": {"schema": _TEXT}} if shape.link else {}
+    headers = {name: {"schema": _TEXT} for name in ("Link" if shape.link else "", shape.header) if name}
     answer = {"description": "", "headers": headers, "content": {"application/json": {"schema": shape.schema}}}
     made: Json = {"operationId": f"list{number}", "responses": {"200": answer}}
     if shape.by_post:
@@ -316,6 +340,7 @@ class Listed:
     def page(self, held: Held, named: Any) -> Answer:
         """Return a page that names the next one so."""
         headers = {"Link": self.shape.link.format(named)} if self.shape.link and named is not None else {}
+        headers |= {self.shape.header: "" if named is None else str(named)} if self.shape.header else {}
         return Answer(self.shape.body(held, named), headers=headers)
 
     def named(self, at: int | None, *, again: bool = False) -> Any:
@@ -359,10 +384,10 @@ def _named(make: Callable[[Listed], Any]) -> Fault:
     """Name the next page otherwise, where there is one."""
 
     def fault(listed: Listed, held: Held, honest: Answer) -> Any:
-        if held.next is None or (listed.shape.named is None and listed.shape.link is None):
+        if held.next is None or (listed.shape.named is None and not listed.shape.is_headed):
             return honest
         name = make(listed)
-        return honest if listed.shape.link and not isinstance(name, str) else listed.page(held, name)
+        return honest if listed.shape.is_headed and not isinstance(name, str) else listed.page(held, name)
 
     return fault
 
@@ -378,7 +403,7 @@ def _linked(value: str) -> Fault:
 
 def _hollow(listed: Listed, held: Held, honest: Answer) -> Any:
     """Send an empty page before this one, of a list whose pages name the next one."""
-    if listed.hollow or held.next is None or listed.shape.name == "last ID" or not (listed.shape.named or listed.shape.link):
+    if listed.hollow or held.next is None or listed.shape.name == "last ID" or not (listed.shape.named or listed.shape.is_headed):
         return honest
     listed.hollow = True
     return listed.page(Held([], listed.at, listed.total), listed.named(listed.begun, again=True))

@@ -31,8 +31,8 @@ def is_malformed(value: str) -> bool:
 
 
 def octets_encoded(address: str) -> str:
-    """Percent-encode the octets outside ASCII of an address in a header field, as browsers do."""
-    return "".join(one if one.isascii() else f"%{ord(one):02X}" for one in address)
+    """Percent-encode the octets outside ASCII of an address in a header field, and spaces, as browsers do."""
+    return "".join(one if one.isascii() and one != " " else f"%{ord(one):02X}" for one in address)
 
 
 def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
@@ -48,7 +48,7 @@ def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
         at, known = found.end(), dict[str, str]()
         while (parameter := _PARAMETER.match(value, at)) is not None:
             at, (name, quoted, token) = parameter.end(), parameter.groups()
-            known.setdefault((name or "").lower(), (token or "") if quoted is None else _ESCAPED.sub(r"\1", quoted))
+            known.setdefault((name or "").lower(), (token or "").strip("'") if quoted is None else _ESCAPED.sub(r"\1", quoted))
         yield found[1].strip(), known.get("rel", "").lower().split(), known.get("anchor")
         before, at = at, _end(value, at)
         if value[before:at].strip(_BLANK):

@@ -1,7 +1,7 @@
 """Reading of how a list goes on, for every connector: what names the next page, what says that there is more, and what ends the list.
 
-A list ends if its provider says so: ``more`` is a no; no token, URL or ``rel=next`` is there and no ``more`` is declared; a counted page
-is empty; the status is 204. What says neither is an open end, with the reason.
+A list ends if its provider says so: ``more`` is a no, or ``last`` a yes; no token, URL or ``rel=next`` is there and neither is declared; a
+counted page is empty; the status is 204. What says neither is an open end, with the reason.
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ class Declared(Protocol):
         """JSON Pointer of the member that says whether there is more."""
 
     @property
+    def last(self) -> str | None:
+        """JSON Pointer of the member that says whether this is the last page."""
+
+    @property
+    def header(self) -> str:
+        """Header field of a response that names the next page; empty if the body does."""
+
+    @property
     def is_assumed(self) -> bool:
         """True if nobody has declared that the API sends ``Link``."""
 
@@ -61,11 +69,12 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
     :raises Unavailable: if the place that names the next page holds something that cannot name it.
     """
-    if pages.kind == "linkHeader" and (linked := _link(answer)) is not None:
-        return Following(linked)
+    in_header = _link(answer) if pages.kind == "linkHeader" else answer.headers.get(pages.header, "").strip() if pages.header else None
+    if in_header:
+        return Following(in_header)
     if not answer.content:
         return END if answer.status in NO_CONTENT else _open(f"is empty (status {answer.status})")
-    more = None if pages.more is None else yes_or_no(find(body, pages.more))
+    more = _more(pages, body)
     if (fault := _fault_of(pages, body)) is not None:
         return _open(fault)
     is_named = pages.kind in {"token", "url", "linkHeader"}  # an empty page of these may leave out its list
@@ -140,7 +149,7 @@ def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Fo
 
 
 def _named(pages: Declared, body: Any, more: bool | None) -> Following:
-    found = find(body, pages.next)
+    found = None if pages.header else find(body, pages.next)
     if pages.kind == "url" and isinstance(found, Mapping) and found:
         found = found.get("href", found)
     if type(found) in (int, float) and not found:
@@ -154,23 +163,36 @@ def _named(pages: Declared, body: Any, more: bool | None) -> Following:
 
 def _counted(pages: Declared, body: Any, position: int, more: bool | None) -> Following:
     """Read a page that is counted or followed by its last ID: an empty one ends the list, a short one may only be the server's limit."""
-    items = find(body, pages.items)
+    items, flag = find(body, pages.items), _flag(pages)
     if not isinstance(items, list) and (items is not None or is_absent(pages.items, body)):
         return _no_list(pages)
     if not items:
-        return END if pages.more is None else _open(f"is empty, and does not say at '{pages.more}' that there is no more")
-    if pages.more is not None and more is None:
-        return _open(f"says neither yes nor no at '{pages.more}'")
+        return END if flag is None else _open(f"is empty, and does not say at '{flag}' that there is no more")
+    if flag is not None and more is None:
+        return _open(f"says neither yes nor no at '{flag}'")
     if pages.kind == "lastId":
         return Following(last_id(find(items[-1], pages.next)))
     return Following(str(position + (1 if pages.kind == "page" else len(items))))
 
 
 def _nothing_named(pages: Declared, more: bool | None) -> Following | None:
-    """Return the open end of a response that names no next page, and does not say at ``more``, if that is declared, that there is none."""
-    if pages.more is None:
+    """Return the open end of a response that names no next page, and does not say that there is none where that is declared."""
+    flag = _flag(pages)
+    if flag is None:
         return None
-    return _open(f"{'says' if more else 'does not say'} at '{pages.more}' whether there is more, and names no next page")
+    return _open(f"{'says' if more else 'does not say'} at '{flag}' {'that' if more else 'whether'} there is more, and names no next page")
+
+
+def _flag(pages: Declared) -> str | None:
+    """Return the place of the member that says whether there is more, in whichever way."""
+    return pages.last if pages.more is None else pages.more
+
+
+def _more(pages: Declared, body: Any) -> bool | None:
+    """Return what a response says of more pages; None if it says neither yes nor no."""
+    flag = _flag(pages)
+    said = None if flag is None else yes_or_no(find(body, flag))
+    return said if said is None or pages.more is not None else not said
 
 
 def _no_list(pages: Declared) -> Following:

@@ -11,6 +11,7 @@ from jackfield.dataclass import dataclass
 from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
+from jackfield_http.headers import is_token
 from jackfield_http.page_ends import following
 from jackfield_http.pointers import find
 from jackfield_http.urls import Url, fill
@@ -55,8 +56,9 @@ class Pages:
     """How a list is divided into pages. Use one of the class methods.
 
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
-    page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page. ``ends`` are statuses of a page
-    after the first that mean that the list has ended. ``under`` is the path below which pages may be, if not at the list's own.
+    page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
+    ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
+    list has ended. ``under`` is the path below which pages may be, if not at the list's own.
     ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 
@@ -71,16 +73,22 @@ class Pages:
     under: str | None = None
     ends: tuple[int, ...] = ()
     is_assumed: bool = False
+    last: str | None = None
+    header: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
-        for name, at in (("items", self.items), ("next", self.next), ("more", self.more)):
+        for name, at in (("items", self.items), ("next", self.next), ("more", self.more), ("last", self.last)):
             if at and not at.startswith("/"):
                 raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
         if self.kind not in {"linkHeader", "url"} and not self.parameter:
             raise ValueError(f"pages of the kind '{self.kind}' need a 'parameter'")
-        if self.kind in {"token", "url"} and not self.next:
+        if self.kind in {"token", "url"} and not (self.next or self.header):
             raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
+        if self.header and (self.kind != "token" or not is_token(self.header)):
+            raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
+        if self.more is not None and self.last is not None:
+            raise ValueError("'more' and 'last' say the same thing: declare one of them")
 
     @classmethod
     def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:
@@ -88,13 +96,17 @@ class Pages:
         kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
         parameter, ends = row.get("input", pagination.token_input), tuple(row.get("ends", ()))
-        following = row.get("response", usual)
-        options = {"first": first, "ends": ends, "is_assumed": row.get("confidence", "high") != "high"}
+        following = "" if "header" in row else row.get("response", usual)
+        told = {"last": row.get("last"), "header": row.get("header", "")}
+        options = {"first": first, "ends": ends, "is_assumed": row.get("confidence", "high") != "high", **told}
         return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:
-        """Pages by a token: ``next`` points at it in the response, ``parameter`` takes it. It may also be the next page's URL."""
+        """Pages by a token: ``next`` points at it in the response, ``parameter`` takes it. It may also be the next page's URL.
+
+        With the option ``header``, it is in that header field of the response, and ``next`` is empty.
+        """
         return cls("token", items, parameter, next, **options)
 
     @classmethod
@@ -128,7 +140,8 @@ class Pages:
         With ``size`` and ``largest``, callers choose the size of a page: the inputs declare ``page_size`` then, an optional integer.
         """
         size = "pageSize" if self.size is not None and self.largest is not None else None
-        wire = {"kind": self.kind, "response": self.next, "items": self.items} | ({} if self.more is None else {"more": self.more})
+        told = {"more": self.more, "last": self.last, "header": self.header or None}
+        wire = {"kind": self.kind, "response": self.next, "items": self.items, **{name: at for name, at in told.items() if at is not None}}
         return Pagination("nextToken", "nextToken", items, "fetchAll", size, self.largest if size else None, wire=wire)
 
     def fetch(

@@ -140,7 +140,7 @@ def test_tokens_that_are_none(kind: Any, following: Any, token: Any) -> None:
 ])  # fmt: skip
 def test_declarations_that_lose_pages(declaration: Any) -> None:
     """A declaration by which a list would end after its first page, or never, is refused at once."""
-    with pytest.raises(ValueError, match=r"JSON Pointer|need"):
+    with pytest.raises(ValueError, match=r"JSON Pointer|need|declare one"):
         Pages(*declaration)
 
 

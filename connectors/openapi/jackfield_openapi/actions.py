@@ -325,7 +325,7 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
         "items": _place(paging.items or "/items"),
     }
     found["allInput"] = "fetchAll"
-    about = [_place(paging.row[name]) for name in ("response", "more") if name in paging.row]
+    about = [_place(paging.row[name]) for name in ("response", "more", "last") if name in paging.row]
     if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
         found["pageMembers"] = others
     if "more" in paging.row and paging.row["kind"] == "token" and paging.token_output != NEXT_PAGE:

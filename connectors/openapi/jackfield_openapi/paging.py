@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jackfield.connector import InvalidInput, pointer
+from jackfield_http.headers import is_token
 from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import Response
@@ -22,7 +23,7 @@ from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
-_POINTERS = ("response", "items", "more")
+_POINTERS = ("response", "items", "more", "last")
 _PLAIN = re.compile(r"[^a-z0-9]")
 _TOKENS = frozenset(
     [
@@ -58,7 +59,13 @@ _LINKS_OUT = frozenset(
 _NEXT = frozenset(["next", "nextpage"])
 """Objects about the next page: a member that has the name of an input is what the input takes."""
 _ADDRESSES = frozenset(["href", "url", "uri", "link"])
-_MORE = frozenset(["hasmore", "more", "hasnext", "hasnextpage", "hasmoreitems"])
+_OF_ITEMS = "items|results|records|entries|rows|data|pages?"
+_MORE = re.compile(rf"(?:has|is|are)?more(?:{_OF_ITEMS})?(?:available|incollection|remaining)?|hasnext(?:page)?|(?:is|was)?truncated")
+"""Members that say whether there is more, by their plain names."""
+_LAST = re.compile(rf"(?:is)?last(?:page|batch)?|done|endof(?:list|{_OF_ITEMS})")
+"""Members that say whether this is the last page."""
+_IN_HEADER = re.compile(r"x?(?:pagination)?(?:next(?:page)?|continuation|pagination)(?:token|cursor|marker|offset)?")
+"""Header fields of a response that name the next page, by their plain names."""
 _DEEPEST = 3
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
 """Names of the types of an example's members; null may stand for any."""
@@ -67,7 +74,20 @@ _AMONG_LINKS = re.compile(r"/_?links/")
 _IN_LINK = re.compile(r"`?link`? (?:response )?header|http header \(`?rel=next", re.IGNORECASE)
 _BEGINS = re.compile(r"(?:start|begin)(?:s|ing|ning)? (?:at|from|with) ([01])\b|\b([01])[- ](?:based|indexed)", re.IGNORECASE)
 _WITHIN = _NEXT | frozenset(
-    ["pages", "meta", "metadata", "pagination", "paging", "links", "pageinfo", "responsemetadata", "page", "paginginfo", "cursors"]
+    [
+        "pages",
+        "meta",
+        "metadata",
+        "pagination",
+        "paging",
+        "links",
+        "pageinfo",
+        "responsemetadata",
+        "page",
+        "paginginfo",
+        "cursors",
+        "additionaldata",
+    ]
 )
 _PAGES = frozenset(["page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p"])
 _SIZES = frozenset(
@@ -144,10 +164,16 @@ class _Asked:
         return next((key for name, key in self.by_plain.items() if name in _TOKENS), None)
 
     @property
-    def more(self) -> str | None:
-        """Place of the member that says whether there is more: a boolean, or another value under the one name that means nothing else."""
-        known = [(at, one) for at, one in self.members.items() if one.name in _MORE]
-        return next((at for at, one in known if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)), None)
+    def flag(self) -> Json:
+        """Place of the member that says whether there is more, or whether this is the last page: a boolean, or another value under the one
+        name that means nothing else."""
+        known = [
+            (at, one) for at, one in self.members.items() if "boolean" in one.types or (one.name == "hasmore" and "object" not in one.types)
+        ]
+        for name, words_of_it in (("more", _MORE), ("last", _LAST)):
+            if (at := next((at for at, one in known if words_of_it.fullmatch(one.name)), None)) is not None:
+                return {name: at}
+        return {}
 
     def place(self, names: frozenset[str], *, is_text: bool = False) -> str | None:
         """Return the first place of a member with one of these names that may be a token or, with ``is_text``, a text."""
@@ -166,14 +192,19 @@ class _Asked:
             own = frozenset([asked]) if _OF_NEXT.search(self.texts.get(asked, "")) else frozenset[str]()
             out = self.place(_TOKENS_OUT - {"next"}) or self.place(frozenset(["next"])) or self.place(own)
             return None if out is None or _AMONG_LINKS.search(out) else (token, out)  # what is among links is an address
-        texts = (name for name in self.by_plain if name in _PAGES and self.types.get(name) == {"string"})
-        if (page := next(texts, None)) is not None and (out := self.place(frozenset(["nextpage"]))) is not None:
-            return self.by_plain[page], out
-        vague = next((key for name, key in self.by_plain.items() if name in _VAGUE), None)
-        named = self.place(frozenset(["next"]))
-        if vague is None or named is None or not self.members[named].types & _NUMERIC:
-            return None
-        return vague, named
+        return next(self._numbered(), None)
+
+    def _numbered(self) -> Iterator[tuple[str, str]]:
+        """Yield inputs for the number of a page or an item, and the members that say the next one: a text takes no number."""
+        for name, key in self.by_plain.items():
+            if name not in _PAGES | _OFFSETS | _VAGUE:
+                continue
+            words_of_it = {f"next{name}", f"nextpage{name}", "nextpage" if name in _PAGES else "next" if name in _VAGUE else ""}
+            is_text, is_number = self.types.get(name) == {"string"}, bool(self.types.get(name, set()) & _NUMERIC)
+            for at, one in self.members.items():
+                fits = one.is_token if is_text and name in _PAGES else bool(one.types & _NUMERIC) and (is_number or name in _VAGUE)
+                if one.name in words_of_it and fits:
+                    yield key, at
 
     def fits(self, key: str, at: str) -> bool:
         """Return whether an input takes a member of the response as it is: a text is no number."""
@@ -185,6 +216,16 @@ class _Asked:
         """Return where the next page's address is: a text called ``next``, or a link in an object of that name."""
         inside = (at for at, one in self.members.items() if one.name in _ADDRESSES and one.is_text and self.is_within_next(at))
         return self.place(frozenset(["next"]), is_text=True) or next(inside, None)
+
+    def in_header(self, headers: Iterable[str]) -> Json | None:
+        """Return the input that takes what a header field of the response has, with that field."""
+        for header in headers:
+            name = plain(header)
+            page = next((key for one, key in self.by_plain.items() if one in _PAGES), None) if name.endswith("nextpage") else self.token
+            key = self.by_plain.get(name) or (page if _IN_HEADER.fullmatch(name) else None)
+            if key is not None:
+                return {"input": key, "header": header}
+        return None
 
     @property
     def is_paged(self) -> bool:
@@ -222,7 +263,8 @@ class Pages:
         items = self._items(operation, response) or self._shown_items(response)
         about = {plain(parameter["name"]): parameter for parameter, _ in operation.parameters}
         times = {name for name, parameter in about.items() if self._is_time(parameter.get("schema"))}
-        by_plain = {plain(name): key for name, key in drawn.named.items() if plain(name) not in times}
+        sent = {row["name"]: row["input"] for row in drawn.rows if row["in"] == "header" and row.get("name") in (response.headers or {})}
+        by_plain = {plain(name): key for name, key in {**sent, **drawn.named}.items() if plain(name) not in times}
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
         texts = {name: str(parameter.get("description") or "") for name, parameter in about.items()}
         asked = _Asked(by_plain, self._types_of(operation), members, texts)
@@ -241,25 +283,24 @@ class Pages:
         if size is not None:
             made["size"] = size
         top = row.get("response", "")
-        direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response) and asked.fits(row["input"], top)
+        is_plain = kind == "token" and "last" not in row
+        direct = is_plain and top.count("/") == 1 and "~" not in top and not self._wraps(response) and asked.fits(row["input"], top)
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
         return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
 
     def _rule(self, operation: Operation, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
-        vendor = operation.raw.get("x-ms-pageable")
-        if isinstance(vendor, dict) and isinstance(vendor.get("nextLinkName"), str):
-            row: Json = {"response": pointer(vendor["nextLinkName"])}
-            return "url", "high", {**row, "items": pointer(vendor["itemName"])} if isinstance(vendor.get("itemName"), str) else row
-        link, more = asked.place(_LINKS_OUT, is_text=True), asked.more
-        hint = {"more": more} if more else {}
+        if (said := _vendors(operation.raw.get("x-ms-pageable"))) is not None:
+            return "url", "high", said
+        link, hint = asked.place(_LINKS_OUT, is_text=True), asked.flag
         pair = asked.pair()
         if pair is not None and (link is None or asked.is_within_next(pair[1])):
             return "token", "high", {"input": pair[0], "response": pair[1], **hint}
         if any(name.lower() == "link" for name in response.headers or {}) and (asked.is_paged or items == "/items"):
             return "linkHeader", "high", {}
         link = link or asked.bare_link()
-        if link is not None:
-            return "url", "high", {"response": link, **hint}
+        row = {"response": link} if link is not None else asked.in_header(response.headers or ())
+        if row is not None:
+            return "token" if link is None else "url", "high", {**row, **hint}
         if asked.token is not None and (asked.is_linked or (not asked.members and self._is_array(response))):
             return "linkHeader", "medium", {}  # nothing else can name the next page
         return self._last(asked, response, items) or self._counted(operation, asked)
@@ -267,18 +308,19 @@ class Pages:
     def _last(self, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
         """Return the pagination of a list that goes on after its last item: the response says which that is, or the item has an ID."""
         after = asked.by_plain.get("startingafter") or asked.by_plain.get("after")
-        if after is None or asked.more is None:
+        hint = asked.flag
+        if after is None or "more" not in hint:
             return None
         named = asked.place(frozenset(["lastid"]), is_text=True)
         if named is not None:
-            return "token", "high", {"input": after, "response": named, "more": asked.more}
+            return "token", "high", {"input": after, "response": named, **hint}
         sure = "startingafter" in asked.by_plain or self._has_id(response, items)
-        return ("lastId", "high", {"input": after, "more": asked.more}) if sure else None
+        return ("lastId", "high", {"input": after, **hint}) if sure else None
 
     def _counted(self, operation: Operation, asked: _Asked) -> tuple[Kind, str, Json] | None:
         by_plain = asked.by_plain
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        hint = {"more": asked.more} if asked.more else {}
+        hint = asked.flag
         page, is_number = self._number(operation, asked, _PAGES)
         offset, is_counted = self._number(operation, asked, _OFFSETS)
         is_offset = offset is not None and is_counted and size is not None  # it has one first item, and pages may begin at 0 or at 1
@@ -398,12 +440,20 @@ def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
         yield place, _Member(low, {_NAMES[type(value)]} if type(value) in _NAMES else set())
 
 
+def _vendors(said: Any) -> Json | None:
+    """Return what the vendor of Azure's documents says about the pages of an operation."""
+    if not isinstance(said, dict) or not isinstance(said.get("nextLinkName"), str):
+        return None
+    row = {"response": pointer(said["nextLinkName"])}
+    return {**row, "items": pointer(said["itemName"])} if isinstance(said.get("itemName"), str) else row
+
+
 def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
     """Return what an overlay says about the pages of an operation.
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
-    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first", "ends") if name in given}
+    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends") if name in given}
     fault = None
     if kind not in _KINDS:
         fault = f"'kind' must be one of {', '.join(_KINDS)}"
@@ -416,18 +466,23 @@ def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tu
             fault = f"'input' must be one of {', '.join(drawn.properties) or 'its inputs, of which it has none'}"
     elif kind not in ("url", "linkHeader"):
         fault = fault or f"pages of the kind '{kind}' need an 'input'"
-    if kind in ("token", "url") and "response" not in pages:
+    if kind in ("token", "url") and "response" not in pages and "header" not in pages:
         fault = fault or f"pages of the kind '{kind}' need a 'response'"
-    if type(pages.get("first", 0)) is not int:
-        fault = "'first' must be a whole number"
-    fault = _fetching_fault(operation, kind, pages.get("ends", [])) or fault
+    fault = _fetching_fault(operation, kind, pages) or fault
     if fault is not None:
         raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: {fault}", hint="Correct the overlay.")
     return kind, "high", pages
 
 
-def _fetching_fault(operation: Operation, kind: object, ends: object) -> str | None:
+def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
     """Return what is wrong with how an overlay has pages fetched and ended."""
+    ends, header = pages.get("ends", []), pages.get("header")
+    if type(pages.get("first", 0)) is not int:
+        return "'first' must be a whole number"
+    if "header" in pages and not (kind == "token" and "response" not in pages and isinstance(header, str) and is_token(header)):
+        return "'header' must be the name of a header field with the token, of the kind 'token' and in place of 'response'"
+    if "more" in pages and "last" in pages:
+        return "'more' and 'last' say the same thing: declare one of them"
     if not isinstance(ends, list) or not all(type(status) is int and 300 <= status <= 599 for status in ends):
         return "'ends' must be a list of statuses from 300 to 599, such as [404]"
     if operation.method != "get" and kind in ("url", "linkHeader"):

@@ -75,6 +75,71 @@ def test_generated_lists_reach_their_end(tmp_path: Path, listed: Any, pages: lis
     assert (result.meta.complete, [path.replace("page=1&", "") for path in asked]) == (True, paths)
 
 
+_FLAG: Json = {"type": "boolean"}
+_LAST: tuple[tuple[list[Json], Json], ...] = (
+    ([_parameter("page", type="integer", default=0), _parameter("size", type="integer")], _object(content=_LIST, last=_FLAG)),
+    ([_parameter("nextPageToken")], _object(issues=_LIST, isLast=_FLAG, nextPageToken=_TEXT)),
+    ([_parameter("start", type="integer")], _object(values=_LIST, isLastPage=_FLAG, nextPageStart={"type": "integer"})),
+    ([], _object(records=_LIST, done=_FLAG, nextRecordsUrl=_TEXT)),
+    ([_parameter("marker")], _object(rows=_LIST, isTruncated=_FLAG, nextMarker=_TEXT)),
+    ([_parameter("cursor")], _object(rows=_LIST, moreResultsAvailable=_FLAG, next_cursor=_TEXT)),
+)
+"""Lists of Spring, Jira, Bitbucket, Salesforce and others, which say in words of their own whether a page is the last."""
+
+
+@pytest.mark.parametrize(("listed", "first", "last"), [
+    (_LAST[0], {"content": [1], "last": False}, {"content": [2], "last": True}),
+    (_LAST[1], {"issues": [1], "isLast": False, "nextPageToken": "b"}, {"issues": [2], "isLast": True, "nextPageToken": "spent"}),
+    (_LAST[2], {"values": [1], "isLastPage": False, "nextPageStart": 7}, {"values": [2], "isLastPage": True, "nextPageStart": 14}),
+    (_LAST[3], {"records": [1], "done": False, "nextRecordsUrl": "/l?at=2"}, {"records": [2], "done": True}),
+    (_LAST[4], {"rows": [1], "isTruncated": True, "nextMarker": "b"}, {"rows": [2], "isTruncated": False, "nextMarker": "spent"}),
+])  # fmt: skip
+def test_the_last_page_is_believed(tmp_path: Path, listed: Any, first: Json, last: Json) -> None:
+    """No page is asked for after one that says that it is the last: providers refuse it, and all items would be lost."""
+    result, asked = _generated(tmp_path, listed[0], listed[1], [Answer(first), Answer(last), Answer({"error": "no such page"}, 400)])
+    assert next(value for value in result.unwrap().values() if isinstance(value, list)) == [1, 2]
+    assert (result.meta.complete, len(asked)) == (True, 2)
+
+
+@pytest.mark.parametrize(("listed", "page", "place"), [
+    (_LAST[1], {"issues": [1], "isLast": False}, "/isLast"), (_LAST[3], {"records": [1], "done": False}, "/done"),
+    (_LAST[4], {"rows": [1], "isTruncated": True}, "/isTruncated"), (_LAST[5], {"rows": [1], "moreResultsAvailable": True}, "/more"),
+    (_LAST[1], {"issues": [1]}, "/isLast"),
+])  # fmt: skip
+def test_a_page_that_is_not_the_last_leaves_a_list_open(tmp_path: Path, listed: Any, page: Json, place: str) -> None:
+    """It says that there is more, or not that there is none, and names no next page: the caller is told why the list is not complete."""
+    result, _ = _generated(tmp_path, listed[0], listed[1], [Answer(page)])
+    assert result.meta.complete is False
+    assert place in result.meta.warnings[0]["message"]
+
+
+@pytest.mark.parametrize(("parameters", "schema", "headers", "paths"), [
+    ([_parameter("cursor")], _LIST, {"X-Next-Cursor": "c2"}, ["/l", "/l?cursor=c2"]),
+    (_MORE[0], _LIST, {"X-Next-Page": "2"}, ["/l", "/l?page=2"]),
+    ([{**_parameter("x-ms-continuation"), "in": "header"}], _object(docs=_LIST), {"x-ms-continuation": "c2"}, ["/l", "/l"]),
+])  # fmt: skip
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_header_field_may_name_the_next_page(
+    tmp_path: Path, parameters: list[Json], schema: Json, headers: Json, paths: list[str], blank: bool
+) -> None:
+    """GitLab, Azure Cosmos DB and others: the list ends where the field is empty or absent."""
+    pages = [[1], [2]] if schema is _LIST else [{"docs": [1]}, {"docs": [2]}]
+    script = [Answer(pages[0], headers=headers), Answer(pages[1], headers=dict.fromkeys(headers, "") if blank else {}), Answer({}, 400)]
+    result, asked = _generated(tmp_path, parameters, schema, script, headers={name: {"schema": _TEXT} for name in headers})
+    assert next(value for value in result.unwrap().values() if isinstance(value, list)) == [1, 2]
+    assert (result.meta.complete, asked) == (True, paths)
+
+
+@pytest.mark.parametrize(("parameter", "member"), [("page", "next_page"), ("offset", "next_offset"), ("start", "next_start")])
+def test_a_number_of_the_next_page_goes_before_counting(tmp_path: Path, parameter: str, member: str) -> None:
+    """What the provider says is asked for, and a null ends the list."""
+    listed = [_parameter(parameter, type="integer"), _parameter("limit", type="integer")]
+    schema = _object(data=_LIST, meta=_object(**{member: {"type": "integer", "nullable": True}}))
+    script = [Answer({"data": [1], "meta": {member: 7}}), Answer({"data": [2], "meta": {member: None}}), Answer({}, 400)]
+    result, asked = _generated(tmp_path, listed, schema, script)
+    assert (result.unwrap()["data"], result.meta.complete, asked) == ([1, 2], True, ["/l", f"/l?{parameter}=7"])
+
+
 @pytest.mark.parametrize("value", ["absent", None, 2, "maybe", {}])
 def test_more_that_says_nothing_leaves_a_list_open(tmp_path: Path, value: Any) -> None:
     """A page that says neither yes nor no where "more" is declared is not the last one, and the caller is told why."""
@@ -94,6 +159,7 @@ def test_a_server_that_repeats_its_last_page_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "found"), [
     ('</l?page=2>; rel = "next"', True), ('</l?page=2>; title="a; rel=prev, <b>"; rel="next"', True),
     ('</x>; title="q; rel=next"; rel=first', False), ('</x>; rel="prev", </l?page=2>; REL=Next', True),
+    ("</l?page=2>; rel='next'", True),
 ])  # fmt: skip
 def test_links_are_read_as_rfc_8288_says(tmp_path: Path, value: str, found: bool) -> None:
     """White space around "=" is allowed, and a quoted string is one value."""
@@ -122,6 +188,11 @@ def test_links_about_another_resource_are_not_followed(tmp_path: Path, anchor: s
     ({**_PAGE, "ends": [404]}, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], True),
     (_PAGE, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], False),
     ({"kind": "linkHeader"}, [Answer([1], headers={"Link": "/l?page=2; rel=next"})], [1], False),
+    ({**_TOKEN, "last": "/last"}, [Answer({"data": [1], "last": "false", "end": "a"}), Answer({"data": [2], "last": 1, "end": "b"})],
+     [1, 2], True),
+    ({**_PAGE, "last": "/last"}, [Answer({"data": [1], "last": "maybe"})], [1], False),
+    ({"kind": "token", "parameter": "page", "header": "X-Next-Page"}, [Answer([1], headers={"x-next-page": " 2 "}), Answer([2])], [1, 2],
+     True),
 ])  # fmt: skip
 def test_requested_lists_say_whether_they_are_complete(pages: Json, answers: list[Answer], items: list[int], complete: bool) -> None:
     """An explicit end makes a list complete; whatever may be one leaves it open with a reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -39,6 +40,7 @@ from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
 
 _NEXT_PAGE = "nextPage"
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 Json = Mapping[str, Any]
 
@@ -159,7 +161,9 @@ class BoundCall:
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         paging = Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
         self._pages = None if paging is None else Pages.bound(self._binding["paging"], paging)
-        self._in_text = self._token is not None and row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
+        taken = {} if self._token is None else row["inputs"]["properties"].get(self._token, {})
+        is_counted = self._pages is not None and self._pages.kind in {"page", "offset"} and taken.get("type") != "string"
+        self._in_number = is_counted or taken.get("type") in ("integer", "number")
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
         """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
@@ -209,7 +213,7 @@ class BoundCall:
             found = error.address
         if self._next != _NEXT_PAGE or found is None:
             return output
-        return {**output, _NEXT_PAGE: int(found) if pages.kind in {"page", "offset"} and not self._in_text else found}
+        return {**output, _NEXT_PAGE: int(found) if self._in_number and _NUMBER.fullmatch(str(found)) else found}
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
         """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""

@@ -63,6 +63,17 @@ class Paging(_Closed):
         title="More",
         description="JSON Pointer of a member that is false on the last page. Where it is neither yes nor no, the list is not complete.",
     )
+    last: str | None = Field(
+        None,
+        title="Last",
+        description="JSON Pointer of a member that is true on the last page, such as /isLast, if there is no such member as 'more'.",
+    )
+    header: str = Field(
+        "",
+        title="Header",
+        description="For 'token': the header field of a response that has the next token, such as X-Next-Page, in place of 'next'.",
+        schema={"maxLength": 200},
+    )
     first: int = Field(1, title="First Page", description="The number of the first page.")
     under: str | None = Field(
         None,
@@ -85,7 +96,8 @@ class Paging(_Closed):
         """
         kind = _KINDS[self.kind]
         first = self.first if kind == "page" else 0
-        return Pages(kind, self.items, self.parameter, self.next, self.more, first=first, under=self.under, ends=self.ends)
+        told: dict[str, Any] = {"under": self.under, "ends": self.ends, "last": self.last, "header": self.header}
+        return Pages(kind, self.items, self.parameter, self.next, self.more, first=first, **told)
 
 
 class FailedRule(_Closed):

@@ -32,7 +32,7 @@ _AROUND = (
 
 
 def known_turn(wire: Mapping[str, Any]) -> Turn:
-    """Return the turn of a list that is declared: ``kind``, ``response`` (where the token is), ``items``, ``more``."""
+    """Return the turn of a declared list: ``kind``, where the token is (``response``, ``header``), ``items``, ``more`` or ``last``."""
 
     def turn(answer: Answer, token: str | None, empty: bool) -> Answer:
         if answer.content is not None:
@@ -43,6 +43,10 @@ def known_turn(wire: Mapping[str, Any]) -> Turn:
             return replace(answer, body=body, headers=headers | ({"Link": f'<{token}>; rel="next"'} if token else {}))
         if "more" in wire:
             body = placed(body, wire["more"], token is not None)
+        if "last" in wire:
+            body = placed(body, wire["last"], token is None)
+        if "header" in wire:
+            return replace(answer, body=body, headers={**answer.headers, wire["header"]: token or ""})
         return replace(answer, body=placed(body, wire["response"], token))
 
     return turn
