@@ -100,7 +100,7 @@ class Answer:
             raise _oversized(f"the provider's response {reason}") from None
         except ValueError:
             text = f"the response{to} is not JSON {about}"
-            if not content:
+            if not content.strip():
                 raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
             raise Unreadable(text, hint=NOT_THE_API, content=content) from None
 
@@ -202,8 +202,9 @@ class StreamedAnswer:
 
 
 def media_type(headers: Headers) -> str:
-    """Return the media type without its parameters, in lower case."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+    """Return the media type without its parameters, in lower case. What is none (``json``, ``*/*``) is as good as none."""
+    found = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return found if "/" in found and "*" not in found else ""
 
 
 def header_of(reply: Reply) -> Headers:

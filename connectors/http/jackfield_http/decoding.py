@@ -39,7 +39,7 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
     :raises Unreadable: if the body is not of its coding, or that was not asked for.
     :raises Unavailable: if it is cut off.
     """
-    names = [name for part in coding.lower().split(",") if (name := part.strip()) in _REGISTERED]
+    names = [name for part in coding.lower().split(",") if (name := part.partition(";")[0].strip()) in _REGISTERED]
     if (unknown := next((name for name in names if name not in _COMPRESSED), None)) is not None:
         raise _garbled(f"the response is encoded as '{unknown}', which was not asked for")
     if len(names) > _MOST_CODINGS:
@@ -68,7 +68,10 @@ def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
         for piece in chain([first], chunks):
             left = piece
             while left:
-                if inflater.eof:  # a gzip file may have several members
+                if inflater.eof:  # a gzip file may have several members, and zeros after them
+                    left = left.lstrip(b"\0")
+                    if not left:
+                        break
                     inflater = zlib.decompressobj(_AUTOMATIC)
                 found = inflater.decompress(left, _PIECE)
                 if found:

@@ -21,14 +21,14 @@ from jackfield.connector import (
 )
 from jackfield.dataclass import dataclass, field, replace
 from jackfield_http.headers import Headers
+from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find
 
 _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
 _PLACES = ("error", "fault")
 """Members of a body that may be the error."""
-_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason", "faultstring", "errorMessage", "text")
-_CODES = ("code", "type", "error", "errorCode", "error_code", "status", "faultcode")
+_CODES = ("code", "type", "error", "errorcode", "errcode", "status", "faultcode")
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -161,7 +161,7 @@ class HttpErrors:
         """Return the provider's code and message."""
         body = _one(refusal.body)
         code = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
-        message = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
+        message = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, WORDS)
         return _text(code), _text(message)
 
 
@@ -206,14 +206,30 @@ def _usual_code(body: Any) -> Any:
 
 
 def _usual(body: Any, names: tuple[str, ...]) -> Any:
-    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``. Names may begin with a capital."""
-    places = [_member(body, "error"), find(_member(body, "errors"), "/0"), _member(body, "fault"), body]
+    """Search the usual members, at the top and in ``error``, ``errors`` and ``fault``, or the first item of these. The words of an error may
+    be a list, of which the first counts, or an object around them."""
+    fault = _one(_member(body, "fault"))
+    places = [_one(_member(body, "error")), _one(_member(body, "errors")), _one(_member(fault, "error")), fault, body]
     for place in places:
+        members = _plain(place)
         for name in names:
-            value = _member(place, name)
+            value = members.get(name) if names is _CODES else _worded(members.get(name))
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                 return value
     return next((place for place in places if isinstance(place, str)), None)
+
+
+def _plain(place: Any) -> Mapping[str, Any]:
+    """Return the members of an object by their plain names."""
+    return {plain_name(name): value for name, value in reversed([*place.items()])} if isinstance(place, Mapping) else {}
+
+
+def _worded(value: Any) -> Any:
+    """Return the words that a member holds: of a list those of its first item, of an object those of its own member (OData, FastAPI)."""
+    first = _one(value)
+    if not isinstance(first, Mapping):
+        return first
+    return next((text for name in ("value", *WORDS) if isinstance(text := _plain(first).get(name), str) and text), None)
 
 
 def _member(body: Any, name: str) -> Any:
@@ -224,7 +240,7 @@ def _member(body: Any, name: str) -> Any:
 
 
 def _one(body: Any) -> Any:
-    """Return the first item of an error that is a list (Salesforce), else the error."""
+    """Return the first item of what is a list, as Salesforce's errors are, else the thing itself."""
     return next(iter(body), None) if isinstance(body, list) else body
 
 

@@ -25,7 +25,7 @@ MAX_ITEMS = 100_000
 """Maximum number of items of a stream that is read whole."""
 LONGEST_TEXT = 300
 """Maximum number of characters that are kept of an error's text."""
-_LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson)(?:\+json)?")
+_LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|json-seq|stream\+json|ldjson|json-stream)(?:\+json)?")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
@@ -42,6 +42,18 @@ _DONE = "[DONE]"
 """Last event of streams in OpenAI's form; no data."""
 _MOST_ELEMENTS = 1000
 _MOST_LEVELS = 50
+
+
+WORDS = (
+    "message", "detail", "errordescription", "errormessage", "errormsg", "errmsg", "msg", "messages", "errormessages", "title",
+    "description", "error", "reason", "faultstring", "text",
+)  # fmt: skip
+"""Members that word an error, by their plain names."""
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a member without case and separators, in which providers differ."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def charset_of(content_type: str) -> str | None:
@@ -224,9 +236,6 @@ class _Elements:
         raise ValueError("an error has no document type")
 
 
-_XML_WORDS = frozenset({"message", "faultstring", "detail", "description", "reason", "title", "error", "text", "errormessage", "msg"})
-
-
 def _xml_words(content: bytes) -> Mapping[str, str] | None:
     """Return the first element with a child that words an error, as an object of its texts."""
     seen = _Elements()
@@ -237,7 +246,7 @@ def _xml_words(content: bytes) -> Mapping[str, str] | None:
         parser.Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError):
         return None
-    return next((one for one in seen.found if any(name.lower() in _XML_WORDS for name in one)), None)
+    return next((one for one in seen.found if any(plain_name(name) in WORDS for name in one)), None)
 
 
 def _local(name: str) -> str:

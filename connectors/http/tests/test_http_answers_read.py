@@ -293,6 +293,8 @@ def test_streams_are_items(tmp_path: Path, harness: Harness) -> None:
         (Answer(status=204), {"response": "json"}, "succeeded"),
         (Answer(status=205), {"response": "json"}, "succeeded"),
         (answer(b""), {"response": "json"}, "in_doubt"),
+        (answer(b" \r\n"), {"response": "json"}, "in_doubt"),
+        (answer(b'{"a":1}', "json"), {}, "succeeded"),
     ],
 )
 def test_any_request(harness: Harness, step: Answer, inputs: dict[str, Any], status: str) -> None:
@@ -300,6 +302,22 @@ def test_any_request(harness: Harness, step: Answer, inputs: dict[str, Any], sta
     server = harness.serve(step)
     result = harness.invoke("request", {"method": "POST", "url": "/x", "json": {}, **inputs})
     assert (result.status, len(server.requests)) == (status, 1)
+
+
+@pytest.mark.parametrize("media", ["json", "*/*", ""])
+def test_a_media_type_that_is_none(harness: Harness, media: str) -> None:
+    """It says nothing, so JSON is read as JSON, as without one."""
+    harness.serve(answer(b'{"a": 1}', media))
+    assert harness.invoke("request", {"url": "/x"}).unwrap()["body"] == {"a": 1}
+
+
+@pytest.mark.parametrize(("content", "coding"), [
+    (gzip.compress(b'{"a": 1}') + b"\0" * 8, "gzip"), (gzip.compress(b'{"a": 1}'), "gzip;q=1.0"), (gzip.compress(b'{"a": 1}'), "x-gzip; a=b"),
+])  # fmt: skip
+def test_codings_as_they_are_sent(harness: Harness, content: bytes, coding: str) -> None:
+    """Parameters of a coding mean nothing, and zeros after compressed content are none of it."""
+    harness.serve(Answer(content=content, headers={"Content-Type": JSON, "Content-Encoding": coding}))
+    assert harness.invoke("request", {"url": "/x"}).unwrap()["body"] == {"a": 1}
 
 
 def test_no_content_of_an_idempotent_request(harness: Harness) -> None:
@@ -337,6 +355,15 @@ _SOAP = (
         (b"x" * 5000, "text/plain; charset=utf-8", None, "x" * 300),
         (b"<html><body>Bad gateway</body></html>", "text/html", None, None),
         (b"\x00\x01\x02", "application/octet-stream", None, None),
+        (b'{"errorMessages": ["No such issue"], "errors": {}}', JSON, None, "No such issue"),
+        (b'{"statusCode": 400, "message": ["a must be", "b"], "error": "Bad Request"}', JSON, "Bad Request", "a must be"),
+        (b'{"error": {"code": "-1", "message": {"lang": "en", "value": "No"}}}', JSON, "-1", "No"),
+        (b'{"error": [{"message": "No"}]}', JSON, None, "No"),
+        (b'{"Fault": {"Error": [{"Message": "No", "code": "610"}]}}', JSON, "610", "No"),
+        (b'{"errcode": 40001, "errmsg": "invalid"}', JSON, "40001", "invalid"),
+        (b'{"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]}', JSON, None, "field required"),
+        (b'{"error": "Bad Request", "errorCode": 400, "errorDescription": "the name is taken"}', JSON, "Bad Request", "the name is taken"),
+        (b"<e><msg>No</msg></e>", "application/xml", None, "No"),
     ],
 )
 def test_errors_keep_their_words(content: bytes, media: str, code: str | None, message: str | None) -> None:
