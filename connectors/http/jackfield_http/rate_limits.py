@@ -17,15 +17,20 @@ would hold an account for good; a provider that means it is asked once a day."""
 Find = Callable[[str], str | None]
 """Finds a field by its name in lower case; repeated ones are joined by commas."""
 
-_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit")
+_PREFIXES = (
+    "ratelimit", "x-ratelimit", "x-rate-limit", "x-app-rate-limit", "x-ratelimit-requests", "anthropic-ratelimit-requests",
+    "anthropic-ratelimit-tokens", "anthropic-ratelimit-input-tokens", "anthropic-ratelimit-output-tokens",
+)  # fmt: skip
 _SCOPES = ("", "-requests", "-tokens")
 """Suffixes of fields of several budgets (OpenAI)."""
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
+_RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "x-rate-limit-retry-after-seconds")
 _PERIODS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
 """Values from which a number is a time since 1970, with its unit in a second: ns, µs, ms, s. A smaller one is seconds from now."""
 _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
 _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
+_NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
 """A string of a field. One that does not end holds the rest, so that no search begins again at each quote."""
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
@@ -39,7 +44,7 @@ def retry_after(find: Find) -> float | None:
         found = _number((find(name) or "").partition(",")[0].strip())
         if found is not None:
             return min(found / 1000, LONGEST)
-    return _latest(find("retry-after"), find("date"))
+    return next((found for name in _RETRY_AFTER if (found := _latest(find(name), find("date"))) is not None), None)
 
 
 def remaining(find: Find) -> float | None:
@@ -86,8 +91,9 @@ def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
 def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
     """Yield the limits of the field ``RateLimit``: one of draft 07 (``limit=``, ``remaining=``, ``reset=``), or several policies since."""
     value = (find("ratelimit") or "")[:_LONGEST_FIELD]
-    if "remaining" in value or "reset" in value:
-        given = dict(_PARAMETER.findall(_QUOTED.sub("", value)))
+    bare = _QUOTED.sub("", value)
+    if _NAMED.search(bare):
+        given = dict(_PARAMETER.findall(bare))
         yield _number(given.get("remaining", "")), _bounded(_number(given.get("reset", "")))
         return
     windows = {_name(item): dict(_PARAMETER.findall(item)).get("w", "") for item in _items(find("ratelimit-policy"))}
@@ -124,7 +130,7 @@ def _latest(value: str | None, now: str | None) -> float | None:
 def _moments(value: str | None, now: str | None) -> Iterator[float]:
     """Yield the seconds from now of each value of a field: seconds, a time since 1970, a date, an ISO 8601 time, or a duration."""
     for part in _DATE.findall((value or "")[:_LONGEST_FIELD]):
-        found = _seconds(part.partition(";")[0].strip(), now)
+        found = _seconds(part.partition(";")[0].strip(' "'), now)
         if found is not None:
             yield min(found, LONGEST)
 
