@@ -206,8 +206,10 @@ def _usual_code(body: Any) -> Any:
 
 
 def _usual(body: Any, names: tuple[str, ...]) -> Any:
-    """Search the usual members, at the top and in ``error``, ``errors`` and ``fault``, or the first item of these. The words of an error may
-    be a list, of which the first counts, or an object around them."""
+    """Search the usual members, at the top and in ``error``, ``errors`` and ``fault``, or the first item of these.
+
+    The words of an error may be a list, of which the first counts, or an object around them.
+    """
     fault = _one(_member(body, "fault"))
     places = [_one(_member(body, "error")), _one(_member(body, "errors")), _one(_member(fault, "error")), fault, body]
     for place in places:

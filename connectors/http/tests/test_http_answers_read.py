@@ -312,7 +312,7 @@ def test_a_media_type_that_is_none(harness: Harness, media: str) -> None:
 
 
 @pytest.mark.parametrize(("content", "coding"), [
-    (gzip.compress(b'{"a": 1}') + b"\0" * 8, "gzip"), (gzip.compress(b'{"a": 1}'), "gzip;q=1.0"), (gzip.compress(b'{"a": 1}'), "x-gzip; a=b"),
+    (gzip.compress(b'{"a": 1}') + b"\0" * 8, "gzip"), (gzip.compress(b'{"a": 1}'), "gzip;q=1.0"),
 ])  # fmt: skip
 def test_codings_as_they_are_sent(harness: Harness, content: bytes, coding: str) -> None:
     """Parameters of a coding mean nothing, and zeros after compressed content are none of it."""

@@ -20,12 +20,23 @@ def selected(node: Json, branches: list[Any], made: list[Any], composition: Comp
 
     A branch that declares values of its own for the discriminator keeps them, where the mapping names none of these.
     """
-    about = node.get("discriminator")
-    name = about.get("propertyName") if isinstance(about, dict) else None
-    if not isinstance(name, str):
+    about, name = node.get("discriminator"), _discriminator(node)
+    if name is None:
         return made
     values = [_values(branch, about if isinstance(about, dict) else {}) for branch in branches]
     return [_with_values(*one, name, composition) for one in zip(branches, made, values, strict=True)]
+
+
+def is_unnamed(node: Json, branch: Any, composition: Composition) -> bool:
+    """Return whether a form that a discriminator selects does not declare its member, which many documents leave to the discriminator."""
+    name = _discriminator(node)
+    return name is not None and isinstance(branch, dict) and "$ref" in branch and name not in composition.members(branch)
+
+
+def _discriminator(node: Json) -> str | None:
+    about = node.get("discriminator")
+    name = about.get("propertyName") if isinstance(about, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _values(branch: Any, about: Mapping[str, Any]) -> list[str]:

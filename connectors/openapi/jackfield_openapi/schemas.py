@@ -20,7 +20,7 @@ from typing import Any, Literal
 from jackfield.connector import pointer
 from jackfield.json_tools.patterns import MAX_LOOKAROUND, sorted_pattern
 from jackfield_openapi.composition import COMBINING, Composition
-from jackfield_openapi.forms import excludes, selected
+from jackfield_openapi.forms import excludes, is_unnamed, selected
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of, unslashed
 from jackfield_openapi.pointing import Pointing, local
 from jackfield_openapi.report import Report
@@ -290,9 +290,7 @@ class _Conversion:
             if keyword == "allOf" and inner.direction == "i":
                 self._shared = inner.refined | self._refined()
                 place = replace(place, refined=self._shared)
-            made = [self._branch(branch, keyword, number, place) for number, branch in enumerate(branches)]
-            if inner.direction == "i" and keyword != "allOf":
-                made = selected(node, branches, made, self._all.composition)
+            made = self._forms(branches, keyword, place)
             is_inclusive = inner.direction == "i" and keyword == "oneOf" and "anyOf" not in node and not excludes(node)
             self._made["anyOf" if is_inclusive else keyword] = made
         for keyword in _BELOW:
@@ -304,6 +302,19 @@ class _Conversion:
             self._made["dependentSchemas"] = {
                 name: self._sub(sub, "dependentSchemas", name, place=open_below) for name, sub in listed.items()
             }
+
+    def _forms(self, branches: list[Any], keyword: str, place: _Place) -> list[Any]:
+        """Convert branches. One that lacks the discriminator's member is closed together with it."""
+        if place.direction != "i" or keyword == "allOf":
+            return [self._branch(branch, keyword, number, place) for number, branch in enumerate(branches)]
+        composition = self._all.composition
+        widened = [place.closed and is_unnamed(self._node, branch, composition) for branch in branches]
+        made = [
+            self._branch(branch, keyword, number, replace(place, closed=False) if widened[number] else place)
+            for number, branch in enumerate(branches)
+        ]
+        chosen = selected(self._node, branches, made, composition)
+        return [{**one, "unevaluatedProperties": False} if wide else one for one, wide in zip(chosen, widened, strict=True)]
 
     def _refined(self) -> frozenset[str]:
         found = self._all.composition.refined(self._node)

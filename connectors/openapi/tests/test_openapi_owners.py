@@ -98,6 +98,28 @@ def test_a_discriminator_selects_the_form(tmp_path: Path, source: Json, pet: Jso
     assert called(tmp_path, source, {"pet": pet}) == (outcome or {"pet": pet})
 
 
+_BARE = {
+    "Cat": {**obj(meows=_TEXT), "additionalProperties": False},
+    "Dog": {"allOf": [ref("Animal"), obj(barks=_TEXT)]},
+    "Animal": obj(name=_TEXT),
+}
+_STRAY = ["/pet/barks 'barks' is not a member of this object"]
+
+
+@pytest.mark.parametrize(
+    ("pet", "outcome"),
+    [
+        ({"kind": "c", "meows": "x"}, None), ({"kind": "d", "barks": "x", "name": "y"}, None), ({"kind": "c", "barks": "x"}, _STRAY),
+        ({"meows": "x"}, None), ({"kind": "e", "meows": "x"}, ["/pet/kind must be 'c', not 'e'"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("word", ["oneOf", "anyOf"])
+def test_the_discriminators_member_need_not_be_declared(tmp_path: Path, word: str, pet: Json, outcome: list[str] | None) -> None:
+    """Documents leave it to the discriminator: a form takes it, and is closed with it."""
+    source = sending(obj(["pet"], pet={word: [ref("Cat"), ref("Dog")], "discriminator": _MAPPED}), _BARE)
+    assert called(tmp_path, source, {"pet": pet}) == (outcome or {"pet": pet})
+
+
 @pytest.mark.parametrize(
     ("schema", "good", "bad"),
     [
