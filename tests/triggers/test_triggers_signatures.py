@@ -40,12 +40,12 @@ def verify(settings: dict[str, Any], headers: dict[str, str], body: bytes = b"{}
 @pytest.mark.parametrize(
     "time",
     [
-        "1795000000", "1795000000123", "1795000000123456", "2026-11-18T11:06:40Z", "2026-11-18T11:06:40.634234626Z",
+        "1795000000", "1795000000123", "1795000000123456", "1795000000123456789", "2026-11-18T11:06:40Z", "2026-11-18T11:06:40.634234626Z",
         "2026-11-18t11:06:40.5z", "2026-11-18T12:06:40+01:00", "1795000299", "1794999701",
     ],
 )  # fmt: skip
 def test_times_are_read_as_providers_write_them(time: str) -> None:
-    """Seconds, milliseconds, microseconds and RFC 3339 with any fraction and offset, up to five minutes apart."""
+    """Seconds, milliseconds, microseconds, nanoseconds and RFC 3339 with any fraction and offset, up to five minutes apart."""
     verify(_TIMED, {"x-sig": mac(f"{time}.{{}}".encode()).hex(), "x-time": time})
 
 
@@ -96,6 +96,8 @@ def test_secrets_of_standard_webhooks_are_read_as_they_are_shown(shown: str) -> 
     verify({"scheme": "standardWebhooks"}, scheme.sign(b"{}", hook(secret, entered=True), _NOW), of=hook(secret, entered=True))
     with pytest.raises(Forged):
         verify({"scheme": "standardWebhooks"}, {**headers, "webhook-signature": f"v1,{signature}"}, b"[]", hook(secret, entered=True))
+    svix = {"svix-id": "msg_1", "svix-timestamp": str(int(_NOW)), "svix-signature": f"v1a,AAAA v1,{signature}"}
+    verify({"scheme": "svix"}, svix, of=hook(secret, entered=True))
 
 
 def test_a_secret_that_cannot_be_one_is_refused_where_it_is_entered() -> None:

@@ -15,8 +15,8 @@ _FORM = "application/x-www-form-urlencoded"
 _MOST = 100
 """Limit of the members of a form."""
 _CHARSET = re.compile(r"charset=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
-_BEARER = frozenset({"bearer", "bearertoken", "bot", "user"})
-"""Names of bearer tokens: RFC 6750, Apigee, Slack. A token of an unknown type must not be used (RFC 6749 §7.1)."""
+_BEARER = frozenset({"bearer", "bearertoken", "bot", "user", "user access token", "application access token"})
+"""Names of bearer tokens: RFC 6750, Apigee, Slack, eBay. A token of an unknown type must not be used (RFC 6749 §7.1)."""
 _CODES = ("code", "error_code", "errorCode", "errcode", "status", "type")
 _WORDS = ("error_description", "message", "description", "errmsg", "msg", "detail", "error_msg")
 _FINE = frozenset({"", "0", "200", "201", "ok", "success", "none", "null"})

@@ -108,6 +108,7 @@ def test_cloud_events_ask_by_options(stand: Stand) -> None:
     path, client = subscribe(stand, "grid", signature="secretPath", challenge={"origin": "eventgrid.azure.net"}), Client(stand.port)
     found = client.call("OPTIONS", path, WebHook_Request_Origin="eventgrid.azure.net", WebHook_Request_Rate="120")
     assert (found.status, found.headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
+    assert found.headers["webhook-allowed-rate"] == "*"  # a sender that asks for a rate must get one (CloudEvents, Web Hooks §4.2)
     refused = client.call("OPTIONS", path, WebHook_Request_Origin="evil.example")
     assert (refused.status, "webhook-allowed-origin" in refused.headers) == (401, False)
     assert client.call("OPTIONS", path).status == 401

@@ -123,7 +123,7 @@ def test_what_is_no_answer_is_refused(rig: Rig, content: bytes) -> None:
         rig.connect([Answer(content=content, headers={"Content-Type": "text/plain"})])
 
 
-@pytest.mark.parametrize("kind", [None, "", "  ", "Bearer ", "BEARER", "bearer\n", "user", "bot"])
+@pytest.mark.parametrize("kind", [None, "", "  ", "Bearer ", "BEARER", "bearer\n", "user", "bot", "User Access Token"])
 def test_an_empty_token_type_is_a_missing_one(rig: Rig, kind: str | None) -> None:
     """Null, empty and blank are missing, and a missing type is bearer."""
     rig.connect([Answer({"access_token": "at", "token_type": kind})])

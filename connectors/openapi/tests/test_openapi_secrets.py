@@ -21,6 +21,7 @@ _CREDENTIALS = """
     token pass password passwd newPassword password_confirmation client_secret clientSecret secretKey api_key apiKey APIKey
     private_key access_token refreshToken id_token code_verifier webhook_secret signing-secret session_token token_secret
     passphrase otp cvc connectionString recovery_code hmacKey accessTokenValue temp_clone_token
+    privateKeyPem client_assertion sessionKey
 """
 _OTHERS = """
     token_type tokenId token_count max_tokens tokens nextToken next_page_token pageToken continuationToken cursor key

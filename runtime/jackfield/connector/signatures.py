@@ -34,10 +34,10 @@ _OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
 _PARTS = re.compile(r"(\{(?:id|time|body|method|url)\})")
 _BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}"})
 """Templates without borders that providers document: Twitch, Zendesk, HubSpot. The body must not have a digit beside the time."""
-_SECONDS = re.compile(r"[0-9]{1,17}")
+_SECONDS = re.compile(r"[0-9]{1,19}")
 _RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
-_MILLISECONDS, _MICROSECONDS = 10**11, 10**14
-"""Numbers from which a time is in these units: as seconds, they are the years 5138 and 3 million."""
+_UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
+"""Numbers from which a time is in nanoseconds, microseconds and milliseconds: as seconds, the last is the year 5138."""
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = b"0123456789"
 
@@ -46,7 +46,7 @@ def _moment(text: str) -> float | None:
     """Return a time in seconds since 1970; None if it is none."""
     if _SECONDS.fullmatch(text):
         number = int(text)
-        return number / (1 if number < _MILLISECONDS else 1000 if number < _MICROSECONDS else 1_000_000)
+        return number / next((unit for least, unit in _UNITS if number >= least), 1)
     found = _RFC3339.fullmatch(text)
     if found is None:
         return None
@@ -101,7 +101,7 @@ class Signature:
 
     ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}`` and ``{url}``, with a separator between the parts.
     ``time`` and ``id`` name header fields with these; a ``time`` that ends in ``=`` is a member of the field with the signature. It is in
-    seconds, milliseconds or microseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest`` seconds old. With a
+    seconds, milli-, micro- or nanoseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest`` seconds old. With a
     ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before each. With ``base64`` as ``key``, the
     secret is base64, with or without ``whsec_``, as Standard Webhooks have it.
     """
@@ -271,6 +271,10 @@ NAMED: Mapping[str, Scheme] = {
     "standardWebhooks": Signature(
         "webhook-signature", "{id}.{time}.{body}", prefix="v1,", encoding="base64", separator=" ",
         time="webhook-timestamp", id="webhook-id", key="base64",
+    ),
+    "svix": Signature(
+        "svix-signature", "{id}.{time}.{body}", prefix="v1,", encoding="base64", separator=" ",
+        time="svix-timestamp", id="svix-id", key="base64",
     ),
     "twitch": Signature(
         "twitch-eventsub-message-signature", "{id}{time}{body}", prefix="sha256=",

@@ -21,10 +21,11 @@ _NOUNS = _set(
     "password passwort privatekey pwd refreshtoken secret secretkey sharedsecret token totp webhooksecret"
 )
 """Last words of a name that hold a credential."""
-_KEYS = _set("access admin api auth authentication encryption hmac master private secret shared signing ssh storage webhook")
+_KEYS = _set("access admin api auth authentication encryption hmac master private secret session shared signing ssh storage webhook")
 """Words before ``key``."""
 _PAIRS = frozenset(
-    {("code", "verifier"), ("connection", "string"), ("recovery", "phrase"), ("seed", "phrase"), ("secret", "phrase"), ("pass", "phrase")}
+    {("client", "assertion"), ("code", "verifier"), ("connection", "string")}
+    | {("recovery", "phrase"), ("seed", "phrase"), ("secret", "phrase"), ("pass", "phrase")}
     | {(kind, "code") for kind in ("backup", "mfa", "otp", "recovery", "totp", "device", "security")}
     | {("two", "factor", "code"), ("one", "time", "code")}
 )
@@ -32,7 +33,7 @@ _PLURALS = frozenset(
     {("backup", "codes"), ("recovery", "codes"), ("access", "tokens"), ("refresh", "tokens"), ("api", "keys"), ("passwords",)}
 )
 """Last words of arrays of texts."""
-_FORMS = _set("again base64 confirm confirmation hash new old plain plaintext raw repeat salt string text value")
+_FORMS = _set("again base64 confirm confirmation der hash new old pem plain plaintext raw repeat salt string text value")
 """Last words that say in which form a credential is given."""
 _ABOUT_PAGES = _set("cont continuation continue cursor delta next page paging pagination prev previous resume scroll skip start sync")
 _NO_TOKEN = _ABOUT_PAGES | _set("bos change eos idempotency mask max min pad separator special stop unk unknown")

@@ -22,8 +22,8 @@ class WebhookInputs(Inputs):
     """How the sender signs, and what makes an event."""
 
     signature: Literal[
-        "standardWebhooks", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom", "shopify",
-        "xero",
+        "standardWebhooks", "svix", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom",
+        "shopify", "xero",
     ] = Field(
         "standardWebhooks", title="Signature",
         description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC that the fields below describe, "
