@@ -85,6 +85,8 @@ PAGES = {
     "token": 'Pages.token("cursor", next="/meta/next", items="/data")',
     "token of the same name": 'Pages.token("cursor", next="/paging/next", items="/tickets")',
     "token with a flag": 'Pages.token("cursor", next="/next", items="/data", more="/has_more")',
+    "token with a last page": 'Pages.token("cursor", next="/next", items="/data", last="/page/isLast")',
+    "token in the header": 'Pages.token("cursor", next="", items="/data", header="X-Next-Cursor")',
     "number": 'Pages.number("page", items="/data")',
     "offset": 'Pages.offset("skip", items="/data")',
     "link": "Pages.link()",
