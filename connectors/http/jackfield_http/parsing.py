@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 from xml.parsers import expat
 
 from jackfield.connector import MAX_ANSWER_VALUES, check_price
+from jackfield.json_tools.price import LARGE_NUMBER
 from jackfield_http.charsets import codec_of, decoded_text
 
 Reading = Literal["json", "lines", "events"]
@@ -29,8 +30,6 @@ _LINES = re.compile(r"(?:application|text)/(?:x-)?(?:nd-?json|jsonl|json-?lines|
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
-_LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
-"""Exponent of a number that a float may not hold."""
 _HALF_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 """Both halves of a character, escaped: an even number of backslashes before them are characters of their own."""
@@ -115,7 +114,7 @@ def _is_utf8(content: bytes) -> bool:
 
 def _json(content: bytes) -> Any:
     try:
-        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if _LARGE.search(content) else None)
+        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if LARGE_NUMBER.search(content) else None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -395,3 +396,11 @@ def test_charsets(charset: str) -> None:
     step = answer(json.dumps({"name": text}, ensure_ascii=False).encode(codec), f"{JSON}; charset={charset}")
     with Provider([step]) as provider, attempt(provider.url) as (api, _):
         assert api.get("/x").json("/name") == text
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e+0400", "1" * 400 + ".0", "1" * 250 + "e99"])
+def test_a_number_that_no_float_holds_is_no_json(number: str) -> None:
+    """However it is written: as infinity it could not be sent on."""
+    with pytest.raises(ValueError, match=re.escape(number[:20])):
+        parsed(f'{{"a": {number}}}'.encode())
+    assert parsed(b'{"a": ' + b"1" * 400 + b"}") == {"a": int("1" * 400)}

@@ -130,6 +130,7 @@ def test_what_declares_no_handshake_takes_post_only(stand: Stand) -> None:
     [
         (b'\xef\xbb\xbf{"a":1}', "application/json", None), (b'{"a":NaN}', "application/json", '{"a":NaN}'),
         (b'{"a":1,"a":2}', "application/json", '{"a":1,"a":2}'), ("né".encode("latin-1"), "text/plain; charset=iso-8859-1", "né"),
+        (b'{"a":1e400}', "application/json", '{"a":1e400}'), (b"[" + b"1" * 250 + b"e99]", "application/json", "[" + "1" * 250 + "e99]"),
         (b"not json", "application/json", "not json"), (b"", "application/json", ""),
     ],
 )  # fmt: skip

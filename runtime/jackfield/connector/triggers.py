@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import inspect
+import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
+from jackfield.json_tools.price import LARGE_NUMBER
 from jackfield.manifest_triggers import CHANGES, EVERY, LARGEST, LEAST
 from jackfield.secrecy import SecretHolder
 
@@ -213,7 +215,8 @@ class Item(SecretHolder):
 
 
 def strict_json(text: str | bytes) -> Any:
-    """Return a JSON value, as strictly read as an invocation: UTF-8 without a mark at its beginning, no member twice, and not too deep.
+    """Return a JSON value, as strictly read as an invocation: UTF-8 without a mark at its beginning, no member twice, not too deep,
+    and no number that is infinite as a float.
 
     :raises Malformed: if it is none.
     """
@@ -221,9 +224,12 @@ def strict_json(text: str | bytes) -> Any:
         octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         if octets.startswith(BOM_UTF8):
             raise Malformed
-        return decode(octets)
-    except JackfieldError:
+        found = decode(octets)
+        if LARGE_NUMBER.search(octets):
+            json.dumps(found, allow_nan=False)
+    except (JackfieldError, ValueError):
         raise Malformed from None
+    return found
 
 
 def check_signature(expected: str, given: str | None) -> None:

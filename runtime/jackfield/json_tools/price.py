@@ -12,6 +12,8 @@ from typing import Final, Protocol
 
 MAX_ANSWER_VALUES = 1_000_000
 """Maximum number of values in one response of a provider."""
+LARGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
+"""Part of a number that a float may not hold: parsed as one, it would be infinite, which JSON has no word for."""
 _STRINGS = re.compile(rb'"[^"]*"?')
 _TEXTS = re.compile(rb">[^<]*")
 _TWO_BYTES, _FOUR_BYTES = re.compile(rb"[\xc4-\xef]"), re.compile(rb"[\xf0-\xff]")
