@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from jackfield.connector import InvalidInput
 from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
@@ -165,6 +166,9 @@ class Actions:
 
     def _paging(self, operation: Operation, parameters: Drawn, response: Response, effect: str) -> Paging | None:
         if effect != "read":
+            if isinstance(operation.extension.get("pagination"), dict):
+                hint = "Declare 'effect: read' beside it, if the operation changes nothing."
+                raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: only a read has pages", hint=hint)
             return None
         found = self._pages.of(operation, parameters, response)
         if found is not None and found.row["confidence"] != "high":

@@ -243,6 +243,10 @@ def test_pages_count_from_where_the_document_says(parameter: dict[str, Any], kin
         {"kind": "pages"}, {"kind": "token", "input": "cursor"}, {"kind": "token", "input": "cursor", "response": "meta.next"},
         {"kind": "token", "response": "/next"}, {"kind": "token", "input": "nope", "response": "/next"}, {"kind": "url"},
         {"kind": "page", "input": "cursor", "first": "0"}, {"kind": "page", "input": ["cursor"]}, {"kind": "linkHeader", "items": True},
+        {"kind": "token", "input": "cursor", "response": "/next", "header": "X-Next"},
+        {"kind": "page", "input": "cursor", "header": "X-Next"},
+        {"kind": "token", "input": "cursor", "header": "X Next"}, {"kind": "token", "input": "cursor", "response": "/n", "last": "isLast"},
+        {"kind": "token", "input": "cursor", "response": "/n", "last": "/last", "more": "/more"},
     ],
 )  # fmt: skip
 def test_a_slip_in_the_pages_of_an_overlay(given: dict[str, Any]) -> None:
@@ -251,6 +255,14 @@ def test_a_slip_in_the_pages_of_an_overlay(given: dict[str, Any]) -> None:
     about = operation(parameters=listed, **{"x-jackfield": {"pagination": given}})
     with pytest.raises(InvalidInput, match="'pagination' of GET /a"):
         converted(document({"/a": {"get": about}}), Choices())
+
+
+def test_pages_of_what_is_no_read_are_refused() -> None:
+    """An overlay that declares them, and not that the operation only reads, is told so: they would be left out in silence."""
+    about = operation(**{"x-jackfield": {"pagination": {"kind": "token", "input": "cursor", "response": "/next"}}})
+    with pytest.raises(InvalidInput, match="'pagination' of POST /a is not valid: only a read") as found:
+        converted(document({"/a": {"post": about}}), Choices())
+    assert "effect: read" in str(found.value.hint)
 
 
 def test_credentials_are_alternatives_or_needed_together() -> None:
