@@ -33,6 +33,7 @@ from jackfield.journal.leadership import Leadership
 from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.journal.upkeep import Upkeep
+from jackfield.journal.watched import Watched
 from jackfield.triggers.due import DueSubscriptions
 
 STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield.tenants, jackfield.triggers)
@@ -42,6 +43,7 @@ _CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)
 _INSERT = re.compile(r"INSERT INTO \w+ \((?P<columns>[^)]*)\)\s*VALUES \((?P<values>[^)]*)\)")
 
 EXCEPTIONS = {
+    r"FROM event_heads LEFT JOIN workspaces": "a server's: is the database one that was earlier than what this process has seen?",
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"SELECT DISTINCT workspace FROM connect_sessions": "a server's: it ends the sessions of every workspace whose time is over",
@@ -96,7 +98,7 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
           Queue: "what workers take from, for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
-          Instance: "this process",
+          Instance: "this process", Watched: "what a journal, which has its workspace, knows of this process",
           DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
           DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""

@@ -21,6 +21,7 @@ from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from mcp_talk import call_of, message
 from plugboard import make_connector, plugged
+from waiting import until
 
 SOURCE = '''
 from jackfield.connector import Connector, Hook, HookRequest, Inputs, Output, Received, SecretPath, Signature, TriggerEvent
@@ -150,6 +151,7 @@ def test_the_url_runs_the_action(scene: Scene) -> None:
     body = json.dumps({"who": "eve"}).encode()
     answer = Client(scene.stand.port).call("POST", scene.paths["open"], body, Content_Type="application/json")
     assert answer.status == 200
+    until(lambda: scene.clients["manage"].get("/v1/subscriptions/open").json["status"] == "active")  # what it starts has ended then
 
 
 _NAMES = {"w": "default", "key": "gate", "trigger": "gate/open"}

@@ -16,7 +16,7 @@ from noted_calls import Noted, noting
 from plugboard import make_echo, plugged
 from postgres import Server
 
-MOST = {"read": 1, "write": 4, "keyed": 6, "replay": 2, "refused": 1, "list": 6, "queued": 3, "claimed": 12}
+MOST = {"read": 1, "write": 4, "keyed": 6, "replay": 2, "refused": 1, "list": 6, "queued": 3, "claimed": 14}
 """By kind of call. The epoch is one of them, for which calls of one tick share the query."""
 _TRIES = 8
 _INLINE = {"type": "token", "values": {"token": "secret-4711"}}
