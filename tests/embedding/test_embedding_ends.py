@@ -12,6 +12,7 @@ import pytest
 from host_provider import Provider, request
 from jackfield import Jackfield
 from jackfield.database import open_database
+from postgres import Server
 
 _PROGRAM = Path(__file__).parents[1] / "support" / "ending.py"
 _COUNT = 2
@@ -46,13 +47,11 @@ def test_a_success_is_recorded_at_each_ordinary_end(way: str, provider: Provider
 
 
 @pytest.mark.parametrize("way", ["last line", "Process, fork", "fork, os._exit", "Process, many at once"])
-def test_ends_are_recorded_on_a_server_too(way: str, provider: Provider, database_url: str) -> None:
+def test_ends_are_recorded_on_a_server_too(way: str, provider: Provider, postgres_server: Server) -> None:
     """The same holds on PostgreSQL."""
-    if not database_url.startswith("postgres"):
-        pytest.skip("SQLite has all ways above")
-    open_database(database_url, migrate=True).close()
-    _ends(way, provider, database_url)
-    assert _statuses(database_url) == ["succeeded"] * 2 * _COUNT
+    url = postgres_server.create(postgres_server.template())
+    _ends(way, provider, url)
+    assert _statuses(url) == ["succeeded"] * 2 * _COUNT
 
 
 def test_a_write_alone_is_recorded_when_its_caller_has_the_result(provider: Provider, database_url: str) -> None:
