@@ -88,6 +88,24 @@ def test_close_waits_for_calls_of_threads(provider: Provider, tmp_path: Path) ->
     assert _last(tmp_path) == "succeeded"
 
 
+@pytest.mark.parametrize("how", ["close", "aclose"])
+def test_close_waits_no_longer_than_it_may(provider: Provider, tmp_path: Path, how: str) -> None:
+    """``within`` bounds the wait for a call of another thread that hangs; if it is answered afterwards, it is told and recorded as that."""
+    jackfield, results = _runtime(provider, tmp_path), list[str]()
+    thread = threading.Thread(target=lambda: results.append(jackfield.invoke(request("/slow")).status))
+    thread.start()
+    assert provider.came.wait(30)
+    if how == "close":
+        jackfield.close(within=0.01)
+    else:
+        asyncio.run(jackfield.aclose(within=0.01))
+    assert (thread.is_alive(), results) == (True, [])
+    provider.go.set()
+    thread.join(30)
+    assert results == ["succeeded"]
+    assert _last(tmp_path) == "succeeded"
+
+
 @pytest.mark.parametrize("url", ["none", None])
 def test_what_begins_after_the_end_is_unavailable(provider: Provider, tmp_path: Path, url: str | None) -> None:
     """After ``close``, each way to call says that the runtime is closed; to close it again does nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Sent, Unavailable
@@ -62,11 +64,16 @@ class Calls(ProcessLocal):
             (thread != own if loop is None else loop.is_running()) and _is_in_time(run) for run, (thread, loop) in [*self._running.items()]
         )
 
-    def wait_for_others(self) -> None:
-        """Wait until no other call runs."""
+    def wait_for_others(self, within: float = math.inf) -> bool:
+        """Wait up to ``within`` seconds until no other call runs; return whether none does."""
+        end = time.monotonic() + within
         while self.any_others():
-            self._ended.wait(_LOOK)
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._ended.wait(min(_LOOK, left))
             self._ended.clear()
+        return True
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

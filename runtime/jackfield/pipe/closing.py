@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.clock import within as within_seconds
@@ -49,8 +51,11 @@ class Closing:
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
 
-    def close(self) -> None:
+    def close(self, within: float = math.inf) -> None:
         """Refuse new calls (``unavailable``), wait for those that run, then stop the threads and close the connections.
+
+        If calls still run after ``within`` seconds, return: a daemon thread waits for them and closes the rest, so that they are recorded
+        if the process lives on.
 
         In a running event loop, which it must not block, what runs ends by itself: a thread waits for it and closes the rest. To wait for
         that, ``await aclose()``.
@@ -58,24 +63,27 @@ class Closing:
         calls = self.pipeline.calls
         calls.is_closed = True
         if running_loop() is not None and calls.any_others() and not is_ending():
-            threading.Thread(target=self._end, name="jackfield-closing").start()
+            threading.Thread(target=self._end, args=(within,), name="jackfield-closing").start()
         else:
-            self._end()
+            self._end(within)
 
     def __del__(self) -> None:
         """Say that nobody has closed the runtime; what it holds ends by itself."""
         if getattr(self, "_owns_storage", False) and self.storage.is_open and not self.pipeline.calls.is_closed:
             warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=self)
 
-    async def aclose(self) -> None:
+    async def aclose(self, within: float = math.inf) -> None:
         """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
         self.pipeline.calls.is_closed = True
         loop = running_loop()
         if loop is not None:
-            await loop.run_in_executor(None, self._end)
+            await loop.run_in_executor(None, partial(self._end, within))
 
-    def _end(self) -> None:
-        self.pipeline.calls.wait_for_others()
+    def _end(self, within: float) -> None:
+        if not self.pipeline.calls.wait_for_others(within):
+            if not is_ending():
+                threading.Thread(target=self._end, args=(math.inf,), name="jackfield-closing", daemon=True).start()
+            return
         self._loop.close()
         if self._on_loop is not None:
             self._on_loop.close(wait=not self._on_time.overdue)

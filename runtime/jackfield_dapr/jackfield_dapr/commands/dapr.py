@@ -22,10 +22,13 @@ from jackfield_dapr.commands.run_file import read_apps, run_apps
 from jackfield_dapr.sidecar import Bindings, Components, Sidecar, has_grpc, served_api
 
 if TYPE_CHECKING:
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.operation import Mount
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
+_RECORDING = 0.5
+"""Seconds after the time for stopping in which a call that has just been answered is recorded."""
 _UNUSED = (
     ("-c", "--config"), ("-P", "--app-protocol"), ("-u", "--unix-domain-socket"), ("--log-level",), ("--app-ssl",), ("--metrics-port",),
     ("--profile-port",), ("--enable-profiling",), ("--enable-api-logging",), ("--enable-app-health-check",), ("--app-health-check-path",),
@@ -117,18 +120,27 @@ def _run(arguments: Namespace, output: Output) -> int:
     components = components_of(arguments)
     found = read_bindings(components)
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
-    with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
+    jackfield = Jackfield(workspace, connections=[{"connections": dict(found.connections)}])
+    try:
+        code = _serve(arguments, output, components, found, jackfield)
+    finally:
+        jackfield.close(_RECORDING)  # a call that hangs has had its time
+        jackfield.storage.close()  # although it hangs: what has ended is committed, and others learn that this process has left the rest
+    return leave(code)
+
+
+def _serve(arguments: Namespace, output: Output, components: Components, found: Bindings, jackfield: Jackfield) -> int:
+    """Serve the bindings until a signal or the end of the command; return the exit code."""
+    with stop_signal() as stop:
         api = served_api(components, found, jackfield, os.environ, _say, local=arguments.host in LOOPBACK, stopping=threading.Event())
         with Sidecar(api, arguments.host, *_ports(arguments), patience=arguments.stop_within) as sidecar:
             ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
-            code = 0
             if arguments.command:
                 _say(f"ready: {json.dumps(ready)}")  # stdout is the command's
-                code = run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
-            else:
-                output.line(ready)
-                stop.wait()
-    return leave(code)
+                return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
+            output.line(ready)
+            stop.wait()
+    return 0
 
 
 def _run_file(arguments: Namespace, output: Output) -> int:
