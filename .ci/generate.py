@@ -60,6 +60,7 @@ _PAGES = {
     "hooks": plugin_pages.hooks,
     "http-library": python_pages.http_library,
     "http-library-connections": python_pages.http_library_connections,
+    "http-library-lists": python_pages.http_library_lists,
     "http-library-errors": python_pages.http_library_errors,
     "http-library-sign-ins": python_pages.http_library_sign_ins,
     "http-operations": http_page.page,

@@ -127,6 +127,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 (("max(jackfield_callbacks_failing)", "failing"),),
                 "Callbacks that have only failed for an hour.",
             ),
+            _Panel(
+                "Database went back",
+                "short",
+                (("max(jackfield_database_went_back)", "went back"),),
+                "1 for an hour after the database went back to an earlier state, such as after a failover that lost commits.",
+            ),
             _Panel("Running", "short", (("sum by (job) (jackfield_invocations_running)", "{{job}}"),), "Invocations that run now."),
         ),
     ),

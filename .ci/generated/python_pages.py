@@ -54,8 +54,9 @@ API](connector-api.md) has the other declarations, such as the fields of a conne
 
 _CALLS = """# Connector API: calls
 
-Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, files and the
-guard. [Connector API](connector-api.md) has its declarations, [Connector API: errors](connector-errors.md) the errors that it reports."""
+Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context and files.
+[Connector API](connector-api.md) has its declarations, [Connector API: wire](connector-wire.md) the guard, and
+[Connector API: errors](connector-errors.md) the errors that it reports."""
 
 _PACING = """# Connector API: pacing
 
@@ -67,8 +68,9 @@ Classes and functions of [triggers](../tutorial/triggers.md): webhooks that a pr
 
 _WIRE = """# Connector API: wire
 
-HTTP/1.1 over pooled connections, for connectors that send requests themselves: deadlines, the guard and the exact knowledge of
-what was sent are those of the runtime. [Connector API: calls](connector-calls.md) has the attempt that a request belongs to."""
+HTTP/1.1 over pooled connections, for connectors that send requests themselves, and the guard, which every connector asks: deadlines
+and the exact knowledge of what was sent are those of the runtime. [Connector API: calls](connector-calls.md) has the attempt that a
+request belongs to."""
 
 _ERRORS = """# Connector API: errors
 
@@ -77,10 +79,15 @@ How a connector reports failures. [What sent means](../tutorial/sent.md) explain
 
 _HTTP = """# HTTP library
 
-Connectors of HTTP APIs import from `jackfield_http` (the package `jackfield-http`): a client for one attempt, responses, lists in
-pages. [Write an HTTP connector](../tutorial/http-connectors.md) introduces them step by step;
+Connectors of HTTP APIs import from `jackfield_http` (the package `jackfield-http`): a client for one attempt, and responses.
+[Write an HTTP connector](../tutorial/http-connectors.md) introduces them step by step; [HTTP library: lists](http-library-lists.md) has
+lists in pages.
 [HTTP library: connection types](http-library-connections.md) has how connections sign in. `VERSION` is the package's version.
 [HTTP library: errors and jobs](http-library-errors.md) has the error map."""
+
+_HTTP_LISTS = """# HTTP library: lists
+
+Lists that a provider returns in pages. [HTTP library](http-library.md) has the client that fetches them."""
 
 _HTTP_ERRORS = """# HTTP library: errors and jobs
 
@@ -114,14 +121,14 @@ _CONNECTIONS = """# Python API: connections
 `jackfield.connections` manages the workspace's connections. [Connections](connections.md#the-database) has examples."""
 
 _AT_RUN = {
-    "ANYWHERE", "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "OpenContext", "OutputFile",
+    "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "JackfieldError", "OpenContext", "OutputFile",
     "MAX_ANSWER_VALUES", "Provider", "Sent", "StreamedFile", "TooCostly", "bounded_answer", "check_price", "current_call", "exhausted",
     "file_name", "whole_answer",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
-_OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
-"""What sends requests, on a page of its own."""
+_OF_WIRE = {"ANYWHERE", "Guard", "Reply", "Target", "Wire", "WireFault", "WireSettings"}
+"""What sends requests, and guards them, on a page of its own."""
 
 _OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
 """What inputs and outputs consist of, on a page of their own."""
@@ -149,6 +156,9 @@ _OF_HTTP_SIGN_INS = {
     "Fixed", "LeasedToken", "SignIn", "Together", "basic", "fetch_token", "in_cookie", "in_header", "in_query",
 }  # fmt: skip
 """What connection types of the HTTP library return, on a page of their own."""
+
+_OF_HTTP_LISTS = {"Page", "PageInputs", "Pages"}
+"""What lists in pages are fetched with, on a page of their own."""
 
 _OF_HTTP_ERRORS = {"AWS_HTTP_ERRORS", "HTTP_ERRORS", "HttpErrors", "Job", "Refusal", "Row"}
 """What failures and jobs of an HTTP API are described by, on a page of their own."""
@@ -230,8 +240,13 @@ def connector_errors() -> str:
 
 def http_library() -> str:
     """The page of what HTTP connectors send requests with."""
-    elsewhere = _OF_HTTP_TYPES | _OF_HTTP_SIGN_INS | _OF_HTTP_ERRORS | {"VERSION"}
+    elsewhere = _OF_HTTP_TYPES | _OF_HTTP_SIGN_INS | _OF_HTTP_LISTS | _OF_HTTP_ERRORS | {"VERSION"}
     return _page([NOTICE, _HTTP, *_named(sorted({*jackfield_http.__all__} - elsewhere, key=str.lower), jackfield_http)])
+
+
+def http_library_lists() -> str:
+    """The page of lists in pages."""
+    return _page([NOTICE, _HTTP_LISTS, *_named(sorted(_OF_HTTP_LISTS, key=str.lower), jackfield_http)])
 
 
 def http_library_errors() -> str:

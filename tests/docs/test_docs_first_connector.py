@@ -36,8 +36,10 @@ class Reader:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
         path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         self._environment = {**keep, "PATH": path, "STATE": str(folder), "JACKFIELD_HOME": str(folder / "home")}
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = str(listener.getsockname()[1])
+        self._reserved = socket.socket()  # bound, not listening: the page's server may share it, and no other socket is given this port
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self._port = str(self._reserved.getsockname()[1])
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
@@ -90,6 +92,7 @@ class Reader:
         for process in self._others:
             process.send_signal(signal.SIGKILL)
             process.wait()
+        self._reserved.close()
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -50,6 +50,8 @@ def test_m24_generators_can_name_every_schema(document: Any) -> None:
         if isinstance(value, dict) and value.get("type") == "object"
     }
     assert inline & set(components) == set()
+    members = [value for schema in components.values() for value in schema.get("properties", {}).values() if isinstance(value, dict)]
+    assert [value for value in members if isinstance(value.get("const"), bool)] == []
     for name in ("Result", "Entry"):
         assert components[name]["properties"]["meta"]["properties"]["dryRun"]["enum"] == [True]
 

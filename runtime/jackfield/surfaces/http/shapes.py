@@ -443,7 +443,7 @@ _OTHERS: dict[str, Json] = {
     "AuditEntry": _object(
         ("sequence", "at", "actor", "event", "object", "digest"),
         sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
-        unsealed={"const": True, "description": "The head before it had no seal: see the reference on access."},
+        unsealed={"type": "boolean", "description": "True if the head before it had no seal: see the reference on access."},
         actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library", "platform"]}, id=_STRING, name=_STRING,
             onBehalfOf=_STRING),
     ),
