@@ -2,7 +2,7 @@
 
 The host's must leave the call as it was raised; a connector's is that connector's failure. Nothing in an exception names its origin, but
 its traceback does: a signal's handler has been given the frame that it interrupted, and what another thread or greenlet throws in comes up
-where no instruction raises.
+where no instruction raises. A traceback that an exception has from the one that it was made of tells nothing about it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _DEPTH = 20
 """Limit of causes that are looked at."""
 _SWITCHES = ("gevent", "greenlet", "eventlet")
 """Packages whose switches raise what is thrown into a greenlet."""
-_RAISES = frozenset({"RAISE_VARARGS", "RERAISE"})
+_WAITS = frozenset({"YIELD_VALUE", "RETURN_GENERATOR"})
+"""Instructions at which, or right after which, a generator or coroutine is thrown the error of what it waits for."""
+_RAISES = frozenset({"RAISE_VARARGS", "RERAISE", "SEND", "JUMP_BACKWARD_NO_INTERRUPT"}) | _WAITS
 _EXITS = frozenset({"exit", "_exit", "quit"})
 
 
@@ -27,7 +29,7 @@ def interrupt(error: BaseException) -> BaseException | None:
     """Return an exception if the host has raised it; None if code in the call has."""
     steps = [*_steps(error.__traceback__)]
     is_hosts = bool(steps) and (any(_is_handler(step.tb_frame) for step in steps) or _is_thrown_in(error, steps[-1]))
-    return error if is_hosts else None
+    return error if is_hosts and not _is_borrowed(error, steps[-1]) else None
 
 
 def let_out(error: Exception) -> None:
@@ -43,7 +45,11 @@ def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
     """
     for found in _made_of(error, handled):
         if interrupt(found) is not None:
-            raise found
+            context = found.__context__
+            try:
+                raise found
+            finally:
+                found.__context__ = context  # not what was made of it
 
 
 def _made_of(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
@@ -79,11 +85,20 @@ def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:
     code, module = last.tb_frame.f_code, str(last.tb_frame.f_globals.get("__name__", ""))
     if module.partition(".")[0] in _SWITCHES:
         return not isinstance(error, OSError)  # gevent's sockets raise their timeouts there
-    if opname[code.co_code[last.tb_lasti]] in _RAISES if 0 <= last.tb_lasti < len(code.co_code) else True:
+    if not 0 <= last.tb_lasti < len(code.co_code) or opname[code.co_code[last.tb_lasti]] in _RAISES:
+        return False
+    if last.tb_lasti > 1 and opname[code.co_code[last.tb_lasti - 2]] in _WAITS:
         return False
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return not _EXITS & {*code.co_names}
+    if "result" in code.co_names and module.partition(".")[0] != "jackfield":  # asyncio's futures, in C, raise what they were given
+        return False
     return not code.co_filename.endswith(".pyx") and _is_made_in_python(type(error))
+
+
+def _is_borrowed(error: BaseException, last: TracebackType) -> bool:
+    """Return whether a traceback is that of the exception that the error was made of (urllib3 gives it on): it tells that one's origin."""
+    return any(last is step for one in _made_of(error, None) if one is not error for step in _steps(one.__traceback__))
 
 
 def _is_made_in_python(kind: type) -> bool:

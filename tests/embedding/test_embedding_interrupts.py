@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from jackfield import Jackfield
 from jackfield.connector import Unavailable
 from jackfield.interrupts import interrupt
 from jackfield.journal import Queue
+from jackfield.wire.client import Wire
 
 SIGNAL = signal.SIGUSR1
 
@@ -193,3 +194,77 @@ def _raises(error: BaseException) -> Callable[[], NoReturn]:
 def test_what_code_raises_is_no_interrupt(function: Callable[[], object]) -> None:
     """What a function raises, exits included, or what Python raises in it, is its own."""
     assert interrupt(_raised(function)) is None
+
+
+def _given_to_a_future(wait: Callable[[asyncio.Future[None]], Awaitable[object]], *, is_late: bool) -> object:
+    """Wait for a future whose error a library has set, as clients of asyncio hand on what their connection's protocol has met."""
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        if is_late:
+            loop.call_soon(future.set_exception, Own())
+        else:
+            future.set_exception(Own())
+        await wait(future)
+
+    return asyncio.run(work())
+
+
+async def _asked(future: asyncio.Future[None]) -> None:
+    await asyncio.wait([future])
+    future.result()
+
+
+async def _plainly(future: asyncio.Future[None]) -> None:
+    await future
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("wait", [_plainly, _asked, asyncio.gather, asyncio.shield, partial(asyncio.wait_for, timeout=9)])
+def test_what_a_future_was_given_is_no_interrupt(wait: Callable[[asyncio.Future[None]], Awaitable[object]], is_late: bool) -> None:
+    """An error that a library sets on a future is the library's, however it is waited for."""
+    assert interrupt(_raised(partial(_given_to_a_future, wait, is_late=is_late))) is None
+
+
+def test_what_a_generator_is_thrown_is_no_interrupt() -> None:
+    """An error that code throws into a generator that waits, or has not begun, is that code's."""
+
+    def work() -> Generator[int, None, None]:
+        yield 1
+
+    begun, new = work(), work()
+    next(begun)
+    for generator in (begun, new):
+        assert interrupt(_raised(partial(generator.throw, Own()))) is None
+
+
+class Passed(Exception):
+    """An exception of a library, as urllib3's ProtocolError: it has the traceback of the one that it was made of."""
+
+
+def _passes_on(function: Callable[[], object]) -> object:
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 (a library that does)
+        raise Passed("aborted").with_traceback(error.__traceback__)  # noqa: B904 (as urllib3 does)
+
+
+def test_a_traceback_that_was_passed_on_is_no_interrupt() -> None:
+    """A library's exception with the traceback of an error of Python's is the library's, at whatever depth it was made."""
+    for function in (list[int]().pop, partial(os.stat, "/nowhere"), partial(_passes_on, list[int]().pop)):
+        assert interrupt(_raised(partial(_passes_on, function))) is None
+
+
+@pytest.mark.parametrize("way", ["a time limit", "a time limit that is an OSError", "thrown in"])
+def test_the_hosts_exception_comes_out_of_one_that_has_its_traceback(
+    way: str, jackfield: Jackfield, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a library makes an error of the host's and passes the traceback on, the host's comes out, as it was raised."""
+    sent = Wire.send
+    monkeypatch.setattr(Wire, "send", lambda *given, **more: _passes_on(partial(sent, *given, **more)))
+    error, arm = WAYS[way]
+    with pytest.raises(error) as raised, _during(provider, arm()):
+        jackfield.invoke(request("/slow"))
+    assert (type(raised.value), raised.value.__context__) == (error, None)
+    assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))

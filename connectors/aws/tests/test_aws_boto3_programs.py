@@ -53,13 +53,14 @@ def _events(rig: Rig) -> list[tuple[str, str]]:
 
 STRANGER = """
 from jackfield import Jackfield; from jackfield_aws import boto3_session
-s3 = boto3_session(Jackfield(clock=clock), "acme").client("s3", region_name="us-east-1")
-for hour in hours: print(hour, [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
+with Jackfield(clock=clock) as jackfield:
+    s3 = boto3_session(jackfield, "acme").client("s3", region_name="us-east-1")
+    for hour in hours: print(hour, [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
 """
 
 
 def test_a_stranger_lists_buckets_for_longer_than_the_session_lasts(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three lines of one who knows boto3 alone: the role is assumed with its External ID, and anew before each session ends."""
+    """Four lines of one who knows boto3 alone: the role is assumed with its External ID, and anew before each session ends."""
 
     def hours() -> Iterator[int]:
         for hour in range(30):
