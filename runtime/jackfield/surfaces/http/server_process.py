@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from jackfield.clock import SystemClock
+from jackfield.connector.room import ANSWERS
 from jackfield.errors import InvalidInvocation
 from jackfield.local import keep_to_one_core
 from jackfield.queue import leave
@@ -84,6 +85,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
+    ANSWERS.size = settings.max_bodies  # what callers send and what providers answer gets as much each
     server = ServerContext(settings, os.environ, plugins=configured(os.environ), stopping=stopping, imported=_keep_for_good)
     app = build_app(server, mounts)
     app.state.core = core

@@ -16,7 +16,6 @@ from starlette.requests import Request
 from jackfield.bounded_cache import BoundedCache
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
-from jackfield.connector.room import ANSWERS
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.failures import Raised, attempt
@@ -100,7 +99,6 @@ class ServerContext:
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
         self.room = BodyQuota(settings.max_bodies)
-        ANSWERS.size = settings.max_bodies  # what callers send and what providers answer gets as much each
         self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
