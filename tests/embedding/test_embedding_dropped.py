@@ -33,9 +33,9 @@ def _fails(jackfield: Jackfield) -> None:
     jackfield.invoke({**request(), "action": "none"})
 
 
-def _threads_and_descriptors() -> tuple[list[str], int]:
+def _threads_and_descriptors() -> tuple[set[threading.Thread], int]:
     gc.collect()  # again: a thread may just have renewed the lease of a runtime, and so have referred to it
-    return sorted(one.name for one in threading.enumerate() if one.name.startswith("jackfield")), len(os.listdir("/proc/self/fd"))
+    return {one for one in threading.enumerate() if one.name.startswith("jackfield")}, len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.parametrize("use", [_calls, _calls_on_time, _awaits, _fails, Jackfield.open, lambda jackfield: jackfield.connections.list()])
@@ -53,7 +53,7 @@ def test_a_dropped_runtime_leaves_nothing_behind(use: Callable[[Jackfield], obje
             use(dropped)
             del dropped
             gc.collect()
-        until(lambda: _threads_and_descriptors()[0] == before)
+        until(lambda: _threads_and_descriptors()[0] <= before)  # one of another test's may end meanwhile
     assert sum("unclosed <Jackfield" in str(one.message) for one in found) == 5
     with Jackfield(database_url=url) as reader:
         assert reader.journal is not None
