@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from http_stand import Client, Stand, standing
-from postgres import Server, postgres_server
+from postgres import database_of, postgres_server
 from two_ways import WAYS, going
 
 __all__ = ["postgres_server"]
@@ -60,12 +59,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 def stand(request: pytest.FixtureRequest, way: str | None, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """One server for all tests of a module, each way, and each engine."""
     with contextlib.ExitStack() as stack:
-        environment: dict[str, Any] = {}
-        if engine == "PostgreSQL":
-            server: Server = request.getfixturevalue("postgres_server")
-            environment["JACKFIELD_DATABASE_URL"] = url = server.create(server.template())
-            stack.callback(server.drop, url)
-        yield stack.enter_context(standing(tmp_path_factory.mktemp("http"), **environment))
+        yield stack.enter_context(standing(tmp_path_factory.mktemp("http"), **database_of(request, engine, stack)))
 
 
 @pytest.fixture(scope="module")

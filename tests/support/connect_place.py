@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from connect_attacked import Attacked, attacked
-from postgres import Server
+from postgres import database_of
 
 
 @pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """One server and one provider for all attacks, for each engine."""
     with contextlib.ExitStack() as stack:
-        environment: dict[str, Any] = {}
-        if engine == "PostgreSQL":
-            server: Server = request.getfixturevalue("postgres_server")
-            environment["JACKFIELD_DATABASE_URL"] = url = server.create(server.template())
-            stack.callback(server.drop, url)
-        yield stack.enter_context(attacked(tmp_path_factory.mktemp("attacks"), environment))
+        yield stack.enter_context(attacked(tmp_path_factory.mktemp("attacks"), database_of(request, engine, stack)))
 
 
 @pytest.fixture

@@ -415,6 +415,16 @@ def _alive(user: Path) -> bool:
     return True
 
 
+def database_of(request: pytest.FixtureRequest, engine: str, stack: ExitStack) -> dict[str, Any]:
+    """The environment of a server whose database is of an engine: none for SQLite, a new database of the server until ``stack`` ends."""
+    if engine != "PostgreSQL":
+        return {}
+    server: Server = request.getfixturevalue("postgres_server")
+    url = server.create(server.template())
+    stack.callback(server.drop, url)
+    return {"JACKFIELD_DATABASE_URL": url}
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The database there, open, with all tables."""
