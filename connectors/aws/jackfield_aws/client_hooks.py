@@ -16,10 +16,8 @@ _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
 """Key in the context of botocore's request."""
-_SWITCHED = {"Predict": "realtime."}
-"""What an input may put before the host, by operation (Amazon Machine Learning API reference, Predict: ``PredictEndpoint``)."""
-_INPUTS = {"Predict": "PredictEndpoint"}
-"""Input that names the host, by operation."""
+_SWITCHED = {"Predict": ("PredictEndpoint", "realtime.")}
+"""Input that names the host, and what it may put before it, by operation (Amazon Machine Learning API reference, Predict)."""
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 
@@ -77,10 +75,11 @@ def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
     was, now = request.context.pop(_HOST, None), _origin(request.url)
     if was is None:  # AWS has sent a call on to the region of its bucket
         return
-    expected = (was[0], f"{_SWITCHED.get(operation_name, '')}{was[1]}")
+    name, before = _SWITCHED.get(operation_name, ("", ""))
+    expected = (was[0], f"{before}{was[1]}")
     if now not in (was, expected):
         hint = f"Leave it out, or name '{expected[1]}', AWS's host for it in this region." if was[1].endswith(_AWS) else "Leave it out."
-        details = [Detail(f"/{_INPUTS.get(operation_name, '')}".rstrip("/"), f"'{now[1][:100]}' is not a host of this service here")]
+        details = [Detail(f"/{name}".rstrip("/"), f"'{now[1][:100]}' is not a host of this service here")]
         raise InvalidInput("1 input is not valid", details=details, hint=hint)
 
 

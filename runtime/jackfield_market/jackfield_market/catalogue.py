@@ -215,9 +215,9 @@ class _Work:
     def publish(self, *, all_pages: bool = False) -> int:
         """Write what has changed, and publish it; return the number of files that changed, without wheels and metadata."""
         touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
-        reports = {one.path: one.content() for found in self._reports.values() for one in found}
-        touched |= {key for key, found in self._reports.items() if any(self._is_new(one.path, reports[one.path]) for one in found)}
-        written, lists = self._write(reports), {}
+        new = {key: self._write({one.path: one.content() for one in found}) for key, found in self._reports.items()}
+        touched |= {key for key, count in new.items() if count}
+        written, lists = sum(new.values()), {}
         for key in sorted(touched):
             files = site_files.of_connector(self.site, self.shelves[key], None if all_pages else self._published(key))
             lists[key] = files[shelf.path_of(key)]
@@ -241,10 +241,6 @@ class _Work:
 
     def _is_changed(self, key: str, shelved: Shelved) -> bool:
         return shelved != self._before.get(key) or not os.path.exists(os.path.join(self.site, pages.path_of(key)))
-
-    def _is_new(self, path: str, content: bytes) -> bool:
-        file = os.path.join(self.site, path)
-        return not os.path.exists(file) or read_bounded(file) != content
 
     def _write(self, files: Mapping[str, bytes]) -> int:
         return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())

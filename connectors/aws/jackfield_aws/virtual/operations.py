@@ -167,7 +167,8 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
     output = operation.output_shape
     payload = output.serialization.get("payload") if output is not None else None
     is_blob = payload is not None and output.members[payload].type_name == "blob"
-    events = event_stream(service, operation, writes=effect_of(service, operation) == "write")
+    effect = effect_of(service, operation)
+    events = event_stream(service, operation, writes=effect == "write")
     made = Operation(
         service=service,
         name=name,
@@ -177,7 +178,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         default_region=GLOBAL.get(service),
         stream=payload if is_blob and operation.has_streaming_output else None,
         events=events,
-        may_fail_in_part=effect_of(service, operation) != "read" or name.startswith("Batch"),
+        may_fail_in_part=effect != "read" or name.startswith("Batch"),
         excluded=EXCLUDED.get((service, name)),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),

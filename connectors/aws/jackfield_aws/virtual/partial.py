@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import current_call
+from jackfield.connector import current_call, pointer
 
 _FAILED = re.compile(
     r"(?:failed|unprocessed|unsuccessful)\w*|failures|errorlist|errorentries|invalid(?:answers|labels|executions)|\w*errors", re.IGNORECASE
@@ -37,9 +37,9 @@ def warn_of_failures(output: Mapping[str, Any]) -> None:
 def _places(name: str, value: Any, output: Mapping[str, Any]) -> list[str]:
     """Return JSON Pointers to what failed."""
     if isinstance(value, list) and _FAILED.fullmatch(name):
-        return [f"/{name}/{number}" for number in range(len(value))]
+        return [pointer(name, number) for number in range(len(value))]
     if isinstance(value, dict) and _FAILED.fullmatch(name):
-        return [f"/{name}/{key.replace('~', '~0').replace('/', '~1')}" for key in value]
+        return [pointer(name, key) for key in value]
     if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name):
         return list(_marked(output))
     return []
@@ -49,4 +49,4 @@ def _marked(output: Mapping[str, Any]) -> Iterator[str]:
     for name, value in output.items():
         for number, entry in enumerate(value if isinstance(value, list) else ()):
             if isinstance(entry, dict) and any(entry.get(code) for code in _CODE):
-                yield f"/{name}/{number}"
+                yield pointer(name, number)
