@@ -121,9 +121,9 @@ MUTATIONS = (
         "a key serves another request", "pipe/recorder.py",
         "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
     ),
-    Mutation("a key is compared without the inputs", "pipe/received.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation("a key is compared without the inputs", "pipe/drafts.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
     Mutation(
-        "a key is compared without the connection", "pipe/received.py", '            "connection": invocation.connection,\n', "", _KEYS,
+        "a key is compared without the connection", "pipe/drafts.py", '            "connection": invocation.connection,\n', "", _KEYS,
     ),
     Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
     Mutation("an outcome is not owed to a locked database", "pipe/recorder.py", "self._journal.owe(unit)", "pass", _FAULTS),

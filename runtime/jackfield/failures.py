@@ -11,7 +11,7 @@ from jackfield.interrupts import interrupt, let_out
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -102,7 +102,7 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
-    found = _attempted(lambda: function(*args, **kwargs))
+    found = _attempted(function, *args, **kwargs)
     if isinstance(found, Raised):
         let_out(found.error)
     return found
@@ -110,11 +110,18 @@ def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
 
 def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call a connector's code, contained. Return its value, or what it raised."""
-    return _attempted(lambda: contained(function, *args, **kwargs))
+    return _attempted(contained, function, *args, **kwargs)
 
 
-def _attempted(step: Callable[[], T]) -> T | Raised:
+def _attempted(function: Callable[..., T], *args: Any, **kwargs: Any) -> T | Raised:
     try:
-        return step()
+        return function(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
         return Raised(error)
+
+
+def value_of(outcome: T | Raised) -> T:
+    """Return the value of a call that ``attempt`` or ``attempt_foreign`` has made, or raise what it raised."""
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return outcome

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"
 PARTS = (
     ("search", r"catalog\.(words|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
-    ("store", r"pipe\.(recorder|drafts|received|enqueue|begun|jobs|guarding|endings)$"),
+    ("store", r"pipe\.(recorder|drafts|enqueue|begun|jobs|guarding|endings)$"),
     ("formats", r"connections\.foreign(\.|$)"),
     ("vault", r"connections\.vault_"),
     ("store", r"connections\.(connection_(table|rows|seals)|grants|authorizations|revocations|external_ids|shared_leases)$"),

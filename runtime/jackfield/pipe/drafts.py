@@ -1,15 +1,58 @@
-"""A call's entry in the journal before it is written, and the Result that an entry which has ended replays."""
+"""The draft of a call's entry in the journal: what is known of it as it is received."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.hints import restored
-from jackfield.invocation import Invocation, Meta, Result
+from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.pipe.filling import compared
+from jackfield.pipe.recorder import Record
 
 if TYPE_CHECKING:
-    from jackfield.journal import Draft, Entry
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.journal import Draft, Journal
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.run import Run
+
+
+async def drafted(invocation: Invocation, run: Run, journal: Journal | None, means: Means) -> Record | None:
+    """Draft the journal's entry of a call; None without a journal.
+
+    :raises InvalidInvocation: for an idempotency key, or a wish for an event, without a journal.
+    """
+    if journal is None:
+        if invocation.idempotency_key is not None and not invocation.dry_run:
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid",
+                details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
+                hint="Leave 'idempotencyKey' out.",
+            )
+        if invocation.context.get("notify"):
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid",
+                details=[Detail("/context/notify", "events need a database, and this runtime has none")],
+                hint="Leave 'notify' out.",
+            )
+        return None
+    fingerprint = None if run.claimed is None else run.claimed.fingerprint
+    if fingerprint is None and invocation.idempotency_key is not None:
+        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
+        fingerprint = _fingerprinted(journal, compares)
+    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
+    return Record(journal, draft, run, means.clock)
+
+
+def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
+    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
+    return journal.fingerprint(
+        {
+            "connector": invocation.connector,
+            "action": invocation.action,
+            "connection": invocation.connection,
+            "inputs": invocation.inputs,
+        }
+    )
 
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
@@ -34,12 +77,3 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
         not_after=invocation.not_after,
         priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
     )
-
-
-def replay_of(entry: Entry) -> Result:
-    """Return the recorded Result of an entry that has ended, marked as replayed."""
-    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-    result.meta.replayed = True
-    if result.error is not None:
-        result.error.hint = restored(result.error.hint)
-    return result

@@ -13,12 +13,11 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError, LimitRea
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
-from jackfield.pipe.drafts import replay_of
+from jackfield.pipe.drafts import drafted
 from jackfield.pipe.filling import holding, kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.plan import refuse_job_timeout
-from jackfield.pipe.received import drafted
-from jackfield.pipe.recorder import Record, required
+from jackfield.pipe.recorder import Record, replay_of, required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import run_in_thread

@@ -38,10 +38,10 @@ from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import checked_inputs, typed_inputs
+from jackfield.pipe.drafts import drafted
 from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
-from jackfield.pipe.received import drafted
 from jackfield.pipe.recorder import Record
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jackfield.clock import Clock, Deadline, patience
 from jackfield.connector.context import without_waiting
 from jackfield.database.faults import late, under_way
-from jackfield.failures import Raised, attempt_foreign, contained
+from jackfield.failures import attempt_foreign, contained, value_of
 from jackfield.pipe.on_time import GRACE, OnTime
 from jackfield.pipe.waiter import in_turn
 from jackfield.resources.threads import Threads
@@ -58,14 +58,9 @@ class OnLoop:
         if inline_ok:
             return contained(function)
         if until is not None:
-            value = await self._on_time.acall(function, *until, executor or self._workers)
-        else:
-            run = partial(copy_context().run, attempt_foreign, function)
-            value = await asyncio.get_running_loop().run_in_executor(executor or self._workers, run)
-        if isinstance(value, Raised):
-            raise value.error
-        found: T = value
-        return found
+            return value_of(await self._on_time.acall(function, *until, executor or self._workers))
+        run = partial(copy_context().run, attempt_foreign, function)
+        return value_of(await asyncio.get_running_loop().run_in_executor(executor or self._workers, run))
 
     async def open(
         self,
@@ -89,8 +84,7 @@ class OnLoop:
         try:
             if inline_ok() and (found := contained(without_waiting, function)) is not None:
                 return found[0]
-            opened: T = _value(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
-            return opened
+            return value_of(await self._late_openings.acall(step, *until, executor or self._opening_threads()))
         finally:
             if not begun.is_set():
                 give_back()
@@ -109,11 +103,7 @@ class OnLoop:
         if not done:
             asking.cancel()
             raise late()
-        value = asking.result()
-        if isinstance(value, Raised):
-            raise value.error
-        found: T = value
-        return found
+        return value_of(asking.result())
 
     async def fix_state(self, storage: Storage) -> None:
         """Ask the server that knows the state beside the event loop."""
@@ -135,13 +125,6 @@ class OnLoop:
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit and return its value once it is on disk."""
         return await _recorded(database, unit, asyncio.get_running_loop())
-
-
-def _value(outcome: Any) -> Any:
-    """Return the value of a call, or raise what it raised."""
-    if isinstance(outcome, Raised):
-        raise outcome.error
-    return outcome
 
 
 def _asked_in_time(function: Callable[[], T]) -> T:

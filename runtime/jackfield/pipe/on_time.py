@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.errors import Sent, Unavailable
 from jackfield.failures import OnFailure, attempt_foreign
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from jackfield.clock import Deadline
     from jackfield.errors import JackfieldError
+    from jackfield.failures import Raised
+
+T = TypeVar("T")
 
 GRACE = 0.5
 """Seconds after its deadline for which a call is awaited: most code ends at the deadline by itself, and says more about the cause."""
@@ -110,7 +113,7 @@ class OnTime(ProcessLocal):
         with self._lock:
             self.overdue += change
 
-    def call(self, function: Callable[[], Any], deadline: Deadline, late: Callable[[], JackfieldError]) -> Any:
+    def call(self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError]) -> T | Raised:
         """Call a connector's code in another thread. Return its value, or what it raised as ``Raised``.
 
         :raises JackfieldError: what ``late`` returns, if it has not ended by the deadline.
@@ -121,7 +124,7 @@ class OnTime(ProcessLocal):
         answer = helper.ask(call)
         with OnFailure(call.abandon):  # if the host interrupts the wait, nobody waits for the call any more
             try:
-                found = answer.get(timeout=deadline.remaining() + GRACE)
+                found: T | Raised = answer.get(timeout=deadline.remaining() + GRACE)
             except Empty:
                 if call.abandon():
                     raise late() from None
@@ -129,13 +132,15 @@ class OnTime(ProcessLocal):
         self._idle.append(helper)
         return found
 
-    async def acall(self, function: Callable[[], Any], deadline: Deadline, late: Callable[[], JackfieldError], workers: Executor) -> Any:
+    async def acall(
+        self, function: Callable[[], T], deadline: Deadline, late: Callable[[], JackfieldError], workers: Executor
+    ) -> T | Raised:
         """Call a connector's code in a thread of ``workers``, as ``call`` does."""
         import asyncio
 
         self._admit()
         call, loop = _Watched(function, self), asyncio.get_running_loop()
-        told: asyncio.Future[Any] = loop.create_future()
+        told: asyncio.Future[T | Raised] = loop.create_future()
         working = workers.submit(partial(_tell, call, loop, told))
 
         def overdue() -> None:

@@ -15,10 +15,9 @@ from jackfield.clock import within
 from jackfield.dataclass import replace
 from jackfield.ends import is_ending
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
-from jackfield.hints import NextStep
+from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
-from jackfield.pipe.drafts import replay_of
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -444,3 +443,12 @@ def required(journal: Journal | None) -> Journal:
     if journal is None:
         raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
     return journal
+
+
+def replay_of(entry: Entry) -> Result:
+    """Return the recorded Result of an entry that has ended, marked as replayed."""
+    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+    result.meta.replayed = True
+    if result.error is not None:
+        result.error.hint = restored(result.error.hint)
+    return result

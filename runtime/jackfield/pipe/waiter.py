@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from jackfield.clock import Clock, Deadline
 from jackfield.errors import JackfieldError, Sent
-from jackfield.failures import Raised, contained
+from jackfield.failures import contained, value_of
 from jackfield.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE, OnTime
 
@@ -191,11 +191,7 @@ class InThread:
         del executor  # threads for an event loop
         if self._on_time is None or until is None or inline_ok:
             return contained(function)
-        value = self._on_time.call(function, *until)
-        if isinstance(value, Raised):
-            raise value.error
-        found: T = value
-        return found
+        return value_of(self._on_time.call(function, *until))
 
     async def ask(self, function: Callable[[], T]) -> T:
         """Call what waits for the database only."""
