@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from jackfield.json_tools.pointers import unescaped
+
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
     from typing import Any
@@ -62,7 +64,7 @@ def references(schema: object) -> Iterator[str]:
         if isinstance(value, dict):
             reference = value.get("$ref")
             if isinstance(reference, str) and reference.startswith(_PREFIX):
-                yield reference[len(_PREFIX) :].replace("~1", "/").replace("~0", "~")
+                yield unescaped(reference[len(_PREFIX) :])
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)

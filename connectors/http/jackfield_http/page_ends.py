@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from jackfield.connector import Sent, Unavailable
 from jackfield.dataclass import dataclass
+from jackfield.json_tools.pointers import unescaped
 from jackfield.pagination import yes_or_no
 from jackfield_http.answers import NO_CONTENT, Answer
 from jackfield_http.links import is_malformed, link_target
@@ -112,11 +113,7 @@ def is_absent(items: str, body: Any) -> bool:
     """Return whether a response has no member at a JSON Pointer; a null stands for an empty list."""
     parent, _, name = items.rpartition("/")
     found = find(body, parent)
-    return (
-        bool(items)
-        and find(body, items) is None
-        and not (isinstance(found, Mapping) and name.replace("~1", "/").replace("~0", "~") in found)
-    )
+    return bool(items) and find(body, items) is None and not (isinstance(found, Mapping) and unescaped(name) in found)
 
 
 def _fault_of(pages: Declared, body: Any) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from jackfield.json_tools.pointers import unescaped
 from jackfield_openapi.composition import Composition, mapped
 from jackfield_openapi.keywords import enum_of, types_of
 from jackfield_openapi.pointing import local
@@ -52,7 +53,7 @@ def _values(branch: Any, about: Mapping[str, Any]) -> list[str]:
 
 def name_of(reference: str) -> str:
     """Return the name of the schema that a reference points to."""
-    return reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    return unescaped(reference.rpartition("/")[2])
 
 
 def _is_same(target: str, reference: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jackfield.connector import InvalidInput, pointer
+from jackfield.json_tools.pointers import names
 from jackfield_http.headers import is_token
 from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition
@@ -361,8 +362,8 @@ class Pages:
     def _has_id(self, response: Response, items: str | None) -> bool:
         """Return whether the items of a list have a member ``id``."""
         found: list[Any] = [response.raw]
-        for name in (items or "").split("/")[1:]:
-            found = self._composition.members({"allOf": found}).get(name.replace("~1", "/").replace("~0", "~"), [])
+        for name in names(items or ""):
+            found = self._composition.members({"allOf": found}).get(name, [])
         parts = [part for sub in found for part in self._composition.parts(sub)]
         return any("id" in self._composition.members(part.get("items")) for part in parts)
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from jackfield.connector import pointer
+from jackfield.json_tools.pointers import names
 
 _CHAIN = 50
 """Limit for references that refer to references."""
@@ -26,8 +27,7 @@ class Pointing:
         found: Any = self.root
         if at and not at.startswith("/"):
             raise LookupError(at)
-        for token in at.split("/")[1:]:
-            name = token.replace("~1", "/").replace("~0", "~")
+        for name in names(at):
             if isinstance(found, dict):
                 found = found[name]
             elif isinstance(found, list) and name.isascii() and name.isdecimal() and len(name) < 8:
@@ -61,4 +61,4 @@ def local(reference: object) -> str:
     at = unquote(fragment)
     if base or (at and not at.startswith("/")):
         raise LookupError(reference)
-    return pointer(*(token.replace("~1", "/").replace("~0", "~") for token in at.split("/")[1:]))
+    return pointer(*names(at))

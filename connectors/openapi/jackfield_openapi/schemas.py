@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from jackfield.connector import pointer
 from jackfield.json_tools.patterns import MAX_LOOKAROUND, sorted_pattern
+from jackfield.json_tools.pointers import unescaped
 from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.forms import excludes, is_unnamed, selected
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of, unslashed
@@ -143,7 +144,7 @@ class Schemas:
     def _definition(self, at: str, place: _Place) -> str:
         name = self._names.get(at)
         if name is None:
-            base = _NAME.sub("_", at.rpartition("/")[2].replace("~1", "/").replace("~0", "~")) or "_"
+            base = _NAME.sub("_", unescaped(at.rpartition("/")[2])) or "_"
             name, more = base, 2
             while name in self._taken:
                 name, more = f"{base}_{more}", more + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from jackfield.json_tools.pointers import unescaped
 from jackfield.json_tools.secret_names import basis, may_hold
 from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.report import Report
@@ -111,7 +112,7 @@ def _shown(schema: Any, definitions: Json, steps: list[str]) -> None:
         if not isinstance(node, dict) or id(node) in seen:
             continue
         seen.add(id(node))
-        waiting.append(definitions.get(str(node.get("$ref", "")).removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")))
+        waiting.append(definitions.get(unescaped(str(node.get("$ref", "")).removeprefix("#/$defs/"))))
         waiting.extend(part for word in COMBINING for part in node.get(word, ()))
         named = node.get("properties", {})
         if steps[0] in named and len(steps) == 1:

@@ -30,9 +30,14 @@ def pointer(*steps: str | int) -> str:
     return path
 
 
+def unescaped(token: str) -> str:
+    """Return the name or index that a token of a pointer stands for."""
+    return token.replace("~1", "/").replace("~0", "~")
+
+
 def names(path: str) -> list[str]:
     """Split a pointer into its names and indexes, starting at the root."""
-    return [token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:]]
+    return [unescaped(token) for token in path.split("/")[1:]]
 
 
 def cut(name: str, limit: int = MAX_NAME) -> str:

@@ -12,6 +12,7 @@ from jackfield.connector.models import model_faults
 from jackfield.errors import Detail, InvalidInput
 from jackfield.files.references import names_files
 from jackfield.hints import NextStep
+from jackfield.json_tools.pointers import names
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
@@ -78,7 +79,7 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
         from jackfield.connections.foreign.prismatic import native_inputs
         from jackfield.pipe.flat_bodies import renamed
 
-        refused = {detail.path.split("/")[1].replace("~1", "/").replace("~0", "~") for detail in error.details if "/" in detail.path}
+        refused = {names(detail.path)[0] for detail in error.details if "/" in detail.path}
         translated = renamed(plan.action, given) or native_inputs(given, refused, plan.manifest, plan.action.key)
         if translated is None:
             raise

@@ -22,6 +22,7 @@ from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.json_tools.paths import LAST, alternatives
+from jackfield.json_tools.pointers import unescaped
 from jackfield_market.testing.secret_marks import secrets_marked
 from jackfield_market.testing.subject import Rule, Subject
 
@@ -183,7 +184,7 @@ def _parts_of(whole: Mapping[str, Any], schema: Any) -> list[Mapping[str, Any]]:
             continue
         seen.append(part)
         todo += [each for word in ("allOf", "anyOf", "oneOf") for each in part.get(word, ())]
-        name = str(part.get("$ref", "")).removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
+        name = unescaped(str(part.get("$ref", "")).removeprefix("#/$defs/"))
         todo.append(whole.get("$defs", {}).get(name))
     return seen
 
