@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,9 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
     current_call,
+    whole_answer,
 )
+from jackfield.connector.room import ANSWERS
 from jackfield.journal import Queue
 from jackfield.retry import TRIES
 from scripted import Script, Silent, invocation, runtime, scripted
@@ -393,3 +396,23 @@ def test_m15_a_doubt_names_the_surfaces_own_way_out(tmp_path: Path, surface: str
         hint = board.ask().to_json(surface)["error"]["hint"]
     assert words in hint
     assert "onDoubt" in hint
+
+
+def test_a_failed_attempt_holds_no_memory_for_answers(tmp_path: Path) -> None:
+    """What it had read is returned when it fails, not when a reference cycle through its exception is collected."""
+    held: list[int] = []
+    kept: list[Exception] = []
+
+    def read_and_fail() -> None:
+        whole_answer(bytes(65536) for _ in range(32))
+        held.append(ANSWERS.used - before)
+        kept.append(ValueError("unreadable"))
+        kept[-1].args = (kept[-1], now())  # a cycle that holds the attempt
+        raise kept[-1]
+
+    gc.collect()
+    before = ANSWERS.used
+    with runtime(tmp_path, scripted(Script(read_and_fail))) as board:
+        assert board.ask().status == "in_doubt"
+    assert min(held) >= 30 * 65536
+    assert ANSWERS.used == before

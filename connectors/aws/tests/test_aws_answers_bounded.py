@@ -54,10 +54,9 @@ def test_s9_an_answer_without_end_is_refused_while_it_is_read(opener: Opener, ho
         values: dict[str, Any] = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": f"http://127.0.0.1:{port}"}
         clients = ApiKeySecret.model_validate(values).open(opener.context(awsRegion="eu-west-1"))
         for _ in range(2):
-            with entered(opener.context(seconds=30).call):
-                with pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
-                    clients.client("sesv2").get_account()
-                error = AWS_ERRORS(raised.value, clients)
+            with pytest.raises(Exception, match=r".") as raised, entered(opener.context(seconds=30).call):  # whatever botocore raises
+                clients.client("sesv2").get_account()
+            error = AWS_ERRORS(raised.value, clients)
             assert isinstance(error, JackfieldError)
             assert (error.code, error.sent, error.repeatable) == ("unavailable", Sent.UNKNOWN, False)
             assert "larger than 33,554,432 bytes" in error.message
@@ -100,15 +99,14 @@ def test_an_answer_of_too_many_values_is_refused_before_it_is_parsed(opener: Ope
         values: dict[str, Any] = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "endpoint": f"http://127.0.0.1:{port}"}
         clients = ApiKeySecret.model_validate(values).open(opener.context(awsRegion="eu-west-1"))
         client = clients.client(service)
-        with entered(opener.context(seconds=30).call):
-            tracemalloc.start()
-            try:
-                with pytest.raises(Exception, match=r".") as raised:  # whatever botocore raises
-                    getattr(client, method)()
-                peak = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
-            error = AWS_ERRORS(raised.value, clients)
+        tracemalloc.start()
+        try:
+            with pytest.raises(Exception, match=r".") as raised, entered(opener.context(seconds=30).call):  # whatever botocore raises
+                getattr(client, method)()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        error = AWS_ERRORS(raised.value, clients)
     assert isinstance(error, JackfieldError)
     assert (error.code, error.sent, error.repeatable, error.retryable) == ("unavailable", Sent.UNKNOWN, False, False)
     assert "more than 1,000,000 values" in error.message or "has a document type" in error.message

@@ -222,6 +222,11 @@ class Call:
         else:
             share.admit()
 
+    def drop_answers(self) -> None:
+        """Return the memory for responses of an attempt that has failed: its exception may keep the attempt in a cycle for long."""
+        if self.share is not None:
+            self.share.release()
+
     def room(self) -> Share:
         """Return the call's part of the memory for responses."""
         if self.share is None:
@@ -324,6 +329,8 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
 
     def __exit__(self, *exception: object) -> None:
         _CURRENT.reset(self._token)
+        if exception[0] is not None:
+            self._call.drop_answers()
 
 
 class WouldWait(BaseException):

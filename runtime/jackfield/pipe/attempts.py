@@ -401,6 +401,9 @@ class Attempts:
         try:
             self._enter(call)
             return self._ended(self.plan.code.function(*arguments), call)
+        except BaseException:
+            call.drop_answers()
+            raise
         finally:
             call.ended = True
             reset_current(before)
