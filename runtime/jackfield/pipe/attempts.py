@@ -397,15 +397,16 @@ class Attempts:
         call.entered = True
 
     def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
-        before = set_current(call)
+        before, failed = set_current(call), True
         try:
             self._enter(call)
-            return self._ended(self.plan.code.function(*arguments), call)
-        except BaseException:
-            call.drop_answers()
-            raise
+            output = self._ended(self.plan.code.function(*arguments), call)
+            failed = False
+            return output
         finally:
             call.ended = True
+            if failed:
+                call.drop_answers()
             reset_current(before)
 
     def _ended(self, output: Any, call: Call) -> Any:
