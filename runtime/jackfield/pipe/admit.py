@@ -24,7 +24,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer
+    from jackfield.callers import Authorizer
 
 
 @dataclass(frozen=True, slots=True, repr=False)

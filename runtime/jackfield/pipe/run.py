@@ -16,7 +16,7 @@ from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.clock import Deadline
     from jackfield.connector.streamed import FileSource
     from jackfield.journal import Claimed

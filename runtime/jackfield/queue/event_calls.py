@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import Request
+from jackfield.callers import Request
 from jackfield.connections.foreign.prismatic import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
@@ -23,7 +23,7 @@ from jackfield.pipe.recorder import required
 from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.arrivals import Also

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
+from jackfield.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
+from jackfield.callers import Rules
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.markup import Markup

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from jackfield.access import may
+from jackfield.callers import may
 from jackfield.clock import note_arrival, within
 from jackfield.errors import JackfieldError
 from jackfield.failures import OnFailure, Raised, attempt
