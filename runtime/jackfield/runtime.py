@@ -18,12 +18,12 @@ from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Result
+from jackfield.kernel.ends import is_ending
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import arrived as _arrived
-from jackfield.files.references import GivenFiles
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
+from jackfield.invocation.file_references import GivenFiles
 from jackfield.pipe.settle import covering
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor

@@ -15,7 +15,7 @@ from jackfield.connections.foreign.prismatic import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
-from jackfield.files.references import names_files
+from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
 from jackfield.pipe.call_rules import find_action, seen_connection

@@ -19,7 +19,7 @@ from jackfield.access.sessions import LASTS, Sessions
 from jackfield.callers import Rules
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup
+from jackfield.kernel.markup import Markup
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.components import csrf_field, fault_of, h, text_field
 from jackfield.surfaces.console.shell import LOGO, document, secured

@@ -8,7 +8,7 @@ from jackfield.access import Token
 from jackfield.callers import SCOPES, Rules
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import (
     at,
     badge,
