@@ -162,10 +162,10 @@ MUTATIONS = (
         "the rules are not asked before a call", "pipe/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
         _ACCESS,
     ),
-    Mutation("an ended token may call", "access/authorizer.py", "if self._ended is not None:", "if False:", _ACCESS),
-    Mutation("the scope is not asked", "access/rules.py", 'if scope is not None and not may(scope, "invoke"):', "if False:", _ACCESS),
+    Mutation("an ended token may call", "callers/authorizer.py", "if self._ended is not None:", "if False:", _ACCESS),
+    Mutation("the scope is not asked", "callers/rules.py", 'if scope is not None and not may(scope, "invoke"):', "if False:", _ACCESS),
     Mutation(
-        "an unreadable block pattern blocks nothing", "access/rules.py", 'found, fits = Rule(text, ()), kind == "block"',
+        "an unreadable block pattern blocks nothing", "callers/rules.py", 'found, fits = Rule(text, ()), kind == "block"',
         "found, fits = Rule(text, ()), False", _ACCESS,
     ),
     # secrets

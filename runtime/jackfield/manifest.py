@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from jackfield import manifest_json as read
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.definitions import Definitions
+from jackfield.kernel.definitions import Definitions
 from jackfield.pagination import Pagination
 
 MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"

@@ -8,21 +8,22 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield import access
-from jackfield.access.visible_catalog import seen_catalog
-from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
+from jackfield import access, callers
+from jackfield.access import WorkspaceAccess
+from jackfield.callers.caller import LIBRARY, Caller
+from jackfield.callers.visible_catalog import seen_catalog
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Result
+from jackfield.kernel.ends import is_ending
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
@@ -48,7 +49,8 @@ from jackfield.wire.guard import Guard
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.access import Actor, Audit, Authorizer
+    from jackfield.access import Actor, Audit
+    from jackfield.callers import Authorizer
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
     from jackfield.catalog.offering import Audience
@@ -148,7 +150,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
     @property
     def connections(self) -> ManagedConnections:
         """Connections of the workspace, to read and to change."""
-        return self._managed_for("operator", access.UNBOUND)
+        return self._managed_for("operator", callers.UNBOUND)
 
     def _managed_for(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
         found = None if authorizer.is_bound else self._managed.get(audience)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from http_stand import SETTINGS, Client, say, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.journal import pages as journal_pages
 from jackfield.journal.listing import fits
 

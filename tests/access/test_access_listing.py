@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.access import Authorizer, Rules, SeenCatalog
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Authorizer, Caller, Rules, SeenCatalog
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import UnknownConnector

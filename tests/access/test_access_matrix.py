@@ -17,7 +17,8 @@ from starlette.routing import Route
 
 from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
+from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
 from jackfield.surfaces.console.app import routes
 from jackfield.surfaces.http.app import build_app

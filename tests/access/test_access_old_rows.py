@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
 from jackfield.access.tokens import new_text
+from jackfield.callers import Rules
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.faults import RowDamaged

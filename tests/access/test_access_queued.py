@@ -12,7 +12,8 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
+from jackfield.callers import Rules
 from jackfield.surfaces.shared.identity import Identities
 from sealed_rows import set_token
 

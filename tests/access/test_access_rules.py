@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.access import INLINE, PatternError, Request, Rules, Scope, decide, may, rule
+from jackfield.callers import INLINE, PatternError, Request, Rules, Scope, decide, may, rule
 from jackfield.errors import InvalidInvocation, NotAllowed
 from jackfield.hints import worded
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
 from jackfield.access.tokens import new_text
+from jackfield.callers import Rules
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.database import Database, Vault
 from jackfield.database.faults import RowDamaged
@@ -91,7 +92,7 @@ def test_changed_settings_allow_nothing(
     with pytest.raises(RowDamaged):
         ConnectionTable(database, lambda: vault, "acme", clock).access()
     made = Tokens(database, vault, "acme", clock).create("invoke")
-    from jackfield.access import Request
+    from jackfield.callers import Request
 
     with pytest.raises(RowDamaged):
         Tokens(database, vault, "acme", clock).explain(made.token.id, Request("echo", "say", "write"))

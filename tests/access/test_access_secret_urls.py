@@ -13,8 +13,9 @@ import pytest
 
 from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Rules, Scope, Tokens
+from jackfield.access import Tokens
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers import Rules, Scope
 from jackfield.cli.serve import mounts
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS

@@ -17,8 +17,7 @@ import pytest
 from changing import drafted
 from http_stand import Client, standing
 from jackfield import Jackfield
-from jackfield.access import Rules
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.database import Database
 
 pytest_plugins = ["store_fixture"]

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clocks import FakeClock
-from jackfield.access import Audit, Request, Rules, Tokens, UnknownToken, Workspaces
+from jackfield.access import Audit, Tokens, UnknownToken, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import is_well_formed, new_text
+from jackfield.callers import Request, Rules
 from jackfield.database import Database, Vault
 from jackfield.database.sealing import digest
 from jackfield.errors import InvalidInvocation, Unavailable

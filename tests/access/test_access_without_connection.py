@@ -9,8 +9,7 @@ import pytest
 
 from http_stand import SETTINGS, standing
 from jackfield import Result
-from jackfield.access import Rules
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller, Rules
 from jackfield.connector import Connector
 from scripted import Answer, Ask, Key, runtime
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Audit, Rules, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield.callers import Rules
 from jackfield.connections.host_access import HostAccess
 from jackfield.database import Database, MasterKey, Transaction, Vault, WrongMasterKey
 from jackfield.database.settings_seals import settings_seal

@@ -25,7 +25,7 @@ from typing import Any
 from unittest import mock
 
 from jackfield.access import Actor, Workspaces
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.blocked import blocked_workspaces

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jackfield.access import Authorizer, SeenCatalog
-from jackfield.access.rules import Rules
+from jackfield.callers import Authorizer, SeenCatalog
+from jackfield.callers.rules import Rules
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.of_workspace import of_workspace

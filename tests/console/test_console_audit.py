@@ -9,7 +9,7 @@ import pytest
 
 from clocks import FakeClock
 from console_client import Place, placed, token
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import standardwebhooks
 
 from console_client import Client, Place, placed, token
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.events.dispatcher import Dispatcher

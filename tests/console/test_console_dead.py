@@ -12,7 +12,8 @@ from browsing import Visitor
 from console_client import Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
-from jackfield.access import Audit, Rules
+from jackfield.access import Audit
+from jackfield.callers import Rules
 from jackfield.surfaces.shared.server_context import ServerContext
 
 pytest_plugins = ["browser"]

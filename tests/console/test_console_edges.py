@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from console_client import Client, Place, placed, token
-from jackfield.access import Rules, Tokens
+from jackfield.access import Tokens
+from jackfield.callers import Rules
 from jackfield.errors import Unavailable
 from jackfield.journal import Queue
 

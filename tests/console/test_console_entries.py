@@ -14,7 +14,7 @@ import pytest
 from console_client import Client, Place, placed, token
 from courier import SOURCE
 from jackfield.access import Actor, Tokens
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller
 from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt
 from jackfield.events.callbacks import Callbacks

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console_client import Client, Place, placed, token
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 
 @pytest.fixture

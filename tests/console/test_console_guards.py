@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console_client import Place, placed, token
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.clock import iso
 from jackfield.connector import Outcome
 from jackfield.invocation.provider_ids import reference_of

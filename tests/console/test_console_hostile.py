@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from console_client import Answer, Place, placed
 from jackfield.access import Tokens
-from jackfield.markup import h
+from jackfield.kernel.markup import h
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import guide, line
 from jackfield.surfaces.console.shell import POLICY

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser
 
 from browsing import LOOKS, Visitor
 from console_rig import Console
-from jackfield.access import Actor, Rules
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.access import Actor
+from jackfield.callers import LIBRARY, Rules
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.errors import RateLimited

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console_client import placed
-from jackfield.markup import document, line
+from jackfield.kernel.markup import document, line
 from jackfield.surfaces.console.components import summary
 from plugboard import declare
 

@@ -16,8 +16,9 @@ import pytest
 
 from clocks import FakeClock, StillClock
 from console_client import Client, Place, is_in, placed, token
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
+from jackfield.callers import Rules
 from jackfield.cli.serve import _announce, mounts
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.shared.identity import Identity

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import SystemClock
 from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
 from jackfield.database.master_key import LocalKey
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
+from jackfield.kernel.bounded_cache import BoundedCache
 from together import at_once
 
 PLACE = ("connection", "id", "secretAccessKey", "1")

@@ -19,8 +19,8 @@ import pytest
 from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit, Rules, Workspaces
-from jackfield.access.workspace_access import Caller
+from jackfield.access import Actor, Audit, Workspaces
+from jackfield.callers import Caller, Rules
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record

@@ -202,8 +202,8 @@ def test_files_given_by_name_take_their_own_names(big: Path, tmp_path: Path) -> 
 
 def test_a_file_that_shrinks_is_not_sent_short(jackfield: Jackfield, big: Path) -> None:
     """A file that becomes shorter while it is read fails the call; one that grows is sent as it was."""
-    from jackfield.files import FileDamaged
-    from jackfield.files.given import GivenFile
+    from jackfield.invocation.file_refusals import FileDamaged
+    from jackfield.invocation.given_files import GivenFile
 
     file = GivenFile(big)
     assert file.size == len(CONTENT)

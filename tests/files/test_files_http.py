@@ -17,7 +17,7 @@ from clocks import FakeClock
 from courier import SOURCE
 from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.files import Files
 from jackfield.surfaces.console.results import output_shown
 from jackfield.surfaces.shared.settings import Settings

@@ -24,8 +24,9 @@ from http_stand import clean
 from jackfield import Jackfield
 from jackfield.clock import Clock, SystemClock
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.files import FileDamaged, FileLimits, Files, FileTooLarge, NoRoom, StoredFile, buffered
+from jackfield.files import FileLimits, Files, StoredFile, buffered
 from jackfield.files.blobs import blobs_from
+from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, NoRoom
 from jackfield.resources.storage import Storage
 
 MEGA = 1024 * 1024

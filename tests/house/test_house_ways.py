@@ -31,7 +31,7 @@ LIBRARIES = {
     "jsonschema": {"jackfield_market/testing/declarations.py"},
     "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/json_tools/patterns.py", "jackfield_openapi"},
     "jwt": {"jackfield/surfaces/shared/jwts.py"},
-    "markdown_it": {"jackfield/markup.py"},
+    "markdown_it": {"jackfield/kernel/markup.py"},
     "mcp": {"jackfield/surfaces/mcp"},
     "obstore": {"jackfield/files/s3.py"},
     "opentelemetry": {"jackfield/surfaces/shared/tracing.py"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http_stand import Client, Stand
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 VALUES = {"token": "s3cret-audited", "greeting": "hello"}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from replies import Reply
 
 PATH = "/v1/invocations:batch"

@@ -11,7 +11,7 @@ import pytest
 import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.dataclass import replace
 from receiver import Receiver, receiving
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 

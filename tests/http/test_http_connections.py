@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 VALUES = {"token": "s3cret-4711", "greeting": "hello"}
 

@@ -11,7 +11,7 @@ import pytest
 from tests.http.test_http_invocations import is_settled, until
 
 from http_stand import SETTINGS, Stand, say, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 TIMES = ("created_at", "started_at", "settled_at", "not_after", "corrected_at", "available_at")

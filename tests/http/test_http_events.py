@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand
-from jackfield.access import Rules
+from jackfield.callers import Rules
 
 SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "hello"}}
 

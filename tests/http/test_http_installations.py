@@ -12,7 +12,7 @@ import pytest
 
 from console_client import Place, placed, token
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
 from jackfield_market.sources import read_root

@@ -16,9 +16,10 @@ import jsonschema_rs
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
+from jackfield.access import Tokens, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import new_text
+from jackfield.callers import SCOPES, Rules, may
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from jackfield_market.catalogue import build

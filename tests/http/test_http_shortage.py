@@ -29,9 +29,9 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.cli.worker_probes import Figures
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
+from jackfield.kernel.threads import Threads
 from jackfield.queue.prefork import State
 from jackfield.resources import memory
-from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import server_process
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.shared import readiness, server_context

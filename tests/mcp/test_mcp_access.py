@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
 from jackfield.access.tokens import new_text
+from jackfield.callers import Rules
 from jackfield.surfaces.mcp.tool_names import RESERVED
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem

@@ -11,7 +11,7 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from http_stand import Stand, standing
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.surfaces.mcp.instructions import instructions
 from mcp_talk import called, message, remote
 

@@ -14,7 +14,7 @@ import pytest
 from mcp import MCPError
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Authorizer, Rules
+from jackfield.callers import Authorizer, Rules
 from jackfield.catalog import Catalog
 from jackfield.manifest import Manifest
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of

@@ -17,7 +17,7 @@ import pytest
 from clocks import StillClock, time_passes
 from jackfield import Jackfield
 from jackfield.access import Actor, Workspaces
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.connections.revocations import due
 from jackfield.database import MasterKey, open_database
 from jackfield.database.blocked import blocked_workspaces

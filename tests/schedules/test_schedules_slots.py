@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jackfield.access import Rules, Tokens
-from jackfield.access.workspace_access import Caller
+from jackfield.access import Tokens
+from jackfield.callers import Caller, Rules
 from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.queue.slot_runs import SlotRuns
 from jackfield.schedules import DueSchedules, OvertakenError, ScheduleExists

@@ -13,8 +13,8 @@ import pytest
 
 from console_client import placed, token
 from http_stand import Client, Stand, standing
-from jackfield.access import Actor, Rules
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.access import Actor
+from jackfield.callers import LIBRARY, Rules
 from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield.surfaces.shared.metrics import Metrics
 from schedule_stage import schedule_stage

@@ -16,7 +16,7 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
-    "runtime/jackfield/ends.py": "what objects do before a process ends, which must not fail that of the others",
+    "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
     "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",

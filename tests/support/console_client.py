@@ -17,7 +17,8 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
-from jackfield.access import Rules, Tokens
+from jackfield.access import Tokens
+from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console.sign_in import one_time_link

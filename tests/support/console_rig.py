@@ -12,7 +12,8 @@ from pathlib import Path
 
 import uvicorn
 
-from jackfield.access import Rules, Tokens
+from jackfield.access import Tokens
+from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console.sign_in import one_time_link

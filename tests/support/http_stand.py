@@ -23,7 +23,8 @@ from unittest import mock
 import uvicorn
 from starlette import routing
 
-from jackfield.access import Rules, Scope, Tokens, Workspaces
+from jackfield.access import Tokens, Workspaces
+from jackfield.callers import Rules, Scope
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock
 from jackfield.resources.storage import Storage

@@ -13,7 +13,7 @@ from typing import Any, cast
 import uvicorn
 
 from corpus import Vector
-from jackfield.access import Rules
+from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
 from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from clocks import StillClock, time_passes
 from jackfield.access import Actor
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller
 from jackfield.database import open_database
 from jackfield.invocation import Result
 from jackfield.journal import Entry, Journal, Queue

@@ -15,7 +15,7 @@ from unittest import mock
 
 from clocks import StillClock, time_passes
 from jackfield.access import Actor
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller
 from jackfield.database import open_database
 from jackfield.database.shared_clock import SharedClock
 from jackfield.events import Event

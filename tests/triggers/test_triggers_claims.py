@@ -15,7 +15,7 @@ import pytest
 
 from forking import alone, fork
 from jackfield.access import Tokens
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield.connector import Hook
 from jackfield.errors import Unavailable
 from jackfield.journal.instance import CLAIM, Instance

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.access.workspace_access import Caller
+from jackfield.access import Tokens, Workspaces
+from jackfield.callers import Caller, Rules
 from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
 from jackfield.triggers.due import DueSubscriptions

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.access import Actor, Workspaces
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.clock import Deadline
 from jackfield.connections.authorizations import Authorizations

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Rules, Tokens
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.access import Tokens
+from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.errors import JackfieldError
 from jackfield.journal import Entry, Queue
 from trigger_stage import TriggerStage

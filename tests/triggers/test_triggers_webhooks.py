@@ -18,8 +18,8 @@ import standardwebhooks
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
-from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.access.workspace_access import Caller, WorkspaceAccess
+from jackfield.access import Tokens, WorkspaceAccess, Workspaces
+from jackfield.callers import Caller, Rules
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers

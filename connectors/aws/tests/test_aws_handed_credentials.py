@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, standing
-from jackfield.access import Rules
-from jackfield.access.authorizer import Authorizer
+from jackfield.callers import Rules
+from jackfield.callers.authorizer import Authorizer
 from jackfield.catalog import Catalog
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield_aws.virtual.credentials import HANDS_OUT

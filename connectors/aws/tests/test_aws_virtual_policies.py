@@ -10,9 +10,8 @@ import pytest
 
 from console_client import Place, placed, token
 from jackfield import Jackfield
-from jackfield.access import Rules
-from jackfield.access.rules import Decision, decide
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller, Rules
+from jackfield.callers.rules import Decision, decide
 from jackfield.errors import InvalidInvocation, UnknownConnector, UnknownName
 from jackfield_aws.virtual import operations
 from moto_rig import offer
@@ -87,7 +86,7 @@ def test_rules_are_asked_once_for_connections_that_they_cannot_tell_apart(
         decided.append(given)
         return decide(*given)
 
-    monkeypatch.setattr("jackfield.access.authorizer.decide", counted)
+    monkeypatch.setattr("jackfield.callers.authorizer.decide", counted)
     caller = Caller(scope="read", rules=Rules(allow=(allow,)))
     names = [row["name"] for row in jackfield.connections_of(caller).list(limit=50).items]
     assert len(names) == {"aws.s3/*": 31, "connection:c0* & aws.*/get*": 10}.get(allow, 0)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from jackfield import Jackfield
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import Guard
 from jackfield.invocation import Result

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield.connector import InvalidInput
-from jackfield.markup import markdown
+from jackfield.kernel.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import job_of, own_examples

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import InvalidInput
 from jackfield.connector.schemas import inputs_judge
-from jackfield.definitions import references
+from jackfield.kernel.definitions import references
 from jackfield_http.bindings.requests import request_of
 from jackfield_openapi.proof import Draft, closure
 from jackfield_openapi.report import Report

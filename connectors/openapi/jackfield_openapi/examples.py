@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.definitions import references
+from jackfield.kernel.definitions import references
 from jackfield_openapi.curation import documented, shortened
 from jackfield_openapi.instances import Instances
 from jackfield_openapi.proof import DIALECT, Draft, closure

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 
 from jackfield.connector.schemas import cost_fault, schema_fault
-from jackfield.definitions import references
+from jackfield.kernel.definitions import references
 from jackfield_openapi.report import Report
 from jackfield_openapi.security import Alternative
 

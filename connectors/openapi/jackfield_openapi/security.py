@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
-from jackfield.markup import markdown
+from jackfield.kernel.markup import markdown
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.operations import Operation, is_name
 from jackfield_openapi.pointing import Pointing

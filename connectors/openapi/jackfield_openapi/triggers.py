@@ -14,8 +14,8 @@ import jsonschema_rs
 
 from jackfield.connector import DeclarationError, Inputs, InvalidInput, pointer
 from jackfield.connector.schemas import schema_fault
-from jackfield.definitions import references
 from jackfield.json_tools.pointers import names
+from jackfield.kernel.definitions import references
 from jackfield.manifest_triggers import CHANGES
 from jackfield_http.bindings.polls import FORMS
 from jackfield_http.bindings.webhooks import webhook_of

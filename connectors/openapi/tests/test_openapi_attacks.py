@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller
 from jackfield.catalog import Catalog
 from jackfield.connector import Guard
 from jackfield.invocation import Result

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.rules import Rules
+from jackfield.callers.rules import Rules
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.json_tools.pointers import pointer

@@ -1,58 +1,24 @@
-"""The caller of an invocation, and access to its workspace: the workspace's rules bind every call, a token's rules its own calls."""
+"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind every call, a token's its own calls."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.callers.caller import Caller
+from jackfield.dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from jackfield.access import Authorizer, Rules, Scope, Settings, Workspaces
-    from jackfield.catalog.offering import Audience
+    from jackfield.access.settings import Settings
+    from jackfield.access.workspaces import Workspaces
+    from jackfield.callers import Authorizer
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
-
-    ``remote`` callers come over HTTP or MCP, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
-    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
-    """
-
-    name: str | None = None
-    scope: Scope | None = None
-    rules: Rules | None = field(default=None, repr=False)
-    remote: bool = False
-    token: str | None = None
-    ended: str | None = None
-    audience: Audience = "tenant"
-    """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
-
-    @property
-    def origin(self) -> Literal["operator", "remote"]:
-        """Origin of the values of an inline connection."""
-        return "remote" if self.remote else "operator"
-
-    @property
-    def owner(self) -> str | None:
-        """Name of the caller whose files and outputs alone this one may use; None for callers without rules, who may use all of the
-        workspace."""
-        return self.name if self.rules else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
-        again."""
-        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
-
-
 SUSPENDED = "the workspace is suspended"
 _GONE = "the workspace does not exist"
-LIBRARY = Caller(audience="operator")
-"""The process's own code."""
 
 
 class Storage(Protocol):
@@ -136,7 +102,7 @@ class WorkspaceAccess:
         A JWT, or a console session opened by a link, is valid only at the time of the request; for those, only the scope and the
         workspace's rules are checked again.
         """
-        from jackfield.access import Tokens, UnknownToken
+        from jackfield.access.tokens import Tokens, UnknownToken
 
         audience = stored.get("audience", "tenant")
         caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience)
@@ -151,7 +117,7 @@ class WorkspaceAccess:
 
     def authorizer(self, caller: Caller) -> Authorizer:
         """Build the authorizer of a caller under the present settings."""
-        from jackfield.access.authorizer import Authorizer
+        from jackfield.callers.authorizer import Authorizer
 
         settings = self.settings
         ended = f"the token {caller.ended}" if caller.ended is not None else None

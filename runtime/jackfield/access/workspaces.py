@@ -9,8 +9,8 @@ from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit, first_acts
 from jackfield.access.audit_seals import prepare_seals
-from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
+from jackfield.callers.rules import Rules
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterator, Mapping
 
 from jackfield.dataclass import replace
-from jackfield.definitions import Definitions
-from jackfield.lazy_mapping import LazyMapping
+from jackfield.kernel.definitions import Definitions
+from jackfield.kernel.lazy_mapping import LazyMapping
 from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest
 from jackfield.manifest_index import INDEX, MANIFEST, light_row
 from jackfield.manifest_json import ManifestError, shown_title

@@ -53,7 +53,7 @@ def _log_slow(key: str, module: str, seconds: float) -> None:
 
 def log_broken(key: str, error: Exception) -> None:
     """Log why a connector cannot be imported, with the author's own line, and at the level DEBUG with the traceback."""
-    from jackfield.places import frames_of, place_of
+    from jackfield.kernel.places import frames_of, place_of
 
     log = _log()
     frames = frames_of(error) if log.isEnabledFor(_DEBUG) else ""

@@ -13,8 +13,8 @@ from typing import Any
 from jackfield.cli.input_paths import Path, combined, path_of, schema_at
 from jackfield.cli.local_files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
-from jackfield.files.references import form_of_files
 from jackfield.invocation import decode
+from jackfield.invocation.file_references import form_of_files
 from jackfield.json_tools.pointers import pointer
 from jackfield.json_tools.walk import nodes, target
 

@@ -24,8 +24,9 @@ from jackfield.cli.session import (
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure
-from jackfield.files import FileDamaged, FileLimits, Files
-from jackfield.files.media_types import media_type_of
+from jackfield.files import FileLimits, Files
+from jackfield.invocation.file_refusals import FileDamaged
+from jackfield.kernel.media_types import media_type_of
 
 _COLUMNS = ("file", "size", "contentType", "name", "expiresAt")
 _PIECE = 1024 * 1024

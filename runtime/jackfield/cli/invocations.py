@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from jackfield.access.workspace_access import WorkspaceAccess
+from jackfield.access import WorkspaceAccess
 from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.files.references import replaced
+from jackfield.invocation.file_references import replaced
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result

@@ -15,7 +15,7 @@ from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Workspaces
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.cli.output import Output
     from jackfield.database import Database, Vault
     from jackfield.resources.storage import Storage
@@ -30,7 +30,7 @@ def person() -> str:
 
 def caller() -> Caller:
     """Return the caller that the journal records."""
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
 
     return Caller(person(), audience="operator")
 

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from jackfield.callers import INLINE, Request, Rules
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
@@ -44,7 +45,7 @@ def _declare_create(parser: Parser) -> None:
 
 
 def _create(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Rules, Tokens
+    from jackfield.access import Tokens
 
     expires = read_moment(arguments, "expires", 1)
     if arguments.kind == "platform" or arguments.workspaces is not None:
@@ -129,7 +130,7 @@ def _declare_explain(parser: Parser) -> None:
 
 
 def _explain(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Request, Tokens
+    from jackfield.access import Tokens
     from jackfield.catalog.of_workspace import installed_here
     from jackfield.pipe.call_rules import find_action
 
@@ -151,7 +152,6 @@ def _explain(arguments: Namespace, output: Output) -> int:
 
 def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
     """Return the message that no connection has this name; None if it exists, or no name is given."""
-    from jackfield.access.rules import INLINE
     from jackfield.connections.connection_lookup import sources_from
 
     if name is None or name == INLINE:

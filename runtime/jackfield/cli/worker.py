@@ -25,8 +25,8 @@ from jackfield.cli.starting import (
 )
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
 from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.threads import Threads
 from jackfield.resources.memory import memory_limit, room_within, save_memory
-from jackfield.resources.threads import Threads
 from jackfield.surfaces.shared.metrics_folder import shared
 from jackfield.wire.guard import Guard
 

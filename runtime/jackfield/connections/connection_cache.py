@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connections.opening_slots import OpeningSlots
 from jackfield.connector.context import Minted, check_may_wait
@@ -17,6 +16,7 @@ from jackfield.dataclass import dataclass, field
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import ProcessLocal
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.redaction.redactor import Redactor, put_in_force
 from jackfield.secrecy import SecretHolder
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jackfield.connections.external_ids import generated_fields
+from jackfield.connections.generated_ids import generated_fields
 from jackfield.connections.named_connection import Origin
 from jackfield.database import Row
 from jackfield.database.stored_values import parsed

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock
 from jackfield.connections import authorizations, external_ids, grants
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
@@ -25,6 +24,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Detail, InvalidConnection, LimitReached, UnknownConnection
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
 
 Also = Callable[[Transaction], None]

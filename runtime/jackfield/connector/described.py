@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector.declare import Action, Connector, united
-from jackfield.lazy_mapping import LazyMapping
+from jackfield.kernel.lazy_mapping import LazyMapping
 
 Json = Mapping[str, Any]
 

@@ -15,7 +15,6 @@ from psycopg.conninfo import make_conninfo
 
 from jackfield.database.check import Report, check
 from jackfield.database.dialect import Dialect
-from jackfield.database.durable import sync
 from jackfield.database.engine import Database
 from jackfield.database.faults import DatabaseUnfit, Trouble, UsageFault, unavailable
 from jackfield.database.hold import Hold, script
@@ -23,6 +22,7 @@ from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.durable import sync
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
 

@@ -20,10 +20,10 @@ from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable, under_way
 from jackfield.database.transaction import Transaction, Work
 from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
-from jackfield.ends import is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.interrupts import interrupt, let_out
+from jackfield.kernel.ends import is_ending
 
 T = TypeVar("T")
 _TRIES = 3

@@ -13,7 +13,6 @@ from functools import partial
 from hmac import HMAC
 from typing import TYPE_CHECKING
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock
 from jackfield.database import sealing
 from jackfield.database.engine import Database
@@ -25,6 +24,7 @@ from jackfield.database.statements import Row
 from jackfield.database.transaction import Step, Transaction
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:

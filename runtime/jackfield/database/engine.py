@@ -18,10 +18,10 @@ from jackfield.database.epoch import NUMBER, RAISE, Epoch, unlike
 from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, UsageFault, unavailable
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
-from jackfield.ends import at_end
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, was_forked, without_fork
+from jackfield.kernel.ends import at_end
 
 if TYPE_CHECKING:
     from jackfield.database.later_sync import LaterSync

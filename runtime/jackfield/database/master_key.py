@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from jackfield.database.durable import sync
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
 from jackfield.dataclass import dataclass
 from jackfield.failures import OnFailure
+from jackfield.kernel.durable import sync
 from jackfield.secrecy import SecretHolder
 
 _FILE = "master.key"

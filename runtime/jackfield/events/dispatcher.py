@@ -39,7 +39,7 @@ from jackfield.events.retries import Outcome, delivered, note_delivered, note_fa
 from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
-from jackfield.resources.threads import Threads
+from jackfield.kernel.threads import Threads
 
 _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.files.refusals import FileDamaged, FileTooLarge, NoRoom
     from jackfield.files.sealing import SealedReader, buffered
     from jackfield.files.store import FileLimits, Files
     from jackfield.files.table import StoredFile
 
-__all__ = ["FileDamaged", "FileLimits", "FileTooLarge", "Files", "NoRoom", "SealedReader", "StoredFile", "buffered"]
+__all__ = ["FileLimits", "Files", "SealedReader", "StoredFile", "buffered"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".refusals": "FileDamaged FileTooLarge NoRoom",
             ".sealing": "SealedReader buffered",
             ".store": "FileLimits Files",
             ".table": "StoredFile",

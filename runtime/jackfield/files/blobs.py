@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
-from jackfield.files.refusals import FileDamaged, NoRoom
+from jackfield.invocation.file_refusals import FileDamaged, NoRoom
 from jackfield.local import home
 
 VARIABLE = "JACKFIELD_FILES_URL"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from jackfield.clock import SystemClock
 from jackfield.dataclass import dataclass
 from jackfield.files.blobs import VARIABLE, blobs_from
-from jackfield.files.refusals import FileDamaged
 from jackfield.files.store import FileLimits, Files
+from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.resources.move import MovedFiles
 
 if TYPE_CHECKING:

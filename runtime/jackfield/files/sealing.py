@@ -17,8 +17,8 @@ from cryptography.exceptions import InvalidTag
 
 from jackfield.database.sealing import KEY_BYTES, cipher
 from jackfield.errors import Unavailable
-from jackfield.files.reading import SizedReader
-from jackfield.files.refusals import FileDamaged
+from jackfield.invocation.file_readers import SizedReader
+from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:

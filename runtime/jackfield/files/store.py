@@ -14,18 +14,18 @@ from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError, NotFound
 from jackfield.failures import OnFailure
-from jackfield.files.media_types import media_type
-from jackfield.files.references import check_there, file_places, too_large_together
-from jackfield.files.refusals import FileDamaged, FileTooLarge, Quota
 from jackfield.invocation import MAX_BYTES
+from jackfield.invocation.file_references import check_there, file_places, too_large_together
+from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, Quota
+from jackfield.kernel.media_types import media_type
 
 if TYPE_CHECKING:
     from jackfield.database.shared_clock import SharedClock
     from jackfield.files.blobs import Blobs
-    from jackfield.files.given import GivenFile
-    from jackfield.files.references import Place
     from jackfield.files.sealing import SealedReader
     from jackfield.files.table import FileTable, StoredFile
+    from jackfield.invocation.file_references import Place
+    from jackfield.invocation.given_files import GivenFile
     from jackfield.resources.storage import Storage
 
 _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")

@@ -12,7 +12,7 @@ from jackfield.database import Database, Transaction
 from jackfield.database.cursors import cursor_after, place_after
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable
-from jackfield.files.refusals import NoRoom, Quota
+from jackfield.invocation.file_refusals import NoRoom, Quota
 
 _COLUMNS = "workspace, id, name, content_type, size, sealed, caller, created_at, expires_at"
 _HELD = """EXISTS (SELECT 1 FROM file_holds h JOIN invocations i ON i.workspace = h.workspace AND i.id = h.invocation_id

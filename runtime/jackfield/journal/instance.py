@@ -20,12 +20,12 @@ from weakref import ref
 from jackfield.clock import within
 from jackfield.database import Database, Transaction
 from jackfield.dataclass import replace
-from jackfield.ends import at_end, is_ending
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.went_back import Marks
+from jackfield.kernel.ends import at_end, is_ending
 
 RENEWED = 2.0
 """Seconds between renewals of a lease."""

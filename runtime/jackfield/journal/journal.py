@@ -21,7 +21,6 @@ from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
 from jackfield.journal.begins import Begins
-from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
@@ -30,6 +29,7 @@ from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
 from jackfield.journal.room import insert_within, require_room
 from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield.journal.watched import Watched
+from jackfield.kernel.canonical import canonical
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

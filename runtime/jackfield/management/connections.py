@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import INLINE, LIBRARY, UNBOUND
+from jackfield.access import LIBRARY, Actor, Audit
 from jackfield.access.workspaces import require
+from jackfield.callers import INLINE, UNBOUND, Authorizer
 from jackfield.clock import Deadline
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind
@@ -32,7 +33,6 @@ from jackfield.management.visible_connections import VisibleConnections
 from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit, Authorizer
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import LIBRARY as PROGRAM
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.errors import InvalidConnection, NotAllowed, UnknownConnector
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
@@ -15,7 +15,8 @@ from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit, Authorizer
+    from jackfield.access import Actor, Audit
+    from jackfield.callers import Authorizer
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline

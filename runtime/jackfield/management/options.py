@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.access import seen_catalog
+from jackfield.callers import seen_catalog
 from jackfield.connector.context import entered
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.hints import NextStep
@@ -14,8 +14,7 @@ from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer, Request
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connector.declare import OptionSource
     from jackfield.connector.loaded import LoadedConnector
@@ -40,7 +39,7 @@ def choices(
     :raises NotAllowed: if the rules forbid the caller this source over this connection.
     :raises JackfieldError: if the provider refuses or fails.
     """
-    from jackfield.access import Request as Wish
+    from jackfield.callers import Request as Wish
 
     authorizer = stages.access.authorizer(caller)
     wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action

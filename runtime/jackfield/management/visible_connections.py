@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jackfield.access import seen_catalog
+from jackfield.callers import seen_catalog
 from jackfield.connections.connection_types import Kinds
 from jackfield.errors import UnknownConnection
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer
+    from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection

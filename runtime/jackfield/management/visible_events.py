@@ -11,7 +11,7 @@ from jackfield.events import Events, Feed
 from jackfield.events.event import OWN
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer
+    from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.events import Event
     from jackfield.manifest import Manifest
@@ -46,7 +46,7 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
     manages = authorizer.scope in (None, "manage")
     if manages and not authorizer.token:
         return None
-    from jackfield.access import Request
+    from jackfield.callers import Request
 
     kinds, manifests = Kinds(catalog), dict[str, "Manifest | None"]()
 

@@ -12,7 +12,7 @@ from jackfield.journal.counts import Part, Sample, open_counts, parts, samples, 
 from jackfield.journal.journal import unknown_entry
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer
+    from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.journal import Entry, Journal
     from jackfield.manifest import Manifest

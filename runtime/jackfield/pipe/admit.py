@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_lookup import Connections
+from jackfield.connections.generated_ids import generated_fields
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass, field
@@ -23,7 +24,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer
+    from jackfield.callers import Authorizer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,8 +102,6 @@ def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) 
 
 
 def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:
-    from jackfield.connections.external_ids import generated_fields
-
     return tuple(field for field in generated_fields(kind.schema) if values.get(field))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from jackfield.access.visible_catalog import seen_catalog
+from jackfield.callers.visible_catalog import seen_catalog
 from jackfield.errors import NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer, Request, Settings
+    from jackfield.access import Settings
+    from jackfield.callers import Authorizer, Request
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -113,7 +114,7 @@ def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
-    from jackfield.access.rules import INLINE, Request
+    from jackfield.callers.rules import INLINE, Request
 
     given = invocation.connection
     return Request(invocation.connector, invocation.action, effect, given if given is None or isinstance(given, str) else INLINE)
@@ -126,7 +127,7 @@ def permitted(
 
     :raises NotAllowed: if there is none and the rules forbid the action itself.
     """
-    from jackfield.access.rules import Request
+    from jackfield.callers.rules import Request
 
     about = manifest.actions[action]
     fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from jackfield.connector.models import model_faults
 from jackfield.errors import Detail, InvalidInput
-from jackfield.files.references import names_files
 from jackfield.hints import NextStep
+from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.pointers import names
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.clock import within as within_seconds
-from jackfield.ends import is_ending
+from jackfield.kernel.ends import is_ending
 from jackfield.pipe.calls import running_loop
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import run_in_thread
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.database import Transaction
     from jackfield.journal import Draft
     from jackfield.pipe.filling import Also

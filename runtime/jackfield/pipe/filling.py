@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
-from jackfield.files.references import GivenFiles, check_there, file_places, large_contents, named_files, replaced, with_digests
+from jackfield.invocation.file_references import GivenFiles, check_there, file_places, large_contents, named_files, replaced, with_digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from jackfield.connector.streamed import FileSource
     from jackfield.database import Transaction
     from jackfield.files import Files, StoredFile
-    from jackfield.files.references import Place
     from jackfield.invocation import Invocation
+    from jackfield.invocation.file_references import Place
     from jackfield.json_tools.walk import Schema
     from jackfield.pipe.waiter import Waiter
 

@@ -47,7 +47,7 @@ from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import WorkspaceAccess
+    from jackfield.access import WorkspaceAccess
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.hooks import Plugins

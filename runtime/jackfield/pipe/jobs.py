@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, TimedOut, UnknownAction

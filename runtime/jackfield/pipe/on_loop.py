@@ -15,9 +15,9 @@ from jackfield.clock import Clock, Deadline, patience
 from jackfield.connector.context import without_waiting
 from jackfield.database.faults import late, under_way
 from jackfield.failures import attempt_foreign, contained, value_of
+from jackfield.kernel.threads import Threads
 from jackfield.pipe.on_time import GRACE, OnTime
 from jackfield.pipe.waiter import in_turn
-from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
-from jackfield.connections.external_ids import refused
+from jackfield.connections.generated_ids import refused
 from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_references
 from jackfield.connections.opening_slots import OpeningSlots
 from jackfield.connections.reference_rules import ReferenceRules, credential_files

@@ -7,14 +7,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.visible_catalog import seen_catalog
-from jackfield.bounded_cache import BoundedCache
+from jackfield.callers.visible_catalog import seen_catalog
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
-from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
+from jackfield.invocation.file_references import holds_contents
 from jackfield.invocation.provider_ids import marked_places
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.settle import stored_secrets
@@ -26,8 +26,9 @@ from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.access.rules import Rules, Scope
-    from jackfield.access.workspace_access import Caller, WorkspaceAccess
+    from jackfield.access import WorkspaceAccess
+    from jackfield.callers import Caller
+    from jackfield.callers.rules import Rules, Scope
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.dataclass import replace
-from jackfield.ends import is_ending
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.ends import is_ending
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 

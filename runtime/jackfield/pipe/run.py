@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import arrived as _arrived
-from jackfield.files.references import GivenFiles
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
+from jackfield.invocation.file_references import GivenFiles
 from jackfield.pipe.settle import covering
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.clock import Deadline
     from jackfield.connector.streamed import FileSource
     from jackfield.journal import Claimed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
-from jackfield.resources.threads import Threads
+from jackfield.kernel.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.queue.runtime_pool import RuntimePool

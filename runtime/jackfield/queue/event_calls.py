@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import Request
+from jackfield.callers import Request
 from jackfield.connections.foreign.prismatic import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
-from jackfield.files.references import names_files
+from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
 from jackfield.pipe.call_rules import find_action, seen_connection
@@ -23,7 +23,7 @@ from jackfield.pipe.recorder import required
 from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.arrivals import Also

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.database.flights import Flights
 from jackfield.errors import JackfieldError, Unavailable
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:

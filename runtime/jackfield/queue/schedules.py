@@ -21,7 +21,7 @@ from jackfield.schedules.timing import MEMBERS, invalid
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.runtime import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")

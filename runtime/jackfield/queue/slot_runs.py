@@ -14,7 +14,7 @@ from jackfield.schedules.policy import GRACE, KEPT, chosen, passed
 from jackfield.schedules.slot_values import with_slot
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.database import Transaction
     from jackfield.runtime import Jackfield
     from jackfield.schedules import Claimed, Content, DueSchedules, Passed

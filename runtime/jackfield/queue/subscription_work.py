@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import Request
+from jackfield.callers import Request
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database.due_rows import OvertakenError
@@ -23,7 +23,7 @@ from jackfield.queue.subscriptions import check_inputs, hook_url
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.connector.triggers import Hook, Trigger, Webhook
     from jackfield.manifest import Manifest
     from jackfield.runtime import Jackfield

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from jackfield.access import Request, may
 from jackfield.access.settings import changed_settings, require_own
 from jackfield.access.visible_pages import visible_page
+from jackfield.callers import Request, may
 from jackfield.clock import moment
 from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
@@ -23,7 +23,7 @@ from jackfield.triggers.table import SubscriptionTable, unknown_subscription
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
-    from jackfield.access.workspace_access import Caller
+    from jackfield.callers import Caller
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
     from jackfield.manifest_triggers import TriggerManifest

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from traceback import TracebackException
 from typing import Any
 
-from jackfield.places import OURS, frames_of, place_of
+from jackfield.kernel.places import OURS, frames_of, place_of
 from jackfield.redaction.redactor import Redactor, current_redactor
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.access import Actor, Audit, Rules, Workspaces
-from jackfield.access.workspace_access import Caller
+from jackfield.access import Actor, Audit, Workspaces
+from jackfield.callers import Caller, Rules
 from jackfield.connections.connection_rows import secret_places
-from jackfield.connections.external_ids import generate, generated_fields
+from jackfield.connections.generated_ids import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
-from jackfield.files.media_types import media_type
+from jackfield.kernel.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
 from jackfield_isolation.error_frames import dump_error, load_error

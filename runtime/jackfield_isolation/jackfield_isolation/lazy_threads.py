@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
 
 from jackfield.fork import ProcessLocal
-from jackfield.resources.threads import Threads
+from jackfield.kernel.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")

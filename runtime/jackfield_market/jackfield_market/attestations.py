@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.errors import Detail, NotAllowed
-from jackfield.journal.canonical import canonical
 from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.canonical import canonical
 from jackfield_market.publishers import Publisher, SigningKey
 from jackfield_market.wheels import Wheel
 

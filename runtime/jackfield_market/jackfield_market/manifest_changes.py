@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from jackfield.definitions import completed
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import child, pointer
 from jackfield.json_tools.walk import target
+from jackfield.kernel.definitions import completed
 from jackfield.manifest import Manifest
 from jackfield.manifest_json import ManifestError
 from jackfield.schema.cache import check_schemas

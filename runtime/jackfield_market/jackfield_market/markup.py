@@ -1,4 +1,4 @@
-"""Parts of the pages of a catalogue. Strangers wrote their texts, which lose invisible characters; ``jackfield.markup`` does the rest."""
+"""Parts of the pages of a catalogue. Strangers wrote their texts, which lose invisible characters; ``kernel.markup`` does the rest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from jackfield import markup
-from jackfield.markup import Markup, Node, Tags
+from jackfield.kernel import markup
+from jackfield.kernel.markup import Markup, Node, Tags
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
 """Content security policy of every page: its own style and scripts, images in the page itself, and nothing from elsewhere."""

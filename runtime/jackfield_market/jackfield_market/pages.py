@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jackfield.definitions import completed
-from jackfield.markup import Markup, Node
+from jackfield.kernel.definitions import completed
+from jackfield.kernel.markup import Markup, Node
 from jackfield_market import reports, schema_table
 from jackfield_market.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.registry import CONNECTORS

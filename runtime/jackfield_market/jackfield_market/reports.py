@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from jackfield.errors import InvalidInvocation
-from jackfield.markup import Markup
+from jackfield.kernel.markup import Markup
 from jackfield_market.markup import h
 from jackfield_market.registry import CONNECTORS
 from jackfield_market.wheels import read_bounded

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jackfield.markup import Markup, Node
+from jackfield.kernel.markup import Markup, Node
 from jackfield_market.markup import h, line, table
 
 _DEEPEST = 4

@@ -11,10 +11,10 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.files.references import without_given
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
+from jackfield.invocation.file_references import without_given
+from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest import ActionManifest, Manifest
-from jackfield.markup import Attribute, Markup, Node, terms
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.components import (
     badge,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from jackfield.access import Audit, AuditEntry
-from jackfield.markup import Node, table
+from jackfield.kernel.markup import Node, table
 from jackfield.surfaces.console.components import at, filters, h, more, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page

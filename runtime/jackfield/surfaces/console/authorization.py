@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from jackfield.connections.authorizations import find_workspace, unknown
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, codes, terms
+from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield.surfaces.console.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, outcome, page, redirect

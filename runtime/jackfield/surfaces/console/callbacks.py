@@ -10,7 +10,7 @@ from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.events.callback import Callback
 from jackfield.events.callbacks import Callbacks, Created
-from jackfield.markup import Markup, Node, codes, table, terms
+from jackfield.kernel.markup import Markup, Node, codes, table, terms
 from jackfield.surfaces.console.components import (
     at,
     badge,

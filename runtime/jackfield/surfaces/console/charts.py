@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from jackfield.markup import Markup, Node
+from jackfield.kernel.markup import Markup, Node
 from jackfield.surfaces.console.components import h, span_text
 from jackfield.surfaces.console.statistics import Bucket, Row
 

@@ -1,6 +1,6 @@
 """Building blocks of pages: headings, badges, cards, notices, forms and their fields, filters, tabs, code to copy.
 
-Tables and lists of facts are ``jackfield.markup``'s, which the pages of catalogues use, too.
+Tables and lists of facts are ``jackfield.kernel.markup``'s, which the pages of catalogues use, too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from jackfield import markup
 from jackfield.errors import JackfieldError
 from jackfield.hints import worded
-from jackfield.markup import Attribute, Markup, Node, Tags
+from jackfield.kernel import markup
+from jackfield.kernel.markup import Attribute, Markup, Node, Tags
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.shared.prefix import below_prefix
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import (
     at,
     badge,

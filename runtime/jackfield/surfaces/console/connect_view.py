@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.markup import Markup, Node
+from jackfield.kernel.markup import Markup, Node
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.components import badge, csrf_field, fault_of, guide, h, json_text, line
 from jackfield.surfaces.console.connection import cure

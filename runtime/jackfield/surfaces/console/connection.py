@@ -11,9 +11,9 @@ from starlette.responses import Response
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError, UnknownConnector
+from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield.management.diagnosis import doctors
 from jackfield.management.policies import TooWide
-from jackfield.markup import Markup, Node, codes, terms
 from jackfield.surfaces.console import authorization
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import (

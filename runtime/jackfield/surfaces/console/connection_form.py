@@ -14,8 +14,8 @@ from jackfield.connections.connection_types import Kind
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode
+from jackfield.kernel.markup import Markup, Node
 from jackfield.management.drafts import Provenance
-from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import card, csrf_field, fault_of, guide, h, line, search, text_field
 from jackfield.surfaces.console.connectors import icon_of

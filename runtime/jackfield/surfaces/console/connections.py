@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.catalog import Entry
+from jackfield.kernel.markup import Markup, table, terms
 from jackfield.manifest import ActionManifest, Manifest
-from jackfield.markup import Markup, table, terms
 from jackfield.surfaces.console.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
 from jackfield.surfaces.console.marketplace import may_install, revoked_here, revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.events.deliveries import STATES, Deliveries, Delivery
-from jackfield.markup import Node, table, terms
+from jackfield.kernel.markup import Node, table, terms
 from jackfield.surfaces.console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text, more
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node
 from jackfield.management.diagnosis import DOCTOR, doctors
-from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.components import badge, fault, form, h, notice, text_field
 from jackfield.surfaces.console.connection import cure
 from jackfield.surfaces.console.page_request import PageRequest

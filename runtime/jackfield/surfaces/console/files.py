@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from jackfield.files import StoredFile
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import at, done_notice, form, h, more
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect

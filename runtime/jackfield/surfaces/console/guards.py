@@ -7,8 +7,8 @@ from starlette.responses import Response
 from jackfield.access.settings import MESSAGES, RATES, Settings
 from jackfield.clock import moment
 from jackfield.journal.suppressions import Suppressions, UnknownSuppression
+from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.management.suppressions import audited_suppressions
-from jackfield.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import at, card, done_notice, form, h, more, notice
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect

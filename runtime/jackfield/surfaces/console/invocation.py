@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.journal import Entry
-from jackfield.markup import Markup, Node, terms
+from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.surfaces.console.components import (
     at,
     badge,

@@ -13,7 +13,7 @@ from jackfield.access import Token
 from jackfield.clock import moment
 from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.schedules.timing import zone
 from jackfield.surfaces.console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
 from jackfield.surfaces.console.page_request import PageRequest

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.catalog.installations import revocations
-from jackfield.markup import Markup, Node, table, terms
+from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.components import card, choices, h, heading, live, local_time, span_text
 from jackfield.surfaces.console.invocations import entries_table

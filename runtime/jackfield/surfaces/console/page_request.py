@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from jackfield.access import Scope, Tokens, may
+from jackfield.access import Tokens
+from jackfield.callers import Scope, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import JackfieldError

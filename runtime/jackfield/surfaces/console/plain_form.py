@@ -11,7 +11,7 @@ from typing import Any
 
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.invocation import decode
-from jackfield.markup import Markup, Node
+from jackfield.kernel.markup import Markup, Node
 from jackfield.surfaces.console.components import h
 from jackfield.surfaces.console.form_schema import form_schema
 

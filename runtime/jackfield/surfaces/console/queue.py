@@ -10,8 +10,8 @@ from starlette.responses import Response
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, LimitReached
 from jackfield.journal import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.markup import Markup, Node, table
 from jackfield.surfaces.console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.page_request import PageRequest

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.invocation import Result
-from jackfield.markup import Node, table, terms
+from jackfield.kernel.markup import Node, table, terms
 from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield.surfaces.console.components import at, badge, card, code_block, done_notice, h, json_text, more, steps
 from jackfield.surfaces.console.page_request import PageRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jackfield.markup import Markup, Node
+from jackfield.kernel.markup import Markup, Node
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.components import form, h, heading
 from jackfield.surfaces.console.page_request import PageRequest

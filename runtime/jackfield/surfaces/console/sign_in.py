@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
+from jackfield.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
+from jackfield.callers import Rules
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup
+from jackfield.kernel.markup import Markup
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.components import csrf_field, fault_of, h, text_field
 from jackfield.surfaces.console.shell import LOGO, document, secured

@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.invocation import decode
+from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest import Manifest
 from jackfield.manifest_triggers import TriggerManifest
-from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import badge, card, code_block, fault_of, form, guide, h, line, search, summary, text_field
 from jackfield.surfaces.console.connectors import icon_of

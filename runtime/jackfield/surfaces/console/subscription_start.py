@@ -12,9 +12,9 @@ from typing import Any
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 from jackfield.json_tools.pointers import child, cut
+from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.manifest import ActionManifest
 from jackfield.manifest_triggers import TriggerManifest
-from jackfield.markup import Markup, Node, terms
 from jackfield.surfaces.console.action import fitting_connections
 from jackfield.surfaces.console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
 from jackfield.surfaces.console.page_request import PageRequest

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from jackfield.access import DEFAULT, Workspace
 from jackfield.access.settings import LIMITS
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, table, terms
+from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
 from jackfield.surfaces.console.connect_sessions import session_rows
 from jackfield.surfaces.console.connections import account_of

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from jackfield.access import Workspace, Workspaces
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, outcome, page, redirect

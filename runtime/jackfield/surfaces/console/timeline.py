@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.journal import Entry
-from jackfield.markup import Markup, table
+from jackfield.kernel.markup import Markup, table
 from jackfield.surfaces.console.components import badge, h, span_text
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.access import SCOPES, Rules, Token
+from jackfield.access import Token
+from jackfield.callers import SCOPES, Rules
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
-from jackfield.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.components import (
     at,
     badge,

@@ -7,9 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import RETENTION_DAYS, Decision, Request, Settings
+from jackfield.access import RETENTION_DAYS, Settings
+from jackfield.callers import Decision, Request
 from jackfield.errors import JackfieldError, did_you_mean
-from jackfield.markup import Markup, Node, table, terms
+from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import (
     badge,
     card,

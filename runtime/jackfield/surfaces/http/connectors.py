@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Request as Wish
+from jackfield.callers import Request as Wish
 from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.installations import revocations
 from jackfield.manifest import Manifest

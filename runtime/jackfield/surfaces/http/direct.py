@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from jackfield.access import may
+from jackfield.callers import may
 from jackfield.clock import note_arrival, within
 from jackfield.errors import JackfieldError
 from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.files.references import names_files
 from jackfield.invocation import Result, decode, patience_of
+from jackfield.invocation.file_references import names_files
 from jackfield.surfaces.http.error_responses import error_response
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.invocations import completed, outcome

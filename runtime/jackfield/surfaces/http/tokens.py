@@ -8,7 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Rules, Token, Tokens
+from jackfield.access import Token, Tokens
+from jackfield.callers import Rules
 from jackfield.clock import moment
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of

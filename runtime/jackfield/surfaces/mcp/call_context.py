@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result

@@ -9,8 +9,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, Tool
 
-from jackfield.access import Request
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller, Request
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
 from jackfield.events import Feed

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow

@@ -5,7 +5,7 @@ They name connectors by key: a title is text of its author, which a model would 
 
 from __future__ import annotations
 
-from jackfield.access import SeenCatalog, may
+from jackfield.callers import SeenCatalog, may
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.discovery_tools import served_connectors
 from jackfield.surfaces.shared.searching import listed_connectors

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
 
 from jackfield import __version__
-from jackfield.access import may
+from jackfield.callers import may
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
 from jackfield.pipe.run import Follow

@@ -19,7 +19,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.invocation.wire import MAX_BYTES

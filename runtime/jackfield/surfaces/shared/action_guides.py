@@ -8,9 +8,8 @@ from pprint import pformat
 from typing import Any
 
 from jackfield import Jackfield
-from jackfield.access import Decision, Request
-from jackfield.access.rules import INLINE
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller, Decision, Request
+from jackfield.callers.rules import INLINE
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidConnection, UnknownConnection
 from jackfield.management.connections import ManagedConnections

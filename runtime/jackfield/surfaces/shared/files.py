@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from jackfield.errors import Unavailable, UnknownName
-from jackfield.files import FileDamaged, SealedReader, StoredFile
-from jackfield.files.references import names_files
+from jackfield.files import SealedReader, StoredFile
+from jackfield.invocation.file_references import names_files
+from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from jackfield.access import DEFAULT, Actor, Rules, Scope, Settings, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.access import DEFAULT, Actor, Settings, Tokens, UnknownWorkspace, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import NOTED_EVERY
-from jackfield.access.workspace_access import SUSPENDED, Caller
+from jackfield.access.workspace_access import SUSPENDED
+from jackfield.callers import Caller, Rules, Scope, may
 from jackfield.clock import Clock
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.responses import Response
 
-from jackfield.access import Scope
+from jackfield.callers import Scope
 
 if TYPE_CHECKING:
     from starlette.requests import Request

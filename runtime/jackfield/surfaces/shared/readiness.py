@@ -17,8 +17,8 @@ from jackfield.database.hold import find_hold
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
 from jackfield.journal.went_back import return_warning
+from jackfield.kernel.threads import Threads
 from jackfield.resources.storage import Storage
-from jackfield.resources.threads import Threads
 from jackfield.schedules import DueSchedules
 from jackfield.wire.shortage import exhausted
 

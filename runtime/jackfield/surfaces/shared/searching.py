@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from operator import attrgetter
 
-from jackfield.access import SeenCatalog
+from jackfield.callers import SeenCatalog
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.index import ActionIndex

@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from jackfield.bounded_cache import BoundedCache
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
+from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.threads import Threads
 from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
 from jackfield.queue.fetched_files import FetchedFiles
-from jackfield.resources.threads import Threads
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import LimitReached
-from jackfield.files import FileTooLarge, NoRoom, StoredFile
-from jackfield.files.media_types import media_type
+from jackfield.files import StoredFile
+from jackfield.invocation.file_refusals import FileTooLarge, NoRoom
+from jackfield.kernel.media_types import media_type
 from jackfield.surfaces.shared.body import TooLarge, bounded
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield.cli import logs
 from jackfield.cli.batch import run_one
 from jackfield.cli.interrupt import interruptible

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.access.workspace_access import Caller
+from jackfield.callers import Caller
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.bindings import Binding, Bindings
 from jackfield_dapr.sidecar.loading import Components, look_at

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.resources.threads import Threads
+from jackfield.kernel.threads import Threads
 from jackfield_dapr.sidecar.api import DaprApi
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Any
 
 from jackfield.access import Actor
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.callers import LIBRARY
 from jackfield.cli.logs import announce
 from jackfield.cli.session import open_jackfield
 from jackfield.connector import Hook

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jackfield.access.rules import INLINE, Decision, PatternError, Request, Rules, Scope, decide, rule
+from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, decide, rule
 from jackfield.errors import NotAllowed
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep

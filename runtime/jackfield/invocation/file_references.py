@@ -12,7 +12,7 @@ from jackfield.json_tools.pointers import pointer
 from jackfield.json_tools.walk import Schema, below, extension, nodes
 
 if TYPE_CHECKING:
-    from jackfield.files.given import GivenFile
+    from jackfield.invocation.given_files import GivenFile
 
 _DEPTH = 20
 _NESTING = (dict, list)
@@ -231,7 +231,7 @@ class GivenFiles(dict[str, "GivenFile"]):
             return [self.lift(item) for item in value]
         if not is_content(value):
             return value
-        from jackfield.files.given import GivenFile
+        from jackfield.invocation.given_files import GivenFile
 
         identifier = f"{_GIVEN}{len(self) + 1}"
         self[identifier] = GivenFile(value)

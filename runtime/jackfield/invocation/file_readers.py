@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, BinaryIO
 
-from jackfield.files.refusals import FileDamaged
+from jackfield.invocation.file_refusals import FileDamaged
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -12,7 +12,7 @@ from jackfield.dataclass import replace
 from jackfield.errors import UnknownConnector
 
 if TYPE_CHECKING:
-    from jackfield.access.authorizer import Authorizer
+    from jackfield.callers.authorizer import Authorizer
     from jackfield.manifest import ActionManifest, Manifest
 
 

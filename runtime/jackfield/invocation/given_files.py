@@ -10,8 +10,8 @@ import tempfile
 from base64 import b64encode
 from typing import Any, BinaryIO, cast
 
-from jackfield.files.media_types import media_type_of
-from jackfield.files.reading import FilePart, Shared
+from jackfield.invocation.file_readers import FilePart, Shared
+from jackfield.kernel.media_types import media_type_of
 from jackfield.secrecy import SecretHolder
 
 _BYTES = (bytes, bytearray, memoryview)

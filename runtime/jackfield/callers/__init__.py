@@ -1,0 +1,53 @@
+"""Callers and what they may do: the rules of workspace and token, the decision, the catalog as seen by a caller. Pure data, no database.
+
+decision = decide(workspace, token, scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
+decision.allowed, decision.rule                                  # the sentence is written to the journal
+raise decision.refusal()                                         # not_allowed (HTTP 403)
+
+Names are imported at first use (PEP 562): without rules, a call needs few of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield.callers.authorizer import UNBOUND, Authorizer
+    from jackfield.callers.caller import LIBRARY, Caller
+    from jackfield.callers.rules import INLINE, SCOPES, Decision, PatternError, Request, Rule, Rules, Scope, Source, Step, decide, may, rule
+    from jackfield.callers.visible_catalog import SeenCatalog, seen_catalog
+
+__all__ = [
+    "INLINE",
+    "LIBRARY",
+    "SCOPES",
+    "UNBOUND",
+    "Authorizer",
+    "Caller",
+    "Decision",
+    "PatternError",
+    "Request",
+    "Rule",
+    "Rules",
+    "Scope",
+    "SeenCatalog",
+    "Source",
+    "Step",
+    "decide",
+    "may",
+    "rule",
+    "seen_catalog",
+]
+
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".authorizer": "UNBOUND Authorizer",
+            ".caller": "LIBRARY Caller",
+            ".rules": "INLINE SCOPES Decision PatternError Request Rule Rules Scope Source Step decide may rule",
+            ".visible_catalog": "SeenCatalog seen_catalog",
+        },
+    )

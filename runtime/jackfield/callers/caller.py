@@ -1,0 +1,49 @@
+"""The caller of an invocation: who it is, and the rights that came with the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.dataclass import dataclass, field
+
+if TYPE_CHECKING:
+    from jackfield.callers.rules import Rules, Scope
+    from jackfield.catalog.offering import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
+
+    ``remote`` callers come over HTTP or MCP, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
+    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
+    """
+
+    name: str | None = None
+    scope: Scope | None = None
+    rules: Rules | None = field(default=None, repr=False)
+    remote: bool = False
+    token: str | None = None
+    ended: str | None = None
+    audience: Audience = "tenant"
+    """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
+
+    @property
+    def origin(self) -> Literal["operator", "remote"]:
+        """Origin of the values of an inline connection."""
+        return "remote" if self.remote else "operator"
+
+    @property
+    def owner(self) -> str | None:
+        """Name of the caller whose files and outputs alone this one may use; None for callers without rules, who may use all of the
+        workspace."""
+        return self.name if self.rules else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
+        again."""
+        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
+
+
+LIBRARY = Caller(audience="operator")
+"""The process's own code."""
