@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.dataclass import dataclass, field, replace
+from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -158,3 +159,6 @@ class WorkspaceAccess:
         if settings.suspended:
             ended = _GONE if self.is_gone else SUSPENDED
         return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+
+
+late_hints(__name__)

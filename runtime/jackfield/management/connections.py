@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import INLINE, LIBRARY, UNBOUND
+from jackfield.access import INLINE, LIBRARY, UNBOUND, Actor
 from jackfield.access.workspaces import require
 from jackfield.clock import Deadline
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
@@ -17,6 +17,7 @@ from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.connector.context import Call, entered
+from jackfield.database import Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.hints import NextStep
@@ -32,11 +33,10 @@ from jackfield.management.visible_connections import VisibleConnections
 from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit, Authorizer
+    from jackfield.access import Audit, Authorizer
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
