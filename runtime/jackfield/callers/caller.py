@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import dataclass, field
+from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
     from jackfield.callers.rules import Rules, Scope
@@ -47,3 +48,6 @@ class Caller:
 
 LIBRARY = Caller(audience="operator")
 """The process's own code."""
+
+
+late_hints(__name__)
