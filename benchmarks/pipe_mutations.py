@@ -34,6 +34,7 @@ class Mutation(NamedTuple):
 _PIPE, _ACCESS = "tests/pipe", "tests/access"
 _FAULTS, _KEYS, _LISTING = (f"tests/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
 _LEASES = "tests/journal/test_journal_leases.py tests/queue/test_queue_zombies.py"
+_OUTPUTS, _MASKING = "redaction/outputs.py", "tests/redaction/test_redaction_outputs.py"
 
 MUTATIONS = (
     # what may be repeated
@@ -169,7 +170,7 @@ MUTATIONS = (
         "found, fits = Rule(text, ()), False", _ACCESS,
     ),
     # secrets
-    Mutation("a secret in the output is shown", "pipe/settle.py", "shown = masked_output(output, redactor)", "shown = output", _PIPE),
+    Mutation("a secret in the output is shown", "pipe/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
     Mutation(
         "a secret in an error is shown", "pipe/settle.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
     ),
@@ -197,6 +198,40 @@ MUTATIONS = (
     ),
     Mutation(
         "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/redaction tests/pipe",
+    ),
+    # masking of outputs (docs/reference/masking.md)
+    Mutation("a public default is searched for", _OUTPUTS, "elif not is_public(half):", "else:", _MASKING),
+    Mutation("a short secret is cut out of words", _OUTPUTS, "short[secret] = Form(secret, words)", "long[secret] = form", _MASKING),
+    Mutation(
+        "a short secret is cut out of Base64", _OUTPUTS, "if _BASE64.fullmatch(text) and self._texts.clean(text) != MASK:", "if False:",
+        _MASKING,
+    ),
+    Mutation("a secret is cut out of a file", _OUTPUTS, 'elif is_file and name == "data":', "elif False:", _MASKING),
+    Mutation("a secret in Base64 is shown", _OUTPUTS, "if self._encoded.holds(text):", "if False:", _MASKING),
+    Mutation("a secret in a member's name is shown", _OUTPUTS, "if self._long.holds(name):", "if False:", _MASKING),
+    Mutation("a secret is cut out of a page token", _OUTPUTS, "if tokens and id(value) in tokens:", "if False:", _MASKING),
+    Mutation(
+        "a page token with a secret is handed out", "pipe/settle.py", "raise attempts.unusable(secret_token())", "pass",
+        "tests/pipe/test_pipe_pages.py",
+    ),
+    Mutation(
+        "a page token with a secret fetches the next page", "pipe/paging.py", "raise attempts.unusable(secret_token())", "pass",
+        "tests/pipe/test_pipe_pages.py",
+    ),
+    Mutation(
+        "nobody is told what is withheld", _OUTPUTS, "withheld.append(path)\n        return MASK", "return MASK", _MASKING,
+    ),
+    Mutation(
+        "a warning of what is withheld is lost", "pipe/settle.py", "meta.warnings = _with_withheld(withheld, warnings)",
+        "meta.warnings = _with_withheld((), warnings)", "tests/pipe/test_pipe_kinds.py",
+    ),
+    Mutation(
+        "a weak secret is stored without a word", "management/weak_secrets.py",
+        "return _PUBLIC if is_public(secret) else _SHORT if is_short(secret) else None", "return None", "tests/secrets/test_secrets_weak.py",
+    ),
+    Mutation(
+        "an error shows a weak secret", "connections/connection_cache.py", "self._redactor = Redactor(secrets)",
+        "self._redactor = Redactor(one for one in secrets if one not in ('minioadmin', 'test'))", "tests/secrets/test_secrets_weak.py",
     ),
     # pages and outputs
     Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),

@@ -69,6 +69,10 @@ class Pagination:
         tokens = {name: find(output, path) for name, path in self.tokens}
         return {name: token for name, token in tokens.items() if token} or None
 
+    def found(self, output: Json) -> list[Any]:
+        """Return the page tokens that ``output`` has, the very objects."""
+        return [token for token in (find(output, path) for _, path in self.tokens) if token]
+
     def ends(self, output: Json) -> bool:
         """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token. The
         number 0 is neither a token nor an absence."""

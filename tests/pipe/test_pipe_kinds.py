@@ -145,7 +145,7 @@ class Named(Output):
     texts: dict[str, list[str]] = Field(alias="Texts")
 
 
-def test_a_secret_that_is_only_a_members_name_is_masked(tmp_path: Path) -> None:
+def test_a_member_whose_name_has_a_secret_is_withheld(tmp_path: Path) -> None:
     """A provider that answers with a secret as the name of a member tells it no less than one that answers with it as a value."""
     connector = Connector("scripted", title="Named", version="1.0.0", connections=[Key])
 
@@ -155,7 +155,9 @@ def test_a_secret_that_is_only_a_members_name_is_masked(tmp_path: Path) -> None:
         return Named(texts={client.key.token: ["a"]})
 
     with runtime(tmp_path, connector) as board:
-        assert board.ask(inputs={"place": "x"}).output == {"Texts": {"***": ["a"]}}
+        result = board.ask(inputs={"place": "x"})
+    assert result.output == {"Texts": {}}
+    assert [warning["path"] for warning in result.meta.warnings] == ["/Texts/***"]
 
 
 def test_what_is_compiled_and_judged_is_bounded() -> None:

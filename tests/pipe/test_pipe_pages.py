@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -213,16 +214,27 @@ def test_an_action_may_leave_the_end_open(tmp_path: Path, inputs: dict[str, Any]
 
 
 def test_secrets_are_masked_in_what_comes_with_an_output(tmp_path: Path) -> None:
-    """Warnings and the inputs of the next page repeat a provider's words, so the connection's secrets are masked there as in the output."""
+    """Warnings repeat a provider's words, so the connection's secrets are masked there as in the output."""
 
     def turn() -> Page:
         call = current_call()
         assert call is not None
         call.warn("s3cret-token is deprecated")
-        return Page(items=("s3cret-token",), next_token="after s3cret-token")
+        return Page(items=("s3cret-token",), next_token="after")
 
     with runtime(tmp_path, scripted(Script(turn), effect="read", pages=PAGES)) as board:
         result = board.ask(inputs={}).to_json()
-    assert result["output"] == {"Items": ["***"], "NextToken": "after ***"}
+    assert result["output"] == {"Items": ["***"], "NextToken": "after"}
     assert result["meta"]["warnings"] == [{"path": "", "message": "*** is deprecated"}]
-    assert result["meta"]["next"] == {"nextToken": "after ***"}
+    assert result["meta"]["next"] == {"nextToken": "after"}
+
+
+@pytest.mark.parametrize("inputs", [{}, {"fetchAll": True}])
+def test_a_page_token_with_a_secret_ends_the_list_with_an_error(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    """A token of which a secret was cut would fetch nothing: the call fails and says why, with one request and without the secret."""
+    pages = Script(Page(items=("a",), next_token="after s3cret-token"), Page(items=("b",), next_token=None))
+    with runtime(tmp_path, scripted(pages, effect="read", pages=PAGES)) as board:
+        result = board.ask(inputs=inputs).to_json()
+    assert (result["status"], result["error"]["code"], result["meta"]["attempts"]) == ("failed", "unavailable", 1)
+    assert "page token has a secret" in result["error"]["message"]
+    assert "s3cret" not in json.dumps(result)

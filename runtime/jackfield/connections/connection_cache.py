@@ -17,6 +17,7 @@ from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import ProcessLocal
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.redaction.outputs import OutputMask
 from jackfield.redaction.redactor import Redactor, put_in_force
 from jackfield.secrecy import SecretHolder
 
@@ -66,6 +67,7 @@ class ConnectionCache(SecretHolder):
         self._clock = clock
         self._secrets = secrets
         self._redactor = Redactor(secrets)
+        self._mask: tuple[Redactor, OutputMask] | None = None
         self._held: dict[str, _Held] = {}
         self._recent: deque[tuple[str, ...]] = deque(maxlen=_RECENT)
         self._flights: dict[str, _Flight] = {}
@@ -82,6 +84,14 @@ class ConnectionCache(SecretHolder):
     def redactor(self) -> Redactor:
         """Masks the connection's secrets and those of its leases."""
         return self._redactor
+
+    @property
+    def output_mask(self) -> OutputMask:
+        """Masks the same secrets in outputs."""
+        redactor, known = self._redactor, self._mask
+        if known is None or known[0] is not redactor:
+            known = self._mask = (redactor, OutputMask(redactor))
+        return known[1]
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
         """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most; a mint that

@@ -13,6 +13,7 @@ from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
+from jackfield.management.weak_secrets import weak_secrets
 from jackfield.manifest import Manifest
 from jackfield.pipe.admit import Target
 from jackfield.pipe.errors_map import recognised
@@ -42,6 +43,8 @@ class Trial:
     account: Account | None = None
     faults: list[Detail] = field(default_factory=list)
     """Faults of single values that ended the test, each with its place."""
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    """Secrets that are weak, each with its place."""
 
     @property
     def status(self) -> Literal["ok", "failing", "untested"]:
@@ -54,12 +57,16 @@ class Trial:
     def outcome(self) -> Outcome:
         """Outcome to store with the connection."""
         identifier, label = (self.account.id, self.account.label) if self.account is not None else (None, None)
-        return Outcome(self.status, identifier, label, self.to_json()["lastTest"])
+        return Outcome(self.status, identifier, label, self._last_test())
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of a connection that its last test fills in."""
         account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
-        return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
+        return {**account, "status": self.status, "lastTest": self._last_test()}
+
+    def _last_test(self) -> dict[str, Any]:
+        warnings = {"warnings": self.warnings} if self.warnings else {}
+        return {"at": self.at, "steps": [step.to_json() for step in self.steps], **warnings}
 
 
 def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
@@ -112,6 +119,7 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
         target = targets.find(stored, manifest)
         connections.forget_secrets(target)
         opening = connections.find(target, manifest, connector)
+        trial.warnings = trial.warnings or weak_secrets(target.kind.schema, opening.cache.values)
         faults: list[Detail] = []
         for item in _steps(connector, opening, deadline, faults, with_type=number == 0):
             if isinstance(item, Account):

@@ -31,6 +31,7 @@ from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import Fill, exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
+from jackfield.management.weak_secrets import warned
 from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
-_PAGE = 100
-_LARGEST_PAGE = 1000
+_PAGE, _LARGEST_PAGE = 100, 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Any name, including old ones of punctuation only."""
 _OPERATOR = Provenance()
@@ -177,8 +177,8 @@ class ManagedConnections:
         provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Validate the values, test the connection and store it; return it as ``show`` does. ``force`` stores it even if the test
-        fails.
+        """Validate the values, test the connection and store it; return it as ``show`` does, with ``warnings``. ``force`` stores it even
+        if the test fails.
 
         :raises InvalidConnection: if the name is taken or not valid, the type is unknown, values are not valid (with all faults), or
             the test fails.
@@ -191,7 +191,7 @@ class ManagedConnections:
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.created", name, type=tried.draft.type)
-        return shown_from_store(store.add(name, tried.draft, also), kinds)
+        return warned(shown_from_store(store.add(name, tried.draft, also), kinds), tried.draft)
 
     def replace(
         self,
@@ -220,7 +220,7 @@ class ManagedConnections:
         drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
-        return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
+        return warned(shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds), tried.draft)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a stored connection and return it under its new name. Its subscriptions and its guard follow; what else

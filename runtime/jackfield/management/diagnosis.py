@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError
 from jackfield.management.connection_test import unasked
+from jackfield.management.weak_secrets import finding
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -48,14 +49,14 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str,
     covered: set[str] = set()
     for result in results:
         if result.error is not None:
-            finding = _of_error(result.error)
-            findings += [finding] if tested["status"] != "failing" else []  # else a failed step has reported it
+            failed = _of_error(result.error)
+            findings += [failed] if tested["status"] != "failing" else []  # else a failed step has reported it
             continue
         output = result.output or {}
         covered |= {name for name in _listed(output, "checked") if isinstance(name, str)}
         findings += [item for item in _listed(output, "findings") if _is_finding(item)]
     steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
-    findings = [*map(_of_step, steps), *findings]
+    findings = [*map(_of_step, steps), *map(finding, tested["lastTest"].get("warnings", ())), *findings]
     return {
         "connection": tested["name"],
         "type": tested["type"],

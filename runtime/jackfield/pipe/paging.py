@@ -69,7 +69,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
     output has the pages fetched so far and the token to resume with, and ``meta.complete`` is false with the reason as a warning. So it
     is where the provider repeats a page, and after one that does not say whether it is the last.
 
-    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable.
+    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a secret.
     """
     plan, sources = attempts.plan, attempts.run.sources
     values = _first(attempts.inputs, paging)
@@ -91,6 +91,8 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
         if number == 0:
             attempts.turn.mark()
         following = paging.following(page)
+        if attempts.opening is not None and attempts.opening.cache.output_mask.holds_token(following):
+            raise attempts.unusable(secret_token())
         if guard.is_stuck(page, following):
             attempts.remarks.warn(f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell where the list ends")
             break
@@ -166,5 +168,14 @@ def _loop(what: str) -> Unavailable:
     return Unavailable(
         f"the provider returned the same {what} twice, so the list would never end",
         hint="Fetch single pages with the token, or report it to the provider.",
+        repeatable=False,
+    )
+
+
+def secret_token() -> Unavailable:
+    """Return the error for a page token that has a secret of the connection: it cannot be shown, and a part of it fetches nothing."""
+    return Unavailable(
+        "the provider's page token has a secret of the connection in it, so the list ends here and cannot be continued",
+        hint="Ask for a page that holds the whole list, or report it to the provider: a page token must not repeat credentials.",
         repeatable=False,
     )

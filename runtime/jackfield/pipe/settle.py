@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.catalog import Catalog
@@ -18,8 +18,9 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
-from jackfield.pipe.paging import next_inputs
+from jackfield.pipe.paging import next_inputs, secret_token
 from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves, masked
+from jackfield.redaction.outputs import SHORTEST, OutputMask
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.json_values import is_json, to_json
 
@@ -73,42 +74,6 @@ def _difference(fault: Detail) -> str:
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
 
 
-def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mapping[str, Any]:
-    """Redact the connection's secrets in the output."""
-    # Joined by NUL, which no escape or token contains and which ends them all: one search over the whole finds the same as one per string.
-    if redactor is None or not redactor.holds("\0".join(_strings(output))):
-        return output
-    cleaned: Mapping[str, Any] = redactor.clean_json(output)
-    return cleaned
-
-
-_ATOMS = frozenset({int, float, bool, type(None)})
-"""Types of JSON values that hold no text."""
-
-
-def _strings(value: object) -> list[str]:
-    """Collect all strings in a JSON value, including member names."""
-    kind = type(value)
-    if kind is str:
-        return [value]  # type: ignore[list-item]  # it is one
-    if kind is list:
-        kinds = {*map(type, value)}  # type: ignore[call-overload]  # long arrays mostly have items of one type
-        if kinds <= _ATOMS:
-            return []
-        return value if kinds == {str} else [*chain.from_iterable(map(_strings, value))]  # type: ignore[call-overload,return-value]
-    if kind in _ATOMS:
-        return []
-    if isinstance(value, (dict, Mapping)):
-        found = [*value]
-        for item in value.values():
-            if type(item) is str:  # here, to save a call for the most frequent type
-                found.append(item)
-            elif type(item) not in _ATOMS:
-                found += _strings(item)
-        return found
-    return _strings(str.__str__(value)) if isinstance(value, str) else _strings([*value]) if isinstance(value, list) else []
-
-
 def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:
     """Redact the connection's secrets in all texts of an error, in place, and return it.
 
@@ -131,8 +96,9 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 
 
 _MOST_SECRETS = 20
-_SHORTEST_SECRET = 8
-"""Secrets of an output, and the characters of each, for which the rest of its record is searched."""
+"""Secrets of an output for which the rest of its record is searched."""
+_MOST_WITHHELD = 10
+"""Withheld members that warnings name, one in each."""
 
 
 def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
@@ -156,17 +122,31 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
     following = None if meta.next is None else masked(plan.action.inputs, meta.next)
     if plan.action.hands_out and following is not None:
         following = dict.fromkeys(following, MASK)
-    warnings = (_concealment(found, queued=queued), *meta.warnings)[:MAX_WARNINGS]
-    beside = masked_output({"next": following, "warnings": list(warnings)}, redactor)
-    meta = replace(meta, next=beside["next"], warnings=tuple(beside["warnings"]))
-    return replace(result, output=masked_output(found.output, redactor), meta=meta)
+    warnings = (_concealment(found, queued=queued), *redactor.clean_json([*meta.warnings]))
+    meta = replace(meta, next=following, warnings=warnings[:MAX_WARNINGS])
+    return without(replace(result, output=found.output, meta=meta), redactor)
 
 
 def without(result: Result, given: Redactor | None) -> Result:
-    """Return a Result as records keep it: an input that is secret is masked wherever the provider sends it back."""
+    """Return a Result as records keep it: ``given``, such as an input that is secret, is masked wherever the provider sends it back."""
     if given is None or result.output is None:
         return result
-    return replace(result, output=masked_output(result.output, given))
+    mask, meta = OutputMask(given), result.meta
+    output, withheld = mask.masked(result.output)
+    following = meta.next and {name: MASK if mask.holds_token(token) else token for name, token in meta.next.items()}
+    return replace(result, output=output, meta=replace(meta, next=following, warnings=_with_withheld(withheld, meta.warnings)))
+
+
+def _with_withheld(withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the warnings of an output with those of its members that are withheld."""
+    if not withheld:
+        return tuple(warnings)
+    more = len(withheld) - _MOST_WITHHELD
+    text = "is withheld: it has a secret of the call that cannot be cut out of it (in Base64, a page token or a member's name)"
+    named = [{"path": path, "message": text} for path in withheld[:_MOST_WITHHELD]]
+    if more > 0:
+        named.append({"path": "", "message": f"{more:,} more members are withheld for the same reason"})
+    return (*named, *warnings)[:MAX_WARNINGS]
 
 
 def concealed(value: Any, plan: Plan) -> Any:
@@ -184,11 +164,11 @@ def concealed(value: Any, plan: Plan) -> Any:
         found = Concealed(value, places)
     except RecursionError:
         return MASK
-    return masked_output(found.output, _redactor_of(found))
+    return _redactor_of(found).clean_json(found.output)
 
 
 def _redactor_of(found: Concealed) -> Redactor:
-    secrets = {text for value in found.values for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
+    secrets = {text for value in found.values for text in leaves(value) if len(text) >= SHORTEST}
     return Redactor(islice(secrets, _MOST_SECRETS))
 
 
@@ -208,8 +188,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
     """
     run, plan = attempts.run, attempts.plan
-    meta, paging, opening = run.meta, plan.code.pagination, attempts.opening
-    redactor = None if opening is None else opening.cache.redactor
+    meta, paging = run.meta, plan.code.pagination
     try:
         warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
         if warnings and attempts.unread is None and not is_json(output):
@@ -219,10 +198,10 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     if attempts.remarks.warnings:
         warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
     given = run.given_secrets
-    if warnings:
-        listed = {"warnings": list(warnings[:MAX_WARNINGS])}
-        meta.warnings = tuple(masked_output(masked_output(listed, redactor), given)["warnings"])
-    shown = masked_output(output, redactor)
+    if warnings and run.redactor is not None:
+        warnings = tuple(run.redactor.clean_json(list(warnings[:MAX_WARNINGS])))
+    shown, withheld = _shown(attempts, output)
+    meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS]
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
@@ -234,6 +213,22 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         if plan.references:
             run.record.references = references_in(output, plan.references, plan.manifest.key)
     return result
+
+
+def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Mask the connection's secrets in the output; return it with the places of members that are withheld.
+
+    :raises JackfieldError: if a page token has one: neither that token nor a part of it could fetch the next page.
+    """
+    opening, paging = attempts.opening, attempts.plan.code.pagination
+    if opening is None:
+        return output, ()
+    mask = opening.cache.output_mask
+    if paging is None or attempts.unread is not None:
+        return mask.masked(output)
+    if mask.holds_token(paging.following(output)):
+        raise attempts.unusable(secret_token())
+    return mask.masked(output, paging.found(output))
 
 
 def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
@@ -258,7 +253,11 @@ def _previewed(attempts: Attempts, preview: object) -> Result:
     """
     output, run = dumped(preview), attempts.run
     check_output(output, attempts.plan, preview=True)
-    return succeeded(run.ended(), masked_output(output, run.redactor))
+    redactor = run.redactor
+    if redactor is not None:
+        output, withheld = OutputMask(redactor).masked(output)
+        run.meta.warnings = _with_withheld(withheld, run.meta.warnings)
+    return succeeded(run.ended(), output)
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:

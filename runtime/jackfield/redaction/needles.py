@@ -7,7 +7,7 @@ characters depend on the secret alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jackfield.secrecy import SecretHolder
 
@@ -118,12 +118,22 @@ class Needle(SecretHolder):
     """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
 
     ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret; ``token`` that letters or digits on
-    either side make it another word; ``folded`` that it is searched for in lower-cased text.
+    either side make it another word; ``folded`` that it is searched for in lower-cased text; ``encoded`` that it is Base64.
     """
 
-    __slots__ = ("after", "before", "folded", "text", "token")
+    __slots__ = ("after", "before", "encoded", "folded", "text", "token")
 
-    def __init__(self, text: str, *, before: bool = False, after: bool = False, token: bool = False, folded: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        before: bool = False,
+        after: bool = False,
+        token: bool = False,
+        folded: bool = False,
+        encoded: bool = False,
+    ) -> None:
+        self.encoded = encoded
         self.folded = folded
         self.text = text
         self.before = before
@@ -158,16 +168,17 @@ class Needle(SecretHolder):
 
 
 class Form(SecretHolder):
-    """One secret with its needles, which are built for the first text that is long enough.
+    """One secret with its needles, which are built for the first text that is long enough; ``make`` builds them.
 
     ``size`` is the minimum number of characters in which the secret can appear.
     """
 
-    __slots__ = ("_needles", "_texts", "lined", "secret", "size", "spaced")
+    __slots__ = ("_make", "_needles", "_texts", "lined", "secret", "size", "spaced")
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, make: Callable[[str], Iterable[Needle]] | None = None) -> None:
         bare = secret.strip()
         self.secret = secret
+        self._make = make or _needles
         self.spaced = " " in bare
         self.lined = "\n" in bare
         # Indentation may be lost, and canonical composition (Unicode, UAX #15) shortens a text to a quarter at most.
@@ -180,10 +191,10 @@ class Form(SecretHolder):
     def needles(self) -> Iterable[Needle]:
         """All texts in which the secret may appear."""
         if len(self.secret) > LONG:
-            return _needles(self.secret)
+            return self._make(self.secret)
         if self._needles is None:
             # UTF-16 can turn other characters into asterisks: masking those would never end.
-            self._needles = tuple(needle for needle in _needles(self.secret) if needle.text.strip("*"))
+            self._needles = tuple(needle for needle in self._make(self.secret) if needle.text.strip("*"))
         return self._needles
 
     @property
@@ -246,6 +257,23 @@ def _tokens(text: str) -> Iterator[Needle]:
         yield Needle(form, token=True)
 
 
+def spellings(secret: str) -> Iterator[Needle]:
+    """Yield the needles of a secret that are no Base64."""
+    return (needle for needle in _needles(secret) if not needle.encoded)
+
+
+def encodings(secret: str) -> Iterator[Needle]:
+    """Yield the needles of a secret that are Base64."""
+    return (needle for needle in _needles(secret) if needle.encoded)
+
+
+def words(secret: str) -> Iterator[Needle]:
+    """Yield the needles of a secret as a whole token, in the spellings of texts: not in hexadecimal or Base64."""
+    for trimmed in dict.fromkeys((secret, secret.strip())):
+        for text in (text for form in normal_forms(trimmed) for text in line_forms(form)):
+            yield from (Needle(form, token=True) for form in dict.fromkeys((text, *escaped(text))))
+
+
 def _url_safe(run: str) -> str:
     return run.replace("+", "-").replace("/", "_")
 
@@ -258,4 +286,4 @@ def _base64(raw: bytes) -> Iterator[Needle]:
         bits = 8 * (offset + len(raw))
         run = b64encode(bytes(offset) + raw).decode()[-(-8 * offset // 6) : bits // 6]
         for form in dict.fromkeys((run, _url_safe(run))):
-            yield Needle(form, before=offset > 0, after=bits % 6 > 0)
+            yield Needle(form, before=offset > 0, after=bits % 6 > 0, encoded=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from weakref import ref
@@ -141,9 +141,7 @@ class Redactor(SecretHolder):
 
     def limited_to(self, secrets: Iterable[str]) -> Redactor:
         """Return a Redactor of exactly these secrets. Needles that this one has built for some of them are shared."""
-        found = Redactor()
-        found._set_forms({one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)})
-        return found
+        return Redactor.of({one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)})
 
     def joined(self, other: Redactor) -> Redactor:
         """Return a Redactor of the secrets of both, or one of the two if it has them all. Built needles are shared."""
@@ -153,15 +151,22 @@ class Redactor(SecretHolder):
             return other
         return Redactor.union((other, self))
 
+    @classmethod
+    def of(cls, forms: dict[str, Form]) -> Redactor:
+        """Return a Redactor that searches for these forms of secrets, and no others."""
+        found = cls()
+        found._set_forms(forms)
+        return found
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        """The secrets with their forms, for a Redactor of some of them."""
+        return self._forms
+
     @staticmethod
     def union(redactors: Iterable[Redactor]) -> Redactor:
         """Return a Redactor of the secrets of all. Built needles are shared."""
-        found = Redactor()
-        found._set_forms(dict(chain.from_iterable(map(Redactor._items, redactors))))
-        return found
-
-    def _items(self) -> Iterable[tuple[str, Form]]:
-        return self._forms.items()
+        return Redactor.of(dict(chain.from_iterable(redactor.forms.items() for redactor in redactors)))
 
     def _indexed(self, size: int) -> Index | None:
         """Return the index of the needles, or None as long as building it would take longer than the searches so far."""

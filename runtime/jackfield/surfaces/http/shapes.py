@@ -121,10 +121,15 @@ _STEP = _object(
     ("key", "title", "passed", "mandatory", "message"),
     key=_STRING, title=_STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=_STRING, hint=_STRING, principal=_STRING,
 )  # fmt: skip
+_WEAK: Json = {
+    "type": "array", "items": _closed(("path", "message"), {"path": _STRING, "message": _STRING}),
+    "description": "Secrets among the values that are short or public defaults; in an answer itself only where nothing was tested.",
+}  # fmt: skip
 _TRIED: Any = {
     "account": _object(("id", "label"), id=_STRING, label=_STRING),
     "status": {"enum": ["untested", "ok", "failing", "expired"]},
-    "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}),
+    "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK),
+    "warnings": _WEAK,
 }
 _VALUES: Json = {
     "type": "object",
