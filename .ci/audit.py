@@ -1,9 +1,9 @@
 """What an auditor asks for: a bill of materials, licences, known advisories, hashes, and wheels that are built alike and signed.
 
 ``python .ci/audit.py`` writes ``bom.cdx.json`` and ``licences.json`` to ``--out``, builds each wheel twice and compares them, signs them
-with ``--key`` (a private key file of ``jackfield publisher new``), and compares the packages with ``--advisories`` (files of OSV records,
-or folders of them). It exits with 1 if wheels differ, an advisory fits a package, or ``constraints-hashed.txt`` does not fit
-``constraints.txt``. ``--hash`` writes that file anew, which asks the package index.
+with ``--key`` (a private key file of ``jackfield publisher new``), and compares the packages with ``advisories.json`` beside this file and
+with ``--advisories`` (files of OSV records, or folders of them). It exits with 1 if wheels differ, an advisory fits a package, or
+``constraints-hashed.txt`` does not fit ``constraints.txt``. ``--hash`` writes that file anew, which asks the package index.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from jackfield_market.wheels import Wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS, HASHED = ROOT / "constraints.txt", ROOT / "constraints-hashed.txt"
+ADVISORIES = Path(__file__).with_name("advisories.json")
+"""ID and affected releases of what is known of the packages that ours ask for: no floor of ours may be one of them."""
 PROJECTS = [ROOT, *sorted(ROOT.glob("runtime/jackfield_*")), *(one.parent for one in sorted(ROOT.glob("connectors/*/pyproject.toml")))]
 
 
@@ -215,12 +217,12 @@ def main() -> int:
     (asked.out / "licences.json").write_text(json.dumps(licences, indent=2) + "\n", encoding="utf-8")
     wrong = [f"{line}: not in constraints-hashed.txt, run 'make audit HASH=1'" for line in unlike_hashes()]
     versions = {name: one.version for name, one in parts.items()}
-    found = affected(advisories(asked.advisories), versions)
+    found = affected(advisories([ADVISORIES, *asked.advisories]), versions)
     wrong += [f"{name} {version}: {identifier}" for identifier, name, version in found]
     wrong += [f"{name}: two builds differ" for name in _wheels(asked.out, asked.key)]
     unstated = [name for name, words in licences.items() if words == "not stated"]
     print(f"{len(parts)} packages; licence not stated: {', '.join(unstated) or 'none'}")
-    print(f"advisories: {'no file was given' if not asked.advisories else f'{len(found)} fit'}")
+    print(f"advisories: {len(found)} fit")
     print(f"wheels: {len(PROJECTS)} built twice{', signed' if asked.key else ''}")
     print("\n".join(wrong) or "nothing is wrong", file=sys.stderr if wrong else sys.stdout)
     return 1 if wrong else 0

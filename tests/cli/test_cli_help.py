@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jackfield.cli.tables import _heading
+from jackfield.cli.tables import heading as derived
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -37,7 +37,7 @@ def test_b12_the_schema_of_an_invocation(shell: Shell, shape: str) -> None:
 )
 def test_b12_headings_are_words(column: str, heading: str) -> None:
     """Headings of tables are words, not the names of members."""
-    assert _heading(column) == heading
+    assert derived(column) == heading
 
 
 def test_b12_a_backup_onto_a_file(shell: Shell) -> None:

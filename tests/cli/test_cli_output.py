@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
+from jackfield.cli.lines import progress
 from jackfield.cli.output import Output
 from shell import Shell
 
@@ -71,6 +73,36 @@ def test_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     Output().rows(rows, ("key", "actions"))
     lines = [line.split() for line in ESCAPE.sub("", capsys.readouterr().out).splitlines()]
     assert lines == [["Key", "Actions"], ["a", "x,", "y"], ["[red]b"], ["\N{REPLACEMENT CHARACTER}[31mc", "3"]]
+
+
+@pytest.fixture
+def without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without the extra ``tables``."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.delitem(sys.modules, "jackfield.cli.drawn", raising=False)
+    monkeypatch.delattr("jackfield.cli.drawn", raising=False)
+
+
+@pytest.mark.usefixtures("without_rich")
+def test_plain_text_without_rich(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without rich, a terminal shows the same tables and JSON in plain text: aligned, control characters replaced."""
+    on_terminal(monkeypatch)
+    output = Output()
+    output.rows([{"key": "a", "createdAt": ["x", "y"]}, {"key": "\x1b[31mlong", "createdAt": None}], ("key", "createdAt"))
+    output.rows([], ("key",))
+    output.value({"a": 1})
+    assert capsys.readouterr().out == 'Key        Created\na          x, y\n\N{REPLACEMENT CHARACTER}[31mlong\n(none)\n{\n  "a": 1\n}\n'
+
+
+@pytest.mark.usefixtures("without_rich")
+def test_no_progress_without_rich(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without rich, a long run shows no progress, and runs."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress(sys.stdout, 2) as tell:
+        tell(False)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_empty_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

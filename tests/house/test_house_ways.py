@@ -38,7 +38,7 @@ LIBRARIES = {
     "pluggy": {"jackfield/hooks.py"},
     "prometheus_client": {"jackfield/surfaces/shared/metrics.py"},
     "psycopg": {"jackfield/database"},
-    "rich": {"jackfield/cli/lines.py", "jackfield/cli/tables.py", "jackfield_aws_ses/demo/show.py"},
+    "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield/database"},
     "starlette": {"jackfield/surfaces", "jackfield/cli/serve.py", "jackfield_dapr/sidecar"},

@@ -12,11 +12,10 @@ def choose(key: str, versions: Sequence[str], specifier: str) -> str:
 
     :raises UnknownConnector: if none fits, or the specifier is not valid.
     """
-    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     try:
-        fitting = [version for version in versions if SpecifierSet(specifier).contains(version, prereleases=True)]
+        fitting = _fitting(versions, specifier)
     except ValueError:  # InvalidSpecifier, or int() refusing too many digits
         raise UnknownConnector(
             f"'{specifier[:80]}' is not a version specifier",
@@ -31,3 +30,17 @@ def choose(key: str, versions: Sequence[str], specifier: str) -> str:
     if len(fitting) == 1:  # perhaps not of PEP 440, and allowed by '==='
         return fitting[0]
     return max(fitting, key=lambda version: (not Version(version).is_prerelease, Version(version)))
+
+
+def _fitting(versions: Sequence[str], specifier: str) -> list[str]:
+    from packaging import specifiers, version
+
+    wanted, found = specifiers.SpecifierSet(specifier), []
+    for text in versions:
+        try:
+            fits = wanted.contains(text, prereleases=True)
+        except version.InvalidVersion:  # of packaging before 26, for a version that is not of PEP 440
+            fits = str(wanted) == f"==={text}"
+        if fits:
+            found.append(text)
+    return found

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -91,8 +92,8 @@ def report_replays(count: int, keys: LineKeys | None) -> None:
 @contextmanager
 def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[bool], None]]:
     """Yield a counter of Results. It shows the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout``
-    is not: on a terminal, the Results themselves show the progress."""
-    if stdout.isatty() or not sys.stderr.isatty():
+    is not: on a terminal, the Results themselves show the progress. Without rich (extra ``tables``), it shows nothing."""
+    if stdout.isatty() or not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _failed: None
         return
     from rich.console import Console

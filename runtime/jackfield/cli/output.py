@@ -12,6 +12,7 @@ from jackfield.local import Claim, silence_stdout
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any, TextIO
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
@@ -70,9 +71,7 @@ class Output:
             return
         text = json.dumps(value, ensure_ascii=False, indent=2).translate(_CONTROLS)
         if not os.environ.get("NO_COLOR"):
-            from jackfield.cli.tables import coloured
-
-            text = coloured(text, self.stream)
+            text = _drawing().coloured(text, self.stream)
         self._write(text + "\n")
 
     def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -80,9 +79,7 @@ class Output:
         if not self.for_people:
             self.line(list(rows))
             return
-        from jackfield.cli.tables import table
-
-        self._write(table(rows, columns, self.stream))
+        self._write(_drawing().table(rows, columns, self.stream))
 
     def _write(self, text: str) -> None:
         if self.closed:
@@ -93,6 +90,17 @@ class Output:
         except OSError as error:
             self.closed = True
             self.lost = is_lost(error, self.stream)
+
+
+def _drawing() -> ModuleType:
+    """Return the module that draws for people: with rich if the extra ``tables`` is installed, else in plain text."""
+    try:
+        from jackfield.cli import drawn
+    except ModuleNotFoundError:
+        from jackfield.cli import tables
+
+        return tables
+    return drawn
 
 
 def is_lost(error: OSError, stream: TextIO | None = None) -> bool:

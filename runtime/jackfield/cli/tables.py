@@ -1,36 +1,27 @@
-"""Terminal output: coloured JSON and tables, drawn by rich."""
+"""Terminal output without rich: JSON as it is, and tables in columns of plain text. ``drawn`` has the same functions, drawn by rich."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from rich.console import Console, RenderableType
-from rich.json import JSON
-from rich.table import Table
-from rich.text import Text
+
+def coloured(text: str, _stdout: TextIO) -> str:
+    """Return JSON text as it is: colours need the extra ``tables``."""
+    return text
 
 
-def coloured(text: str, stdout: TextIO) -> str:
-    """Colour JSON text for the terminal behind ``stdout``."""
-    return _drawn(JSON(text), stdout, soft_wrap=True)
-
-
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: TextIO) -> str:
-    """Draw a table, one line per row; cells are plain text, so markup and control characters have no effect."""
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], _stdout: TextIO) -> str:
+    """Align a table in plain text, one line per row; a long cell is not folded."""
     if not rows:
         return "(none)\n"
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(_heading(column), overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(_plain(row.get(column))) for column in columns))
-    return _drawn(drawn, stdout) + "\n"
+    lines = [[heading(column) for column in columns], *([cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
 
 
-def _heading(column: str) -> str:
+def heading(column: str) -> str:
     """Derive a heading from a member's name: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower().split()
     while len(words) > 1 and words[-1] in {"id", "at"}:
@@ -38,20 +29,7 @@ def _heading(column: str) -> str:
     return " ".join(words).capitalize()
 
 
-def _plain(value: object) -> str:
+def cell(value: object) -> str:
+    """Return the text of a cell: lists joined, control characters replaced."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def _drawn(what: RenderableType, stdout: TextIO, *, soft_wrap: bool = False) -> str:
-    terminal = Console(file=stdout)
-    sheet = Console(
-        file=io.StringIO(), width=terminal.width, color_system=_colours(terminal), force_terminal=True, no_color=terminal.no_color
-    )
-    with sheet.capture() as captured:
-        sheet.print(what, soft_wrap=soft_wrap)
-    return captured.get().removesuffix("\n")
-
-
-def _colours(terminal: Console) -> Any:
-    return terminal.color_system

@@ -106,10 +106,13 @@ class Show:
 
 
 def _console() -> Console | None:
-    """Return Rich's console if colours are wanted: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    """Return Rich's console if colours are wanted: on a terminal, with rich, unless NO_COLOR is set (no-color.org)."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return None
-    from rich.console import Console
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        return None
 
     return Console()
 
