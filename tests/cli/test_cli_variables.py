@@ -66,7 +66,7 @@ def test_what_a_file_has_left_at_the_end_is_no_part_of_a_value(placed: Shell, tm
 )
 @pytest.mark.parametrize("name", sorted(NAMES - {"MASTER_KEY", "NEW_MASTER_KEY"}))
 def test_what_is_no_part_of_a_value_is_refused_by_name(name: str, value: str, said: str) -> None:
-    """Quotes that a shell would have removed, line breaks within and blanks: each variable is refused by name, and its value is not shown."""
+    """Quotes that a shell would have removed, line breaks and blanks: each variable is refused by name, its value not shown."""
     with pytest.raises(InvalidInvocation, match=said) as raised:
         tidied({f"JACKFIELD_{name}": value})
     assert f"JACKFIELD_{name}" in raised.value.message
