@@ -19,9 +19,16 @@ _SOURCES = (
     _ROOT / "connectors" / "aws" / "jackfield_aws",
 )
 
+_VALUES = (
+    "White space at the ends of a value is no part of it. A value that is blank, in quotes (`docker run --env-file` keeps them), or that"
+    " has a line break inside is refused by the variable's name; only the master keys may be on several lines."
+)
 _VARIABLES = {
     "JACKFIELD_HOME": (
-        "jackfield's data folder: the database, the key file, uploaded files, and in `cache` the search index, which may be deleted.",
+        (
+            "jackfield's data folder, an absolute path: the database, the key file, uploaded files, and in `cache` the search index, which"
+            " may be deleted."
+        ),
         "`~/.local/share/jackfield` (`XDG_DATA_HOME`), `~/Library/Application Support/jackfield` (macOS), `%LOCALAPPDATA%\\jackfield`",
     ),
     "JACKFIELD_DATABASE_URL": (
@@ -35,6 +42,13 @@ _VARIABLES = {
             " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds. From 1 to 600."
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
+    ),
+    "JACKFIELD_NEW_DATABASE": (
+        (
+            "`refuse`: where there is no SQLite database yet, only `jackfield db upgrade` and `jackfield serve --migrate` make one, so"
+            " that a wrong path is an error, not an empty journal. `say`: it is made at first use, and a line of the log says so."
+        ),
+        "`say`",
     ),
     "JACKFIELD_PUBLIC_URL": (
         (
@@ -57,11 +71,14 @@ _VARIABLES = {
     ),
     "JACKFIELD_QUEUE_URL_FILE": ("A file that contains the broker's URL, read if `JACKFIELD_QUEUE_URL` is not set.", "none"),
     "JACKFIELD_MASTER_KEY": (
-        "The master key: 32 bytes in Base64. Separate several with commas: the first one encrypts, all of them decrypt.",
+        (
+            "The master key: 32 bytes in Base64 or Base64url, with or without padding, or 64 hexadecimal digits. Separate several with"
+            " commas: the first one encrypts, all of them decrypt."
+        ),
         "the key file",
     ),
     "JACKFIELD_MASTER_KEY_FILE": (
-        "A file with one key per line. The first one encrypts, all of them decrypt.",
+        "A file with one key per line; lines that begin with `#` are comments. The first one encrypts, all of them decrypt.",
         "`master.key` in the data folder, created at first use with mode 0600",
     ),
     "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
@@ -182,7 +199,7 @@ def page() -> str:
     read = set(_read())
     if read - {*_VARIABLES, *_FOREIGN} or _VARIABLES.keys() - read:
         raise KeyError(f"variables of the code and of the page differ: {sorted(read ^ _VARIABLES.keys())}")
-    parts = [NOTICE, _TEXT, "## Environment variables", *map(_variable, _VARIABLES.items())]
+    parts = [NOTICE, _TEXT, "## Environment variables", _VALUES, *map(_variable, _VARIABLES.items())]
     parts += [
         "### Variables of other software",
         *(f"- **`{name}`**: {text} Default: {default}." for name, (text, default) in _FOREIGN.items()),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 _STDOUT = 1
 CORES = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset[int]()
@@ -24,11 +24,28 @@ def home(environment: Mapping[str, str]) -> str:
     """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the platform's folder for user data.
 
     That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
+
+    :raises InvalidInvocation: if the folder is not an absolute path, nor expands to one: another working directory would begin another one.
     """
     named = environment.get("JACKFIELD_HOME")
+    found = os.path.expanduser(named) if named else os.path.join(_user_data(environment, sys.platform), "jackfield")
+    if not os.path.isabs(found):
+        _refuse_home(named)
+    return os.path.normpath(found)
+
+
+def _refuse_home(named: str | None) -> NoReturn:
+    from jackfield.errors import InvalidInvocation
+
     if named:
-        return os.path.abspath(os.path.expanduser(named))
-    return os.path.join(_user_data(environment, sys.platform), "jackfield")
+        reason = f"JACKFIELD_HOME is '{named[:200]}', which is not an absolute path"
+        raise InvalidInvocation(
+            reason, hint="Write the whole path, such as /var/lib/jackfield: each working directory would have its own data."
+        )
+    raise InvalidInvocation(
+        "there is no folder for jackfield's data: this account has no home folder",
+        hint="Set JACKFIELD_HOME to a folder that this account may write to.",
+    )
 
 
 def _user_data(environment: Mapping[str, str], platform: str) -> str:

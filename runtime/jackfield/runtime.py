@@ -44,6 +44,7 @@ from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
+from jackfield.variables import tidied
 from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         turns: Turns | None = None,
     ) -> None:
         groups = entry_points() if catalog is None else {}
-        environment = os.environ if environment is None else environment
+        environment = tidied(os.environ if environment is None else environment)
         if workspace != "default":
             from jackfield.access.workspaces import check_name
 

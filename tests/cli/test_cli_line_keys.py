@@ -52,7 +52,7 @@ def send(item: Item) -> Sent:
 def batch(shell: Shell) -> Shell:
     """A shell with a database and a connector whose sendings are counted."""
     make_connector(shell.plugs, "sending", _SENDING)
-    shell.set(JACKFIELD_DATABASE_URL="sqlite:///batch.db")
+    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/batch.db")
     return shell
 
 

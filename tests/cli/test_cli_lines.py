@@ -241,7 +241,7 @@ def test_a_file_that_breaks_while_it_is_read(monkeypatch: pytest.MonkeyPatch) ->
 def test_lines_are_queued_with_an_id_each(shell: Shell) -> None:
     """``--queue`` prints one outcome per line, in order: an id, or the refusal; the worker runs them later. A single invocation is queued
     likewise."""
-    shell.set(JACKFIELD_DATABASE_URL="sqlite:///queue.db")
+    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/queue.db")
     shell.write("many.jsonl", line("a") + "{nonsense\n" + line("b"))
     answer = shell.run("invoke", "--file", "many.jsonl", "--queue")
     assert answer.code == 2

@@ -144,7 +144,7 @@ def test_a_wrong_key_changes_nothing(operator: Shell, key_file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("JACKFIELD_NEW_MASTER_KEY", "nonsense!", "JACKFIELD_NEW_MASTER_KEY is not base64"),
+        ("JACKFIELD_NEW_MASTER_KEY", "nonsense!", "JACKFIELD_NEW_MASTER_KEY is not 32 bytes in Base64"),
         ("JACKFIELD_NEW_MASTER_KEY", "c2hvcnQ=", "not 32 bytes"),
         ("JACKFIELD_NEW_MASTER_KEY_FILE", "nowhere.key", "cannot be read: No such file"),
         ("JACKFIELD_NEW_MASTER_KEY_FILE", "umlaut.key", "cannot be read: it is not base64"),

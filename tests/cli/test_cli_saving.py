@@ -29,6 +29,7 @@ def courier(shell: Shell, tmp_path: Path) -> Iterator[None]:
 
 def test_a_file_of_any_size_goes_in_and_out(shell: Shell) -> None:
     """More than an invocation may hold goes in by ``@`` and comes out by ``--save-to``; the Result says where it is."""
+    shell.run("db", "upgrade")
     big = shell.write("big.bin", b"")
     with big.open("wb") as made:
         made.truncate(MAX_BYTES + 1)

@@ -144,7 +144,7 @@ class Page:
         name, _, rest = line.partition(" ")
         if name == "export":
             key, _, value = rest.partition("=")
-            self._patch.setenv(key, value)
+            self._patch.setenv(key, "".join(shlex.split(value)).replace("$PWD", str(Path.cwd())))
         elif name == "cat" and given:
             Path(rest.partition(">")[2].split()[0]).write_text(given, encoding="utf-8")
         elif name == "python":

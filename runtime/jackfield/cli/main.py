@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import EntryPoint
     from jackfield.cli.output import Output
-    from jackfield.cli.parsing import Verb
+    from jackfield.cli.parsing import UsageError, Verb
     from jackfield.errors import JackfieldError
 
 _USAGE = "usage: jackfield COMMAND …"
@@ -69,19 +69,19 @@ def _run(words: list[str], *, for_good: bool) -> int:
 
 
 def _dispatch(words: list[str], output: Output) -> int:
-    from jackfield.cli.parsing import UsageError
     from jackfield.errors import did_you_mean
 
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise UsageError(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
+            raise _misuse(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
     if words and words[0] == "help":
         words = [*[word for word in words[1:] if word != "--json"], "--help"]
         if words == ["--help"]:
             return _print(_help())
     if not words:
-        raise UsageError("no command is given", usage=_help(), hint="See 'jackfield --help'.")
+        raise _misuse("no command is given", usage=_help(), hint="See 'jackfield --help'.")
     name, *rest = words
+    _tidy(rest)
     if name in BUILT_IN:
         return _of_table(name, BUILT_IN[name], built_in(name), rest, output)
     found = plugged()
@@ -94,14 +94,27 @@ def _dispatch(words: list[str], output: Output) -> int:
     if name in ADDED_BY:
         package, extra = ADDED_BY[name]
         text = f"the command '{name}' is part of {package}, which is not installed"
-        raise UsageError(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
+        raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
-    raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
+    raise _misuse(message, usage=_USAGE, hint="See 'jackfield --help'.")
+
+
+def _tidy(words: list[str]) -> None:
+    """Strip the variables of jackfield. Help is given whatever they are."""
+    if not {"-h", "--help"}.intersection(words):
+        from jackfield.variables import tidy_process
+
+        tidy_process()
+
+
+def _misuse(text: str, *, usage: str, hint: str) -> UsageError:
+    from jackfield.cli.parsing import UsageError
+
+    return UsageError(text, usage=usage, hint=hint)
 
 
 def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[EntryPoint]]) -> int:
     """Run a command of two words, whose verbs may come from several packages."""
-    from jackfield.cli.parsing import UsageError
     from jackfield.errors import did_you_mean
 
     usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"
@@ -109,7 +122,7 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
     if verb in verbs:
         command = load_plugged(verbs[verb])
         if not callable(command):
-            raise UsageError(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
+            raise _misuse(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
         return command(words[1:]) or 0
     if verb in {"-h", "--help"}:
         rows = "".join(f"  {key:<8} {_about(f'{name}.{key}', points)}\n" for key, points in sorted(verbs.items()))
@@ -119,11 +132,10 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
         if verb
         else f"'{name}' needs one of: {', '.join(sorted(verbs))}"
     )
-    raise UsageError(text, usage=usage, hint=f"See 'jackfield {name} --help'.")
+    raise _misuse(text, usage=usage, hint=f"See 'jackfield {name} --help'.")
 
 
 def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str], output: Output) -> int:
-    from jackfield.cli.parsing import UsageError
     from jackfield.errors import did_you_mean
 
     if "" in verbs:
@@ -134,9 +146,9 @@ def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str]
     usage = f"usage: jackfield {name} {{{','.join(verbs)}}} …"
     hint = f"See 'jackfield {name} --help'."
     if not verb:
-        raise UsageError(f"'{name}' needs one of: {', '.join(verbs)}", usage=usage, hint=hint)
+        raise _misuse(f"'{name}' needs one of: {', '.join(verbs)}", usage=usage, hint=hint)
     if verb not in verbs:
-        raise UsageError(f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}", usage=usage, hint=hint)
+        raise _misuse(f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}", usage=usage, hint=hint)
     words.remove(verb)
     return _call(verbs[verb], f"{name} {verb}", words, output)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
+import re
 import secrets
 import stat
 import sys
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from string import hexdigits
 
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
@@ -24,6 +25,9 @@ from jackfield.secrecy import SecretHolder
 _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
 _LARGEST = 64 * 1024
+_DIGITS = 43
+"""Digits of 32 bytes in Base64, without the padding."""
+_BASE64, _BASE64URL = re.compile(r"[A-Za-z0-9+/]*"), re.compile(r"[A-Za-z0-9_-]*")
 _BOUND = b"\x02"
 """First byte of a key that is bound to its installation. Those that an older version wrapped are one byte shorter, and not bound to it."""
 _UNBOUND_BYTES = 60
@@ -96,17 +100,16 @@ class MasterKey(SecretHolder):
 
     @classmethod
     def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
-        """Parse keys from ``text``: base64, separated by commas or white space. ``source`` names their origin in errors.
+        """Parse keys from ``text``, separated by commas or white space. ``source`` names their origin in errors.
+
+        Each is Base64 or Base64url (RFC 4648, section 4 and 5) with or without padding, after ``base64:`` or not, or 64 hexadecimal digits:
+        what tools write who make keys. Lines that begin with ``#`` are comments.
 
         :raises DatabaseUnfit: if the text has no key, or anything else.
         """
-        try:
-            keys = [base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True) for part in text.replace(",", " ").split()]
-        except (binascii.Error, ValueError):
-            raise DatabaseUnfit(f"{source} is not base64", hint=_HINT) from None
-        if not keys or any(len(key) != KEY_BYTES for key in keys):
-            raise DatabaseUnfit(f"{source} is not 32 bytes in base64", hint=_HINT)
-        return cls(keys)
+        lines = (line for line in text.removeprefix("\ufeff").splitlines() if not line.lstrip().startswith("#"))
+        parts = " ".join(lines).replace(",", " ").split()
+        return cls([_parsed(part, source) for part in parts or [""]])
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], home: str | os.PathLike[str]) -> MasterKey:
@@ -139,17 +142,27 @@ class MasterKey(SecretHolder):
         try:
             with Path(path).open("rb") as file:
                 _check_permissions(str(path), os.fstat(file.fileno()), private=private)
-                text = file.read(_LARGEST).decode("ascii")
+                text = file.read(_LARGEST).decode("utf-8-sig")
         except OSError as fault:
             raise DatabaseUnfit(f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT) from None
         except UnicodeError:
-            raise DatabaseUnfit(f"the master key file '{path}' is not base64", hint=_HINT) from None
+            raise DatabaseUnfit(f"the master key file '{path}' is not text", hint=_HINT) from None
         return cls.from_text(text, f"the master key file '{path}'")
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
         """Return the key with this id; None if it is none of them."""
         key = self._keys.get(wrapper_id)
         return None if key is None else LocalKey(key)
+
+
+def _parsed(text: str, source: str) -> bytes:
+    digits = text.removeprefix("base64:")
+    if digits is text and len(text) == 2 * KEY_BYTES and all(digit in hexdigits for digit in text):
+        return bytes.fromhex(text)
+    bare = digits.rstrip("=")
+    if len(bare) == _DIGITS and digits in {bare, f"{bare}="} and (_BASE64.fullmatch(bare) or _BASE64URL.fullmatch(bare)):
+        return base64.urlsafe_b64decode(f"{bare.replace('+', '-').replace('/', '_')}=")
+    raise DatabaseUnfit(f"{source} is not 32 bytes in Base64 or in hexadecimal digits", hint=_HINT)
 
 
 def _key_id(key: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.epoch import Epoch
 
+_log = logging.getLogger("jackfield.database")
 T = TypeVar("T")
 
 NONE = "none"
@@ -37,6 +39,7 @@ _DURABILITY = "JACKFIELD_DURABILITY"
 _WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
 _KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
 _WAIT = "JACKFIELD_DATABASE_WAIT"
+_NEW = "JACKFIELD_NEW_DATABASE"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 UPKEEP_WAIT = 3600.0
@@ -52,10 +55,27 @@ _ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
 def database_url(environment: Mapping[str, str]) -> str:
     """Return the URL of the database: that of the environment, else the SQLite file ``jackfield.db`` in the data folder.
 
-    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty.
+    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty, or the URL has a relative path.
     """
     found = secret_url(environment, "JACKFIELD_DATABASE_URL", "JACKFIELD_DATABASE_URL_FILE")
-    return found or f"sqlite:///{os.path.join(home(environment), _FILE)}"
+    return _with_whole_path(found) if found else f"{_SQLITE}{os.path.join(home(environment), _FILE)}"
+
+
+def _with_whole_path(url: str) -> str:
+    """Return a URL of the environment with its path expanded. What has another form is refused when it is opened.
+
+    :raises InvalidInvocation: if it is relative: another working directory would begin another database.
+    """
+    named = url.removeprefix(_SQLITE)
+    if named in {url, "", ":memory:"}:
+        return url
+    path = os.path.expanduser(named)
+    if not os.path.isabs(path):
+        raise InvalidInvocation(
+            f"JACKFIELD_DATABASE_URL names the SQLite file '{named[:200]}' by a path that is not absolute",
+            hint="Write the whole path behind 'sqlite:///', such as sqlite:////var/lib/jackfield/jackfield.db.",
+        )
+    return f"{_SQLITE}{path}"
 
 
 def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str | None:
@@ -370,8 +390,27 @@ class Storage(ProcessLocal):
     def _shared(self) -> Database:
         with self._lock:
             if self._database is None:
+                self._begin_anew()
                 self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
             return self._database
+
+    def _begin_anew(self) -> None:
+        """Say that a SQLite database will be new, or refuse that: after a typing error, journal, keys and tokens would seem to be gone.
+
+        :raises InvalidInvocation: if ``JACKFIELD_NEW_DATABASE`` is ``refuse``, or has no meaning.
+        """
+        wanted = self.environment.get(_NEW) or "say"
+        if wanted not in {"say", "refuse"}:
+            raise InvalidInvocation(f"{_NEW} is '{wanted[:80]}', and must be 'say' or 'refuse'", hint="Unset it: a new database is said.")
+        path = self.url.strip().removeprefix(_SQLITE)
+        if not self.url.startswith(_SQLITE) or path in {"", ":memory:"} or os.path.exists(path):
+            return
+        if wanted == "refuse":
+            raise InvalidInvocation(
+                f"there is no database at '{path}', and {_NEW} is 'refuse'",
+                hint="Look at JACKFIELD_HOME and JACKFIELD_DATABASE_URL; 'jackfield db upgrade' makes a new one.",
+            )
+        _log.warning("there was no database: a new one begins at '%s'", path)
 
     def _opened_as_it_is(self) -> Database:
         """Open the database without migrating it; tables of a new SQLite database are created."""
