@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
 from benchmarks.pipe_mutations import MUTATIONS
 
 from parsed import nodes
@@ -20,8 +19,6 @@ PACKAGES = {
 }
 MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
 
-LINES = {"jackfield": 84_000, "jackfield_market": 13_300, "jackfield_isolation": 5_200, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
-"""Lines of code of a distribution that its readers were promised. More is a decision, not an accident."""
 LIBRARIES = {
     "boto3": {f"jackfield_aws/{name}.py" for name in ("boto3_calls", "boto3_parts", "boto3_sessions", "clients", "direct/switch")},
     "botocore": {"jackfield_aws", "jackfield_aws_ses"},
@@ -80,13 +77,6 @@ def _imports(path: Path) -> frozenset[str]:
 
 def _outside(places: set[str], found: Iterator[str]) -> list[str]:
     return sorted(place for place in found if not any(place == known or place.startswith(f"{known}/") for known in places))
-
-
-@pytest.mark.parametrize("package", LINES)
-def test_distributions_keep_their_size(package: str) -> None:
-    """A distribution has no more lines than its readers were promised."""
-    lines = sum(path.read_text(encoding="utf-8").count("\n") for path in PACKAGES[package].rglob("*.py"))
-    assert lines <= LINES[package]
 
 
 def test_a_library_is_known_where_it_is_adapted() -> None:
