@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import pty
+import re
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -42,7 +51,9 @@ def test_console_by_default(shell: Shell, capsys: pytest.CaptureFixture[str]) ->
     logs.configure()
     logging.getLogger("jackfield.pipe").info("began")
     logging.getLogger("jackfield.pipe").warning("slow")
-    assert capsys.readouterr().err == "WARNING jackfield.pipe: slow\n"
+    time, _, line = capsys.readouterr().err.partition(" ")
+    assert line == "WARNING jackfield.pipe: slow\n"
+    assert datetime.fromisoformat(time).utcoffset() == timedelta(0)
 
 
 def test_configured_twice(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +61,7 @@ def test_configured_twice(shell: Shell, capsys: pytest.CaptureFixture[str]) -> N
     logs.configure()
     logs.configure()
     logging.getLogger("jackfield.pipe").warning("once")
-    assert capsys.readouterr().err == "WARNING jackfield.pipe: once\n"
+    assert capsys.readouterr().err.count("WARNING jackfield.pipe: once\n") == 1
 
 
 @pytest.mark.parametrize("name", ["botocore.endpoint", "urllib3", "jackfieldish"])
@@ -67,8 +78,8 @@ def test_a_wrong_setting_is_told(shell: Shell, capsys: pytest.CaptureFixture[str
     shell.set(JACKFIELD_LOG="xml", JACKFIELD_LOG_LEVEL="loud")
     logs.configure()
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "WARNING jackfield: JACKFIELD_LOG is 'xml'; it takes json or console"
-    assert second.startswith("WARNING jackfield: JACKFIELD_LOG_LEVEL is 'LOUD'; it takes one of DEBUG")
+    assert first.endswith(" WARNING jackfield: JACKFIELD_LOG is 'xml'; it takes json or console")
+    assert " WARNING jackfield: JACKFIELD_LOG_LEVEL is 'LOUD'; it takes one of DEBUG" in second
 
 
 def test_the_pipe_logs_a_bug_without_secrets(shell: Shell) -> None:
@@ -164,3 +175,102 @@ def test_what_a_connector_logs_holds_no_secret(shell: Shell) -> None:
     for said in ("opens with ***", "calls with ***", "LookupError: ***", "warns of ***", "a thread with ***", "a task with ***"):
         assert said in texts
     assert {row["logger"] for row in rows} == {"talking", "py.warnings", "jackfield.threads", "asyncio"}
+
+
+_HOSTILE = [
+    "a\nERROR jackfield.http: gone",
+    "a\r\nb",
+    "\x1b[2K\x1b]0;title\x07",
+    "a\x85b",
+    "a\u2028b\u2029c",
+    "\x9b31m",
+    "\u202egnp.exe",
+    "a\x00b",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("text", _HOSTILE)
+def test_nobody_writes_a_line_of_his_own(shell: Shell, capsys: pytest.CaptureFixture[str], form: str, text: str) -> None:
+    """What a caller sends stays in the line of its record, for every reader, and a terminal obeys none of it."""
+    shell.set(JACKFIELD_LOG=form)
+    logs.configure()
+    logging.getLogger("jackfield.http").warning("GET /%s 404", text, extra={"path": text})
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert said[:-1].isprintable()
+    if form == "json":
+        assert json.loads(said)["path"] == text
+
+
+def test_a_traceback_is_indented(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines of an exception belong to the record before them: what its text contains begins no record."""
+    logs.configure()
+    try:
+        {}["a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K"]
+    except KeyError:
+        logging.getLogger("jackfield.pipe").exception("failed")
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith(" ERROR jackfield.pipe: failed")
+    assert [line for line in others if not line.startswith("  ") or "\x1b" in line] == []
+    assert len(others) >= 4
+
+
+_CHATTY = """
+import logging, sys
+from jackfield.cli import logs
+logs.configure()
+for number in range(15_000):
+    logging.getLogger("jackfield.pipe").warning("line %d %s", number, "x" * 100)
+print("done", flush=True)
+for line in sys.stdin:
+    logging.getLogger("jackfield.pipe").warning("line after it xxx")
+    print("done", flush=True)
+"""
+
+
+def _socket() -> tuple[int, int]:
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def _read(descriptor: int) -> bytes:
+    """Read what is there now; nothing of a terminal whose last writer has gone."""
+    try:
+        return os.read(descriptor, 1024 * 1024)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("way", [os.pipe, _socket, pty.openpty])
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_reader_that_stops_stops_nothing(way: Callable[[], tuple[int, int]], form: str) -> None:
+    """A log driver that hangs costs lines, which are counted in a line once it reads again; what writes goes on."""
+    ours, theirs = way()
+    command, environment = [sys.executable, "-c", _CHATTY], {**os.environ, "JACKFIELD_LOG": form}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"done\n"
+        read, written = b"", 15_000
+        while b"lines were dropped" not in read:
+            while select.select([ours], [], [], 0)[0]:
+                read += _read(ours)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            written += 1
+            assert process.stdout.readline() == b"done\n"
+            if select.select([ours], [], [], 60)[0]:
+                read += _read(ours)
+        process.stdin.close()
+        while more := _read(ours):
+            read += more
+    os.close(ours)
+    lines = [line for line in read.decode().replace("\r\n", "\n").split("\n") if line]
+    dropped = [int(found) for found in re.findall(r"(\d+) lines were dropped", read.decode())]
+    assert len(lines) - len(dropped) == written - sum(dropped)
+    assert sum("xxx" in line for line in lines) == written - sum(dropped)
+    if form == "json":
+        assert {json.loads(line)["level"] for line in lines} == {"WARNING"}

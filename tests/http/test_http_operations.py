@@ -99,7 +99,7 @@ def test_l37_mcp_warns_of_connection_files(tmp_path: Path) -> None:
     environment = clean(tmp_path / "home", JACKFIELD_CONNECTIONS="/nope/x.yaml", PYTHONPATH=os.pathsep.join(make_echo(tmp_path / "plugs")))
     command = [sys.executable, "-m", "jackfield", "mcp"]
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stderr.startswith("WARNING jackfield.connections: JACKFIELD_CONNECTIONS: /nope/x.yaml: it cannot be read")
+    assert done.stderr.partition(" ")[2].startswith("WARNING jackfield.connections: JACKFIELD_CONNECTIONS: /nope/x.yaml: it cannot be read")
 
 
 def test_l37_a_file_that_is_broken_in_part_is_warned_of(served: Process) -> None:

@@ -5,21 +5,59 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import threading
 
+from jackfield.cli.outlet import Outlet
 from jackfield.clock import iso
 from jackfield.redaction.logs import LogRedaction
 
+TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
+if TYPE_CHECKING:
+    from typing import TextIO
+
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
+_STDERR = 2
 _WARNINGS = "py.warnings"
 """Logger of ``logging.captureWarnings``."""
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, separators of lines, marks that turn the direction of text, and surrogates."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with line breaks, control characters and marks of direction escaped as in a Python string.
+
+    What callers and providers send gets into messages: nobody writes a line of his own into the log, or a sequence that a terminal obeys.
+    """
+    return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
+
+
+class Lines(logging.Formatter):
+    """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
+
+    The lines of a traceback follow it, indented.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record as text."""
+        text = f"{iso(record.created)} {record.levelname} {record.name}: {one_line(record.getMessage())}"
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        return "\n  ".join((text, *map(one_line, trace.split("\n")))) if trace else text
+
+
 class JsonLines(logging.Formatter):
-    """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members."""
+    """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members.
+
+    No character within it ends a line for any reader, or is obeyed by a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as one line of JSON."""
@@ -33,7 +71,7 @@ class JsonLines(logging.Formatter):
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None)
         if trace:
             row["exception"] = trace
-        return json.dumps(row, ensure_ascii=False, default=str)
+        return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False, default=str))
 
 
 def configure() -> None:
@@ -46,14 +84,14 @@ def configure() -> None:
     logger = logging.getLogger("jackfield")
     logger.propagate = False
     form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()
-    handler = _Stderr(sys.stderr)
-    handler.addFilter(LogRedaction())
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    formatter = JsonLines() if form == "json" else Lines()
+    handler = _Stderr(formatter)
     for served in (logger, logging.getLogger(_WARNINGS)):
         for old in [known for known in served.handlers if isinstance(known, _Stderr)]:
             served.removeHandler(old)
+            old.close()
         served.addHandler(handler)
-    _take_over_stderr(handler)
+    _take_over_stderr(formatter)
     logger.setLevel(level if level in _LEVELS else "WARNING")
     if form not in _FORMATS:
         logger.warning("JACKFIELD_LOG is '%s'; it takes json or console", form[:40])
@@ -61,12 +99,10 @@ def configure() -> None:
         logger.warning("JACKFIELD_LOG_LEVEL is '%s'; it takes one of %s", level[:40], ", ".join(_LEVELS))
 
 
-def _take_over_stderr(handler: logging.Handler) -> None:
-    """Let ``handler`` write what Python would print to stderr, secrets included."""
-    last = _Stderr(sys.stderr)
+def _take_over_stderr(formatter: logging.Formatter) -> None:
+    """Format and redact what Python would print to stderr, secrets included."""
+    last = _Stderr(formatter)
     last.setLevel(logging.WARNING)
-    last.addFilter(LogRedaction())
-    last.setFormatter(handler.formatter)
     logging.lastResort = last
     logging.captureWarnings(capture=True)
     if threading.excepthook is threading.__excepthook__:
@@ -95,3 +131,27 @@ def announce(message: str, **members: object) -> None:
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
     """jackfield's own handler, marked by its type so that a second command in one process replaces it."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self._outlet = Outlet(_STDERR, self._note) if _is_descriptor(sys.stderr) else None
+        super().__init__(self._outlet or sys.stderr)
+        self.addFilter(LogRedaction())
+        self.setFormatter(formatter)
+
+    def _note(self, lost: int) -> str:
+        values = {"name": "jackfield.log", "levelname": "WARNING", "msg": f"{lost} lines were dropped: nobody read them"}
+        return f"{self.format(logging.makeLogRecord(values))}{self.terminator}"
+
+    def close(self) -> None:
+        """Close what was opened for it."""
+        super().close()
+        if self._outlet is not None:
+            self._outlet.close()
+
+
+def _is_descriptor(stream: TextIO | None) -> bool:
+    is_own = stream is sys.__stderr__
+    try:
+        return stream is not None and is_own and stream.fileno() == _STDERR
+    except (OSError, ValueError):  # not a file
+        return False
