@@ -349,7 +349,7 @@ class Plans(ProcessLocal):
                 self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
         run.plan = plan
         if record is not None:
-            record.describe(plan, keeps=keeps)
+            record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)
         return plan
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recorder import Record
+    from jackfield.pipe.record import Record
     from jackfield.pipe.waiter import Waiter
 
 Follow = Callable[[Mapping[str, Any]], object]
