@@ -172,10 +172,10 @@ MUTATIONS = (
     # secrets
     Mutation("a secret in the output is shown", "pipe/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
     Mutation(
-        "a secret in an error is shown", "pipe/settle.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
+        "a secret in an error is shown", "pipe/masking.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
     ),
     Mutation(
-        "a secret in the provider's words is shown", "pipe/settle.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
+        "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
         "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",

@@ -30,12 +30,12 @@ from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.masking import masked_error
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.recording import Unrecorded
 from jackfield.pipe.run import Run
-from jackfield.pipe.settle import masked_error
 from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.recording.begun import Begun

@@ -18,7 +18,7 @@ without a key whose caller got the Result a moment before, while others ran.
 ``Attempts`` decides what is retried and what is in doubt, by the action's effect and by what an attempt had sent. ``endings`` asks it about
 interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
 
-Masked: outputs in ``settle``, errors and what is logged of them in ``endings``, recorded inputs in ``recording/record``.
+Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them in ``endings``, recorded inputs in ``recording/record``.
 """
 
 from __future__ import annotations

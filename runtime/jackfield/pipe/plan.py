@@ -17,7 +17,7 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
-from jackfield.pipe.settle import stored_secrets
+from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor

@@ -15,9 +15,10 @@ from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.masking import masked_error
 from jackfield.pipe.plan import refuse_job_timeout
 from jackfield.pipe.run import Run
-from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.settle import failed
 from jackfield.pipe.waiter import run_in_thread
 from jackfield.recording.record import Record, replay_of, required
 from jackfield.recording.recorder import drafted
