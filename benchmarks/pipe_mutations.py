@@ -101,7 +101,7 @@ MUTATIONS = (
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
-        "the begin of a write is not on the disk", "pipe/recorder.py",
+        "the begin of a write is not on the disk", "recording/record.py",
         'if draft.effect != "write" and draft.idempotency_key is None:', "if draft.idempotency_key is None:", _FAULTS,
     ),
     Mutation(
@@ -119,18 +119,18 @@ MUTATIONS = (
         _FAULTS,
     ),
     Mutation(
-        "a key serves another request", "pipe/recorder.py",
+        "a key serves another request", "recording/record.py",
         "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
     ),
-    Mutation("a key is compared without the inputs", "pipe/drafts.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation("a key is compared without the inputs", "recording/recorder.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
     Mutation(
-        "a key is compared without the connection", "pipe/drafts.py", '            "connection": invocation.connection,\n', "", _KEYS,
+        "a key is compared without the connection", "recording/recorder.py", '            "connection": invocation.connection,\n', "", _KEYS,
     ),
-    Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
-    Mutation("an outcome is not owed to a locked database", "pipe/recorder.py", "self._journal.owe(unit)", "pass", _FAULTS),
-    Mutation("a doubt is not on the disk", "pipe/recorder.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
+    Mutation("an outcome is lost", "recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
+    Mutation("an outcome is not owed to a locked database", "recording/record.py", "self._journal.owe(unit)", "pass", _FAULTS),
+    Mutation("a doubt is not on the disk", "recording/record.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
     Mutation(
-        "a replay is recorded again", "pipe/recorder.py",
+        "a replay is recorded again", "recording/record.py",
         "self.is_left = True\n                return replay_of(entry)", "return replay_of(entry)", _KEYS,
     ),
     Mutation("an expired key of a doubt is free", "journal/journal.py", ' and entry.status != "in_doubt" and', " and", _KEYS),
@@ -172,21 +172,21 @@ MUTATIONS = (
     # secrets
     Mutation("a secret in the output is shown", "pipe/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
     Mutation(
-        "a secret in an error is shown", "pipe/settle.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
+        "a secret in an error is shown", "pipe/masking.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
     ),
     Mutation(
-        "a secret in the provider's words is shown", "pipe/settle.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
+        "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
         "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",
         "tests/secrets/test_secrets_outputs.py",
     ),
     Mutation(
-        "recorded inputs show the connection's secrets", "pipe/recorder.py",
+        "recorded inputs show the connection's secrets", "recording/record.py",
         "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/journal/test_journal_kept.py",
     ),
     Mutation(
-        "recorded errors show inline values", "pipe/recorder.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
+        "recorded errors show inline values", "recording/record.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
         "tests/secrets",
     ),
     Mutation(

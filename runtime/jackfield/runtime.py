@@ -27,19 +27,21 @@ from jackfield.kernel.ends import is_ending
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
-from jackfield.pipe.begun import Begun
 from jackfield.pipe.closing import Closing
-from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many, prepared
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.masking import masked_error
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
-from jackfield.pipe.recorder import required
+from jackfield.pipe.recording import Unrecorded
 from jackfield.pipe.run import Run
-from jackfield.pipe.settle import masked_error
 from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
 from jackfield.pipe.wrapping import observing
+from jackfield.recording.begun import Begun
+from jackfield.recording.enqueue import Enqueued, enqueue, enqueue_many, prepared
+from jackfield.recording.record import required
+from jackfield.recording.recorder import Recorder
 from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
@@ -61,9 +63,9 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
-    from jackfield.pipe.enqueue import Beside
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
+    from jackfield.recording.enqueue import Beside
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
@@ -131,7 +133,10 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins))
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        self.pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means, self.wait)
+        recording = Recorder(self._opened, self.storage, means) if self.storage.enabled else Unrecorded()
+        self.pipeline = Pipeline(
+            self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, recording, means, self.wait
+        )
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
@@ -223,12 +228,17 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if the database has no such workspace.
         """
-        if self._journal is None and self.storage.enabled:
+        return self._opened() if self._journal is None and self.storage.enabled else self._journal
+
+    def _opened(self) -> Journal:
+        found = self._journal
+        if found is None:
             with self._lock:
-                if self._journal is None:
+                found = self._journal
+                if found is None:
                     self.pipeline.calls.check()
-                    self._journal = self._stored.journal(lambda: self.access.settings.retention)
-        return self._journal
+                    found = self._journal = self._stored.journal(lambda: self.access.settings.retention)
+        return found
 
     def invoke(
         self,

@@ -14,11 +14,10 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"
 PARTS = (
     ("search", r"catalog\.(words|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
-    ("store", r"pipe\.(recorder|drafts|enqueue|begun|jobs|guarding|endings)$"),
     ("formats", r"connections\.foreign(\.|$)"),
     ("vault", r"connections\.vault_"),
-    ("store", r"connections\.(connection_(table|rows|seals)|grants|authorizations|revocations|external_ids|shared_leases)$"),
-    ("store", r"(database|journal|access|resources|files|management)(\.|$)"),
+    ("store", r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases)$"),
+    ("store", r"(database|journal|recording|access|resources|files|management)(\.|$)"),
     ("platform", r"(tenants|events|schedules|triggers)(\.|$)"),
     ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
     ("platform", r"queue\.(scheduler|due_loop)$"),
@@ -53,7 +52,7 @@ MOST = {
     ("formats", "vault"): 1,
     ("framework", "formats"): 3,
     ("framework", "search"): 4,
-    ("framework", "store"): 27,
+    ("framework", "store"): 19,
     ("framework", "vault"): 1,
     ("jackfield_dapr", "commands"): 13,
     ("jackfield_isolation", "commands"): 2,

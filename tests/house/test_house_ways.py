@@ -56,7 +56,6 @@ DEFINITIONS = {"__reduce__": {"jackfield/secrecy.py", "jackfield/hints.py", "jac
 CIRCLES = {
     frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
     frozenset({"jackfield.management.connections", "jackfield.management.transfer"}),
-    frozenset(f"jackfield.pipe.{name}" for name in ("attempts", "check", "paging", "plan", "recorder", "run", "settle")),
     frozenset(f"jackfield.surfaces.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
     frozenset(f"jackfield.surfaces.http.{name}" for name in ("direct", "exchange", "protocol")),
     frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),

@@ -25,9 +25,9 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Draft, Entry, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
-from jackfield.pipe.drafts import draft_of
 from jackfield.queue import LocalEngine, RuntimePool, local
 from jackfield.queue.upkeep import Upkeep
+from jackfield.recording.recorder import draft_of
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from nursery import connection, mail

@@ -11,7 +11,7 @@ BROAD = {
     "runtime/jackfield/journal/instance.py": (1, "the outcome exists nowhere else, whatever keeps it from being recorded"),
     "runtime/jackfield/pipe/attempts.py": (2, "the boundaries to a connection type and to an action"),
     "runtime/jackfield/pipe/invoke.py": (1, "a bug becomes a Result"),
-    "runtime/jackfield/pipe/recorder.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
+    "runtime/jackfield/recording/record.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
     "runtime/jackfield/surfaces/mcp/sdk_server.py": (1, "a bug becomes a protocol error"),
 }
 """Modules with a broad ``except``: how many, and why."""

@@ -198,7 +198,7 @@ def _queue_single(
     output: Output,
     schema: Mapping[str, Any] | None,
 ) -> int:
-    from jackfield.pipe.enqueue import Enqueued
+    from jackfield.recording.enqueue import Enqueued
 
     found = jackfield.enqueue(invocation, caller=caller())
     output.value(_shown(found, arguments, schema) if isinstance(found, Result) else Enqueued(found).to_json())

@@ -6,7 +6,7 @@ import os
 import re
 from traceback import format_tb, walk_tb
 
-OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 """Folder of the code that composes its messages without secrets."""
 _LIBRARY = re.compile(
     r"[/\\](?:site-packages|dist-packages)[/\\](?!jackfield_)"

@@ -20,7 +20,7 @@ from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving
 from jackfield.management.provider_steps import UnstoredGrant
 from jackfield.pipe.errors_map import recognised
-from jackfield.pipe.settle import masked_error
+from jackfield.pipe.masking import masked_error
 
 if TYPE_CHECKING:
     from jackfield.access import Actor

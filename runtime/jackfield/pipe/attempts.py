@@ -22,8 +22,8 @@ from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
+from jackfield.pipe.masking import concealed
 from jackfield.pipe.on_time import GRACE
-from jackfield.pipe.settle import concealed
 from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.redactor import keep_in_force
@@ -253,7 +253,7 @@ class Attempts:
         error = self.ended(error)
         if not self.evidence.doubtful:
             return error
-        done = [replace(step, returned=concealed(step.returned, self.plan)) for step in self.evidence.done]
+        done = [replace(step, returned=concealed(step.returned, self.plan.secrets)) for step in self.evidence.done]
         doubt = in_doubt(self.plan.code.key, error, done, answered=self.evidence.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))

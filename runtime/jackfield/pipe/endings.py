@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
 from jackfield.pipe.errors_map import Unmapped
-from jackfield.pipe.settle import failed, mask_names, masked_error
+from jackfield.pipe.masking import mask_names, masked_error
+from jackfield.pipe.settle import failed
 from jackfield.redaction.logs import reason, trace
 from jackfield.wire.shortage import exhausted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -13,17 +13,12 @@ from jackfield.errors import JackfieldError
 from jackfield.invocation.file_references import GivenFiles, check_there, file_places, large_contents, named_files, replaced, with_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jackfield.connector.streamed import FileSource
-    from jackfield.database import Transaction
     from jackfield.files import Files, StoredFile
     from jackfield.invocation import Invocation
     from jackfield.invocation.file_references import Place
     from jackfield.json_tools.walk import Schema
     from jackfield.pipe.waiter import Waiter
-
-    Also = Callable[[Transaction], None]
 
 _SOME_BYTE = "AA=="
 _PIECE = 1024 * 1024
@@ -204,20 +199,6 @@ async def stow(
     except (JackfieldError, ValueError):  # what was stored expires unused
         return body, ()
     return waiting
-
-
-def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Also | None:
-    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files."""
-    if not identifiers:
-        return None
-
-    def hold_all(transaction: Transaction) -> None:
-        from jackfield.files.table import hold
-
-        for identifier in identifiers:
-            hold(transaction, workspace, identifier, invocation)
-
-    return hold_all
 
 
 def _found(files: Files, workspace: str, owner: str | None, places: list[Place]) -> dict[str, StoredFile]:

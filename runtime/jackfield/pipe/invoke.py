@@ -18,7 +18,7 @@ without a key whose caller got the Result a moment before, while others ran.
 ``Attempts`` decides what is retried and what is in doubt, by the action's effect and by what an attempt had sent. ``endings`` asks it about
 interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
 
-Masked: outputs in ``settle``, errors and what is logged of them in ``endings``, recorded inputs in ``recorder``.
+Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them in ``endings``, recorded inputs in ``recording/record``.
 """
 
 from __future__ import annotations
@@ -38,11 +38,9 @@ from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import checked_inputs, typed_inputs
-from jackfield.pipe.drafts import drafted
 from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
-from jackfield.pipe.recorder import Record
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
 
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
     from jackfield.journal import Journal
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plans
+    from jackfield.pipe.record import Record
+    from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
@@ -64,7 +64,8 @@ _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipeline:
-    """Pipe of one workspace. ``journal`` returns its journal, or None; ``live`` maps running invocations to their cancel events."""
+    """Pipe of one workspace. ``journal`` returns its journal, or None, and ``recording`` writes to it. ``live`` maps running invocations to
+    their cancel events."""
 
     catalog: Catalog
     known: Connections
@@ -72,6 +73,7 @@ class Pipeline:
     plugins: Plugins
     access: WorkspaceAccess
     journal: Callable[[], Journal | None]
+    recording: Recording
     means: Means
     waits: Callable[[str, float | None], Result]
     """Waits for the end of an invocation, for ``Result.wait``."""
@@ -155,7 +157,7 @@ class Pipeline:
         """Admit, check, open, run and settle."""
         enter, waiter = self.enter, run.waiter
         enter("admit")
-        record = run.record = await drafted(invocation, run, self.journal(), self.means)
+        record = run.record = await self.recording.drafted(invocation, run)
         run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
         begin_within(run, self.means)
@@ -168,9 +170,7 @@ class Pipeline:
             await plan.load(self.catalog, waiter)
         values, inputs = await typed_inputs(plan, inputs, run, self.means)
         if run.is_guarded:
-            from jackfield.pipe.guarding import refuse_suppressed
-
-            await refuse_suppressed(plan, inputs, run, self.access.storage, self.means)
+            await self.recording.refuse_suppressed(plan, inputs, run)
         target = plan.target
         opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
@@ -184,11 +184,8 @@ class Pipeline:
             return replayed
         enter("run")
         output = await run_attempts(attempts)
-        if plan.code.job is not None:
-            from jackfield.pipe.jobs import followed
-
-            if isinstance(output, Handle):
-                return await followed(self, attempts, output)
+        if plan.code.job is not None and isinstance(output, Handle):
+            return await self.recording.followed(self, attempts, output)
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
@@ -206,7 +203,8 @@ class Pipeline:
         begins_first = claims_key and attempts.plan.code.budget is not None
         if not begins_first:
             await attempts.take_turn()
-        record.weigh(attempts)
+        declared = None if attempts.plan.code.effect_of is None else attempts.declared
+        record.weigh(declared, is_unrepeatable=run.claimed is None and attempts.ends_in_doubt)
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

@@ -17,7 +17,7 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
-from jackfield.pipe.settle import stored_secrets
+from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
@@ -349,7 +349,7 @@ class Plans(ProcessLocal):
                 self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
         run.plan = plan
         if record is not None:
-            record.describe(plan, keeps=keeps)
+            record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)
         return plan
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:

@@ -6,27 +6,73 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.clock import arrived as _arrived
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.invocation.file_references import GivenFiles
-from jackfield.pipe.settle import covering
+from jackfield.pipe.masking import covering
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.clock import Deadline
+    from jackfield.connector import Call
     from jackfield.connector.streamed import FileSource
+    from jackfield.errors import JackfieldError
     from jackfield.journal import Claimed
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recorder import Record
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pacing.turn import Turn
+    from jackfield.pipe.admit import Target
+    from jackfield.pipe.evidence import Evidence
+    from jackfield.pipe.open import OpenConnection
+    from jackfield.pipe.record import Record
     from jackfield.pipe.waiter import Waiter
 
 Follow = Callable[[Mapping[str, Any]], object]
 """Takes a job's progress: ``fraction``, from 0 to 1, and ``text``."""
+
+
+class Planned(Protocol):
+    """Plan of a call, as those see it who end the call: the manifest of its action, and its target."""
+
+    manifest: Manifest
+    action: ActionManifest
+    target: Target | None
+
+    def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
+        """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
+
+
+class Attempting(Protocol):
+    """Attempts of a call, as those see them who end the call."""
+
+    run: Run
+    turn: Turn
+    current: Call | None
+    opening: OpenConnection | None
+    evidence: Evidence
+
+    @property
+    def plan(self) -> Planned:
+        """Plan of the call."""
+
+    @property
+    def count(self) -> int:
+        """Number of attempts started at the provider's operation."""
+
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, with its cause."""
+
+    def interrupted(self) -> JackfieldError:
+        """Return the error of a run that its caller or process stops."""
+
+    def unusable(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends a run whose answer cannot be used."""
+
+    def lost_credentials(self, error: JackfieldError) -> bool:
+        """Return whether the provider refuses the credentials, and only a person can replace them."""
 
 
 class Run:
@@ -76,9 +122,9 @@ class Run:
         self.handled = sys.exception()
         self.cancelled = cancelled or threading.Event()
         self.started = time.perf_counter()
-        self.plan: Plan | None = None
+        self.plan: Planned | None = None
         self.record: Record | None = None
-        self.attempts: Attempts | None = None
+        self.attempts: Attempting | None = None
         self.recorded: Result | None = None
         self.is_guarded = self.is_counted = False
         self.limits: Mapping[str, float] = {}

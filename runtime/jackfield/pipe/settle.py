@@ -8,19 +8,18 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.catalog import Catalog
-from jackfield.connections.connection_lookup import Connections
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.conversion import dumped
 from jackfield.dataclass import replace
-from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
-from jackfield.invocation import Invocation, Meta, Result
+from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError
+from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
+from jackfield.pipe.masking import concealed, redactor_of
 from jackfield.pipe.paging import next_inputs, secret_token
-from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves, masked
-from jackfield.redaction.outputs import SHORTEST, OutputMask
+from jackfield.redaction.marks import MASK, Concealed, masked
+from jackfield.redaction.outputs import OutputMask
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.json_values import is_json, to_json
 
@@ -74,29 +73,6 @@ def _difference(fault: Detail) -> str:
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
 
 
-def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:
-    """Redact the connection's secrets in all texts of an error, in place, and return it.
-
-    Its causes and traceback are removed: a formatted traceback shows the causes' texts, and its frames hold the secrets themselves.
-    """
-    error.__cause__ = error.__context__ = error.__traceback__ = None
-    if redactor is None:
-        return error
-    error.message = redactor.clean(error.message)
-    if error.hint and (hint := redactor.clean(error.hint)) != error.hint:
-        error.hint = hint  # an unchanged hint stays a NextStep, which each surface words for itself
-    error.details = tuple(Detail(redactor.clean(item.path), redactor.clean(item.message), item.keyword) for item in error.details)
-    if error.provider is not None:
-        said = error.provider
-        code, message, request_id = (text and redactor.clean(text) for text in (said.code, said.message, said.request_id))
-        details = said.details and redactor.clean_json(said.details)
-        error.provider = Provider(code, message, said.http_status, request_id, details)
-    error.args = (error.message,)
-    return error
-
-
-_MOST_SECRETS = 20
-"""Secrets of an output for which the rest of its record is searched."""
 _MOST_WITHHELD = 10
 """Withheld members that warnings name, one in each."""
 
@@ -118,7 +94,7 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
         return replace(result, output=None)
     if not found.count:
         return result
-    meta, redactor = result.meta, _redactor_of(found)
+    meta, redactor = result.meta, redactor_of(found)
     following = None if meta.next is None else masked(plan.action.inputs, meta.next)
     if plan.action.hands_out and following is not None:
         following = dict.fromkeys(following, MASK)
@@ -147,29 +123,6 @@ def _with_withheld(withheld: Sequence[str], warnings: Sequence[Mapping[str, Any]
     if more > 0:
         named.append({"path": "", "message": f"{more:,} more members are withheld for the same reason"})
     return (*named, *warnings)[:MAX_WARNINGS]
-
-
-def concealed(value: Any, plan: Plan) -> Any:
-    """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it.
-
-    Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
-    (``Call.answered``), and stays.
-    """
-    has_secrets, places = plan.secrets
-    if not has_secrets or value is None:
-        return value
-    if not isinstance(value, Mapping):
-        return MASK if places is None else value
-    try:
-        found = Concealed(value, places)
-    except RecursionError:
-        return MASK
-    return _redactor_of(found).clean_json(found.output)
-
-
-def _redactor_of(found: Concealed) -> Redactor:
-    secrets = {text for value in found.values for text in leaves(value) if len(text) >= SHORTEST}
-    return Redactor(islice(secrets, _MOST_SECRETS))
 
 
 def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
@@ -232,7 +185,7 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
 
 
 def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
-    return masked(plan.action.output, concealed(output, plan))
+    return masked(plan.action.output, concealed(output, plan.secrets))
 
 
 async def rehearsed(attempts: Attempts) -> Result:
@@ -268,37 +221,3 @@ def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:
 def failed(meta: Meta, error: JackfieldError) -> Result:
     """Build the Result of a failure or a doubt."""
     return Result("in_doubt" if isinstance(error, InDoubt) else "failed", meta, error=error)
-
-
-_TRUNCATED = (80, 200)
-"""Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
-
-
-def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
-    """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
-    from jackfield.connections.connection_types import Kinds
-
-    if not isinstance(invocation.connection, str):
-        return None
-    try:
-        stored = known.find(invocation.connection)
-    except JackfieldError:
-        return None
-    kind = Kinds(catalog).known(stored.type)
-    if kind is None:
-        return None
-    return Redactor(hidden_values(kind.schema, stored.values))
-
-
-def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
-    """Extend a redactor to the truncated forms of names that contain a secret."""
-    names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
-    return redactor.extended(name[:size] for name in names for size in _TRUNCATED if len(name) > size) if names else redactor
-
-
-def mask_names(meta: Meta, redactor: Redactor) -> None:
-    """Redact secrets in the names of a Result's meta that were not found."""
-    if meta.connector is not None and meta.connector_version is None:
-        meta.connector = redactor.clean(meta.connector)
-    if meta.action is not None:
-        meta.action = redactor.clean(meta.action)

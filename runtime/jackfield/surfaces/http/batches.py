@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Result
-from jackfield.pipe.enqueue import Enqueued
+from jackfield.recording.enqueue import Enqueued
 from jackfield.surfaces.shared.body import LARGE, computed, decoded, read_body
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.identity import Identity

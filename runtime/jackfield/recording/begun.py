@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.invocation import Meta, Result
-from jackfield.pipe.recorder import required
 from jackfield.pipe.settle import failed
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.recording.record import required
 
 if TYPE_CHECKING:
     from jackfield.journal import Entry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
-    from jackfield.pipe.waiter import InThread
+    from jackfield.pipe.waiter import InThread, Waiter
 
 
 class Begun:
@@ -73,19 +73,27 @@ class Begun:
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
-        from jackfield.pipe.jobs import awaited
-
-        return run_in_thread(awaited(self.pipeline, identifier, self._in_time, timeout, cancelled, follow))
+        return run_in_thread(self._awaited(identifier, self._in_time, timeout, cancelled, follow))
 
     async def await_(self, identifier: str) -> Result:
         """Wait for the end of an invocation in asyncio, as ``wait`` does."""
-        from jackfield.pipe.jobs import awaited
+        return await self._awaited(identifier, self._looping(), None)
 
-        return await awaited(self.pipeline, identifier, self._looping(), None)
+    async def _awaited(
+        self,
+        identifier: str,
+        waiter: Waiter,
+        seconds: float | None,
+        cancelled: threading.Event | None = None,
+        follow: Follow | None = None,
+    ) -> Result:
+        from jackfield.recording.jobs import awaited
+
+        return await awaited(self.pipeline, identifier, waiter, seconds, cancelled, follow)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
         """Poll a job that this process has claimed, in asyncio; return its Result if it has ended, and no call here waits for it."""
-        from jackfield.pipe.jobs import polled
+        from jackfield.recording.jobs import polled
 
         result = await polled(self.pipeline, claimed, self._looping())
         return None if claimed.id in self.pipeline.live else result

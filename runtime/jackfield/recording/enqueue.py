@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,24 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError, LimitRea
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
-from jackfield.pipe.drafts import drafted
-from jackfield.pipe.filling import holding, kept, reserve, stow
+from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.masking import masked_error
 from jackfield.pipe.plan import refuse_job_timeout
-from jackfield.pipe.recorder import Record, replay_of, required
 from jackfield.pipe.run import Run
-from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.settle import failed
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.recording.record import Record, replay_of, required
+from jackfield.recording.recorder import drafted
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.database import Transaction
     from jackfield.journal import Draft
-    from jackfield.pipe.filling import Also
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.waiter import Waiter
 
+    Also = Callable[[Transaction], None]
     Beside = Callable[[Transaction, str], None]
     """Statements for the transaction that queues an invocation, of which they get the id."""
 
@@ -103,8 +104,6 @@ async def _prepared(
     run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock, run.arrived)
     with within(run.deadline.remaining()):
         record = run.record = await drafted(invocation, run, journal, pipeline.means)
-        if record is None:
-            raise InvalidInvocation("this runtime has no journal")
         plan = await pipeline.plans.find(invocation, run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
@@ -123,9 +122,23 @@ async def _prepared(
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
         request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
         record.keep(journal.sealed_inputs(meta.invocation_id, request))
-        record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
+        record.queue_with(_holding(workspace, {*named, *stored}, meta.invocation_id))
     run.release()
     return record
+
+
+def _holding(workspace: str, identifiers: Collection[str], invocation: str) -> Also | None:
+    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files."""
+    if not identifiers:
+        return None
+
+    def hold_all(transaction: Transaction) -> None:
+        from jackfield.files.table import hold
+
+        for identifier in identifiers:
+            hold(transaction, workspace, identifier, invocation)
+
+    return hold_all
 
 
 def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:

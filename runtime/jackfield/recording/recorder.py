@@ -1,40 +1,50 @@
-"""The draft of a call's entry in the journal: what is known of it as it is received."""
+"""Recording of a workspace's calls in its journal, from the draft of an entry: what is known of a call as it is received."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.pipe.filling import compared
-from jackfield.pipe.recorder import Record
+from jackfield.recording.record import Record
 
 if TYPE_CHECKING:
-    from jackfield.invocation import Invocation, Meta
+    from jackfield.access.workspace_access import Storage
+    from jackfield.invocation import Invocation, Meta, Result
     from jackfield.journal import Draft, Journal
+    from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Means
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Run
 
 
-async def drafted(invocation: Invocation, run: Run, journal: Journal | None, means: Means) -> Record | None:
-    """Draft the journal's entry of a call; None without a journal.
+class Recorder:
+    """Recording of a workspace's calls in its journal."""
 
-    :raises InvalidInvocation: for an idempotency key, or a wish for an event, without a journal.
-    """
-    if journal is None:
-        if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise InvalidInvocation(
-                "1 member of the invocation is not valid",
-                details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
-                hint="Leave 'idempotencyKey' out.",
-            )
-        if invocation.context.get("notify"):
-            raise InvalidInvocation(
-                "1 member of the invocation is not valid",
-                details=[Detail("/context/notify", "events need a database, and this runtime has none")],
-                hint="Leave 'notify' out.",
-            )
-        return None
+    def __init__(self, journal: Callable[[], Journal], storage: Storage, means: Means) -> None:
+        self._journal, self._storage, self._means = journal, storage, means
+
+    def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record]:
+        """Draft the journal's entry of a call."""
+        return drafted(invocation, run, self._journal(), self._means)
+
+    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
+        """Refuse a call over a guarded connection that would send to suppressed recipients."""
+        from jackfield.recording.guarding import refuse_suppressed
+
+        await refuse_suppressed(plan, inputs, run, self._storage, self._means)
+
+    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+        """Store the handle of a job that has started, and wait for its end until the call's deadline."""
+        from jackfield.recording.jobs import followed
+
+        return await followed(pipeline, attempts, handle)
+
+
+async def drafted(invocation: Invocation, run: Run, journal: Journal, means: Means) -> Record:
+    """Draft the journal's entry of a call."""
     fingerprint = None if run.claimed is None else run.claimed.fingerprint
     if fingerprint is None and invocation.idempotency_key is not None:
         compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)

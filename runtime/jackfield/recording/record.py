@@ -18,6 +18,7 @@ from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
 from jackfield.kernel.ends import is_ending
+from jackfield.pipe.job_steps import FIRST_POLL
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -28,15 +29,11 @@ if TYPE_CHECKING:
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.journal")
 _LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
-FIRST_POLL = 1.0
-"""Seconds after its start at which a job is polled first."""
 _FIRST_POLL, _LONGEST_POLL = 0.01, 0.25
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
@@ -352,21 +349,20 @@ class Record:
         """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
-    def describe(self, plan: Plan, *, keeps: bool) -> None:
+    def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
         """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
         draft, self.keeps = self._draft, keeps
-        draft.connector_version, draft.effect = plan.manifest.version, plan.action.rule_effect
-        draft.connection = plan.target.name if plan.target is not None else None
+        draft.connector_version, draft.effect, draft.connection = manifest.version, action.rule_effect, connection
 
-    def weigh(self, attempts: Attempts) -> None:
+    def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
         """Record the effect that the action has with these inputs, by which a lost call ends.
 
         What nobody may repeat is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
         invocation is delivered again with the key that was derived from it.
         """
-        if attempts.plan.code.effect_of is not None:
-            self._draft.effect = attempts.declared
-        if self._run.claimed is None and attempts.ends_in_doubt:
+        if declared is not None:
+            self._draft.effect = declared
+        if is_unrepeatable:
             self._draft.effect = "write"
 
     def rule(self, text: str) -> None:

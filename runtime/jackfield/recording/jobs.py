@@ -14,44 +14,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.callers import LIBRARY
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, TimedOut, UnknownAction
-from jackfield.failures import contained
+from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, UnknownAction
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
-from jackfield.invocation.result import NO_PROGRESS
 from jackfield.journal.jobs import ClaimedJob, DueJobs
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.errors_map import in_doubt, quoted
-from jackfield.pipe.recorder import FIRST_POLL, required
+from jackfield.pipe.errors_map import in_doubt
+from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, bounded, followed_here, step, still, unended
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
+from jackfield.recording.record import required
 
 if TYPE_CHECKING:
     import threading
 
-    from jackfield.catalog import Catalog
     from jackfield.connector import Action
     from jackfield.journal import Entry, Journal
     from jackfield.journal.journal import Unit
-    from jackfield.pipe.evidence import Means
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Follow
     from jackfield.pipe.waiter import Waiter
 
-_LEAST, _MOST = 1.0, 60.0
-"""Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
-_SOONEST, _LATEST = 0.1, 3600.0
-"""Bounds of what the author says."""
 _MISSED = 5.0
 """Seconds at least after a poll that failed."""
 _LOOK = 1.0
@@ -59,38 +53,6 @@ _LOOK = 1.0
 _MAX_TEXT = 200
 _MAX_INPUT = 2048
 """Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
-
-
-class Pipe(Protocol):
-    """Part of a workspace's pipe that polls need."""
-
-    @property
-    def workspace(self) -> str:
-        """Workspace whose calls it runs."""
-
-    @property
-    def catalog(self) -> Catalog:
-        """Source of connectors."""
-
-    @property
-    def plans(self) -> Plans:
-        """Plans of calls."""
-
-    @property
-    def journal(self) -> Callable[[], Journal | None]:
-        """Returns the journal."""
-
-    @property
-    def means(self) -> Means:
-        """Clock, files and paces."""
-
-    @property
-    def opener(self) -> Callable[[str], BinaryIO]:
-        """Opens a stored file, for ``Result.files``."""
-
-    @property
-    def waits(self) -> Callable[[str, float | None], Result]:
-        """Waits for the end of an invocation, for ``Result.wait``."""
 
 
 async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
@@ -102,15 +64,15 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
     """
     run = attempts.run
     if run.record is None or run.inline is not None:
-        return await _followed_here(attempts, handle)
+        return await followed_here(attempts, handle)
     invocation, plan = run.invocation, attempts.plan
     job = {"handle": handle, "invocation": _remembered(invocation, plan, attempts.inputs), "attempts": attempts.count}
     try:
         stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT)
     except JackfieldError as error:
-        raise _unended(attempts, handle, f"its handle could not be recorded: {error.message}") from None
+        raise unended(attempts, handle, f"its handle could not be recorded: {error.message}") from None
     if not stored:
-        raise _unended(attempts, handle, "another process took the invocation over while it started")
+        raise unended(attempts, handle, "another process took the invocation over while it started")
     if run.claimed is not None:
         return _running(pipeline, run.ended(), None)
     return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
@@ -233,13 +195,13 @@ class _Poll:
         except JobFailed as failure:
             ended = self._failed(failure)
         except PostponedError as later:
-            seconds = max(_SOONEST, later.at - self.journal.time.now())
+            seconds = max(SOONEST, later.at - self.journal.time.now())
         except NotYet as waits:
-            seconds = _bounded(waits.retry_after) or seconds
+            seconds = bounded(waits.retry_after) or seconds
         except JackfieldError as fault:  # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
             error = fault
             if fault.code == "not_allowed":  # the workspace is suspended, or its rules forbid the action now
-                seconds = _MOST
+                seconds = MOST
             else:
                 seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
                 endings.log(self.run, fault, self.pipeline.workspace)
@@ -270,7 +232,7 @@ class _Poll:
             self.can_cancel = steps.cancel is not None
             if self.claimed.cancel_at is not None:
                 await self._cancel(plan, steps.cancel)
-            attempts = run.attempts = await _step(run, plan, steps.poll, self.handle, pipeline.means)
+            attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.means)
             answer = await attempts.page(cast("Any", self.handle))
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
@@ -286,7 +248,7 @@ class _Poll:
         """
         run = self.run
         if cancel is not None:
-            attempts = run.attempts = await _step(run, plan, cancel, self.handle, self.pipeline.means)
+            attempts = run.attempts = await step(run, plan, cancel, self.handle, self.pipeline.means)
             try:
                 await attempts.page(cast("Any", self.handle))
             except JobFailed:
@@ -305,14 +267,14 @@ class _Poll:
             self.fraction = min(1.0, max(0.0, fraction))
         if text:
             self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
-        return _bounded(progress.get("retryAfter")) or self._pause()
+        return bounded(progress.get("retryAfter")) or self._pause()
 
     def _pause(self) -> float:
         age = self.journal.time.now() - (self.entry.started_at or self.entry.created_at)
-        return min(_MOST, max(_LEAST, age / 10))
+        return min(MOST, max(LEAST, age / 10))
 
     def _given_back(self, seconds: float, left: float) -> Unit:
-        seconds = min(seconds, max(_SOONEST, left))
+        seconds = min(seconds, max(SOONEST, left))
         return self.journal.jobs.giving_back(self.claimed, seconds, self.fraction, self.text, told=self.told, tried=self.tried)
 
     def _failed(self, failure: JobFailed) -> Result:
@@ -336,7 +298,7 @@ class _Poll:
     def _lost(self, fault: JackfieldError | None) -> Result:
         """End a job whose time is over; the provider may still work on it."""
         reason = f"; the last poll failed: {fault.message}" if fault is not None else ""
-        doubt = _still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
+        doubt = still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
         doubt.hint = NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
         return endings.refused(self.run, doubt, self.pipeline.workspace)
 
@@ -352,66 +314,3 @@ class _Poll:
     def _finishing(self, result: Result) -> Unit:
         unit: Any = self.journal.finishing(self.entry, result, (), None, self.claimed.delivery)
         return self.journal.jobs.finishing(unit)
-
-
-async def _followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result:
-    """Poll a job whose handle cannot be stored, until the call's deadline."""
-    run, steps = attempts.run, attempts.plan.code.job
-    if steps is None:
-        raise TypeError("this action is no job")
-    started, pause, clock = attempts.means.clock.monotonic(), FIRST_POLL, attempts.means.clock
-    while pause < run.deadline.remaining() and not run.cancelled.is_set():
-        await run.waiter.pause(pause, run.cancelled)
-        if run.cancelled.is_set():
-            break
-        pause = min(_MOST, max(_LEAST, (clock.monotonic() - started) / 10))
-        try:
-            polling = await _step(run, attempts.plan, steps.poll, handle, attempts.means)
-            answer = await polling.page(cast("Any", handle))
-        except JobFailed:
-            raise
-        except JackfieldError as error:
-            pause = max(pause, error.retry_after or 0.0)
-            continue
-        if "output" in answer:
-            return contained(partial(_settled_here, attempts, polling, answer["output"]))
-        told = answer.get("progress", {})
-        pause = _bounded(told.get("retryAfter")) or pause
-        if run.follow is not None:
-            run.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
-    raise _unended(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
-
-
-def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Result:
-    try:
-        return settled(polling, output)
-    except InvalidOutput as fault:
-        raise attempts.unusable(fault) from None
-
-
-async def _step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
-    target = plan.target
-    opening = None if target is None else await plan.resolved(target, run, means) if target.refers else plan.opening()
-    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, means)
-
-
-def _bounded(seconds: object) -> float | None:
-    """Return the seconds that an author wants to pass, within bounds; None if that is no number."""
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        return None
-    return min(_LATEST, max(_SOONEST, seconds))
-
-
-def _still(action: str, effect: str | None, reason: str) -> JackfieldError:
-    """Build the error for a job that was started, and of which nobody knows how it ends."""
-    text = f"the job '{action}' was started, and {reason}"
-    if effect == "write":
-        return InDoubt(text, hint="Check with the provider whether it has ended before you start it again.", sent=Sent.UNKNOWN)
-    return TimedOut(text, hint="Start it again, or check with the provider.", sent=Sent.UNKNOWN)
-
-
-def _unended(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
-    effect = "write" if attempts.ends_in_doubt else attempts.declared
-    error = _still(attempts.plan.code.key, effect, reason)
-    error.details = (Detail("", f"the job's handle is {quoted(handle)}"),)
-    return error

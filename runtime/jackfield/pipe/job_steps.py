@@ -1,0 +1,94 @@
+"""Steps of a job, and the job whose handle can be stored nowhere: its call polls it. ``recording/jobs`` has all others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
+from jackfield.failures import contained
+from jackfield.invocation import Result
+from jackfield.invocation.result import NO_PROGRESS
+from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.errors_map import quoted
+from jackfield.pipe.settle import settled
+
+if TYPE_CHECKING:
+    from jackfield.connector import Action
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Run
+
+FIRST_POLL = 1.0
+"""Seconds after its start at which a job is polled first."""
+LEAST, MOST = 1.0, 60.0
+"""Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
+SOONEST, _LATEST = 0.1, 3600.0
+"""Bounds of what the author says."""
+
+
+async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+    """Poll a job whose handle cannot be stored, until the call's deadline."""
+    run, steps = attempts.run, attempts.plan.code.job
+    if steps is None:
+        raise TypeError("this action is no job")
+    started, pause, clock = attempts.means.clock.monotonic(), FIRST_POLL, attempts.means.clock
+    while pause < run.deadline.remaining() and not run.cancelled.is_set():
+        await run.waiter.pause(pause, run.cancelled)
+        if run.cancelled.is_set():
+            break
+        pause = min(MOST, max(LEAST, (clock.monotonic() - started) / 10))
+        try:
+            polling = await step(run, attempts.plan, steps.poll, handle, attempts.means)
+            answer = await polling.page(cast("Any", handle))
+        except JobFailed:
+            raise
+        except JackfieldError as error:
+            pause = max(pause, error.retry_after or 0.0)
+            continue
+        if "output" in answer:
+            return contained(partial(_settled_here, attempts, polling, answer["output"]))
+        told = answer.get("progress", {})
+        pause = bounded(told.get("retryAfter")) or pause
+        if run.follow is not None:
+            run.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
+    raise unended(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
+
+
+def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Result:
+    try:
+        return settled(polling, output)
+    except InvalidOutput as fault:
+        raise attempts.unusable(fault) from None
+
+
+async def step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
+    """Make the attempts of one step of a job: a poll, or telling the provider to cancel it."""
+    target = plan.target
+    opening = None if target is None else await plan.resolved(target, run, means) if target.refers else plan.opening()
+    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, means)
+
+
+def bounded(seconds: object) -> float | None:
+    """Return the seconds that an author wants to pass, within bounds; None if that is no number."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return min(_LATEST, max(SOONEST, seconds))
+
+
+def still(action: str, effect: str | None, reason: str) -> JackfieldError:
+    """Build the error for a job that was started, and of which nobody knows how it ends."""
+    text = f"the job '{action}' was started, and {reason}"
+    if effect == "write":
+        return InDoubt(text, hint="Check with the provider whether it has ended before you start it again.", sent=Sent.UNKNOWN)
+    return TimedOut(text, hint="Start it again, or check with the provider.", sent=Sent.UNKNOWN)
+
+
+def unended(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
+    """Build the error for a job that was started over ``attempts`` and is not polled any more; it names the handle."""
+    effect = "write" if attempts.ends_in_doubt else attempts.declared
+    error = still(attempts.plan.code.key, effect, reason)
+    error.details = (Detail("", f"the job's handle is {quoted(handle)}"),)
+    return error

@@ -1,0 +1,99 @@
+"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Detail, JackfieldError, Provider
+from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves
+from jackfield.redaction.outputs import SHORTEST
+from jackfield.redaction.redactor import Redactor
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.json_tools.walk import SecretPlaces
+
+_MOST_SECRETS = 20
+"""Secrets of an output for which the rest of its record is searched."""
+_TRUNCATED = (80, 200)
+"""Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
+
+
+def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:
+    """Redact the connection's secrets in all texts of an error, in place, and return it.
+
+    Its causes and traceback are removed: a formatted traceback shows the causes' texts, and its frames hold the secrets themselves.
+    """
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    if redactor is None:
+        return error
+    error.message = redactor.clean(error.message)
+    if error.hint and (hint := redactor.clean(error.hint)) != error.hint:
+        error.hint = hint  # an unchanged hint stays a NextStep, which each surface words for itself
+    error.details = tuple(Detail(redactor.clean(item.path), redactor.clean(item.message), item.keyword) for item in error.details)
+    if error.provider is not None:
+        said = error.provider
+        code, message, request_id = (text and redactor.clean(text) for text in (said.code, said.message, said.request_id))
+        details = said.details and redactor.clean_json(said.details)
+        error.provider = Provider(code, message, said.http_status, request_id, details)
+    error.args = (error.message,)
+    return error
+
+
+def concealed(value: Any, secrets: tuple[bool, SecretPlaces | None]) -> Any:
+    """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it; ``secrets`` are those of its
+    plan.
+
+    Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
+    (``Call.answered``), and stays.
+    """
+    has_secrets, places = secrets
+    if not has_secrets or value is None:
+        return value
+    if not isinstance(value, Mapping):
+        return MASK if places is None else value
+    try:
+        found = Concealed(value, places)
+    except RecursionError:
+        return MASK
+    return redactor_of(found).clean_json(found.output)
+
+
+def redactor_of(found: Concealed) -> Redactor:
+    """Return a redactor of the secrets that were concealed in an output, for the rest of its record."""
+    secrets = {text for value in found.values for text in leaves(value) if len(text) >= SHORTEST}
+    return Redactor(islice(secrets, _MOST_SECRETS))
+
+
+def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
+    """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
+    from jackfield.connections.connection_types import Kinds
+
+    if not isinstance(invocation.connection, str):
+        return None
+    try:
+        stored = known.find(invocation.connection)
+    except JackfieldError:
+        return None
+    kind = Kinds(catalog).known(stored.type)
+    if kind is None:
+        return None
+    return Redactor(hidden_values(kind.schema, stored.values))
+
+
+def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
+    """Extend a redactor to the truncated forms of names that contain a secret."""
+    names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
+    return redactor.extended(name[:size] for name in names for size in _TRUNCATED if len(name) > size) if names else redactor
+
+
+def mask_names(meta: Meta, redactor: Redactor) -> None:
+    """Redact secrets in the names of a Result's meta that were not found."""
+    if meta.connector is not None and meta.connector_version is None:
+        meta.connector = redactor.clean(meta.connector)
+    if meta.action is not None:
+        meta.action = redactor.clean(meta.action)

@@ -1,0 +1,66 @@
+"""Record of one call, as its stages know it. ``recording`` makes one; without a journal there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Meta, Result
+    from jackfield.journal import Entry
+    from jackfield.manifest import ActionManifest, Manifest
+
+
+class Record(Protocol):
+    """Record of one call.
+
+    - ``keeps``: True if the workspace keeps the inputs of its invocations.
+    - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
+    - ``references``: what later events name, in the output.
+    - ``unrecorded``: warning for the caller, if the outcome could not be recorded.
+    """
+
+    keeps: bool
+    sees: Callable[[Entry], bool]
+    references: Sequence[str]
+    unrecorded: tuple[Mapping[str, Any], ...]
+
+    def name(self, meta: Meta) -> None:
+        """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
+
+    def found(self, manifest: Manifest, action: ActionManifest) -> None:
+        """Note the connector and the action, before the rules are applied to them."""
+
+    def rule(self, text: str) -> None:
+        """Note the rule that refused the invocation."""
+
+    def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
+        """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
+
+    def keep_inputs(self) -> None:
+        """Store the inputs, redacted."""
+
+    def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
+        """Record the effect that the action has with these inputs, by which a lost call ends; None: as described."""
+
+    async def replay(self) -> Result | None:
+        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
+
+        :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
+        """
+
+    async def start(self) -> Result | None:
+        """Record that the call begins.
+
+        :returns: a Result to replay if another caller with the same key was faster; else None.
+        :raises Unavailable: if it cannot be recorded; nothing was sent.
+        """
+
+    async def store_job(self, job: Mapping[str, Any], seconds: float) -> bool:
+        """Record what the start of a job has returned, and what polls it; False if another process has taken the invocation over."""
+
+    async def end(self, result: Result, *, is_alone: bool) -> None:
+        """Record the outcome; ``is_alone`` if no other call runs that would share the commit."""
+
+    def finish_interrupted(self, result: Result | None) -> None:
+        """Record the outcome of a run that is interrupted; None if nothing was sent."""
