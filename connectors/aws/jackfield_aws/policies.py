@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput
+from jackfield_aws.iam_actions import documented, unproven
 
+Statement = tuple[str, Sequence[str]]
+"""An IAM action and the resources that it is allowed for."""
 SESSION_POLICY_LIMIT = 2048
 """Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
 
@@ -35,9 +38,17 @@ def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def identity_policy(
-    permissions: Iterable[str], sender: str | None = None, testing: Iterable[str] = (), *, tenant: str | None = None
+    permissions: Iterable[str],
+    sender: str | None = None,
+    testing: Iterable[str] = (),
+    *,
+    tenant: str | None = None,
+    statements: Iterable[Statement] = (),
+    doubtful: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …).
+    """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …) for all resources, and ``statements``.
+
+    ``doubtful`` are those of the permissions that AWS did not document on the day of our list: their statement's name says so.
 
     ``sender`` restricts the actions that send mail to a From address (``*`` and ``?`` are wildcards; ``*`` alone restricts nothing).
     ``tenant`` restricts sending to one tenant of Amazon SES, by name (``ses:TenantName``), and what acts on a tenant to that one's ARN.
@@ -45,17 +56,39 @@ def identity_policy(
 
     :raises InvalidInput: if ``sender`` is not an address or a pattern of one.
     """
-    wanted = set(permissions)
+    wanted, tested, apart = set(permissions), set(testing), set(doubtful)
+    rows = [
+        *_allowed(wanted - apart, sender, tenant),
+        *_narrowed(statements),
+        _allow(wanted & apart, Sid=f"NotInAwsListOf{documented().date.replace('-', '')}"),
+        _allow(tested - wanted, Sid="ConnectionTest"),
+    ]
+    return _policy(*(row for row in rows if row["Action"]))
+
+
+def _allowed(wanted: set[str], sender: str | None, tenant: str | None) -> list[dict[str, Any]]:
     condition = _with_tenant(_from_condition(sender), tenant)
     mail = {name for name in wanted if name.startswith(_MAIL)} if condition else set()
     own = wanted & _OF_TENANT if tenant else set()
-    statements = [
-        _allow(mail, Condition=condition),
-        _allow(own, Resource=_resources(tenant, own)),
-        _allow(wanted - mail - own),
-        _allow(set(testing) - wanted, Sid="ConnectionTest"),
-    ]
-    return _policy(*(statement for statement in statements if statement["Action"]))
+    return [_allow(mail, Condition=condition), _allow(own, Resource=_resources(tenant, own)), _allow(wanted - mail - own)]
+
+
+def _narrowed(statements: Iterable[Statement]) -> Iterator[dict[str, Any]]:
+    """Yield one statement for each set of resources."""
+    groups: dict[tuple[str, ...], set[str]] = {}
+    for action, resources in statements:
+        groups.setdefault(tuple(resources), set()).add(action)
+    for resources, actions in groups.items():
+        yield _allow(actions, Resource=resources[0] if len(resources) == 1 else list(resources))
+
+
+def doubts(permissions: Iterable[str], statements: Iterable[Statement] = ()) -> dict[str, Any]:
+    """Return the document that names the IAM actions that AWS did not document on the day of our list; empty if there are none."""
+    found = unproven([*permissions, *(action for action, _ in statements)])
+    if not found:
+        return {}
+    about = f"AWS's list of IAM actions of {documented().date} does not have them: check them in IAM before you rely on them."
+    return {"unproven": {"actions": found, "count": len(found), "about": about}}
 
 
 def _allow(actions: Iterable[str], **more: Any) -> dict[str, Any]:
@@ -147,11 +180,15 @@ def session_policy(permissions: Iterable[str], tenant: str | None = None) -> dic
     if not wanted:
         text = "this connector declares no IAM permissions to make a session policy from"
         raise InvalidConnection(text, details=[Detail("/sessionPolicy", text)], hint="Leave 'sessionPolicy' out.")
-    found = identity_policy(wanted, tenant=tenant)
+    found = _session(wanted, tenant)
     for verb in _VERBS:
         if len(_encoded(found)) > SESSION_POLICY_LIMIT:
-            found = identity_policy(_shortened(wanted, verb), tenant=tenant)
+            found = _session(_shortened(wanted, verb), tenant)
     return found
+
+
+def _session(permissions: Iterable[str], tenant: str | None) -> dict[str, Any]:
+    return _policy(*(row for row in _allowed(set(permissions), None, tenant) if row["Action"]))
 
 
 def _shortened(permissions: Iterable[str], verb: re.Pattern[str]) -> set[str]:

@@ -11,7 +11,8 @@ from typing import Any
 from jackfield.connector import Detail, InvalidInput
 from jackfield.dataclass import dataclass
 from jackfield_aws.arns import parse_role_arn
-from jackfield_aws.policies import identity_policy, trust_policy
+from jackfield_aws.iam_actions import unproven
+from jackfield_aws.policies import Statement, identity_policy, trust_policy
 
 PRINCIPAL_PATTERN = (
     "^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@/-]+)"
@@ -38,6 +39,7 @@ class WantedRole:
     sender: str | None = None
     testing: tuple[str, ...] = ()
     tenant: str | None = None
+    statements: tuple[Statement, ...] = ()
 
     @classmethod
     def of(
@@ -65,7 +67,9 @@ class WantedRole:
     @property
     def identity_policy(self) -> dict[str, Any]:
         """Policy of the role's own permissions."""
-        return identity_policy(self.permissions, self.sender, self.testing, tenant=self.tenant)
+        return identity_policy(
+            self.permissions, self.sender, self.testing, tenant=self.tenant, statements=self.statements, doubtful=unproven(self.permissions)
+        )
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Build the role's trust policy; ``principal`` is the placeholder if none is known."""

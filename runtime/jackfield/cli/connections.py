@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.local_files import STDIN, Files
+from jackfield.cli.local_files import STDIN, Files, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
@@ -281,6 +281,7 @@ def _declare_policy(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--actions", metavar="A,B", help="only what these actions and triggers need (default: all it serves)")
     parser.add_argument("--connector", metavar="KEY", help="only what the actions and triggers of this connector need, such as aws.s3")
+    parser.add_argument("--calls", metavar="FILE", help="only what these calls need by their inputs: JSON, a list of {action, inputs}")
     parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
     parser.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
@@ -290,8 +291,9 @@ def _declare_policy(parser: Parser) -> None:
 
 def _policy(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
+    calls = read_document(arguments, "calls") if arguments.calls is not None else None
     with open_jackfield(arguments) as jackfield:
-        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector)
+        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector, calls)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):
         output.text(document)

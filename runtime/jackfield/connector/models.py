@@ -252,7 +252,8 @@ class ConnectionType(SecretHolder, BaseModel):
       request for its answer calls nothing.
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
       method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name: ``sender`` is
-      passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any.
+      passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any. Types of
+      connectors that know what a call needs (``statements_of``) take ``statements``, too: permissions with the resources they are for.
     - ``foreseen``: values that exist only once the policies are in place, such as the name of a role, so that the policies can be shown
       before; ``{name}`` in them is the connection's name.
     - ``serves``: restricts the type to some actions and states the reason.

@@ -338,18 +338,18 @@ class ManagedConnections:
         principal_arn: str | None = None,
         sender: str | None = None,
         connector: str | None = None,
+        calls: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``), or for a whole
         ``connector``, and for its test, in the form that its type defines; by default for all that it serves, up to 10 connectors.
-
         ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
-        allows every address.
+        allows every address. ``calls`` (``{"action", "inputs"}``) takes the place of ``actions``; inputs name resources and add needs.
 
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
         :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
-        stored, wanted = self.find(name), PolicyRequest(actions, connector, principal_arn, sender)
+        stored, wanted = self.find(name), PolicyRequest(actions, connector, principal_arn, sender, calls)
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
             return policies(stored, self._visible.catalog_for(name), self._opening, self._targets, wanted)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.generated_ids import generated_fields
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
 from jackfield.hints import NextStep
+from jackfield.management.call_permissions import Needed, check_calls, needed
 from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
@@ -43,13 +44,20 @@ class PolicyRequest:
 
     ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), ``connector`` is the key of one connector; with
     neither, the policy is for all that the connection serves. ``sender`` restricts the addresses that may be
-    sent from, by default to the connection's own.
+    sent from, by default to the connection's own. ``calls`` are ``{"action", "inputs"}`` of calls that are to be made: the policy is for
+    them alone, and for the resources that their inputs name.
     """
 
     actions: Sequence[str] | None = None
     connector: str | None = None
     principal_arn: str | None = None
     sender: str | None = None
+    calls: Sequence[Mapping[str, Any]] | None = None
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """Names of the actions that it is for; None for all."""
+        return self.actions if self.calls is None else [call["action"] for call in self.calls]
 
 
 def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: TargetSource, wanted: PolicyRequest) -> dict[str, Any]:
@@ -63,6 +71,8 @@ def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets
     :raises InvalidInvocation: if the actions declare no permissions, or a sender is given and the type has none.
     :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
+    if wanted.calls is not None:
+        check_calls(wanted.calls)
     manifests = _manifests(stored, catalog, wanted)
     manifest = manifests[0]
     connector: LoadedConnector = catalog.load(manifest.key)
@@ -71,20 +81,22 @@ def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets
     if make is None or system is None:
         text = f"connections of the type '{stored.type}' need no policies"
         raise InvalidConnection(text, details=[Detail("/type", text)], hint="See the setup guide of the connection type.")
-    if wanted.actions is None:
+    if wanted.names is None:
         _check_width(stored, manifests)
-    chosen = sorted(_chosen(stored, manifests, wanted.actions))
-    permissions = sorted(kind.needed_permissions({name for _, action in chosen for name in action.permissions.get(system, ())}))
-    if not permissions:
+    chosen = sorted(_chosen(stored, manifests, wanted.names))
+    connectors = list(_loaded(catalog, connector, chosen))
+    declared, narrowed = needed(connectors, chosen, system, wanted.calls)
+    permissions = sorted(kind.needed_permissions(declared))
+    if not permissions and not narrowed:
         text = "the actions declare no permissions"
         raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
-    connectors = list(_loaded(catalog, connector, chosen))
     testing = sorted(kind.needed_permissions({name for one in connectors for name in one.test_permissions.get(system, ())}))
-    documents = dict(make(permissions, wanted.principal_arn, **_more(kind, wanted.sender, testing)))
+    documents = dict(make(permissions, wanted.principal_arn, **_more(kind, wanted.sender, testing, narrowed)))
     for one in connectors:
         for add in one.documents:
             documents |= add(documents, kind)
-    about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": permissions}
+    named = sorted({*permissions, *(permission for permission, _ in narrowed)})
+    about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": named}
     return {**about, **documents}
 
 
@@ -93,9 +105,9 @@ def _manifests(stored: NamedConnection, catalog: Catalog, wanted: PolicyRequest)
     if wanted.connector is not None:
         found = [_serving(stored, catalog, wanted.connector)]
     else:
-        named = [name.partition("/")[0] for name in wanted.actions or () if "/" in name]
+        named = [name.partition("/")[0] for name in wanted.names or () if "/" in name]
         found = [_serving(stored, catalog, key) for key in dict.fromkeys(named)]
-        if not found or len(named) < len(wanted.actions or ()):
+        if not found or len(named) < len(wanted.names or ()):
             known = {manifest.key for manifest in found}
             found += [manifest for manifest in serving(catalog, stored) if manifest.key not in known]
     return found
@@ -130,12 +142,12 @@ def _loaded(catalog: Catalog, first: LoadedConnector, chosen: Sequence[tuple[str
             yield first if key == first.key else catalog.load(key)
 
 
-def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str]) -> dict[str, Any]:
+def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str], statements: Sequence[Needed]) -> dict[str, Any]:
     """Return the optional arguments of a type's ``policies``: only those with a value, since few types take them."""
     if sender is not None and "sender" not in type(kind).model_fields:
         text = f"connections of the type '{type(kind).key}' have no sender to restrict"
         raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Omit the sender.")
-    named = {"sender": sender, "testing": testing}
+    named = {"sender": sender, "testing": testing, "statements": statements}
     return {name: value for name, value in named.items() if value}
 
 

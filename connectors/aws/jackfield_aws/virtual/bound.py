@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -13,8 +13,10 @@ from jackfield.manifest import EFFECTS, Effect, Manifest
 from jackfield_aws.certificate_connection import AwsRolesAnywhere
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
+from jackfield_aws.policies import Statement
 from jackfield_aws.regions import regions_for
 from jackfield_aws.virtual import models
+from jackfield_aws.virtual.call_statements import statements_of
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
@@ -68,6 +70,14 @@ class ServiceConnector(DescribedConnector):
             return [Option(code, f"{name} ({code})") for code, name in regions_for(service)]
 
         self.option_sources = _Sources(service, self.option_sources)
+        self._model = service
+
+    def statements_of(self, action: str, inputs: Mapping[str, Any]) -> Sequence[Statement]:
+        """Return the IAM statements that a call of an action needs, by its inputs."""
+        found = self.actions[action]
+        own = found.permissions.get("aws:iam", ())
+        name = next(name for name in models.operations(self._model) if action_key(name) == action)
+        return statements_of(self._model, name, own, inputs, reads=found.effect == "read")
 
 
 class VirtualConnector(ServiceConnector):

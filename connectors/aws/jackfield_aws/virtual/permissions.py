@@ -1,8 +1,14 @@
-"""IAM action of an operation. Most are named after it; the rows are those that differ (AWS service authorization reference)."""
+"""IAM actions of an operation. Most are named after it; ``permissions.tsv`` has those that differ, each with AWS's page.
+
+``iam_actions`` lists the names that AWS documents. An operation that is newer than that list has an action of its own name, which is
+*unproven*: policies and hints say so.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 _PREFIXES: Mapping[str, str] = {
@@ -24,63 +30,20 @@ _PREFIXES: Mapping[str, str] = {
 """Prefixes of IAM actions that are not the signing name."""
 _BY_METHOD = frozenset(("apigateway", "apigatewayv2"))
 """Services whose IAM actions are HTTP methods."""
-_ROWS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "s3": {
-        "ListObjects": ("s3:ListBucket",),
-        "ListObjectsV2": ("s3:ListBucket",),
-        "ListObjectVersions": ("s3:ListBucketVersions",),
-        "ListBuckets": ("s3:ListAllMyBuckets",),
-        "ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
-        "ListParts": ("s3:ListMultipartUploadParts",),
-        "HeadBucket": ("s3:ListBucket",),
-        "HeadObject": ("s3:GetObject",),
-        "CopyObject": ("s3:GetObject", "s3:PutObject"),
-        "CreateMultipartUpload": ("s3:PutObject",),
-        "UploadPart": ("s3:PutObject",),
-        "UploadPartCopy": ("s3:GetObject", "s3:PutObject"),
-        "CompleteMultipartUpload": ("s3:PutObject",),
-        "DeleteObjects": ("s3:DeleteObject",),
-        "SelectObjectContent": ("s3:GetObject",),
-        "GetObjectTorrent": ("s3:GetObject",),
-        "DeleteBucketCors": ("s3:PutBucketCORS",),
-        "GetBucketCors": ("s3:GetBucketCORS",),
-        "PutBucketCors": ("s3:PutBucketCORS",),
-        "DeleteBucketEncryption": ("s3:PutEncryptionConfiguration",),
-        "GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
-        "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
-        "DeleteBucketLifecycle": ("s3:PutLifecycleConfiguration",),
-        "GetBucketLifecycleConfiguration": ("s3:GetLifecycleConfiguration",),
-        "PutBucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
-        "DeleteBucketReplication": ("s3:PutReplicationConfiguration",),
-        "GetBucketReplication": ("s3:GetReplicationConfiguration",),
-        "PutBucketReplication": ("s3:PutReplicationConfiguration",),
-        "DeleteBucketTagging": ("s3:PutBucketTagging",),
-        "DeletePublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
-        "GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
-        "PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
-        "GetBucketNotificationConfiguration": ("s3:GetBucketNotification",),
-        "PutBucketNotificationConfiguration": ("s3:PutBucketNotification",),
-        "GetObjectLockConfiguration": ("s3:GetBucketObjectLockConfiguration",),
-        "PutObjectLockConfiguration": ("s3:PutBucketObjectLockConfiguration",),
-    },
-    "lambda": {"Invoke": ("lambda:InvokeFunction",), "InvokeAsync": ("lambda:InvokeFunction",)},
-    "sqs": {
-        "SendMessageBatch": ("sqs:SendMessage",),
-        "DeleteMessageBatch": ("sqs:DeleteMessage",),
-        "ChangeMessageVisibilityBatch": ("sqs:ChangeMessageVisibility",),
-    },
-    "sns": {"PublishBatch": ("sns:Publish",)},
-    "dynamodb": {
-        "TransactGetItems": ("dynamodb:GetItem",),
-        "TransactWriteItems": ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
-        "ExecuteStatement": ("dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"),
-    },
-    "kms": {"ReEncrypt": ("kms:ReEncryptFrom", "kms:ReEncryptTo")},
-    "bedrock-runtime": {
-        "Converse": ("bedrock:InvokeModel",),
-        "ConverseStream": ("bedrock:InvokeModelWithResponseStream",),
-    },
-}
+_TABLE = Path(__file__).with_name("permissions.tsv")
+OWN, _NONE, ALL = "=", "-", "*"
+_SIGNED = "sigv4"
+
+
+@functools.lru_cache(maxsize=1)
+def rows() -> Mapping[tuple[str, str], tuple[str, str]]:
+    """Return the table by service and operation: the actions, separated by blanks, and AWS's page."""
+    found = {}
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            service, operations, actions, page = line.split("\t")
+            found.update({(service, name): (actions, page) for name in operations.split(" ")})
+    return found
 
 
 def prefix_of(service_model: Any) -> str:
@@ -90,12 +53,26 @@ def prefix_of(service_model: Any) -> str:
 
 
 def permissions_of(service: str, operation: Any) -> tuple[str, ...]:
-    """Return the IAM actions that an operation needs; none if it is not signed."""
-    if operation.auth_type == "none":
+    """Return the IAM actions that an operation needs; none if it is not signed with AWS's signature, or not judged by IAM."""
+    if not _is_signed(operation):
         return ()
-    row = _ROWS.get(service, {}).get(operation.name)
-    if row is not None:
-        return row
+    row = _row(service, operation.name)
+    if row is not None and row != OWN:
+        return () if row == _NONE else tuple(row.split(" "))
     if service in _BY_METHOD:
         return (f"apigateway:{operation.http.get('method', 'POST')}",)
     return (f"{prefix_of(operation.service_model)}:{operation.name}",)
+
+
+def _row(service: str, name: str) -> str | None:
+    found = rows().get((service, name)) or rows().get((service, ALL))
+    return None if found is None else found[0]
+
+
+def _is_signed(operation: Any) -> bool:
+    """Return whether the request has an AWS signature: others carry a token of another kind, or nothing."""
+    about = operation.service_model.metadata
+    schemes = operation.auth or about.get("auth") or ()
+    if operation.auth_type == "none" or about.get("signatureVersion") == "bearer":
+        return False
+    return not schemes or any(_SIGNED in scheme for scheme in schemes)

