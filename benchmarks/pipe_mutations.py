@@ -154,6 +154,14 @@ MUTATIONS = (
         "a poisonous call is delivered for ever", "journal/recovery.py", '_count(deliveries, "lost") >= DELIVERIES', "False",
         "tests/journal/test_journal_dead.py",
     ),
+    Mutation(
+        "a failure in part frees its key", "journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
+        "tests/surfaces/test_surfaces_partial.py",
+    ),
+    Mutation(
+        "what failed in part is a success", "pipe/settle.py", 'if run.invocation.partial == "fail":', "if False:",
+        "tests/surfaces/test_surfaces_partial.py",
+    ),
     # plans and rules
     Mutation(
         "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/access tests/pipe tests/connections",

@@ -122,6 +122,13 @@ def _options() -> Json:
             "enum": ["report", "retry"],
             "default": "report",
         },
+        "partial": {
+            "type": "string",
+            "description": "What to do if the provider carried out only a part, such as 7 of 10 entries of a batch: 'warn' of it beside a "
+            "success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and keeps its idempotency key like a success.",
+            "enum": ["warn", "fail"],
+            "default": "warn",
+        },
     }
 
 

@@ -41,6 +41,13 @@ def _meta() -> Json:
                     {
                         "path": {"type": "string", "format": "json-pointer"},
                         "message": {"type": "string"},
+                        "code": {"const": "partial", "description": "The provider carried out only a part."},
+                        "failed": {"type": "integer", "minimum": 1, "description": "With 'partial': how many entries failed."},
+                        "entries": {
+                            "type": "array",
+                            "items": closed({"path": {"type": "string"}, "message": {"type": "string"}}, ["path", "message"]),
+                            "description": "With 'partial': pointers into the output to the first 1,000 of them.",
+                        },
                         "file": {
                             "type": "object",
                             "description": "The body of an answer that could not be read, as it was sent: a stored file.",

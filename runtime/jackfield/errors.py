@@ -78,6 +78,24 @@ class Detail:
         return known if self.keyword is None else {**known, "keyword": self.keyword}
 
 
+MAX_FAILED_ENTRIES = 1000
+"""Limit of entries that failed, of one provider's answer, to which a warning or an error points."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEntries(Detail):
+    """Warning that a provider carried out only a part of a request: ``failed`` entries did not succeed, and ``entries`` are the first
+    1,000, each with a pointer into the output. As a warning of a Result it has the code ``partial``."""
+
+    entries: tuple[Detail, ...] = ()
+    failed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the warning as a JSON object."""
+        entries = [entry.to_json() for entry in self.entries]
+        return {"path": self.path, "message": self.message, "code": "partial", "failed": self.failed, "entries": entries}
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """The provider's own error: code, message, HTTP status and request ID.
@@ -146,6 +164,8 @@ class JackfieldError(Exception):
     code: ClassVar[str] = "internal"
     retryable: bool = False
     expired: bool = False
+    keeps_key: bool = False
+    """True if the failure is as final as a success: it keeps its idempotency key, and is replayed."""
     http_status: int = 500
     exit_code: ClassVar[int] = 1
 
@@ -358,6 +378,12 @@ class NotYet(TimedOut):
 
 class JobFailed(Rejected):
     """The provider has ended a job without success. Raised by a job's ``poll``: nothing else that it raises ends the job."""
+
+
+class FailedInPart(JobFailed):
+    """The provider carried out a part, and the caller asked for that to be a failure (``partial: "fail"``). Nothing repeats it."""
+
+    keeps_key = True
 
 
 class InDoubt(JackfieldError):

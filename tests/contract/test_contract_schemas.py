@@ -124,6 +124,7 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "dryRun": st.booleans(),
     "connectorVersion": st.sampled_from([">=1", "==1.0.0", "", " ", "\t", "x"]),
     "onDoubt": st.sampled_from(["report", "retry", "Report", ""]),
+    "partial": st.sampled_from(["warn", "fail", "Fail", ""]),
     "context": CONTEXT,
 }
 USUAL = st.fixed_dictionaries(
@@ -169,6 +170,8 @@ def test_schema_takes_what_the_runtime_takes(value: object) -> None:
         ("inputs", None, False),
         ("onDoubt", "retry", True),
         ("onDoubt", "RETRY", False),
+        ("partial", "fail", True),
+        ("partial", True, False),
         ("context", {"labels": {"team": "a"}}, True),
         ("context", {"labels": {"team": 1}}, False),
         ("context", {"trace": "x"}, False),

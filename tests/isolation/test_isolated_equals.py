@@ -44,6 +44,8 @@ QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
     "a repeat that finds it done": invoke("forget", {"text": "hi"}),
     "a refusal with details": invoke("refuse", {"text": "hi"}),
     "a success with warnings": invoke("warn", {"text": "hi"}),
+    "a success in part": invoke("halve", {"text": "hi"}),
+    "a failure in part": invoke("halve", {"text": "hi"}, partial="fail"),
     "all pages": invoke("list", {"fetchAll": True}),
     "one page": invoke("list", {"nextToken": "2"}),
     "a page that may be the last": invoke("list", {"nextToken": "9"}),

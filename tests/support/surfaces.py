@@ -119,6 +119,7 @@ _OPTIONS = {
     "idempotencyKey": "idempotency-key",
     "timeoutSeconds": "timeout",
     "onDoubt": "on-doubt",
+    "partial": "partial",
     "connectorVersion": "connector-version",
 }
 

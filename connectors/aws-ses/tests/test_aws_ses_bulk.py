@@ -65,6 +65,9 @@ def test_what_is_refused_is_not_sent_again(rig: Rig, state: str) -> None:
     """Statuses are those of Amazon SES, throttled ones too: the request was answered, so it is not repeated."""
     found = bulk(rig, {"Status": state, "Error": "no"}, {"Status": state})
     assert found.output == {"BulkEmailEntryResults": [{"Status": state, "Error": "no"}, {"Status": state}], "accepted": 0, "refused": 2}
+    (warning,) = found.meta.warnings
+    assert (warning["code"], warning["failed"]) == ("partial", 2)
+    assert warning["entries"][0] == {"path": "/BulkEmailEntryResults/0", "message": f"{state}: no"}
     assert rig.aws.calls().count("sesv2:SendBulkEmail") == 1
 
 

@@ -25,6 +25,7 @@ from jackfield_aws.rows import (
     CONTENT,
     ENDPOINT_FAULT,
     NOT_IMPLEMENTED,
+    NOT_READY,
     QUOTA,
     SERVER_FAULT,
     THROTTLED,
@@ -126,14 +127,14 @@ class AwsErrors:
         """Return the row for an answer.
 
         Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done: that of a throttle
-        does, which EC2 and S3 send with 503. A 429 is a throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks
-        the operation (row ``501``).
+        does, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
+        refusal: the endpoint lacks the operation (row ``501``).
         """
         row = self._row(answer)
         if answer.status == _NOT_IMPLEMENTED:
             return self._rows.get(str(_NOT_IMPLEMENTED), NOT_IMPLEMENTED)
         if answer.status >= _SERVER:
-            return row if row is not None and row.kind is RateLimited else SERVER_FAULT
+            return row if row is not None and (row.kind is RateLimited or row is NOT_READY) else SERVER_FAULT
         if 0 < answer.status < _BAD_REQUEST:
             return _UNCHANGED if answer.status == _NOT_MODIFIED else _UNCLEAR
         if row is not None and row.kind in (RateLimited, QuotaExceeded):

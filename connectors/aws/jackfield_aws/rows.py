@@ -67,6 +67,9 @@ SERVER_FAULT = Row(
     Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
 )
 """Any 5xx: AWS may have executed the request before it failed."""
+NOT_READY = Row(Unavailable, "What {operation} uses is not ready yet: try again in a moment.", "{operation} was not begun")
+"""Said before anything was executed: a function without its network or snapshot, a model that is being loaded (AWS Lambda API reference,
+Invoke; Amazon Bedrock API reference, InvokeModel)."""
 ENDPOINT_FAULT = Row(
     Unavailable,
     "The failure is on the side of the endpoint, which is not AWS's own: see its log.",
@@ -183,6 +186,7 @@ AWS_ROWS: Rows = {
     **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
     ("MessageRejected", "not verified"): _UNVERIFIED,
     **{("MessageRejected", f"sending {verb}"): _STOPPED for verb in _STOPS},
+    **dict.fromkeys(("SnapStartNotReady", "ResourceNotReady"), NOT_READY),
     "LimitExceeded": QUOTA,
     "ServiceQuotaExceeded": QUOTA,
     "RequestTimeout": BY_STATUS[408],

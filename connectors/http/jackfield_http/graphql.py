@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import Provider, Rejected, Sent, Unavailable
+from jackfield.connector import Detail, Provider, Rejected, Sent, Unavailable, current_call
 from jackfield.manifest import Effect
 from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
@@ -60,7 +60,10 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     if not _is_response(body):
         text = f"the response to '{step}' is not of GraphQL: it has no 'errors', and no 'data' that is an object or null"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN, repeatable=False)
-    if not _has_errors(body) or (accepts_partial and _has_data(body)):
+    if not _has_errors(body):
+        return body
+    if accepts_partial and _has_data(body):
+        _tell_errors(body["errors"])
         return body
     failure = {name: value for name, value in body.items() if name != "data"}
     known = errors.explain(Refusal(step, answer.status, answer.headers, failure, safe=effect == "read"))
@@ -71,6 +74,14 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     text = f"the answer to '{step}' has data and errors, so a part of the mutation was carried out"
     hint = "Look what has changed before you send it again."
     raise Unavailable(f"{text}: {said.message}" if said.message else text, hint=hint, provider=said, sent=Sent.UNKNOWN, repeatable=False)
+
+
+def _tell_errors(errors: Any) -> None:
+    """Tell the caller which errors stand beside the data."""
+    call = current_call()
+    if call is not None and isinstance(errors, list):
+        said = [str(error["message"]) if isinstance(error, Mapping) and "message" in error else "failed" for error in errors]
+        call.failed_in_part([Detail(f"/errors/{number}", text[:1000]) for number, text in enumerate(said)], path="/errors")
 
 
 def _is_response(body: Any) -> bool:

@@ -30,10 +30,15 @@ def test_an_answer_with_errors_has_failed(harness: Harness) -> None:
 def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None:
     """By default, a query with errors has failed, whatever else it has."""
     answer = Answer({"data": {"a": 1, "b": None}, "errors": ERRORS})
-    harness.serve(answer, answer)
+    harness.serve(answer, answer, answer)
     assert harness.invoke("graphql", {"query": "{ a b }"}).error.code == "rejected"  # type: ignore[union-attr]
-    output = harness.invoke("graphql", {"query": "{ a b }", "partialData": True}).unwrap()
-    assert output == {"data": {"a": 1, "b": None}, "errors": ERRORS}
+    result = harness.invoke("graphql", {"query": "{ a b }", "partialData": True})
+    assert result.unwrap() == {"data": {"a": 1, "b": None}, "errors": ERRORS}
+    assert [(one["code"], one["failed"], one["entries"][0]["path"]) for one in result.meta.warnings] == [
+        ("partial", len(ERRORS), "/errors/0")
+    ]
+    failed = harness.invoke("graphql", {"query": "{ a b }", "partialData": True}, partial="fail")
+    assert [detail.path for detail in failed.error.details] == ["/errors/0", "/errors/1"]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _MEMBERS = {
     "timeout": "timeoutSeconds",
     "job_timeout": "jobTimeoutSeconds",
     "on_doubt": "onDoubt",
+    "partial": "partial",
     "connector_version": "connectorVersion",
     "priority": "priority",
 }
@@ -58,6 +59,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--follow", action="store_true", help="of a job: show its progress, and wait for its end")
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
+    parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -13,7 +13,7 @@ from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
+from jackfield.errors import MAX_FAILED_ENTRIES, Cancelled, Detail, FailedEntries, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
@@ -25,7 +25,7 @@ MAX_WARNINGS = 20
 """Limit of entries in ``meta.warnings``."""
 MAX_DONE = 100
 """Limit of entries in ``Call.done``; the last one then stands for all further steps."""
-_LONGEST_WARNING = 1000
+_LONGEST_WARNING, _LONGEST_ENTRY = 1000, 300
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
 
@@ -277,6 +277,19 @@ class Call:
         if len(self.warnings) < MAX_WARNINGS:
             where = path if path.startswith("/") else ""
             self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
+
+    def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
+        """Tell the caller that the provider carried out only a part of the request. ``entries`` are what failed: each has a JSON Pointer
+        into the output, and what the provider said. ``failed`` is their number, if ``entries`` are not all of them.
+
+        That is a warning with the code ``partial``; where the caller asked for ``partial: "fail"``, the call fails.
+        """
+        if entries and len(self.warnings) < MAX_WARNINGS:
+            known = sum(len(one.entries) for one in self.warnings if isinstance(one, FailedEntries))
+            shown = tuple(Detail(one.path[:_LONGEST_ENTRY], one.message[:_LONGEST_ENTRY]) for one in entries[: MAX_FAILED_ENTRIES - known])
+            count = max(failed, len(entries))
+            text = message or f"succeeded in part: {count:,} {'entry' if count == 1 else 'entries'} failed"
+            self.warnings = (*self.warnings, FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count))
 
     def unfinished(self, reason: str) -> None:
         """Report that a page says neither how its list goes on nor that it ends: ``meta.complete`` is false, with this warning."""

@@ -23,7 +23,7 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
+    "connectorVersion", "onDoubt", "partial", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
 )  # fmt: skip
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
@@ -53,6 +53,8 @@ class Invocation(SecretHolder):
     dry_run: bool = False
     connector_version: str | None = None
     on_doubt: Literal["report", "retry"] = "report"
+    partial: Literal["warn", "fail"] = "warn"
+    """Whether what succeeded in part is a success with a warning, or a failure."""
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
     """Seconds since 1970 before which a queued invocation does not start."""
@@ -95,6 +97,7 @@ class Invocation(SecretHolder):
             dry_run=data.get("dryRun", False),
             connector_version=data.get("connectorVersion"),
             on_doubt=data.get("onDoubt", "report"),
+            partial=data.get("partial", "warn"),
             context=data.get("context") or {},
             not_before=_moment(data.get("notBefore")),
             not_after=_moment(data.get("notAfter")),
@@ -191,12 +194,16 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
     elif len(version) > _MAX_VERSION_LENGTH:
         yield Detail("/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength")
-    if data.get("onDoubt", "report") not in ("report", "retry"):
-        yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
-
+    yield from _choice_faults(data)
     priority = data.get("priority", DEFAULT_PRIORITY)
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
         yield Detail("/priority", f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first", "maximum")
+
+
+def _choice_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    for name, choices in (("onDoubt", ("report", "retry")), ("partial", ("warn", "fail"))):
+        if data.get(name, choices[0]) not in choices:
+            yield Detail(f"/{name}", f"must be '{choices[0]}' or '{choices[1]}'", "enum")
 
 
 def _moment(text: object) -> float | None:

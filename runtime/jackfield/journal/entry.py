@@ -185,12 +185,12 @@ _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "f
 """Columns that decide who sees a Result, and which request it answers."""
 
 
-def bound_result(result: Mapping[str, Any], about: Any) -> Mapping[str, Any]:
+def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool) -> Mapping[str, Any]:
     """Return a Result's JSON as it is stored, with a digest of the columns of its entry: nobody else's may be put beside it.
 
-    A failure has no output and answers no other request, and may be recorded before the entry's connection is known.
+    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known.
     """
-    return result if result["status"] == "failed" else {**result, _BOUND: _binding(about)}
+    return {**result, _BOUND: _binding(about)} if answers else result
 
 
 def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:

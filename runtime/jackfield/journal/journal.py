@@ -335,7 +335,7 @@ class Journal(Watched):
         result, code = resolved(entry, outcome, by, now)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
-            "result": self._sealed(identifier, bound_result(result, entry)), "purge_after": now + DOUBT_KEPT,
+            "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,
             "key_held": int(outcome == "succeeded" and entry.key_held),
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
@@ -427,6 +427,7 @@ class Journal(Watched):
         }  # fmt: skip
 
     def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        answers = result.status != "failed" or (result.error is not None and result.error.keeps_key)
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -434,8 +435,8 @@ class Journal(Watched):
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
-            "result": self._sealed(draft.id, bound_result(result.to_json(), draft)),
-            "key_held": int(result.status != "failed"),
+            "result": self._sealed(draft.id, bound_result(result.to_json(), draft, answers=answers)),
+            "key_held": int(answers),
         }
 
     def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:

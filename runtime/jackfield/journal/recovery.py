@@ -224,7 +224,7 @@ class Recovery:
             "attempt_log": json.dumps(tries_left(entry)) if entry.attempt_log else None,
             "request_id": result.meta.request_id,
             "settled_at": self._time.stamp(),
-            "result": self._sealed(workspace, entry.id, bound_result(result.to_json(), entry)),
+            "result": self._sealed(workspace, entry.id, bound_result(result.to_json(), entry, answers=result.status != "failed")),
             "key_held": int(result.status != "failed" and entry.key_held),
         }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.conversion import dumped
 from jackfield.dataclass import replace
-from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError
+from jackfield.errors import MAX_FAILED_ENTRIES, Detail, FailedEntries, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
@@ -159,6 +159,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         meta.complete = None
     elif paging is not None:
         meta.next = next_inputs(paging, attempts.inputs, shown)
+    if run.invocation.partial == "fail":
+        _refuse_part(attempts, output)
     result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
     if run.record is not None:
         run.recorded = recorded(result, plan, queued=run.claimed is not None)
@@ -166,6 +168,26 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         if plan.references:
             run.record.references = references_in(output, plan.references, plan.manifest.key)
     return result
+
+
+def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
+    """Fail a call of which the provider carried out a part only.
+
+    :raises FailedInPart: with a detail for each entry that failed, and the output as the provider's details, into which they point.
+    """
+    parts = [warning for warning in attempts.remarks.warnings if isinstance(warning, FailedEntries)]
+    if not parts:
+        return
+    details = [entry for part in parts for entry in part.entries]
+    told = concealed(output, attempts.plan)
+    provider = Provider(request_id=attempts.run.meta.request_id, details=told if isinstance(told, Mapping) else None)
+    raise FailedInPart(
+        "; ".join(dict.fromkeys(part.message for part in parts)),
+        details=details[:MAX_FAILED_ENTRIES],
+        hint="The rest took effect: send only the entries that failed again, as a new request with a key of its own.",
+        provider=provider,
+        sent=Sent.REFUSED,
+    )
 
 
 def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:

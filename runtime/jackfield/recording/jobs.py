@@ -83,7 +83,7 @@ def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -
     target = plan.target
     members = {
         "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
-        "connectorVersion": invocation.connector_version, "timeoutSeconds": invocation.timeout_seconds,
+        "connectorVersion": invocation.connector_version, "timeoutSeconds": invocation.timeout_seconds, "partial": invocation.partial,
         "inputs": {name: value for name, value in inputs.items() if len(json.dumps(value, default=str)) <= _MAX_INPUT},
     }  # fmt: skip
     return {name: value for name, value in members.items() if value is not None}
@@ -279,7 +279,7 @@ class _Poll:
 
     def _failed(self, failure: JobFailed) -> Result:
         """End a job that the provider has ended without success."""
-        if not self.can_cancel or self.entry.cancel_requested_at is None:
+        if failure.keeps_key or not self.can_cancel or self.entry.cancel_requested_at is None:
             return endings.refused(self.run, failure, self.pipeline.workspace)
         stopped = Cancelled(
             f"the job was cancelled: {failure.message}",

@@ -411,7 +411,10 @@ class Record:
         if result.status != "failed" or self._run.inline is None:
             return result
         body = result.to_json()
-        return Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
+        shown = Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
+        if shown.error is not None and result.error is not None:
+            shown.error.keeps_key = result.error.keeps_key
+        return shown
 
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.

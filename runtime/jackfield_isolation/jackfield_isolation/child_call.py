@@ -6,13 +6,13 @@ import errno
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Apart, Call, Minted, current_call
-from jackfield.errors import Cancelled, JackfieldError, Sent, Unavailable
+from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield_isolation.error_frames import dump_error, load_error
 from jackfield_isolation.wire import Frame, Wire
@@ -20,6 +20,8 @@ from jackfield_isolation.wire import Frame, Wire
 _OBJECTS = 64
 LARGEST_RETURN = 4000
 """Characters of the JSON that a step returned, which an error may quote."""
+_LARGEST_WARNING = 200_000
+"""Bytes of the entries of a warning that fit into one frame."""
 
 
 _LONGEST_NAME = 200
@@ -162,6 +164,16 @@ class ChildCall(Call):
         super().warn(message, path)
         if self.warnings is not before:
             self.talk.say({"warning": self.warnings[-1].to_json()})
+
+    def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
+        """Tell the parent which entries failed, as many as it takes."""
+        before = self.warnings
+        super().failed_in_part(entries, message, path, failed=failed)
+        if self.warnings is not before:
+            told = self.warnings[-1].to_json()
+            while len(json.dumps(told)) > _LARGEST_WARNING:
+                told["entries"] = told["entries"][: len(told["entries"]) // 2]
+            self.talk.say({"warning": told})
 
     def unfinished(self, reason: str) -> None:
         """Tell the parent that the page says neither how its list goes on nor that it ends."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.errors import MAX_FAILED_ENTRIES, Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
@@ -339,8 +339,15 @@ def _remark(call: Call, frame: Frame) -> None:
     """Take what the child tells the caller about a success, or that nobody can tell whether its page is the list's last one."""
     if "unfinished" in frame:
         call.open_end = True
+        return
+    told = frame["warning"]
+    message, path = escaped(_text(told["message"])), escaped(_text(told["path"]))
+    if "entries" in told:
+        entries = told["entries"][:MAX_FAILED_ENTRIES]
+        details = [Detail(escaped(_text(one["path"])), escaped(_text(one["message"]))) for one in entries]
+        call.failed_in_part(details, message, path, failed=told["failed"] if type(told.get("failed")) is int else 0)
     else:
-        call.warn(escaped(_text(frame["warning"]["message"])), escaped(_text(frame["warning"]["path"])))
+        call.warn(message, path)
 
 
 def _text(value: object) -> str:

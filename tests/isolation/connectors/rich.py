@@ -11,6 +11,7 @@ from jackfield.connector import (
     Conflict,
     ConnectionType,
     Connector,
+    Detail,
     Field,
     Inputs,
     Limits,
@@ -148,6 +149,17 @@ def warn(said: Said, client: Client) -> Heard:
     call.warn(f"{client.name} was told", "/text")
     for number in range(30):
         call.warn(f"warning {number}" + "x" * 2000, "nowhere")
+    return Heard(text=said.text)
+
+
+@connector.action("halve", effect="write")
+def halve(said: Said, client: Client) -> Heard:
+    """Carry out a half."""
+    call = current_call()
+    assert call is not None
+    call.begin("halve")
+    call.failed_in_part([Detail(f"/text/{number}", f"{client.name}: no") for number in range(3)], path="/text")
+    call.failed_in_part([Detail("/more", "x" * 90)] * 1500, "most failed")
     return Heard(text=said.text)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import Field, Sent, Unavailable
+from jackfield.connector import Detail, Field, Sent, Unavailable, current_call
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.pacing import SENDING, recipients
@@ -111,8 +112,16 @@ def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     rows = answer["BulkEmailEntryResults"]
     if len(rows) != len(mail.destinations):
         raise Unavailable(f"Amazon SES told the outcome of {len(rows)} of {len(mail.destinations)} messages", sent=Sent.UNKNOWN)
-    accepted = sum(row.get("Status") == "SUCCESS" for row in rows)
-    return read(BulkSent, answer, accepted=accepted, refused=len(rows) - accepted)
+    refused = [_refusal(number, row) for number, row in enumerate(rows) if row.get("Status") != "SUCCESS"]
+    call = current_call()
+    if refused and call is not None:
+        call.failed_in_part(refused, path="/BulkEmailEntryResults")
+    return read(BulkSent, answer, accepted=len(rows) - len(refused), refused=len(refused))
+
+
+def _refusal(number: int, row: Mapping[str, Any]) -> Detail:
+    said = ": ".join(str(row[name]) for name in ("Status", "Error") if row.get(name))
+    return Detail(f"/BulkEmailEntryResults/{number}", said)
 
 
 def _bulk_request(mail: BulkEmail) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
 from jackfield_aws.virtual.partial import warn_of_failures
 from jackfield_aws.virtual.plain_values import add_json
+from jackfield_aws.virtual.server_waits import within_deadline
 from jackfield_aws.virtual.streams import EventStream
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
 
@@ -98,6 +99,8 @@ class Operation:
     """True if the request may have a body of any length."""
     excluded: tuple[str, frozenset[str]] | None = None
     """Page token, and the inputs that it stands for and that are left out beside it."""
+    wait: tuple[str, int] | None = None
+    """Input that is a wait of AWS's own, and its minimum."""
     may_fail_in_part: bool = False
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
@@ -108,11 +111,7 @@ class Operation:
         :raises InvalidInput: if botocore cannot write the inputs; nothing was sent.
         :raises JobFailed: if that state can no longer be reached.
         """
-        parameters, waiter = given.parameters, self.waiters.get(given.own.get(WAIT_UNTIL, ""))
-        if self.tokens:
-            parameters = {**self._tokens(), **parameters}
-        if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
-            parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
+        parameters, waiter = self._sent(given.parameters), self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
         with _opened(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
             answer = self._asked(getattr(client, self.method), sent, waiter)
@@ -135,6 +134,14 @@ class Operation:
         if self.may_fail_in_part:
             warn_of_failures(answer)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
+
+    def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the parameters with the operation's tokens, without what a page token stands for, and with a wait that ends in time."""
+        if self.tokens:
+            parameters = {**self._tokens(), **parameters}
+        if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
+            parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
+        return parameters if self.wait is None else within_deadline(parameters, self.wait)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:
         try:

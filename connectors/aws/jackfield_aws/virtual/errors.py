@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import Forbidden, JackfieldError, QuotaExceeded, Rejected, current_call
+from jackfield.connector import Forbidden, JackfieldError, QuotaExceeded, Rejected, Sent, Unavailable, current_call
 from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer
 from jackfield_aws.errors import AwsErrors, plain
@@ -21,6 +21,11 @@ _USER = Row(
     Rejected, "These are credentials of the user that the inputs name, not of the connection: check them. No IAM policy changes this."
 )
 """Cognito's word for a wrong password, a revoked token or a wrong secret hash (Amazon Cognito API reference, NotAuthorizedException)."""
+
+
+_MODEL, _MODELS = 424, ("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream")
+_MODEL_FAULT = Row(Unavailable, "The model failed, not the request: try again, or ask another model.", sent=Sent.UNKNOWN)
+"""424 of Amazon Bedrock's models: an error while the model worked (API reference, InvokeModel, ModelErrorException)."""
 
 
 class ServiceErrors(AwsErrors):
@@ -40,6 +45,8 @@ class ServiceErrors(AwsErrors):
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer: that of the code without dotted prefixes (``AWS.SimpleQueueService.NonExistentQueue``), or of its
         words. A status that says more than "wrong content" does goes before such words."""
+        if answer.status == _MODEL and answer.operation in _MODELS:
+            return _MODEL_FAULT
         code = answer.code.rpartition(".")[2] if not answer.code.isdigit() else ""
         found = super().find(replace(answer, code=code))
         by_status = BY_STATUS.get(answer.status, CONTENT)

@@ -23,6 +23,7 @@ from jackfield_aws.virtual.permissions import permissions_of
 from jackfield_aws.virtual.plain_values import JSON_INPUTS, JSON_OUTPUTS
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.schemas import Converter, Json, is_body
+from jackfield_aws.virtual.server_waits import wait_of
 from jackfield_aws.virtual.starts import STARTS
 from jackfield_aws.virtual.streams import event_stream
 from jackfield_aws.virtual.texts import markdown
@@ -36,6 +37,8 @@ config route53domains savingsplans shield support waf
 """
 GLOBAL: Mapping[str, str] = dict.fromkeys(_GLOBAL_NAMES.split(), "us-east-1")
 """Services with one endpoint for all regions, and the region that signs for it where none is given."""
+_DEFAULTS: Mapping[str, Mapping[str, str]] = {"glacier": {"accountId": "-"}}
+"""Inputs that AWS's own tools fill in where they are left out: the account of the credentials (Amazon S3 Glacier API reference)."""
 _FILLED = "jackfield sets it from the invocation's idempotency key if it is left out."
 _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "dynamodb": ("TableName",),
@@ -106,6 +109,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
     converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""), json=taken)
     inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging, waiters), frozenset(tokens))
     _offer_choices(service, inputs["properties"])
+    _default(inputs, _DEFAULTS.get(service, {}))
     for page, _ in paging.tokens if paging is not None else ():
         inputs["properties"][page].pop("maxLength", None)  # it is the provider's own: nobody else can know how long it is
     for token in tokens:
@@ -134,6 +138,15 @@ def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, text
         further = converter.whole(_model(service, looks).output_shape)
         found = {**further, "properties": {**found["properties"], **further["properties"]}}
     return found
+
+
+def _default(inputs: Json, defaults: Mapping[str, str]) -> None:
+    """Give inputs that an operation has a default, so that they may be left out."""
+    known = {name: default for name, default in defaults.items() if name in inputs["properties"]}
+    for name, default in known.items():
+        inputs["properties"][name] = {**inputs["properties"][name], "default": default}
+    if known and (required := [name for name in inputs.pop("required", ()) if name not in known]):
+        inputs["required"] = required
 
 
 def _offer_choices(service: str, members: dict[str, Json]) -> None:
@@ -180,6 +193,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         events=events,
         may_fail_in_part=effect != "read" or name.startswith("Batch"),
         excluded=EXCLUDED.get((service, name)),
+        wait=wait_of(operation.input_shape),
         sends_body=_sends_body(operation.input_shape),
         json=JSON_OUTPUTS.get((service, name), ()),
         has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),

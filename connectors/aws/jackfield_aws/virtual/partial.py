@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import current_call, pointer
+from jackfield.connector import Detail, current_call, pointer
 
 _FAILED = re.compile(
     r"(?:failed|unprocessed|unsuccessful)\w*|failures|errorlist|errorentries|invalid(?:answers|labels|executions)|\w*errors", re.IGNORECASE
@@ -16,8 +16,10 @@ _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
 _CODE = ("ErrorCode", "errorCode")
 """Members of an entry that failed among those that did not."""
 _FUNCTION = "FunctionError"
-_MOST = 10
-"""Maximum number of entries that a warning names."""
+_SAID = ("Id", "id", "Key", "key", "ErrorCode", "errorCode", "Code", "code", "ErrorMessage", "errorMessage", "Message", "message", "reason")
+"""Members of an entry that say what failed, and why."""
+_MOST, _LONGEST = 10, 200
+"""Maximum number of entries that the text of a warning names, and of characters of what an entry says."""
 
 
 def warn_of_failures(output: Mapping[str, Any]) -> None:
@@ -27,26 +29,47 @@ def warn_of_failures(output: Mapping[str, Any]) -> None:
         return
     for name, value in output.items():
         if name == _FUNCTION and value:
-            call.warn(f"the function failed ({value}): the output has its error", f"/{name}")
-        elif places := _places(name, value, output):
-            noun = "entry" if len(places) == 1 else "entries"
-            more = f" and {len(places) - _MOST:,} more" if len(places) > _MOST else ""
-            call.warn(f"succeeded in part: {len(places):,} {noun} failed, {', '.join(places[:_MOST])}{more}", f"/{name}")
+            error = Detail(pointer(name), str(value)[:_LONGEST])
+            call.failed_in_part([error], f"the function failed ({value}): the output has its error", error.path)
+        elif found := _failures(name, value, output):
+            noun = "entry" if len(found) == 1 else "entries"
+            more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
+            named = ", ".join(entry.path for entry in found[:_MOST])
+            call.failed_in_part(found, f"succeeded in part: {len(found):,} {noun} failed, {named}{more}", pointer(name))
 
 
-def _places(name: str, value: Any, output: Mapping[str, Any]) -> list[str]:
-    """Return JSON Pointers to what failed."""
-    if isinstance(value, list) and _FAILED.fullmatch(name):
-        return [pointer(name, number) for number in range(len(value))]
-    if isinstance(value, dict) and _FAILED.fullmatch(name):
-        return [pointer(name, key) for key in value]
+def _failures(name: str, value: Any, output: Mapping[str, Any]) -> list[Detail]:
+    """Return what failed: the entries of a member of failures, or those with an error code where a member counts failures."""
+    if _FAILED.fullmatch(name) and isinstance(value, list | dict):
+        return list(_below((name,), value))
     if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name):
-        return list(_marked(output))
+        return list(_marked(output)) or [Detail(pointer(name), f"{value:,} failed")]
     return []
 
 
-def _marked(output: Mapping[str, Any]) -> Iterator[str]:
+def _below(steps: tuple[str | int, ...], value: Any) -> Iterator[Detail]:
+    """Yield the entries of a list, and those of the lists of an object, such as DynamoDB's by table."""
+    if isinstance(value, list):
+        yield from (_entry((*steps, number), entry) for number, entry in enumerate(value))
+        return
+    for key, entry in value.items():
+        keys = entry.get("Keys") if isinstance(entry, dict) else None
+        if isinstance(entry, list) and entry:
+            yield from _below((*steps, key), entry)
+        elif isinstance(keys, list) and keys:
+            yield from _below((*steps, key, "Keys"), keys)
+        else:
+            yield _entry((*steps, key), entry)
+
+
+def _entry(steps: tuple[str | int, ...], entry: Any) -> Detail:
+    """Return an entry with what AWS says of it: its ID, its code and its message, where it has them."""
+    said = [entry[name][:_LONGEST] for name in _SAID if isinstance(entry.get(name), str)] if isinstance(entry, dict) else []
+    return Detail(pointer(*steps), ": ".join(said) or "failed")
+
+
+def _marked(output: Mapping[str, Any]) -> Iterator[Detail]:
     for name, value in output.items():
         for number, entry in enumerate(value if isinstance(value, list) else ()):
             if isinstance(entry, dict) and any(entry.get(code) for code in _CODE):
-                yield pointer(name, number)
+                yield _entry((name, number), entry)

@@ -15,6 +15,7 @@ _OPTIONS = {
     "idempotencyKey": "--idempotency-key",
     "timeoutSeconds": "--timeout",
     "onDoubt": "--on-doubt",
+    "partial": "--partial",
     "connectorVersion": "--connector-version",
 }
 

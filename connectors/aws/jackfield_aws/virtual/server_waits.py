@@ -1,0 +1,42 @@
+"""Waits that a caller asks AWS for (``WaitTimeSeconds`` of a queue): an answer must come before the call's deadline.
+
+A longer one would be cut off: of a write, such as the receipt of messages that are invisible then, nobody could tell what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector import Detail, InvalidInput, current_call, pointer
+
+_NAME = "waittimeseconds"
+_MARGIN = 1.0
+"""Seconds for the way there and back."""
+
+
+def wait_of(shape: Any) -> tuple[str, int] | None:
+    """Return the member of an operation's input that is a wait of AWS's own, and its minimum; None if there is none."""
+    members = {} if shape is None else shape.members
+    return next(((name, int(member.metadata.get("min", 0))) for name, member in members.items() if name.casefold() == _NAME), None)
+
+
+def within_deadline(parameters: Mapping[str, Any], wait: tuple[str, int]) -> Mapping[str, Any]:
+    """Return the parameters with a wait that ends before the attempt does; say so if it is shorter than what was asked for.
+
+    :raises InvalidInput: if the shortest wait that AWS takes is too long.
+    """
+    (name, least), call = wait, current_call()
+    asked = parameters.get(name)
+    if call is None or not isinstance(asked, int):
+        return parameters
+    most = max(0, int(call.deadline.remaining() - _MARGIN))
+    if asked <= most:
+        return parameters
+    if most < least:
+        text = f"is longer than this call may take: AWS takes at least {least}, and there is time for {most}"
+        raise InvalidInput(
+            "1 input is not valid", details=[Detail(pointer(name), text, "maximum")], hint="Nothing was sent. Raise 'timeoutSeconds'."
+        )
+    call.warn(f"'{name}' was shortened from {asked} to {most}, so that the answer comes before the deadline of the call")
+    return {**parameters, name: most}
