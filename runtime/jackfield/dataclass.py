@@ -8,7 +8,10 @@ their subclasses. Not supported: ``order``, ``kw_only``, ``InitVar``.
 
 from __future__ import annotations
 
+import sys
 from operator import attrgetter
+
+from jackfield.exports import LateAnnotations
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as all the rest of this module
 if TYPE_CHECKING:
@@ -130,7 +133,7 @@ class _Init:
 
 
 def _init(cls: Any, *, frozen: bool) -> Any:
-    known: dict[str, Any] = {"__name__": cls.__module__, "_set": object.__setattr__, "_UNSET": _UNSET}
+    known: dict[str, Any] = {"_set": object.__setattr__, "_UNSET": _UNSET}
     parameters, lines = ["self"], list[str]()
     fields: dict[str, _Field] = getattr(cls, _FIELDS)
     for name, about in fields.items():
@@ -149,10 +152,13 @@ def _init(cls: Any, *, frozen: bool) -> Any:
         lines.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         lines.append(" self.__post_init__()")
-    exec(f"def __init__({', '.join(parameters)}):\n" + ("\n".join(lines) or " pass"), known)
-    made = known["__init__"]
+    body = "\n ".join([f" def __init__({', '.join(parameters)}):", *(lines or [" pass"])])
+    scope: dict[str, Any] = {}
+    exec(f"def _made({', '.join(known)}):\n{body}\n return __init__", vars(sys.modules[cls.__module__]), scope)
+    made = scope["_made"](**known)
     made.__qualname__ = f"{cls.__qualname__}.__init__"
-    made.__annotations__ = {**{name: about.annotation for name, about in fields.items() if about.init}, "return": None}
+    annotations = {name: about.annotation for name, about in fields.items() if about.init}
+    made.__annotations__ = LateAnnotations({**annotations, "return": None}, cls.__module__)
     return made
 
 

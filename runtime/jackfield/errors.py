@@ -41,6 +41,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
 from jackfield.dataclass import dataclass
+from jackfield.exports import late_hints
 from jackfield.hints import worded
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -467,3 +468,6 @@ _USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
 def without_password(text: str) -> str:
     """Mask the user name and password of each URL in a text."""
     return re.sub(_USER_INFO, r"\1***@", text) if "@" in text else text
+
+
+late_hints(__name__)

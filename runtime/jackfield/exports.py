@@ -1,11 +1,23 @@
-"""Lazy exports of a package (PEP 562): each public name is imported on first use, so that a program loads only the parts it uses."""
+"""Names that are imported on first use, so that a program loads only the parts it uses: public names of a package (PEP 562), and those that
+annotations alone need.
+
+``typing.get_type_hints``, and what is built on it (pydantic's ``validate_call``, tools made from functions, containers that read
+``__init__``), look a name up in the module of the function or class. The first reader of an annotation pays for the imports that its module
+has under ``TYPE_CHECKING``. Packages prepare what they export, and from there all that its annotations name; a module whose objects callers
+get from methods alone calls ``late_hints`` at its end.
+"""
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+    from types import CodeType
     from typing import Any
+
+_NOTED, _COMPLETED = "__hints_noted__", "__hints_completed__"
 
 
 def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -19,16 +31,112 @@ def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any
     def find(name: str) -> Any:
         if name not in found_in:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        import sys
         from importlib import import_module
 
         found = getattr(import_module(found_in[name], package), name)
+        late_hints_of(found)
         setattr(sys.modules[package], name, found)  # so that the next access does not come here
         return found
 
     def names() -> list[str]:
-        import sys
-
         return sorted(sys.modules[package].__all__)
 
     return find, names
+
+
+def late_hints(module: str) -> None:
+    """Let the annotations of all classes and functions that ``module`` defines be read."""
+    namespace = vars(sys.modules[module])
+    if _NOTED in namespace:
+        return
+    for found in [*namespace.values()]:
+        _note(found, module)
+        for member in [*vars(found).values()] if isinstance(found, type) and found.__module__ == module else ():
+            _note(getattr(member, "fget", None) or getattr(member, "__func__", member), module)
+    namespace[_NOTED] = True
+
+
+def late_hints_of(found: object) -> None:
+    """Do so for the modules of a class and its bases, or of a function, if they are of jackfield's packages."""
+    for one in found.__mro__ if isinstance(found, type) else (found,):
+        module = getattr(one, "__module__", None)
+        if isinstance(module, str) and module.startswith("jackfield") and module in sys.modules:
+            late_hints(module)
+
+
+def _note(found: Any, module: str) -> None:
+    """Replace the annotations of a class or function that has own ones; not those of a model, which are read with each subclass."""
+    if not isinstance(found, (type, _FUNCTION)) or found.__module__ != module or "__pydantic_decorators__" in vars(found):
+        return
+    own = vars(found).get("__annotations__") if isinstance(found, type) else found.__annotations__
+    if type(own) is dict and own:
+        found.__annotations__ = LateAnnotations(own, module)
+
+
+_FUNCTION = type(late_hints)
+
+
+class LateAnnotations(dict[str, "Any"]):
+    """Annotations of one class or function; reading them completes the module that they were written in."""
+
+    __slots__ = ("_module",)
+
+    def __init__(self, known: dict[str, Any], module: str) -> None:
+        super().__init__(known)
+        self._module = module
+
+    def __iter__(self) -> Iterator[str]:
+        _complete(self._module)
+        return super().__iter__()
+
+    def __getitem__(self, name: str) -> Any:
+        _complete(self._module)
+        return super().__getitem__(name)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names."""
+        _complete(self._module)
+        return super().keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the annotations."""
+        _complete(self._module)
+        return super().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return names and annotations."""
+        _complete(self._module)
+        return super().items()
+
+
+def _complete(module: str) -> None:
+    """Add the names that a module has for type checkers only; without its source, or a package of an extra, they stay unknown."""
+    namespace = vars(sys.modules[module])
+    if _COMPLETED in namespace:
+        return
+    import ast
+    from linecache import getlines
+
+    text = "".join(getlines(str(namespace.get("__file__")), namespace))
+    known = dict(namespace)
+    for block in ast.parse(text).body:
+        for statement in block.body if isinstance(block, ast.If) and _is_for_checkers(block.test) else ():
+            _run(compile(ast.Module([statement], []), module, "exec"), known)
+    for name, value in known.items():
+        namespace.setdefault(name, value)
+        late_hints_of(value)
+    namespace[_COMPLETED] = True
+
+
+def _run(line: CodeType, known: dict[str, Any], tries: int = 2) -> None:
+    """Run an import, once more if the module that it names has the name for type checkers only, too."""
+    try:
+        exec(line, known)  # noqa: S102 (a line of this package)
+    except ImportError as error:
+        if tries > 1 and error.name in sys.modules and str(error.name).startswith("jackfield"):
+            _complete(str(error.name))
+            _run(line, known, tries - 1)
+
+
+def _is_for_checkers(test: Any) -> bool:
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))

@@ -29,7 +29,7 @@ from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.begun import Begun
 from jackfield.pipe.closing import Closing
-from jackfield.pipe.enqueue import Beside, Enqueued, enqueue, enqueue_many, prepared
+from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many, prepared
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.on_time import OnTime
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pipe.enqueue import Beside
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
     from jackfield.resources.turns import Turns

@@ -18,7 +18,6 @@ from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
-    from jackfield_aws.machine.identity import MachineIdentity
 
 _ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
 _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
@@ -282,7 +281,7 @@ class AwsDefault(ConnectionType):
         """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
-    _machines: tuple[MachineIdentity, ...] = ()
+    _machines: tuple[Any, ...] = ()  # of MachineIdentity, which subclasses would import
     """The identities with which this connection was opened, one for each region."""
 
     @property

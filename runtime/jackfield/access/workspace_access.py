@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers.caller import Caller
 from jackfield.dataclass import replace
+from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -124,3 +125,6 @@ class WorkspaceAccess:
         if settings.suspended:
             ended = _GONE if self.is_gone else SUSPENDED
         return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+
+
+late_hints(__name__)

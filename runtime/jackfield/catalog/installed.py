@@ -18,6 +18,7 @@ from jackfield.catalog.loading import Loader, load_in_process, log_broken, refus
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
+from jackfield.exports import late_hints
 from jackfield.failures import contained
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
@@ -484,3 +485,6 @@ def unknown_connector(key: str, known: Iterable[str], shown: Callable[[str], boo
 
 def _broken(message: str, hint: str = _REINSTALL) -> UnknownConnector:
     return UnknownConnector(message, hint=hint)
+
+
+late_hints(__name__)

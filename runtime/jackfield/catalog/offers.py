@@ -9,6 +9,7 @@ from jackfield.catalog.offering import DEFAULT, Offer, Offering
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import UnknownAction, UnknownConnector
+from jackfield.exports import late_hints
 from jackfield.hints import NextStep
 from jackfield.manifest import ActionManifest, Manifest
 
@@ -255,3 +256,6 @@ class OfferedCatalog(Catalog):
 def _only(manifest: Manifest, actions: Mapping[str, ActionManifest]) -> Manifest:
     raw = {**manifest.raw, "actions": [item for item in manifest.raw["actions"] if item["key"] in actions]}
     return manifest.part(actions=actions, raw=raw)
+
+
+late_hints(__name__)

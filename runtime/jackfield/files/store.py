@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError, NotFound
+from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
 from jackfield.invocation import MAX_BYTES
 from jackfield.invocation.file_references import check_there, file_places, too_large_together
@@ -426,3 +427,6 @@ def _key(workspace: str, identifier: str) -> str:
     hashed."""
     name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
     return f"{name}/{identifier}"
+
+
+late_hints(__name__)

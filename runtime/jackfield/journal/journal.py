@@ -17,6 +17,7 @@ from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
+from jackfield.exports import late_hints
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
@@ -461,3 +462,6 @@ class Journal(Watched):
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
     return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
+
+
+late_hints(__name__)

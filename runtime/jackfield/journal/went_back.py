@@ -19,6 +19,9 @@ from jackfield.journal.statements import LEAD
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
 
+    Tell = Callable[[Transaction, Mapping[str, Any]], None]
+    """Records in a transaction that the database went back."""
+
 _EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed FROM epoch WHERE name = 'shared'"
 _HEADS = """
 SELECT event_heads.workspace, workspaces.created_at, event_heads.last
@@ -30,9 +33,6 @@ _NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
 """Row by which processes agree on who records it; seconds within which several notice the same; seconds for which probes warn of it."""
 _LATEST = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = :name"
 _LOG = logging.getLogger("jackfield.journal")
-
-Tell = Callable[["Transaction", Mapping[str, Any]], None]
-"""Records in a transaction that the database went back."""
 
 
 @dataclass(frozen=True, slots=True)

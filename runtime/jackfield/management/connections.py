@@ -18,6 +18,7 @@ from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.connector.context import Call, entered
+from jackfield.database import Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.hints import NextStep
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import replace
+from jackfield.exports import late_hints
 from jackfield.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield.journal.journal import unknown_entry
 
@@ -96,3 +97,6 @@ class SeenJournal:
         if key not in self._manifests:
             self._manifests[key] = self._catalog.look(key)[1]
         return self._manifests[key]
+
+
+late_hints(__name__)

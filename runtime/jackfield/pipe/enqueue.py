@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.waiter import Waiter
 
+    Beside = Callable[[Transaction, str], None]
+    """Statements for the transaction that queues an invocation, of which they get the id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
@@ -43,10 +46,6 @@ class Enqueued:
         """Return the members of an HTTP response; ``replayed`` only if true."""
         about = {"invocationId": self.invocation_id, "status": self.status}
         return {**about, "replayed": True} if self.replayed else about
-
-
-Beside = Callable[["Transaction", str], None]
-"""Statements for the transaction that queues an invocation, of which they get the id."""
 
 
 async def enqueue(pipeline: Pipeline, given: Given, run: Run, beside: Beside | None = None) -> Result | str:

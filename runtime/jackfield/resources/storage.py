@@ -13,6 +13,7 @@ from jackfield.clock import seconds
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
+from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
 from jackfield.local import home
@@ -410,3 +411,6 @@ def _sealed_by(database: Database) -> str | None:
     """Return the id of the master key that the database needs; None if none wraps anything. Ids of key services are URIs."""
     row = database.look_up("SELECT master_key_id FROM data_keys WHERE master_key_id NOT LIKE '%:%' ORDER BY created_at DESC LIMIT 1", {})
     return None if row is None else str(row.master_key_id)
+
+
+late_hints(__name__)
