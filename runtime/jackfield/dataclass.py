@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["core_schema", "dataclass", "field", "readable", "replace"]
 
 _FIELDS = "__own_fields__"
 _NAMES = "__match_args__"
@@ -53,9 +53,7 @@ def _dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False,
 def _replace(one: Any, /, **changes: Any) -> Any:
     fields = vars(type(one)).get(_FIELDS)
     if fields is None:  # a dataclass of the standard library
-        import dataclasses
-
-        return dataclasses.replace(one, **changes)
+        return _standard().replace(one, **changes)
     return type(one)(**{name: getattr(one, name) for name, about in fields.items() if about.init and name not in changes}, **changes)
 
 
@@ -80,8 +78,8 @@ def _made(cls: Any, *, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
         _compare(cls, fields, frozen=frozen)
     if frozen:
         _freeze(cls, fields)
-        if slots and "__getstate__" not in taken:
-            cls.__getstate__, cls.__setstate__ = _state, _set_state
+    if slots and "__getstate__" not in taken:
+        cls.__getstate__, cls.__setstate__ = _state, _set_state
     for name in _DECORATED:
         setattr(cls, name, _Standard(cls, name, frozen=frozen, eq=eq, repr=repr))
     return cls
@@ -175,7 +173,10 @@ def _compare(cls: Any, fields: dict[str, _Field], *, frozen: bool) -> None:
         return key(self) == key(other) if other.__class__ is self.__class__ else NotImplemented
 
     def hashed(self: Any) -> int:
-        return hash(key(self))
+        try:
+            return hash(key(self))
+        except TypeError:  # for a mapping in one of the fields
+            return hash(tuple(value for name in names if _is_hashable(value := getattr(self, name))))
 
     defines_eq = "__eq__" in cls.__dict__
     has_hash = cls.__dict__.get("__hash__") is not None or ("__hash__" in cls.__dict__ and not defines_eq)
@@ -208,6 +209,20 @@ def _set_state(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, name, value)
 
 
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _standard() -> Any:
+    import dataclasses
+
+    return dataclasses
+
+
 class _Standard:
     """Stands for what the standard library notes about a dataclass, until one of its functions asks."""
 
@@ -218,7 +233,7 @@ class _Standard:
 
     def __get__(self, one: Any, owner: Any = None) -> Any:
         """Make the same class with the standard library, and note what that notes."""
-        import dataclasses
+        dataclasses = _standard()
 
         def given(about: _Field) -> Any:
             chosen = {"default": about.default, "default_factory": about.default_factory}
@@ -230,6 +245,45 @@ class _Standard:
         for name in _DECORATED:
             setattr(self._cls, name, getattr(twin, name))
         return getattr(twin, self._name)
+
+
+class _Readable:
+    """Stands for the fields of a class that is no dataclass, until an encoder that reads dataclasses asks."""
+
+    def __init__(self, cls: Any, name: str, names: tuple[str, ...]) -> None:
+        self._cls, self._name, self._names = cls, name, names
+
+    def __get__(self, one: Any, owner: Any = None) -> Any:
+        """Note the fields."""
+        made = _standard().make_dataclass(self._cls.__name__, [(name, "object") for name in self._names], eq=False, repr=False)
+        for name in _DECORATED:
+            setattr(self._cls, name, getattr(made, name))
+        return getattr(made, self._name)
+
+
+def readable(cls: Any, *names: str) -> None:
+    """Let ``dataclasses.asdict``, and encoders that do the same, read these attributes of a class, which lists them for each subclass."""
+    cls.__slots__ = ()  # to orjson, the sign that the fields count, and not the object's dictionary
+    for name in _DECORATED:
+        setattr(cls, name, _Readable(cls, name, names))
+
+
+def core_schema(cls: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what pydantic asks of a class whose JSON is that of ``to_json``, which ``read`` parses."""
+
+    def found(given: Any) -> Any:
+        if isinstance(given, cls):
+            return given
+        try:
+            made = read(given)
+        except (KeyError, TypeError, AttributeError):
+            made = None
+        if not isinstance(made, cls):
+            raise ValueError(f"is not the JSON of {cls.__name__}")  # noqa: TRY004 (pydantic's way to refuse)
+        return made
+
+    written = {"type": "function-plain", "function": lambda one: one.to_json()}
+    return {"type": "function-plain", "function": {"type": "no-info", "function": found}, "serialization": written}
 
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import core_schema, dataclass, readable
 from jackfield.exports import late_hints
 from jackfield.hints import worded
 
@@ -152,6 +152,10 @@ def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+READABLE = ("code", "message", "retryable", "details", "hint", "provider")
+"""Attributes of an error that encoders of dataclasses read."""
+
+
 class JackfieldError(Exception):
     """Base class of all errors that have a code of the contract.
 
@@ -192,6 +196,20 @@ class JackfieldError(Exception):
         self.stale_credentials = stale_credentials
         self.repeatable = repeatable
 
+    def __init_subclass__(cls) -> None:
+        readable(cls, *READABLE)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
+        return core_schema(cls, JackfieldError.from_json)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:
+        return {"type": "object", "required": ["code", "message", "retryable"], "title": "JackfieldError"}
+
+    def __reduce__(self) -> tuple[Any, ...]:  # without the class's own __init__, whose arguments nobody keeps
+        return _remade, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         where = "".join(f"\n  {detail.path or '/'}: {detail.message}" for detail in self.details)
         return f"{self.message}{where}" + (f"\n{self.hint}" if self.hint else "")
@@ -222,6 +240,13 @@ class JackfieldError(Exception):
         )
         error.retryable = data.get("retryable", error.retryable)
         return error
+
+
+def _remade(kind: type[JackfieldError], args: tuple[Any, ...]) -> JackfieldError:
+    return kind.__new__(kind, *args)  # which notes them as ``args``
+
+
+readable(JackfieldError, *READABLE)
 
 
 class InvalidInvocation(JackfieldError):

@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
     from typing import Any
 
@@ -89,21 +89,25 @@ class LateAnnotations(dict[str, "Any"]):
         _complete(self._module)
         return super().__iter__()
 
+    def __contains__(self, name: object) -> bool:
+        _complete(self._module)
+        return super().__contains__(name)
+
     def __getitem__(self, name: str) -> Any:
         _complete(self._module)
         return super().__getitem__(name)
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> Any:
         """Return the names."""
         _complete(self._module)
         return super().keys()
 
-    def values(self) -> ValuesView[Any]:
+    def values(self) -> Any:
         """Return the annotations."""
         _complete(self._module)
         return super().values()
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self) -> Any:
         """Return names and annotations."""
         _complete(self._module)
         return super().items()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
@@ -213,8 +213,12 @@ class NextStep(str):
         made.kind, made.more, made.facts = kind, more, facts
         return made
 
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (self.kind, self.more, self.facts)
+
+
+def _made_again(kind: str, more: str, facts: Mapping[str, str]) -> NextStep:
+    return NextStep(kind, more=more, **facts)
 
 
 def worded(hint: str | None, surface: str) -> str | None:

@@ -19,6 +19,7 @@ from jackfield import Jackfield
 from jackfield.hooks import Specifications
 
 _FACADES = ("jackfield", "jackfield.connector", "jackfield.testing", "jackfield_http", "jackfield_aws")
+ROOT = Path(__file__).parents[2]
 _PLAIN = ("__call__", "__enter__", "__exit__", "__init__", "__iter__")
 
 
@@ -111,3 +112,12 @@ def test_annotations_stay_what_they_are_to_those_who_write_them(tmp_path: Path) 
     code = "import late_one, typing; assert typing.get_type_hints(late_one.half)['of'].__name__ == 'Fraction'; assert late_one.kept == 1"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_distribution_and_connector_says_that_it_is_typed() -> None:
+    """Each package has ``py.typed``, by which type checkers of a host read its annotations."""
+    folders = [path.parent for path in ROOT.glob("[rc][uo]n*/*/jackfield*/__init__.py")] + [ROOT / "runtime" / "jackfield"]
+    folders += [path.parent for path in ROOT.glob("tests/connectors/*/jackfield*/__init__.py")]
+    folders += [path.parent for path in ROOT.glob("connectors/*/jackfield*/connector.json")]
+    assert len(folders) > 12
+    assert [path.name for path in folders if not (path / "py.typed").is_file()] == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from jackfield.dataclass import dataclass, field
+from jackfield.dataclass import core_schema, dataclass, field
 from jackfield.errors import InvocationFailed, JackfieldError
 
 if TYPE_CHECKING:
@@ -15,8 +16,30 @@ if TYPE_CHECKING:
 
 Status = Literal["succeeded", "failed", "in_doubt"]
 
+_STATUSES = ("succeeded", "failed", "in_doubt", "queued", "running")
+
 NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
 """Progress of a job that has told none."""
+
+
+def _told(error: JackfieldError | None) -> object:
+    return error and (type(error), error.to_json())
+
+
+def _read(given: Mapping[str, Any]) -> Result:
+    """Parse a Result's JSON, or its fields as ``dataclasses.asdict`` returns them: frameworks validate either."""
+    if given["status"] not in _STATUSES:
+        raise ValueError(f"has no status of a Result, but {str(given['status'])[:80]!r}")
+    meta, error = given.get("meta", given), given.get("error")
+    if "invocation_id" in meta:
+        said = error and error["provider"]
+        given = {**given, "meta": _camel_case(meta), "error": error and {**error, "provider": said and _camel_case(said)}}
+    return Result.from_json(given)
+
+
+def _camel_case(members: Mapping[str, Any]) -> dict[str, Any]:
+    words = {name: name.split("_") for name in members}
+    return {first + "".join(map(str.title, rest)): members[name] for name, (first, *rest) in words.items()}
 
 
 def new_invocation_id() -> str:
@@ -91,8 +114,18 @@ class Meta:
         return {name: value for name, value in members.items() if value is not None}
 
 
+class _Origin:
+    """Functions of the runtime that a Result came from, which stay with its process; None where it came without one."""
+
+    __slots__ = ("opener", "waiter")
+    waiter: Callable[[str, float | None], Result] | None
+    """Function that waits for the end of an invocation."""
+    opener: Callable[[str], BinaryIO] | None
+    """Function that opens a stored file by its ID."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Result:
+class Result(_Origin):
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
     That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. One of
@@ -104,10 +137,30 @@ class Result:
     output: Mapping[str, Any] | None = None
     error: JackfieldError | None = None
     progress: Mapping[str, Any] | None = None
-    waiter: Callable[[str, float | None], Result] | None = field(default=None, init=False, repr=False, compare=False)
-    """Function that waits for the end of an invocation; None where the Result came without a runtime."""
-    opener: Callable[[str], BinaryIO] | None = field(default=None, init=False, repr=False, compare=False)
-    """Function that opens a stored file by its ID; None where the Result came without a runtime."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "waiter", None)
+        object.__setattr__(self, "opener", None)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Result):
+            return NotImplemented
+        mine, yours = ((one.status, one.meta, one.output, one.progress) for one in (self, other))
+        return mine == yours and _told(self.error) == _told(other.error)
+
+    def __hash__(self) -> int:
+        return hash((self.status, self.meta.invocation_id))
+
+    def __copy__(self) -> Result:
+        return self._with_origin(Result(*self.__getstate__()))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Result:
+        return self._with_origin(Result(*deepcopy(self.__getstate__(), memo)))
+
+    def _with_origin(self, copied: Result) -> Result:
+        object.__setattr__(copied, "waiter", self.waiter)
+        object.__setattr__(copied, "opener", self.opener)
+        return copied
 
     def __repr__(self) -> str:  # outputs and details stay out of logs
         code = f" {self.error.code}" if self.error is not None and self.status == "failed" else ""
@@ -127,7 +180,7 @@ class Result:
         body["meta"] = self.meta.to_json()
         return body
 
-    def __getstate__(self) -> tuple[object, ...]:
+    def __getstate__(self) -> tuple[Any, ...]:
         return self.status, self.meta, self.output, self.error, self.progress  # what opens files stays with its process
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -160,10 +213,21 @@ class Result:
         error = data.get("error")
         return cls(
             status=data["status"],
-            meta=Meta.from_json(data["meta"]),
+            meta=Meta.from_json(data.get("meta", data)),  # a job that still runs has nothing but its id
             output=data.get("output"),
             error=None if error is None else JackfieldError.from_json(error),
+            progress=data.get("progress"),
         )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
+        return core_schema(cls, _read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:
+        anything = {"type": "object"}
+        members = {"status": {"enum": [*_STATUSES]}, "output": anything, "error": anything, "meta": anything, "progress": anything}
+        return {"type": "object", "properties": {**members, "invocationId": {"type": "string"}}, "required": ["status"], "title": "Result"}
 
     def unwrap(self) -> Mapping[str, Any]:
         """Return the output of a success.
