@@ -34,7 +34,7 @@ LIBRARIES = {
     "markdown_it": {"jackfield/markup.py"},
     "mcp": {"jackfield/surfaces/mcp"},
     "obstore": {"jackfield/files/s3.py"},
-    "opentelemetry": {"jackfield/surfaces/shared/tracing.py"},
+    "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/hooks.py"},
     "prometheus_client": {"jackfield/surfaces/shared/metrics.py"},
     "psycopg": {"jackfield/database"},
