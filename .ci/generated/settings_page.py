@@ -112,6 +112,14 @@ _VARIABLES = {
         "`/var/run/secrets/kubernetes.io/serviceaccount`",
     ),
     "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
+    "JACKFIELD_ONLY_HOSTS": (
+        (
+            "The only hosts that calls, connection tests, sign-ins and callbacks reach: names (`*.example.com` too), addresses and"
+            " networks, separated by commas; `none` for no host at all. It does not concern the database, the broker, proxies of the"
+            " environment, secret stores and key services. See [test your application](../tutorial/test-your-application.md)."
+        ),
+        "any host",
+    ),
     "JACKFIELD_OFFERS": (
         "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
         "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Protocol
 
 from jackfield.dataclass import dataclass
@@ -14,8 +16,14 @@ from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut
 
 _POLL = 0.25
 """Seconds between polls of its event by a waiting task."""
+if sys.platform == "win32":
+    monotonic = time.monotonic
+else:
+    monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+"""Seconds that never go back: ``time.monotonic``, by a reference that tools which freeze the time of a program's tests do not replace. With
+a deadline that stands still, a provider that hangs would be waited for, and tried again, for ever."""
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
-"""Time (``time.monotonic``) until which this thread or task waits for shared resources."""
+"""Time (``monotonic``) until which this thread or task waits for shared resources."""
 
 
 class Clock(Protocol):
@@ -39,7 +47,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return seconds on a clock that never goes backwards."""
-        return time.monotonic()
+        return monotonic()
 
     def time(self) -> float:
         """Return seconds since 1970, UTC."""
@@ -56,11 +64,11 @@ class SystemClock:
         """Suspend this task for ``seconds``, or until the event is set. Any thread may set it, so it is polled four times a second."""
         import asyncio
 
-        end = time.monotonic() + seconds
-        while until is not None and not until.is_set() and end - time.monotonic() > _POLL:  # noqa: ASYNC110 (a threading.Event, which any thread may set)
+        end = monotonic() + seconds
+        while until is not None and not until.is_set() and end - monotonic() > _POLL:  # noqa: ASYNC110 (a threading.Event, which any thread may set)
             await asyncio.sleep(_POLL)
         if until is None or not until.is_set():
-            await asyncio.sleep(max(0.0, end - time.monotonic()))
+            await asyncio.sleep(max(0.0, end - monotonic()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ class within:  # noqa: N801 (used like a function; contextlib's decorator takes 
 
     def __enter__(self) -> None:
         self._outer = _UNTIL.get()
-        _UNTIL.set(time.monotonic() + self._seconds)
+        _UNTIL.set(monotonic() + self._seconds)
 
     def __exit__(self, *exception: object) -> None:
         _UNTIL.set(self._outer)  # not by a token: a generator may be closed in another context than it began in
@@ -160,7 +168,7 @@ class within:  # noqa: N801 (used like a function; contextlib's decorator takes 
 def patience(longest: float) -> float:
     """Return the seconds that this thread or task may wait now for a shared resource: 0 to ``longest``."""
     until = _UNTIL.get()
-    return longest if until is None else max(0.0, min(longest, until - time.monotonic()))
+    return longest if until is None else max(0.0, min(longest, until - monotonic()))
 
 
 def iso(at: float | None) -> str | None:

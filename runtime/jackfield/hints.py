@@ -188,6 +188,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that jackfield has no database. Its operator must configure one.",
         "console": "The server has no database. Ask its operator to configure one.",
     },
+    "only_hosts": {
+        "library": "Nothing was sent. Add the host to 'only_hosts' of Jackfield(…), or to JACKFIELD_ONLY_HOSTS.",
+        "cli": "Nothing was sent. Add the host to JACKFIELD_ONLY_HOSTS.",
+        "http": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
+        "mcp": "Tell the person that nothing was sent: the operator of jackfield has limited the hosts that it reaches.",
+        "console": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
+    },
     "allow_host": {
         "library": "Use a public host. The operator can allow an internal one.",
         "cli": "Use a public host. The operator can allow an internal one with '--allow-host' of 'jackfield serve' and 'worker'.",

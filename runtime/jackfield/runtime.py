@@ -48,6 +48,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 from jackfield.variables import tidied
 from jackfield.wire.guard import Guard
+from jackfield.wire.only_hosts import only_hosts as limit_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,6 +81,8 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
     are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds the variables for ``$env``
     references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
     (default: this machine and public hosts are allowed). ``points`` are the plugins' entry points, for use with ``catalog``.
+    With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
+    ``JACKFIELD_ONLY_HOSTS``; without it, any).
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
     """
 
@@ -98,6 +101,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         points: Iterable[EntryPoint] | None = None,
         files: Files | None = None,
         turns: Turns | None = None,
+        only_hosts: Iterable[str] | None = None,
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = tidied(os.environ if environment is None else environment)
@@ -121,16 +125,17 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         """Stored files that inputs refer to and outputs contain."""
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
+        limit = limit_of(only_hosts, environment)
         secrets = Secrets(environment, self.plugins, self.clock)
         stored = self._stored = Opening(self.storage, workspace, self.clock, lambda: self.journal)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, stored.leases, self._known.access,
-            guard or Guard(loopback=True), stored.refuse_foreign, self.storage.barred_paths, stored.grants,
+            guard or Guard(loopback=True), stored.refuse_foreign, self.storage.barred_paths, stored.grants, limit,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        paces = Paces(workspace, lambda: self.storage.database if self.storage.enabled else None, self.clock)
-        means = Means(workspace, self.clock, self.files, paces, observing(self.plugins))
+        paces = Paces(workspace, lambda: self.storage.database if self.storage.enabled else None, self.clock, limit)
+        means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
         recording = Recorder(self._opened, self.storage, means) if self.storage.enabled else Unrecorded()

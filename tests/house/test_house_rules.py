@@ -309,6 +309,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
     "runtime/jackfield/invocation/file_readers.py": "of one call, which a fork does not take along",
+    "runtime/jackfield/tracing.py": "the thread that exports the last spans of a server, at its end",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield_isolation/jackfield_isolation/child.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield_isolation/jackfield_isolation/child_call.py": "in a connector's own process, which cannot fork",

@@ -31,7 +31,7 @@ LIBRARIES = {
     "markdown_it": {"jackfield/kernel/markup.py"},
     "mcp": {"jackfield/surfaces/mcp"},
     "obstore": {"jackfield/files/s3.py"},
-    "opentelemetry": {"jackfield/surfaces/shared/tracing.py"},
+    "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/hooks.py"},
     "prometheus_client": {"jackfield/surfaces/shared/metrics.py"},
     "psycopg": {"jackfield/database"},
@@ -49,6 +49,11 @@ MECHANISMS = {
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},
+    "time.monotonic": {
+        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli", "surfaces", "queue/prefork.py", "resources/move.py")),
+        "jackfield/database/shared_clock.py",
+        *("jackfield_celery", "jackfield_dapr", "jackfield_isolation", "jackfield_market", "jackfield_aws_ses/demo"),
+    },
     "uvicorn.Server": {"jackfield/surfaces", "jackfield_dapr/sidecar"},
 }
 """Modules and folders that call a function of a library; everybody else uses what they made of it."""

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from collector import Collector
 from http_stand import SETTINGS, process, say, standing
 from jackfield.cli.logs import JsonLines
-from jackfield.surfaces.shared.tracing import Tracing, configured
+from jackfield.tracing import Tracing, configured
 from two_ways import PAST, THROUGH
 
 pytest_plugins = ["warm"]

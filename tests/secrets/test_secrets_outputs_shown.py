@@ -23,7 +23,7 @@ from jackfield.cli.logs import JsonLines
 from jackfield.cli.serve import mounts
 from jackfield.surfaces.console.sign_in import one_time_link
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.tracing import Tracing
+from jackfield.tracing import Tracing
 from plugboard import make_connector
 
 _SECRET = "whsec_abcdef-4711"

@@ -55,10 +55,10 @@ class _ForPrograms(SecretHolder):
         if "AWS_RETRY_MODE" not in os.environ:
             ours = ours.merge(Config(retries={"mode": "standard"}))
         given["config"] = ours if given.get("config") is None else ours.merge(given["config"])
-        guard = clients.guard
+        guard, only_hosts = clients.guard, clients.only_hosts
 
         def watch(client: Any) -> None:
-            if not guard.internal:
-                bound(client, guard, "/endpoint")
+            if only_hosts is not None or not guard.internal:
+                bound(client, guard, "/endpoint", only_hosts)
 
         return watch

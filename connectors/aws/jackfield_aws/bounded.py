@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,8 +19,10 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
+from jackfield.clock import monotonic
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
 from jackfield.fork import ProcessLocal
+from jackfield.wire.only_hosts import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 
 
@@ -51,7 +52,7 @@ class Watch(ProcessLocal):
 
         :raises Unavailable: if the thread cannot be started; nothing was sent over any socket then.
         """
-        at = time.monotonic() + deadline.remaining()
+        at = monotonic() + deadline.remaining()
         with self._changed:
             started = self._started()
             self._next += 1
@@ -85,13 +86,13 @@ class Watch(ProcessLocal):
         with self._changed:
             while True:
                 self._shut_due()
-                left = self._looks_at - time.monotonic()
+                left = self._looks_at - monotonic()
                 self._changed.wait(None if left == math.inf else left)
 
     def _shut_due(self) -> None:
         """Shut down the sockets that are due and compute the next check. It scans all of them, which is rare: most calls end before their
         deadline."""
-        now = time.monotonic()
+        now = monotonic()
         for number, (at, sock, deadline) in list(self._active.items()):
             if at > now:
                 continue
@@ -128,13 +129,13 @@ _WATCH = Watch()
 # One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
 
-def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
-    """Make a new client use bounded connections, and connect only to addresses that ``guard`` allows.
+def bound(client: Any, guard: Guard = ANYWHERE, path: str = "", only_hosts: OnlyHosts | None = None) -> None:
+    """Make a new client use bounded connections, and connect only to addresses that ``guard`` allows, and to ``only_hosts``.
 
     botocore has no public way to choose its connection class. Its pools, including proxied ones, look the class up in this dictionary; a
     test with a slow response detects a change.
     """
-    pools = POOLS if guard.internal else _guarded(guard, path)
+    pools = POOLS if guard.internal and only_hosts is None else _guarded(guard, path, only_hosts)
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
@@ -221,6 +222,7 @@ class _Bounded:
 
     guard = ANYWHERE
     guard_path = ""
+    only_hosts: OnlyHosts | None = None
     answering = False
     spent = False
     """True if the connection must not serve another request: more than a response has arrived, or less than a request was sent."""
@@ -232,6 +234,7 @@ class _Bounded:
 
     def _new_conn(self: Any) -> socket.socket:
         """Connect within the deadline: urllib3 would give each address of a host the whole connect timeout."""
+        self._require_reachable()
         deadline = current_deadline()
         made: socket.socket
         if deadline is None and self.guard.internal:
@@ -243,6 +246,12 @@ class _Bounded:
         finally:
             self._dns_host, self.timeout = name, limit
         return made
+
+    def _require_reachable(self: Any) -> None:
+        host = getattr(self, "_tunnel_host", None) or self._dns_host
+        require_reachable(host, self.guard_path)
+        if self.only_hosts is not None:
+            self.only_hosts.require(host, self.guard_path)
 
     def _judged(self: Any, addresses: list[str]) -> list[str]:
         """Return the addresses if the guard allows all of them. A proxy is the operator's choice, and resolves names itself."""
@@ -431,9 +440,9 @@ POOLS: Mapping[str, type] = {"http": _PlainPool, "https": _TlsPool}
 """Bounded pools for the HTTP session of a client, or of a metadata service."""
 
 
-def _guarded(guard: Guard, path: str) -> dict[str, type]:
+def _guarded(guard: Guard, path: str, only_hosts: OnlyHosts | None) -> dict[str, type]:
     """Return pools whose connections ask ``guard``."""
-    about = {"guard": guard, "guard_path": path}
+    about = {"guard": guard, "guard_path": path, "only_hosts": only_hosts}
     plain, tls = type("_Plain", (_PlainConnection,), dict(about)), type("_Tls", (_TlsConnection,), dict(about))
     return {
         "http": type("_GuardedPlainPool", (_PlainPool,), {"ConnectionCls": plain}),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
+from jackfield.wire.only_hosts import OnlyHosts
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client
@@ -85,6 +86,11 @@ class AwsClients(SecretHolder):
         from jackfield_aws.boto3_calls import call_session
 
         return call_session(self)
+
+    @property
+    def only_hosts(self) -> OnlyHosts | None:
+        """Hosts that the runtime is limited to; None if it may reach any."""
+        return self._context.call.only_hosts
 
     @property
     def guard(self) -> Guard:

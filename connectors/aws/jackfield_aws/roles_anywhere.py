@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from jackfield.clock import monotonic
 from jackfield.connector import (
     ANYWHERE,
     Detail,
@@ -147,12 +147,10 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
         raise unusable_proxy() from None
     target = Target(place.scheme.lower(), place.hostname or "", place.port or PORTS[place.scheme.lower()])
     pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
-    end = time.monotonic() + READ_TIMEOUT
+    end = monotonic() + READ_TIMEOUT
     deadline = context.call.deadline
     try:
-        reply = wire.send(
-            "POST", target, place.path.encode(), pairs, body, lambda: min(deadline.remaining(), end - time.monotonic()), _begin
-        )
+        reply = wire.send("POST", target, place.path.encode(), pairs, body, lambda: min(deadline.remaining(), end - monotonic()), _begin)
         try:
             return reply.status, whole_answer(reply.raw(), limit=_LARGEST)
         finally:

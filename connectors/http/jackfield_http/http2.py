@@ -20,6 +20,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
 from jackfield.wire.guard import connected
+from jackfield.wire.only_hosts import require_reachable
 from jackfield_http.faults import Fault, explain_fault, unprocessed
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
         :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
         """
         settings = self._settings
+        require_reachable(url.host, settings.guard_path)
         if settings.proxy is not None and not settings.guard.internal:
             settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
         if not self._starting.acquire(timeout=max(0.001, limit())):
@@ -269,7 +271,7 @@ class _Backend(httpcore2.NetworkBackend):
 
     def _connected(self, host: str, port: int, timeout: Any) -> _Stream:
         try:
-            addresses = self._guard.resolve(host, port, self._path)
+            addresses = self._guard.addresses(host, port, self._path)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(str(error)) from error
         failure: OSError = OSError("the name has no address")

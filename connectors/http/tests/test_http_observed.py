@@ -16,8 +16,8 @@ from http_rig import TOKEN, Acme
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.connector import Connector, Inputs, Output, hookimpl
-from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.testing import CLOSE, Answer, Provider, refused
+from jackfield.tracing import Tracing
 from jackfield_http import HttpClient
 from jackfield_market.testing.loopback_provider import Step
 

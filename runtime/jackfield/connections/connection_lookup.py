@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from jackfield.clock import monotonic
 from jackfield.connections.files import Loaded, Source, listed, load, stamp
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection
@@ -55,7 +55,7 @@ class Connections:
     ) -> None:
         self._sources, self._catalog, self._environment = listed(sources), catalog, environment
         self._stamp = stamp(self._sources)
-        self._look_at = time.monotonic() + _LOOK_EVERY if self._stamp else math.inf
+        self._look_at = monotonic() + _LOOK_EVERY if self._stamp else math.inf
         self._open_store = open_store
         self._store: ConnectionTable | None = None
         self._generation = 0
@@ -71,20 +71,20 @@ class Connections:
     @property
     def generation(self) -> int:
         """Number of changes of the files that have been seen."""
-        if time.monotonic() >= self._look_at:
+        if monotonic() >= self._look_at:
             self._look_again()
         return self._generation
 
     @property
     def _by_name(self) -> Mapping[str, tuple[NamedConnection, ...]]:
         """Definitions of each name in the files as they are now, or were a moment ago."""
-        if time.monotonic() >= self._look_at:
+        if monotonic() >= self._look_at:
             self._look_again()
         return self._known
 
     def _look_again(self) -> None:
         """Read the files again if one has changed. If that makes a new problem, what was read before stays, and the log says why."""
-        begun = time.monotonic()
+        begun = monotonic()
         self._look_at = begun + _LOOK_EVERY
         present = stamp(self._sources)
         if present != self._stamp:
@@ -95,7 +95,7 @@ class Connections:
                 _LOG.warning("the connection files have changed and are not used: %s; what was read before stays", "; ".join(new[:3]))
             else:
                 self._take(found)
-        self._look_at = max(self._look_at, time.monotonic() + _SHARE * (time.monotonic() - begun))
+        self._look_at = max(self._look_at, monotonic() + _SHARE * (monotonic() - begun))
 
     def _take(self, found: Loaded) -> None:
         self._known = {name: _unchanged(self._known.get(name), items) for name, items in found.connections.items()}

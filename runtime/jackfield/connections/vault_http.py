@@ -12,12 +12,12 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from jackfield.clock import monotonic
 from jackfield.wire.tls import client_context
 
 HOSTS = "JACKFIELD_VAULT_HOSTS"
@@ -98,10 +98,10 @@ def _token(environment: Mapping[str, str]) -> str:
 
 
 def _answer(url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float) -> tuple[int, Any]:
-    ends = time.monotonic() + timeout
+    ends = monotonic() + timeout
     for _ in range(_REDIRECTS + 1):
         try:
-            status, location, body = _request(url, headers, content, environment, max(_SHORTEST, ends - time.monotonic()))
+            status, location, body = _request(url, headers, content, environment, max(_SHORTEST, ends - monotonic()))
         except ssl.SSLCertVerificationError as error:
             raise VaultFault(f"Vault's certificate cannot be verified: {error.verify_message}") from None
         except (OSError, http.client.HTTPException) as error:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
@@ -16,6 +16,7 @@ from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import MAX_FAILED_ENTRIES, Cancelled, Detail, FailedEntries, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.only_hosts import CURRENT, OnlyHosts
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
@@ -114,6 +115,7 @@ class Call:
     - ``unread``: the response that could not be read, although it proves a success; set by a client where the runtime ``takes_unread``.
     - ``share``: the memory that its responses hold, from its first request to its end.
     - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
+    - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any.
     - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     """
 
@@ -140,6 +142,7 @@ class Call:
     share: Share | None = None
     follows: bool = False
     open_end: bool = False
+    only_hosts: OnlyHosts | None = None
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -316,7 +319,7 @@ class Call:
         self.deadline.check()
 
 
-_CURRENT: ContextVar[Call | None] = ContextVar("jackfield_call", default=None)
+_CURRENT = cast("ContextVar[Call | None]", CURRENT)
 
 
 def current_call() -> Call | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from jackfield.clock import patience, within
+from jackfield.clock import monotonic, patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable, under_way
 from jackfield.database.transaction import Transaction, Work
 from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
@@ -118,7 +117,7 @@ class Batches:
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
         """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the caller's patience for a lock."""
-        until = time.monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
+        until = monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
         item = Unit(unit, until, self._begun_commits, done)
         with self._mutex:
             if self._closed:
@@ -143,7 +142,7 @@ class Batches:
         """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
         with self._mutex:
             if waits := item.waits:
-                item.unit, item.done, item.until = unit, done, time.monotonic() + self._longest
+                item.unit, item.done, item.until = unit, done, monotonic() + self._longest
         return waits
 
     @property
@@ -157,7 +156,7 @@ class Batches:
             return
         with self._mutex:
             until = max((item.until for item in self._deferred), default=self._until())
-        with suppress(JackfieldError), within(min(until, self._until()) - time.monotonic()):  # errors go to each unit's own ``done``
+        with suppress(JackfieldError), within(min(until, self._until()) - monotonic()):  # errors go to each unit's own ``done``
             for _ in range(1 + len(self._deferred) // (self._limit - 1)):
                 self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
 
@@ -196,14 +195,14 @@ class Batches:
             raise unavailable(Trouble.CLOSED)
 
     def _until(self) -> float:
-        return time.monotonic() + patience(self._longest)
+        return monotonic() + patience(self._longest)
 
     def _wait(self, item: Unit, gate: threading.Lock) -> None:
         """Wait until ``item`` is completed or its turn to lead has come.
 
         :raises Unavailable: if its deadline passes while it is queued.
         """
-        if not gate.acquire(timeout=max(0.0, item.until - time.monotonic())):
+        if not gate.acquire(timeout=max(0.0, item.until - monotonic())):
             if self._leave(item):
                 raise late()
             if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):  # it is in a commit under way, or leads now
@@ -252,7 +251,7 @@ class Batches:
 
     def _lead(self, own: Unit, batch: list[Unit]) -> None:
         """Commit a batch, pass the lead on, and report the outcomes."""
-        with within(own.until - time.monotonic()):
+        with within(own.until - monotonic()):
             self._commit(batch, own)
         own.completed = True  # before another one leads: from here on this thread waits for nothing
         self._pass_on(own)
@@ -282,7 +281,7 @@ class Batches:
             return math.inf
         with self._mutex:
             until = min((item.until for item in self._submitted), default=self._until())
-        return min(until - time.monotonic(), _CLOSING)
+        return min(until - monotonic(), _CLOSING)
 
     def _pass_on(self, own: Unit | None) -> None:
         """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
@@ -333,7 +332,7 @@ class Batches:
     def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
         """Fill ``batch`` with ``own`` and the units that a commit which could not begin has failed for: those there before it or,
         if it waited for a lock, those whose deadline has passed. Others try themselves: the database may be back."""
-        now = time.monotonic()
+        now = monotonic()
         with self._mutex:
             for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
                 for item in list(queue):
@@ -395,7 +394,7 @@ class Batches:
         return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
 
     def _run_unit(self, item: Unit) -> None:
-        with within(item.until - time.monotonic()), self._begun(self._transaction) as transaction:
+        with within(item.until - monotonic()), self._begun(self._transaction) as transaction:
             item.run(transaction)
 
     def _begun(self, begin: Callable[[], Work]) -> Work:

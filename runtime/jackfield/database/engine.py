@@ -5,13 +5,12 @@ from __future__ import annotations
 import _thread
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from jackfield.clock import within
+from jackfield.clock import monotonic, within
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER, RAISE, Epoch, unlike
@@ -426,7 +425,7 @@ class Database:
             return self._process
 
     def _withdraw(self) -> None:
-        self._withdrawn = not self._forked and self._process.dialect.withdraw(time.monotonic() + _FOR_FORK)
+        self._withdrawn = not self._forked and self._process.dialect.withdraw(monotonic() + _FOR_FORK)
 
     def _resume(self) -> None:
         if self._withdrawn:

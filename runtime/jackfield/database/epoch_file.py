@@ -11,10 +11,10 @@ import mmap
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
+from jackfield.clock import monotonic
 from jackfield.database.epoch import unlike
 from jackfield.errors import JackfieldError
 from jackfield.fork import ProcessLocal
@@ -50,7 +50,7 @@ class EpochFile(ProcessLocal):
     def read(self) -> int:
         """Return the present reading."""
         view, number, due, reading = self._known
-        return reading if time.monotonic() < due and view[0] == number else self._look()
+        return reading if monotonic() < due and view[0] == number else self._look()
 
     async def aread(self) -> int:
         """Return the present reading; a look takes microseconds."""
@@ -72,9 +72,9 @@ class EpochFile(ProcessLocal):
     def _look(self) -> int:
         with suppress(JackfieldError, OSError, ValueError), self._lock:  # whoever needs the database says what is wrong with it
             view, number, until, reading = self._known
-            if time.monotonic() < until and view[0] == number:  # another thread has just looked
+            if monotonic() < until and view[0] == number:  # another thread has just looked
                 return reading
-            due = time.monotonic() + _LOOK_EVERY
+            due = monotonic() + _LOOK_EVERY
             self._enter()
             number = self._view[0]  # before the committed one: a state that is read after that belongs to this number, or a later one
             if self._committed() == number:
@@ -108,7 +108,7 @@ class EpochFile(ProcessLocal):
 
     def _settle_in_time(self) -> None:
         """Let the number be raised if it stays unlike the committed one: a writer was killed, or changed the database without this file."""
-        now = time.monotonic()
+        now = monotonic()
         since = self._unsettled_since
         if since is None or now - since >= _SETTLE_AFTER:
             self._unsettled_since = now

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from jackfield.clock import monotonic
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
@@ -20,7 +20,7 @@ _PATIENCE = 1.0
 class _Flight(Generic[T]):
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.begun = time.monotonic()
+        self.begun = monotonic()
         self.outcomes: list[T | Raised] = []
         """The outcome; empty if the thread was interrupted."""
 
@@ -50,7 +50,7 @@ class Flights(ProcessLocal, Generic[T]):
             self._lead(flight, key, request)
         elif meanwhile is not None:
             return meanwhile
-        elif not flight.done.wait(None if late is None else max(0.0, flight.begun + _PATIENCE - time.monotonic())) and late is not None:
+        elif not flight.done.wait(None if late is None else max(0.0, flight.begun + _PATIENCE - monotonic())) and late is not None:
             raise late()
         if not flight.outcomes:
             return self.run(key, request, meanwhile, late)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from jackfield.clock import patience
+from jackfield.clock import monotonic, patience
 from jackfield.database.faults import Trouble, unavailable
 from jackfield.failures import OnFailure
 
@@ -86,7 +85,7 @@ class Pool(Generic[P]):
         """Close all connections and lend none before ``resume``; False if one is still in use at ``until`` (``time.monotonic``)."""
         for taken in range(self._limit):
             try:
-                self._free.get(timeout=max(0.0, until - time.monotonic()))
+                self._free.get(timeout=max(0.0, until - monotonic()))
             except Empty:
                 self._release(taken)
                 return False

@@ -7,7 +7,6 @@ import math
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import IntDumper
 
-from jackfield.clock import patience
+from jackfield.clock import monotonic, patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
     CommitUnknown,
@@ -119,18 +118,18 @@ class _Connection(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
-        began, allowed = time.monotonic(), max(_SHORTEST_WAIT, patience(self.most))
+        began, allowed = monotonic(), max(_SHORTEST_WAIT, patience(self.most))
         first = min(allowed, self.silence)
         try:
             return super().wait(gen, interval, first if timeout is None else timeout)
         except _TIMEOUT:
             more = self.is_there(allowed - first) if first < allowed else False
-            left = allowed - (time.monotonic() - began) if more else 0.0
+            left = allowed - (monotonic() - began) if more else 0.0
         try:
             return super().wait(gen, interval, max(0.0, left))
         except _TIMEOUT:
             self.close()
-            raise _Unanswered(f"no answer within {time.monotonic() - began:.1f} seconds") from None
+            raise _Unanswered(f"no answer within {monotonic() - began:.1f} seconds") from None
 
 
 class PostgresSession:
@@ -382,16 +381,16 @@ class PostgresDialect(Dialect):
 
     def _check_answers(self) -> None:
         """Refuse at once what would wait for a server that has just kept silent: each of many callers would wait, and hold its thread."""
-        if time.monotonic() < self._silent_until:
+        if monotonic() < self._silent_until:
             raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
 
     def _is_there(self, info: psycopg.ConnectionInfo, seconds: float) -> bool:
         """Return whether the server to which a connection goes answers a new one in time; note if it does not. One thread asks for all."""
-        since = time.monotonic()
+        since = monotonic()
         with self._asking:
             if self._asked_at < since:
                 self._found_there = _answers(info.host, info.port, max(_SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
-                self._asked_at = time.monotonic()
+                self._asked_at = monotonic()
             if not self._found_there:
                 self._note_silence()
             return self._found_there
@@ -402,7 +401,7 @@ class PostgresDialect(Dialect):
 
     def _note_silence(self) -> None:
         """Note that the server does not answer; its idle connections have lost what they knew of it, too."""
-        self._silent_until = time.monotonic() + _AGAIN
+        self._silent_until = monotonic() + _AGAIN
         self._pool.drop_idle()
 
     def _connected(self) -> _Connection:

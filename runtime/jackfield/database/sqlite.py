@@ -18,7 +18,7 @@ from tempfile import mkdtemp
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
-from jackfield.clock import patience
+from jackfield.clock import monotonic, patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER
 from jackfield.database.epoch_file import EpochFile, announce, identity
@@ -117,7 +117,7 @@ class SqliteSession:
 
     def check_now_and_then(self) -> None:
         """Run ``check``, unless it has just run."""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._check_at:
             self.check()
             self._check_at = now + _CHECKED_FOR
@@ -230,7 +230,7 @@ class SqliteSession:
             try:
                 return self.connection.execute(sql, params)
             except sqlite3.OperationalError as fault:
-                now = time.monotonic()
+                now = monotonic()
                 if until is None:  # SQLite has already waited for one round
                     until = now + patience(self._wait) - _ROUND
                 if _code(fault) & 0xFF != sqlite3.SQLITE_BUSY or now >= until:

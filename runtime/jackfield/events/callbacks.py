@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from jackfield.events.signing import PRIVATE, new_secret, public_key
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
 from jackfield.wire.guard import Guard
+from jackfield.wire.only_hosts import only_hosts
 
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""
@@ -211,7 +213,7 @@ class Callbacks:
         now = self._time.now()
         event = Event(new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier})
         fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
-        return (sender or Sender(self._guard)).send(row.url, row.origin, fields, body, now)
+        return (sender or Sender(self._guard, only_hosts(None, os.environ))).send(row.url, row.origin, fields, body, now)
 
     def _row(self, transaction: Transaction, identifier: str, *, locks: bool = False) -> Row:
         locking = self._database.dialect.locks if locks else ""

@@ -10,14 +10,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
-from jackfield.clock import Clock, within
+from jackfield.clock import Clock, monotonic, within
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.due_rows import readable
@@ -162,11 +161,11 @@ class Dispatcher:
         """Begin nothing new, wait for requests in flight, and give the lease up."""
         self._stopped.set()
         self._woken.set()
-        until = time.monotonic() + seconds
+        until = monotonic() + seconds
         if self._thread is not None:
-            self._thread.join(max(0.0, until - time.monotonic()))
+            self._thread.join(max(0.0, until - monotonic()))
         if self._pool is not None:
-            while self._batches and time.monotonic() < until:
+            while self._batches and monotonic() < until:
                 self._woken.wait(0.05)
                 self._woken.clear()
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -188,7 +187,7 @@ class Dispatcher:
     def turn(self) -> float:
         """Do what is due; return the seconds after which to look again."""
         self._prepare()
-        moment = time.monotonic()
+        moment = monotonic()
         if moment >= self._reload_at:
             self._load()
             self._reload_at = moment + _RELOAD
@@ -230,7 +229,7 @@ class Dispatcher:
             self._prepared = True
 
     def _load(self) -> None:
-        self._cached, self._older, moment = {}, self._cached, time.monotonic()
+        self._cached, self._older, moment = {}, self._cached, monotonic()
         now = self._now()
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.CALLBACKS)
@@ -254,7 +253,7 @@ class Dispatcher:
 
     def _leads(self) -> bool:
         """Return whether this process dispatches; its lease is renewed three times as often as it needs to be."""
-        moment = time.monotonic()
+        moment = monotonic()
         if not self._led or moment - self._led_at > LEAD / 3:
             led = self._leadership.take()
             if led and not self._led:
@@ -284,14 +283,14 @@ class Dispatcher:
     def _fan_out(self, fresh: Sequence[_Lane]) -> None:
         """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to where others are: soon all
         of them have one position. More is left to the next rounds, so that deliveries are sent meanwhile."""
-        until = time.monotonic() + _FAN_OUT_WITHIN
+        until = monotonic() + _FAN_OUT_WITHIN
         workspaces: dict[str, list[_Lane]] = {}
         for lane in sorted(fresh, key=lambda lane: lane.moved_at):
             workspaces.setdefault(lane.workspace, []).append(lane)
         for workspace, lanes in workspaces.items():
             positions = [*sorted({lane.callback.position for lane in lanes}), self._heads[workspace]]
             for first, following in pairwise(positions):
-                if time.monotonic() >= until:
+                if monotonic() >= until:
                     return
                 mine = [lane for lane in lanes if lane.callback.position == first]
                 self._blocked.apart(workspace, "the delivery of events", partial(self._fan_out_to, workspace, first, following, mine))
@@ -312,7 +311,7 @@ class Dispatcher:
 
         self._database.record(unit)
         for lane in lanes:
-            lane.callback, lane.moved_at = replace(lane.callback, position=reached), time.monotonic()
+            lane.callback, lane.moved_at = replace(lane.callback, position=reached), monotonic()
             lane.due_at = lane.moved_at + max(0.0, claims.opens_at(lane.callback) - now)
 
     def _dispatch(self, due: Sequence[_Lane]) -> None:
@@ -328,7 +327,7 @@ class Dispatcher:
         for lane, item, rows in zip(due, asked, claims.claim(self._database, asked, free, now, self._free(now)), strict=True):
             if rows is None:
                 continue
-            lane.served_at = time.monotonic()
+            lane.served_at = monotonic()
             if not rows:
                 lane.due_at = math.inf  # until the next look at what is due
             for begin in range(0, len(rows), item.batch):
@@ -337,12 +336,12 @@ class Dispatcher:
     def _free_threads(self) -> Counter[str]:
         """Return how many batches may be sent beside those that are, by kind of callback."""
         with self._lock:
-            batches, moment = list(self._batches), time.monotonic()
+            batches, moment = list(self._batches), monotonic()
         busy = Counter(batch.kind for batch in batches if batch.kind != "near" or moment - batch.begun < _STUCK)
         return Counter({"all": _THREADS - len(batches), **{kind: most - busy[kind] for kind, most in _MOST.items()}})
 
     def _submit(self, lane: _Lane, rows: Sequence[Row]) -> None:
-        batch = _Batch(lane, lane.kind, time.monotonic())
+        batch = _Batch(lane, lane.kind, monotonic())
         with self._lock:
             lane.in_flight += 1
             self._batches.append(batch)
@@ -351,10 +350,10 @@ class Dispatcher:
         self._pool.submit(self._send_all, batch, rows)
 
     def _send_all(self, batch: _Batch, rows: Sequence[Row]) -> None:
-        lane, begun = batch.lane, time.monotonic()
+        lane, begun = batch.lane, monotonic()
         try:
             for place, row in enumerate(rows):
-                batch.begun = time.monotonic()
+                batch.begun = monotonic()
                 if batch.begun - self._led_at >= LEAD:  # another process may lead now, and send what this one has claimed
                     break
                 if batch.begun - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and not self._goes_on(batch)):
@@ -381,12 +380,12 @@ class Dispatcher:
     def _send(self, lane: _Lane, row: Row) -> None:
         now = self._now()
         attempt = self._attempt(lane, row, now)
-        lane.note(attempt, time.monotonic())
+        lane.note(attempt, monotonic())
         outcome = Outcome(lane.workspace, row, attempt, sealed_log(self._vault, lane.workspace, row, attempt))
         if not attempt.succeeded:
             lane.failed_at = math.inf
             self._database.record(lambda transaction: note_failed(transaction, outcome, self._now()))
-            lane.failed_at = time.monotonic()
+            lane.failed_at = monotonic()
         elif lane.is_healthy:
             self._database.record(delivered(outcome, now))
         elif self._database.record(lambda transaction: note_delivered(transaction, outcome, now)):
@@ -427,7 +426,7 @@ class Dispatcher:
 
     def _log_fault(self, error: BaseException, whose: str = "") -> None:
         """Log why nothing can be dispatched, or nothing of a workspace, once a minute."""
-        moment = time.monotonic()
+        moment = monotonic()
         if moment >= self._log_at:
             self._log_at = moment + _LOG_EVERY
             _LOG.error(

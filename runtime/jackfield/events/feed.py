@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.outbox import sealed_place
@@ -188,15 +189,15 @@ class Events:
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
         """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
-        cursor, until = self._after, time.monotonic() + self._wait
+        cursor, until = self._after, monotonic() + self._wait
         while True:
             page = self._feed.page(cursor, self._types, LIMIT)
             cursor = page.cursor
             if page.events:
                 yield page.events
-                until = time.monotonic() + self._wait
+                until = monotonic() + self._wait
             elif not self._feed.has_after(cursor):  # else it was a page of other types
-                if not time.monotonic() < until:  # also of a wait that is no number
+                if not monotonic() < until:  # also of a wait that is no number
                     return
                 yield ()
 

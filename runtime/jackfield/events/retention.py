@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction
 
 KEPT = 30 * 86_400.0
@@ -46,12 +47,12 @@ class Retention:
             head: Row | None = present
             while head is not None and self._is_due(workspace, head, now):
                 self._purge(workspace, now)
-                if time.monotonic() >= until:
+                if monotonic() >= until:
                     return True
                 time.sleep(_PAUSE)  # let other writers of SQLite take their turn
                 head = self._database.look_up(_HEAD, {"workspace": workspace})
         while self._purge_deliveries(now):
-            if time.monotonic() >= until:
+            if monotonic() >= until:
                 return True
             time.sleep(_PAUSE)
         return False

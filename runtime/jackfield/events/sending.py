@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jackfield.clock import iso
+from jackfield.clock import iso, monotonic
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidConnection
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import Target, WireSettings
 from jackfield.wire.faults import Kind, WireFault
 from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.only_hosts import OnlyHosts
 from jackfield.wire.tls import client_context
 
 WITHIN = 15.0
@@ -64,23 +64,26 @@ class Attempt:
 
 class Sender:
     """Sender of a process. It keeps connections, follows no redirect and uses no proxy. Callbacks that were not made by the operator reach
-    only what ``guard`` permits, at each resolution of their names. Thread-safe."""
+    only what ``guard`` permits, at each resolution of their names; none reaches others than ``only_hosts``. Thread-safe."""
 
-    def __init__(self, guard: Guard | None = None) -> None:
+    def __init__(self, guard: Guard | None = None, only_hosts: OnlyHosts | None = None) -> None:
+        self._only_hosts = only_hosts
         tls = cache(client_context)
         self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, kept=200))
         self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, kept=200))
 
     def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
         """POST a body. Whatever happens is an attempt; nothing is raised."""
-        begun = time.monotonic()
+        begun = monotonic()
         until = begun + WITHIN
         wire, answer = self._own if origin == "operator" else self._foreign, b""
         try:
             target, path, host = target_of(url)
+            if self._only_hosts is not None:
+                self._only_hosts.require(target.host, "/url")
             head = [(b"Host", host), (b"Content-Type", b"application/json"), (b"User-Agent", b"jackfield")]
             head += [(b"Content-Length", str(len(body)).encode()), *fields]
-            reply = wire.send("POST", target, path, head, body, lambda: until - time.monotonic(), lambda: None)
+            reply = wire.send("POST", target, path, head, body, lambda: until - monotonic(), lambda: None)
             try:
                 for piece in reply.raw():
                     answer += piece
@@ -92,13 +95,13 @@ class Sender:
                 reply.close()
         except WireFault as fault:
             reason = _FAULTS.get(fault.kind, fault.kind.value)
-            return Attempt(at, time.monotonic() - begun, error=reason)
+            return Attempt(at, monotonic() - begun, error=reason)
         except (InvalidConnection, ValueError) as error:
             text = error.details[0].message if isinstance(error, InvalidConnection) and error.details else str(error)
-            return Attempt(at, time.monotonic() - begun, error=text)
+            return Attempt(at, monotonic() - begun, error=text)
         found = {name.lower(): value for name, value in reply.fields}
         wait = _wait(found.get(b"retry-after"), at)
-        return Attempt(at, time.monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait)
+        return Attempt(at, monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait)
 
 
 def target_of(url: str) -> tuple[Target, bytes, bytes]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from jackfield.clock import SystemClock
+from jackfield.clock import SystemClock, monotonic
 from jackfield.dataclass import dataclass
 from jackfield.files.blobs import VARIABLE, blobs_from
 from jackfield.files.store import FileLimits, Files
@@ -52,13 +51,13 @@ class FileMove:
         :raises NoRoom: if the new store is full.
         """
         count = size = copied = 0
-        problems, said_at = list[str](), time.monotonic()
+        problems, said_at = list[str](), monotonic()
         for done in self._files(Files(source, FileLimits(), SystemClock())):
             count, size, copied = count + 1, size + done.size, copied + done.copied
             if done.problem is not None:
                 problems.append(done.problem)
-            if time.monotonic() - said_at >= _SAID_EVERY:
-                said_at = time.monotonic()
+            if monotonic() - said_at >= _SAID_EVERY:
+                said_at = monotonic()
                 say(f"files: {count:,} verified in {self._to.location}, {copied:,} of them copied now")
         return MovedFiles(self._to.location, count, size, copied, tuple(problems))
 

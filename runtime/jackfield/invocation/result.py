@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from jackfield.dataclass import core_schema, dataclass, field
 from jackfield.errors import InvocationFailed, JackfieldError
+from jackfield.invocation.display import table_of
 
 if TYPE_CHECKING:
     from jackfield.invocation.returned_files import ReturnedFile
@@ -165,6 +166,10 @@ class Result(_Origin):
     def __repr__(self) -> str:  # outputs and details stay out of logs
         code = f" {self.error.code}" if self.error is not None and self.status == "failed" else ""
         return f"<Result {self.status}{code} {self.meta.invocation_id}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows: no value of the output, which may be a secret."""
+        return table_of(self.to_json())
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
         """Return the Result as JSON (docs/reference/result.md), with hints worded for ``surface``."""

@@ -10,14 +10,13 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import ref
 
-from jackfield.clock import within
+from jackfield.clock import monotonic, within
 from jackfield.database import Database, Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError, Unavailable
@@ -139,7 +138,7 @@ class Instance:
             self.steady_since = None
             _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
             return
-        now = time.monotonic()
+        now = monotonic()
         lately = self._renewed_at is not None and now - self._renewed_at < LEASE
         if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
             self.steady_since = now  # whatever kept this process from renewing may have affected the others, too

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.clock import within
+from jackfield.clock import monotonic, within
 from jackfield.database import sealing
 from jackfield.database.blocked import blocked_workspace
 from jackfield.database.cursors import cursor_after, place_after
@@ -359,12 +359,12 @@ class Journal(Watched):
         """
         purged, slice_ = 0, START
         while True:
-            begun, size = time.monotonic(), slice_.size
+            begun, size = monotonic(), slice_.size
             slice_ = self.database.record(self._purging(slice_))
             purged += slice_.deleted
             if slice_.last is None:
                 break
-            seconds = time.monotonic() - begun  # with the commit: others wait for its sync, too
+            seconds = monotonic() - begun  # with the commit: others wait for its sync, too
             slice_ = resized(slice_._replace(size=size), seconds)
             self.database.dialect.relieve_writers()
             time.sleep(max(_PURGE_PAUSE, seconds))

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from jackfield.clock import Clock
+from jackfield.clock import Clock, monotonic
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.blocked import OWN_FAULTS, BlockedWorkspaces
 from jackfield.database.due_rows import readable
@@ -58,7 +57,7 @@ class _Seen:
 class Recovery:
     """Recovery of the entries of expired leases: it finishes or requeues them. ``monotonic`` is the clock for the age of leases."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._vault = vault
         self._time = SharedClock.of(database, clock)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jackfield.clock import Clock
+from jackfield.clock import Clock, monotonic
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import outcomes, terms
@@ -71,7 +71,7 @@ _DELETE = "DELETE FROM invocations WHERE workspace = :workspace AND id IN ({ids}
 class Upkeep:
     """Upkeep of one database for all workspaces. Every process may run it; a row lock elects one at a time."""
 
-    def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._time = SharedClock.of(database, clock)
         self._monotonic = monotonic
@@ -166,14 +166,14 @@ def purge_slice(transaction: Transaction, workspace: str, from_: Purged, *, befo
 
     ``from_`` is the slice before, ``START`` for the first one.
     """
-    begun, after = time.monotonic(), from_.last or _OLDEST_PLACE
+    begun, after = monotonic(), from_.last or _OLDEST_PLACE
     values = {"workspace": workspace, "before": before, "now": now, "at": after.created_at, "after": after.id, "slice": from_.size}
     rows = transaction.execute(_OLDEST + locking, values)
     expired = [row for row in rows if row.expired]
     if expired:
         _delete(transaction, workspace, expired)
     last = Place(rows[-1].created_at, rows[-1].id) if rows else None  # fewer than the limit: others may have locked some
-    return resized(Purged(len(expired), last, from_.size), time.monotonic() - begun)
+    return resized(Purged(len(expired), last, from_.size), monotonic() - begun)
 
 
 def resized(slice_: Purged, seconds: float) -> Purged:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jackfield.clock import monotonic
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
@@ -109,8 +109,8 @@ def revoke_due(
 
     :return: whether the provider was told, by the id of each that is over.
     """
-    until, over = time.monotonic() + within, dict[str, bool]()
-    while time.monotonic() < until:
+    until, over = monotonic() + within, dict[str, bool]()
+    while monotonic() < until:
         rows = due(database, clock.time(), _AT_ONCE, blocked)
         for row in rows:
             outcome = blocked.apart(row.workspace, "the revocation of an approval", lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]

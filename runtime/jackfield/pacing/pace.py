@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Limits
     from jackfield.connector.context import Leases
     from jackfield.database import Database
+    from jackfield.wire.only_hosts import OnlyHosts
 
 T = TypeVar("T")
 
@@ -185,9 +186,9 @@ class Pace(ProcessLocal):
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
-    def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> Exception | None:
+    def read(self, limits: Callable[[], Limits | None], deadline: Deadline, only_hosts: OnlyHosts | None = None) -> Exception | None:
         """Read the provider's limits and store them; a failure, which is returned, leaves what is known."""
-        with entered(Call(deadline)):
+        with entered(Call(deadline, only_hosts=only_hosts)):
             found = attempt(limits)
         fault = found.error if isinstance(found, Raised) else None
         stated = None if isinstance(found, Raised) else found
@@ -230,7 +231,9 @@ class Pace(ProcessLocal):
 class Paces(ProcessLocal):
     """Paces of one workspace. ``database`` returns its database; None keeps them in this process."""
 
-    def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock) -> None:
+    def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock, only_hosts: OnlyHosts | None = None) -> None:
+        self.only_hosts = only_hosts
+        """Hosts that the workspace's runtime is limited to, also while limits are read."""
         self._workspace = workspace
         self._database = database
         self._clock = clock

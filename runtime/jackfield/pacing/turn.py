@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Budget
     from jackfield.connector.context import Leases
     from jackfield.pacing.pace import Paces
+    from jackfield.wire.only_hosts import OnlyHosts
 
 T = TypeVar("T")
 
@@ -117,6 +118,10 @@ class Turn:
         self._cost = 1.0
         self._granted_at = 0.0
         self._is_planned = False
+
+    @property
+    def _only_hosts(self) -> OnlyHosts | None:
+        return None if self._paces is None else self._paces.only_hosts
 
     async def find_account(self, budget: Budget, values: Any, client: Any, leases: Leases) -> None:
         """Find the pace of the account. The first time this may open the database, and create the client of the provider's API."""
@@ -228,7 +233,7 @@ class Turn:
             if grant.outcome == "read" and budget is not None:
                 until = deadline.clock.monotonic() + min(_READ_WITHIN, deadline.remaining() / 3)
                 patience = Deadline(deadline.clock, until, deadline.seconds)
-                fault = await waiter.call(partial(pace.read, partial(budget.limits, client), patience))
+                fault = await waiter.call(partial(pace.read, partial(budget.limits, client), patience, self._only_hosts))
                 if fault is not None:
                     self._unread(fault, client, patience)
             elif grant.outcome == "wait":

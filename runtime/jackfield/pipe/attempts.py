@@ -465,6 +465,7 @@ class Attempts:
             observe=means.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,
+            only_hosts=means.only_hosts,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
+from jackfield.clock import monotonic
 from jackfield.errors import Sent, Unavailable
 from jackfield.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE
@@ -66,9 +66,9 @@ class Calls(ProcessLocal):
 
     def wait_for_others(self, within: float = math.inf) -> bool:
         """Wait up to ``within`` seconds until no other call runs; return whether none does."""
-        end = time.monotonic() + within
+        end = monotonic() + within
         while self.any_others():
-            left = end - time.monotonic()
+            left = end - monotonic()
             if left <= 0:
                 return False
             self._ended.wait(min(_LOOK, left))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.files import Files
     from jackfield.pacing.pace import Paces
+    from jackfield.wire.only_hosts import OnlyHosts
 
 DONE_BEFORE = {
     "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
@@ -77,4 +78,5 @@ class Means:
     files: Files
     paces: Paces | None = None
     observe: Observe | None = None
+    only_hosts: OnlyHosts | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)

@@ -29,6 +29,7 @@ from jackfield.redaction.marks import hidden_values
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.only_hosts import OnlyHosts
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
@@ -44,17 +45,19 @@ _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
 """Schemes whose URLs clients accept without slashes."""
 
 
-def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any]) -> None:
-    """Check every host that the values name against ``guard``.
+def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any], only: OnlyHosts | None = None) -> None:
+    """Check every host that the values name against ``guard``, and against those that the runtime is limited to.
 
     :raises InvalidConnection: with a detail for each value whose host is not allowed, or which clients could parse in different ways.
     """
-    if guard.internal:
+    if guard.internal and only is None:
         return
     refused: list[InvalidConnection] = []
     for path, text in named_hosts(schema, values):
         try:
             for host in hosts_of(text, path):
+                if only is not None:
+                    only.require(host, path)
                 guard.check(host, path)
         except InvalidConnection as error:
             refused.append(error)
@@ -119,9 +122,10 @@ class OpenConnection(SecretHolder):
     clock: Clock
     environment: Mapping[str, str]
     guard: Guard
+    only_hosts: OnlyHosts | None
     grants: Grants | None
     judge: Callable[[], None] | None
-    """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection, which may reach any host."""
+    """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection without ``only_hosts``."""
     forget_secrets: Callable[[], None]
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
     slots: OpeningSlots
@@ -131,6 +135,7 @@ class OpenConnection(SecretHolder):
 
     def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> OpenContext:
         """Build the context in which the connection type opens for one attempt."""
+        call.only_hosts = self.only_hosts
         return OpenContext(
             self.workspace, self.connection, self.connector, inputs, self.permissions, call, self.clock, self.environment, self.cache,
             self.guard, self.grants,
@@ -141,7 +146,12 @@ class OpenConnection(SecretHolder):
         started, self.cache.opened_in = time.perf_counter(), math.inf  # one that fails says nothing about the next
         if self.judge is not None:
             self.judge()
-        client = self.kind.open(self.context_for(call, inputs))
+        context = self.context_for(call, inputs)
+        if self.only_hosts is None:
+            client = self.kind.open(context)
+        else:
+            with self.only_hosts.entered():
+                client = self.kind.open(context)
         self.cache.opened_in = time.perf_counter() - started
         return client
 
@@ -178,6 +188,7 @@ class Opener:
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
         barred: Callable[[], tuple[str, ...]] = tuple,
         grants: Callable[[str, str], Grants | None] = lambda *_: None,
+        only_hosts: OnlyHosts | None = None,
     ) -> None:
         self.workspace = workspace
         self._clock = clock
@@ -190,6 +201,7 @@ class Opener:
         self._refuse_foreign = refuse_foreign
         self._barred = barred
         self._grants = grants
+        self._only_hosts = only_hosts
         self._stored = ConnectionCaches(clock)
         self._inline = ConnectionCaches(clock, limit=256)
         self._salt = os.urandom(32)
@@ -226,7 +238,7 @@ class Opener:
             if name is not None:
                 self._refuse_foreign(schema, values)
             kind = cache.cached(("values", target.kind.key), lambda: connection_values(model, values, target.name))
-            names_hosts = not guard.internal and any(True for _ in named_hosts(schema, values))
+            names_hosts = (self._only_hosts is not None or not guard.internal) and any(True for _ in named_hosts(schema, values))
             return kind, connector.permissions(), names_hosts
 
         kind, permissions, names_hosts = cache.cached(("prepared", target.kind.key, connector.key, target.origin), prepare)
@@ -237,11 +249,12 @@ class Opener:
             raise refused(target.chosen)
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
-        judge = (lambda: judge_hosts(guard, schema, values)) if names_hosts else None
+        judge = (lambda: judge_hosts(guard, schema, values, self._only_hosts)) if names_hosts else None
         asks_host = target.origin == "remote" and bool(kind.reads_host)
         return OpenConnection(
-            kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard, grants, judge,
-            lambda: self.forget_secrets(target), cache.slots if kind.opens_with is None else self._stored.slots(kind.opens_with),
+            kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard,
+            self._only_hosts, grants, judge, lambda: self.forget_secrets(target),
+            cache.slots if kind.opens_with is None else self._stored.slots(kind.opens_with),
             lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip
 

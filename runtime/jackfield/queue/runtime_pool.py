@@ -26,6 +26,7 @@ from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.wire.guard import Guard
+from jackfield.wire.only_hosts import only_hosts
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces
@@ -145,7 +146,9 @@ class RuntimePool(ProcessLocal):
         from jackfield.events.dispatcher import Dispatcher
         from jackfield.events.sending import Sender
 
-        found = Dispatcher(lambda: self.storage.database, lambda: self.storage.vault, self.clock, Sender(guard))
+        found = Dispatcher(
+            lambda: self.storage.database, lambda: self.storage.vault, self.clock, Sender(guard, only_hosts(None, self.environment))
+        )
         found.start()
         return found
 

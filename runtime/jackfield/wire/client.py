@@ -10,6 +10,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.head import Fields, values_of, write_head
+from jackfield.wire.only_hosts import require_reachable
 from jackfield.wire.pool import Pool
 from jackfield.wire.reply import Reply
 
@@ -46,8 +47,9 @@ class Wire(SecretHolder):
         ``limit`` returns the seconds left. ``begin`` is called once, when a connection stands and before the first byte.
 
         :raises WireFault: if there is no response; its ``sent`` says how far the request got.
-        :raises InvalidConnection: if the guard does not permit the server.
+        :raises InvalidConnection: if the guard does not permit the server, or the attempt is limited to other hosts.
         """
+        require_reachable(target.host, self._settings.guard_path)  # also where a connection is kept
         if self._settings.proxy is not None and target.scheme == "http":
             path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
         first = write_head(method, path, fields)

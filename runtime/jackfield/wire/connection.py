@@ -6,11 +6,11 @@ import re
 import select
 import socket
 import ssl
-import time
 from base64 import b64encode
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from jackfield.clock import monotonic
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import OnFailure, Raised, attempt
@@ -22,6 +22,8 @@ from jackfield.wire.tls import client_context
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
+Resolve = Callable[[str, int, str], list[tuple[int, tuple[Any, ...]]]]
+"""Returns the addresses of a host and port that are allowed; the last text points at the value that names it."""
 
 _READ = 65_536
 _RECORD = 16_384
@@ -72,16 +74,17 @@ class WireSettings:
 class Connection:
     """TCP or TLS connection, and what has arrived on it beyond what was read. One thread uses it at a time.
 
+    ``idle_since`` and ``idle_at``: when it became idle, by the monotonic clock and by that of the day.
     ``torn``: it ended without TLS's farewell, so anybody on the way may have cut it.
     """
 
-    __slots__ = ("buffer", "idle_since", "sock", "torn", "used")
+    __slots__ = ("buffer", "idle_at", "idle_since", "sock", "torn", "used")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.buffer = bytearray()
         self.used = self.torn = False
-        self.idle_since = 0.0
+        self.idle_since = self.idle_at = 0.0
 
     def close(self) -> None:
         """Close the connection."""
@@ -232,11 +235,10 @@ def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
 def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     proxy = settings.proxy
     if proxy is None:
-        connection = Connection(_tcp(target, settings.guard, settings, limit))
+        connection = Connection(_tcp(target, settings.guard.resolve, settings, limit))
     else:
-        if not settings.guard.internal:
-            settings.guard.check(target.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
-        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE, settings, limit), target, settings, limit))
+        settings.guard.check(target.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
+        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE.addresses, settings, limit), target, settings, limit))
     if target.scheme == "https":
         connection.sock = _tls(connection.sock, target.host, settings, limit)
     return connection
@@ -249,10 +251,10 @@ def proxy_fields(login: tuple[str, str] | None) -> list[tuple[bytes, bytes]]:
     return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{login[0]}:{login[1]}".encode()))]
 
 
-def _tcp(target: Target, guard: Guard, settings: WireSettings, limit: Limit) -> socket.socket:
+def _tcp(target: Target, resolve: Resolve, settings: WireSettings, limit: Limit) -> socket.socket:
     """Connect to the first address that accepts. One that swallows packets leaves time for the next."""
     try:
-        addresses = guard.resolve(target.host, target.port, settings.guard_path)
+        addresses = resolve(target.host, target.port, settings.guard_path)
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for number, (family, address) in enumerate(addresses):
             seconds = min(settings.connect_timeout, _left(limit)) / (len(addresses) - number)
@@ -272,10 +274,10 @@ def _through_proxy(sock: socket.socket, target: Target, settings: WireSettings, 
         return sock
     connection = Connection(sock)
     place = target.authority
-    deadline = time.monotonic() + settings.connect_timeout
+    deadline = monotonic() + settings.connect_timeout
 
     def within() -> float:
-        return min(limit(), deadline - time.monotonic())
+        return min(limit(), deadline - monotonic())
 
     try:
         connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(settings.proxy_login)]), within)

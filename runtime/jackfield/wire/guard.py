@@ -7,13 +7,13 @@ The operator's own connections may reach any address. A connection created over 
 from __future__ import annotations
 
 import socket
-from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hints import NextStep
+from jackfield.wire.only_hosts import matches, require_reachable
 
 _METADATA = frozenset(
     ip_address(text)
@@ -47,7 +47,8 @@ class Guard:
 
     ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
     ``allowed``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set, cloud metadata services are refused
-    even if ``allowed`` matches them.
+    even if ``allowed`` matches them. Whatever it permits, an attempt of a runtime that is limited to some hosts (``only_hosts``) reaches no
+    other.
     """
 
     internal: bool = False
@@ -61,6 +62,7 @@ class Guard:
 
         :raises InvalidConnection: if one of the addresses is not permitted.
         """
+        require_reachable(host, path)
         if self.internal:
             return
         try:
@@ -91,6 +93,15 @@ class Guard:
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
         """
+        require_reachable(host, path)
+        return self.addresses(host, port, path)
+
+    def addresses(self, host: str, port: int, path: str = "") -> list[tuple[int, tuple[Any, ...]]]:
+        """Resolve the host of a proxy: ``resolve``, also where the attempt is limited to some hosts, which the proxy is to reach.
+
+        :raises InvalidConnection: if one of the addresses is not permitted.
+        :raises OSError: if the name does not resolve.
+        """
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         for entry in found:
             self.check_address(host, str(entry[4][0]), path)
@@ -115,7 +126,7 @@ class Guard:
             return False
         if address.is_global and not address.is_multicast and (address.version == 4 or address in _GLOBAL_UNICAST):
             return True
-        return (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed)
+        return (self.loopback and address.is_loopback) or any(matches(pattern, host, address) for pattern in self.allowed)
 
 
 ANYWHERE = Guard(internal=True)
@@ -159,10 +170,3 @@ def _nat64_targets(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...
     bits = int(address)
     squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # drop bits 64 to 71, the zero octet
     return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
-
-
-def _matches(pattern: str, host: str, address: IPv4Address | IPv6Address) -> bool:
-    try:
-        return address in ip_network(pattern, strict=False)
-    except ValueError:
-        return fnmatchcase(host, pattern.lower())

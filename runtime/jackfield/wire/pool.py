@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import deque
 
+from jackfield.clock import monotonic
 from jackfield.fork import ProcessLocal
 from jackfield.wire.connection import Connection, Target
 
@@ -36,14 +37,15 @@ class Pool(ProcessLocal):
                     return None
                 found = waiting.pop()
                 self._count -= 1
-            if time.monotonic() - found.idle_since < self._idle and found.is_idle():
+            # where a process is frozen (AWS Lambda, a snapshot) one clock stands still, and what is on the way forgets the connection
+            if max(monotonic() - found.idle_since, time.time() - found.idle_at) < self._idle and found.is_idle():
                 return found
             found.close()
 
     def put(self, target: Target, connection: Connection) -> None:
         """Keep a connection on which a whole response has been read."""
         connection.used = True
-        connection.idle_since = time.monotonic()
+        connection.idle_since, connection.idle_at = monotonic(), time.time()
         with self._lock:
             self._waiting.setdefault(target, deque()).append(connection)
             self._count += 1

@@ -28,16 +28,17 @@ class Pool(SecretHolder):
     def __init__(self, connect: Callable[[Deadline], Session], clock: Clock) -> None:
         self._connect = connect
         self._clock = clock
-        self._idle: list[tuple[Session, float]] = []
+        self._idle: list[tuple[Session, float, float]] = []
         self._lock = threading.Lock()
         self._closing = weakref.finalize(self, _close, self._idle)
 
     def take(self, deadline: Deadline) -> Session | None:
         """Return the most recently used connection, with a new ``deadline``; None if none is fresh enough."""
-        now = self._clock.monotonic()
+        now, at = self._clock.monotonic(), self._clock.time()
         with self._lock:
             stale = []
-            while self._idle and now - self._idle[0][1] >= IDLE_SECONDS:  # the oldest come first
+            # the oldest come first; in a process that was frozen, one of the clocks may have stood still
+            while self._idle and max(now - self._idle[0][1], at - self._idle[0][2]) >= IDLE_SECONDS:
                 stale.append(self._idle.pop(0)[0])
             found = self._idle.pop()[0] if self._idle else None
         for session in stale:
@@ -57,7 +58,7 @@ class Pool(SecretHolder):
         """Return a connection without a message in progress to the pool; close it if it has reached its message limit."""
         with self._lock:
             if session.sent < MESSAGES and len(self._idle) < KEPT:
-                self._idle.append((session, self._clock.monotonic()))
+                self._idle.append((session, self._clock.monotonic(), self._clock.time()))
                 return
         session.leave()
 
@@ -66,6 +67,6 @@ class Pool(SecretHolder):
         self._closing()
 
 
-def _close(idle: list[tuple[Session, float]]) -> None:
+def _close(idle: list[tuple[Session, float, float]]) -> None:
     while idle:
         idle.pop()[0].close()

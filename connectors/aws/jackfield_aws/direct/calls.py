@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Container, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
 from botocore import xform_name
 
+from jackfield.clock import monotonic
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, whole_answer
 from jackfield.fork import ProcessLocal
 from jackfield_aws.client_hooks import is_safe
@@ -142,10 +142,10 @@ def _begin(name: str, call: Call | None) -> None:
 
 def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
     """Return a function that tells the seconds left for a request."""
-    end = time.monotonic() + most
+    end = monotonic() + most
     if deadline is None:
-        return lambda: end - time.monotonic()
-    return lambda: min(deadline.remaining(), end - time.monotonic())
+        return lambda: end - monotonic()
+    return lambda: min(deadline.remaining(), end - monotonic())
 
 
 def _observed(call: Call | None, request: Request, started: float, status: int | None) -> None:

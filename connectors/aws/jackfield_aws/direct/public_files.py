@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from jackfield.clock import monotonic
 from jackfield.connector import Guard, JackfieldError, Sent, Target, Unavailable, WireFault
 from jackfield_aws.direct.wires import PORTS, reach_of
 from jackfield_aws.limits import current_deadline
@@ -23,10 +23,10 @@ def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
     place = urlsplit(url)
     target = Target(place.scheme, place.hostname or "", place.port or PORTS[place.scheme])
     fields = [(b"Host", place.netloc.encode()), (b"Accept-Encoding", b"identity")]
-    deadline, end = current_deadline(), time.monotonic() + _SECONDS
+    deadline, end = current_deadline(), monotonic() + _SECONDS
 
     def limit() -> float:
-        left = end - time.monotonic()
+        left = end - monotonic()
         return left if deadline is None else min(left, deadline.remaining())
 
     proxied = False

@@ -76,7 +76,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.surfaces.http.app import build_app
     from jackfield.surfaces.shared.server_context import ServerContext
-    from jackfield.surfaces.shared.tracing import configured
+    from jackfield.tracing import configured
 
     prepare()
     core = keep_to_one_core(os.environ)

@@ -36,9 +36,9 @@ from jackfield.surfaces.shared.readiness import Readiness
 from jackfield.surfaces.shared.request_shares import RequestShares
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
-from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.surfaces.shared.web_pages import page_fault
 from jackfield.tenants.purge import sweep
+from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Test support for connector authors: the conformance suite to inherit, its rules by name, scripted servers, recordings."""
+"""Test support: for applications scripted and mocked servers and a clock; for connector authors the conformance suite, recordings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jackfield_market.testing.fake_clock import FakeClock
     from jackfield_market.testing.harness import Harness, open_project
     from jackfield_market.testing.loopback_provider import CLOSE, DRIP, HANG, RESET, Answer, Provider, Request, refused, throttled
+    from jackfield_market.testing.mocking import mocked
     from jackfield_market.testing.recordings import RecordingMismatch
     from jackfield_market.testing.rules import ALL_RULES, RULES, judged, not_applicable
     from jackfield_market.testing.subject import Rule, Subject
@@ -32,6 +33,7 @@ __all__ = [
     "Rule",
     "Subject",
     "judged",
+    "mocked",
     "not_applicable",
     "open_project",
     "refused",
@@ -46,6 +48,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".fake_clock": "FakeClock",
             ".harness": "Harness open_project",
             ".loopback_provider": "CLOSE DRIP HANG RESET Answer Provider Request refused throttled",
+            ".mocking": "mocked",
             ".recordings": "RecordingMismatch",
             ".rules": "ALL_RULES RULES judged not_applicable",
             ".subject": "Rule Subject",

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from jackfield_market.testing.harness import project_of
-from jackfield_market.testing.plugin import NOT_APPLICABLE, NOT_REACHED
 from jackfield_market.testing.recorded_examples import EXAMPLES, record
 from jackfield_market.testing.rules import RULES, judged, reason_against
+from jackfield_market.testing.stash import NOT_APPLICABLE, NOT_REACHED
 from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
 
 _SUBJECTS = pytest.StashKey[dict[type, Subject]]()

@@ -83,8 +83,9 @@ def refused(status: int = 422, message: str = "refused") -> Answer:
 class Provider:
     """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
 
-    ``script`` is a function of a request's number (from 1) and the request, or a sequence of steps: the Nth request gets the Nth step,
-    later ones the last. A step is an ``Answer``, or one of these:
+    ``script`` is a function of a request's number (from 1) and the request; or a sequence of steps: the Nth request gets the Nth step,
+    later ones the last; or a mapping of ``"POST /orders"`` (without the query) to steps, and 404 for others. A step is an ``Answer``, or
+    one of these:
 
     - ``HANG``: read the request and send nothing, until the provider is closed.
     - ``RESET``: reset the connection instead of answering.
@@ -92,9 +93,9 @@ class Provider:
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
     """
 
-    def __init__(self, script: Script | Sequence[Step]) -> None:
+    def __init__(self, script: Script | Sequence[Step] | Mapping[str, Step]) -> None:
         self.requests: list[Request] = []
-        self._script = script if callable(script) else _in_order(script)
+        self._script = script if callable(script) else _by_route(script) if isinstance(script, Mapping) else _in_order(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0
@@ -152,6 +153,14 @@ class Provider:
     def pause(self, seconds: float) -> bool:
         """Wait, and return True if the provider has been closed."""
         return self._over.wait(seconds)
+
+
+def _by_route(steps: Mapping[str, Step]) -> Script:
+    def play(_number: int, request: Request) -> Step:
+        route = f"{request.method} {request.path.partition('?')[0]}"
+        return steps.get(route, refused(404, f"no answer is scripted for '{route}'"))
+
+    return play
 
 
 def _in_order(steps: Sequence[Step]) -> Script:

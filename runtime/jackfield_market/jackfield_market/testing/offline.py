@@ -13,14 +13,15 @@ _LOCAL = frozenset({"localhost", "ip6-localhost"})
 
 
 @contextmanager
-def offline(report: Callable[[str], None]) -> Iterator[None]:
-    """Refuse to reach anything but loopback from Python's sockets of this process, and call ``report`` with the host that was asked for."""
+def offline(report: Callable[[str], None], why: str = "a recording is played, which reaches no network") -> Iterator[None]:
+    """Refuse to reach anything but loopback from Python's sockets of this process, and call ``report`` with the host that was asked for.
+    ``why`` is the text of the error."""
     connect, connect_ex, sendto, resolve = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo
 
     def require(address: Any) -> None:
-        if isinstance(address, tuple) and not _is_near(str(address[0])):
+        if isinstance(address, tuple) and not is_near(str(address[0])):
             report(str(address[0]))
-            raise ConnectionRefusedError("a recording is played, which reaches no network")
+            raise ConnectionRefusedError(why)
 
     def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(own: socket.socket, *words: Any) -> Any:
@@ -31,9 +32,9 @@ def offline(report: Callable[[str], None]) -> Iterator[None]:
 
     def resolved(host: Any, *words: Any, **named: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name and not _is_near(name) and not _is_address(name):
+        if name and not is_near(name) and not _is_address(name):
             report(name)
-            raise socket.gaierror(socket.EAI_FAIL, "a recording is played, which asks no DNS")
+            raise socket.gaierror(socket.EAI_FAIL, why)
         return resolve(host, *words, **named)
 
     with (
@@ -53,5 +54,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_near(host: str) -> bool:
+def is_near(host: str) -> bool:
+    """Return whether a host is this machine by its name or address."""
     return not host or host.lower().rstrip(".") in _LOCAL or (_is_address(host) and ip_address(host.partition("%")[0]).is_loopback)

@@ -1,22 +1,26 @@
-"""The pytest plugin: fixture ``harness``, option ``--record``, and a list of the conformance rules that do not apply or are not reached.
+"""The pytest plugin: fixtures ``jackfield_home``, ``jackfield_mock`` and ``harness``, option ``--record``, and a list of the conformance
+rules that do not apply or are not reached.
 
 Every process of pytest loads it, so it imports the rest of jackfield only when a test uses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jackfield_market import testing
+from jackfield_market.testing.stash import NOT_APPLICABLE, NOT_REACHED
+
 if TYPE_CHECKING:
     from jackfield_market.testing.harness import Harness
+    from jackfield_market.testing.loopback_provider import Provider
 
-NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
-"""Rules that do not apply, with the reason, for each connector whose suite was collected."""
-NOT_REACHED = "jackfield_not_reached"
-"""Property of a test: the connector, the grade of its suite, and the rule above that grade which failed."""
 _FAILED = pytest.StashKey[bool]()
 _SENT = "jackfield_not_applicable"
 
@@ -31,11 +35,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
+def jackfield_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder for the runtimes that a test makes: a database, keys and files of its own, and no variable of jackfield."""
+    for name in [name for name in os.environ if name.startswith("JACKFIELD_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "jackfield"
+    monkeypatch.setenv("JACKFIELD_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def jackfield_mock() -> Iterator[Callable[..., Provider]]:
+    """``jackfield.testing.mocked`` until the end of the test: call it with a server and its script; it returns the provider."""
+    with ExitStack() as stack:
+        yield lambda server, *script: stack.enter_context(testing.mocked(server, *script))
+
+
+@pytest.fixture
 def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
     """Runtime with the connector of the test's project, for one test; ``jackfield.testing.Harness`` describes it."""
-    from jackfield_market.testing.harness import Harness
-
-    with Harness.of(str(request.path), request.config.getoption("--record")) as opened:
+    with testing.Harness.of(str(request.path), request.config.getoption("--record")) as opened:
         yield opened
         if request.node.stash.get(_FAILED, True):
             opened.discard()

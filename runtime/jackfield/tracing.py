@@ -1,4 +1,5 @@
-"""OpenTelemetry (extra ``otel``): one span per invocation, stage and request. No payload: only names, ids, effects and codes."""
+"""OpenTelemetry (extra ``otel``): a span per invocation, and within it those of its stages and requests. No payload: only names, ids,
+effects and codes."""
 
 from __future__ import annotations
 
@@ -41,14 +42,25 @@ def configured(environment: Mapping[str, str]) -> Sequence[object]:
 
 
 class Tracing:
-    """Tracing plugin. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its span."""
+    """Tracing plugin: ``Jackfield(plugins=[Tracing()])``. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its
+    span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, of the
+    libraries that a connector uses, lie within it.
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self._provider = provider
-        self._tracer = provider.get_tracer("jackfield")
+    Without a ``provider``, which is a server's own, spans go to the one that the host, or OpenTelemetry's auto-instrumentation, has set;
+    a call is one span then, and has its requests as events, unless ``stages`` asks for spans of them.
+    """
+
+    def __init__(self, provider: TracerProvider | None = None, *, stages: bool | None = None) -> None:
+        from opentelemetry import trace
+
+        self._provider, self._api = provider, trace
+        self._tracer = trace.get_tracer("jackfield") if provider is None else provider.get_tracer("jackfield")
+        self._stages = provider is not None if stages is None else stages
 
     def close(self) -> None:
-        """Export the remaining spans, within a time limit in case the collector is down."""
+        """Export the remaining spans, within a time limit in case the collector is down. The host's provider is the host's to close."""
+        if self._provider is None:
+            return
         closing = threading.Thread(target=self._provider.shutdown, name="jackfield-spans", daemon=True)
         closing.start()
         closing.join(_LAST_WITHIN)
@@ -56,7 +68,7 @@ class Tracing:
     @hookimpl
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:
         """Wrap one invocation in a span."""
-        return _InSpan(self._tracer, invocation, workspace, meta)
+        return _InSpan(self._api, self._tracer, invocation, workspace, meta, stages=self._stages)
 
     @hookimpl
     def stage(self, name: str) -> None:
@@ -76,8 +88,8 @@ class Tracing:
 class _InSpan:
     """Context manager that wraps one invocation in a span."""
 
-    def __init__(self, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta) -> None:
-        self._tracer = tracer
+    def __init__(self, api: Any, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta, *, stages: bool) -> None:
+        self._api, self._tracer, self._stages = api, tracer, stages
         self._parent = invocation.context.get("traceparent")
         self._meta = meta
         self._attributes = {
@@ -89,7 +101,9 @@ class _InSpan:
 
     def __enter__(self) -> None:
         self._span = self._tracer.start_span("jackfield.invoke", _parent(self._parent), attributes=self._attributes)
-        self._spans = _Spans(self._tracer, self._span)
+        self._spans = _Spans(self._api, self._tracer, self._span, stages=self._stages)
+        self._current = self._api.use_span(self._span, record_exception=False, set_status_on_exception=False)
+        self._current.__enter__()
         self._token = _CURRENT.set(self._spans)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -97,6 +111,7 @@ class _InSpan:
             self._span.set_attributes(_unknown(error, self._meta))
         self._spans.end(error)
         _CURRENT.reset(self._token)
+        self._current.__exit__(None, None, None)
         self._span.set_attribute("jackfield.attempts", self._meta.attempts)
         self._span.end()
 
@@ -110,44 +125,44 @@ def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
 class _Spans:
     """Spans of one invocation: its own and that of its current stage."""
 
-    def __init__(self, tracer: Tracer, whole: Span) -> None:
+    def __init__(self, api: Any, tracer: Tracer, whole: Span, *, stages: bool) -> None:
+        self._api, self._stages = api, stages
         self._tracer = tracer
         self._whole = whole
         self._stage: Span | None = None
 
     def begin(self, name: str) -> None:
         """End the current stage's span and begin another."""
-        from opentelemetry.trace import set_span_in_context
-
+        if not self._stages:
+            return
         if self._stage is not None:
             self._stage.end()
-        self._stage = self._tracer.start_span(f"jackfield.{name}", set_span_in_context(self._whole))
+        self._stage = self._tracer.start_span(f"jackfield.{name}", self._api.set_span_in_context(self._whole))
 
     def sent(self, method: str, server: str, times: tuple[float, float], status: int | None) -> None:
         """Add the span of a request; neither its path nor its content is recorded."""
-        from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
-
         begun, ended = (int(seconds * 1e9) for seconds in times)
         about: dict[str, str | int] = {"http.request.method": method[:20], "server.address": server[:255]}
         if status is not None:
             about["http.response.status_code"] = status
         if status is None or status >= 400:
             about["error.type"] = str(status) if status is not None else "no_response"
-        within = set_span_in_context(self._stage or self._whole)
-        span = self._tracer.start_span("jackfield.request", within, SpanKind.CLIENT, about, start_time=begun)
+        if not self._stages:
+            self._whole.add_event("jackfield.request", about, timestamp=ended)
+            return
+        within = self._api.set_span_in_context(self._stage or self._whole)
+        span = self._tracer.start_span("jackfield.request", within, self._api.SpanKind.CLIENT, about, start_time=begun)
         if "error.type" in about:
-            span.set_status(Status(StatusCode.ERROR))
+            span.set_status(self._api.Status(self._api.StatusCode.ERROR))
         span.end(ended)
 
     def end(self, error: BaseException | None) -> None:
         """End the open spans; record the error's code, never its text."""
-        from opentelemetry.trace import Status, StatusCode
-
         for span in (self._stage, self._whole):
             if span is not None and error is not None:
                 code = error.code if isinstance(error, JackfieldError) else type(error).__name__
                 span.set_attribute("error.type", code)
-                span.set_status(Status(StatusCode.ERROR))
+                span.set_status(self._api.Status(self._api.StatusCode.ERROR))
         if self._stage is not None:
             self._stage.end()
 

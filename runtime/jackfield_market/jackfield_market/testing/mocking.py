@@ -1,0 +1,79 @@
+"""Mocked servers: requests to a real server's address are answered by a scripted one on loopback, whichever runtime sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+from jackfield.connector import InvalidConnection, Target, Wire, WireSettings
+from jackfield.errors import InvalidInvocation
+from jackfield.wire.only_hosts import OnlyHosts
+from jackfield_market.testing.loopback_provider import Answer, Provider, Script, Step
+from jackfield_market.testing.offline import is_near, offline
+
+_PORTS = {"http": 80, "https": 443}
+_LOCAL = OnlyHosts(("127.0.0.1",))
+_WHY = "the servers of this test are mocked, and it reaches no other"
+
+
+@contextmanager
+def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator[Provider]:
+    """Answer all requests to ``server`` (``https://api.example.com``) by ``script``, and refuse each other server that is not on this
+    machine. Yield the ``Provider``, whose ``requests`` are what was sent.
+
+    It holds for every runtime of this process, whichever connection names the server, and for all connectors that send through
+    jackfield's own wire: HTTP/1.1 and most operations of AWS. ``script`` is that of a ``Provider`` (default: 200 with
+    ``{}``). Blocks can be nested, one for each server.
+
+    :raises InvalidInvocation: if ``server`` is not the URL of a server.
+    """
+    wanted = _target(server)
+    given = script[0] if len(script) == 1 and (callable(script[0]) or isinstance(script[0], Mapping)) else script or [Answer()]
+    with (
+        Provider(given) as provider,  # type: ignore[arg-type]
+        mock.patch.object(Wire, "send", _sending(wanted, provider, Wire.send)),
+        offline(lambda _host: None, _WHY),
+    ):
+        yield provider
+
+
+def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method that sends requests to ``wanted`` to the provider, and others as ``before``."""
+    own, here = Wire(WireSettings()), _target(provider.url)
+
+    def send(
+        wire: Wire,
+        method: str,
+        target: Target,
+        path: bytes,
+        fields: list[tuple[bytes, bytes]],
+        body: bytes | Iterable[bytes] | None,
+        limit: Callable[[], float],
+        begin: Callable[[], None],
+    ) -> Any:
+        if (target.scheme, target.host.lower(), target.port) == (wanted.scheme, wanted.host, wanted.port):
+            with _LOCAL.entered():
+                return _outermost(before)(own, method, here, path, fields, body, limit, begin)
+        if not is_near(target.host) and not hasattr(before, "inner"):
+            text = f"'{target.host}' is not mocked: {_WHY}"
+            raise InvalidConnection(text, hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).")
+        return before(wire, method, target, path, fields, body, limit, begin)
+
+    send.inner = before  # type: ignore[attr-defined]
+    return send
+
+
+def _outermost(send: Callable[..., Any]) -> Callable[..., Any]:
+    while hasattr(send, "inner"):
+        send = send.inner
+    return send
+
+
+def _target(url: str) -> Target:
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise InvalidInvocation(f"'{url[:200]}' is not the URL of a server", hint="Write scheme and host: https://api.example.com.")
+    return Target(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])

@@ -1,0 +1,10 @@
+"""Keys under which the conformance suite leaves what the pytest plugin tells at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
+"""Rules that do not apply, with the reason, for each connector whose suite was collected."""
+NOT_REACHED = "jackfield_not_reached"
+"""Property of a test: the connector, the grade of its suite, and the rule above that grade which failed."""
