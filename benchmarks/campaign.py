@@ -100,6 +100,7 @@ _LOGS = ROOT / ".cache" / "campaign"
 _PYTHON = (sys.executable, "-m")
 _SCRIPT = ("env", f"PYTHONPATH={ROOT / 'tests' / 'support'}", sys.executable)
 _EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
+_DATABASE = (*_SCRIPT, "tests/campaigns/database_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
@@ -124,6 +125,15 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
         (*_SCRIPT, "tests/campaigns/ends_campaign.py"),
     ),
+    **{
+        f"database-{part}": (f"calls beside PostgreSQL: {what}; what was told against the journal and the provider", (*_DATABASE, part))
+        for part, what in {
+            "kills": "30 minutes of SIGKILL of its server",
+            "failover": "30 minutes of failovers to a synchronous standby",
+            "lossy": "30 minutes of failovers to a standby that lags",
+            "swallowed": "500 commits without acknowledgement",
+        }.items()
+    },
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/ses_campaign.py"),

@@ -321,3 +321,33 @@ def test_a_block_holds_its_reading() -> None:
             assert looks.read() == 7
         assert looks.read() == 1
     assert (looks.read(), server.queries) == (2, 2)
+
+
+def test_readings_of_a_server_that_is_away_or_went_back() -> None:
+    """While no reading can be told nothing is added, and what was known holds again with the same reading; a database that went back gives
+    no reading that it gave before, and the last one is recent only for as long as it says."""
+    answers: list[int | None] = [7]
+
+    def committed() -> int | None:
+        if not answers:
+            raise Unavailable("it does not answer")
+        return answers[-1]
+
+    looks = SharedLooks(committed)
+    cache: EpochCache[str, str] = EpochCache(looks.read, 4)
+    assert cache.find("a", lambda: "one") == "one"
+    reading = looks.recent(60.0)
+    assert reading is not None
+    assert cache.under(reading, "a") == "one"
+    assert looks.recent(-1.0) is None
+    answers.clear()
+    assert cache.find("a", lambda: "asked") == "asked"
+    assert cache.find("a", lambda: "again") == "again"
+    assert looks.recent(60.0) == reading
+    answers.append(7)
+    assert cache.find("a", lambda: "never") == "one"
+    answers.append(None)
+    looks.read()
+    answers.append(7)
+    assert cache.find("a", lambda: "anew") == "anew"
+    assert cache.under(reading, "a") is None

@@ -305,6 +305,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/fork.py": "renews the others",
     "runtime/jackfield/database/batches.py": "made anew by engine",
     "runtime/jackfield/database/postgres.py": "made anew by engine",
+    "runtime/jackfield/database/host_names.py": "made anew by engine",
     "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
+from http_stand import standing
+from jackfield.clock import SystemClock
 from jackfield.surfaces.console.assets import asset
+from jackfield.surfaces.shared import identity
 from noted_calls import Noted, noting
 from postgres import Server
 
@@ -161,3 +164,70 @@ def test_what_needs_no_database_goes_on(place: Place) -> None:
         for call in calls:
             call.result(60)
     assert found == before
+
+
+DESCRIBES = (
+    "/v1/actions?q=say",
+    "/v1/connectors?summary=true",
+    "/v1/connectors/echo",
+    "/v1/connectors/echo/actions/say",
+    "/v1/connectors/echo/actions/say/schema",
+)
+
+
+def test_descriptions_are_read_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is silent, a token that held within the last minute finds connectors, actions and schemas, also beside calls that
+    wait; one that this process has not seen gets 503, and so does everybody after that minute, and whoever asks for more than that."""
+    unseen, reader = place.stand.client(), place.stand.client("read")
+    before = {path: reader.get(path).body for path in DESCRIBES}
+    place.until_it_works(30)
+    place.proxy.hold()
+    with ThreadPoolExecutor(40) as threads:
+        calls = [threads.submit(place.post, f"{number}", keyed=True, seconds=HOLD) for number in range(40)]
+        asked = {path: threads.submit(reader.get, path) for path in DESCRIBES}
+        more = {path: threads.submit(reader.get, path) for path in ("/v1/connections", "/v1/invocations")}
+        others = [threads.submit(unseen.get, path) for path in DESCRIBES]
+        assert {path: (reply.result(60).status, reply.result().body) for path, reply in asked.items()} == {
+            path: (200, body) for path, body in before.items()
+        }
+        assert {reply.result(60).status for reply in [*more.values(), *others]} == {503}
+        with monkeypatch.context() as patched:
+            patched.setattr(identity, "_REMEMBERED", 0.0)
+            assert reader.get(DESCRIBES[0]).status == 503
+        place.proxy.deliver()
+        for call in calls:
+            call.result(60)
+    place.until_it_works(30)
+    assert unseen.get(DESCRIBES[0]).status == 200
+
+
+class _Ahead(SystemClock):
+    """A clock that can be put forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        """Return the seconds since 1970."""
+        return super().time() + self.ahead
+
+
+def test_a_token_that_ends_is_refused_meanwhile(tmp_path: Path, postgres_server: Server) -> None:
+    """A token that expires while the database is silent, and one that was revoked before, read nothing more."""
+    clock = _Ahead()
+    url = postgres_server.create(postgres_server.template())
+    with DatabaseProxy(int(url.rpartition(":")[2].partition("/")[0])) as proxy:
+        more = {"JACKFIELD_DATABASE_URL": proxy.url(url), "JACKFIELD_DATABASE_WAIT": f"{WAIT:g}"}
+        with standing(tmp_path, clock=clock, **more) as stand:
+            manager, brief, revoked = stand.client(), stand.client("read", expires_at=clock.time() + 600.0), stand.client("read")
+            assert {client.get(DESCRIBES[0]).status for client in (brief, revoked)} == {200}
+            lasting = [item for item in manager.get("/v1/tokens").json["items"] if item["scope"] == "read" and item["expiresAt"] is None]
+            ended = lasting[0]["id"]
+            assert manager.call("DELETE", f"/v1/tokens/{ended}").status == 204
+            assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 401)
+            try:
+                proxy.hold()
+                assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 503)
+                clock.ahead = 601.0
+                assert brief.get(DESCRIBES[0]).status == 503
+            finally:
+                proxy.deliver()

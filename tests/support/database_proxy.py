@@ -36,6 +36,8 @@ class _Pair:
     writers: dict[str, asyncio.StreamWriter] = field(default_factory=dict)
     spoke: str = "client"
     swallows: bool = False
+    said: bytes = b""
+    """What the client has sent since its last COMMIT."""
 
     def reset(self) -> None:
         """Close both with a reset."""
@@ -53,7 +55,7 @@ class DatabaseProxy:
         self._modes = {"server": Mode.PASS, "client": Mode.PASS}
         self._going = asyncio.Event()
         self._late = 0.0
-        self._swallow = 0
+        self._swallow, self._having = 0, b""
         self._pairs: set[_Pair] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -103,9 +105,14 @@ class DatabaseProxy:
         """Deliver each answer of the server so much later."""
         self._call(lambda: setattr(self, "_late", seconds))
 
-    def swallow(self, commits: int) -> None:
-        """Let the next commits reach the server, keep its acknowledgements, and reset the clients' connections."""
-        self._call(lambda: setattr(self, "_swallow", commits))
+    def swallow(self, commits: int, having: bytes = b"") -> None:
+        """Let the next commits of transactions in which bytes were sent reach the server, keep its acknowledgements, and reset the clients'
+        connections."""
+
+        def step() -> None:
+            self._swallow, self._having = commits, having
+
+        self._call(step)
 
     def point_at(self, port: int) -> None:
         """Connect new clients to another server, and reset the others."""
@@ -157,7 +164,7 @@ class DatabaseProxy:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             pair.writers["server"] = far_writer
             await asyncio.gather(self._pump(pair, reader, "server"), self._pump(pair, far_reader, "client"))
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # the latter at the end, which asyncio would log
             pair.reset()
         finally:
             self._pairs.discard(pair)
@@ -186,9 +193,12 @@ class DatabaseProxy:
         if pair.spoke == "client":
             self.turns += 1
         pair.spoke = "server"
-        if self._swallow and _COMMIT in data:
-            self._swallow -= 1
-            pair.swallows = True
+        pair.said += data
+        if _COMMIT in pair.said:
+            if self._swallow and self._having in pair.said:
+                self._swallow -= 1
+                pair.swallows = True
+            pair.said = b""
 
     async def _answered(self, pair: _Pair) -> bool:
         """Return whether an answer reaches the client."""

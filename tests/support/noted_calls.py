@@ -25,11 +25,14 @@ class Ledger:
 
     effects: Counter[str] = field(default_factory=Counter)
     late: list[str] = field(default_factory=list)
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    """Names, and the ids of their invocations."""
 
     def note(self, name: str) -> None:
         """Note one effect."""
         call = current_call()
         self.effects[name] += 1
+        self.sent.append((name, "" if call is None else call.invocation_id))
         if call is not None and call.deadline.remaining() <= 0:
             self.late.append(name)
 

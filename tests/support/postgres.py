@@ -105,14 +105,15 @@ class Server:
         self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
 
     @classmethod
-    def standby_of(cls, primary: Server, folder: Path) -> Server:
-        """Start a standby that streams from ``primary``."""
+    def standby_of(cls, primary: Server, folder: Path, port: int = 0, through: int = 0) -> Server:
+        """Start a standby on a port that streams from ``primary``, directly or ``through`` a proxy's port; in place of what is there."""
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         folder.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(folder, _ACCOUNT)
-        server = cls(folder, free_port())
-        source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+        server = cls(folder, port or free_port())
+        source = ("-h", "127.0.0.1", "-p", str(through or primary.port), "-U", "postgres")
         server._run("pg_basebackup", *source, "-D", str(server.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
         server.start()
         return server

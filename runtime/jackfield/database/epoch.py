@@ -27,6 +27,11 @@ def unlike() -> int:
     return next(_others)
 
 
+def is_certain(reading: int) -> bool:
+    """Return whether a reading is not ``unlike`` all others."""
+    return reading >= 0
+
+
 class Epoch(Protocol):
     """Source of readings. While two readings are equal, nothing has changed in between."""
 
@@ -45,6 +50,9 @@ class Epoch(Protocol):
 
     async def fix(self) -> None:
         """Take the reading of the block that ``held`` began, if it has none yet, without blocking the event loop."""
+
+    def recent(self, seconds: float) -> int | None:
+        """Return the reading that a server has given at most ``seconds`` ago; None if none has, or there is no server."""
 
     def close(self) -> None:
         """Release what the epoch has opened."""
@@ -74,17 +82,25 @@ class EpochCache(SecretHolder, Generic[K, V]):
         """Return the value under ``key`` as of the last reading, which may no longer hold; None if it was not known then."""
         return self._held[1].get(key)
 
+    def under(self, reading: int, key: K) -> V | None:
+        """Return the value under ``key`` if that reading is the last one and it was known then."""
+        held, values = self._held
+        return values.get(key) if held == reading else None
+
     def present(self) -> dict[K, V]:
         """Return the values that hold now. Call it before a value is read that ``keep`` adds: it may be newer then, but never older."""
         present = self._epoch()
         reading, values = self._held
         if reading != present:
             values = {}
-            self._held, self._weight = (present, values), 0
+            if is_certain(present):  # else the reading before may be the next one, too
+                self._held, self._weight = (present, values), 0
         return values
 
     def keep(self, values: dict[K, V], key: K, value: V) -> None:
         """Add a value to those that ``present`` returned."""
+        if values is not self._held[1]:  # of another reading, or none
+            return
         weight = self._weigh(value)
         if self._weight + weight > self._limit:
             values.clear()

@@ -64,6 +64,10 @@ class EpochFile(ProcessLocal):
     async def fix(self) -> None:
         """Do nothing: each reading is one."""
 
+    def recent(self, _seconds: float) -> int | None:
+        """Return None: the file is always there."""
+        return None
+
     def close(self) -> None:
         """Leave the file to other processes."""
         with self._lock:

@@ -124,5 +124,7 @@ class Pool(Generic[P]):
     def _keep(self, item: P) -> None:
         if item.usable and not self._closed:
             self._idle.append(item)
+            if self._closed:  # meanwhile, by another thread, which did not find it
+                self.drop_idle()
         else:
             item.close()

@@ -32,6 +32,7 @@ from jackfield.database.faults import (
     UniqueViolation,
     unavailable,
 )
+from jackfield.database.host_names import HostNames
 from jackfield.database.pool import Pool
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
@@ -331,7 +332,7 @@ class PostgresDialect(Dialect):
         self.wait = wait
         self._most = max(_STATEMENT, wait)
         self._settings = _SETTINGS.format(round(1000 * self._most)).encode()
-        self._hosts = 1 + self.options.get("host", "").count(",")
+        self._names = HostNames()
         self._silent_until = self._asked_at = -math.inf
         self._asking, self._found_there = threading.Lock(), True
         self._pool = Pool(lambda: PostgresSession(self._connected, self._lost), limit=_CONNECTIONS, wait=wait)
@@ -389,7 +390,7 @@ class PostgresDialect(Dialect):
         since = monotonic()
         with self._asking:
             if self._asked_at < since:
-                self._found_there = _answers(info.host, info.port, max(_SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
+                self._found_there = _answers(info.hostaddr or info.host, info.port, max(_SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
                 self._asked_at = monotonic()
             if not self._found_there:
                 self._note_silence()
@@ -406,9 +407,7 @@ class PostgresDialect(Dialect):
 
     def _connected(self) -> _Connection:
         seconds = patience(self.wait)
-        given = self.options.get("connect_timeout", "")
-        most = min(seconds / self._hosts, float(given) if given.isdigit() and int(given) else math.inf)
-        options: dict[str, Any] = {**self.options, "connect_timeout": str(max(2, math.floor(most)))}
+        options = self._in_time(seconds)
         try:
             return self._prepared(_Connection.connect("", autocommit=True, **options))
         except psycopg.errors.ConnectionTimeout as fault:
@@ -419,6 +418,22 @@ class PostgresDialect(Dialect):
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         except psycopg.Error as fault:
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
+
+    def _in_time(self, seconds: float) -> dict[str, Any]:
+        """Return the options of a connection that is made within ``seconds``: each address is tried in its share of them."""
+        began = time.monotonic()
+        try:
+            options = self._names.addressed(self.options, max(_SHORTEST_WAIT, seconds))
+        except TimeoutError as fault:
+            if seconds >= self.wait:
+                self._note_silence()
+            raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
+        except (OSError, RuntimeError) as fault:  # the latter if no thread is left
+            raise unavailable(Trouble.UNREACHABLE, f"the name of its host has no address: {fault}") from None
+        given, left = options.get("connect_timeout", ""), seconds - (time.monotonic() - began)
+        share = left / (1 + options.get("host", "").count(","))
+        most = min(share, float(given) if given.isdigit() and int(given) else math.inf)
+        return {**options, "connect_timeout": str(max(2, math.floor(most)))}
 
     def _prepared(self, connection: _Connection) -> _Connection:
         connection.silence, connection.most = self.wait / 2, self._most + _ROUND

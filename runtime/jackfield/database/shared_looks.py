@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 _LONGEST = 30.0
 """Seconds to wait for the query of another caller."""
+_GENERATION = 1 << 64
 
 _HELD: ContextVar[_Block | None] = ContextVar("reading", default=None)
 
@@ -54,6 +56,8 @@ class SharedLooks(ProcessLocal):
         self._condition = threading.Condition()
         self._begun = self._ended = 0
         self._last = unlike()
+        self._certain = self._last, -math.inf
+        self._generation = 0
         self._asking: _Asking | None = None
 
     def read(self) -> int:
@@ -95,6 +99,11 @@ class SharedLooks(ProcessLocal):
         """Let ``read`` return one reading within the block; ``later``, that of the first query in it."""
         return self._holding(self._look() if reading is None and not later else reading)
 
+    def recent(self, seconds: float) -> int | None:
+        """Return the last reading that a query gave, if that began at most ``seconds`` ago."""
+        reading, at = self._certain
+        return reading if time.monotonic() - at <= seconds else None
+
     def close(self) -> None:
         """Do nothing: the connections belong to the pool."""
 
@@ -133,11 +142,15 @@ class SharedLooks(ProcessLocal):
             if self._ended >= wanted:
                 return self._last
             self._begun = wanted
-        reading = unlike()
+        reading, began = unlike(), time.monotonic()
         try:
             with suppress(JackfieldError):  # whoever needs the database says what is wrong with it
                 committed = self._committed()
-                reading = reading if committed is None else committed
+                if committed is None:  # an older copy, in which a number may be reached twice
+                    self._generation += _GENERATION
+                else:
+                    reading = self._generation + committed
+                    self._certain = reading, began
         finally:
             with self._condition:
                 self._ended, self._last = wanted, reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from jackfield.clock import monotonic, within
 from jackfield.database import sealing
 from jackfield.database.blocked import blocked_workspace
 from jackfield.database.cursors import cursor_after, place_after
+from jackfield.database.faults import CommitUnknown
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -47,6 +48,8 @@ _PURGE_PAUSE = 0.02
 """Seconds between two slices of a purge that has more to delete."""
 _PURGE_WAIT = 1.0
 """Seconds for which a purge waits for a locked database; it must not delay a caller's Result."""
+_UNKNOWN_WAIT, _UNKNOWN_PAUSE = 5.0, 0.25
+"""Seconds for which it is found out whether a commit took effect, and between two tries."""
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Unit = Callable[["Transaction"], int]
@@ -160,7 +163,26 @@ class Journal(Watched):
                     draft.also(transaction)
             return queued
 
-        return self.database.record(unit)
+        return self._once(unit, drafts)
+
+    def _once(self, unit: Callable[[Transaction], frozenset[str]], drafts: Sequence[Draft]) -> frozenset[str]:
+        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat it: their ids tell whether they were
+        there."""
+        unknown, until = None, self._clock.monotonic() + _UNKNOWN_WAIT
+        while True:
+            try:
+                if unknown is not None and (there := self._present(drafts)):
+                    return there
+                queued = self.database.record(unit)
+                return queued if unknown is None else queued | self._present(drafts)
+            except Unavailable as error:
+                unknown = error if isinstance(error, CommitUnknown) else unknown
+                if unknown is None:
+                    raise
+            if self._clock.monotonic() > until:
+                unknown.repeatable = False
+                raise unknown
+            self._clock.sleep(_UNKNOWN_PAUSE)
 
     def _queued(self, draft: Draft) -> dict[str, Any]:
         return {
@@ -279,6 +301,12 @@ class Journal(Watched):
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""
         return self.database.look_up(sql.SELECT_ID, {"workspace": self._workspace, "id": identifier}) is not None
+
+    def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
+        """Return the ids of those invocations that are recorded."""
+        with self.database.read() as transaction:
+            asked = [{"workspace": self._workspace, "id": draft.id} for draft in drafts]
+            return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
         """Return a page of entries that match all filters (``jackfield.journal.listing``), newest first, and the cursor of the next page.

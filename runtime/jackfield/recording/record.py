@@ -185,6 +185,8 @@ class Record:
         until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
         while True:
             try:
+                if unknown is not None and await self._run.waiter.ask(lambda: self._journal.has(self._draft.id)):
+                    return None
                 try:
                     await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft, most))
                 except UniqueViolation:

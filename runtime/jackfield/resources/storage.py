@@ -255,6 +255,11 @@ class Storage(ProcessLocal):
         epochs = None if self.is_near else self.epochs
         return nullcontext() if epochs is None else epochs.held(later=True)
 
+    def held(self, reading: int) -> AbstractContextManager[object]:
+        """Let all readings in the block be ``reading``."""
+        epochs = None if self.is_near else self.epochs
+        return nullcontext() if epochs is None else epochs.held(reading)
+
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
         """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default that of its first use, which
         ``fix_state`` takes without blocking."""

@@ -91,22 +91,12 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
     async def endpoint(request: Request) -> Response:
         operation = methods["GET" if request.method == "HEAD" else request.method]
         try:
-            identity = NOBODY
-            if operation.scope is not None:
-                known = server.identities.cached(bearer(request))
-                identity = known if known is not None else await patiently(request, lambda: _identified(request, server))
-                server.pace(identity)
-                identity.require(operation.scope)
-            request.scope["jackfield.workspace"] = identity.workspace
-            request.scope["jackfield.computed"] = server.computed
-            check_request(request, operation)
-            if operation.path.startswith(_INDEXED):
-                await server.indexed()
-            if identity is NOBODY:
-                return await operation.endpoint(request, server, identity)
-            connection, reads = request.scope.get("jackfield.connection"), operation.method == "GET"
-            async with server.requests.of(identity.holder, connection, reads=reads):
-                return await operation.endpoint(request, server, identity)
+            remembered = await server.identities.remembered(bearer(request)) if operation.describes else None
+            if remembered is None:
+                return await _answered(request, server, operation, await _caller(request, server, operation))
+            identity, reading = remembered
+            with server.storage.held(reading):
+                return await _answered(request, server, operation, identity)
         except LimitReached as error:
             await server.requests.hold(identity.holder, request.scope.get("jackfield.connection"))
             refusal = of_error(error)
@@ -117,6 +107,29 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             raise of_error(error) from None
 
     return endpoint
+
+
+async def _caller(request: Request, server: ServerContext, operation: Operation) -> Identity:
+    if operation.scope is None:
+        return NOBODY
+    known = server.identities.cached(bearer(request))
+    return known if known is not None else await patiently(request, lambda: _identified(request, server))
+
+
+async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
+    if operation.scope is not None:
+        server.pace(identity)
+        identity.require(operation.scope)
+    request.scope["jackfield.workspace"] = identity.workspace
+    request.scope["jackfield.computed"] = server.computed
+    check_request(request, operation)
+    if operation.path.startswith(_INDEXED):
+        await server.indexed()
+    if identity is NOBODY:
+        return await operation.endpoint(request, server, identity)
+    connection, reads = request.scope.get("jackfield.connection"), operation.method == "GET"
+    async with server.requests.of(identity.holder, connection, reads=reads):
+        return await operation.endpoint(request, server, identity)
 
 
 async def _identified(request: Request, server: ServerContext) -> Identity:

@@ -1,8 +1,10 @@
-"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action."""
+"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action.
+
+Their threads are not those in which calls wait for the database: descriptions are read while it does not answer.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from itertools import islice
 from typing import Any
 
@@ -42,7 +44,7 @@ async def connectors(request: Request, server: ServerContext, identity: Identity
         manifests = (catalog.look(row.key)[1] for row in some)
         return {"items": [manifest.raw for manifest in manifests if manifest is not None], "nextCursor": cursor}
 
-    return tagged(request, await asyncio.to_thread(page))
+    return tagged(request, await server.slowly(page))
 
 
 async def connector(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -86,7 +88,7 @@ async def actions(request: Request, server: ServerContext, identity: Identity) -
         how = (words, connector, given.get("effect"), int(cursor), limit, given.get("tag"))
         return *found_actions(server.search, catalog, *how), triggers
 
-    rows, end, triggers = await asyncio.to_thread(page)
+    rows, end, triggers = await server.slowly(page)
     found: dict[str, Any] = {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}
     return answer(found | ({"triggers": [row.to_json() for row in triggers]} if triggers else {}))
 
@@ -105,7 +107,7 @@ async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
 async def _manifest(request: Request, server: ServerContext, identity: Identity) -> Manifest:
     """Return the manifest of the connector in the path, limited to what the caller may see."""
     runtime = await server.opened(identity.workspace)
-    return await server.briefly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
+    return await server.slowly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
 
 
 async def action_guide(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -114,12 +116,12 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     action = find_action(manifest, request.path_params["action"])
     runtime = await server.opened(identity.workspace)
     wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
-    verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
+    verdict = await server.slowly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
-        over = await server.briefly(lambda: Over.of(runtime, identity.caller, action, wish.connection, verdict))
+        over = await server.slowly(lambda: Over.of(runtime, identity.caller, action, wish.connection, verdict))
         text = guide(manifest, action, verdict, server.seen(request), over)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
-    raw = await server.briefly(lambda: action.content.row)
+    raw = await server.slowly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
     return answer({**raw, "inputs": action.inputs, "output": action.output, **about}, headers={"Vary": "Accept"})
 

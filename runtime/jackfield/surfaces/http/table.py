@@ -175,21 +175,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",
         "List the installed connectors: manifests, or summary rows.",
-        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",),
+        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",), describes=True,
     ),
     Operation(
         "GET", "/v1/connectors/{key}", connectors.connector, "read", "showConnector", "Show a connector's manifest.",
-        {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,),
+        {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,), describes=True,
     ),
     Operation(
         "GET", "/v1/connectors/{key}/actions/{action}", connectors.action_guide, "read", "showAction",
         "Show an action and whether the caller may run it. 'Accept: text/markdown' returns a guide.",
-        {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406),
+        {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406), describes=True,
     ),
     Operation(
         "GET", "/v1/connectors/{key}/actions/{action}/schema", connectors.schema, "read", "showSchema",
         "Show the schema of an action's inputs.",
-        {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,),
+        {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,), describes=True,
     ),
     Operation(
         "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices for a form field.",
@@ -224,7 +224,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/actions", connectors.actions, "read", "searchActions", "Search actions, best match first.",
-        {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)},
+        {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)}, describes=True,
     ),
     Operation(
         "GET", "/v1/connections", connections.listed, "read", "listConnections", "List the connections by name, secrets masked.",

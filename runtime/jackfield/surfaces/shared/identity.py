@@ -16,8 +16,8 @@ from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import NOTED_EVERY
 from jackfield.access.workspace_access import SUSPENDED
 from jackfield.callers import Caller, Rules, Scope, may
-from jackfield.clock import Clock
-from jackfield.database.epoch import EpochCache
+from jackfield.clock import Clock, within
+from jackfield.database.epoch import EpochCache, is_certain
 from jackfield.database.faults import RowDamaged
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.shared.jwts import Jwts
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
 _KEPT = 1000
+_REMEMBERED = 60.0
+"""Seconds after the database has last answered for which tokens that held then may still read descriptions of connectors."""
+_MOMENT = 1.0
+"""Seconds for which such a request waits for the database."""
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
 
@@ -87,11 +91,13 @@ NOBODY = Identity("", "", "read", Rules())
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Identity behind a token, and the times between which it holds unless the epoch moves: until it expires, or its use is to be noted."""
+    """Identity behind a token, and the times between which it holds unless the epoch moves: until it ``expires``, or its use is to be
+    noted."""
 
     since: float
     until: float
     identity: Identity
+    expires: float
 
 
 class Identities:
@@ -125,6 +131,22 @@ class Identities:
     async def awaited(self, text: str) -> Identity | None:
         """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
         return (await self._read(text))[0]
+
+    async def remembered(self, text: str) -> tuple[Identity, int] | None:
+        """Return the identity of a token, and the reading of the epoch for which that is certain, for what needs no database: as it is now,
+        or was within the last minute if the database does not say at once; None if neither is known, and it is to be looked up."""
+        epochs = self._storage.epochs
+        last = None if epochs is None or epochs.is_near else epochs.recent(_REMEMBERED)
+        if epochs is None or last is None or self._known.under(last, text) is None:
+            return None
+        with within(_MOMENT):
+            identity, reading = await self._read(text)
+        if reading is not None and is_certain(reading):
+            return None if identity is None else (identity, reading)
+        last = epochs.recent(_REMEMBERED)  # another query may have been answered meanwhile
+        found = None if last is None else self._known.under(last, text)
+        held = found is not None and found.since <= self._clock.time() < found.expires
+        return (found.identity, last) if found is not None and last is not None and held else None
 
     async def confirmed(self, text: str) -> tuple[Identity, int | None]:
         """Return the identity of a token that ``last`` knows as it is now, and the reading of the epoch for which that is certain.
@@ -222,14 +244,15 @@ class Identities:
         noted = max(token.last_used_at or 0.0, now - NOTED_EVERY)
         until = min(token.expires_at or math.inf, (noted if noted > now - NOTED_EVERY else now) + NOTED_EVERY)
         found = Identity(token.workspace, token.id, token.scope, token.rules, token.name)
-        return _Known(now, until, _bound(found, self._settings(token.workspace) or Settings()))
+        return _Known(now, until, _bound(found, self._settings(token.workspace) or Settings()), token.expires_at or math.inf)
 
     def _by_platform_token(self, text: str, now: float) -> _Known | None:
         token = PlatformTokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
         if token is None:
             return None
         until = min(token.expires_at or math.inf, now + NOTED_EVERY)
-        return _Known(now, until, Identity("", token.id, "platform", Rules(), token.name, "platform", token.workspaces))
+        found = Identity("", token.id, "platform", Rules(), token.name, "platform", token.workspaces)
+        return _Known(now, until, found, token.expires_at or math.inf)
 
     def _by_jwt(self, text: str) -> _Known | None:
         now = self._clock.time()
@@ -244,7 +267,7 @@ class Identities:
         bounds = self._settings(workspace)
         if bounds is None:
             return None
-        return _Known(now, now + _FRESH, _bound(Identity(workspace, subject, scope, Rules(), name, "user"), bounds))
+        return _Known(now, now + _FRESH, _bound(Identity(workspace, subject, scope, Rules(), name, "user"), bounds), float(claims["exp"]))
 
 
 def _bound(identity: Identity, settings: Settings) -> Identity:

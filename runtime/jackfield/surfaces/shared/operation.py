@@ -27,7 +27,7 @@ own."""
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
     name of a schema, a media type or an empty string; ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
-    document."""
+    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     path: str
@@ -41,6 +41,7 @@ class Operation:
     body: str | None = None
     results: tuple[int, ...] = ()
     problems: tuple[int, ...] = ()
+    describes: bool = False
 
     @property
     def tag(self) -> str:
