@@ -36,7 +36,6 @@ imports nothing but the standard library and ``hints``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
@@ -76,24 +75,6 @@ class Detail:
         """Return the detail as a JSON object."""
         known = {"path": self.path, "message": self.message}
         return known if self.keyword is None else {**known, "keyword": self.keyword}
-
-
-MAX_FAILED_ENTRIES = 1000
-"""Limit of entries that failed, of one provider's answer, to which a warning or an error points."""
-
-
-@dataclass(frozen=True, slots=True)
-class FailedEntries(Detail):
-    """Warning that a provider carried out only a part of a request: ``failed`` entries did not succeed, and ``entries`` are the first
-    1,000, each with a pointer into the output. As a warning of a Result it has the code ``partial``."""
-
-    entries: tuple[Detail, ...] = ()
-    failed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the warning as a JSON object."""
-        entries = [entry.to_json() for entry in self.entries]
-        return {"path": self.path, "message": self.message, "code": "partial", "failed": self.failed, "entries": entries}
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,15 +491,6 @@ def unknown_members(given: Iterable[Any], known: Iterable[str], what: str, path:
         text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"
         found.append(Detail(f"{path}/{name.replace('~', '~0').replace('/', '~1')}", text, "additionalProperties"))
     return found
-
-
-_USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
-"""User name and password of a URL; also matches passwords with characters that should have been escaped."""
-
-
-def without_password(text: str) -> str:
-    """Mask the user name and password of each URL in a text."""
-    return re.sub(_USER_INFO, r"\1***@", text) if "@" in text else text
 
 
 late_hints(__name__)

@@ -208,7 +208,7 @@ def test_a_traceback_is_indented(shell: Shell, capsys: pytest.CaptureFixture[str
     """The lines of an exception belong to the record before them: what its text contains begins no record."""
     logs.configure()
     try:
-        {}["a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K"]
+        os.environ["a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K"]
     except KeyError:
         logging.getLogger("jackfield.pipe").exception("failed")
     first, *others = capsys.readouterr().err.splitlines()

@@ -66,15 +66,13 @@ def counted(call: Callable[[], object], settle: Callable[[], object] = lambda: N
 
     A round of several calls counts if each function was called equally often by each: what a thread did too late for its round shows.
     """
-    global _monotonic  # noqa: PLW0603 (read by the function above)
     for _ in range(_WARM):
         call()
     with contextlib.ExitStack() as stack:
         reads = itertools.count()
         for name in ("time", "monotonic"):
             stack.enter_context(mock.patch.object(time, name, _ticking(getattr(time, name)(), reads)))
-        _monotonic = time.monotonic
-        stack.callback(_real_again)
+        stack.enter_context(mock.patch.object(sys.modules[__name__], "_monotonic", time.monotonic))
         gc.collect()
         gc.disable()  # destructors are calls too
         stack.callback(gc.enable)
@@ -91,11 +89,6 @@ def counted(call: Callable[[], object], settle: Callable[[], object] = lambda: N
             if not any(count % _COUNTED for count in found.values()):
                 return {function: count // _COUNTED for function, count in found.items()}
     raise AssertionError({function: count for function, count in found.items() if count % _COUNTED})
-
-
-def _real_again() -> None:
-    global _monotonic  # noqa: PLW0603 (as above)
-    _monotonic = None
 
 
 def _ticking(start: float, reads: Iterator[int]) -> Callable[[], float]:

@@ -10,10 +10,11 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
+from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
 from jackfield.connector.grants import Grants
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import MAX_FAILED_ENTRIES, Cancelled, Detail, FailedEntries, JackfieldError, Sent
+from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield.wire.only_hosts import CURRENT, OnlyHosts

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 
+from jackfield.clock import monotonic
 from jackfield.dataclass import dataclass, field
 
 _FAMILIAR = 1.0
@@ -34,7 +34,7 @@ class HostNames:
         hosts, ports = options.get("host", "").split(","), options.get("port", "").split(",")
         if options.get("hostaddr") or not any(map(_is_name, hosts)) or len(ports) not in {1, len(hosts)}:
             return dict(options)
-        places, fault, until = list[tuple[str, str, str]](), OSError("it has no host"), time.monotonic() + seconds
+        places, fault, until = list[tuple[str, str, str]](), OSError("it has no host"), monotonic() + seconds
         asked = {host: self._ask(host) for host in hosts if _is_name(host)}
         for host, port in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True):
             try:
@@ -49,7 +49,7 @@ class HostNames:
         return {**options, **named} if "port" in options else {**options, "host": named["host"], "hostaddr": named["hostaddr"]}
 
     def _addresses(self, name: str, asking: Future[tuple[str, ...]], until: float) -> tuple[str, ...]:
-        known, left = self._known.get(name), max(0.0, until - time.monotonic())
+        known, left = self._known.get(name), max(0.0, until - monotonic())
         if wait((asking,), left if known is None else min(left, _FAMILIAR)).done:
             return asking.result()
         if known is None:

@@ -421,7 +421,7 @@ class PostgresDialect(Dialect):
 
     def _in_time(self, seconds: float) -> dict[str, Any]:
         """Return the options of a connection that is made within ``seconds``: each address is tried in its share of them."""
-        began = time.monotonic()
+        began = monotonic()
         try:
             options = self._names.addressed(self.options, max(_SHORTEST_WAIT, seconds))
         except TimeoutError as fault:
@@ -430,7 +430,7 @@ class PostgresDialect(Dialect):
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         except (OSError, RuntimeError) as fault:  # the latter if no thread is left
             raise unavailable(Trouble.UNREACHABLE, f"the name of its host has no address: {fault}") from None
-        given, left = options.get("connect_timeout", ""), seconds - (time.monotonic() - began)
+        given, left = options.get("connect_timeout", ""), seconds - (monotonic() - began)
         share = left / (1 + options.get("host", "").count(","))
         most = min(share, float(given) if given.isdigit() and int(given) else math.inf)
         return {**options, "connect_timeout": str(max(2, math.floor(most)))}

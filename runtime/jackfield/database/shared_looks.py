@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from jackfield.clock import patience
+from jackfield.clock import monotonic, patience
 from jackfield.database.epoch import unlike
 from jackfield.errors import JackfieldError
 from jackfield.fork import ProcessLocal
@@ -102,7 +101,7 @@ class SharedLooks(ProcessLocal):
     def recent(self, seconds: float) -> int | None:
         """Return the last reading that a query gave, if that began at most ``seconds`` ago."""
         reading, at = self._certain
-        return reading if time.monotonic() - at <= seconds else None
+        return reading if monotonic() - at <= seconds else None
 
     def close(self) -> None:
         """Do nothing: the connections belong to the pool."""
@@ -142,7 +141,7 @@ class SharedLooks(ProcessLocal):
             if self._ended >= wanted:
                 return self._last
             self._begun = wanted
-        reading, began = unlike(), time.monotonic()
+        reading, began = unlike(), monotonic()
         try:
             with suppress(JackfieldError):  # whoever needs the database says what is wrong with it
                 committed = self._committed()

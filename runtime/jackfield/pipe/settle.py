@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.conversion import dumped
+from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
 from jackfield.dataclass import replace
-from jackfield.errors import MAX_FAILED_ENTRIES, Detail, FailedEntries, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
+from jackfield.errors import Detail, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
@@ -179,7 +180,7 @@ def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
     if not parts:
         return
     details = [entry for part in parts for entry in part.entries]
-    told = concealed(output, attempts.plan)
+    told = concealed(output, attempts.plan.secrets)
     provider = Provider(request_id=attempts.run.meta.request_id, details=told if isinstance(told, Mapping) else None)
     raise FailedInPart(
         "; ".join(dict.fromkeys(part.message for part in parts)),

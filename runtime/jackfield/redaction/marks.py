@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from jackfield.errors import without_password
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, SecretPlaces, extension, members, nodes
 from jackfield.json_tools.walk import is_secret as marks_secret
+from jackfield.kernel.passwords import without_password
 
 MASK = "***"
 """Replacement for a secret."""

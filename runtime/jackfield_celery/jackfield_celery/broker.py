@@ -10,7 +10,8 @@ from celery import Celery
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
-from jackfield.errors import InvalidInvocation, without_password
+from jackfield.errors import InvalidInvocation
+from jackfield.kernel.passwords import without_password
 from jackfield_celery.transport import DEAD, transport_of
 
 TASK = "jackfield.run"

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
+from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES
 from jackfield.connector.grants import Grant
-from jackfield.errors import MAX_FAILED_ENTRIES, Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped

@@ -19,7 +19,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zlib import MAX_WBITS, decompress
 
-from jackfield.errors import InvalidInvocation, without_password
+from jackfield.errors import InvalidInvocation
+from jackfield.kernel.passwords import without_password
 from jackfield.local import replace_file
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
