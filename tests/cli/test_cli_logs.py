@@ -204,12 +204,16 @@ def test_nobody_writes_a_line_of_his_own(shell: Shell, capsys: pytest.CaptureFix
         assert json.loads(said)["path"] == text
 
 
+def _fail(text: str) -> None:
+    raise ValueError(text)
+
+
 def test_a_traceback_is_indented(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     """The lines of an exception belong to the record before them: what its text contains begins no record."""
     logs.configure()
     try:
-        os.environ["a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K"]
-    except KeyError:
+        _fail("a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K")
+    except ValueError:
         logging.getLogger("jackfield.pipe").exception("failed")
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith(" ERROR jackfield.pipe: failed")

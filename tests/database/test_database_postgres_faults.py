@@ -246,6 +246,10 @@ def test_a_commit_whose_answer_is_lost(server: Server, own_url: str) -> None:
         "postgresql://user:s3cr3t!x@/name?host=/nowhere&sslmode=s3cr3t!x",
         "postgres://:s3cr3t!x@127.0.0.1:1",
         "mysql://user:s3cr3t!x@127.0.0.1/name",
+        "postgresql://user:a@s3cr3t9@127.0.0.1:1/name",
+        "postgresql://user:a@b@s3cr3t@[::1]:1/name",
+        "postgresql://user:a?s3cr3t=b@127.0.0.1:1/name",
+        "postgresql://user:a/s3cr3t?x=b@127.0.0.1:1/name",
     ],
 )
 def test_a_password_is_never_quoted(url: str) -> None:
@@ -288,8 +292,9 @@ def test_a_missing_permission_is_told(server: Server, own_url: str) -> None:
             transaction.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
         with open_database(own_url.replace("postgres@", "reader@"), migrate=False) as reading:
             assert names(reading) == []
-            with pytest.raises(Unavailable, match="read-only"):
+            with pytest.raises(Unavailable, match="may not do what jackfield needs: 'reader': permission denied for table") as refused:
                 reading.record(adding("a"))
+        assert "GRANT" in str(refused.value.hint)
         with database.write() as transaction:
             transaction.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM reader")
             transaction.execute("DROP ROLE reader")
@@ -349,3 +354,43 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         open_database("postgresql://127.0.0.1/x")
     assert isinstance(caught.value, JackfieldError)
     assert "pip install" in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["schema=public", "pgbouncer=true", "sslmode=require&connection_limit=5", "pool_size=5"])
+def test_a_parameter_of_another_library_is_named(query: str) -> None:
+    """What Prisma, SQLAlchemy and hosters append to a URL is named, so that nobody looks for a fault in his password."""
+    with pytest.raises(DatabaseUnfit) as raised:
+        open_database(f"postgresql://user:s3cr3t@127.0.0.1:1/name?{query}")
+    assert f"the parameter '{query.rpartition('&')[2].partition('=')[0]}'" in raised.value.message
+
+
+@pytest.mark.parametrize("password", ["Sup3r@Secret9", "@", "a@b@c"])
+def test_a_password_that_is_not_encoded_is_told(password: str) -> None:
+    """A URL of which libpq takes a part of the password for the host is refused before anybody is asked for that host."""
+    with pytest.raises(DatabaseUnfit, match="password in the database's URL contains '@'") as raised:
+        open_database(f"postgresql://jf:{password}@db.example/x")
+    assert "%40" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])
+def test_a_database_of_another_encoding_is_refused(server: Server, encoding: str) -> None:
+    """It is told by its encoding, before anything is written: an upgrade of it would never end."""
+    psycopg = pytest.importorskip("psycopg")
+    name = f"encoded_{encoding.lower()}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0".encode())
+    for migrate in (True, False):
+        with pytest.raises(DatabaseUnfit, match=f"its encoding is {encoding}") as raised:
+            open_database(server.url(name), migrate=migrate)
+        assert "UTF8" in str(raised.value.hint)
+
+
+def test_an_account_that_may_not_create_tables_is_told(server: Server) -> None:
+    """PostgreSQL 15 gives nobody CREATE on the schema public: the account, the schema and the statement that helps are named."""
+    psycopg = pytest.importorskip("psycopg")
+    url = server.create()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE newcomer LOGIN")
+    with pytest.raises(Unavailable, match="'newcomer': permission denied for schema public") as raised:
+        open_database(url.replace("postgres@", "newcomer@"))
+    assert "CREATE ON SCHEMA public" in str(raised.value.hint)

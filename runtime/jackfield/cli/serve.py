@@ -15,6 +15,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.cli.starting import (
     check_connection_files,
+    check_key,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -216,10 +217,12 @@ def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str =
     with _storage() as storage:
         try:
             if storage.enabled:
-                prepare_database(storage, migrate=False)
+                _ = storage.database
         except JackfieldError as error:  # the server answers probes while it waits for the database
             announce(f"jackfield is not ready: {error.message}. {error.hint or ''}".rstrip())
             return
+        if storage.enabled:
+            check_key(storage)
         if link:
             announce(_invitation(storage, public_url or origin))
 

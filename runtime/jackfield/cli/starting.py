@@ -7,10 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jackfield.access import DEFAULT
 from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
 from jackfield.connections.connection_lookup import Connections, sources_from
-from jackfield.errors import InvalidInvocation
+from jackfield.database.faults import DatabaseUnfit, KeyServiceRefused
+from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.local import keep_memory_private
 
 if TYPE_CHECKING:
@@ -64,13 +66,26 @@ def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> 
         _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)
 
 
+def check_key(storage: Storage) -> None:
+    """Refuse a master key that does not decrypt the database: every call would be refused. A key service that is away is waited for.
+
+    :raises DatabaseUnfit: if it does not, or if it is missing or no key.
+    """
+    try:
+        storage.vault.prepare(DEFAULT)
+    except Unavailable as error:
+        if isinstance(error, DatabaseUnfit) and not isinstance(error, KeyServiceRefused):
+            raise
+
+
 def prepare_database(storage: Storage, *, migrate: bool) -> str:
     """Open the database and return its location, without password; ``migrate`` upgrades its tables first.
 
-    :raises DatabaseUnfit: if its tables are not up to date.
+    :raises DatabaseUnfit: if its tables are not up to date, or the master key does not decrypt it.
     :raises Unavailable: if it cannot be reached.
     """
     if migrate:
-        with storage.opened(migrate=True) as database:
-            return database.location
-    return storage.database.location
+        storage.opened(migrate=True).close()
+    location = storage.database.location
+    check_key(storage)
+    return location

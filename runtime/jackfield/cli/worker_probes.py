@@ -13,7 +13,7 @@ from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.journal.went_back import return_warning
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
-from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning, hold_warning
+from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning, hold_warning, key_state
 
 if TYPE_CHECKING:
     from jackfield.queue import RuntimePool
@@ -61,6 +61,7 @@ class Figures:
         self._blocked: str | None = None
         self._returned: str | None = None
         self._held: str | None = None
+        self._keys: str | None = None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Answer a request for ``path``."""
@@ -68,7 +69,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            more = [*filter(None, [self._blocked, self._returned, self._held]), *self._runtimes.plugins.warn()]
+            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held]), *self._runtimes.plugins.warn()]
             return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
@@ -90,9 +91,10 @@ class Figures:
                 self._blocked = None if pending else blocked_warning(database, self._runtimes.clock)
                 self._returned = None if pending else return_warning(database)
                 self._held = None if pending else hold_warning(database)
+                fault, self._keys = (None, None) if pending else key_state(self._runtimes.storage)
         except JackfieldError as error:
             return error.message
-        return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else None
+        return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else fault
 
     def _text(self) -> bytes:
         try:

@@ -105,6 +105,17 @@ class Trouble(Enum):
         "the database cannot be written: it is read-only",
         "Give the account that runs jackfield write permission on the database (for SQLite on its file and its folder).",
     )
+    DENIED = (
+        "the account of the database may not do what jackfield needs",
+        (
+            "Let it own the database (ALTER DATABASE name OWNER TO account), or GRANT it USAGE and CREATE ON SCHEMA public and all"
+            " rights on the tables there: PostgreSQL 15 and newer give nobody CREATE on the schema public."
+        ),
+    )
+    ENCODED = (
+        "the database cannot hold text as jackfield writes it",
+        "Create one with the encoding UTF8: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0.",
+    )
     MOUNTED = (
         "the database cannot be written: its file system is read-only",
         "Mount the file system for writing, or put the database elsewhere: JACKFIELD_HOME, or JACKFIELD_DATABASE_URL.",

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import psycopg
 from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import Loader
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import IntDumper
 
@@ -34,6 +33,7 @@ from jackfield.database.faults import (
 )
 from jackfield.database.host_names import HostNames
 from jackfield.database.pool import Pool
+from jackfield.database.postgres_urls import options_of
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
 from jackfield.database.transaction import Mode, Session, Step
@@ -79,7 +79,7 @@ _SETTINGS = """SELECT set_config('statement_timeout', '{}ms', false), set_config
 _STATES = {
     "53100": Trouble.FULL,
     "25006": Trouble.READ_ONLY,
-    "42501": Trouble.READ_ONLY,
+    "42501": Trouble.DENIED,
     "40001": Trouble.LOCKED,
     "40P01": Trouble.LOCKED,
     "55P03": Trouble.LOCKED,
@@ -287,7 +287,10 @@ class PostgresSession:
             kind = state or type(fault).__name__
             _log.error("the database refused a statement: %s: %s", kind, sql)
             raise StatementInvalid(f"the database refused a statement ({kind})") from None
-        raise unavailable(trouble, kind=Contended if trouble is Trouble.LOCKED else Unavailable) from None
+        detail = ""
+        if trouble is Trouble.DENIED and isinstance(fault, psycopg.Error):
+            detail = f"'{self.connection.info.user}': {fault.diag.message_primary or 'permission denied'}"
+        raise unavailable(trouble, detail, Contended if trouble is Trouble.LOCKED else Unavailable) from None
 
 
 class PostgresDialect(Dialect):
@@ -317,13 +320,7 @@ class PostgresDialect(Dialect):
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
 
     def __init__(self, url: str, *, wait: float) -> None:
-        try:
-            given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-        except psycopg.Error:
-            raise DatabaseUnfit(
-                "the database's URL is not a PostgreSQL URL",
-                hint="Write it as postgresql://user:password@host:5432/name, special characters percent-encoded.",
-            ) from None
+        given = options_of(url)
         self.options: Mapping[str, str] = {**_PATIENCE, **given}
         # shorter ones are parts of ordinary words, and libpq's messages do not contain passwords intentionally
         self._hidden = [given[name] for name in ("password", "sslpassword") if len(given.get(name, "")) >= _SHORTEST_HIDDEN]
@@ -442,6 +439,9 @@ class PostgresDialect(Dialect):
         connection.adapters.register_loader("bool", _Flag)
         connection.adapters.register_loader("numeric", _Number)
         with OnFailure(connection.close):
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                raise unavailable(Trouble.ENCODED, f"its encoding is {encoding}", DatabaseUnfit)
             connection.execute(self._settings)
         return connection
 

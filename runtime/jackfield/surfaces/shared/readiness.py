@@ -96,22 +96,23 @@ class Readiness:
                 self.blocked_warning = blocked_warning(database, self._clock)
                 self.return_warning, self.hold_warning = return_warning(database), hold_warning(database)
                 self.silence_warning = silence_warning(database, self._clock)
-            fault, self.key_warning = _key_state(self._storage)
+            fault, self.key_warning = key_state(self._storage)
         except JackfieldError as error:
             return error.message
         return fault or _full(getattr(database.dialect, "path", None))
 
 
-def _key_state(storage: Storage) -> tuple[str | None, str | None]:
-    """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are."""
-    if not storage.asks_key_services:
-        return None, None
+def key_state(storage: Storage) -> tuple[str | None, str | None]:
+    """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are.
+
+    :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
+    """
     vault = storage.vault
     try:
         vault.prepare(DEFAULT)
     except (KeyServiceUnavailable, KeyServiceRefused):
         return (None, f"{_NO_KEYS}; {_CACHED}") if vault.cached else (_NO_KEYS, None)
-    return None, f"{_NO_KEYS}; {_CACHED}" if vault.trouble else None
+    return None, f"{_NO_KEYS}; {_CACHED}" if storage.asks_key_services and vault.trouble else None
 
 
 def blocked_warning(database: Database, clock: Clock) -> str | None:
