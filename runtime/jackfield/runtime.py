@@ -26,6 +26,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Result
 from jackfield.kernel.ends import is_ending
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
+from jackfield.pacing.shared_rows import shared_row
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.evidence import Means
@@ -134,7 +135,8 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        paces = Paces(workspace, lambda: self.storage.database if self.storage.enabled else None, self.clock, limit)
+        shared = partial(shared_row, workspace, lambda: self.storage.database, self.clock) if self.storage.enabled else None
+        paces = Paces(self.clock, shared, limit)
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)

@@ -17,6 +17,7 @@ from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldEr
 from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
 from jackfield.pipe.job_steps import FIRST_POLL
 from jackfield.redaction.marks import leaves, masked
@@ -116,7 +117,7 @@ class Record:
         :returns: a Result to replay if another caller with the same key was faster; else None.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
-        from jackfield.database.faults import CommitUnknown, UniqueViolation
+        from jackfield.database.faults import UniqueViolation
 
         draft, database = self._draft, self._journal.database
         if self._journal.owes or self._journal.keys.services.asked:
@@ -179,7 +180,7 @@ class Record:
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
-        from jackfield.database.faults import CommitUnknown, UniqueViolation
+        from jackfield.database.faults import UniqueViolation
 
         unknown: CommitUnknown | None = None
         until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
