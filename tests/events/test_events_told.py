@@ -73,7 +73,7 @@ def test_credentials_that_are_refused_are_told_once(jackfield: Jackfield, code: 
 def test_a_quota_that_runs_low_is_told_once_a_day(jackfield: Jackfield) -> None:
     """A tenth of the quota is left, as the provider stated it and by what was sent since: one event, and the next a day later."""
     clock = SystemClock()
-    pace = Paces(clock, partial(shared_row, "default", lambda: jackfield.storage.database, clock)).find(
+    pace = Paces(clock, shared=partial(shared_row, "default", lambda: jackfield.storage.database, clock)).find(
         "aws-ses", "sending", "123456789012 eu-west-1"
     )
     pace.connection = "acme-ses"
@@ -98,7 +98,7 @@ def test_a_quota_that_stays_low_is_told_once_a_day() -> None:
 
 def test_a_quota_that_the_provider_refuses_is_low(jackfield: Jackfield) -> None:
     """Nobody has read the limits, and the provider says that they are used up: that is told, without figures."""
-    pace = Paces(SystemClock(), partial(shared_row, "default", lambda: jackfield.storage.database, SystemClock())).find(
+    pace = Paces(SystemClock(), shared=partial(shared_row, "default", lambda: jackfield.storage.database, SystemClock())).find(
         "aws-ses", "sending", "123456789012 eu-west-1"
     )
     for _ in range(2):

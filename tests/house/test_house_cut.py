@@ -53,7 +53,7 @@ MOST = {
     ("formats", "vault"): 1,
     ("framework", "formats"): 3,
     ("framework", "search"): 4,
-    ("framework", "store"): 16,
+    ("framework", "store"): 8,
     ("framework", "vault"): 1,
     ("jackfield_dapr", "commands"): 13,
     ("jackfield_isolation", "commands"): 2,

@@ -229,7 +229,7 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
     clock = StillClock()
     with open_database(f"sqlite:///{tmp_path}/shared.db") as first, open_database(f"sqlite:///{tmp_path}/shared.db") as second:
         one, two = (
-            Paces(clock, partial(shared_row, "default", partial(_same, base), clock)).find("c", "b", "s") for base in (first, second)
+            Paces(clock, shared=partial(shared_row, "default", partial(_same, base), clock)).find("c", "b", "s") for base in (first, second)
         )
         one._change(lambda state, now: state.read(Limits(per_second=10), now))
         places = [pace.ask(Request(1, 60)).position or 0.0 for pace in (one, two, one, two)]
@@ -270,7 +270,7 @@ def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
     """The rows of two workspaces are apart, and name no account."""
     with open_database(f"sqlite:///{tmp_path}/shared.db") as database:
         for workspace in ("acme", "other"):
-            Paces(FakeClock(), partial(shared_row, workspace, lambda: database, FakeClock())).find(
+            Paces(FakeClock(), shared=partial(shared_row, workspace, lambda: database, FakeClock())).find(
                 "aws-ses", "sending", "123456789012 eu-west-1"
             ).ask(Request(1, 60))
         with database.read() as transaction:

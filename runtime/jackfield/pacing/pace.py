@@ -230,13 +230,14 @@ class Pace(ProcessLocal):
 
 
 class Paces(ProcessLocal):
-    """Paces of one workspace. ``shared`` returns the row of an account that all processes share; None keeps them in this process."""
+    """Paces of one workspace."""
 
-    def __init__(self, clock: Clock, shared: Shared | None = None, only_hosts: OnlyHosts | None = None) -> None:
+    def __init__(self, clock: Clock, only_hosts: OnlyHosts | None = None, shared: Shared | None = None) -> None:
         self.only_hosts = only_hosts
         """Hosts that the workspace's runtime is limited to, also while limits are read."""
         self._clock = clock
-        self._shared = shared
+        self.shared = shared
+        """Returns the row of an account that all processes share; None: each process paces alone."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -256,7 +257,7 @@ class Paces(ProcessLocal):
         return found
 
     def _new(self, key: tuple[str, str, str]) -> Pace:
-        if self._shared is None:
+        if self.shared is None:
             return Pace(MemoryRow(self._clock), self._clock, is_fast=True)
         connector, budget, _ = key
 
@@ -264,7 +265,7 @@ class Paces(ProcessLocal):
             named = {} if pace.connection is None else {"connection": pace.connection}
             return {"connector": connector, **named, "budget": budget}
 
-        pace = Pace(self._shared(key, about), self._clock, is_fast=False)
+        pace = Pace(self.shared(key, about), self._clock, is_fast=False)
         return pace
 
 
