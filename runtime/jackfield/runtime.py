@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield import access, callers
 from jackfield.access import WorkspaceAccess
 from jackfield.callers.caller import LIBRARY, Caller
-from jackfield.callers.visible_catalog import seen_catalog
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.errors import JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
-from jackfield.invocation import DEFAULT_TIMEOUT, Result
+from jackfield.invocation import Result
 from jackfield.kernel.ends import is_ending
-from jackfield.management.options import choices
+from jackfield.management.managed import Managed
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.evidence import Means
-from jackfield.pipe.invoke import Given, Pipeline
-from jackfield.pipe.masking import masked_error
+from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
@@ -38,10 +34,7 @@ from jackfield.pipe.recording import Unrecorded
 from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
 from jackfield.pipe.wrapping import observing
-from jackfield.recording.begun import Begun
-from jackfield.recording.enqueue import Enqueued, enqueue, enqueue_many, prepared
-from jackfield.recording.record import required
-from jackfield.recording.recorder import Recorder
+from jackfield.recording.queued import Queued
 from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
@@ -53,26 +46,21 @@ from jackfield.wire.only_hosts import only_hosts as limit_of
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.access import Actor, Audit
-    from jackfield.callers import Authorizer
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
     from jackfield.catalog.offering import Audience
     from jackfield.connections.files import Source
-    from jackfield.connector.lending import Lent
-    from jackfield.events import Events
-    from jackfield.journal import Claimed, Draft, Journal
+    from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
-    from jackfield.management.visible_journal import SeenJournal
     from jackfield.pipe.on_loop import OnLoop
+    from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Follow
-    from jackfield.recording.enqueue import Beside
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
 
 
-class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
+class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
     With a database, the workspace must exist; ``default`` always exists.
@@ -134,11 +122,15 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        paces = Paces(workspace, lambda: self.storage.database if self.storage.enabled else None, self.clock, limit)
+        paces = Paces(self.clock, limit)
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        recording = Recorder(self._opened, self.storage, means) if self.storage.enabled else Unrecorded()
+        recording: Recording = Unrecorded()
+        if self.storage.enabled:
+            from jackfield.recording.composition import composed
+
+            recording = composed(self._opened, self.storage, means, paces, self.clock)
         self.pipeline = Pipeline(
             self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, recording, means, self.wait
         )
@@ -158,56 +150,6 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"
-
-    @property
-    def connections(self) -> ManagedConnections:
-        """Connections of the workspace, to read and to change."""
-        return self._managed_for("operator", callers.UNBOUND)
-
-    def _managed_for(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
-        found = None if authorizer.is_bound else self._managed.get(audience)
-        if found is not None:
-            return found
-        from jackfield.management.connections import ManagedConnections
-
-        catalog, audit = self.catalog.for_audience(audience), self._audit if self.storage.enabled else None
-        found = ManagedConnections(
-            self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer,
-            lambda name, to: self.access.workspaces.rename_guard(self.workspace, name, to),
-        )  # fmt: skip
-        if not authorizer.is_bound:
-            self._managed[audience] = found
-        return found
-
-    def _audit(self, actor: Actor) -> Audit:
-        return access.Audit(self.storage.database, lambda: self.storage.vault, self.workspace, self.clock, actor)
-
-    def connections_of(self, caller: Caller) -> ManagedConnections:
-        """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
-        return self._managed_for(caller.audience, self.access.authorizer(caller))
-
-    def catalog_of(self, caller: Caller) -> Catalog:
-        """Return the connectors and actions that a caller may see; reads the rules from the database."""
-        return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
-
-    def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
-        """Return the journal, limited to what a caller may see: list entries, find one, resolve a doubt.
-
-        :raises InvalidInvocation: if this runtime has no journal.
-        """
-        from jackfield.management.visible_journal import SeenJournal
-
-        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller), caller.owner)
-
-    def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
-        """Return the workspace's events after a cursor (``event.cursor``, or ``event.sequence``; default: all), oldest first, for ``for``
-        or ``async for``, until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) came for ``wait`` seconds.
-
-        :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
-        """
-        from jackfield.management.visible_events import events_of
-
-        return events_of(self.storage, self.workspace, self.catalog, self.access.authorizer(caller), after, types, wait)
 
     @property
     def overdue(self) -> int:
@@ -316,50 +258,16 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         named(run.meta.invocation_id)
         return self._started(partial(self.pipeline.run, invocation, run), reading)
 
-    def enqueue(self, invocation: Given, *, caller: Caller = LIBRARY, beside: Beside | None = None) -> Result | str:
-        """Queue an invocation for the workers, and run the statements ``beside`` in the same transaction. Return its id once it is on disk,
-        or the Result that its idempotency key replays.
-
-        :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
-        """
-        return self._queued(lambda run: enqueue(self.pipeline, invocation, run, beside), caller)
-
-    def prepare(self, invocation: Given, *, caller: Caller = LIBRARY) -> Draft:
-        """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
-
-        :raises JackfieldError: if it is refused.
-        """
-        return self._queued(lambda run: prepared(self.pipeline, invocation, run), caller)
-
-    def _queued(self, step: Callable[[Run], Coroutine[Any, Any, T]], caller: Caller) -> T:
-        run = Run(self._in_thread, None, caller, wait=False)
-        try:
-            with self.storage.one_state():
-                return run_in_thread(step(run))
-        except JackfieldError as error:
-            raise masked_error(error, run.redactor) from None
-
-    def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
-        """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.
-
-        A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
-        is the earlier invocation with that key, or its Result once it has ended.
-
-        :raises InvalidInvocation: if one invocation is passed instead of several.
-        """
-        with self.storage.one_state():
-            return enqueue_many(self.pipeline, invocations, caller, self._in_thread)
-
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
-        stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
+        stored = self._opened().opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
         with self.storage.one_state():
             return run_in_thread(self.pipeline.run(stored["invocation"], run))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
-        stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
+        stored = self._opened().opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
@@ -383,66 +291,6 @@ class Jackfield(ProcessLocal, SecretHolder, Begun, Closing):
         except asyncio.CancelledError:
             run.cancelled.set()
             raise
-
-    def lend(self, name: str, connector: str | None = None) -> Lent:
-        """Open a connection for this program's own use: a family's library makes its provider's SDK of it. Recorded in the audit log.
-
-        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
-        """
-        from jackfield.management.lending import lend
-
-        return lend(self.pipeline, name, connector, self._audit if self.storage.enabled else None)
-
-    def show(self, name: str) -> dict[str, Any]:
-        """Return a connection as docs/reference/http.md describes it, secrets masked.
-
-        :raises UnknownConnection: if there is none with that name.
-        """
-        return self.connections.show(name)
-
-    def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Test a connection without changing anything; return it as ``show`` does, with the outcome.
-
-        :raises UnknownConnection: if there is none with that name.
-        :raises InvalidConnection: if its values break its type's schema.
-        """
-        return self.connections.test(name, timeout_seconds=timeout_seconds)
-
-    def diagnose(
-        self, name: str, inputs: Mapping[str, Any] | None = None, *, caller: Caller = LIBRARY, actor: Actor | None = None
-    ) -> dict[str, Any]:
-        """Test a connection, then run the action ``doctor`` of each connector that it serves, with ``inputs``. ``actor`` is recorded in the
-        audit log.
-
-        Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``, ``severity`` (``error``, ``warning``),
-        ``message``, ``evidence`` and ``cure``.
-
-        :raises UnknownConnection: if there is none with that name.
-        :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
-        """
-        from jackfield.management.diagnosis import diagnosed
-
-        connections = self.connections_of(caller)
-        tested = (connections if actor is None else connections.acting_as(actor)).test(name)
-        return diagnosed(self.catalog_of(caller), tested, inputs or {}, partial(self.invoke, caller=caller))
-
-    def options(
-        self,
-        connector: str,
-        source: str,
-        *,
-        connection: str | None = None,
-        inputs: Mapping[str, Any] | None = None,
-        caller: Caller = LIBRARY,
-    ) -> list[dict[str, str]]:
-        """List the choices from an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
-
-        ``inputs`` are those that a form has so far: the choices of some sources depend on them (a repository's labels).
-
-        :raises UnknownName: no such connector or option source.
-        :raises JackfieldError: if an input is missing, or a live source fails.
-        """
-        return choices(self.pipeline, connector, source, connection, caller, inputs or {})
 
     def search(
         self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from jackfield.database import open_database
 from jackfield.events import Event
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.quota import Quota
+from jackfield.pacing.shared_rows import shared_row
 from jackfield.pacing.state import Request
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
@@ -71,7 +73,9 @@ def test_credentials_that_are_refused_are_told_once(jackfield: Jackfield, code: 
 def test_a_quota_that_runs_low_is_told_once_a_day(jackfield: Jackfield) -> None:
     """A tenth of the quota is left, as the provider stated it and by what was sent since: one event, and the next a day later."""
     clock = SystemClock()
-    pace = Paces("default", lambda: jackfield.storage.database, clock).find("aws-ses", "sending", "123456789012 eu-west-1")
+    pace = Paces(clock, shared=partial(shared_row, "default", lambda: jackfield.storage.database, clock)).find(
+        "aws-ses", "sending", "123456789012 eu-west-1"
+    )
     pace.connection = "acme-ses"
     pace.read(lambda: Limits(per_day=200.0, used=100.0), Deadline.after(60.0, clock))
     assert told(jackfield, "quota.low") == []
@@ -94,7 +98,9 @@ def test_a_quota_that_stays_low_is_told_once_a_day() -> None:
 
 def test_a_quota_that_the_provider_refuses_is_low(jackfield: Jackfield) -> None:
     """Nobody has read the limits, and the provider says that they are used up: that is told, without figures."""
-    pace = Paces("default", lambda: jackfield.storage.database, SystemClock()).find("aws-ses", "sending", "123456789012 eu-west-1")
+    pace = Paces(SystemClock(), shared=partial(shared_row, "default", lambda: jackfield.storage.database, SystemClock())).find(
+        "aws-ses", "sending", "123456789012 eu-west-1"
+    )
     for _ in range(2):
         pace.quota_used_up()
     (event,) = told(jackfield, "quota.low")

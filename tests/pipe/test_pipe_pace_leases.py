@@ -16,7 +16,7 @@ from jackfield.clock import Deadline
 from jackfield.connector import Limits
 from jackfield.database import open_database
 from jackfield.pacing.pace import Pace
-from jackfield.pacing.rows import DatabaseRow
+from jackfield.pacing.shared_rows import DatabaseRow
 from jackfield.pacing.state import Grant, PaceState, Request
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from jackfield.database import Database, open_database
 from jackfield.journal import Queue
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.quota import DAY, FREE
-from jackfield.pacing.rows import DatabaseRow
+from jackfield.pacing.shared_rows import DatabaseRow, shared_row
 from jackfield.pacing.state import PaceState, Request
 from jackfield.pacing.turn import PostponedError
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
@@ -228,7 +228,9 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
     """Two runtimes on one database get alternating places, and a rate that one lowers holds for the other."""
     clock = StillClock()
     with open_database(f"sqlite:///{tmp_path}/shared.db") as first, open_database(f"sqlite:///{tmp_path}/shared.db") as second:
-        one, two = (Paces("default", partial(_same, base), clock).find("c", "b", "s") for base in (first, second))
+        one, two = (
+            Paces(clock, shared=partial(shared_row, "default", partial(_same, base), clock)).find("c", "b", "s") for base in (first, second)
+        )
         one._change(lambda state, now: state.read(Limits(per_second=10), now))
         places = [pace.ask(Request(1, 60)).position or 0.0 for pace in (one, two, one, two)]
         assert [place - places[0] for place in places] == pytest.approx([0, 1, 2, 3])  # time has passed before the first
@@ -268,7 +270,9 @@ def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
     """The rows of two workspaces are apart, and name no account."""
     with open_database(f"sqlite:///{tmp_path}/shared.db") as database:
         for workspace in ("acme", "other"):
-            Paces(workspace, lambda: database, FakeClock()).find("aws-ses", "sending", "123456789012 eu-west-1").ask(Request(1, 60))
+            Paces(FakeClock(), shared=partial(shared_row, workspace, lambda: database, FakeClock())).find(
+                "aws-ses", "sending", "123456789012 eu-west-1"
+            ).ask(Request(1, 60))
         with database.read() as transaction:
             rows = transaction.execute("SELECT workspace, pace_key, state FROM paces")
     assert sorted(row.workspace for row in rows) == ["acme", "other"]

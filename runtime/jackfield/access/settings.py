@@ -111,7 +111,8 @@ def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
 
     :raises Unavailable: if they cannot be read, or were changed in the database; nothing is allowed then.
     """
-    from jackfield.database import faults, settings_seals, stored_values
+    from jackfield.database import faults, settings_seals
+    from jackfield.kernel import stored_values
 
     try:
         return Settings.from_json(stored_values.parsed_object(settings_seals.checked_settings(vault, workspace, row)))

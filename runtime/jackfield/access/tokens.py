@@ -21,11 +21,11 @@ from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
 from jackfield.database.sealing import digest
-from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.stored_values import nearest_time, parsed, possible_time
 from jackfield.secrecy import SecretHolder
 
 T = TypeVar("T", bound="TokenTimes")

@@ -17,9 +17,9 @@ from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
 from jackfield.database.row_unit import ApartError, JointUnit
 from jackfield.database.settings_seals import settings_place, settings_seal
-from jackfield.database.stored_values import possible_time
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.stored_values import possible_time
 
 DEFAULT = "default"
 """The workspace that always exists."""

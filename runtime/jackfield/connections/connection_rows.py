@@ -9,11 +9,11 @@ from typing import Any, Literal
 from jackfield.connections.generated_ids import generated_fields
 from jackfield.connections.named_connection import Origin
 from jackfield.database import Row
-from jackfield.database.stored_values import parsed
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
 from jackfield.json_tools.walk import Nodes, Schema, members, nodes
+from jackfield.kernel.stored_values import parsed
 from jackfield.redaction.marks import is_reference, is_secret
 from jackfield.secrecy import SecretHolder
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.database import Database, Row, Vault
-from jackfield.database.stored_values import parsed_object
 from jackfield.errors import JackfieldError
+from jackfield.kernel.stored_values import parsed_object
 
 _COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
 _ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"

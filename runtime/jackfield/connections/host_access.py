@@ -32,7 +32,7 @@ class HostAccess:
 
         :raises ValueError, TypeError: if they cannot be read.
         """
-        from jackfield.database.stored_values import parsed_object
+        from jackfield.kernel.stored_values import parsed_object
 
         settings = parsed_object(text) if text else {}
         named = settings.get("allowReferences")

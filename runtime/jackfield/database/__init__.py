@@ -42,7 +42,6 @@ from __future__ import annotations
 
 from jackfield.database.engine import Database, open_database
 from jackfield.database.faults import (
-    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -56,6 +55,7 @@ from jackfield.database.master_key import MasterKey
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.database.vault import Vault
+from jackfield.kernel.commits import CommitUnknown
 
 __all__ = [
     "CommitUnknown",

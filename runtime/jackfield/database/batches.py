@@ -16,12 +16,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.clock import monotonic, patience, within
-from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable, under_way
+from jackfield.database.faults import Contended, Trouble, unavailable
 from jackfield.database.transaction import Transaction, Work
 from jackfield.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.interrupts import interrupt, let_out
+from jackfield.kernel.commits import CommitUnknown, late, under_way
 from jackfield.kernel.ends import is_ending
 
 T = TypeVar("T")

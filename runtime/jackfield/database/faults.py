@@ -4,7 +4,7 @@
 
     Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
     ├── Contended                    another transaction interfered; an immediate retry may work
-    ├── CommitUnknown                the connection was lost during the commit: it may have been done
+    ├── CommitUnknown (kernel)       the connection was lost during the commit: it may have been done
     ├── NoAnswer                     the database kept silent for as long as anybody waits for it
     ├── KeyServiceUnavailable        the key service that wraps the data keys gives no answer
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
@@ -26,14 +26,11 @@ from __future__ import annotations
 from enum import Enum
 
 from jackfield.errors import Internal, Unavailable
+from jackfield.kernel import commits
 
 
 class Contended(Unavailable):
     """Interference by another transaction (a lock, a deadlock). Nothing was done; an immediate retry may work."""
-
-
-class CommitUnknown(Unavailable):
-    """Connection lost during a commit, which may or may not have been done."""
 
 
 class NoAnswer(Unavailable):
@@ -139,7 +136,7 @@ class Trouble(Enum):
     )
     DAMAGED = ("the database is damaged", "Run 'jackfield db check', and restore the last backup.")
     FAILING = ("the database cannot be written: its disk is failing", "Check the system log for disk errors.")
-    SLOW = ("the database did not respond in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
+    SLOW = commits.SLOW
     BUSY = ("the database is busy: all its connections are in use", "Try again, or run fewer calls at once.")
     CLOSED = ("the database is closed", "Open it again before using it.")
 
@@ -148,16 +145,6 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
     """Return the error for ``trouble``. ``detail`` follows a colon and must not contain a secret."""
     sentence, hint = trouble.value
     return kind(f"{sentence}: {detail}" if detail else sentence, hint=hint)
-
-
-def late() -> Unavailable:
-    """Return the error for a unit whose deadline passed while it waited to be written."""
-    return unavailable(Trouble.SLOW, "what came before still waits for a lock, or for the disk; nothing was done")
-
-
-def under_way() -> Unavailable:
-    """Return the error for a unit whose deadline passed while its commit was under way."""
-    return unavailable(Trouble.SLOW, "the commit is still under way, and may take effect", CommitUnknown)
 
 
 def damaged_settings(workspace: str) -> RowDamaged:

@@ -21,7 +21,6 @@ from psycopg.types.numeric import IntDumper
 from jackfield.clock import monotonic, patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
-    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -39,6 +38,7 @@ from jackfield.database.statements import Row, rows_from, translated
 from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
+from jackfield.kernel.commits import CommitUnknown
 
 T = TypeVar("T")
 

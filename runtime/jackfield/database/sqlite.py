@@ -22,21 +22,13 @@ from jackfield.clock import monotonic, patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.epoch import NUMBER
 from jackfield.database.epoch_file import EpochFile, announce, identity
-from jackfield.database.faults import (
-    CommitUnknown,
-    ConstraintViolation,
-    Contended,
-    DatabaseUnfit,
-    StatementInvalid,
-    Trouble,
-    UniqueViolation,
-    unavailable,
-)
+from jackfield.database.faults import ConstraintViolation, Contended, DatabaseUnfit, StatementInvalid, Trouble, UniqueViolation, unavailable
 from jackfield.database.pool import Pool
 from jackfield.database.statements import Row, positional, rows_from
 from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
+from jackfield.kernel.commits import CommitUnknown
 
 _log = logging.getLogger("jackfield.database")
 _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)

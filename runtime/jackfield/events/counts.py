@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.database import Transaction
-from jackfield.database.stored_values import LATEST
+from jackfield.kernel.stored_values import LATEST
 
 _DAY = 86_400
 _ADD = """

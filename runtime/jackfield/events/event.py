@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.clock import iso
-from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.stored_values import parsed_object
 
 TYPES = (
     "invocation.finished", "invocation.resolved",

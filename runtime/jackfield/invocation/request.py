@@ -18,6 +18,8 @@ DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""
 MAX_TIMEOUT = 900.0
 """Maximum deadline in seconds."""
+FIRST_POLL = 1.0
+"""Seconds after its start at which a job is polled first."""
 DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 """Seconds within which a job ends, from its start, by default and at most."""
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jackfield.database import Database, Transaction
-from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass, field
+from jackfield.kernel.stored_values import parsed_object
 
 _SAVED_UP = 0.5
 """Seconds of its rate that a bucket holds."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jackfield.database import Database
-from jackfield.database.stored_values import LATEST
 from jackfield.dataclass import dataclass
+from jackfield.kernel.stored_values import LATEST
 
 MINUTE, HOUR, DAY = WIDTHS = (60, 3600, 86_400)
 LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in (1, 1.5, 2.2, 3.3, 4.7, 6.8)), 1000.0)

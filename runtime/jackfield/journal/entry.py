@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
-from jackfield.database.stored_values import nearest_time, parsed, parsed_object, possible_time
 from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 
 if TYPE_CHECKING:
     from jackfield.database import Transaction

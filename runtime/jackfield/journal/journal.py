@@ -13,7 +13,6 @@ from jackfield.clock import monotonic, within
 from jackfield.database import sealing
 from jackfield.database.blocked import blocked_workspace
 from jackfield.database.cursors import cursor_after, place_after
-from jackfield.database.faults import CommitUnknown
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -32,6 +31,7 @@ from jackfield.journal.room import insert_within, require_room
 from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield.journal.watched import Watched
 from jackfield.kernel.canonical import canonical
+from jackfield.kernel.commits import CommitUnknown
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.database.stored_values import parsed_object
+from jackfield.kernel.stored_values import parsed_object
 
 GROUPED = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from jackfield.database import Row, Transaction
-from jackfield.database.stored_values import parsed_object
 from jackfield.journal.entry import Draft
+from jackfield.kernel.stored_values import parsed_object
 
 _INSERT = "INSERT INTO invocation_terms (workspace, term, created_at, id) VALUES (:workspace, :t0, :a0, :i0){more} ON CONFLICT DO NOTHING"
 _ONE = "(workspace = :workspace AND term = :t{place} AND created_at = :a{place} AND id = :i{place})"

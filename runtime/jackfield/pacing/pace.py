@@ -12,7 +12,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
-from jackfield.pacing.rows import DatabaseRow, MemoryRow, PaceRow, pace_key
+from jackfield.pacing.rows import MemoryRow, PaceRow
 from jackfield.pacing.state import UNANSWERED, Grant, Lease, PaceState, Request
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Limits
     from jackfield.connector.context import Leases
-    from jackfield.database import Database
     from jackfield.wire.only_hosts import OnlyHosts
+
+    Shared = Callable[[tuple[str, str, str], Callable[[], Mapping[str, str]]], PaceRow]
 
 T = TypeVar("T")
 
@@ -229,14 +230,14 @@ class Pace(ProcessLocal):
 
 
 class Paces(ProcessLocal):
-    """Paces of one workspace. ``database`` returns its database; None keeps them in this process."""
+    """Paces of one workspace."""
 
-    def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock, only_hosts: OnlyHosts | None = None) -> None:
+    def __init__(self, clock: Clock, only_hosts: OnlyHosts | None = None, shared: Shared | None = None) -> None:
         self.only_hosts = only_hosts
         """Hosts that the workspace's runtime is limited to, also while limits are read."""
-        self._workspace = workspace
-        self._database = database
         self._clock = clock
+        self.shared = shared
+        """Returns the row of an account that all processes share; None: each process paces alone."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -256,8 +257,7 @@ class Paces(ProcessLocal):
         return found
 
     def _new(self, key: tuple[str, str, str]) -> Pace:
-        database = self._database()
-        if database is None:
+        if self.shared is None:
             return Pace(MemoryRow(self._clock), self._clock, is_fast=True)
         connector, budget, _ = key
 
@@ -265,7 +265,7 @@ class Paces(ProcessLocal):
             named = {} if pace.connection is None else {"connection": pace.connection}
             return {"connector": connector, **named, "budget": budget}
 
-        pace = Pace(DatabaseRow(database, self._clock, self._workspace, pace_key(*key), about), self._clock, is_fast=False)
+        pace = Pace(self.shared(key, about), self._clock, is_fast=False)
         return pace
 
 

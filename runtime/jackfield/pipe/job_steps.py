@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
 from jackfield.failures import contained
 from jackfield.invocation import Result
+from jackfield.invocation.request import FIRST_POLL
 from jackfield.invocation.result import NO_PROGRESS
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import quoted
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
-FIRST_POLL = 1.0
-"""Seconds after its start at which a job is polled first."""
 LEAST, MOST = 1.0, 60.0
 """Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
 SOONEST, _LATEST = 0.1, 3600.0

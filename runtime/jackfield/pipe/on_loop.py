@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, Deadline, patience
 from jackfield.connector.context import without_waiting
-from jackfield.database.faults import late, under_way
 from jackfield.failures import attempt_foreign, contained, value_of
+from jackfield.kernel.commits import late, under_way
 from jackfield.kernel.threads import Threads
 from jackfield.pipe.on_time import GRACE, OnTime
 from jackfield.pipe.waiter import in_turn

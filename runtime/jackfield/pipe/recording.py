@@ -91,6 +91,16 @@ class Unrecorded:
         return await followed_here(attempts, handle)
 
 
+def required(journal: Journal | None) -> Journal:
+    """Return the journal.
+
+    :raises InvalidInvocation: if there is none.
+    """
+    if journal is None:
+        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
+    return journal
+
+
 def _refused(path: str, need: str, member: str) -> InvalidInvocation:
     fault = Detail(path, f"{need}, and this runtime has none")
     return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.invocation import Meta, Result
+from jackfield.pipe.recording import required
 from jackfield.pipe.settle import failed
 from jackfield.pipe.waiter import run_in_thread
-from jackfield.recording.record import required
 
 if TYPE_CHECKING:
     from jackfield.journal import Entry

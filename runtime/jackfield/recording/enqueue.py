@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.files.table import hold
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
@@ -17,10 +18,11 @@ from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.masking import masked_error
 from jackfield.pipe.plan import refuse_job_timeout
+from jackfield.pipe.recording import required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 from jackfield.pipe.waiter import run_in_thread
-from jackfield.recording.record import Record, replay_of, required
+from jackfield.recording.record import Record, replay_of
 from jackfield.recording.recorder import drafted
 
 if TYPE_CHECKING:
@@ -133,8 +135,6 @@ def _holding(workspace: str, identifiers: Collection[str], invocation: str) -> A
         return None
 
     def hold_all(transaction: Transaction) -> None:
-        from jackfield.files.table import hold
-
         for identifier in identifiers:
             hold(transaction, workspace, identifier, invocation)
 

@@ -12,13 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
+from jackfield.database.faults import UniqueViolation
 from jackfield.dataclass import replace
-from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
+from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
+from jackfield.invocation.request import FIRST_POLL
+from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
-from jackfield.pipe.job_steps import FIRST_POLL
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -116,8 +118,6 @@ class Record:
         :returns: a Result to replay if another caller with the same key was faster; else None.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
-        from jackfield.database.faults import CommitUnknown, UniqueViolation
-
         draft, database = self._draft, self._journal.database
         if self._journal.owes or self._journal.keys.services.asked:
             await self._prepare()
@@ -179,8 +179,6 @@ class Record:
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
-        from jackfield.database.faults import CommitUnknown, UniqueViolation
-
         unknown: CommitUnknown | None = None
         until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
         while True:
@@ -434,16 +432,6 @@ def _unwritten(_value: object, error: Exception | None) -> None:
 
 def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for those that were put off."""
-
-
-def required(journal: Journal | None) -> Journal:
-    """Return the journal.
-
-    :raises InvalidInvocation: if there is none.
-    """
-    if journal is None:
-        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
-    return journal
 
 
 def replay_of(entry: Entry) -> Result:

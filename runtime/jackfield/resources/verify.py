@@ -18,12 +18,12 @@ from jackfield.connections.connection_seals import check_seal, opened_secret, st
 from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vault
 from jackfield.database.faults import RowDamaged
 from jackfield.database.outbox import sealed_place
-from jackfield.database.stored_values import parsed_object
 from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import opened_result, read_entry
+from jackfield.kernel.stored_values import parsed_object
 
 if TYPE_CHECKING:
     from jackfield.database.check import Report

@@ -13,11 +13,11 @@ from jackfield.connections.named_connection import NAME
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import TOLERATED, SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
-from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.stored_values import parsed_object
 from jackfield.schedules.policy import Missed, Overlap, counted
 from jackfield.schedules.timing import Timing
 
