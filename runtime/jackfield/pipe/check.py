@@ -13,6 +13,7 @@ from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
 from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.pointers import names
+from jackfield.kernel.exact import without_decimals
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
@@ -68,14 +69,16 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated if, and only if, their native reading is refused; if that does not help, the caller sees the faults
-    of the translation.
+    another system's form are translated if, and only if, their native reading is refused, and so is a ``Decimal`` of Python; if that does
+    not help, the caller sees the faults of the translation.
 
     :raises InvalidInput: with all faults at once.
     """
     try:
         return _natively(plan, given)
     except InvalidInput as error:
+        if (exact := without_decimals(given)) is not given:
+            return checked(plan, exact)
         from jackfield.connections.foreign.prismatic import native_inputs
         from jackfield.pipe.flat_bodies import renamed
 
