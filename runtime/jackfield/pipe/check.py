@@ -18,6 +18,7 @@ from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
     from jackfield.connector import Inputs
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
@@ -44,6 +45,19 @@ async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any
         run.inputs, run.sources = filled
     check = partial(checked, plan, run.inputs)
     return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
+
+
+async def filled_inputs(plan: Plan, run: Run, means: Means, catalog: Catalog) -> Mapping[str, Any]:
+    """Return the inputs as ``checked_inputs`` does; what they and the connection lack, the machine may bring.
+
+    :raises InvalidInput: with all faults at once.
+    """
+    try:
+        return await checked_inputs(plan, run, means)
+    except InvalidInput as error:
+        if not await plan.filled_by_host(error.details, catalog, run.waiter):
+            raise
+    return await checked_inputs(plan, run, means)
 
 
 async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, means: Means) -> tuple[Inputs, Mapping[str, Any]]:
