@@ -294,6 +294,15 @@ class AwsDefault(ConnectionType):
         """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
+    @classmethod
+    def host_defaults(cls, values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return the machine's region: that of ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the profile."""
+        from jackfield_aws.machine.region import machine_region
+
+        profile = values.get("profile")
+        region = machine_region(profile if isinstance(profile, str) else None, environment)
+        return {"region": region} if region is not None else {}
+
     _machines: tuple[Any, ...] = ()  # of MachineIdentity, which subclasses would import
     """The identities with which this connection was opened, one for each region."""
 

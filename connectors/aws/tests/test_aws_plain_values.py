@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jackfield import Jackfield
+from jackfield.database import open_database
+from jackfield.invocation import decode
+from jackfield.journal import Queue
+from jackfield.kernel.exact import exact_json
+from jackfield.surfaces.shared.json_response import dumps
 from jackfield.testing import Answer, Provider, Request
 from moto_rig import EVERYTHING, Rig, moto_rig, offer
 
@@ -163,3 +170,100 @@ def _table(rig: Rig) -> None:
         "dynamodb/createTable", TableName="plain", BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}], KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
     )  # fmt: skip
+
+
+DIGITS = "3.1415926535897932384626433832795028842"
+
+
+@pytest.mark.parametrize(
+    ("number", "sent"),
+    [
+        (DIGITS, DIGITS), (f"-{DIGITS}", f"-{DIGITS}"), ("0.1", "0.1"), ("1.10", "1.1"), ("12345678901234567890123456789012345678",) * 2,
+        ("3.14159265358979", "3.14159265358979"), ("1.2345678901234567890e-100",) * 2, ("0.30000000000000004", "0.30000000000000004"),
+    ],
+)  # fmt: skip
+def test_numbers_of_json_keep_their_digits(aws: Aws, number: str, sent: str) -> None:
+    """JSON text and typed values are sent with all digits, in items, lists and values of expressions, without a warning."""
+    for value in (decode(number), {"N": sent}):
+        result = aws.call("dynamodb/putItem", TableName="t", Item={"pk": "a", "n": value, "l": [{"m": value}]})
+        assert (result.status, result.meta.warnings) == ("succeeded", ())
+        item = json.loads(aws.sent)["Item"]
+        assert (item["n"], item["l"]) == ({"N": sent}, {"L": [{"M": {"m": {"N": sent}}}]})
+
+
+@pytest.mark.parametrize("number", [DIGITS, "-0.5", "7", "1E+40", "12345678901234567890123456789012345678"])
+def test_decimals_of_python_keep_their_digits(aws: Aws, number: str) -> None:
+    """A Decimal is a number of the inputs, without a warning; one that is no number is refused."""
+    result = aws.call("dynamodb/putItem", TableName="t", Item={"pk": "a", "n": Decimal(number)})
+    assert (result.status, result.meta.warnings) == ("succeeded", ())
+    assert Decimal(json.loads(aws.sent)["Item"]["n"]["N"]) == Decimal(number)
+    refused = aws.call("dynamodb/putItem", TableName="t", Item={"pk": "a", "n": Decimal("NaN")})
+    assert refused.error is not None
+    assert [detail.path for detail in refused.error.details] == ["/Item/n"]
+
+
+@pytest.mark.parametrize(("value", "warns"), [(3.141592653589793, True), (0.5, False), (1e22, False), (123456789012345.0, False)])
+def test_a_float_that_may_have_been_rounded_is_told(aws: Aws, value: float, warns: bool) -> None:
+    """A float of Python with more than 15 digits has perhaps lost some: a warning says where it is, and how to give them."""
+    result = aws.call("dynamodb/putItem", TableName="t", Item={"pk": "a", "v": {"w": [value]}})
+    assert result.status == "succeeded"
+    assert ["/Item/v/M/w/L/0" in one["message"] and "Decimal" in one["message"] for one in result.meta.warnings] == [True] * warns
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_digits_pass_the_journal(tmp_path: Path, queued: bool) -> None:
+    """What is given as JSON text is sent as it is, from the queue too; another digit is another request for the same key."""
+    with Provider(lambda _number, _request: Answer({})) as provider:
+        values = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "wJalrXUtnFEMI", "endpoint": provider.url}
+        named = {"connections": {"m": {"type": "aws/apiKeySecret", "values": values}}}
+        body = {"connector": "aws.dynamodb", "action": "putItem", "connection": "m", "idempotencyKey": "k"}
+        text = json.dumps({**body, "inputs": {"awsRegion": "eu-west-1", "TableName": "t", "Item": {"pk": "a", "n": "NUMBER"}}})
+        text, other = (text.replace('"NUMBER"', number) for number in (DIGITS, DIGITS[:-1] + "3"))
+        url = f"sqlite:///{tmp_path}/x.db"
+        open_database(url, migrate=True).close()
+        with Jackfield(connections=[named], database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield:
+            if queued:
+                assert isinstance(jackfield.enqueue(decode(text)), str)
+                (claimed,) = Queue(jackfield.storage.database).claim(1)
+                assert asyncio.run(jackfield.arun(claimed)).status == "succeeded"
+            else:
+                assert jackfield.invoke(decode(text)).status == "succeeded"
+            again, differs = jackfield.invoke(decode(text)), jackfield.invoke(decode(other))
+        assert [json.loads(request.body)["Item"]["n"] for request in provider.requests] == [{"N": DIGITS}]
+    assert (again.meta.replayed, differs.error and differs.error.code) == (True, "idempotency_conflict")
+
+
+def test_the_json_of_a_function_keeps_its_digits(aws: Aws) -> None:
+    """Numbers of a payload are sent and returned with all digits, as JSON text has them."""
+    aws.answer = Answer(content=f'{{"v": [{DIGITS}]}}'.encode())
+    output = aws.call("lambda/invoke", FunctionName="f", Payload=decode(f'{{"v": [{DIGITS}, 0.5]}}')).unwrap()
+    assert aws.sent.decode() == f'{{"v":[{DIGITS},0.5]}}'
+    assert exact_json(output["PayloadJson"], json.JSONEncoder()) == f'{{"v": [{DIGITS}]}}'
+    assert DIGITS in dumps(output).decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ({"B": "aGk="}, {"B": "aGk="}),
+        ({"BS": ["aGk=", "AAE="]}, {"BS": ["aGk=", "AAE="]}),
+        ({"M": {"a": {"L": [{"B": "aGk="}]}}}, {"M": {"a": {"L": [{"B": "aGk="}]}}}),
+        ({"B": ""}, {"B": ""}),
+        ({"B": "data:text/plain;base64,aGk="}, {"B": "aGk="}),
+    ],
+)
+def test_awss_own_json_is_taken_as_what_it_is(aws: Aws, typed: Any, sent: Any) -> None:
+    """A text of a binary type is Base64 there, as on AWS's pages, in exports and in events of streams; it is not encoded again."""
+    aws.call("dynamodb/putItem", TableName="t", Item={"pk": {"S": "a"}, "v": typed}).unwrap()
+    assert json.loads(aws.sent)["Item"] == {"pk": {"S": "a"}, "v": sent}
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"), [({"B": "hi!"}, "/Item/v/B"), ({"BS": ["aGk=", "é"]}, "/Item/v/BS/1"), ({"B": "aGk"}, "/Item/v/B")]
+)
+def test_text_that_is_no_base64_is_refused_with_the_way_to_write_it(aws: Aws, typed: Any, path: str) -> None:
+    """Nothing is sent, and the message says what to write."""
+    result = aws.call("dynamodb/putItem", TableName="t", Item={"pk": {"S": "a"}, "v": typed})
+    assert result.error is not None
+    assert ([detail.path for detail in result.error.details], aws.provider.requests) == ([path], [])
+    assert '{"data": Base64}' in result.error.details[0].message

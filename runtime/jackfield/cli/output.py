@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from jackfield.kernel.exact import exact_json
 from jackfield.local import Claim, silence_stdout
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TextIO
 
+_PLAIN, _INDENTED = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder(ensure_ascii=False, indent=2)
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Control characters that JSON does not escape, but terminals may interpret."""
 
@@ -55,7 +57,7 @@ class Output:
 
     def line(self, value: object) -> None:
         """Write ``value`` as JSON on one line."""
-        self._write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._write(exact_json(value, _PLAIN) + "\n")
 
     def text(self, text: str) -> None:
         """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is given."""
@@ -69,7 +71,7 @@ class Output:
         if not self.for_people:
             self.line(value)
             return
-        text = json.dumps(value, ensure_ascii=False, indent=2).translate(_CONTROLS)
+        text = exact_json(value, _INDENTED).translate(_CONTROLS)
         if not os.environ.get("NO_COLOR"):
             text = _drawing().coloured(text, self.stream)
         self._write(text + "\n")

@@ -296,6 +296,12 @@ class ConnectionType(SecretHolder, BaseModel):
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
 
+    @classmethod
+    def host_defaults(cls, values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG003 (author's API)
+        """Return what the machine brings for values that the connection lacks and inputs need, such as a region. Asked only for a type
+        without required values, which can sign in as the machine; ``values`` are the connection's, with references as they are."""
+        return {}
+
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""
         return permissions

@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 from jackfield.json_tools.price import JsonMeter, TooCostly, structure
+from jackfield.kernel.exact import read_float
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
@@ -42,7 +43,9 @@ def decode(text: str | bytes | bytearray) -> Any:
         check_values(text)
         if not isinstance(text, str):
             text = bytes(text).decode("utf-8")
-        value = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        value = json.loads(
+            text.removeprefix("\ufeff"), parse_constant=_no_constant, parse_float=read_float, object_pairs_hook=_no_duplicates
+        )
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError as error:

@@ -32,6 +32,7 @@ from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_
 from jackfield.journal.watched import Watched
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.exact import exact_json, read_float
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -125,12 +126,12 @@ class Journal(Watched):
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
         """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
-        text = _JSON.encode(inputs).encode("utf-8", "surrogatepass")
+        text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, column), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
         """Decrypt what ``sealed_inputs`` encrypted."""
-        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, column), sealed))
+        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
 
     @property
     def jobs(self) -> JobUnits:

@@ -7,6 +7,8 @@ import json.encoder
 import math
 from collections.abc import Iterator, Mapping
 
+from jackfield.kernel.exact import Exact
+
 _SLICE = 64 * 1024
 _QUOTED = json.encoder.encode_basestring
 _EXACT = 2**53
@@ -78,7 +80,7 @@ def _scalar(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
-        return _number(value)
+        return (value.canonical if isinstance(value, Exact) else None) or _number(float(value))
     return json.dumps(str(value))  # not JSON: the check stage will refuse it, but the fingerprint is computed earlier
 
 

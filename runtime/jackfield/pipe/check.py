@@ -13,10 +13,12 @@ from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
 from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.pointers import names
+from jackfield.kernel.exact import without_decimals
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
     from jackfield.connector import Inputs
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
@@ -45,6 +47,19 @@ async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any
     return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
 
 
+async def filled_inputs(plan: Plan, run: Run, means: Means, catalog: Catalog) -> Mapping[str, Any]:
+    """Return the inputs as ``checked_inputs`` does; what they and the connection lack, the machine may bring.
+
+    :raises InvalidInput: with all faults at once.
+    """
+    try:
+        return await checked_inputs(plan, run, means)
+    except InvalidInput as error:
+        if not await plan.filled_by_host(error.details, catalog, run.waiter):
+            raise
+    return await checked_inputs(plan, run, means)
+
+
 async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, means: Means) -> tuple[Inputs, Mapping[str, Any]]:
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
@@ -68,14 +83,16 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated if, and only if, their native reading is refused; if that does not help, the caller sees the faults
-    of the translation.
+    another system's form are translated if, and only if, their native reading is refused, and so is a ``Decimal`` of Python; if that does
+    not help, the caller sees the faults of the translation.
 
     :raises InvalidInput: with all faults at once.
     """
     try:
         return _natively(plan, given)
     except InvalidInput as error:
+        if (exact := without_decimals(given)) is not given:
+            return checked(plan, exact)
         from jackfield.connections.foreign.prismatic import native_inputs
         from jackfield.pipe.flat_bodies import renamed
 

@@ -37,7 +37,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
-from jackfield.pipe.check import checked_inputs, typed_inputs
+from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
@@ -164,7 +164,7 @@ class Pipeline:
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         enter("check")
-        inputs = await checked_inputs(plan, run, self.means)
+        inputs = await filled_inputs(plan, run, self.means, self.catalog)
         enter("open")
         if not plan.is_loaded:
             await plan.load(self.catalog, waiter)

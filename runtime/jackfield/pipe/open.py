@@ -22,6 +22,7 @@ from jackfield.connector.context import OpenContext
 from jackfield.connector.models import connection_values
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.failures import contained
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
@@ -285,6 +286,10 @@ class Opener:
             if source in target.values and _is_blank(given.get(name)):
                 found[source] = target.values[source]
         return self._resolved(target, found)
+
+    def host_defaults(self, target: Target, model: type[ConnectionType]) -> Mapping[str, Any]:
+        """Return what the machine brings for values that the target lacks."""
+        return contained(model.host_defaults, target.values, self._environment)
 
     def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if not target.refers:

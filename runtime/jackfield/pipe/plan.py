@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -71,8 +71,27 @@ class Plan(SecretHolder):
     """
 
     __slots__ = (
-        "_fixed", "_inputs", "_judge", "_opener", "_opening", "_recipients", "_schemas", "_secrets", "action", "brought", "code",
-        "connector", "fills", "is_loaded", "key", "manifest", "references", "reports", "target", "waived",
+        "_fixed",
+        "_inputs",
+        "_judge",
+        "_of_host",
+        "_opener",
+        "_opening",
+        "_recipients",
+        "_schemas",
+        "_secrets",
+        "action",
+        "brought",
+        "code",
+        "connector",
+        "fills",
+        "is_loaded",
+        "key",
+        "manifest",
+        "references",
+        "reports",
+        "target",
+        "waived",
     )  # fmt: skip
     connector: LoadedConnector
     code: Action
@@ -93,6 +112,7 @@ class Plan(SecretHolder):
         self._opening: OpenConnection | None = None
         self._recipients: Places | None = None
         self._fixed: Mapping[str, str] | None = None
+        self._of_host: Mapping[str, Any] | None = None
 
     @property
     def recipients(self) -> Places:
@@ -133,7 +153,22 @@ class Plan(SecretHolder):
 
     def defaults(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the connection's values for inputs that are missing."""
-        return _NOTHING if self.target is None else self._opener.defaults(self.target, self.action, given)
+        found = _NOTHING if self.target is None else self._opener.defaults(self.target, self.action, given)
+        return {**self._of_host, **found} if self._of_host else found
+
+    async def filled_by_host(self, faults: Sequence[Detail], catalog: Catalog, waiter: Waiter) -> bool:
+        """Ask the machine, once, for what refused inputs lack: with a type that can sign in as the machine. Return whether it has brought
+        anything."""
+        if self.target is None or self._of_host is not None or self.target.kind.schema.get("required"):
+            return False
+        fillable = {f"/{name}" for name, _ in self.action.defaults}
+        if not any(fault.keyword == "required" and fault.path in fillable for fault in faults):
+            return False
+        if not self.is_loaded:
+            await self.load(catalog, waiter)
+        ask = partial(self._opener.host_defaults, self.target, self.connector.connections[self.target.kind.key])
+        self._of_host = await waiter.call(ask)
+        return bool(self._of_host)
 
     @property
     def judge(self) -> CompiledSchema | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.files.table import hold
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
@@ -120,7 +120,12 @@ async def _prepared(
                 inputs = run.inputs = await kept(run.waiter, inputs, schema, files, workspace, caller.name, run.given)
                 body = {**body, "inputs": inputs}
             judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
-            checked(plan, judged)
+            try:
+                checked(plan, judged)
+            except InvalidInput as error:
+                if not await plan.filled_by_host(error.details, pipeline.catalog, run.waiter):
+                    raise
+                checked(plan, judged)
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
         request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
         record.keep(journal.sealed_inputs(meta.invocation_id, request))

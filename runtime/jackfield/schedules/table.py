@@ -17,6 +17,7 @@ from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.stored_values import parsed_object
 from jackfield.schedules.policy import Missed, Overlap, counted
 from jackfield.schedules.timing import Timing
@@ -152,7 +153,7 @@ class Schedule:
         :raises SealBroken: if the row was changed in the database.
         """
         place = _place(self.id, self.version, self.timing, self.missed, self.overlap)
-        found = json.loads(vault.open(self.workspace, place, self.sealed))
+        found = json.loads(vault.open(self.workspace, place, self.sealed), parse_float=read_float)
         return Content(found["invocation"], found["caller"], self.effect, self.connection)
 
     def to_json(self) -> dict[str, Any]:
@@ -334,7 +335,7 @@ class ScheduleTable:
         return slot
 
     def _columns(self, identifier: str, version: int, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> dict[str, Any]:
-        document = json.dumps({"invocation": content.invocation, "caller": content.caller})
+        document = exact_json({"invocation": content.invocation, "caller": content.caller}, json.JSONEncoder())
         if len(document) > _LARGEST:
             raise InvalidInvocation(
                 f"the invocation of a schedule has at most {_LARGEST:,} bytes as JSON", hint="Upload large contents and name the files."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail
 from jackfield.json_tools.walk import SecretPlaces
+from jackfield.kernel.exact import has_exact
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
 from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
@@ -82,15 +83,16 @@ class CompiledSchema:
         plain: Json = value
         try:
             if not is_json(value):
-                plain, faults = to_json(value)
+                plain, faults = to_json(value, keeps_exact=True)
             if type(plain) is not dict:
                 return _checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
             step = self._plan.steps.get(dict)
             prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
-            is_valid = self._is_valid(prepared)
+            judged: Any = to_json(prepared)[0] if plain is not value and has_exact(prepared) else prepared
+            is_valid = self._is_valid(judged)
             if is_valid and not faults:
                 return Checked(prepared, ())
-            return _checked(prepared, faults if is_valid else self._explained(prepared, faults))
+            return _checked(prepared, faults if is_valid else self._explained(judged, faults))
         except RecursionError:
             return _checked({}, (_STACK_IS_FULL,))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
 from jackfield.json_tools.pointers import child, cut, shown
+from jackfield.kernel.exact import Exact
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json
 from jackfield.schema.wording import escaped
 
@@ -89,19 +90,21 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def to_json(value: object) -> tuple[Json, tuple[Detail, ...]]:
+def to_json(value: object, *, keeps_exact: bool = False) -> tuple[Json, tuple[Detail, ...]]:
     """Convert a value to plain JSON, with one Detail for each part that is not JSON.
 
     Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become their base. Everything else is replaced by
-    null, a lone surrogate by U+FFFD, so that the rest can be validated in the same pass.
+    null, a lone surrogate by U+FFFD, so that the rest can be validated in the same pass. ``keeps_exact``: numbers with more digits than a
+    double stay as they are (``kernel.exact``); the engine does not take them.
     """
     faults: list[Detail] = []
-    return _Reader(faults).read(value, "", MAX_DEPTH), tuple(faults)
+    return _Reader(faults, keeps_exact=keeps_exact).read(value, "", MAX_DEPTH), tuple(faults)
 
 
 class _Reader:
-    def __init__(self, faults: list[Detail]) -> None:
+    def __init__(self, faults: list[Detail], *, keeps_exact: bool) -> None:
         self._faults = faults
+        self._keeps_exact = keeps_exact
         self._open: set[int] = set()
 
     def _refuse(self, path: str, reason: str) -> None:
@@ -133,7 +136,7 @@ class _Reader:
     def _number(self, value: float, path: str, _depth: int) -> Json:
         number = float.__float__(value)
         if math.isfinite(number):
-            return number
+            return value if self._keeps_exact and type(value) is Exact else number
         self._refuse(path, "NaN and Infinity are not numbers of JSON")
         return None
 

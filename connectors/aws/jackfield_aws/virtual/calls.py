@@ -17,7 +17,7 @@ from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
 from jackfield_aws.virtual.partial import warn_of_failures
-from jackfield_aws.virtual.plain_values import add_json
+from jackfield_aws.virtual.plain_values import add_json, warn_of_rounding
 from jackfield_aws.virtual.server_waits import within_deadline
 from jackfield_aws.virtual.streams import EventStream
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
@@ -141,6 +141,8 @@ class Operation:
             parameters = {**self._tokens(), **parameters}
         if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
             parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
+        if self.service == "dynamodb":
+            warn_of_rounding(parameters)
         return parameters if self.wait is None else within_deadline(parameters, self.wait)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:

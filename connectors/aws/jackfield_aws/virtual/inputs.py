@@ -7,18 +7,10 @@ from typing import Any
 
 from jackfield.connector import Detail, StreamedFile, pointer
 from jackfield.connector.models import read_file
-from jackfield_aws.virtual.plain_values import as_text, attribute_reader, is_attribute
+from jackfield_aws.virtual.plain_values import BadValue, as_text, attribute_reader, is_attribute
 
 Reader = Callable[[Any, tuple[Any, ...]], Any]
 """Converts a value; its second argument is the path to it. It returns the value itself if there is nothing to convert."""
-
-
-class BadFile(ValueError):
-    """A file that cannot be decoded, with the path to it."""
-
-    def __init__(self, path: tuple[Any, ...], message: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 class Readers:
@@ -66,7 +58,7 @@ def _same(value: Any, _path: tuple[Any, ...]) -> Any:
 
 
 def _whole(value: Any, _path: tuple[Any, ...]) -> Any:
-    return int(value) if type(value) is float else value
+    return int(value) if isinstance(value, float) else value
 
 
 def _content(value: Any, path: tuple[Any, ...]) -> bytes | StreamedFile:
@@ -75,7 +67,7 @@ def _content(value: Any, path: tuple[Any, ...]) -> bytes | StreamedFile:
     try:
         return read_file(value).content
     except ValueError as error:
-        raise BadFile(path, f"is not a file: its 'data' {error}") from None
+        raise BadValue(path, f"is not a file: its 'data' {error}") from None
 
 
 def _members(reader_of: Callable[[str], Reader | None]) -> Reader:
@@ -116,7 +108,7 @@ class Given:
         if reader is not None:
             try:
                 self.parameters = reader(self.parameters, ())
-            except BadFile as error:
+            except BadValue as error:
                 self.faults = (Detail(pointer(*error.path), str(error), "contentEncoding"),)
 
     def __repr__(self) -> str:  # inputs stay out of logs

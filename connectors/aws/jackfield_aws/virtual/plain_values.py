@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import check_price
+from jackfield.connector import check_price, current_call, pointer
+from jackfield.kernel.exact import Exact, exact_json, read_float
 
 _STREAM = "InvokeWithResponseStream"
 JSON_INPUTS: Mapping[tuple[str, str], str] = {
@@ -33,6 +34,20 @@ _FILE = frozenset(("data", "contentType"))
 TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 """Names of DynamoDB's types of values."""
 _TYPES = frozenset(TYPES)
+_NO_BASE64 = 'is not Base64, which a text of a binary type is in AWS\'s own JSON: give Base64, or {"data": Base64}'
+_WITH_ALL = 'give it as a Decimal, as {"N": "its digits"}, or as JSON text'
+_SURE_DIGITS = 15
+"""Digits of a decimal that a double keeps."""
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class BadValue(ValueError):
+    """An input that cannot be converted, with the path to it."""
+
+    def __init__(self, path: tuple[Any, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
 
 Json = dict[str, Any]
 Reader = Callable[[Any, tuple[Any, ...]], Any]
@@ -72,7 +87,7 @@ def add_json(answer: Json, names: tuple[str, ...]) -> None:
         if isinstance(text, str | bytes):
             try:
                 check_price(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-                answer[beside(name)] = json.loads(text, parse_constant=_refuse)
+                answer[beside(name)] = json.loads(text, parse_constant=_refuse, parse_float=read_float)
             except (ValueError, RecursionError):
                 continue
 
@@ -90,7 +105,7 @@ def as_text(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return exact_json(value, _COMPACT)
 
 
 def is_attribute(shape: Any) -> bool:
@@ -110,7 +125,7 @@ def attribute_reader(typed: Reader) -> Reader:
     def read(value: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(value, Mapping):
             if len(value) == 1 and _TYPES.issuperset(value):
-                return typed(value, path)
+                return typed(_decoded(value, path), path)
             return {"M": {name: read(item, (*path, name)) for name, item in value.items()}}
         if isinstance(value, list):
             return {"L": [read(item, (*path, index)) for index, item in enumerate(value)]}
@@ -119,9 +134,66 @@ def attribute_reader(typed: Reader) -> Reader:
     return read
 
 
+def _decoded(value: Any, path: tuple[Any, ...]) -> Any:
+    """Return a typed value, with text of binary types as the Base64 that it is in AWS's own JSON.
+
+    :raises BadValue: if it is not.
+    """
+    (name, given), *_ = value.items()
+    if name == "B":
+        return {name: _content_of(given, (*path, name))}
+    if name == "BS" and isinstance(given, list):
+        return {name: [_content_of(item, (*path, name, number)) for number, item in enumerate(given)]}
+    return value
+
+
+def _content_of(given: Any, path: tuple[Any, ...]) -> Any:
+    if not isinstance(given, str) or given.startswith("data:"):
+        return given
+    try:
+        b64decode(given, validate=True)
+    except ValueError:
+        raise BadValue(path, _NO_BASE64) from None
+    return {"data": given}
+
+
 def _scalar(value: Any) -> Json:
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):
         return {"BOOL": value}
-    return {"S": value} if isinstance(value, str) else {"N": repr(value)}
+    if isinstance(value, str):
+        return {"S": value}
+    if type(value) is float:
+        return {"N": Rounded(repr(value))}
+    return {"N": value.text if isinstance(value, Exact) else repr(value)}
+
+
+class Rounded(str):
+    """Text of a float: of more than 15 digits, the last ones may be those of a decimal that was rounded before it came here."""
+
+    __slots__ = ()
+
+    @property
+    def may_be(self) -> bool:
+        """True if it has so many digits."""
+        return sum(map(str.isdigit, self.partition("e")[0].removesuffix(".0").lstrip("-0."))) > _SURE_DIGITS
+
+
+def warn_of_rounding(parameters: Mapping[str, Any]) -> None:
+    """Tell the caller of numbers that may have been rounded before they came here."""
+    call, found = current_call(), [*_rounded(parameters, ())]
+    if call is not None and found:
+        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        call.warn(
+            f"the input {pointer(*found[0])}{more} is a float of more than {_SURE_DIGITS} digits, which may have been rounded: {_WITH_ALL}"
+        )
+
+
+def _rounded(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, Rounded):
+        if value.may_be:
+            yield path[:-1]
+    elif isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _rounded(item, (*path, name))

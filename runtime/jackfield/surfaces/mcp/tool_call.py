@@ -18,6 +18,7 @@ from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallTool
 from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from jackfield.kernel.exact import read_float
 from jackfield.surfaces.mcp.sdk_server import Report, run_tool
 from jackfield.surfaces.shared.json_response import dumps
 
@@ -63,7 +64,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
     if len(given) != len(headers) or accepted.isdisjoint(_JSON) or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS):
         return None
     try:
-        message = json.loads(body) if is_modern else pydantic_core.from_json(body)
+        message = json.loads(body, parse_float=read_float) if is_modern else pydantic_core.from_json(body)
         if not _is_plain(message):
             return None
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}

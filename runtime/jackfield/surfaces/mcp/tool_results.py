@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, TextContent
 
 from jackfield.hints import worded
 from jackfield.invocation import Result
+from jackfield.kernel.exact import exact_json
 
 if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
@@ -80,10 +81,13 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _encoded(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return a JSON value and its text, with lone surrogates replaced."""
     try:
         return value, orjson.dumps(value).decode()
     except TypeError:  # a lone surrogate, or an integer of more than 64 bits
-        text = _plain(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        text = _plain(exact_json(value, _ENCODER))
         return json.loads(text), text

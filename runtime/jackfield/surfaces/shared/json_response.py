@@ -10,13 +10,17 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.kernel.exact import exact_json
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def dumps(value: object) -> bytes:
     """Encode a value as JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are replaced."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    except TypeError:  # a lone surrogate, an integer of more than 64 bits, or a number with more digits than a double
+        return exact_json(value, _ENCODER).encode("utf-8", "replace")
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,97 @@
+"""Numbers of JSON with all their digits, where a double would lose some: DynamoDB's have 38 (docs/tutorial/any-aws-service.md).
+
+Such a number is a float like any other to whoever does not know this module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import chain
+
+TYPE_CHECKING = False  # typing would double the start-up time of a cold --help
+if TYPE_CHECKING:
+    from typing import Any
+
+_ALWAYS_EXACT = 16
+"""Characters of a number up to which a double keeps all its digits: 15 of them, and a point."""
+_USUAL = frozenset({str, int, float, bool, type(None)})
+
+
+class Exact(float):
+    """Number with more digits than a double is sure to keep; ``text`` has them all."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __reduce__(self) -> tuple[type[Exact], tuple[str]]:
+        return Exact, (self.text,)
+
+    @property
+    def canonical(self) -> str | None:
+        """The number in one notation, in which equal numbers have equal texts; None if a double is equal to it."""
+        from decimal import Context, Decimal
+
+        whole = Decimal(self.text)
+        if whole == Decimal(repr(float(self))):
+            return None
+        return str(whole.normalize(Context(prec=len(whole.as_tuple().digits) + 1)))
+
+
+def read_float(text: str) -> float:
+    """Read a number of JSON that is no integer: the hook ``parse_float`` of ``json``."""
+    return float(text) if len(text) <= _ALWAYS_EXACT else Exact(text)
+
+
+def has_exact(value: object) -> bool:
+    """Return whether a JSON value has such a number, or a ``Decimal`` of Python."""
+    kind = type(value)
+    if kind is dict:
+        return any(map(has_exact, value.values()))  # type: ignore[attr-defined]  # it is one
+    if kind is list:
+        return any(map(has_exact, value))  # type: ignore[call-overload]  # it is one
+    return kind not in _USUAL and (kind is Exact or _is_decimal(value))
+
+
+def _is_decimal(value: object) -> bool:
+    kind = type(value)  # the module is not imported to know that
+    return (kind.__module__, kind.__name__) == ("decimal", "Decimal")
+
+
+def without_decimals(value: Any, room: int = 100) -> Any:
+    """Return a JSON value with each finite ``Decimal`` as a number of JSON, ``room`` levels deep; the same object if there is none."""
+    if not room:
+        return value
+    if type(value) is dict:
+        members = {name: without_decimals(item, room - 1) for name, item in value.items()}
+        return members if any(members[name] is not item for name, item in value.items()) else value
+    if type(value) is list:
+        items = [without_decimals(item, room - 1) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    if not _is_decimal(value) or not value.is_finite():
+        return value
+    text = str(value)
+    return int(text) if text.lstrip("-").isdecimal() else Exact(text)
+
+
+def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
+    """Encode a value as JSON, its numbers with all their digits. ``encoder`` makes the text of all else."""
+    if not has_exact(value):
+        return encoder.encode(value)
+    sign, texts = os.urandom(16).hex(), list[str]()
+    parts = encoder.encode(_signed(value, sign, texts)).split(f'"{sign}"')
+    return "".join(chain.from_iterable(zip(parts, (*texts, ""), strict=True)))
+
+
+def _signed(value: Any, sign: str, texts: list[str]) -> Any:
+    """Return a copy with ``sign`` in the place of each such number, whose texts are appended in their order."""
+    if isinstance(value, dict):
+        return {name: _signed(item, sign, texts) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_signed(item, sign, texts) for item in value]
+    if has_exact(value):
+        texts.append(value.text if type(value) is Exact else str(value))
+        return sign
+    return value
