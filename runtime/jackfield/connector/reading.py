@@ -17,13 +17,15 @@ class Events:
         self.count = 0
         """Number of events that the action has handed on."""
 
-    def hand_on(self, event: Mapping[str, Any]) -> None:  # noqa: ARG002 (nobody takes it)
+    def hand_on(self, event: Mapping[str, Any]) -> None:
         """Take an event."""
+        del event
         self.count += 1
 
     def closes(self, close: Callable[[], None]) -> None:
         """Name what ends the wait for the provider's next event: it is called, in another thread, if the caller of a ``read`` leaves."""
 
-    def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:  # noqa: ARG002 (nobody)
+    def finished(self, error: JackfieldError | None, warn: Callable[[str], None]) -> JackfieldError | None:
         """Take the end of the attempt; return its error. ``warn`` tells the caller of a success something."""
+        del warn
         return error
