@@ -159,6 +159,17 @@ def test_a_reader_who_leaves_ends_a_read_at_its_next_event(tmp_path: Path) -> No
         assert stream.result.status == "succeeded"
 
 
+def test_a_reader_who_leaves_ends_a_read_of_an_event_loop(tmp_path: Path) -> None:
+    """It must not hold the loop up, and ends at its next event all the same."""
+    with making(tmp_path) as (maker, jackfield):
+        stream = jackfield.stream(call("later", count=1_000_000))
+        next(stream)
+        stream.close()
+        assert stream.result.error is not None
+        assert stream.result.error.code == "cancelled"
+        assert maker.made < 1_000_000
+
+
 def test_an_attempt_that_has_handed_events_on_is_not_repeated(tmp_path: Path) -> None:
     """A read that fails is repeated, but not when its caller has got events of it."""
     with making(tmp_path) as (maker, jackfield):

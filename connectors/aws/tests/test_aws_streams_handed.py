@@ -93,6 +93,26 @@ def test_each_event_is_at_the_client_before_the_next_is_sent_over_http(tmp_path:
     assert (seen[-1][1]["status"], seen[-1][1]["output"]["stream"]) == ("succeeded", [data for _, data in seen[:-1]])
 
 
+def test_a_client_who_disconnects_ends_a_read(tmp_path: Path) -> None:
+    """The connection to the provider is closed, though that sends nothing more, and the journal says how many events there were."""
+    path, records = tmp_path / "connections.json", event("Records", b'{"a":1}\n')
+    offer(tmp_path / "home", {"default": {"services": ["s3"]}})
+    with event_server([records, records]) as server:
+        path.write_text(json.dumps(connections(server.url)))
+        with standing(tmp_path, JACKFIELD_CONNECTIONS=str(path)) as stand:
+            client = http.client.HTTPConnection("127.0.0.1", stand.port, timeout=120)
+            headers = {"Authorization": f"Bearer {stand.client('invoke').token}", "Content-Type": "application/json"}
+            client.request("POST", "/v1/invocations", json.dumps(SELECT), {**headers, "Accept": "text/event-stream"})
+            server.let(1)
+            assert next(_served(client.getresponse()))[0] == "event"
+            client.close()
+            assert server.left.wait(60)
+            ended = stand.host.runtimes.find("default")
+            assert ended.pipeline.calls.wait_for_others(60)
+            (entry,) = ended.journal_of().entries()[0]
+    assert (entry.status, entry.result["error"]["message"]) == ("failed", "the caller left after 1 event")
+
+
 def test_each_event_is_a_line_before_the_next_is_sent(tmp_path: Path) -> None:
     """``jackfield invoke --stream`` prints each event when it comes, then the Result."""
     path = tmp_path / "connections.json"

@@ -453,7 +453,7 @@ class Attempts:
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        means, channel, waits = self.means, self.run.channel, self.declared == "read" and not self.plan.code.is_async
+        means, channel, how = self.means, self.run.channel, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
@@ -467,7 +467,7 @@ class Attempts:
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,
             only_hosts=means.only_hosts,
-            events=Events() if channel is None or not stores else channel.reader(mask, self.run.deadline, waits=waits),
+            events=Events() if channel is None or not stores else channel.reader(mask, self.run.deadline, **how),
         )
 
     def _done(self) -> tuple[Answered, ...]:

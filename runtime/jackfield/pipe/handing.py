@@ -47,9 +47,9 @@ class Channel:
         """Number of events that were not handed on: the reader was too slow for an action that does not wait."""
         self._close: Callable[[], None] | None = None
 
-    def reader(self, mask: OutputMask | None, deadline: Deadline, *, waits: bool) -> Handing:
-        """Return what takes the events of an attempt: masked, and held up by the reader if that only reads in a thread of its own."""
-        return Handing(self, mask, deadline, waits=waits)
+    def reader(self, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
+        """Return what takes the events of an attempt, masked. ``reads`` tells that it only reads, ``in_loop``, that it must not block."""
+        return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
     def put(self, event: Event, size: int, wait: Callable[[], float]) -> bool:
         """Add an event; return False if there is no room within the seconds that ``wait`` returns."""
@@ -143,11 +143,12 @@ def _resolve(asked: asyncio.Future[None]) -> None:
 
 
 class Handing(Events):
-    """Events of one attempt that somebody takes. A reader may hold up what only reads, in a thread of its own."""
+    """Events of one attempt that somebody takes. He ends what only reads, and holds it up if it has a thread of its own."""
 
-    def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, waits: bool) -> None:
+    def __init__(self, channel: Channel, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> None:
         super().__init__()
-        self._channel, self._deadline, self._waits = channel, deadline, waits
+        self._channel, self._deadline = channel, deadline
+        self._reads, self._waits = reads, reads and not in_loop
         self._joints = None if mask is None else Joints(mask)
 
     def hand_on(self, event: Event) -> None:
@@ -172,7 +173,7 @@ class Handing(Events):
             self._put(one)
         if self._channel.skipped:
             warn(f"{self._channel.skipped:,} events were not handed on, for {ROOM:,} bytes of others waited: the output has them")
-        if error is not None and self._waits and self._channel.has_left:
+        if error is not None and self._reads and self._channel.has_left:
             return self._left()
         if error is not None and self._channel.given:
             error.repeatable, error.sent = False, Sent.UNKNOWN
@@ -180,7 +181,7 @@ class Handing(Events):
 
     def closes(self, close: Callable[[], None]) -> None:
         """Let the reader of a ``read`` end it while it waits for the provider."""
-        if self._waits:
+        if self._reads:
             self._channel.closes(close)
 
     def _put(self, event: Event) -> None:
@@ -190,7 +191,7 @@ class Handing(Events):
             raise TimedOut(text, hint="Read faster, or raise 'timeoutSeconds'.", sent=Sent.UNKNOWN, repeatable=False)
 
     def _check(self) -> None:
-        if self._waits and self._channel.has_left:
+        if self._reads and self._channel.has_left:
             raise self._left()
 
     def _left(self) -> Cancelled:
