@@ -198,3 +198,19 @@ def test_nothing_is_repeated_once_an_event_was_handed_on() -> None:
         server.let(2)
         assert len(list(stream)) == 1
         assert (stream.result.status, server.requests) == ("failed", 1)
+
+
+def test_a_tail_of_logs_only_reads() -> None:
+    """A live tail changes nothing, whatever its verb says: who leaves it ends it."""
+    call = {"connector": "aws.logs", "action": "startLiveTail", "connection": "m", "timeoutSeconds": 120}
+    update = event("sessionUpdate", {"sessionMetadata": {"sampled": False}, "sessionResults": [{"message": "a line"}]})
+    events = [event("initial-response", {}), event("sessionStart", {"sessionId": "s"}), update, update]
+    with event_server(events) as server, over(server) as jackfield:
+        stream = jackfield.stream({**call, "inputs": {"logGroupIdentifiers": ["arn:aws:logs:eu-west-1:111122223333:log-group:app"]}})
+        server.let(3)
+        seen = [next(stream), next(stream)]
+        stream.close()
+        error = stream.result.error
+    assert [list(one) for one in seen] == [["sessionStart"], ["sessionUpdate"]]
+    assert error is not None
+    assert error.message == "the caller left after 2 events"
