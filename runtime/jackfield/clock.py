@@ -126,6 +126,12 @@ class Share(Deadline):
 
     longest: float
 
+    @classmethod
+    def of(cls, whole: Deadline, least: float) -> Share:
+        """Create one of the time left until ``whole``: at least ``least`` seconds, if there are so many."""
+        now, longest = whole.clock.monotonic(), whole.at
+        return cls(whole.clock, max(min(now + least, longest), now + (longest - now) / SHARE), whole.seconds, longest)
+
     def move_on(self) -> None:
         """Begin anew, with a share of the time left now."""
         now = self.clock.monotonic()

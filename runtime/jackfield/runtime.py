@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Follow
+    from jackfield.pipe.streams import Stream
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
@@ -238,6 +239,30 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             return self.invoke(invocation, wait=wait, cancelled=cancelled, caller=caller, follow=follow)
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
         return await self._shielded(self._started(partial(self.pipeline.run, invocation, run)), run)
+
+    def stream(
+        self,
+        invocation: Mapping[str, Any] | str | bytes,
+        *,
+        wait: bool | float = False,
+        caller: Caller = LIBRARY,
+        named: Callable[[str], None] | None = None,
+    ) -> Stream:
+        """Run one invocation in a thread of its own, and return its events for ``for`` or ``async for``: those that its action hands on,
+        as they come, with secrets masked. ``Stream.result`` is the Result that ``invoke`` would have returned.
+
+        A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other actions run to their end.
+        """
+        from jackfield.pipe.streams import Stream
+
+        run = Run(self._in_time, None, caller, wait=wait, settles=True)
+        if named is not None:
+            named(run.meta.invocation_id)
+        return Stream(run, partial(self._streamed, invocation, run))
+
+    def _streamed(self, invocation: Given, run: Run) -> Result:
+        with self.storage.one_state():
+            return run_in_thread(self.pipeline.run(invocation, run))
 
     def begin(
         self,

@@ -309,6 +309,8 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
     "runtime/jackfield/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
+    "runtime/jackfield/pipe/handing.py": "of one call, whose thread a fork does not take along",
+    "runtime/jackfield/pipe/streams.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/invocation/file_readers.py": "of one call, which a fork does not take along",
     "runtime/jackfield/tracing.py": "the thread that exports the last spans of a server, at its end",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",

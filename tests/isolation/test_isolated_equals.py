@@ -78,6 +78,14 @@ def test_a_page_that_may_be_the_last_leaves_its_list_open(both: tuple[Jackfield,
         assert (meta["complete"], meta["warnings"]) == (False, [{"path": "", "message": "the list may go on False"}])
 
 
+def test_events_come_from_a_process_of_its_own(both: tuple[Jackfield, Jackfield]) -> None:
+    """A caller who asks for events gets them one by one from a child, too, and the Result at the end."""
+    for runtime in both:
+        stream = runtime.stream({"connector": "rich", "action": "count", "connection": "ada", "inputs": {"text": "hi"}})
+        assert [event["number"] for event in stream] == [0, 1, 2]
+        assert stream.result.unwrap() == {"events": [{"number": number} for number in range(3)]}
+
+
 def test_m2_warnings_of_an_action_are_bounded(both: tuple[Jackfield, Jackfield]) -> None:
     """What an action says about its success is in ``meta.warnings``: at most 20 entries, each bounded, with a pointer or none."""
     for runtime in both:

@@ -113,11 +113,18 @@ def _shut(sock: Any) -> None:
             twin.shutdown(socket.SHUT_RDWR)
 
 
+def shut_down(stream: Any) -> None:
+    """Shut down the connection of a stream of events that another thread reads: its wait ends."""
+    connection = getattr(getattr(stream, "_raw_stream", None), "_connection", None)
+    _shut(getattr(connection, "sock", None))
+
+
 _SHORTEST = 0.001
 """Minimum socket timeout in seconds: 0 would mean "do not block"."""
 _REDIRECTION = 300
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
+_PIECE = 65_536
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _FINAL = (100, 101, *range(200, 1000))
 """Statuses that are no interim ones; http.client passes over 100 itself."""
@@ -362,9 +369,10 @@ class _Bounded:
 
 def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:
     """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
-    chunks = stream(*args, **kwargs)
+    is_events = answer.headers.get("Content-Type") == _EVENTS
+    # of events, what is there is read: a stream with a length, or with the connection's end as its own, would wait for 64 KiB
+    chunks = iter(partial(answer.read1, _PIECE), b"") if is_events else stream(*args, **kwargs)
     try:
-        is_events = answer.headers.get("Content-Type") == _EVENTS
         # judged as any form: hooks of botocore parse XML of S3 whatever its type says, before ours can look at it
         yield from bounded_answer(_whole_events(chunks) if is_events else chunks, media_type=_EVENTS if is_events else "*/*")
     except JackfieldError:  # too large, or past the deadline

@@ -57,6 +57,7 @@ def _declare(parser: Parser) -> None:
         help="of a job: when it counts as lost (default 1d)",
     )
     parser.add_argument("--follow", action="store_true", help="of a job: show its progress, and wait for its end")
+    parser.add_argument("--stream", action="store_true", help="print each event of the action as a line when it comes, then the Result")
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
@@ -175,6 +176,8 @@ def _run_single(
 ) -> int:
     if arguments.queue:
         return _queue_single(jackfield, invocation, arguments, output, schema)
+    if arguments.stream:
+        return _stream_single(jackfield, invocation, arguments, output, schema)
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
         how: dict[str, Any] = {"wait": arguments.wait, "caller": invoker, "on_time": True}
@@ -193,6 +196,26 @@ def _run_single(
     return result.exit_code
 
 
+def _stream_single(
+    jackfield: Jackfield,
+    invocation: Mapping[str, Any] | bytes,
+    arguments: Namespace,
+    output: Output,
+    schema: Mapping[str, Any] | None,
+) -> int:
+    stream = jackfield.stream(invocation, wait=arguments.wait, caller=caller())
+
+    def events() -> Result:
+        for event in stream:
+            output.line({"event": event})
+        return stream.result
+
+    with interruptible(stream.close):
+        result = run_one(lambda _left: events(), threading.Event())
+        output.line(_shown(result, arguments, schema))
+    return result.exit_code
+
+
 def _queue_single(
     jackfield: Jackfield,
     invocation: Mapping[str, Any] | bytes,
@@ -200,10 +223,8 @@ def _queue_single(
     output: Output,
     schema: Mapping[str, Any] | None,
 ) -> int:
-    from jackfield.recording.enqueue import Enqueued
-
     found = jackfield.enqueue(invocation, caller=caller())
-    output.value(_shown(found, arguments, schema) if isinstance(found, Result) else Enqueued(found).to_json())
+    output.value(_shown(found, arguments, schema) if isinstance(found, Result) else {"invocationId": found, "status": "queued"})
     return found.exit_code if isinstance(found, Result) else 0
 
 

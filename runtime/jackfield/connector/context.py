@@ -12,6 +12,7 @@ from uuid import uuid4
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
 from jackfield.connector.grants import Grants
+from jackfield.connector.reading import Events
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
@@ -118,6 +119,7 @@ class Call:
     - ``follows``: the page's token comes from the page before it, which this invocation has fetched, and not from the caller.
     - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any.
     - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
+    - ``events``: takes the events that the action hands on, for a caller who asked for them.
     """
 
     deadline: Deadline
@@ -144,6 +146,7 @@ class Call:
     follows: bool = False
     open_end: bool = False
     only_hosts: OnlyHosts | None = None
+    events: Events = field(default_factory=Events)
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -294,6 +297,13 @@ class Call:
             count = max(failed, len(entries))
             text = message or f"succeeded in part: {count:,} {'entry' if count == 1 else 'entries'} failed"
             self.warnings = (*self.warnings, FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count))
+
+    def hand_on(self, event: Mapping[str, Any]) -> None:
+        """Hand an event, a JSON object, on to a caller who asked for that. The output has it, too.
+
+        :raises JackfieldError: if the caller of a ``read`` has left, or does not take its events in time.
+        """
+        self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
         """Report that a page says neither how its list goes on nor that it ends: ``meta.complete`` is false, with this warning."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import SHARE, Deadline, Share
+from jackfield.clock import Deadline, Share
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
+from jackfield.connector.reading import Events
 from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
@@ -159,7 +160,7 @@ class Attempts:
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
             shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
-            repeats = self.declared != "write" or self.run.invocation.on_doubt == "retry"
+            repeats = self.run.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
             call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.deadline)
             output, error = await self._attempt(values, client, call)
             if error is None:
@@ -184,7 +185,9 @@ class Attempts:
             error = explained(self.plan.connector, cause, client, values, call, self._log_error)
         else:
             evidence.last, evidence.failures = None, 0
+            call.events.finished(None, call.warn)
             return self._succeeded(call, started, output), None
+        error = call.events.finished(error, call.warn) or error
         self._weigh(error, call)
         self._missed(error)
         await turn.failed(error, began)
@@ -349,10 +352,7 @@ class Attempts:
         otherwise carry out each of them, and answer none in time.
         """
         whole = self.run.deadline
-        if tries.is_last:
-            return whole
-        now, longest = whole.clock.monotonic(), whole.at
-        return Share(whole.clock, max(min(now + _MIN_TRY, longest), now + (longest - now) / SHARE), whole.seconds, longest)
+        return whole if tries.is_last else Share.of(whole, _MIN_TRY)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
         """Call the action's function, in time."""
@@ -453,7 +453,8 @@ class Attempts:
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        means = self.means
+        means, channel, how = self.means, self.run.channel, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
+        mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
             self.run.cancelled,
@@ -466,6 +467,7 @@ class Attempts:
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,
             only_hosts=means.only_hosts,
+            events=Events() if channel is None or not stores else channel.reader(mask, self.run.deadline, **how),
         )
 
     def _done(self) -> tuple[Answered, ...]:

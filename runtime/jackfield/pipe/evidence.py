@@ -57,10 +57,13 @@ class Remarks:
     warnings: tuple[Detail, ...] = ()
     open_end: bool = False
     """True if the action could not tell whether the last page that it fetched is the list's last one."""
+    handed: int = 0
+    """Number of events that the action has handed on."""
 
     def take(self, call: Call) -> None:
         """Add what an attempt that succeeded had to say."""
         self.open_end = call.open_end
+        self.handed += call.events.count
         if call.warnings:
             self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
 

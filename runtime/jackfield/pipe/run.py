@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jackfield.pacing.turn import Turn
     from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Evidence
+    from jackfield.pipe.handing import Channel
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.record import Record
     from jackfield.pipe.waiter import Waiter
@@ -89,15 +90,16 @@ class Run:
     - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
+    - ``channel``: takes the events that the action hands on, if the caller asked for them.
     - ``is_guarded``: suppressed recipients are refused.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "arrived", "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "handled", "inputs", "invocation",
-        "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources", "started", "tries", "unfound",
-        "wait", "waiter",
+        "arrived", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled", "inputs",
+        "invocation", "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources", "started",
+        "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -118,6 +120,7 @@ class Run:
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
         self.settles = settles
         self.tries: int | None = None
+        self.channel: Channel | None = None
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.handled = sys.exception()
         self.cancelled = cancelled or threading.Event()

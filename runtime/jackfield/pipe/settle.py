@@ -20,7 +20,7 @@ from jackfield.pipe.check import wants_preview
 from jackfield.pipe.masking import concealed, redactor_of
 from jackfield.pipe.paging import next_inputs, secret_token
 from jackfield.redaction.marks import MASK, Concealed, masked
-from jackfield.redaction.outputs import OutputMask
+from jackfield.redaction.outputs import OutputMask, masked_events
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.json_values import is_json, to_json
 
@@ -200,6 +200,8 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
     if opening is None:
         return output, ()
     mask = opening.cache.output_mask
+    if attempts.remarks.handed:
+        return masked_events(output, mask)
     if paging is None or attempts.unread is not None:
         return mask.masked(output)
     if mask.holds_token(paging.following(output)):

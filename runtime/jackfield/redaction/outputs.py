@@ -2,15 +2,16 @@
 
 Of texts, secrets are cut out as everywhere. Of Base64, page tokens and names of members nothing can be cut without making them useless:
 such a member is withheld as a whole. Secrets that are short or known to everybody stand in harmless data by chance, so they are searched
-for less.
+for less. A secret that is split over the events of a stream is masked in all of them (``Joints``).
 """
 
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from binascii import Error
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import chain
 from typing import Any
 
@@ -26,6 +27,12 @@ SHORTEST = 8
 _FILE = frozenset({"data", "contentType", "name", "disposition", "contentId"})
 """Members of a file within an output; ``data`` is Base64."""
 _BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/_-]{14,}={0,2}", re.DOTALL)
+
+_ROUNDS = 8
+_MOST_HELD = 1024
+"""Maximum number of events that are held back."""
+Event = Mapping[str, Any]
+Path = tuple[str | int, ...]
 
 
 def is_short(secret: str) -> bool:
@@ -56,6 +63,11 @@ class OutputMask(SecretHolder):
         withheld: list[str] = []
         found: Mapping[str, Any] = self._value(output, "", {*map(id, tokens)}, withheld)
         return found, tuple(withheld)
+
+    @property
+    def anywhere(self) -> Redactor:
+        """Redactor of the secrets that are searched for anywhere."""
+        return self._long
 
     def holds_token(self, value: Any) -> bool:
         """Return whether a page token has a secret that masking would have to cut out of it."""
@@ -147,3 +159,139 @@ def strings(value: object) -> Sequence[str]:
                 found += strings(item)
         return found
     return strings(str.__str__(value)) if isinstance(value, str) else strings([*value]) if isinstance(value, list) else []
+
+
+class Joints:
+    """Masks the events of one stream, in order. An event that may end within a secret is held back until the next ones tell.
+
+    Texts of consecutive events are joined where they stand at the same place. Of a secret that was found, the parts that were not handed on
+    are masked; bytes that hold a part of one are withheld, and ``withheld`` has their places. ``alone`` says that each event is masked.
+    """
+
+    def __init__(self, mask: OutputMask, *, alone: bool = False) -> None:
+        self._mask, self._redactor, self._alone = mask, mask.anywhere, alone
+        self._window = 2 * self._redactor.longest
+        self._held: list[Event] = []
+        self._count = 0
+        self.withheld: list[Path] = []
+        self._given: dict[tuple[Path, bool], str] = {}
+        """Ends of the texts that were handed on, by their place, and as bytes or not."""
+
+    def push(self, event: Event) -> list[Event]:
+        """Take the next event; return those that may be handed on."""
+        self._held.append(event if self._alone else self._mask.masked(event)[0])
+        for place in list(_places(self._held[-1])):
+            self._check(*place)
+        if len(self._held) < _MOST_HELD and any(self._may_go_on(*place) for place in {p for one in self._held for p in _places(one)}):
+            return []
+        return self.rest()
+
+    def rest(self) -> list[Event]:
+        """Return the events that are held back: none follows, or none tells any more."""
+        for event in self._held:
+            for path, is_bytes in _places(event):
+                text = self._given.get((path, is_bytes), "") + _read(event, path, is_bytes)
+                self._given[path, is_bytes] = text[-self._window :]
+        found, self._held = self._held, []
+        self._count += len(found)
+        return found
+
+    def _joined(self, path: Path, is_bytes: bool) -> tuple[str, list[str]]:
+        return self._given.get((path, is_bytes), ""), [_read(event, path, is_bytes) for event in self._held]
+
+    def _may_go_on(self, path: Path, is_bytes: bool) -> bool:
+        given, held = self._joined(path, is_bytes)
+        return self._redactor.may_go_on((given + "".join(held))[-self._window :])
+
+    def _check(self, path: Path, is_bytes: bool) -> None:
+        """Mask what crosses the joints of the texts at a place."""
+        for _ in range(_ROUNDS):
+            given, held = self._joined(path, is_bytes)
+            whole = given + "".join(held)
+            joint = len(whole) - len(held[-1])
+            if not joint or not self._redactor.holds(whole[max(0, joint - self._window) :]):
+                return
+            self._cut(path, len(given), *self._span(whole, joint), is_bytes=is_bytes)
+
+    def _span(self, whole: str, joint: int) -> tuple[int, int]:
+        """Return where a secret that crosses a joint begins and ends."""
+        holds, low = self._redactor.holds, max(0, joint - self._window)
+        end = _least(joint + 1, len(whole), lambda at: holds(whole[low:at]))
+        begin = -_least(1 - joint, -low, lambda at: holds(whole[-at:end]))
+        return begin, end
+
+    def _cut(self, path: Path, at: int, begin: int, end: int, *, is_bytes: bool) -> None:
+        """Mask a span of the joined texts in the events that are held; they begin ``at`` there."""
+        is_first = True
+        for number, event in enumerate(self._held):
+            text = _read(event, path, is_bytes)
+            start, stop = max(begin - at, 0), min(end - at, len(text))
+            at += len(text)
+            if start >= stop:
+                continue
+            new = MASK if is_bytes else text[:start] + (MASK if is_first else "") + text[stop:]
+            self._held[number], is_first = _replaced(event, path, new), False
+            self.withheld += [(self._count + number, *path)] if is_bytes else []
+
+
+def masked_events(output: Mapping[str, Any], mask: OutputMask) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Mask an output whose lists are events that were handed on; return it with JSON Pointers to what is withheld."""
+    masked, withheld = mask.masked(output)
+    found = dict(masked)
+    for name, value in masked.items():
+        if isinstance(value, list) and all(isinstance(event, Mapping) for event in value):
+            joints, events = Joints(mask, alone=True), list[Event]()
+            for event in value:
+                events += joints.push(event)
+            found[name] = events + joints.rest()
+            withheld += tuple(reduce(child, place, child("", name)) for place in joints.withheld)
+    return found, withheld
+
+
+def _least(low: int, high: int, is_so: Callable[[int], bool]) -> int:
+    """Return the least number from ``low`` to ``high`` for which something is so, if it is so for all above it."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_so(middle) else (middle + 1, high)
+    return low
+
+
+def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
+    """Yield the places of the texts in an event; of bytes also as such."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _places(one, (*path, name))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _places(one, (*path, number))
+    elif isinstance(value, str) and value:
+        yield path, path[-1] == "data"
+
+
+def _read(event: Any, path: Path, is_bytes: bool) -> str:
+    """Return the text of an event at a place, that of bytes with a character for each; empty if there is none."""
+    value = event
+    for key in path:
+        if isinstance(key, str):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        else:
+            value = value[key] if isinstance(value, list) and key < len(value) else None
+    if not isinstance(value, str):
+        return ""
+    return _decoded(value) if is_bytes else value
+
+
+def _decoded(text: str) -> str:
+    try:
+        return b64decode(text, validate=True).decode("latin-1")
+    except (Error, ValueError):
+        return text
+
+
+def _replaced(value: Any, path: Path, text: str) -> Any:
+    """Return an event with another text at a place."""
+    if not path:
+        return text
+    if isinstance(value, Mapping):
+        return {**value, path[0]: _replaced(value[path[0]], path[1:], text)}
+    return [_replaced(one, path[1:], text) if number == path[0] else one for number, one in enumerate(value)]

@@ -22,6 +22,8 @@ _ROUNDS = 8
 """Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
 _FEW = 16
 """Secrets up to which each needle is searched for by itself, which is as fast in long texts, and takes no preparation."""
+_BEGINNING = 4
+"""Characters at the end of a text that may be the beginning of a secret."""
 _BEFORE_INDEX = 30
 _SHORT_TEXT = 1000
 """Searches without an index of more secrets, and the characters that count as one search."""
@@ -113,6 +115,20 @@ class Redactor(SecretHolder):
     def holds(self, text: str) -> bool:
         """Return whether ``clean`` would change the text."""
         return self._may_hold(text) and any(True for _ in self._found(self._readings(text)))
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest secret."""
+        return max(map(len, self._forms), default=0)
+
+    def may_go_on(self, text: str) -> bool:
+        """Return whether a text ends with the beginning of a secret of 8 or more characters: with at least 4 of them."""
+        last = text[-_BEGINNING:]
+        return len(last) == _BEGINNING and any(
+            last in secret and any(text.endswith(secret[:size]) for size in range(_BEGINNING, len(secret)))
+            for secret in self._forms
+            if len(secret) >= 2 * _BEGINNING
+        )
 
     def _may_hold(self, text: str) -> bool:
         """Return whether the text needs a full search: it is long enough for a secret, and contains a needle or the sign of an escape."""

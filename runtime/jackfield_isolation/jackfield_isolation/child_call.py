@@ -175,6 +175,10 @@ class ChildCall(Call):
                 told["entries"] = told["entries"][: len(told["entries"]) // 2]
             self.talk.say({"warning": told})
 
+    def hand_on(self, event: Mapping[str, Any]) -> None:
+        """Give the parent an event, and wait until it has handed it on."""
+        self.talk.ask({"event": dict(event)})
+
     def unfinished(self, reason: str) -> None:
         """Tell the parent that the page says neither how its list goes on nor that it ends."""
         super().unfinished(reason)

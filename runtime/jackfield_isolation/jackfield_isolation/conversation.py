@@ -19,7 +19,7 @@ from jackfield.schema.wording import escaped
 from jackfield_isolation.error_frames import dump_error, load_error
 from jackfield_isolation.process import ChildProcess, Ended
 from jackfield_isolation.questions import ACTS, CREDENTIAL, GRANT, Asked, Question
-from jackfield_isolation.shares import CallShare
+from jackfield_isolation.shares import CallShare, bounded
 from jackfield_isolation.wire import Frame, Garbage
 
 if TYPE_CHECKING:
@@ -194,12 +194,19 @@ class Conversation:
             call.answered(_bounded(frame["answered"]))
         elif "key" in frame:
             call.key.used = True
-        elif "file" in frame:
-            with suppress(_LeftOffError):
-                self._reply(lambda: self._store(_text(frame["file"]), frame.get("name")))
+        elif "file" in frame or "event" in frame:
+            self._hand_over(call, frame)
         else:
             return False
         return True
+
+    def _hand_over(self, call: Call, frame: Frame) -> None:
+        """Take a file to store, or an event for the caller."""
+        if "event" in frame:
+            self._reply(lambda: call.hand_on(_event(frame["event"])))
+            return
+        with suppress(_LeftOffError):
+            self._reply(lambda: self._store(_text(frame["file"]), frame.get("name")))
 
     def _begin_apart(self, call: Call, frame: Frame) -> None:
         if len(self._apart) >= _MOST_APART:
@@ -349,6 +356,13 @@ def _remark(call: Call, frame: Frame) -> None:
         call.failed_in_part(details, message, path, failed=told["failed"] if type(told.get("failed")) is int else 0)
     else:
         call.warn(message, path)
+
+
+def _event(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    found: Mapping[str, Any] = bounded(value, "an event")
+    return found
 
 
 def _text(value: object) -> str:

@@ -31,6 +31,7 @@ _OF_PIECE = frozenset({"id", "piece"})
 _MOST: Mapping[str, int] = {
     "begin": 5000, "answered": 5000, "returned": 5000, "refusal": 5000, "warning": 100, "lease": 1000, "minted": MOST_LEASES,
     "unminted": MOST_LEASES, "drop": 100, "grant": 100, "dial": 1000, "key": 100, "entered": 100, "file": 1000,
+    "event": 10_000,
 }  # fmt: skip
 """Limit of the frames of one call, by the member that says what they are."""
 

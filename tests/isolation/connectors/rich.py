@@ -140,6 +140,23 @@ def refuse(_said: Said, client: Client) -> Heard:
     raise Conflict("it is held", sent=Sent.REFUSED, provider=said)
 
 
+class Events(Output):
+    """All events."""
+
+    events: list[dict[str, int]]
+
+
+@connector.action("count", effect="read")
+def count(_said: Said, _client: Client) -> Events:
+    """Hand three events on."""
+    call = current_call()
+    assert call is not None
+    call.begin("count")
+    for number in range(3):
+        call.hand_on({"number": number})
+    return Events(events=[{"number": number} for number in range(3)])
+
+
 @connector.action("warn", effect="write")
 def warn(said: Said, client: Client) -> Heard:
     """Succeed, with something to know, part of which is no pointer."""

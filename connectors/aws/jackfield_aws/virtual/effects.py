@@ -50,7 +50,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "events": {"write": "PutEvents PutPartnerEvents", "read": "Test*"},
     "kinesis": {"write": "PutRecord PutRecords SplitShard MergeShards", "read": "SubscribeToShard"},
     "firehose": {"write": "PutRecord PutRecordBatch"},
-    "logs": {"write": "PutLogEvents", "read": "FilterLogEvents Test*", "idempotent": "StartQuery"},
+    "logs": {"write": "PutLogEvents", "read": "FilterLogEvents StartLiveTail Test*", "idempotent": "StartQuery"},
     "cloudwatch": {"write": "PutMetricData"},
     "kms": {
         "read": "Encrypt Decrypt ReEncrypt Sign Verify* GenerateMac GenerateRandom GenerateDataKey* DeriveSharedSecret",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError, EventStreamError
 
 from jackfield.connector import JackfieldError, Sent, Unavailable, current_call
 from jackfield.dataclass import dataclass
+from jackfield_aws.bounded import shut_down
+from jackfield_aws.json_answers import cleaned
 
 _REFUSED = 400
 """Status of what the model gives none."""
@@ -58,15 +61,20 @@ class EventStream:
     writes: bool
 
     def read(self, stream: Any) -> list[Any]:
-        """Read a stream to its end; warn if it ends without its last event.
+        """Read a stream to its end, and hand its events on as they come; warn if it ends without its last event.
 
         :raises StreamFault: if AWS tells in it that something failed.
         :raises Unavailable: if there are more events than an answer may hold: the first of them would look like all.
         """
-        found: list[Any] = []
+        found, call = list[Any](), current_call()
         with contextlib.closing(stream):
+            if call is not None:
+                call.events.closes(partial(shut_down, stream))
             try:
-                found.extend(self._bounded(stream))
+                for event in self._bounded(stream):
+                    found.append(cleaned(event))
+                    if call is not None:
+                        call.hand_on(found[-1])
             except EventStreamError as error:
                 raise self._fault(error, len(found)) from None
         if self.last and not any(self.last & event.keys() for event in found):

@@ -23,6 +23,7 @@ from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.invocation import Result, decode, patience_of
 from jackfield.invocation.file_references import names_files
 from jackfield.surfaces.http.error_responses import error_response
+from jackfield.surfaces.http.event_stream import takes_events
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.invocations import completed, outcome
 from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
@@ -79,6 +80,8 @@ class Direct:
         if (earlier is not None and not earlier.response_complete) or protocol.flow.write_paused:
             return None
         given = dict(protocol.headers)
+        if operation.path == PATH and takes_events(given.get(b"accept", b"").decode("latin-1")):
+            return None
         length = given.get(b"content-length", b"")
         if len(given) != len(protocol.headers) or not given.keys().isdisjoint(_SPECIAL) or given.get(b"content-type") not in _KINDS:
             return None

@@ -21,6 +21,7 @@ from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
+from jackfield.surfaces.http.event_stream import events_response, takes_events
 from jackfield.surfaces.http.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
@@ -85,6 +86,9 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         return await _queued(body, server, runtime, identity)
     waited = _WAIT.search(prefer)
     wait = float(waited[1]) if waited is not None else 0.0
+    if takes_events(request.headers.get("accept", "")):
+        stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
+        return await events_response(stream, request, server)
     server.metrics.running.inc()
     try:
         large = large or len(text) + files >= LARGE
