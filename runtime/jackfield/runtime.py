@@ -48,7 +48,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 from jackfield.variables import tidied
 from jackfield.wire.guard import Guard
-from jackfield.wire.only_hosts import only_hosts as limit_of
+from jackfield.wire.guard import only_hosts as limit_of
 
 if TYPE_CHECKING:
     import asyncio

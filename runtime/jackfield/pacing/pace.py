@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Limits
     from jackfield.connector.context import Leases
     from jackfield.database import Database
-    from jackfield.wire.only_hosts import OnlyHosts
+    from jackfield.wire.guard import OnlyHosts
 
 T = TypeVar("T")
 
