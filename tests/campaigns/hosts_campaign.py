@@ -107,8 +107,8 @@ def main() -> None:
         wheels = ("--find-links", folder / "wheels")
         _ran([programs / "shiv", "-o", "shop.pyz", "-e", "shop:main", *wheels, "jackfield", "jackfield-http", "."], folder, given)
         _say("shiv", _ran([programs / "python", "shop.pyz"], folder, given))
-        taken = ("--collect-all", "jackfield", "--collect-all", "jackfield_http")
-        taken += ("--copy-metadata", "jackfield", "--copy-metadata", "jackfield-http")
+        taken = ["--collect-all", "jackfield", "--collect-all", "jackfield_http"]
+        taken += ["--copy-metadata", "jackfield", "--copy-metadata", "jackfield-http"]
         _ran([programs / "pyinstaller", "shop.py", *taken], folder, given)
         _say("PyInstaller", _ran([folder / "dist" / "shop" / "shop"], folder, given))
 
