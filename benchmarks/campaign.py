@@ -154,6 +154,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
         (*_SCRIPT, "tests/campaigns/trigger_campaign.py"),
     ),
+    "hosts": (
+        "a notebook in its kernel, shiv, PyInstaller, the first call of a Lambda environment",
+        (*_SCRIPT, "tests/campaigns/hosts_campaign.py"),
+    ),
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),
     "bounds": ("tests with the oldest and the newest packages that are allowed", (*_PYTHON, "benchmarks.environments", "bounds")),
     "resolutions": ("newest applications of others beside ours: none is pushed back", (*_PYTHON, "benchmarks.resolutions")),

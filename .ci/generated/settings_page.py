@@ -116,7 +116,8 @@ _VARIABLES = {
         (
             "The only hosts that calls, connection tests, sign-ins and callbacks reach: names (`*.example.com` too), addresses and"
             " networks, separated by commas; `none` for no host at all. It does not concern the database, the broker, proxies of the"
-            " environment, secret stores and key services. See [test your application](../tutorial/test-your-application.md)."
+            " environment, secret stores, key services, and the machine's own identity (AWS's metadata service). See"
+            " [test your application](../tutorial/test-your-application.md)."
         ),
         "any host",
     ),

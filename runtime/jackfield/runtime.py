@@ -41,7 +41,7 @@ from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 from jackfield.variables import tidied
 from jackfield.wire.guard import Guard
-from jackfield.wire.only_hosts import only_hosts as limit_of
+from jackfield.wire.guard import only_hosts as limit_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jackfield.connections.files import Source
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
+    from jackfield.pipe.invoke import Given
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Follow

@@ -14,7 +14,7 @@ import pytest
 
 from jackfield import Jackfield, Result
 from jackfield.errors import InvalidInvocation
-from jackfield.testing import HANG, Answer, FakeClock, Provider, Request, mocked, refused, throttled
+from jackfield.testing import Answer, FakeClock, Provider, Request, mocked, refused, throttled
 
 _SHOP = "https://api.shop.example"
 _CONNECTIONS = {"connections": {"shop": {"type": "http/bearer", "values": {"server": _SHOP, "token": "tok-4711"}}}}
@@ -57,9 +57,6 @@ def test_a_write_without_an_answer_is_in_doubt(application: Jackfield) -> None:
     """The case that applications forget: the request arrived, and its answer did not."""
     with mocked(_SHOP, "reset") as shop:
         assert _order(application).status == "in_doubt"
-    assert shop.writes == 1
-    with mocked(_SHOP, HANG) as shop:
-        assert _order(application, timeoutSeconds=1).status == "in_doubt"
     assert shop.writes == 1
 
 

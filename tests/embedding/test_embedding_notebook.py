@@ -15,7 +15,8 @@ _TOKEN = "<script>tok-from-the-provider</script>"
 
 def _shown(value: Any) -> dict[str, str]:
     """What a notebook saves of a cell's last value, by media type."""
-    data, _ = DisplayFormatter().format(value)
+    formatter: Any = DisplayFormatter()
+    data, _ = formatter.format(value)
     return dict(data)
 
 

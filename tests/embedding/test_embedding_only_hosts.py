@@ -15,7 +15,7 @@ from jackfield.connector import InvalidConnection
 from jackfield.errors import InvalidInvocation
 from jackfield.events.sending import Sender
 from jackfield.queue.runtime_pool import RuntimePool
-from jackfield.wire.only_hosts import OnlyHosts, only_hosts
+from jackfield.wire.guard import OnlyHosts, only_hosts
 from jackfield_aws import boto3_session
 from jackfield_market.testing import Answer
 from jackfield_market.testing import Provider as Scripted

@@ -315,3 +315,18 @@ def test_an_installed_connector_without_the_package_for_it_says_what_to_install(
     assert result.error is not None
     assert "pip install 'jackfield[isolation]'" in str(result.error.to_json("cli"))
     assert result.meta.attempts == 0
+
+
+@pytest.mark.parametrize("action", ["fetch", "fetchLater"])
+def test_a_runtime_that_is_limited_to_some_hosts_connects_for_no_child_to_others(
+    action: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the manifest and the connection allow is not enough: the parent, which connects for the child, asks the call's runtime."""
+    install_from(tmp_path, "net", "net.py")
+    with isolating(tmp_path, only_hosts=["127.0.0.1"]) as jackfield:
+        connection = {"type": "net/server", "values": {"url": "http://127.0.0.1:1/"}}
+        result = fetch(jackfield, 80, "http", "a.public.example", connection, action)
+        named = fetch(jackfield, 1, "http", "b.example", {"type": "net/server", "values": {"url": "http://b.example:1/"}}, action)
+    assert (result.status, "is not among the only hosts that this runtime may reach: 127.0.0.1" in caplog.text) == ("failed", True)
+    assert named.error is not None
+    assert (named.error.code, "allowed to reach 'b.example'" in named.error.message) == ("invalid_connection", True), named.error

@@ -22,7 +22,7 @@ from urllib3.util.connection import allowed_gai_family
 from jackfield.clock import monotonic
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
 from jackfield.fork import ProcessLocal
-from jackfield.wire.only_hosts import OnlyHosts, require_reachable
+from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
-from jackfield.wire.only_hosts import OnlyHosts
+from jackfield.wire.guard import OnlyHosts
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client

@@ -19,8 +19,7 @@ from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
-from jackfield.wire.guard import connected
-from jackfield.wire.only_hosts import require_reachable
+from jackfield.wire.guard import connected, require_reachable
 from jackfield_http.faults import Fault, explain_fault, unprocessed
 
 if TYPE_CHECKING:

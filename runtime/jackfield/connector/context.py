@@ -17,8 +17,7 @@ from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
-from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.only_hosts import CURRENT, OnlyHosts
+from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]

@@ -22,8 +22,7 @@ from jackfield.events.sending import Attempt, Sender
 from jackfield.events.signing import PRIVATE, new_secret, public_key
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
-from jackfield.wire.guard import Guard
-from jackfield.wire.only_hosts import only_hosts
+from jackfield.wire.guard import Guard, only_hosts
 
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""

@@ -14,8 +14,7 @@ from jackfield.errors import InvalidConnection
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import Target, WireSettings
 from jackfield.wire.faults import Kind, WireFault
-from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.only_hosts import OnlyHosts
+from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 from jackfield.wire.tls import client_context
 
 WITHIN = 15.0

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from jackfield.dataclass import core_schema, dataclass, field
 from jackfield.errors import InvocationFailed, JackfieldError
-from jackfield.invocation.display import table_of
 
 if TYPE_CHECKING:
     from jackfield.invocation.returned_files import ReturnedFile
@@ -169,6 +168,8 @@ class Result(_Origin):
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows: no value of the output, which may be a secret."""
+        from jackfield.invocation.display import table_of
+
         return table_of(self.to_json())
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:

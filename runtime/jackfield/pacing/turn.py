@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Budget
     from jackfield.connector.context import Leases
     from jackfield.pacing.pace import Paces
-    from jackfield.wire.only_hosts import OnlyHosts
+    from jackfield.wire.guard import OnlyHosts
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.files import Files
     from jackfield.pacing.pace import Paces
-    from jackfield.wire.only_hosts import OnlyHosts
+    from jackfield.wire.guard import OnlyHosts
 
 DONE_BEFORE = {
     "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",

@@ -29,8 +29,7 @@ from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import hidden_values
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
-from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.only_hosts import OnlyHosts
+from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline

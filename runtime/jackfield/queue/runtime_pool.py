@@ -25,8 +25,7 @@ from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
-from jackfield.wire.guard import Guard
-from jackfield.wire.only_hosts import only_hosts
+from jackfield.wire.guard import Guard, only_hosts
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces

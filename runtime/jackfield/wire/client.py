@@ -9,8 +9,8 @@ from jackfield.errors import Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.faults import Kind, WireFault, garbled
+from jackfield.wire.guard import require_reachable
 from jackfield.wire.head import Fields, values_of, write_head
-from jackfield.wire.only_hosts import require_reachable
 from jackfield.wire.pool import Pool
 from jackfield.wire.reply import Reply
 
