@@ -1,0 +1,18 @@
+"""A host's Celery application: ``celery --app host_celery worker --pool prefork``."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+import host_calls
+
+app = Celery("host", broker=os.environ["HOST_BROKER"])
+app.conf.update(worker_prefetch_multiplier=1, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+
+
+@app.task(name="work")
+def work() -> None:
+    """Call the provider."""
+    host_calls.call()

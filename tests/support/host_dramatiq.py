@@ -1,0 +1,18 @@
+"""A host's actor of Dramatiq: ``dramatiq host_dramatiq --processes 2 --threads 2``."""
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+import host_calls
+
+dramatiq.set_broker(RedisBroker(url=os.environ["HOST_BROKER"]))
+
+
+@dramatiq.actor(max_retries=0)
+def work() -> None:
+    """Call the provider."""
+    host_calls.call()
