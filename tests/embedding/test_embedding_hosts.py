@@ -23,10 +23,14 @@ _OFTEN = {"Celery, prefork", "RQ", "gunicorn, preload"}
 _HOSTS = [pytest.param(name, marks=[] if name in _OFTEN else [pytest.mark.campaign]) for name in hosts.HOSTS]
 
 
-def _hosted(name: str, place: hosts.Place) -> None:
+def _skips() -> None:
     for part in ("gunicorn", "rq", "dramatiq", "gevent"):
         if importlib.util.find_spec(part) is None:
             pytest.skip(f"{part} is not installed")
+
+
+def _hosted(name: str, place: hosts.Place) -> None:
+    _skips()
     hosts.HOSTS[name](place, _TASKS)
     told = place.told
     assert (len(told), len(set(told))) == (2 * _TASKS, 2 * _TASKS)
@@ -49,3 +53,18 @@ def test_a_task_leaves_no_doubt_on_a_server(name: str, provider: Provider, redis
     """The same holds on PostgreSQL."""
     url = postgres_server.create(postgres_server.template())
     _hosted(name, hosts.Place(provider.url, url, redis.url, tmp_path))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", list(hosts.LIMITS))
+def test_a_time_limit_of_the_host_comes_out(name: str, provider: Provider, redis: Redis, tmp_path: Path) -> None:
+    """What a host raises after its time limit comes out of the call; nothing is sent again, and the write is in doubt."""
+    _skips()
+    place = hosts.Place(provider.url, f"sqlite:///{tmp_path / 'j.db'}", redis.url, tmp_path)
+    run, raised = hosts.LIMITS[name]
+    run(place)
+    assert place.told == [raised]
+    assert provider.paths == ["/slow"]
+    with Jackfield(database_url=place.database) as jackfield:
+        assert jackfield.journal is not None
+        assert [entry.status for entry in jackfield.journal.entries()[0]] == ["in_doubt"]

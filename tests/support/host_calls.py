@@ -47,3 +47,13 @@ def told(identifier: str) -> None:
         os.write(note, f"{identifier}\n".encode())
     finally:
         os.close(note)
+
+
+def wait() -> None:
+    """Make a call that the provider does not answer; note what the host raises into it."""
+    try:
+        runtime().invoke(invocation("POST", "/slow"))
+    except BaseException as raised:
+        told(type(raised).__name__)
+        raise
+    told("nothing")

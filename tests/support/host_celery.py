@@ -9,10 +9,16 @@ from celery import Celery
 import host_calls
 
 app = Celery("host", broker=os.environ["HOST_BROKER"])
-app.conf.update(worker_prefetch_multiplier=1, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
 
 
 @app.task(name="work")
 def work() -> None:
     """Call the provider."""
     host_calls.call()
+
+
+@app.task(name="wait", soft_time_limit=10)
+def wait() -> None:
+    """Call the provider for longer than Celery lets it."""
+    host_calls.wait()

@@ -16,3 +16,9 @@ dramatiq.set_broker(RedisBroker(url=os.environ["HOST_BROKER"]))
 def work() -> None:
     """Call the provider."""
     host_calls.call()
+
+
+@dramatiq.actor(max_retries=0, time_limit=10_000)
+def wait() -> None:
+    """Call the provider for longer than Dramatiq lets it."""
+    host_calls.wait()

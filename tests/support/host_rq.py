@@ -8,3 +8,8 @@ import importlib
 def work() -> None:
     """Call the provider."""
     importlib.import_module("host_calls").call()
+
+
+def wait() -> None:
+    """Call the provider for longer than RQ lets it."""
+    importlib.import_module("host_calls").wait()
