@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 import host_calls
 
-dramatiq.set_broker(RedisBroker(url=os.environ["HOST_BROKER"]))
+dramatiq.set_broker(RedisBroker(url=os.environ["HOST_BROKER"]))  # type: ignore[no-untyped-call]  # it has no types
 
 
 @dramatiq.actor(max_retries=0)
