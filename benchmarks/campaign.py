@@ -53,6 +53,8 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the site with the frame of each page, and all of it in the index: its articles are built as strictly, the home page whole, tutorials are found.
 - the result of another by a changed row, from the queue: one change of seven is tried so, all at once.
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
+- ends of threads, signals and faults within forked and spawned children, those of a program on PostgreSQL, and six of nine hosts: each end is
+  tried in a program, each kind of child ends once, and Celery's prefork, RQ and gunicorn with workers that are forked from a loaded application.
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
 - further processes that assume a role once, cancelled tasks, Ctrl-C at any instant and look-ups of one entry of ten thousand on PostgreSQL:
   their statements are those of other tests.
@@ -157,6 +159,17 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "hosts": (
         "a notebook in its kernel, shiv, PyInstaller, the first call of a Lambda environment",
         (*_SCRIPT, "tests/campaigns/hosts_campaign.py"),
+    ),
+    "embedding": (
+        "each ordinary end of each host after 50 writes and 50 reads: none in doubt, none missing; SQLite and PostgreSQL",
+        (
+            *_PYTHON,
+            "pytest",
+            "-m",
+            "campaign or not campaign",
+            "-v",
+            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts")),
+        ),
     ),
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),
     "bounds": ("tests with the oldest and the newest packages that are allowed", (*_PYTHON, "benchmarks.environments", "bounds")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from shutil import rmtree
 
@@ -200,6 +201,6 @@ def test_a_password_stays_out_of_the_command(shell: Shell, one_machine: str, tmp
     shell.write("from", f"{one_machine}\n")
     shell.write("to", f"sqlite:///{tmp_path / 'two.db'}\n")
     assert shell.run("db", "move", "@from", "@to").code == 0
-    with sqlite3.connect(tmp_path / "two.db") as moved:
+    with closing(sqlite3.connect(tmp_path / "two.db")) as moved:
         assert moved.execute("SELECT COUNT(*) FROM invocations").fetchone() == (5,)
     assert "cannot be read" in shell.run("db", "move", "@nowhere", "@to").json["error"]["message"]

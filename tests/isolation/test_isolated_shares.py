@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ def test_rows_of_shared_leases_are_bounded(runtime: Jackfield, home: Path) -> No
             database.execute(sql, values)
     database.close()
     assert attack(runtime, "lease('new', 'n', time.time() + 600)").status == "succeeded"
-    with sqlite3.connect(home / "jackfield.db") as database:
+    with closing(sqlite3.connect(home / "jackfield.db")) as database:
         assert database.execute("SELECT COUNT(*) FROM leases WHERE lease_key LIKE '%new'").fetchone() == (1,)
         assert database.execute("SELECT COUNT(*) FROM leases").fetchone()[0] <= 500
         assert database.execute("SELECT COUNT(*) FROM leases WHERE expires_at < ?", (time.time() - 30,)).fetchone() == (0,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,6 @@ def test_a_file_of_the_database_holds_no_kept_input(aws: FakeAws, tmp_path: Path
     with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
         setting(jackfield, keepInputs=True)
         jackfield.invoke(mail("order-1")).unwrap()
-    with sqlite3.connect(tmp_path / "a.db") as connection_:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection_:
         connection_.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert all(b"ada@example.com" not in file.read_bytes() for file in tmp_path.glob("a.db*"))

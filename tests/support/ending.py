@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import functools
 import importlib
 import multiprocessing
 import os
@@ -54,7 +55,7 @@ def _of_multiprocessing(way: str, function: Callable[[], object] = _calls) -> No
     process = context.Process(target=function)
     process.start()
     process.join()
-    assert process.exitcode == 0
+    assert process.exitcode == int(function is _fails)
 
 
 def _forks(end: Callable[[], object], *, imports: bool = True) -> None:
@@ -65,6 +66,16 @@ def _forks(end: Callable[[], object], *, imports: bool = True) -> None:
         _calls()
         end()
     assert os.waitpid(child, 0)[1] == 0
+
+
+def _forked(function: Callable[[], object]) -> None:
+    """A child that calls, and ends in the way of a whole program."""
+    importlib.import_module("jackfield")
+    child = os.fork()
+    if child:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == int(function is _fails)
+    else:
+        function()
 
 
 def _leaves(code: int = 0) -> None:
@@ -88,6 +99,30 @@ def _of_billiard() -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+def _as_airflow() -> None:
+    """A supervisor that has called itself forks a task, which gets output and signals of its own and ends without ``atexit``."""
+    _calls()
+    child = os.fork()
+    if not child:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(nothing, number)
+        _calls()
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def _as_prefect() -> None:
+    """A flow's loop runs in a daemon thread, which nobody stops; the main thread waits for what it asks of the loop, and ends."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    asyncio.run_coroutine_threadsafe(_awaits(), loop).result()
+    sys.exit(0)
 
 
 def _stopped() -> None:
@@ -115,15 +150,37 @@ def _many_at_once() -> None:
             result.unwrap()
 
 
-WAYS: dict[str, Callable[[], object]] = {
-    "last line": _calls,
-    "sys.exit": lambda: (_calls(), sys.exit(0)),
+def _exits() -> None:
+    _calls()
+    sys.exit(0)
+
+
+def _of_asyncio() -> None:
+    asyncio.run(_awaits())
+
+
+def _at_exit() -> None:
+    atexit.register(_calls)
+
+
+_ENDS: dict[str, Callable[[], object]] = {
+    "sys.exit": _exits,
     "fault": _fails,
     "signal": _stopped,
     "thread": _of_a_thread,
     "threads": _many_at_once,
-    "atexit": lambda: atexit.register(_calls),
-    "asyncio": lambda: asyncio.run(_awaits()),
+    "asyncio": _of_asyncio,
+}
+WAYS: dict[str, Callable[[], object]] = {
+    "last line": _calls,
+    "atexit": _at_exit,
+    **_ENDS,
+    **{f"fork: {name}": functools.partial(_forked, end) for name, end in {**_ENDS, "atexit": _at_exit}.items()},
+    **{
+        f"Process, {way}: {name}": functools.partial(_of_multiprocessing, way, end)
+        for way in ("fork", "spawn")
+        for name, end in _ENDS.items()
+    },
     "fork, exit": lambda: _forks(sys.exit),
     "fork, os._exit": lambda: _forks(_leaves),
     "import after fork, os._exit": lambda: _forks(_leaves, imports=False),
@@ -134,6 +191,8 @@ WAYS: dict[str, Callable[[], object]] = {
     "Pool": _of_a_pool,
     "ProcessPoolExecutor": _of_an_executor,
     "billiard": _of_billiard,
+    "Airflow": _as_airflow,
+    "Prefect": _as_prefect,
 }
 if __name__ == "__main__":
     os.environ["ENDING"] = "|".join(sys.argv[1:5])  # for children that import this module
