@@ -135,7 +135,7 @@ def _complete(module: str) -> None:
 def _run(line: CodeType, known: dict[str, Any], tries: int = 2) -> None:
     """Run an import, once more if the module that it names has the name for type checkers only, too."""
     try:
-        exec(line, known)  # noqa: S102 (a line of this package)
+        exec(line, known)
     except ImportError as error:
         if tries > 1 and error.name in sys.modules and str(error.name).startswith("jackfield"):
             _complete(str(error.name))

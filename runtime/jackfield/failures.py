@@ -1,8 +1,10 @@
 """Handling of any exception: undo and re-raise (``OnFailure``), keep foreign code from ending its thread or task
-(``Contained``), or take what it raises as a value (``attempt``)."""
+(``Contained``), take what it raises as a value (``attempt``), or import what a package declares (``loaded``)."""
 
 from __future__ import annotations
 
+import importlib
+import operator
 import sys
 import threading
 
@@ -11,7 +13,26 @@ from jackfield.interrupts import interrupt, let_out
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, ParamSpec, Protocol, TypeVar
+
+    class Point(Protocol):
+        """Entry point of an installed package."""
+
+        @property
+        def name(self) -> str:
+            """Its name."""
+
+        @property
+        def distribution(self) -> str:
+            """Distribution that declares it."""
+
+        @property
+        def module(self) -> str:
+            """Module of what it names."""
+
+        @property
+        def attribute(self) -> str:
+            """Attribute of the module; empty for the module itself."""
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -125,3 +146,33 @@ def value_of(outcome: T | Raised) -> T:
     if isinstance(outcome, Raised):
         raise outcome.error
     return outcome
+
+
+class BrokenPart(ImportError):
+    """Failure to load what an installed package declares. ``kind`` is the class of what was raised; ``reason`` may quote the package."""
+
+    def __init__(self, noun: str, point: Point, reason: str, kind: str = "") -> None:
+        self.about = f"the {noun} '{point.name}' of the distribution {point.distribution}"
+        self.kind, self.reason = kind or reason, reason
+        super().__init__(f"{self.about} cannot be loaded: {reason}", name=point.module)
+
+    def __reduce__(self) -> Any:
+        return ImportError, (str(self),)
+
+
+def loaded(point: Point, noun: str = "entry point") -> Any:
+    """Import the object that an installed package declares, contained.
+
+    :raises BrokenPart: if that raises anything, or there is no such object.
+    """
+    found = attempt(contained, _imported, point)
+    if isinstance(found, Raised):
+        error = found.error
+        text = f"{type(error).__name__}: {error}".replace("the connector's code", "its code")
+        raise BrokenPart(noun, point, text, type(error).__name__) from error
+    return found
+
+
+def _imported(point: Point) -> Any:
+    found = importlib.import_module(point.module)
+    return operator.attrgetter(point.attribute)(found) if point.attribute else found

@@ -4,19 +4,32 @@ A plugin is a module or object named by an entry point in the group ``jackfield.
 the plugin implements (``acme.resolve_secret``, or ``acme.around+resolve_secret``): it is then imported for that hook only, so that a plugin
 that resolves secrets costs nothing until a secret refers to it. Nothing is imported before the first call of a hook, and nothing at all
 if no plugin implements it.
+
+A plugin that cannot be loaded, or fails, breaks nothing but itself, and is named with its distribution. Only one that may implement
+``around`` refuses all calls then, since it may be the one that authorises them.
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from jackfield.failures import Raised, attempt
+from jackfield.dataclass import dataclass
+from jackfield.errors import Internal, JackfieldError, Sent
+from jackfield.failures import BrokenPart, Raised, attempt, contained, loaded
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, Meta
+
+if TYPE_CHECKING:
+    from jackfield.failures import Point
+
+_LOG = logging.getLogger("jackfield.plugins")
 
 _PROJECT = "jackfield"
 HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
@@ -44,7 +57,7 @@ class Specifications:
     def stage(self, name: str) -> None:
         """Observe an invocation that enters a stage: admit, check, open, run or settle. Called inside the wrappers of ``around``.
 
-        Must not raise and must not block.
+        Must not block; an exception is logged and changes nothing.
         """
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
@@ -74,20 +87,23 @@ class Specifications:
         """
 
 
-class Point(Protocol):
-    """Entry point of a plugin, as ``catalog`` finds it."""
+class PluginFailed(Internal):
+    """A plugin that may refuse calls cannot be asked, so that no call begins. Its cause is in the log."""
 
-    @property
-    def name(self) -> str:
-        """Its name, which may end in the hooks that it implements."""
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}, and it may be the one that authorises calls: nothing was sent",
+            hint="Repair, upgrade or uninstall the package, and restart the process. The process's log has the reason.",
+            sent=Sent.NOTHING,
+        )
 
-    @property
-    def module(self) -> str:
-        """Module of the plugin."""
 
-    @property
-    def attribute(self) -> str:
-        """Attribute of the module that is the plugin; empty if it is the module."""
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """Implementations of one hook by plugins, the first to be called first, and the plugins that may have one and are broken."""
+
+    calls: Sequence[tuple[str, Callable[..., Any]]]
+    broken: Sequence[str]
 
 
 class Plugins(ProcessLocal):
@@ -96,9 +112,13 @@ class Plugins(ProcessLocal):
     def __init__(self, points: Iterable[Point] = (), given: Iterable[object] = ()) -> None:
         self._points = tuple(points)
         self._given = tuple(given)
-        self._relays: dict[str, Any] = {}
+        self._hooks: dict[str, _Hook] = {}
         self._has: dict[str, bool] = {}
-        self._lock = threading.Lock()
+        self._loaded: dict[Point, Any] = {}
+        self._faults: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+        self._logged: set[str] = set()
+        self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
         return bool(self._points or self._given)
@@ -112,58 +132,208 @@ class Plugins(ProcessLocal):
         return found
 
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Sequence[AbstractContextManager[Any]]:
-        """Return the context managers to enter around one invocation, outermost first."""
-        found: list[AbstractContextManager[Any]] = self._relay("around").around(invocation=invocation, workspace=workspace, meta=meta)
-        return found
+        """Return the context managers to enter around one invocation, outermost first.
+
+        :raises PluginFailed: if one cannot be asked.
+        """
+        hook = self._hook("around")
+        if hook.broken:
+            raise PluginFailed(hook.broken[0])
+        made = ((name, _asked(name, call, invocation=invocation, workspace=workspace, meta=meta)) for name, call in hook.calls)
+        return [_Wrapper(name, wrapper) for name, wrapper in made if wrapper is not None]
 
     def stage(self, name: str) -> None:
         """Report a stage to the plugins."""
-        self._relay("stage").stage(name=name)
+        self._tell("stage", name=name)
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
         """Report a request to the plugins."""
-        self._relay("request").request(method=method, server=server, started=started, ended=ended, status=status)
+        self._tell("request", method=method, server=server, started=started, ended=ended, status=status)
 
     def resolve_secret(self, kind: str, reference: object) -> str | None:
-        """Return the first answer of a plugin that knows this kind of reference."""
-        found: str | None = self._relay("resolve_secret").resolve_secret(kind=kind, reference=reference)
-        return found
+        """Return the first answer of a plugin that knows this kind of reference.
+
+        :raises ValueError: if none does, and one of them is broken.
+        """
+        hook = self._hook("resolve_secret")
+        silent = [*hook.broken]
+        for name, call in hook.calls:
+            found = attempt(partial(contained, call, kind=kind, reference=reference))
+            if isinstance(found, Raised):
+                if isinstance(found.error, (JackfieldError, ValueError)):
+                    raise found.error
+                silent.append(self._note(name, "resolve_secret", call, found.error))
+            elif found is not None:
+                return str(found)
+        if silent:
+            raise ValueError(f"no plugin resolves the reference '${kind[:40]}', and {silent[0]}")
+        return None
 
     def warn(self) -> list[str]:
-        """Return what the plugins warn of. One that fails is a warning, too: probes must not depend on it."""
-        found = attempt(self._warnings) if self.has("warn") else []
-        return [f"a plugin's hook 'warn' failed: {type(found.error).__name__}"] if isinstance(found, Raised) else found
+        """Return what the plugins warn of, and which of them are broken: probes must not depend on either."""
+        found: list[str] = []
+        for name, call in self._hook("warn").calls if self.has("warn") else ():
+            texts = attempt(partial(contained, _texts, call))
+            if isinstance(texts, Raised):
+                self._note(name, "warn", call, texts.error)
+            else:
+                self._faults.pop(f"warn {id(call)}", None)
+                found += texts
+        return [*found, *self.broken()]
 
-    def _warnings(self) -> list[str]:
-        return [text for several in self._relay("warn").warn() for text in several]
+    def broken(self, *, whole: bool = False) -> list[str]:
+        """Return which plugins cannot be loaded or have failed. ``whole`` imports those that no call has needed yet, too, and says why."""
+        for hook in HOOKS:
+            if (whole or hook != "resolve_secret") and self.has(hook):
+                self._hook(hook)
+        for point in () if "resolve_secret" in self._hooks else self._points:
+            if point not in self._loaded and not _is_there(point):
+                about = f"the plugin '{point.name}' of the distribution {point.distribution}"
+                self._faults.setdefault(about, f"{about} cannot be loaded (its package is not installed)")
+        return [self._reasons.get(about, text) if whole else text for about, text in [*self._faults.items()]]
 
-    def _relay(self, hook: str) -> Any:
-        found = self._relays.get(hook)
+    def _tell(self, hook: str, **facts: Any) -> None:
+        for name, call in self._hook(hook).calls:
+            found = attempt(partial(contained, call, **facts))
+            if isinstance(found, Raised):  # an observer's bug must not change the outcome
+                self._note(name, hook, call, found.error)
+            elif self._faults:
+                self._faults.pop(f"{hook} {id(call)}", None)
+
+    def _note(self, name: str, hook: str, call: object, error: Exception) -> str:
+        """Note that a plugin has failed, log it the first time, and return it in words."""
+        key, text = f"{hook} {id(call)}", f"{name} failed in its hook '{hook}': {type(error).__name__}"
+        self._faults[key] = text
+        if key not in self._logged:
+            self._logged.add(key)
+            _LOG.warning("%s", text)
+        return text
+
+    def _hook(self, name: str) -> _Hook:
+        found = self._hooks.get(name)
         if found is None:
             with self._lock:
-                found = self._relays.get(hook) or _relay(self._points, self._given, hook)
-                self._relays[hook] = found
+                found = self._hooks.get(name) or self._made(name)
+                self._hooks[name] = found
         return found
+
+    def _made(self, hook: str) -> _Hook:
+        import pluggy
+
+        spec = pluggy.HookspecMarker(_PROJECT)
+        for known, first in HOOKS.items():
+            spec(getattr(Specifications, known), firstresult=first)
+        manager = pluggy.PluginManager(_PROJECT)
+        manager.add_hookspecs(Specifications)
+        names: dict[int, str] = {}
+        broken: list[str] = []
+        for point in self._points:
+            if _may_implement(point.name, hook):
+                about = f"the plugin '{point.name}' of the distribution {point.distribution}"
+                fault = self._registered(manager, names, about, _listed(point.name), partial(self._plugin, point))
+                broken += [] if fault is None else [fault]
+        for plugin in self._given:
+            fault = self._registered(manager, names, f"the plugin {type(plugin).__qualname__}", frozenset(), partial(_as_it_is, plugin))
+            broken += [] if fault is None else [fault]
+        calls = [(names[id(found.plugin)], _called(found)) for found in reversed(getattr(manager.hook, hook).get_hookimpls())]
+        return _Hook(tuple(calls), tuple(broken))
+
+    def _plugin(self, point: Point) -> Any:
+        if point not in self._loaded:
+            self._loaded[point] = loaded(point, "plugin")
+        return self._loaded[point]
+
+    def _registered(self, manager: Any, names: dict[int, str], about: str, listed: frozenset[str], find: Callable[[], Any]) -> str | None:
+        """Register a plugin, once. Return why it cannot be used, which is logged the first time; None if it can."""
+        found = attempt(_register, manager, names, about, listed, find)
+        if not isinstance(found, Raised):
+            return None
+        error = found.error
+        kind = error.kind if isinstance(error, BrokenPart) else str(error) if isinstance(error, _Unfit) else type(error).__name__
+        text = self._faults[about] = f"{about} cannot be loaded ({kind})"
+        self._reasons[about] = str(error) if isinstance(error, BrokenPart) else f"{about} cannot be loaded: {error}"
+        if about not in self._logged:
+            self._logged.add(about)
+            _LOG.error("%s", self._reasons[about], exc_info=error if _LOG.isEnabledFor(logging.DEBUG) else None)
+        return text
+
+
+class _Unfit(TypeError):
+    """A plugin that does not have the hooks that it should have."""
+
+
+def _is_there(point: Point) -> bool:
+    """Return whether the package of a plugin can be found, without importing it."""
+    found = attempt(importlib.util.find_spec, point.module.partition(".")[0])
+    return found is not None and not isinstance(found, Raised)
+
+
+class _Wrapper:
+    """Context manager of a plugin. What it raises on entry, other than a refusal, is told with the plugin's name."""
+
+    __slots__ = ("_name", "_wrapper")
+
+    def __init__(self, name: str, wrapper: AbstractContextManager[Any]) -> None:
+        self._name = name
+        self._wrapper = wrapper
+
+    def __enter__(self) -> None:
+        """Enter it."""
+        _asked(self._name, lambda: type(self._wrapper).__enter__(self._wrapper))
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> bool | None:
+        return self._wrapper.__exit__(kind, failure, state)
+
+
+def _asked(name: str, call: Callable[..., Any], **facts: Any) -> Any:
+    """Ask a plugin that may refuse.
+
+    :raises JackfieldError: if it does; ``PluginFailed`` if it fails otherwise.
+    """
+    found = attempt(lambda: contained(call, **facts))
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, JackfieldError):
+        raise found.error
+    raise PluginFailed(f"{name} failed ({type(found.error).__name__})") from found.error
 
 
 def _may_implement(name: str, hook: str) -> bool:
     """Return whether the entry point ``name`` may implement ``hook``: its name lists that hook, or lists none."""
-    named = set(name.rpartition(".")[2].split("+")) if "." in name else set()
-    return hook in named or not named <= HOOKS.keys() or not named
+    return hook in (_listed(name) or HOOKS)
 
 
-def _relay(points: Iterable[Point], given: Iterable[object], hook: str) -> Any:
-    import pluggy
+def _listed(name: str) -> frozenset[str]:
+    """Return the hooks that the name of an entry point lists; none unless it lists nothing else."""
+    named = frozenset(name.rpartition(".")[2].split("+")) if "." in name else frozenset()
+    return named if named <= HOOKS.keys() else frozenset()
 
-    spec = pluggy.HookspecMarker(_PROJECT)
-    for known, first in HOOKS.items():
-        spec(getattr(Specifications, known), firstresult=first)
-    manager = pluggy.PluginManager(_PROJECT)
-    manager.add_hookspecs(Specifications)
-    for point in points:
-        if _may_implement(point.name, hook):
-            loaded = importlib.import_module(point.module)
-            manager.register(getattr(loaded, point.attribute) if point.attribute else loaded)
-    for plugin in given:
-        manager.register(plugin)
-    return manager.hook
+
+def _register(manager: Any, names: dict[int, str], about: str, listed: frozenset[str], find: Callable[[], Any]) -> None:
+    """Register a plugin unless it is registered already.
+
+    :raises _Unfit: if it implements no hook, or not all that its name lists.
+    """
+    plugin = find()
+    if id(plugin) in names:
+        return
+    names[id(plugin)] = about
+    manager.register(plugin, str(id(plugin)))
+    implemented = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
+    missing = sorted(listed - implemented) if implemented else sorted(listed or HOOKS)[:1]
+    if missing:
+        raise _Unfit(f"it has no function '{missing[0]}' with @hookimpl" if listed else "it implements no hook with @hookimpl")
+
+
+def _as_it_is(plugin: object) -> object:
+    return plugin
+
+
+def _texts(warn: Callable[[], Iterable[object]]) -> list[str]:
+    return [str(text) for text in warn()]
+
+
+def _called(found: Any) -> Callable[..., Any]:
+    """Return an implementation as a function of all arguments of its hook, of which it gets those that it takes."""
+    function, taken = found.function, found.argnames
+    return lambda **facts: function(*(facts[name] for name in taken))

@@ -57,7 +57,7 @@ MECHANISMS = {
     "uvicorn.Server": {"jackfield/surfaces", "jackfield_dapr/sidecar"},
 }
 """Modules and folders that call a function of a library; everybody else uses what they made of it."""
-DEFINITIONS = {"__reduce__": {"jackfield/secrecy.py", "jackfield/hints.py", "jackfield/database/faults.py", "jackfield/errors.py"}}
+DEFINITIONS = {"__reduce__": {"jackfield/secrecy.py", "jackfield/hints.py", "jackfield/database/faults.py", "jackfield/errors.py", "jackfield/failures.py"}}
 CIRCLES = {
     frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
     frozenset({"jackfield.management.connections", "jackfield.management.transfer"}),

@@ -221,6 +221,7 @@ def test_a_plugin_that_cannot_be_imported(tmp_path: Path, caplog: pytest.LogCapt
     with plugged(tmp_path), caplog.at_level(logging.ERROR, "jackfield"), Jackfield(connections=[], database_url="none") as jackfield:
         result = jackfield.invoke({"connector": "nobody", "action": "act"})
     assert (result.error and result.error.code) == "internal"
+    assert "'audit' of the distribution audit" in str(result.error)
     assert "jackfield_of_nobody_at_all" in caplog.text
 
 
@@ -249,5 +250,8 @@ def test_what_plugins_warn_of() -> None:
     plugins = Plugins((), [first, Warner("a fallback is on", "a cache is off")])
     assert sorted(plugins.warn()) == ["a cache is off", "a fallback is on", "a limit is off"]
     first.texts.clear()
-    assert plugins.warn() == ["a plugin's hook 'warn' failed: LookupError"]
+    failed = f"the plugin {Warner.__qualname__} failed in its hook 'warn': LookupError"
+    assert sorted(plugins.warn()) == sorted(["a cache is off", "a fallback is on", failed])
+    first.texts.append("a limit is off")
+    assert sorted(plugins.warn()) == ["a cache is off", "a fallback is on", "a limit is off"]
     assert Plugins().warn() == []

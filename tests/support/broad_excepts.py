@@ -18,7 +18,7 @@ BROAD = {
 FOREIGN = {
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
-    "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
+    "runtime/jackfield/catalog/offering.py": "making a package's catalog source",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
     "runtime/jackfield/database/batches.py": "units of callers",
     "runtime/jackfield/database/units.py": "units and callbacks of callers",
@@ -45,7 +45,7 @@ FOREIGN = {
     "runtime/jackfield_isolation/jackfield_isolation/child_call.py": "the connector's minting of a credential, in its own process",
     "runtime/jackfield_isolation/jackfield_isolation/probe.py": "attempts to break out of isolation, which are expected to fail",
     "runtime/jackfield_isolation/jackfield_isolation/supervisor.py": "the start of a process, whose failure all that wait for it get",
-    "runtime/jackfield/hooks.py": "what plugins warn of, on which probes must not depend",
+    "runtime/jackfield/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",

@@ -12,6 +12,7 @@ import sys
 TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more time than starting Python
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 
 RECEIPT = "jackfield-receipt.json"
@@ -71,14 +72,33 @@ def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) 
     return {group: tuple(points) for group, points in found.items()}
 
 
+def metadata_fault(distribution: str) -> str | None:
+    """Return why the entry points of a distribution on ``sys.path`` cannot be read, an empty text if they can; None if there is no such
+    distribution."""
+    wanted = _normalised(distribution)
+    path = next((path for folder in sys.path for name, path in _distributions(folder or ".") if name == wanted), None)
+    try:
+        return None if path is None else _text(path)[:0]
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        return getattr(error, "strerror", None) or type(error).__name__
+
+
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield the distributions of an entry of ``sys.path``, each with its metadata folder. An entry may be an archive (a wheel, an egg),
+    or a folder in one, as for imports."""
     try:
         names = sorted(os.listdir(folder))
-    except OSError:  # a path entry that is not a folder has no distributions
+    except NotADirectoryError:
+        names = _archived_names(folder)
+    except OSError:  # a path entry that is not there has no distributions
         return
     for name in names:
         if name.endswith((".dist-info", ".egg-info")):
             yield _normalised(name.rpartition(".")[0].partition("-")[0]), os.path.join(folder, name)
+    if folder.endswith(".egg") and "EGG-INFO" in names:
+        yield _normalised(os.path.basename(folder).partition("-")[0]), os.path.join(folder, "EGG-INFO")
 
 
 def _normalised(name: str) -> str:
@@ -86,10 +106,13 @@ def _normalised(name: str) -> str:
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
+def _text(path: str) -> str:
+    return read_bytes(os.path.join(path, "entry_points.txt")).decode("utf-8")
+
+
 def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
     try:
-        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:
-            text = file.read()
+        text = _text(path)
     except (OSError, UnicodeDecodeError):  # most distributions declare no entry points
         return
     if "jackfield." not in text:
@@ -101,3 +124,60 @@ def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
         elif group.startswith("jackfield.") and "=" in line and line[0] not in "#;":
             name, _, value = line.partition("=")
             yield group, EntryPoint(name.strip(), value.strip(), distribution)
+
+
+def in_archive(path: str) -> tuple[str, str]:
+    """Return the archive that a path leads into, and the rest of the path; two empty texts for a path that leads into none."""
+    archive, rest = path, ""
+    while archive and not os.path.exists(archive):
+        archive, _, name = archive.rpartition(os.sep)
+        rest = f"{name}/{rest}" if rest else name
+    return (archive, rest) if rest and os.path.isfile(archive) else ("", "")
+
+
+def read_bytes(path: str, offset: int = 0, length: int = -1) -> bytes:
+    """Read a file, or a part of it.
+
+    :raises OSError: if it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(length)
+    except NotADirectoryError:
+        archive, name = in_archive(path)
+        if not archive:
+            raise
+    try:
+        with _zip(archive) as found:
+            content: bytes = found.read(name)
+    except KeyError:
+        raise FileNotFoundError(2, "No such file in the archive", path) from None
+    return content[offset:] if length < 0 else content[offset : offset + length]
+
+
+def _archived_names(path: str) -> list[str]:
+    """Return the names in an archive, or in a folder of one; none if the path leads into none that can be read."""
+    archive, below = (path, "") if os.path.isfile(path) else in_archive(path)
+    if not archive:
+        return []
+    try:
+        with _zip(archive) as found:
+            names = found.namelist()
+    except OSError:  # imports pass over it, too
+        return []
+    prefix = f"{below}/" if below else ""
+    return sorted({name[len(prefix) :].partition("/")[0] for name in names if name.startswith(prefix)} - {""})
+
+
+def _zip(archive: str) -> Any:
+    """Open an archive.
+
+    :raises OSError: if it cannot be read.
+    """
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        return ZipFile(archive)
+    except (BadZipFile, NotImplementedError, ValueError) as error:
+        raise OSError(5, f"the archive is damaged: {error}", archive) from None

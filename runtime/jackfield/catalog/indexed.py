@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 
+from jackfield.catalog.discovery import read_bytes
 from jackfield.dataclass import replace
 from jackfield.kernel.definitions import Definitions
 from jackfield.kernel.lazy_mapping import LazyMapping
@@ -37,16 +38,14 @@ def read_manifest(folder: str) -> Manifest:
     """
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
-            index = json.load(file)
+        index = json.loads(read_bytes(os.path.join(folder, INDEX)))
     except FileNotFoundError:
-        with open(path, encoding="utf-8") as file:
-            return Manifest.from_json(json.load(file))
+        return Manifest.from_json(json.loads(read_bytes(path)))
     return _indexed(index, path)
 
 
 def _indexed(index: Any, path: str) -> Manifest:
-    if not isinstance(index, dict) or index.get("size") != os.path.getsize(path):
+    if not isinstance(index, dict) or index.get("size") != _size(path):
         raise ManifestError(f"its {INDEX} belongs to another {MANIFEST}: generate both again")
     head, places = index.get("manifest"), index.get("definitions")
     if not isinstance(head, dict) or not isinstance(head.get("actions"), list) or not isinstance(places, dict):
@@ -63,6 +62,13 @@ def _indexed(index: Any, path: str) -> Manifest:
         return replace(about, content=_StoredContent(file, about), definitions=definitions)
 
     return replace(described, actions=LazyMapping(rows, made), published=file, virtual=True, rank=_RANK)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except NotADirectoryError:  # in an archive
+        return len(read_bytes(path))
 
 
 def _check(row: Any, where: str) -> None:
@@ -101,8 +107,7 @@ class _Stored:
 
     def whole(self) -> Any:
         """Read the whole file."""
-        with open(self._path, encoding="utf-8") as file:
-            return json.load(file)
+        return json.loads(read_bytes(self._path))
 
     def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
         """Yield a row for each action, which is not made for it."""
@@ -118,9 +123,7 @@ class _Stored:
         """
         try:
             offset, length = place
-            with open(self._path, "rb") as file:
-                file.seek(offset)
-                return json.loads(file.read(length))
+            return json.loads(read_bytes(self._path, offset, length))
         except (OSError, ValueError, TypeError) as error:
             raise ManifestError(f"{MANIFEST} cannot be read at the place that its index gives ({type(error).__name__})") from None
 

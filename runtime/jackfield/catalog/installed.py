@@ -11,17 +11,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 
 from jackfield.catalog.comparing import mismatch
-from jackfield.catalog.discovery import EntryPoint, entry_points
+from jackfield.catalog.discovery import EntryPoint, entry_points, in_archive
 from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
-from jackfield.catalog.loading import Loader, load_in_process, log_broken, refuse_installed
+from jackfield.catalog.loading import (
+    REINSTALL,
+    Loader,
+    broken_connector,
+    declared_twice,
+    load_in_process,
+    log_broken,
+    refuse_installed,
+    unknown_connector,
+)
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass
-from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
+from jackfield.errors import Unavailable, UnknownConnector
 from jackfield.exports import late_hints
 from jackfield.failures import contained
 from jackfield.fork import ProcessLocal
-from jackfield.hints import NextStep
 from jackfield.interrupts import let_out
 from jackfield.local import home
 from jackfield.manifest import Manifest
@@ -41,9 +49,8 @@ _LOOK_EVERY = 0.1
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the others are keys of actions."""
-_REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _LOGGED = "The process's log has the line; at the level 'debug', the traceback."
-_REGENERATE = "In an editable install, generate connector.json from the code again (jackfield.connector.describe). " + _REINSTALL
+_REGENERATE = "In an editable install, generate connector.json from the code again (jackfield.connector.describe). " + REINSTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class Catalog(ProcessLocal):
         self._connectors: dict[EntryPoint, Any] = {}
         self._compared: dict[EntryPoint, set[str]] = {}
         self._failures: dict[EntryPoint, dict[str, str]] = {}
+        self._unread: dict[EntryPoint, str] = {}
         self._lock = threading.Lock()
         self._locks: dict[EntryPoint, threading.Lock] = {}
 
@@ -225,7 +233,7 @@ class Catalog(ProcessLocal):
         """Return a connector's row and its manifest. The manifest is None if the connector is broken; it is not cached."""
         try:
             point = self._default(key)
-            manifest = self._manifests.get(point) or _read(point)
+            manifest = self._manifests.get(point) or self._read(point)
             if load:
                 self._load_all(point)
         except (Unavailable, UnknownConnector) as error:
@@ -340,18 +348,18 @@ class Catalog(ProcessLocal):
         try:
             value = contained(step)
         except _Mismatch as error:
-            fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else _REINSTALL
+            fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else REINSTALL
         except Unavailable:  # its process could not be started this time
             raise
         except Exception as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
             let_out(error)
             log_broken(point.name, error)
-            fault, hint = f"fails on import: {type(error).__name__}: {error}", f"{_REINSTALL} {_LOGGED}"
+            fault, hint = f"fails on import: {type(error).__name__}: {error}", f"{REINSTALL} {_LOGGED}"
         else:
             failures.pop(part, None)
             return value
         failures[part] = f"the connector '{point.name}' {fault}"
-        raise _broken(failures[part], hint)
+        raise broken_connector(failures[part], hint)
 
     def _import(self, point: EntryPoint, manifest: Manifest) -> Any:
         found = (self._loader if point.paths else load_in_process)(manifest, point)
@@ -380,8 +388,27 @@ class Catalog(ProcessLocal):
         except UnknownConnector:
             return None
 
+    def broken(self, *, load: bool = False) -> dict[str, str]:
+        """Return which connectors are known to be broken, named with their distribution, and why; ``load`` imports all of this process."""
+        for key in self if load else ():
+            self.look(key, load=not any(point.paths for point in self._points.get(key, ())))
+        found = {point: text for point, texts in [*self._failures.items()] for text in texts.values()} | self._unread
+        for key, points in [*self._points.items()]:
+            if len(points) > 1 and not all(point.version for point in points):
+                found[points[0]] = declared_twice(key, points).message
+        return {f"the connector '{point.name}' of the distribution {point.distribution} is broken": text for point, text in found.items()}
+
+    def _read(self, point: EntryPoint) -> Manifest:
+        try:
+            manifest = _read(point)
+        except UnknownConnector as error:
+            self._unread[point] = error.message
+            raise
+        self._unread.pop(point, None)
+        return manifest
+
     def _cache(self, point: EntryPoint) -> Manifest:
-        manifest = _read(point)
+        manifest = self._read(point)
         self._versions[point.name, manifest.version] = point
         self._manifests[point] = manifest
         return manifest
@@ -400,7 +427,7 @@ class Catalog(ProcessLocal):
         if points is None:
             raise unknown_connector(key, self._points)
         if len(points) > 1 and not all(point.version for point in points):
-            raise _declared_twice(key, points)
+            raise declared_twice(key, points)
         return points[0]
 
 
@@ -411,23 +438,14 @@ def _by_key(points: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def _declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:
-    owners = " and ".join(dict.fromkeys(f"{point.distribution} (data folder)" if point.version else point.distribution for point in points))
-    undo = f"jackfield uninstall {key}" if points[-1].version else f"pip uninstall {points[-1].distribution}"
-    return _broken(
-        f"the connector '{key}' is declared twice, by {owners}: neither is used, since either could be an impostor",
-        f"Uninstall the one that you do not trust, for example: {undo}.",
-    )
-
-
 def _read(point: EntryPoint) -> Manifest:
     key = point.name
     try:
         manifest = read_manifest(_folder(point))
     except (ManifestError, OSError, ValueError, RecursionError) as error:
-        raise _broken(f"the connector '{key}' has a broken manifest: {_reason(error)}") from None
+        raise broken_connector(f"the connector '{key}' has a broken manifest: {_reason(error)}") from None
     if manifest.key != key:
-        raise _broken(f"the connector '{key}' has a broken manifest: its key is '{manifest.key}'")
+        raise broken_connector(f"the connector '{key}' has a broken manifest: its key is '{manifest.key}'")
     return manifest.part(isolated=True) if point.paths else manifest
 
 
@@ -440,7 +458,7 @@ def _file_stamp(point: EntryPoint, folders: Mapping[str, str]) -> list[list[int]
     found: list[list[int]] = []
     for name in (MANIFEST, INDEX):
         with suppress(OSError):
-            about = os.stat(os.path.join(folder, name))
+            about = os.stat(in_archive(path := os.path.join(folder, name))[0] or path)
             found.append([about.st_size, about.st_mtime_ns, about.st_ino])
     return found
 
@@ -471,20 +489,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ManifestError):
         return str(error)
     return f"connector.json is not JSON ({error})"
-
-
-def unknown_connector(key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source.
-    ``shown`` tells of a name whether the caller may see it."""
-    tail = did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
-    return UnknownConnector(
-        f"no connector '{key[:80]}' is installed{tail}",
-        hint=NextStep("connectors"),
-    )
-
-
-def _broken(message: str, hint: str = _REINSTALL) -> UnknownConnector:
-    return UnknownConnector(message, hint=hint)
 
 
 late_hints(__name__)

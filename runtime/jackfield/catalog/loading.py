@@ -1,23 +1,35 @@
-"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it), and parts of the host."""
+"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it), and parts of the host.
+Errors for connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import operator
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from jackfield.catalog.discovery import EntryPoint, entry_points
+from jackfield.catalog.discovery import EntryPoint, entry_points, metadata_fault, read_bytes
+from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
+from jackfield.failures import BrokenPart, loaded
+from jackfield.hints import NextStep
+from jackfield.manifest_index import MANIFEST
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
     from typing import Any
 
     from jackfield.manifest import Manifest
 
+REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
+_NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
 _BINDINGS = "jackfield.bindings"
+_APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
+"""Groups of entry points that have their own way to be examined, or name no module."""
 _SLOW = 2.0
 """Seconds."""
 _DEBUG = 10
@@ -100,10 +112,41 @@ def declared(group: str, name: str, *, isolated: bool = False) -> Any:
 
     ``isolated`` also reads environments of installed connectors, as ``entry_points`` does.
 
-    :raises ImportError: if it cannot be imported.
+    :raises BrokenPart: if it cannot be imported, or two packages declare it.
     """
-    point = next((point for point in entry_points(isolated=isolated).get(group, ()) if point.name == name), None)
-    return None if point is None else operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+    points = [point for point in entry_points(isolated=isolated).get(group, ()) if point.name == name]
+    return of_one(points, f"{group.removeprefix('jackfield.')} entry point")
+
+
+def chosen(group: str, name: str) -> Any:
+    """Import what the operator has chosen, as ``declared`` does.
+
+    :raises InvalidInvocation: if it cannot be imported, or two packages declare it.
+    """
+    try:
+        return declared(group, name)
+    except BrokenPart as error:
+        raise InvalidInvocation(str(error), hint="Reinstall or upgrade the package, or uninstall one of two.") from error
+
+
+def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
+    """Import what the only one of some entry points names; return None if there is none.
+
+    :raises BrokenPart: if it cannot be imported, or there are several: any of them could be an impostor.
+    """
+    if len(points) > 1:
+        raise BrokenPart(noun, points[0], f"it is declared twice, by {' and '.join(point.distribution for point in points)}")
+    return loaded(points[0], noun) if points else None
+
+
+def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
+    """Import all parts of the host that installed packages declare; yield those that cannot be loaded, each with its distribution."""
+    for group, points in groups.items():
+        for name in dict.fromkeys(point.name for point in points) if group not in _APART else ():
+            try:
+                of_one([point for point in points if point.name == name], f"{group.removeprefix('jackfield.')} entry point")
+            except BrokenPart as error:
+                yield str(error)
 
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:
@@ -112,8 +155,7 @@ def _row_of(manifest: Manifest) -> Callable[[str], Any]:
 
 
 def _whole(folder: str) -> Any:
-    with open(os.path.join(folder, "connector.json"), encoding="utf-8") as file:
-        return json.load(file)
+    return json.loads(read_bytes(os.path.join(folder, "connector.json")))
 
 
 def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
@@ -122,3 +164,50 @@ def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
     :raises ImportError: always.
     """
     raise ImportError(f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, and this catalog has none")
+
+
+def unknown_connector(key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None) -> UnknownConnector:
+    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source.
+    ``shown`` tells of a name whether the caller may see it."""
+    found = _cause(key)
+    tail = f": {found[0]}" if found else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
+    return UnknownConnector(f"no connector '{key[:80]}' is installed{tail}", hint=found[1] if found else NextStep("connectors"))
+
+
+def _cause(key: str) -> tuple[str, str] | None:
+    """Return why a connector is not found although its package is there, and what to do; None if it is not there."""
+    module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
+    found = _found(module) if len(key) <= 80 and _NAME.fullmatch(key) else None
+    if found is None:
+        return None
+    fault = metadata_fault(name)
+    if fault is None:
+        return f"the module {module} can be imported, but the metadata of {name} is missing, which declares the connector", _KEEP
+    if fault:
+        return f"the metadata of {name} cannot be read ({fault})", "Make it readable, or install the package again."
+    folders = found.submodule_search_locations or ()
+    if any(os.path.isfile(os.path.join(folder, MANIFEST)) for folder in folders):
+        return f"the module {module} can be imported, but the metadata of {name} declares no connector", REINSTALL
+    return None  # a library without a connector
+
+
+def _found(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:
+    """Return the error for a connector that two distributions declare."""
+    owners = " and ".join(dict.fromkeys(f"{point.distribution} (data folder)" if point.version else point.distribution for point in points))
+    undo = f"jackfield uninstall {key}" if points[-1].version else f"pip uninstall {points[-1].distribution}"
+    return broken_connector(
+        f"the connector '{key}' is declared twice, by {owners}: neither is used, since either could be an impostor",
+        f"Uninstall the one that you do not trust, for example: {undo}.",
+    )
+
+
+def broken_connector(message: str, hint: str = REINSTALL) -> UnknownConnector:
+    """Return the error for a connector that is installed and cannot be used."""
+    return UnknownConnector(message, hint=hint)

@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.catalog.loading import connector_at
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, did_you_mean
+from jackfield.failures import BrokenPart, Raised, attempt, contained, loaded
 from jackfield.manifest import Manifest
 
 ALL = "*"
@@ -218,14 +218,15 @@ def _stamp(path: str) -> tuple[int, ...]:
 
 
 def _imported(point: EntryPoint) -> Source:
-    try:
-        found: Source = connector_at(point.module, point.attribute)()
-    except (ImportError, AttributeError, OSError, ValueError) as error:
+    found = attempt(lambda: contained(loaded(point, "catalog source")))
+    if isinstance(found, Raised):
+        error = found.error
+        reason = error.reason if isinstance(error, BrokenPart) else f"{type(error).__name__}: {error}"
         raise Unavailable(
-            f"the catalog source '{point.name}' of {point.distribution} cannot be used: {type(error).__name__}: {error}",
-            hint="Reinstall the package.",
+            f"the catalog source '{point.name}' of {point.distribution} cannot be used: {reason}", hint="Reinstall the package."
         ) from error
-    return found
+    made: Source = found
+    return made
 
 
 def read_offers(path: str, sources: Iterable[str], *, required: bool) -> Offers:

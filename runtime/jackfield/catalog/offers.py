@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from jackfield.catalog.installed import Catalog, Entry, unknown_connector
+from jackfield.catalog.installed import Catalog, Entry
+from jackfield.catalog.loading import unknown_connector
 from jackfield.catalog.offering import DEFAULT, Offer, Offering
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass, field

@@ -124,19 +124,18 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
 
     :raises InvalidInvocation: if two packages declare the command, or it cannot be imported.
     """
-    import importlib
-
     from jackfield.errors import InvalidInvocation
-    from jackfield.failures import Raised, attempt
+    from jackfield.failures import BrokenPart, loaded
 
     point, hint = points[0], "Reinstall, upgrade or remove the package that adds the command."
     if len(points) > 1:
         owners = " and ".join(other.distribution for other in points)
         raise InvalidInvocation(f"the command '{point.name}' is declared twice, by {owners}", hint=hint)
-    command = attempt(lambda: getattr(importlib.import_module(point.module), point.attribute))
-    if isinstance(command, Raised):  # a traceback would not name its package
-        reason = f"{type(command.error).__name__}: {command.error}"
-        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint)
+    try:
+        command = loaded(point, "command")
+    except BrokenPart as error:  # a traceback would not name its package
+        text = f"the command '{point.name}' of {point.distribution} fails on import: {error.reason}"
+        raise InvalidInvocation(text, hint=hint) from None
     if not callable(command) and not isinstance(command, dict):
         raise InvalidInvocation(
             f"the command '{point.name}' of {point.distribution} is neither a function nor a table of verbs: {point.value}", hint=hint

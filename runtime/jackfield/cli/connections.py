@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog.discovery import entry_points
+from jackfield.catalog.loading import broken_parts
 from jackfield.cli.local_files import STDIN, Files, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
@@ -312,7 +314,9 @@ def _document(found: dict[str, Any], form: str) -> Any:
 
 def _declare_doctor(parser: Parser) -> None:
     parser.usage = "jackfield doctor [CONNECTION [key=value …]]"
-    parser.add_argument("connection", metavar="CONNECTION", nargs="?", help="a connection; without one, show what packages warn of")
+    parser.add_argument(
+        "connection", metavar="CONNECTION", nargs="?", help="a connection; without one, show broken packages, and what others warn of"
+    )
     parser.add_argument(
         "words", nargs="*", metavar="key=value", help="an input of the connector's action 'doctor', such as sender=a@example.com"
     )
@@ -324,12 +328,22 @@ def _doctor(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
         if arguments.connection is None:
             services = _key_services(jackfield)
-            healthy = all(row["healthy"] for row in services)
-            output.value({"healthy": healthy, "warnings": jackfield.plugins.warn(), **({"keyServices": services} if services else {})})
+            broken = _broken_parts(jackfield)
+            healthy = all(row["healthy"] for row in services) and not broken
+            known = jackfield.plugins.broken()
+            warnings = [text for text in jackfield.plugins.warn() if text not in known]
+            rows = {name: found for name, found in (("broken", broken), ("keyServices", services)) if found}
+            output.value({"healthy": healthy, "warnings": warnings, **rows})
             return 0 if healthy else _FAILED
         found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
     output.value(found)
     return 0 if found["healthy"] else _FAILED
+
+
+def _broken_parts(jackfield: Jackfield) -> list[str]:
+    """Import everything that installed packages declare, and return what cannot be loaded, each with its distribution."""
+    connectors = [f"{about}: {reason}" for about, reason in jackfield.catalog.whole.broken(load=True).items()]
+    return [*jackfield.plugins.broken(whole=True), *broken_parts(entry_points()), *connectors]
 
 
 def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jackfield.catalog.loading import declared
+from jackfield.catalog.loading import chosen
 from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
@@ -170,7 +170,7 @@ def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
     """
     if arguments.components is None:
         return ()
-    mount: Callable[..., Mount] | None = declared(_SURFACES, "dapr")
+    mount: Callable[..., Mount] | None = chosen(_SURFACES, "dapr")
     if mount is None:
         raise missing_extra("--components needs", "dapr", "jackfield-dapr")
     return (mount(arguments, local=settings.local),)
@@ -188,7 +188,7 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         )
     if not sources:
         return None
-    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = declared(_SURFACES, "market")
+    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = chosen(_SURFACES, "market")
     if make is None:
         raise missing_extra("installing from a catalogue needs", "market", "jackfield-market")
     return make(sources, roots)

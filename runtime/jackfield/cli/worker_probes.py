@@ -69,7 +69,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held]), *self._runtimes.plugins.warn()]
+            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held]), *self._runtimes.warnings()]
             return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from jackfield.catalog import entry_points
+from jackfield.catalog.loading import of_one
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
 from jackfield.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable
 from jackfield.errors import Rejected, TimedOut, Unavailable
-from jackfield.failures import Raised, attempt
+from jackfield.failures import BrokenPart, Raised, attempt, contained
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 
@@ -189,22 +189,25 @@ class KeyServices(ProcessLocal):
 
     def _made(self, uri: str) -> Wrapper:
         scheme = uri.partition(":")[0]
-        points = {point.name: point for point in entry_points().get(GROUP, ())}
-        if scheme not in points:
-            known = ", ".join(sorted(["file:", *(f"{name}://" for name in points)]))
+        points = entry_points().get(GROUP, ())
+        try:
+            make: Callable[[str, Mapping[str, str]], Any] | None = of_one([one for one in points if one.name == scheme], "key wrapper")
+        except BrokenPart as error:
+            raise DatabaseUnfit(str(error), hint="Reinstall or upgrade the package, or uninstall one of two.") from error
+        if make is None:
+            known = ", ".join(sorted({"file:", *(f"{one.name}://" for one in points)}))
             raise DatabaseUnfit(
                 f"no installed package has key wrappers for '{uri}'",
                 hint=f"This installation has {known}. 'aws-kms://' comes with jackfield-aws.",
             )
-        point = points[scheme]
-        make = cast("Callable[[str, Mapping[str, str]], Any]", getattr(importlib.import_module(point.module), point.attribute))
         seconds = self._environment.get(TIMEOUT) or "2"
         if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", seconds) is None or not float(seconds):
             raise DatabaseUnfit(
                 f"{TIMEOUT} is '{seconds[:80]}', and must be a number of seconds below 100", hint="Unset it for two seconds."
             )
-        try:
-            made: Wrapper = make(uri, {**self._environment, TIMEOUT: seconds})
-        except ValueError as fault:
-            raise DatabaseUnfit(f"the key wrapper '{uri}' cannot be used: {fault}", hint="Correct JACKFIELD_KEY_WRAPPERS.") from None
-        return made
+        made = attempt(partial(contained, make, uri, {**self._environment, TIMEOUT: seconds}))
+        if isinstance(made, Raised):
+            reason = str(made.error) if isinstance(made.error, ValueError) else type(made.error).__name__
+            raise DatabaseUnfit(f"the key wrapper '{uri}' cannot be used: {reason}", hint="Correct JACKFIELD_KEY_WRAPPERS.") from None
+        found: Wrapper = made
+        return found

@@ -48,17 +48,15 @@ def names_files(value: object) -> bool:
     return False
 
 
-def holds_contents(value: object) -> bool:
-    """Return whether the inputs contain a file as an object of Python: a path, bytes, an open file."""
+def holds_objects(value: dict[str, Any]) -> bool:
+    """Return whether the inputs contain anything but JSON as it is parsed: a path, an open file, a date, a model."""
     left: list[Any] = [value]
     for item in left:  # as above
-        for part in item.values() if isinstance(item, dict) else item:
+        for part in item.values() if type(item) is dict else item:
             kind = type(part)
-            if kind in _ATOMS:
-                continue
-            if isinstance(part, _NESTING):
+            if kind is dict or kind is list:
                 left.append(part)
-            elif is_content(part):
+            elif kind not in _ATOMS:
                 return True
     return False
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Limits
     from jackfield.connector.context import Leases
-    from jackfield.wire.only_hosts import OnlyHosts
+    from jackfield.wire.guard import OnlyHosts
 
     Shared = Callable[[tuple[str, str, str], Callable[[], Mapping[str, str]]], PaceRow]
 

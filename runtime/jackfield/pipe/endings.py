@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
+from jackfield.hooks import PluginFailed
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed
@@ -71,6 +72,10 @@ def log(run: Run, error: Exception, workspace: str) -> None:
 
 
 def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:
+    if isinstance(error, PluginFailed):
+        log(run, error.__cause__ if isinstance(error.__cause__, Exception) else error, workspace)
+        error.__cause__ = None
+        return error
     for known in (error, error.__cause__):
         if isinstance(known, Internal):
             log(run, getattr(known, "cause", known), workspace)

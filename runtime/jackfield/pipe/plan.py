@@ -12,7 +12,7 @@ from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
-from jackfield.invocation.file_references import holds_contents
+from jackfield.invocation.file_references import holds_objects
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
@@ -263,6 +263,14 @@ class Plan(SecretHolder):
                 await run.waiter.pause(seconds, run.cancelled)
 
 
+def _is_plain(given: Mapping[str, Any]) -> bool:
+    """Return whether an invocation has nothing that is converted: its inputs are JSON, and the members that take objects are text."""
+    inputs, find = given.get("inputs"), given.get
+    if inputs is not None and (type(inputs) is not dict or holds_objects(inputs)):
+        return False
+    return type(find("idempotencyKey", "")) is type(find("notBefore", "")) is type(find("notAfter", "")) is str
+
+
 def refuse_queue_members(invocation: Invocation) -> None:
     """Refuse members that only the queue heeds.
 
@@ -325,17 +333,38 @@ class Plans(ProcessLocal):
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._served: BoundedCache[Asked, _Served] = BoundedCache(self._limit)
 
-    def parsed(self, given: object, run: Run) -> Invocation:
-        """Parse an invocation's JSON, which may be in another system's form.
+    def read(self, given: object, run: Run) -> Any:
+        """Return an invocation as JSON: parsed from its text, or with JSON in place of the values of Python that its action takes.
+
+        :raises InvalidInvocation: if it is not JSON, or exceeds the limits.
+        """
+        if isinstance(given, str | bytes | bytearray):
+            return decode(given)
+        check_depth(given)
+        if not isinstance(given, Mapping) or _is_plain(given):
+            return given
+        from jackfield.pipe.call_objects import plain
+
+        found = plain(given, self._schema_of(given, run))
+        check_depth(found)
+        run.holds_objects = True
+        return found
+
+    def _schema_of(self, given: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
+        """Return the schema of the inputs of the action that a call names, which ``find`` judges later; an empty one if there is none."""
+        key, action, version = (given.get(name) for name in ("connector", "action", "connectorVersion"))
+        try:
+            manifest = self._catalog.for_audience(run.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
+            return manifest.actions[action].inputs  # type: ignore[index]
+        except (JackfieldError, LookupError, TypeError, AttributeError):
+            return _NOTHING
+
+    def parsed(self, given: object, run: Run, *, is_read: bool = False) -> Invocation:
+        """Parse an invocation, which may be in another system's form; ``is_read`` if it has been read already.
 
         :raises InvalidInvocation: with all faults at once.
         """
-        holds = False
-        if isinstance(given, str | bytes | bytearray):
-            given = decode(given)
-        else:
-            check_depth(given)
-            holds = isinstance(given, Mapping) and isinstance(given.get("inputs"), dict) and holds_contents(given["inputs"])
+        given = given if is_read else self.read(given, run)
         try:
             found = Invocation.from_json(given)
         except InvalidInvocation:
@@ -346,7 +375,7 @@ class Plans(ProcessLocal):
             if members is None:
                 raise
             found = Invocation.from_json(members)
-        if holds:
+        if run.holds_objects:
             found = replace(found, inputs=run.given.lift(found.inputs))
         run.invocation, run.inputs = found, found.inputs
         return found

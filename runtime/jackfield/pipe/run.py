@@ -82,6 +82,7 @@ class Run:
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
     - ``handled``: what the caller was handling when he called, the context of all that is raised since.
+    - ``holds_objects``: the caller has passed objects of Python, perhaps files.
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``tries``: the caller's limit of attempts of a page.
     - ``follow``: is told the progress of a job while the caller waits.
@@ -97,9 +98,9 @@ class Run:
     """
 
     __slots__ = (
-        "arrived", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled", "inputs",
-        "invocation", "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources", "started",
-        "tries", "unfound", "wait", "waiter",
+        "arrived", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled", "holds_objects",
+        "inputs", "invocation", "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources",
+        "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -129,7 +130,7 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempting | None = None
         self.recorded: Result | None = None
-        self.is_guarded = self.is_counted = False
+        self.is_guarded = self.is_counted = self.holds_objects = False
         self.limits: Mapping[str, float] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()

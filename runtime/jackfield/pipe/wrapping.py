@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
@@ -14,20 +13,10 @@ if TYPE_CHECKING:
     from jackfield.connector.context import Observe
     from jackfield.hooks import Plugins
 
-_LOG = logging.getLogger("jackfield.plugins")
-
 
 def observing(plugins: Plugins) -> Observe | None:
     """Return what reports requests to the plugins; None if none of them observes any."""
-    if not plugins.has("request"):
-        return None
-
-    def observe(method: str, server: str, started: float, ended: float, status: int | None) -> None:
-        found = attempt(plugins.request, method, server, started, ended, status)
-        if isinstance(found, Raised):  # a plugin's bug must not change the outcome of a sent request
-            _LOG.warning("a plugin's hook 'request' failed: %s", type(found.error).__name__)
-
-    return observe
+    return plugins.request if plugins.has("request") else None
 
 
 class Wrapping:

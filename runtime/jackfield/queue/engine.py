@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from jackfield.catalog.loading import declared
+from jackfield.catalog.loading import chosen
 from jackfield.errors import InvalidInvocation, missing_extra
 from jackfield.queue.local import LocalEngine
 from jackfield.resources.storage import NONE, database_url, secret_url
@@ -84,7 +84,7 @@ def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:
         raise InvalidInvocation(
             f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that all servers and workers use."
         )
-    found: BrokerEngines | None = declared(_ENGINES, "celery")
+    found: BrokerEngines | None = chosen(_ENGINES, "celery")
     if found is None:
         raise missing_extra(f"{VARIABLE} needs", "celery", "jackfield-celery")
     return found

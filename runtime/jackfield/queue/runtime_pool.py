@@ -78,6 +78,14 @@ class RuntimePool(ProcessLocal):
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
 
+    def warnings(self) -> list[str]:
+        """Return what probes show of the installed packages: what plugins warn of, and what is known to be broken."""
+        return [*self.plugins.warn(), *self.catalog.broken()]
+
+    def broken(self) -> list[str]:
+        """Return which parts of installed packages are known to be broken."""
+        return [*self.plugins.broken(), *self.catalog.broken()]
+
     def find(self, workspace: str) -> Jackfield:
         """Return the runtime of a workspace. Connections from files belong to the workspace ``default``."""
         found = self._runtimes.get(workspace)

@@ -11,7 +11,7 @@ from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.files.table import hold
-from jackfield.invocation import Meta, Result, decode
+from jackfield.invocation import Meta, Result
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
@@ -94,8 +94,8 @@ async def _prepared(
     :raises JackfieldError: if it is refused at once.
     """
     journal, files, workspace, caller = required(pipeline.journal()), pipeline.means.files, pipeline.workspace, run.caller
-    body = decode(given) if isinstance(given, str | bytes) else given
-    invocation, meta = pipeline.plans.parsed(body, run), run.meta
+    body = pipeline.plans.read(given, run)
+    invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.meta
     if isinstance(invocation.connection, Mapping):
         raise InvalidInvocation(
             "1 member of the invocation is not valid",

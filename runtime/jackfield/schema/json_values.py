@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
@@ -33,7 +34,12 @@ _WORDS: Mapping[type, str] = {
     memoryview: _NO_BYTES,
     set: "a set is not; give an array",
     frozenset: "a set is not; give an array",
+    datetime: "a date and time is taken where the schema names the format 'date-time'; give text here",
+    date: "a date is taken where the schema names the format 'date'; give text here",
+    time: "a time with a time zone is taken where the schema names the format 'time'; give text here",
 }
+_NOT_FINITE = "NaN and Infinity are not numbers of JSON"
+_NO_DOUBLE = "a Decimal is a number only if a double holds it unchanged; round it, or give text where the schema takes text"
 
 
 def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
@@ -116,7 +122,7 @@ class _Reader:
         for kind, reader in _READERS:
             if issubclass(type(value), kind):  # isinstance would ask the object, which may lie or raise
                 return reader(self, value, path, depth)
-        self._refuse(path, _reason(type(value)))
+        self._refuse(path, _reason(value))
         return None
 
     def _text(self, value: str, path: str, _depth: int) -> Json:
@@ -137,14 +143,14 @@ class _Reader:
         number = float.__float__(value)
         if math.isfinite(number):
             return value if self._keeps_exact and type(value) is Exact else number
-        self._refuse(path, "NaN and Infinity are not numbers of JSON")
+        self._refuse(path, _NOT_FINITE)
         return None
 
     def _mapping(self, value: Mapping[object, object], path: str, depth: int) -> Json:
         try:
             plain = dict(value)
         except _FOREIGN_FAULTS:  # a foreign class's own code failed; there is nothing to read
-            self._refuse(path, _reason(type(value)))
+            self._refuse(path, _reason(value))
             return None
         return self._object(plain, path, depth)
 
@@ -194,8 +200,14 @@ _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
 )
 
 
-def _reason(kind: type) -> str:
+def _reason(value: object) -> str:
+    kind = type(value)
     known = next((words for base, words in _WORDS.items() if issubclass(kind, base)), None)
+    if issubclass(kind, datetime) and datetime.utcoffset(value) is None:  # type: ignore[arg-type]  # issubclass says what it is
+        return "a date and time needs a time zone, such as tzinfo=UTC"
+    if kind.__module__ in ("decimal", "_decimal", "_pydecimal"):
+        is_finite = kind.is_finite(value)  # type: ignore[attr-defined]  # a Decimal's
+        return _NO_DOUBLE if is_finite else _NOT_FINITE
     if hasattr(kind, "__fspath__"):
         return "a path is not; give its text"
     return known or f"a Python object of type '{escaped(str(kind.__name__)[:80])}' is not"

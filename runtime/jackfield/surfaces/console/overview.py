@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
+from jackfield.access import DEFAULT
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
-from jackfield.surfaces.console.components import card, choices, h, heading, live, local_time, span_text
+from jackfield.surfaces.console.components import card, choices, h, heading, live, local_time, notice, span_text
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.marketplace import revoked_notices
 from jackfield.surfaces.console.page_request import PageRequest
@@ -36,6 +37,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
     numbers, limited = _figures(request, span)
     return [
         revoked_notices(request),
+        _broken(request),
         _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(
@@ -71,6 +73,13 @@ def _figures(request: PageRequest, span: Span) -> tuple[Figures, str | None]:
     found = request.journal.samples(begin, _MOST)
     limited = f"Based on the newest {_MOST:,} invocations." if len(found) == _MOST else None
     return figures(found, span, request.now), limited
+
+
+def _broken(request: PageRequest) -> Node:
+    """Return a notice of each part of an installed package that is broken, for the operator."""
+    if request.identity.workspace != DEFAULT or request.identity.rules:
+        return None
+    return [notice(text, tone="bad") for text in request.server.runtimes.broken()]
 
 
 def _tiles(request: PageRequest, numbers: Figures) -> Markup:

@@ -1,0 +1,160 @@
+"""Values of Python in the inputs of a caller of the library, as the JSON that the schema describes where they stand.
+
+The same values over HTTP are the same request: dates and times are written as RFC 3339 has them, a number that a double would change is
+none. What cannot be converted without a guess stays as it is, so that the check refuses it at its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from jackfield.json_tools.walk import Nodes, Schema, members, nodes
+from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def as_json(inputs: Any, schema: Schema) -> Any:
+    """Return the inputs with JSON in place of the values of Python that the schema takes there. Files stay as they are."""
+    return _Reader(schema).read(inputs, nodes(schema, schema), MAX_DEPTH)
+
+
+def moment(value: object) -> str | None:
+    """Return a date and time as RFC 3339 writes it; None if it has no time zone, or is none."""
+    if not isinstance(value, datetime) or (offset := value.utcoffset()) is None:
+        return None
+    known = value if not offset.total_seconds() % 60 else value.astimezone(UTC)
+    return known.isoformat().replace("+00:00", "Z")
+
+
+class _Reader:
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._open: set[int] = set()
+
+    def read(self, value: Any, applying: Nodes, depth: int, *, drops: bool = False) -> Any:
+        """Convert a value. ``drops``: it is of an object whose members may be None for nothing."""
+        kind = type(value)
+        if kind in _ATOMS or depth <= 0 or id(value) in self._open:
+            return value
+        if issubclass(kind, Enum):
+            return self.read(value.value, applying, depth - 1)
+        self._open.add(id(value))
+        try:
+            found = _object(value)
+            if found is not value:
+                return self.read(found, applying, depth, drops=True)
+            if issubclass(kind, (Mapping, list, tuple)):
+                return self._container(value, applying, depth - 1, drops)
+            return _scalar(value, _Place(applying))
+        except _FOREIGN_FAULTS:  # a foreign class's own code failed; the check refuses it by its type
+            return value
+        finally:
+            self._open.discard(id(value))
+
+    def _container(self, value: Any, applying: Nodes, depth: int, drops: bool) -> Any:
+        parts = members(self._schema, applying, value)
+        if not isinstance(value, Mapping):
+            return [self.read(part, below or (), depth, drops=drops) for _, below, part in parts]
+        return {
+            name: self.read(part, below or (), depth, drops=drops)
+            for name, below, part in parts
+            if not (drops and part is None and (below is None or not _Place(below).takes_null))
+        }
+
+
+def _object(value: Any) -> Any:
+    """Return the members of a dataclass or of a pydantic model; any other value as it is."""
+    kind = type(value)
+    if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
+        return value.model_dump(by_alias=True, warnings=False)
+    if hasattr(kind, "__dataclass_fields__"):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return value
+
+
+class _Place:
+    """Types and formats that the schema names for one value."""
+
+    def __init__(self, applying: Nodes) -> None:
+        named = [node["type"] for node in applying if "type" in node]
+        self.types = {name for one in named for name in ([one] if isinstance(one, str) else one if isinstance(one, Iterable) else ())}
+        self.formats = {node["format"] for node in applying if isinstance(node.get("format"), str)}
+        self.is_base64 = "byte" in self.formats or any(node.get("contentEncoding") == "base64" for node in applying)
+        chosen = [one for node in applying for one in (*_items(node.get("enum")), *([node["const"]] if "const" in node else ()))]
+        self.takes_null = not (self.types or chosen) or "null" in self.types or None in chosen
+
+    def takes(self, *types: str) -> bool:
+        """Return whether one of the types may stand here."""
+        return not self.types or not self.types.isdisjoint(types)
+
+
+def _items(found: object) -> Iterable[Any]:
+    return found if isinstance(found, (list, tuple)) else ()
+
+
+def _scalar(value: Any, place: _Place) -> Any:
+    for kinds, convert in _CONVERSIONS:
+        if issubclass(type(value), kinds):
+            return convert(value, place)
+    return _of_text(value, place) if hasattr(type(value), "unicode_string") else value  # pydantic's URLs
+
+
+def _of_text(value: Any, place: _Place) -> Any:
+    return str(value) if place.takes("string") else value
+
+
+def _of_bytes(value: Any, place: _Place) -> Any:
+    return b64encode(value).decode("ascii") if place.is_base64 and place.takes("string") else value
+
+
+def _of_date(value: date, place: _Place) -> Any:
+    return value.isoformat() if "date" in place.formats or not place.types else value
+
+
+def _of_time(value: time, place: _Place) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if "time" in place.formats and value.utcoffset() is not None else value
+
+
+def _of_instant(value: datetime, place: _Place) -> Any:
+    text = moment(value)
+    if text is None:
+        return value
+    if "unix-time" in place.formats and not value.microsecond:
+        return math.floor(value.timestamp())
+    return text if "date-time" in place.formats or not place.types else value
+
+
+def _of_decimal(value: Decimal, place: _Place) -> Any:
+    if not value.is_finite() or abs(value.adjusted()) >= MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS:
+        return value
+    number = _number(value) if place.takes("number", "integer") else None
+    is_text = "string" in place.types and (number is None or "decimal" in place.formats)
+    return format(value, "f") if is_text else value if number is None else number
+
+
+def _number(value: Decimal) -> int | float | None:
+    """Return the number of JSON that equals a decimal; None if a double would change it."""
+    if value == value.to_integral_value():
+        return int(value)
+    found = float(value)
+    return found if Decimal(repr(found)) == value else None
+
+
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any, _Place], Any]], ...] = (
+    ((bytes, bytearray, memoryview), _of_bytes),
+    (datetime, _of_instant),  # before date, of which it is a subclass
+    (date, _of_date),
+    (time, _of_time),
+    (Decimal, _of_decimal),
+    (UUID, _of_text),
+)

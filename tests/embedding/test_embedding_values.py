@@ -1,0 +1,291 @@
+"""Values of Python as inputs: each is the JSON that the schema describes where it stands, and the same request as that JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import json
+import types
+import uuid
+import zoneinfo
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+
+from inmemory import installed
+from jackfield import Jackfield, Result
+from jackfield.connector import Connector, Field, Inputs, Output
+from jackfield.journal.queue import Queue
+
+SECRET_TEXT = "tok-4711-very-secret-value"
+_UUID = uuid.UUID("0197a2f0-0000-7000-8000-000000000000")
+_BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+_LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_NOON = dt.datetime(2026, 1, 31, 12, 0, tzinfo=dt.UTC)
+
+
+class Place(Inputs):
+    """A place."""
+
+    name: str = Field(title="Name")
+    since: str | None = Field(None, title="Since", schema={"format": "date"})
+    zip_code: str | None = Field(None, title="Zip", alias="zipCode")
+    floor: int = Field(0, title="Floor")
+
+
+class Values(Inputs):
+    """One of each."""
+
+    at: str | None = Field(None, title="At", schema={"format": "date-time"})
+    day: str | None = Field(None, title="Day", schema={"format": "date"})
+    hour: str | None = Field(None, title="Hour", schema={"format": "time"})
+    stamp: int | None = Field(None, title="Stamp", schema={"format": "unix-time"})
+    ident: str | None = Field(None, title="Identifier", schema={"format": "uuid"})
+    link: str | None = Field(None, title="Link", schema={"format": "uri"})
+    amount: float | None = Field(None, title="Amount")
+    count: int | None = Field(None, title="Count")
+    price: str | None = Field(None, title="Price", schema={"format": "decimal"})
+    text: str | None = Field(None, title="Text")
+    data: str | None = Field(None, title="Data", schema={"format": "byte"})
+    many: list[str] = Field([], title="Many", schema={"items": {"type": "string", "format": "date-time"}})
+    place: Place | None = Field(None, title="Place")
+    places: list[Place] = Field([], title="Places")
+    anything: Any = Field(None, title="Anything")
+
+
+class Got(Output):
+    """What the action was given."""
+
+    got: dict[str, Any] = Field(title="Got", alias="Got")
+
+
+class Colour(enum.Enum):
+    """A plain enumeration."""
+
+    RED = "red"
+    WHEN = _NOON
+
+
+class Size(enum.IntEnum):
+    """One of numbers."""
+
+    LARGE = 3
+
+
+class Word(enum.StrEnum):
+    """One of texts."""
+
+    HI = "hi"
+
+
+@dataclasses.dataclass
+class Address:
+    """A host's dataclass."""
+
+    name: str
+    since: dt.date | None = None
+
+
+class Shop(pydantic.BaseModel):
+    """A host's model, with a name of its own for a member."""
+
+    name: str
+    zip_code: str | None = pydantic.Field(None, alias="zipCode")
+    floor: Size = Size.LARGE
+
+
+class Order(pydantic.BaseModel):
+    """A host's model of all inputs."""
+
+    at: dt.datetime
+    ident: uuid.UUID
+    amount: Decimal
+    link: pydantic.HttpUrl | None = None
+    place: Shop | None = None
+    anything: dict[str, Any] | None = None
+
+
+def _connector() -> Connector:
+    made = Connector("values", title="Values", version="1.0.0")
+
+    @made.action("take", effect="write")
+    def take(inputs: Values) -> Got:
+        """Take values."""
+        return Got(got=inputs.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+    return made
+
+
+@pytest.fixture(name="jackfield")
+def _jackfield(tmp_path: Path) -> Iterator[Jackfield]:
+    with (
+        installed(tmp_path / "packages", _connector()) as catalog,
+        Jackfield(database_url=f"sqlite:///{tmp_path / 'j.db'}", catalog=catalog, connections=[]) as made,
+    ):
+        yield made
+
+
+def _take(inputs: Any, **members: Any) -> dict[str, Any]:
+    return {"connector": "values", "action": "take", "inputs": inputs, **members}
+
+
+class Lent(dict[str, Any]):
+    """A mapping of a host's own class."""
+
+
+SAME: dict[str, tuple[Any, Any]] = {
+    "utc": ({"at": _NOON}, {"at": "2026-01-31T12:00:00Z"}),
+    "offset": ({"at": dt.datetime(2026, 1, 31, 12, tzinfo=_BERLIN)}, {"at": "2026-01-31T12:00:00+01:00"}),
+    "microseconds": ({"at": _NOON.replace(microsecond=5)}, {"at": "2026-01-31T12:00:00.000005Z"}),
+    "odd-offset": ({"at": dt.datetime(1850, 1, 1, tzinfo=_BERLIN)}, {"at": "1849-12-31T23:06:32Z"}),
+    "date": ({"day": dt.date(2026, 1, 31)}, {"day": "2026-01-31"}),
+    "time": ({"hour": dt.time(8, 30, tzinfo=dt.UTC)}, {"hour": "08:30:00Z"}),
+    "unix-time": ({"stamp": _NOON}, {"stamp": 1769860800}),
+    "uuid": ({"ident": _UUID, "text": _UUID}, {"ident": str(_UUID), "text": str(_UUID)}),
+    "decimal": ({"amount": Decimal("19.90")}, {"amount": 19.9}),
+    "whole-decimal": ({"amount": Decimal("20.00"), "count": Decimal(7)}, {"amount": 20, "count": 7}),
+    "large-decimal": ({"count": Decimal(2**80)}, {"count": 2**80}),
+    "text-decimal": ({"price": Decimal("0.1234567890123456789")}, {"price": "0.1234567890123456789"}),
+    "exponent": ({"price": Decimal("1E+3")}, {"price": "1000"}),
+    "enum": ({"text": Colour.RED, "at": Colour.WHEN, "count": Size.LARGE}, {"text": "red", "at": "2026-01-31T12:00:00Z", "count": 3}),
+    "text-enum": ({"text": Word.HI}, {"text": "hi"}),
+    "bytes": ({"data": b"%PDF"}, {"data": "JVBERg=="}),
+    "bytearray": ({"data": bytearray(b"%PDF")}, {"data": "JVBERg=="}),
+    "url": ({"link": pydantic.HttpUrl("https://example.com/a")}, {"link": "https://example.com/a"}),
+    "list": ({"many": [_NOON, "2026-01-01T00:00:00Z"]}, {"many": ["2026-01-31T12:00:00Z", "2026-01-01T00:00:00Z"]}),
+    "tuple": ({"many": (_NOON,)}, {"many": ["2026-01-31T12:00:00Z"]}),
+    "mapping": (types.MappingProxyType({"at": _NOON}), {"at": "2026-01-31T12:00:00Z"}),
+    "own-dict": (Lent(place=Lent(name="a", since=dt.date(2026, 1, 31))), {"place": {"name": "a", "since": "2026-01-31"}}),
+    "dataclass": ({"place": Address("a", dt.date(2026, 1, 31))}, {"place": {"name": "a", "since": "2026-01-31"}}),
+    "model": ({"places": [Shop(name="a", zipCode="1")]}, {"places": [{"name": "a", "zipCode": "1", "floor": 3}]}),
+    "whole-model": (
+        Order(at=_NOON, ident=_UUID, amount=Decimal("0.5"), place=Shop(name="a", zipCode="1")),  # its link is None, which means none
+        {"at": "2026-01-31T12:00:00Z", "ident": str(_UUID), "amount": 0.5, "anything": None,
+         "place": {"name": "a", "zipCode": "1", "floor": 3}},
+    ),
+    "inputs": (
+        {"place": Place(name="a", since="2026-01-31", zip_code="1")},
+        {"place": {"name": "a", "since": "2026-01-31", "zipCode": "1", "floor": 0}},
+    ),
+    "anything": (
+        {"anything": {"at": _NOON, "day": dt.date(2026, 1, 31), "id": _UUID, "n": [Decimal("1.5")], "a": Address("a")}},
+        {"anything": {"at": "2026-01-31T12:00:00Z", "day": "2026-01-31", "id": str(_UUID), "n": [1.5], "a": {"name": "a", "since": None}}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "same"), SAME.values(), ids=SAME)
+def test_values_of_python_are_the_same_request_as_their_json(jackfield: Jackfield, given: Any, same: Any) -> None:
+    """The action gets the JSON, a dry run shows it, and text with the same key replays: its fingerprint is that of the values."""
+    dry = jackfield.invoke(_take(given, dryRun=True))
+    assert dry.error is None, dry.error
+    first = jackfield.invoke(_take(given, idempotencyKey="k"))
+    assert first.error is None, first.error
+    assert first.output == jackfield.invoke(_take(same)).output
+    again = jackfield.invoke(json.dumps(_take(same, idempotencyKey="k")))
+    assert (again.error, again.meta.replayed, again.output) == (None, True, first.output)
+
+
+_NAIVE = "needs a time zone"
+REFUSED: dict[str, tuple[Any, str, str]] = {
+    "naive": ({"at": _NOON.replace(tzinfo=None)}, "/at", _NAIVE),
+    "naive-in-list": ({"many": [_NOON, _NOON.replace(tzinfo=None)]}, "/many/1", _NAIVE),
+    "naive-anywhere": ({"anything": {"a": [_NOON.replace(tzinfo=None)]}}, "/anything/a/0", _NAIVE),
+    "naive-time": ({"hour": dt.time(8)}, "/hour", "time zone"),
+    "datetime-as-date": ({"day": _NOON}, "/day", "date-time"),
+    "date-as-datetime": ({"at": dt.date(2026, 1, 31)}, "/at", "'date'"),
+    "datetime-as-text": ({"text": _NOON}, "/text", "date-time"),
+    "fraction-as-stamp": ({"stamp": _NOON.replace(microsecond=5)}, "/stamp", "date-time"),
+    "nan": ({"amount": float("nan")}, "/amount", "NaN"),
+    "infinity": ({"anything": [float("inf")]}, "/anything/0", "NaN and Infinity"),
+    "decimal-nan": ({"amount": Decimal("NaN")}, "/amount", "NaN"),
+    "decimal-infinity": ({"price": Decimal("-Infinity")}, "/price", "NaN and Infinity"),
+    "signalling": ({"amount": Decimal("sNaN")}, "/amount", "NaN"),
+    "changed": ({"amount": Decimal("0.1234567890123456789")}, "/amount", "double"),
+    "changed-anywhere": ({"anything": {"a": Decimal("1.00000000000000000001")}}, "/anything/a", "double"),
+    "huge": ({"amount": Decimal("1E+999999")}, "/amount", "double"),
+    "tiny": ({"price": Decimal("1E-999999")}, "/price", "double"),
+    "bytes-as-text": ({"text": b"abc"}, "/text", "bytes"),
+    "path-as-text": ({"text": Path(__file__)}, "/text", "path"),
+    "set": ({"many": {"a"}}, "/many", "set"),
+    "object": ({"anything": object()}, "/anything", "'object'"),
+    "secret": ({"text": pydantic.SecretStr(SECRET_TEXT)}, "/text", "'SecretStr'"),
+    "in-model": ({"anything": Order(at=_NOON.replace(tzinfo=None), ident=_UUID, amount=Decimal(1))}, "/anything/at", _NAIVE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "path", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_would_be_a_guess_is_refused_at_its_place(jackfield: Jackfield, given: Any, path: str, says: str) -> None:
+    """Directly, by a dry run and by the queue; the message names the field and what to do, and no value."""
+    for members in ({}, {"dryRun": True}, {"idempotencyKey": "k"}):
+        result = jackfield.invoke(_take(given, **members))
+        _check_refusal(result, path, says)
+    (queued,) = jackfield.enqueue_many([_take(given)])
+    assert isinstance(queued, Result)
+    _check_refusal(queued, path, says)
+
+
+def _check_refusal(result: Result, path: str, says: str) -> None:
+    assert result.error is not None
+    assert result.error.code == "invalid_input"
+    (detail,) = [found for found in result.error.details if says in found.message]
+    assert detail.path == path
+    assert SECRET_TEXT not in str(result.to_json())
+
+
+def test_a_queued_call_waits_as_json(jackfield: Jackfield) -> None:
+    """A worker reads what the queue holds, and runs it as the call that was made."""
+    identifier = jackfield.enqueue(_take(Order(at=_NOON, ident=_UUID, amount=Decimal("0.5")), idempotencyKey=_UUID, notBefore=_LONG_AGO))
+    assert isinstance(identifier, str)
+    with pytest.raises(Exception, match="belongs to another request"):
+        jackfield.enqueue(_take({"at": _NOON}, idempotencyKey=str(_UUID)))
+    (claimed,) = Queue(jackfield.storage.database).claim(1)
+    result = jackfield.run(claimed)
+    assert result.output is not None
+    assert {"at": "2026-01-31T12:00:00Z", "ident": str(_UUID), "amount": 0.5}.items() <= result.output["Got"].items()
+
+
+def test_cycles_and_faulty_classes_are_refused_and_no_crash(jackfield: Jackfield) -> None:
+    """A dataclass that holds itself, a model that cannot be dumped: one error, at its place."""
+
+    @dataclasses.dataclass
+    class Ring:
+        """It holds itself twice."""
+
+        one: Any = None
+        other: Any = None
+
+    ring = Ring()
+    ring.one = ring.other = [ring]
+
+    class Faulty(pydantic.BaseModel):
+        """It cannot be dumped."""
+
+        def model_dump(self, **_how: Any) -> Any:
+            raise RuntimeError("no")
+
+    for given in (ring, Faulty()):
+        result = jackfield.invoke(_take({"anything": given}))
+        assert result.error is not None
+        assert result.error.code == "invalid_input"
+        assert result.error.details[0].path.startswith("/anything")
+
+
+def test_an_unknown_action_is_unknown_whatever_its_inputs(jackfield: Jackfield) -> None:
+    """Values that cannot be converted, since nothing describes them, do not hide the error."""
+    for given in ({**_take({"at": _NOON}), "action": "none"}, {**_take({"at": _NOON}), "connector": "none"}):
+        result = jackfield.invoke(given)
+        assert result.error is not None
+        assert result.error.code.startswith("unknown_")
+
+
+def test_the_hosts_objects_stay_as_they_were(jackfield: Jackfield) -> None:
+    """Nothing is changed in the caller's inputs."""
+    inputs = {"at": _NOON, "many": [_NOON], "place": Address("a")}
+    assert jackfield.invoke(_take(inputs)).error is None
+    assert inputs == {"at": _NOON, "many": [_NOON], "place": Address("a")}
