@@ -215,19 +215,21 @@ def test_a_token_that_ends_is_refused_meanwhile(tmp_path: Path, postgres_server:
     """A token that expires while the database is silent, and one that was revoked before, read nothing more."""
     clock = _Ahead()
     url = postgres_server.create(postgres_server.template())
-    with DatabaseProxy(int(url.rpartition(":")[2].partition("/")[0])) as proxy:
-        more = {"JACKFIELD_DATABASE_URL": proxy.url(url), "JACKFIELD_DATABASE_WAIT": f"{WAIT:g}"}
-        with standing(tmp_path, clock=clock, **more) as stand:
-            manager, brief, revoked = stand.client(), stand.client("read", expires_at=clock.time() + 600.0), stand.client("read")
-            assert {client.get(DESCRIBES[0]).status for client in (brief, revoked)} == {200}
-            lasting = [item for item in manager.get("/v1/tokens").json["items"] if item["scope"] == "read" and item["expiresAt"] is None]
-            ended = lasting[0]["id"]
-            assert manager.call("DELETE", f"/v1/tokens/{ended}").status == 204
-            assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 401)
-            try:
-                proxy.hold()
-                assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 503)
-                clock.ahead = 601.0
-                assert brief.get(DESCRIBES[0]).status == 503
-            finally:
-                proxy.deliver()
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    with (
+        DatabaseProxy(port) as proxy,
+        standing(tmp_path, clock=clock, JACKFIELD_DATABASE_URL=proxy.url(url), JACKFIELD_DATABASE_WAIT=f"{WAIT:g}") as stand,
+    ):
+        manager, brief, revoked = stand.client(), stand.client("read", expires_at=clock.time() + 600.0), stand.client("read")
+        assert {client.get(DESCRIBES[0]).status for client in (brief, revoked)} == {200}
+        lasting = [item for item in manager.get("/v1/tokens").json["items"] if item["scope"] == "read" and item["expiresAt"] is None]
+        ended = lasting[0]["id"]
+        assert manager.call("DELETE", f"/v1/tokens/{ended}").status == 204
+        assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 401)
+        try:
+            proxy.hold()
+            assert (brief.get(DESCRIBES[0]).status, revoked.get(DESCRIBES[0]).status) == (200, 503)
+            clock.ahead = 601.0
+            assert brief.get(DESCRIBES[0]).status == 503
+        finally:
+            proxy.deliver()

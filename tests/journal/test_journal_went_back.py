@@ -10,6 +10,8 @@ from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
+from jackfield.database.outbox import record
+from jackfield.events.feed import CursorExpired, Feed
 from jackfield.journal.instance import Instance
 from jackfield.journal.went_back import Marks, return_warning
 
@@ -21,6 +23,8 @@ _LOWER = {
 }
 _RAISE = "UPDATE epoch SET number = number + 5"
 _EVENT = "INSERT INTO event_heads (workspace, last, purged, size) VALUES ('default', 7, 0, 0)"
+
+_QUOTA = ("quota.low",)
 
 
 @pytest.mark.parametrize("mark", _LOWER)
@@ -74,3 +78,43 @@ def test_marks_of_a_database_that_went_on() -> None:
     assert seen.lower(Marks(5, 100.0, {("acme", 2.0): 1, ("default", None): 9}), lately=True) is None
     assert seen.lower(Marks(6, None, {}), lately=False) is None
     assert seen.lower(Marks(6, 101.0, {}), lately=True) is None
+
+
+def test_cursors_of_lost_events_are_told(database_url: str) -> None:
+    """Whoever reads events by cursor is told that the database went back, also if as many were numbered since: of cursors among numbers
+    that may have been given twice. He goes on from before them, and misses nothing that is there; a cursor before them goes on as it is."""
+    with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
+        jackfield.open()
+        database, instance = jackfield.storage.database, Instance.of(jackfield.storage.database)
+
+        def happen(count: int) -> list[str]:
+            with other.write() as transaction:
+                for number in range(count):
+                    record(transaction, "default", *_QUOTA, "s", 1.0, {"number": number})
+            return [event.id for event in jackfield.events(types=_QUOTA)][-count:]
+
+        instance.renew()
+        kept = happen(3)
+        instance.renew()
+        copied = instance._marks
+        before = Feed(database, jackfield.storage.vault, "default").page(limit=2).cursor
+        lost = happen(4)
+        cursor = Feed(database, jackfield.storage.vault, "default").page().cursor
+        instance.renew()
+        with other.write() as transaction:
+            transaction.change("DELETE FROM events WHERE sequence > 3")
+            transaction.change("UPDATE event_heads SET last = 3")
+            transaction.change("UPDATE instances SET seen_at = :seen", {"seen": copied.renewed})
+        anew = happen(6)
+        instance.renew()
+        for _ in range(2):
+            with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+                list(jackfield.events(types=_QUOTA, after=cursor))
+        assert [event.id for event in jackfield.events(types=_QUOTA, after=told.value.oldest)] == anew
+        assert [event.id for event in jackfield.events(types=_QUOTA, after=before)] == [kept[2], *anew]
+        assert [event.id for event in jackfield.events(types=_QUOTA)] == [*kept, *anew]
+        assert not {*lost} & {*anew}
+        following = Feed(database, jackfield.storage.vault, "default").page(after=told.value.oldest, limit=2).cursor
+        assert [event.id for event in jackfield.events(types=_QUOTA, after=following)] == anew[2:]
+        instance.renew()
+        assert [event.id for event in jackfield.events(types=_QUOTA, after=following)] == anew[2:]

@@ -119,7 +119,12 @@ class Held(JobStage):
 
     def delivered(self, receiver: Receiver, count: int) -> None:
         """Deliver until a receiver has got so many, and on."""
-        until(lambda: self._deliver() or len(receiver.got) >= count)
+
+        def enough() -> bool:
+            self._deliver()
+            return len(receiver.got) >= count
+
+        until(enough)
         for _ in range(3):
             self._deliver()
 

@@ -66,7 +66,8 @@ class HostNames:
             return asking
 
     def _look_up(self, name: str, asking: Future[tuple[str, ...]]) -> None:
-        found, fault = (), OSError("the look-up failed")
+        found = tuple[str, ...]()
+        fault = OSError("the look-up failed")
         try:
             found = _resolved(name)
         except (OSError, UnicodeError) as error:  # the latter for what is no name

@@ -121,10 +121,13 @@ class Pool(Generic[P]):
         for _ in range(count):
             self._free.put(None)
 
+    def _drop_if_closed(self) -> None:
+        if self._closed:
+            self.drop_idle()
+
     def _keep(self, item: P) -> None:
         if item.usable and not self._closed:
             self._idle.append(item)
-            if self._closed:  # meanwhile, by another thread, which did not find it
-                self.drop_idle()
+            self._drop_if_closed()  # meanwhile, by another thread, which did not find it
         else:
             item.close()

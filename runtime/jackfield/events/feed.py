@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import DataKeyDamaged, SealBroken
+from jackfield.database.lost_numbers import NAME, before_lost, past_lost
 from jackfield.database.outbox import sealed_place
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation
@@ -27,7 +28,9 @@ _RECENT = 500
 """Events among which the latest about a subject are looked for."""
 _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
-_HEAD = "SELECT last, purged FROM event_heads WHERE workspace = :workspace"
+_HEAD = f"""
+SELECT last, purged, (SELECT holder FROM dispatchers WHERE name = {NAME}) AS lost FROM event_heads WHERE workspace = :workspace
+"""
 EVENT_COLUMNS = "sequence, id, type, subject, at, data"
 _MOST_BYTES = 4 * 1024 * 1024
 """Bytes of data in a page, but for its last event: one event of a poll may have 32 MiB."""
@@ -51,16 +54,17 @@ _DAMAGED = "its row in the database is damaged"
 class CursorExpired(InvalidInvocation):
     """A cursor whose events are not kept any more; ``oldest`` is the cursor from which on all are."""
 
-    def __init__(self, message: str, oldest: str) -> None:
-        super().__init__(message, hint=f"Go on after '{oldest}', or without a cursor: that is the oldest event kept.")
+    def __init__(self, message: str, oldest: str, about: str = ", or without a cursor: that is the oldest event kept") -> None:
+        super().__init__(message, hint=f"Go on after '{oldest}'{about}.")
         self.oldest = oldest
 
 
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest number given, and the highest one deleted."""
+    """Ends of a workspace's events: the highest number given, and the highest one deleted; and the numbers that were lost."""
 
     last: int
     purged: int
+    lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,11 @@ class Feed:
             for _ in range(_WINDOWS):
                 if position >= head.last or len(found) >= limit or room <= 0:
                     break
-                position, used = self._window(transaction, found, (position, head.last), wanted, limit, room)
+                position, used = self._window(
+                    transaction, found, (past_lost(position, head.last, head.lost), head.last), wanted, limit, room
+                )
                 room -= used
-        return Page(tuple(found), str(position))
+        return Page(tuple(found), str(past_lost(position, head.last, head.lost)))
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
         """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""
@@ -144,7 +150,7 @@ class Feed:
 
     def _head(self, transaction: Transaction) -> Head:
         row = transaction.find(_HEAD, {"workspace": self._workspace})
-        return Head(0, 0) if row is None else Head(row.last, row.purged)
+        return Head(0, 0) if row is None else Head(row.last, row.purged, row.lost)
 
     def _window(
         self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
@@ -212,6 +218,10 @@ def _checked(start: int, head: Head) -> int:
     if start > head.last:
         text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
         raise CursorExpired(text, str(head.purged))
+    before = before_lost(start, head.last, head.lost)
+    if before is not None:
+        text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"
+        raise CursorExpired(text, str(max(before, head.purged)), ": those before it are as you have read them")
     return start
 
 

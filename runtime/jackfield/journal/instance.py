@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from jackfield.clock import monotonic, within
@@ -24,6 +24,9 @@ from jackfield.failures import Raised, attempt
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.went_back import Marks
+
+if TYPE_CHECKING:
+    from jackfield.journal.went_back import Lost
 from jackfield.kernel.ends import at_end, is_ending
 
 RENEWED = 2.0
@@ -33,6 +36,8 @@ CLAIM, _PARTING = 5 * RENEWED, 60.0
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
+_PAST = 150
+"""Renewals whose marks are remembered: five minutes."""
 _SHORTAGES = (JackfieldError, MemoryError, RuntimeError, OSError)
 """Errors raised when the database is unavailable, or the process is out of memory, threads or file descriptors."""
 _LOG = logging.getLogger("jackfield.journal")
@@ -55,11 +60,13 @@ class Instance:
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self.look: Callable[[], object] | None = None
         """Looks for entries of lost instances, once there is a journal."""
-        self.returned: Callable[[str], object] | None = None
-        """Is told why the database is taken to have gone back."""
+        self.returned: Callable[[str, Lost], object] | None = None
+        """Is told why the database is taken to have gone back, and which numbers of events it may have lost."""
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
-        self._marks = Marks()
+        self._marks, self._past = Marks(), deque[Marks](maxlen=_PAST)
+        self._untold: tuple[str, Lost] | None = None
+        """What is to be told of a return, until that is recorded."""
         self._registered = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -83,7 +90,7 @@ class Instance:
             self._start()
         return self.id
 
-    def watch(self, look: Callable[[], object], returned: Callable[[str], object]) -> None:
+    def watch(self, look: Callable[[], object], returned: Callable[[str, Lost], object]) -> None:
         """Call ``look`` after each renewal, to take over entries of lost instances, and ``returned`` before it if the database went back.
         Only the first ones registered are used."""
         self.look, self.returned = self.look or look, self.returned or returned
@@ -182,12 +189,17 @@ class Instance:
     def _compare(self, found: Marks, renewed: float, *, lately: bool) -> None:
         """Tell that the database went back if it has less than this process has seen."""
         seen, self._marks = self._marks, replace(found, renewed=renewed)
+        self._past.append(seen)
         why = replace(seen, epoch=max(seen.epoch, self._database.highest_epoch)).lower(found, lately=lately)
-        if why is None or self.returned is None:
+        if why is not None:
+            self._untold = why, seen.lost(self._past, found)
+            self._past.clear()
+        if self._untold is None or self.returned is None:
             return
-        told = attempt(self.returned, why)
-        if isinstance(told, Raised):
-            self._marks = seen  # so that the next renewal finds the same
+        told = attempt(self.returned, *self._untold)
+        if not isinstance(told, Raised):
+            self._untold = None
+        else:
             _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
 
     def _renewal(self) -> Callable[[Transaction], int]:

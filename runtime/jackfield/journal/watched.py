@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
     from jackfield.journal.recovery import Recovery
-    from jackfield.journal.went_back import Tell
+    from jackfield.journal.went_back import Lost, Tell
 
 
 class Watched(ProcessLocal):
@@ -72,8 +72,8 @@ class Watched(ProcessLocal):
             finally:
                 self.upkeep.run_if_due()
 
-        def returned(why: str) -> None:
-            note_return(self.database, why, self.database.highest_epoch, tell)
+        def returned(why: str, lost: Lost) -> None:
+            note_return(self.database, why, self.database.highest_epoch, lost, tell)
             self._vault.reread()
 
         Instance.of(self.database).watch(look, returned)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
+from jackfield.database.lost_numbers import give_up
 from jackfield.dataclass import dataclass, field
 from jackfield.journal.statements import LEAD
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
 
+    Lost = Mapping[str, tuple[int, int]]
+    """By workspace, the highest number of an event that the database certainly has, and the highest that was seen."""
     Tell = Callable[[Transaction, Mapping[str, Any]], None]
     """Records in a transaction that the database went back."""
 
@@ -50,6 +53,16 @@ class Marks:
         heads = {(head.workspace, head.created_at): head.last for head in transaction.execute(_HEADS)}
         return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads)
 
+    def lost(self, past: Iterable[Marks], found: Marks) -> Lost:
+        """Return which numbers of events a database that went back may have lost; ``past`` are earlier marks, ``found`` its own now.
+
+        What was there at a renewal that it knows is there, too. If it knows none, as a copy without leases, all that it has counts as kept.
+        """
+        known = [marks for marks in past if marks.renewed is not None and found.renewed is not None and marks.renewed <= found.renewed]
+        safe = known[-1].heads if known else {}
+        there = {place: (min(safe.get(place, head), head), self.heads[place]) for place, head in found.heads.items() if place in self.heads}
+        return {place[0]: ends for place, ends in there.items()}
+
     def lower(self, found: Marks, *, lately: bool) -> str | None:
         """Return in words which mark of a database is lower now; None if none is. ``lately``: the lease was renewed so lately that no other
         process has taken it for expired."""
@@ -64,13 +77,16 @@ class Marks:
         return None
 
 
-def note_return(database: Database, why: str, highest: int, tell: Tell | None) -> None:
-    """Say once that the database went back, and raise the epoch above all that was seen, so that no process uses what it has cached."""
+def note_return(database: Database, why: str, highest: int, lost: Lost, tell: Tell | None) -> None:
+    """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and give
+    up the numbers of events that are ``lost``, so that each reader is told."""
     _LOG.error("the database went back to an earlier state: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
 
     def unit(transaction: Transaction) -> None:
         transaction.change(_RAISE, {"number": highest + 1})
+        for workspace, (safe, seen) in sorted(lost.items()):
+            give_up(transaction, workspace, safe, seen)
         if transaction.change(LEAD.format(now=database.dialect.now), values) and tell is not None:
             tell(transaction, {"reason": why})
 
