@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
+from jackfield.callers import Caller, Rules
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.loading import broken_parts, declared
 from jackfield.cli.commands import load_plugged
@@ -351,3 +352,15 @@ def test_a_damaged_archive_hides_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "b.whl").write_text("text")
     found: Any = entry_points([str(tmp_path / "a.zip"), str(tmp_path / "b.whl"), str(tmp_path / "none.zip"), *sys.path])
     assert {point.name for point in found["jackfield.connectors"]} >= {"http"}
+
+
+@pytest.mark.usefixtures("place")
+def test_a_connector_that_a_caller_may_not_see_has_no_cause() -> None:
+    """To a caller whose rules forbid it, it is not installed, and nothing says that its module is there."""
+    forbidden = Caller("t", "invoke", Rules(block=("echo/*",)), token="t")
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        for key in ("echo", "http"):
+            caller = forbidden if key == "echo" else Caller("t", "invoke", Rules(allow=("echo/*",)), token="t")
+            error = jackfield.invoke({"connector": key, "action": "say", "inputs": {}}, caller=caller).error
+            assert error is not None
+            assert f"jackfield_{key}" not in str(error)

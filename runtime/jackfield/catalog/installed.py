@@ -425,7 +425,7 @@ class Catalog(ProcessLocal):
         self._look_again()
         points = self._points.get(key)
         if points is None:
-            raise unknown_connector(key, self._points)
+            raise unknown_connector(key, self._points, is_whole=True)
         if len(points) > 1 and not all(point.version for point in points):
             raise declared_twice(key, points)
         return points[0]

@@ -166,10 +166,12 @@ def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:
     raise ImportError(f"'{manifest.key}' {manifest.version} of the data folder runs in a process of its own, and this catalog has none")
 
 
-def unknown_connector(key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None) -> UnknownConnector:
+def unknown_connector(
+    key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None, *, is_whole: bool = False
+) -> UnknownConnector:
     """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source.
-    ``shown`` tells of a name whether the caller may see it."""
-    found = _cause(key)
+    ``shown`` tells of a name whether the caller may see it. If ``known`` is all that is installed, the cause is told, too."""
+    found = _cause(key) if is_whole else None
     tail = f": {found[0]}" if found else did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
     return UnknownConnector(f"no connector '{key[:80]}' is installed{tail}", hint=found[1] if found else NextStep("connectors"))
 
