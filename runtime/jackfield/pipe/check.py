@@ -13,7 +13,6 @@ from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
 from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.pointers import names
-from jackfield.kernel.exact import without_decimals
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
@@ -91,6 +90,8 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return _natively(plan, given)
     except InvalidInput as error:
+        from jackfield.kernel.exact import without_decimals
+
         if (exact := without_decimals(given)) is not given:
             return checked(plan, exact)
         from jackfield.connections.foreign.prismatic import native_inputs
