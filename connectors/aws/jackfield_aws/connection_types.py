@@ -294,8 +294,8 @@ class AwsDefault(ConnectionType):
         """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
-    @classmethod
-    def host_defaults(cls, values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
+    @staticmethod
+    def host_defaults(values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:  # type: ignore[override]
         """Return the machine's region: that of ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the profile."""
         from jackfield_aws.machine.region import machine_region
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote, unquote_to_bytes
@@ -259,6 +259,8 @@ class ConnectionType(SecretHolder, BaseModel):
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.
+    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment, which returns what the
+      machine brings for values that inputs need, such as a region; for a type without required values, which can sign in as the machine.
     - ``authorizes``: the ways in which a person can approve the connection at the provider. For ``redirect`` the type has the methods
       ``authorize`` and ``authorized``, for ``device`` the methods ``authorize_device`` and ``device_authorized``.
     """
@@ -275,6 +277,7 @@ class ConnectionType(SecretHolder, BaseModel):
     foreseen: ClassVar[Mapping[str, str]] = {}
     serves: ClassVar[Serves | None] = None
     waives: ClassVar[tuple[str, ...]] = ()
+    host_defaults: ClassVar[Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None] = None
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
     """True for the runtime's own stand-ins of types whose code runs in another process, and while a credential that is no lease is due:
@@ -295,12 +298,6 @@ class ConnectionType(SecretHolder, BaseModel):
     def reads_host_at(self) -> str:
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
-
-    @classmethod
-    def host_defaults(cls, values: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG003 (author's API)
-        """Return what the machine brings for values that the connection lacks and inputs need, such as a region. Asked only for a type
-        without required values, which can sign in as the machine; ``values`` are the connection's, with references as they are."""
-        return {}
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""

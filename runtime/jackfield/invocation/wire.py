@@ -8,7 +8,6 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 from jackfield.json_tools.price import JsonMeter, TooCostly, structure
-from jackfield.kernel.exact import read_float
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
@@ -26,6 +25,8 @@ _FILES = (
     '{"type": "Buffer", "data": [37, 80, …]}, or store it first ("jackfield files put", POST /v1/files) and name it.'
 )
 _NESTING = (dict, list)
+_MAY_LOSE = 16
+"""Characters of a number of which a double may lose some; with fewer, nothing else is looked at."""
 
 
 def decode(text: str | bytes | bytearray) -> Any:
@@ -43,9 +44,7 @@ def decode(text: str | bytes | bytearray) -> Any:
         check_values(text)
         if not isinstance(text, str):
             text = bytes(text).decode("utf-8")
-        value = json.loads(
-            text.removeprefix("\ufeff"), parse_constant=_no_constant, parse_float=read_float, object_pairs_hook=_no_duplicates
-        )
+        value = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_no_duplicates)
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError as error:
@@ -109,6 +108,14 @@ class _RefusedJson(ValueError):
 
 def _no_constant(name: str) -> Any:
     raise _RefusedJson(f"{name} is not a JSON number")
+
+
+def _number(text: str) -> float:
+    if len(text) < _MAY_LOSE:
+        return float(text)
+    from jackfield.kernel.exact import read_float
+
+    return read_float(text)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

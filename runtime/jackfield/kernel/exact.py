@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # typing would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from typing import Any
 
-_ALWAYS_EXACT = 16
+ALWAYS_EXACT = 16
 """Characters of a number up to which a double keeps all its digits: 15 of them, and a point."""
 _USUAL = frozenset({str, int, float, bool, type(None)})
 
@@ -25,9 +25,6 @@ class Exact(float):
 
     def __init__(self, text: str) -> None:
         self.text = text
-
-    def __reduce__(self) -> tuple[type[Exact], tuple[str]]:
-        return Exact, (self.text,)
 
     @property
     def canonical(self) -> str | None:
@@ -42,7 +39,7 @@ class Exact(float):
 
 def read_float(text: str) -> float:
     """Read a number of JSON that is no integer: the hook ``parse_float`` of ``json``."""
-    return float(text) if len(text) <= _ALWAYS_EXACT else Exact(text)
+    return Exact(text) if len(text) > ALWAYS_EXACT else float(text)
 
 
 def has_exact(value: object) -> bool:

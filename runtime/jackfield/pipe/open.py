@@ -288,7 +288,8 @@ class Opener:
 
     def host_defaults(self, target: Target, model: type[ConnectionType]) -> Mapping[str, Any]:
         """Return what the machine brings for values that the target lacks."""
-        return contained(model.host_defaults, target.values, self._environment)
+        ask = model.host_defaults
+        return {} if ask is None else contained(ask, target.values, self._environment)
 
     def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if not target.refers:

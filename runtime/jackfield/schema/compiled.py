@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail
 from jackfield.json_tools.walk import SecretPlaces
-from jackfield.kernel.exact import has_exact
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
 from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
@@ -88,7 +87,7 @@ class CompiledSchema:
                 return _checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
             step = self._plan.steps.get(dict)
             prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
-            judged: Any = to_json(prepared)[0] if plain is not value and has_exact(prepared) else prepared
+            judged: Any = prepared if plain is value else to_json(prepared)[0]  # the engine takes no number with more digits
             is_valid = self._is_valid(judged)
             if is_valid and not faults:
                 return Checked(prepared, ())
