@@ -121,13 +121,15 @@ _CONNECTIONS = """# Python API: connections
 `jackfield.connections` manages the workspace's connections. [Connections](connections.md#the-database) has examples."""
 
 _AT_RUN = {
-    "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "JackfieldError", "OpenContext", "OutputFile",
-    "MAX_ANSWER_VALUES", "Provider", "Sent", "StreamedFile", "TooCostly", "bounded_answer", "check_price", "current_call", "exhausted",
-    "file_name", "whole_answer",
+    "Answered", "Call", "Clock", "Deadline", "Detail", "JackfieldError", "OpenContext", "OutputFile",
+    "Provider", "Sent", "StreamedFile", "current_call", "exhausted", "file_name",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
-_OF_WIRE = {"ANYWHERE", "Guard", "Reply", "Target", "Wire", "WireFault", "WireSettings"}
+_OF_WIRE = {
+    "ANYWHERE", "Guard", "MAX_ANSWER", "MAX_ANSWER_VALUES", "Reply", "Target", "TooCostly", "Wire", "WireFault", "WireSettings",
+    "bounded_answer", "check_price", "whole_answer",
+}  # fmt: skip
 """What sends requests, and guards them, on a page of its own."""
 
 _OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
