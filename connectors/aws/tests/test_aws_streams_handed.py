@@ -110,6 +110,7 @@ def test_a_client_who_disconnects_ends_a_read(tmp_path: Path) -> None:
             ended = stand.host.runtimes.find("default")
             assert ended.pipeline.calls.wait_for_others(60)
             (entry,) = ended.journal_of().entries()[0]
+    assert entry.result is not None
     assert (entry.status, entry.result["error"]["message"]) == ("failed", "the caller left after 1 event")
 
 
