@@ -25,8 +25,10 @@ def check_calls(calls: object) -> None:
     rows = calls if isinstance(calls, Sequence) and not isinstance(calls, str) else None
     wrong = [""] if rows is None else [f"/{number}" for number, row in enumerate(rows) if not _is_call(row)]
     if wrong:
-        text = 'is not a list of calls such as {"action": "aws.s3/getObject", "inputs": {"Bucket": "reports", "Key": "a"}}'
-        raise InvalidInvocation("the calls are not valid", details=[Detail(f"/calls{path}", text, "type") for path in wrong[:20]])
+        example = '{"action": "aws.s3/getObject", "inputs": {"Bucket": "reports", "Key": "a"}}'
+        says = "is not a list of calls" if rows is None else "is not a call"
+        details = [Detail(f"/calls{path}", f"{says} such as {example}", "type") for path in wrong[:20]]
+        raise InvalidInvocation("the calls are not valid", details=details)
 
 
 def _is_call(row: object) -> bool:
