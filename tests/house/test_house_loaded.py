@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plugboard import make_echo
 
-MOST = 161
+MOST = 163
 """Modules of ours that a call over an inline connection loads when the database is ``none``. The goal is 120."""
 ABSENT = ("jackfield.database",)
 CALL = """
