@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
-from jackfield.catalog.installed import unknown_connector
+from jackfield.catalog.loading import unknown_connector
 from jackfield.dataclass import replace
 from jackfield.errors import UnknownConnector
 
