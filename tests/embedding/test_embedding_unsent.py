@@ -87,3 +87,23 @@ def test_a_mail_that_somebody_keeps_from_its_server_is_not_sent(place: str, erro
             assert result.error is not None
             assert (result.error.code, type(error).__name__ in result.error.message) == ("unavailable", True), result.error
             assert not result.meta.replayed
+
+
+@pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])
+@pytest.mark.parametrize("place", ["resolver", "constructor", "connect"])
+def test_what_keeps_botocores_client_from_aws_is_not_sent(
+    place: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with botocore's own client in place of our requests."""
+    monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
+    owner, name = _PLACES[place]
+    values = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "x" * 40, "region": "eu-west-1", "endpoint": "http://127.0.0.1:9"}
+    with Jackfield(
+        connections={"a": {"type": "aws/apiKeySecret", "values": values}}, database_url=f"sqlite:///{tmp_path / 'j.db'}"
+    ) as made:
+        made.open()
+        mail = {"awsRegion": "eu-west-1", "to": ["a@rcpt.test"], "sender": "o@sender.test", "subject": "Late", "text": "hi"}
+        with mock.patch.object(owner, name, side_effect=error):
+            result = made.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": "a", "inputs": mail}, tries=1)
+    assert result.error is not None
+    assert result.error.code == "unavailable", result.error
