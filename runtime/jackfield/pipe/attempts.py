@@ -109,8 +109,7 @@ class Attempts(SecretHolder):
                 self.run.deadline.check()
                 step, inline_ok = partial(self.opening.client, call, Hidden(self.inputs)), partial(getattr, self.opening, "is_inline_ok")
                 until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
-                executor, slots = self.plan.code.executor, self.opening.slots
-                client = await self.run.waiter.open(step, slots, until, inline_ok=inline_ok, executor=executor)
+                client = await self.run.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 let_out_of_call(cause, self.run.handled)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)
