@@ -71,6 +71,7 @@ def _note(found: Any, module: str) -> None:
     own = vars(found).get("__annotations__") if isinstance(found, type) else found.__annotations__
     if type(own) is dict and own:
         found.__annotations__ = LateAnnotations(own, module)
+    _note(getattr(found, "__wrapped__", None), module)
 
 
 _FUNCTION = type(late_hints)

@@ -18,6 +18,7 @@ from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
+from jackfield.frames import bordered, cleared
 from jackfield.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.kernel.ends import is_ending
@@ -38,7 +39,7 @@ from jackfield.recording.queued import Queued
 from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
-from jackfield.secrecy import SecretHolder
+from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.variables import tidied
 from jackfield.wire.guard import Guard
 from jackfield.wire.guard import only_hosts as limit_of
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from jackfield.connections.files import Source
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
-    from jackfield.pipe.invoke import Given
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Follow
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@bordered
 class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
@@ -218,10 +219,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         run.tries = tries
         if named is not None:
             named(run.meta.invocation_id)
+        given = Hidden(invocation)
+        del invocation
         if self.storage.is_near:
-            return run_in_thread(self.pipeline.run(invocation, run))
+            return run_in_thread(self.pipeline.run(given, run))
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(invocation, run))
+            return run_in_thread(self.pipeline.run(given, run))
 
     async def ainvoke(
         self,
@@ -239,7 +242,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         if is_ending() or self.pipeline.calls.is_closed:  # no thread and no task can be started
             return self.invoke(invocation, wait=wait, cancelled=cancelled, caller=caller, follow=follow)
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
-        return await self._shielded(self._started(partial(self.pipeline.run, invocation, run)), run)
+        return await self._shielded(self._started(partial(self.pipeline.run, Hidden(invocation), run)), run)
 
     def stream(
         self,
@@ -259,11 +262,11 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         run = Run(self._in_time, None, caller, wait=wait, settles=True)
         if named is not None:
             named(run.meta.invocation_id)
-        return Stream(run, partial(self._streamed, invocation, run))
+        return Stream(run, partial(self._streamed, Hidden(invocation), run))
 
-    def _streamed(self, invocation: Given, run: Run) -> Result:
+    def _streamed(self, given: Hidden, run: Run) -> Result:
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(invocation, run))
+            return run_in_thread(self.pipeline.run(given, run))
 
     def begin(
         self,
@@ -282,14 +285,16 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         begins when the request ``arrived``, by the runtime's monotonic clock; default: now."""
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
         named(run.meta.invocation_id)
-        return self._started(partial(self.pipeline.run, invocation, run), reading)
+        return self._started(partial(self.pipeline.run, Hidden(invocation), run), reading)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = self._opened().opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
+        given = Hidden(stored["invocation"])
+        del stored
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(stored["invocation"], run))
+            return run_in_thread(self.pipeline.run(given, run))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -298,12 +303,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
-        return await self._shielded(self._started(partial(self.pipeline.run, stored["invocation"], run)), run)
+        return await self._shielded(self._started(partial(self.pipeline.run, Hidden(stored["invocation"]), run)), run)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(self.storage.in_one_state(call, reading))
+        task = asyncio.get_running_loop().create_task(cleared(self.storage.in_one_state(call, reading)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

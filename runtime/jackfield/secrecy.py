@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 
 class SecretHolder:
@@ -18,5 +18,17 @@ class SecretHolder:
     def __str__(self) -> str:
         return repr(self)
 
+    def __repr_args__(self) -> tuple[()]:  # of pydantic's models, which rich and devtools ask in place of ``repr``
+        return ()
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} cannot be pickled: it holds secrets, or what belongs to this process")
+
+
+class Hidden(SecretHolder):
+    """A value on its way through frames: tools that show the variables of a frame do not show it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value

@@ -69,3 +69,41 @@ def test_a_handshake_that_somebody_forbids_is_not_sent(jackfield: Jackfield, pro
     assert result.error is not None
     assert (result.error.code, "no TLS here" in result.error.message) == ("unavailable", True)
     assert provider.paths == []
+
+
+@pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])
+@pytest.mark.parametrize("place", ["resolver", "constructor", "connect"])
+def test_a_mail_that_somebody_keeps_from_its_server_is_not_sent(place: str, error: Exception, tmp_path: Path) -> None:
+    """The same over SMTP: the mail is not in doubt, and its idempotency key is free."""
+    owner, name = _PLACES[place]
+    values = {"hostname": "localhost", "port": 9, "username": "u", "password": "p"}
+    with Jackfield(connections={"mail": {"type": "aws-ses/smtp", "values": values}}, database_url=f"sqlite:///{tmp_path / 'j.db'}") as made:
+        made.open()
+        mail = {"to": ["desk@rcpt.test"], "sender": "ops@sender.test", "subject": "Late", "text": "hi"}
+        call = {"connector": "aws-ses", "action": "sendEmail", "connection": "mail", "inputs": mail, "idempotencyKey": "order-1"}
+        for _ in range(2):
+            with mock.patch.object(owner, name, side_effect=error):
+                result = made.invoke(call, tries=1)
+            assert result.error is not None
+            assert (result.error.code, type(error).__name__ in result.error.message) == ("unavailable", True), result.error
+            assert not result.meta.replayed
+
+
+@pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])
+@pytest.mark.parametrize("place", ["resolver", "constructor", "connect"])
+def test_what_keeps_botocores_client_from_aws_is_not_sent(
+    place: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with botocore's own client in place of our requests."""
+    monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
+    owner, name = _PLACES[place]
+    values = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "x" * 40, "region": "eu-west-1", "endpoint": "http://127.0.0.1:9"}
+    with Jackfield(
+        connections={"a": {"type": "aws/apiKeySecret", "values": values}}, database_url=f"sqlite:///{tmp_path / 'j.db'}"
+    ) as made:
+        made.open()
+        mail = {"awsRegion": "eu-west-1", "to": ["a@rcpt.test"], "sender": "o@sender.test", "subject": "Late", "text": "hi"}
+        with mock.patch.object(owner, name, side_effect=error):
+            result = made.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": "a", "inputs": mail}, tries=1)
+    assert result.error is not None
+    assert result.error.code == "unavailable", result.error

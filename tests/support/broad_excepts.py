@@ -17,6 +17,8 @@ BROAD = {
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",
+    "connectors/aws-ses/jackfield_aws_ses/smtp/client.py": "a mail before its first byte: whatever is raised by whoever has sent nothing",
+    "connectors/aws/jackfield_aws/bounded.py": "a connection of botocore that is made: the same",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
     "runtime/jackfield/catalog/offering.py": "making a package's catalog source",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",

@@ -16,12 +16,14 @@ from ipaddress import ip_address
 from typing import Any
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
 from jackfield.clock import monotonic
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
+from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
+from jackfield.interrupts import let_out
 from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 
@@ -279,24 +281,31 @@ class _Bounded:
                 self.timeout = min(limit, max(_SHORTEST, deadline.remaining()))
             try:
                 made: socket.socket = super()._new_conn()  # type: ignore[misc]
-            except (ConnectTimeoutError, NewConnectionError):
+            except (ConnectTimeoutError, NewConnectionError) as error:
+                if isinstance(error.__cause__, Exception):
+                    let_out(error.__cause__)  # no other address is tried
                 if not addresses or (deadline is not None and deadline.remaining() <= 0):
                     raise
             else:
                 return made
 
     def connect(self: Any) -> None:
-        """Connect. Nothing of the request is sent yet, so a shortage of memory, threads or descriptors is reported as not sent."""
-        try:
-            super().connect()  # type: ignore[misc]
-            self.sock.settimeout(_LONGEST)
-            self._watch(self.sock)
-        except (MemoryError, RuntimeError, OSError) as error:
-            self.close()
-            short = exhausted(error, Sent.NOTHING)
-            if short is None:
-                raise
-            raise short from error
+        """Connect. Nothing of the request is sent yet, so whatever is raised, of whatever class and by whoever, is reported as not sent."""
+        found = attempt(self._connect)
+        if not isinstance(found, Raised):
+            return
+        self.close()
+        short = exhausted(found.error, Sent.NOTHING)
+        if short is not None:
+            raise short from found.error
+        if isinstance(found.error, (HTTPError, JackfieldError, OSError)):
+            raise found.error
+        raise NewConnectionError(self, type(found.error).__name__) from found.error
+
+    def _connect(self: Any) -> None:
+        super().connect()  # type: ignore[misc]
+        self.sock.settimeout(_LONGEST)
+        self._watch(self.sock)
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
         self.ended = False
@@ -470,6 +479,7 @@ def _addresses(name: str, port: int) -> list[str]:
     """Resolve a host's addresses; on failure return its name, so that urllib3 reports the fault."""
     try:
         found = socket.getaddrinfo(name.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+    except (OSError, UnicodeError) as error:
+        let_out(error)
         return [name]
     return [str(address[4][0]) for address in found]

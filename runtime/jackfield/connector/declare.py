@@ -19,6 +19,7 @@ from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
 from jackfield.manifest_parts import example
 from jackfield.pagination import Pagination
+from jackfield.secrecy import Hidden
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -69,8 +70,9 @@ class OptionSource:
 
         :raises InvalidInput: if it reads an input of ``depends_on`` that is not given.
         """
-        given = _Given(self, inputs or {})
-        return [*self.function(*([client] if self.takes_client else []), **({"inputs": given} if self.takes_inputs else {}))]
+        given = Hidden({"inputs": _Given(self, inputs or {})} if self.takes_inputs else {})
+        del inputs
+        return [*self.function(*([client] if self.takes_client else []), **given.value)]
 
 
 class _Given(dict[str, Any]):

@@ -16,6 +16,7 @@ from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation
 from jackfield.events.event import Event, check_types
 from jackfield.events.numbering import Numbering
+from jackfield.frames import bordered
 from jackfield.hints import NextStep
 
 LIMIT = 50
@@ -171,6 +172,7 @@ class Feed:
         return [event for event in events if self._sees is None or self._sees(event)]
 
 
+@bordered
 class Events:
     """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
 

@@ -17,6 +17,7 @@ from jackfield.database.sealing import new_secret
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
+from jackfield.frames import bordered
 from jackfield.management.connection_test import serving
 from jackfield.management.provider_steps import UnstoredGrant
 from jackfield.pipe.errors_map import recognised
@@ -54,6 +55,7 @@ class Completed:
     proof: str = ""
 
 
+@bordered
 class Authorizing:
     """Authorizations of one workspace's stored connections. ``finders`` find a connection that the caller may use by its name, and any by
     its id; ``audited`` makes the unit that records an event. Only the ``actor`` that began an authorization completes it."""

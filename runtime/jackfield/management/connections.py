@@ -21,6 +21,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.database import Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.authorizing import Authorizing
@@ -32,6 +33,7 @@ from jackfield.management.transfer import Fill, exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
 from jackfield.management.weak_secrets import warned
+from jackfield.secrecy import Hidden
 from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 _OPERATOR = Provenance()
 
 
+@bordered
 class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
@@ -189,6 +192,7 @@ class ManagedConnections:
         self._store().require_room()  # before the provider is asked; reports a missing workspace before faults of the connection
         kinds = self._visible.kinds_for(name)
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
+        del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.created", name, type=tried.draft.type)
         return warned(shown_from_store(store.add(name, tried.draft, also), kinds), tried.draft)
@@ -218,8 +222,9 @@ class ManagedConnections:
         if version is not None and version != old.version:
             raise conflict(name)
         drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
+        del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        also = self._audited("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
+        also = self._audited("connection.replaced", name, type=old.type, fields=tried.changed(old))
         return warned(shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds), tried.draft)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
@@ -298,6 +303,7 @@ class ManagedConnections:
         own = name or INLINE
         self._visible.require_new(own, type)
         drafted = self._drafter.draft(self._visible.kinds_for(own).find(type), values, provenance)
+        del values
         self._record("connection.draft_tested", None, type=drafted.draft.type)
         return self._trial(drafted, own, timeout_seconds).to_json()
 
@@ -318,7 +324,9 @@ class ManagedConnections:
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
-        return imported(self, document, values=values or {}, replace=replace, test=test, force=force, provenance=provenance)
+        given = Hidden((document, values or {}))
+        del document, values
+        return imported(self, given, replace=replace, test=test, force=force, provenance=provenance)
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
         """Return connections in the format of a connection file; without ``secrets``, each secret is a reference to an environment
@@ -364,8 +372,9 @@ class ManagedConnections:
         model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
         foreseen = {field: text.format(name=name) for field, text in model.foreseen.items()}
         drafted = self._drafter.draft(kind, {**foreseen, **values}, provenance)
+        del values
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
-            return policies(_stored(name, drafted), self._visible.catalog_for(name), self._opening, drafted, wanted)
+            return policies(drafted.stored(name), self._visible.catalog_for(name), self._opening, drafted, wanted)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.
@@ -475,7 +484,7 @@ class ManagedConnections:
         if not test:
             if drafted.draft.origin == "remote":  # its access to the server is checked when it is opened
                 manifest = drafted.kind.manifests[0]
-                self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key))
+                self._opening.find(drafted.find(drafted.stored(name), manifest), manifest, self._catalog.load(manifest.key))
             return drafted
         trial = self._trial(drafted, name, timeout_seconds)
         if trial.status == "failing" and not force:
@@ -483,18 +492,9 @@ class ManagedConnections:
         return replace(drafted, draft=replace(drafted.draft, outcome=trial.outcome))
 
     def _trial(self, drafted: ConnectionDraft, name: str, timeout_seconds: float) -> Trial:
-        deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
+        deadline, stored = Deadline.after(timeout_seconds, self._clock), drafted.stored(name)
         return try_connection(stored, self._visible.catalog_for(name), self._opening, drafted, deadline)
 
 
 def _nothing(_transaction: Transaction) -> None:
     pass
-
-
-def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the names of the values that differ; the audit log contains no values."""
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-
-
-def _stored(name: str, drafted: ConnectionDraft) -> NamedConnection:
-    return NamedConnection(name, drafted.draft.type, drafted.draft.values, "draft", origin=drafted.draft.origin)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 from jackfield.connections.generated_ids import generate, generated_fields, refused
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.named_connection import Origin
+from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
@@ -22,7 +22,6 @@ from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
-    from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest import Manifest
     from jackfield.schema.cache import Schemas
 
@@ -139,6 +138,15 @@ class ConnectionDraft(SecretHolder):
         """
         about = manifest.connection_type(self.draft.type) or self.kind.about
         return Target(None, about, check_values(about, self.draft.values, manifest, self.schemas), origin=self.draft.origin)
+
+    def stored(self, name: str) -> NamedConnection:
+        """Return the draft as a connection of this name."""
+        return NamedConnection(name, self.draft.type, self.draft.values, "draft", origin=self.draft.origin)
+
+    def changed(self, old: NamedConnection) -> list[str]:
+        """Return the names of the values that differ from those of a connection; the audit log contains no values."""
+        before, now = old.values, self.draft.values
+        return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 class Drafter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import LIBRARY as PROGRAM
 from jackfield.callers import LIBRARY
 from jackfield.errors import InvalidConnection, NotAllowed, UnknownConnector
+from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.connection_test import serving
@@ -37,6 +38,7 @@ def lend(stages: Pipeline, name: str, connector: str | None, audit: Callable[[Ac
     return found
 
 
+@bordered
 class LentConnection(SecretHolder):
     """A connection that the operator's program uses. Each opening looks it up and asks the rules anew: a change of either holds at once."""
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from jackfield import access, callers
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.callers.visible_catalog import seen_catalog
+from jackfield.frames import bordered
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.options import choices
 from jackfield.pipe.recording import required
+from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 
+@bordered
 class Managed:
     """Base of ``Jackfield``, which has the pipe, the catalog and the database."""
 
@@ -156,4 +159,6 @@ class Managed:
         :raises UnknownName: no such connector or option source.
         :raises JackfieldError: if an input is missing, or a live source fails.
         """
-        return choices(self.pipeline, connector, source, connection, caller, inputs or {})
+        given = Hidden(inputs or {})
+        del inputs
+        return choices(self.pipeline, connector, source, connection, caller, given)

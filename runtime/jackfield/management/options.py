@@ -12,6 +12,7 @@ from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
+from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller, Request
@@ -26,10 +27,10 @@ _SECONDS = 30.0
 
 
 def choices(
-    stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller, inputs: Mapping[str, Any]
+    stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller, given: Hidden
 ) -> list[dict[str, str]]:
-    """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``; ``inputs`` are the
-    values that the form has so far.
+    """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``; ``given`` are the
+    inputs that the form has so far.
 
     :raises InvalidInput: if the choices depend on an input that is missing.
 
@@ -48,21 +49,21 @@ def choices(
     found = _source(connector, manifest, source)
     if found.action is not None:
         wish = Wish(connector_key, found.action, "read", connection)
-    missing = _missing(manifest, source, inputs)
+    missing = _missing(manifest, source, given.value)
     if found.takes_client and connection is None:
         _refuse(connector_key, source, missing, needs_connection=True)
     if missing:
         _refuse(connector_key, source, missing)
     if not found.takes_client:
         with entered(call_of(stages, _SECONDS)):
-            return [option.to_json() for option in found.choices(inputs=inputs)]
+            return [option.to_json() for option in found.choices(inputs=given.value)]
     authorizer.require(wish)
     known = stages.known
     stored = seen_connection(known, connection or "", manifest, authorizer)
     call = call_of(stages, _SECONDS)
 
     def listed(client: Any) -> list[dict[str, str]]:
-        return [option.to_json() for option in found.choices(client, inputs)]
+        return [option.to_json() for option in found.choices(client, given.value)]
 
     return over_connection(stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
 

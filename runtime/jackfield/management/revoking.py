@@ -9,6 +9,7 @@ from jackfield.clock import monotonic
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
+from jackfield.frames import bordered
 from jackfield.triggers.table import is_parting, part
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _AT_ONCE = 20
 _NO_ENDPOINT = "the provider has no endpoint for that"
 
 
+@bordered
 class Revoking:
     """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event."""
 

@@ -16,6 +16,7 @@ from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
 from jackfield.dataclass import replace as changed
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kinds
@@ -98,23 +99,22 @@ Fill = Callable[[NamedConnection], Mapping[str, Any]]
 
 def imported(
     connections: ManagedConnections,
-    document: str | os.PathLike[str],
+    given: Hidden,
     *,
-    values: Mapping[str, Any] | Fill,
     replace: bool,
     test: bool,
     force: bool,
     provenance: Provenance,
 ) -> list[dict[str, Any]]:
-    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``values``
-    are added to those of each connection, and replace values of the same name; a function returns them for one connection.
+    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``given`` has the
+    document, and values that are added to those of each connection, and replace values of the same name; a function returns them for one.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.
     """
     rows: list[dict[str, Any]] = []
     first: dict[str, NamedConnection] = {}
-    for item in _with(_read(document, provenance), values):
+    for item in _with(_read(given.value[0], provenance), given.value[1]):
         if isinstance(item, str):
             fault = InvalidConnection(
                 item,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import replace
 from jackfield.exports import late_hints
+from jackfield.frames import bordered
 from jackfield.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield.journal.journal import unknown_entry
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 
+@bordered
 class SeenJournal:
     """Read and resolve visible entries; all others appear not to exist.
 

@@ -29,6 +29,7 @@ from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
+from jackfield.secrecy import Hidden, SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
@@ -51,8 +52,8 @@ _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
 
 
-@dataclass(slots=True)
-class Attempts:
+@dataclass(slots=True, repr=False)
+class Attempts(SecretHolder):
     """Attempts of one call at its action, from the first to the last."""
 
     run: Run
@@ -106,10 +107,9 @@ class Attempts:
             call = self._call_for(self._patience(tries), stores=False)
             try:
                 self.run.deadline.check()
-                step, inline_ok = partial(self.opening.client, call, self.inputs), partial(getattr, self.opening, "is_inline_ok")
+                step, inline_ok = partial(self.opening.client, call, Hidden(self.inputs)), partial(getattr, self.opening, "is_inline_ok")
                 until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
-                executor, slots = self.plan.code.executor, self.opening.slots
-                client = await self.run.waiter.open(step, slots, until, inline_ok=inline_ok, executor=executor)
+                client = await self.run.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 let_out_of_call(cause, self.run.handled)
                 error = explained(self.plan.connector, cause, None, None, call, self._log_error)

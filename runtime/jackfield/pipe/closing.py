@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.clock import within as within_seconds
+from jackfield.frames import bordered
 from jackfield.kernel.ends import is_ending
 from jackfield.pipe.calls import running_loop
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
+@bordered
 class Closing:
     """Base of ``Jackfield``: its end, for threads and for tasks."""
 

@@ -43,6 +43,7 @@ from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
+from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from jackfield.access import WorkspaceAccess
@@ -96,7 +97,7 @@ class Pipeline:
         """Workspace whose calls it runs."""
         return self.means.workspace
 
-    async def run(self, given: Given, run: Run) -> Result:
+    async def run(self, given: Hidden, run: Run) -> Result:
         """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
 
         A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and whatever
@@ -116,7 +117,7 @@ class Pipeline:
         object.__setattr__(result, "opener", self.opener)
         return result
 
-    async def _outcome(self, given: Given, run: Run) -> Result:
+    async def _outcome(self, given: Hidden, run: Run) -> Result:
         identifier, workspace = run.meta.invocation_id, self.means.workspace
         was_interrupted = True  # until it has ended in another way
         self.live[identifier] = run.cancelled
@@ -139,9 +140,9 @@ class Pipeline:
                 endings.interrupted(run, workspace)
         return result
 
-    async def _wrapped(self, given: Given, run: Run) -> Result:
+    async def _wrapped(self, given: Hidden, run: Run) -> Result:
         """Parse the call, then run it within its deadline and the wrappers of plugins."""
-        invocation, meta = self.plans.parsed(given, run), run.meta
+        invocation, meta = self.plans.parsed(given.value, run), run.meta
         if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
@@ -174,6 +175,7 @@ class Pipeline:
         target = plan.target
         opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
+        del inputs
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
         if invocation.dry_run:

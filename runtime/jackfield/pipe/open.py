@@ -28,7 +28,7 @@ from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import hidden_values
 from jackfield.schema.cache import Schemas
-from jackfield.secrecy import SecretHolder
+from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _unclear_host(path: str) -> InvalidConnection:
 
 _FAST = 0.002
 """Seconds that a switch to a thread and back takes in a busy process, roughly."""
-_NO_INPUTS: Mapping[str, Any] = {}
+_NO_INPUTS = Hidden({})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -133,7 +133,7 @@ class OpenConnection(SecretHolder):
     lasts: bool
     """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
 
-    def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> OpenContext:
+    def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS.value) -> OpenContext:
         """Build the context in which the connection type opens for one attempt."""
         call.only_hosts = self.only_hosts
         return OpenContext(
@@ -141,12 +141,12 @@ class OpenConnection(SecretHolder):
             self.guard, self.grants,
         )  # fmt: skip
 
-    def client(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> Any:
+    def client(self, call: Call, inputs: Hidden = _NO_INPUTS) -> Any:
         """Open a client for one attempt of an action with these inputs."""
         started, self.cache.opened_in = time.perf_counter(), math.inf  # one that fails says nothing about the next
         if self.judge is not None:
             self.judge()
-        context = self.context_for(call, inputs)
+        context = self.context_for(call, inputs.value)
         if self.only_hosts is None:
             client = self.kind.open(context)
         else:

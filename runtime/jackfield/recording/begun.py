@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError
+from jackfield.frames import bordered
 from jackfield.invocation import Meta, Result
 from jackfield.pipe.recording import required
 from jackfield.pipe.settle import failed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import InThread, Waiter
 
 
+@bordered
 class Begun:
     """Base of ``Jackfield``, which has the pipe and what waits."""
 

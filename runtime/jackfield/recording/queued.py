@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.errors import JackfieldError
+from jackfield.frames import bordered
 from jackfield.invocation import Result
 from jackfield.pipe.invoke import Given
 from jackfield.pipe.masking import masked_error
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@bordered
 class Queued(Begun):
     """Base of ``Jackfield``, which has the pipe and the database."""
 

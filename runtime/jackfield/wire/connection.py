@@ -180,8 +180,8 @@ class Connection:
             self.sock.recv(1)
         except ssl.SSLError as error:
             return error
-        except OSError:
-            pass
+        except OSError as error:
+            let_out(error)
         return None
 
     def _listen(self) -> bool:

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call, exhausted
+from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call
 from jackfield.dataclass import dataclass
+from jackfield.failures import Raised, attempt
+from jackfield.interrupts import let_out
 from jackfield.secrecy import SecretHolder
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import write_message
-from jackfield_aws_ses.smtp.faults import explained
+from jackfield_aws_ses.smtp.faults import explained, unsent
 from jackfield_aws_ses.smtp.pool import Pool
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
@@ -71,7 +73,8 @@ def forget(session: Session) -> bool:
     session.hurried = True
     try:
         return session.say("RSET").good
-    except OSError:
+    except OSError as error:
+        let_out(error)
         return False
 
 
@@ -131,13 +134,9 @@ class SmtpClient(SecretHolder):
         envelope = enveloped(email, email.composed)
         call = current_call() or self._call
         call.begin()
-        try:
-            session = self._announced(envelope, call)
-        except (MemoryError, RuntimeError) as error:
-            short = exhausted(error, Sent.NOTHING)  # nothing is sent before the final dot
-            if short is None:
-                raise
-            raise short from error
+        session = attempt(self._announced, envelope, call)
+        if isinstance(session, Raised):
+            raise unsent(session.error, self.server)
         with ExitStack() as undo:
             undo.push(partial(self._settle, session))
             message_id = deliver(session, envelope, call)

@@ -8,7 +8,9 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable
+from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, exhausted
+from jackfield.interrupts import let_out
+from jackfield.wire.faults import printable
 from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
 from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled, Unsolicited
@@ -26,7 +28,16 @@ def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> 
     try:
         yield
     except OSError as error:  # errors of ssl and smtplib are OSErrors too
+        let_out(error)  # what the host raises says nothing about the server, and no other connection is tried
         raise _meaning(error, server, deadline, sent) from error
+
+
+def unsent(error: Exception, server: Server) -> Exception:
+    """Return the error for whatever was raised, by whoever (a guard of the host's tests, a library that traces), before a message began."""
+    if isinstance(error, JackfieldError):
+        return error
+    says = f"{server.place} cannot be reached: {type(error).__name__}: {printable(str(error))}"
+    return exhausted(error, Sent.NOTHING) or Unavailable(says, sent=Sent.NOTHING)
 
 
 def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> JackfieldError:

@@ -10,6 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
+from jackfield.interrupts import let_out
 from jackfield.wire.guard import connected
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
 from jackfield_aws_ses.smtp.server import Login, Server
@@ -135,8 +136,8 @@ class Session(smtplib.SMTP):
             self.putcmd("QUIT")
             if politely:
                 self.reply()
-        except OSError:
-            pass  # the server had already closed the connection
+        except OSError as error:  # the server had already closed the connection
+            let_out(error)
         finally:
             self.close()
 
@@ -182,6 +183,7 @@ class Session(smtplib.SMTP):
                 sock = connected(family, address, self._patience())
                 return self._encrypted(sock) if self.server.tls else sock
             except OSError as error:
+                let_out(error)
                 failure = error
                 if isinstance(error, ssl.SSLError):
                     break

@@ -1,0 +1,174 @@
+"""Keep secrets out of the frames of exceptions that leave the library: error trackers, and tracebacks with locals, show each variable.
+
+Frames keep their file and line. Those of our own code, and of the libraries that it called, lose their variables once they have ended;
+those of the host and of connectors' authors keep theirs.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from functools import wraps
+from traceback import format_tb
+
+from jackfield.errors import JackfieldError
+from jackfield.secrecy import SecretHolder
+
+TYPE_CHECKING = False  # as in failures
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.frames")
+_OURS = frozenset({
+    "jackfield", *(f"jackfield_{name}" for name in ("aws", "celery", "dapr", "http", "isolation", "market", "openapi")),
+})  # fmt: skip
+_LIBRARIES = sys.stdlib_module_names | {
+    "boto3", "botocore", "cryptography", "httpcore2", "httpx2", "jsonschema", "jsonschema_rs", "obstore", "orjson", "pluggy", "psycopg",
+    "psycopg_pool", "pydantic", "pydantic_core", "s3transfer", "urllib3", "yaml",
+}  # fmt: skip
+"""Packages that run no code of their own accord: what calls them owns their frames."""
+_CALLED = frozenset({"__call__", "__init__", "__anext__", "__next__"})
+_LONGEST = 100
+"""Limit of causes that are looked at."""
+_ASYNC, _GENERATES = 0x80, 0x20
+
+
+def bordered(kind: type[T]) -> type[T]:
+    """Make the public methods and properties of a class the border to the host: what leaves them has no variable of ours."""
+    for name, member in [*vars(kind).items()]:
+        if name in _CALLED or not name.startswith("_"):
+            setattr(kind, name, _bordered(member))
+    return kind
+
+
+def _bordered(member: Any) -> Any:
+    if isinstance(member, property):
+        return property(_bordered(member.fget), member.fset, member.fdel, member.__doc__)
+    if isinstance(member, (staticmethod, classmethod)):
+        return type(member)(_bordered(member.__func__))
+    if not hasattr(member, "__code__"):
+        return member
+    flags = member.__code__.co_flags
+    return _awaited(member) if flags & _ASYNC else _generated(member) if flags & _GENERATES else _called(member)
+
+
+class _Border:
+    """Context manager that clears what leaves its block."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            clear(error)
+
+
+_BORDER = _Border()
+
+
+class _Given(SecretHolder):
+    """Arguments of a call, which no frame shows while it runs."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def to(self, function: Callable[..., T]) -> T:
+        """Call a function with them."""
+        return function(*self.args, **self.kwargs)
+
+
+def _called(function: Callable[..., T]) -> Callable[..., T]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> T:
+        given = _Given(args, kwargs)
+        del args, kwargs
+        with _BORDER:
+            return given.to(function)
+
+    return call
+
+
+def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        given = _Given(args, kwargs)
+        del args, kwargs
+        return await cleared(given.to(function))
+
+    return call
+
+
+def _generated(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = _Given(args, kwargs)
+        del args, kwargs
+        with _BORDER:
+            return (yield from given.to(function))
+
+    return call
+
+
+async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine; what it raises has no variable of ours."""
+    with _BORDER:
+        return await coroutine
+
+
+def clear(error: BaseException) -> None:
+    """Clear the variables of our own frames in the traceback of an exception, and in those of its causes."""
+    if isinstance(error, (StopIteration, StopAsyncIteration)):
+        return
+    _tell(error)
+    for one in _chain(error):
+        is_ours = False
+        for frame in _frames(one):
+            package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+            is_ours = package in _OURS or (is_ours and package in _LIBRARIES)
+            if is_ours and _has_ended(frame):
+                frame.clear()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: dict[int, BaseException] = {}
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(seen) < _LONGEST:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen[id(found)] = found
+            yield found
+            waiting += [found.__context__, found.__cause__, *(found.exceptions if isinstance(found, BaseExceptionGroup) else ())]
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _has_ended(frame: FrameType) -> bool:
+    """Return whether a frame runs no more, and is not suspended: then only has it taken over what it refers to. To clear the frame of a
+    suspended generator would end that."""
+    code = frame.f_code
+    return any(found is code for found in gc.get_referents(frame))
+
+
+def _tell(error: BaseException) -> None:
+    """Log the frames of an exception at DEBUG, without values: messages are ours only, which hold no secrets."""
+    if _LOG.isEnabledFor(logging.DEBUG):
+        _LOG.debug("raised to the host: %s", "\nin place of, or caused by: ".join(map(_told, _chain(error))))
+
+
+def _told(error: BaseException) -> str:
+    about = f": {error}" if isinstance(error, JackfieldError) else ""
+    return f"{type(error).__qualname__}{about}\n{''.join(format_tb(error.__traceback__)).rstrip()}"
