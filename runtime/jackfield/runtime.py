@@ -27,7 +27,7 @@ from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.evidence import Means
-from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
