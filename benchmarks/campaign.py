@@ -136,6 +136,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
             "swallowed": "500 commits without acknowledgement",
         }.items()
     },
+    "database-proxy": (
+        "calls, jobs, a schedule, a poll, a callback and connect pages beside PostgreSQL that is cut off in 13 ways",
+        (*_SCRIPT, "tests/campaigns/proxy_campaign.py"),
+    ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/ses_campaign.py"),

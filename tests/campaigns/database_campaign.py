@@ -1,6 +1,6 @@
 """Calls beside a database that is killed, fails over, or is cut off: what callers were told, against the journal and the provider's count.
 
-``make campaign database-kills``, ``database-failover``, ``database-lossy`` and ``database-proxy`` run it. By hand::
+``make campaign database-kills``, ``database-failover``, ``database-lossy`` and ``database-swallowed`` run it. By hand::
 
     PYTHONPATH=tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS, or calls of the last]
 

@@ -154,3 +154,19 @@ def test_a_job_over_no_database_is_waited_for_until_the_deadline(sqlite: JobStag
         read = jackfield.invoke({**call, "action": "look"})
         assert read.error is not None
         assert read.error.code == "timeout"
+
+
+def test_a_started_job_has_not_failed(sqlite: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database cannot be read, a caller that waits for a job is told at its deadline that it runs, and never that it failed: it
+    was started, and ends as it does."""
+
+    def silent(_journal: Any, _identifier: str) -> Any:
+        raise Unavailable("the database does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(sqlite.journal), "find", silent)
+        result = sqlite.invoke(timeoutSeconds=5)
+    assert (result.status, len(sqlite.provider.reached("start"))) == ("running", 1)
+    sqlite.provider.answers(DONE)
+    sqlite.poll(60.0)
+    assert sqlite.entry(result.meta.invocation_id).status == "succeeded"

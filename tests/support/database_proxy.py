@@ -49,7 +49,7 @@ class DatabaseProxy:
     """Proxy that listens on 127.0.0.1 while its context is open. Its methods may be called in any thread."""
 
     def __init__(self, port: int) -> None:
-        self._target = port
+        self.target = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="database-proxy", daemon=True)
         self._modes = {"server": Mode.PASS, "client": Mode.PASS}
@@ -161,7 +161,7 @@ class DatabaseProxy:
         self._pairs.add(pair)
         try:
             await self._passes("server")
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             pair.writers["server"] = far_writer
             await asyncio.gather(self._pump(pair, reader, "server"), self._pump(pair, far_reader, "client"))
         except (OSError, asyncio.CancelledError):  # the latter at the end, which asyncio would log

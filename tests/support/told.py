@@ -176,7 +176,7 @@ def judge(place: Noted, told: Iterable[Told], figures: Figures, *, may_lose: boo
         figures.said[f"{one.kind} {one.said} {one.status}"] += 1
         figures.slowest = max(figures.slowest, one.took)
         figures.wrong += [f"{one.name} ({one.kind}): {text}" for text in _faults(one, counted[one.name], row(one.id), may_lose=may_lose)]
-    for name, identifier in place.ledger.sent:
+    for name, identifier in [sent for sent in place.ledger.sent if sent[1]]:  # others are polls
         figures.effects += 1
         found = row(identifier)
         figures.lost += found is None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.callers import LIBRARY
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, UnknownAction
+from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
@@ -75,7 +75,13 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
         raise unended(attempts, handle, "another process took the invocation over while it started")
     if run.claimed is not None:
         return _running(pipeline, run.ended(), None)
-    return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
+    while True:
+        try:
+            return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
+        except Unavailable:  # the job is stored, and goes on: it has not failed
+            if run.deadline.remaining() <= _LOOK:
+                return _running(pipeline, run.ended(), None)
+        await run.waiter.pause(_LOOK, run.cancelled)
 
 
 def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
