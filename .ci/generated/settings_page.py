@@ -46,7 +46,8 @@ _VARIABLES = {
     "JACKFIELD_NEW_DATABASE": (
         (
             "`refuse`: where there is no SQLite database yet, only `jackfield db upgrade` and `jackfield serve --migrate` make one, so"
-            " that a wrong path is an error, not an empty journal. `say`: it is made at first use, and a line of the log says so."
+            " that a wrong path is an error, not an empty journal. `say`: it is made at first use, and `serve`, `worker` and commands"
+            " at a terminal say where; others do so in the log at DEBUG."
         ),
         "`say`",
     ),

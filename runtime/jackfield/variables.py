@@ -35,6 +35,7 @@ NAMES = _LISTS | frozenset(
         "KUBERNETES_SECRETS",
         "KUBERNETES_ACCOUNT",
         "WORKSPACE",
+        "ONLY_HOSTS",
         "OFFERS",
         "ISOLATION",
         "PIN",

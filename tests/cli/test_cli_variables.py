@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +139,36 @@ def test_a_new_database_is_refused_where_the_operator_wants_none(placed: Shell, 
     assert placed.run("tokens", "list").code == 0
 
 
-def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path) -> None:
-    """By default a database is made at first use, and one line of the log says where."""
-    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL="")
-    said = shell.run("tokens", "list").err
-    assert said.count("\n") == 1
-    assert f"a new one begins at '{tmp_path}/home/jackfield.db'" in said
-    assert shell.run("tokens", "list").err == ""
-    shell.set(JACKFIELD_HOME=str(tmp_path / "other"), JACKFIELD_NEW_DATABASE="maybe")
+@pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
+def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path, level: str) -> None:
+    """By default a database is made at first use; a line says where: in the log, and at each level to a person at a terminal."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
+    environment |= {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_LOG_LEVEL": level}
+    command = [sys.executable, "-m", "jackfield", "tokens", "list"]
+    for _ in range(2):
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+    os.close(theirs)
+    assert os.read(ours, 4096).decode().count(f"a new one begins at '{tmp_path}/home/jackfield.db'") == 1
+    os.close(ours)
+    shell.set(JACKFIELD_HOME=str(tmp_path / "other"), JACKFIELD_DATABASE_URL="", JACKFIELD_LOG_LEVEL=level)
+    assert shell.run("tokens", "list").err.count("a new one begins") == (level == "DEBUG")
+    shell.set(JACKFIELD_HOME=str(tmp_path / "third"), JACKFIELD_NEW_DATABASE="maybe")
     assert "must be 'say' or 'refuse'" in shell.run("tokens", "list").json["error"]["message"]
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_process_that_serves_says_a_new_database(tmp_path: Path, command: str) -> None:
+    """It says so at each level of the log: nobody watches its start."""
+    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
+    environment |= {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_LOG_LEVEL": "ERROR"}
+    words = [sys.executable, "-m", "jackfield", command, *(["--port", "0"] if command == "serve" else [])]
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert any(b"a new one begins at" in line for line in process.stderr)
+        process.terminate()
+        process.stderr.read()
+    assert process.returncode in {0, -15}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
 _STDERR = 2
+_BEGINS = "jackfield.database.begins"
 _WARNINGS = "py.warnings"
 """Logger of ``logging.captureWarnings``."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -74,8 +75,10 @@ class JsonLines(logging.Formatter):
         return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False, default=str))
 
 
-def configure() -> None:
+def configure(*, serves: bool = False) -> None:
     """Log ``jackfield.…`` to stderr, in the format JACKFIELD_LOG (``json``, or ``console`` by default), from JACKFIELD_LOG_LEVEL upwards.
+
+    That a new database begins is said at each level by a process that ``serves``, and to a person at a terminal.
 
     Loggers of other libraries are not touched: botocore's debug log would print tokens and whole messages. What Python prints to stderr
     of its own accord is redacted and formatted alike: records from WARNING upwards of loggers without a handler, warnings, and exceptions
@@ -93,10 +96,16 @@ def configure() -> None:
         served.addHandler(handler)
     _take_over_stderr(formatter)
     logger.setLevel(level if level in _LEVELS else "WARNING")
+    logging.getLogger(_BEGINS).setLevel(logging.WARNING if serves or sys.stderr.isatty() else logging.NOTSET)
     if form not in _FORMATS:
         logger.warning("JACKFIELD_LOG is '%s'; it takes json or console", form[:40])
     if level not in _LEVELS:
         logger.warning("JACKFIELD_LOG_LEVEL is '%s'; it takes one of %s", level[:40], ", ".join(_LEVELS))
+
+
+def forget() -> None:
+    """Undo what a command has set for itself, in a process that continues."""
+    logging.getLogger(_BEGINS).setLevel(logging.NOTSET)
 
 
 def _take_over_stderr(formatter: logging.Formatter) -> None:

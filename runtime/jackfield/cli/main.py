@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             gc.freeze()
         else:  # the process continues; undo what the command has set
             gc.set_threshold(*collecting)
+            logs = sys.modules.get("jackfield.cli.logs")
+            if logs is not None:
+                logs.forget()
 
 
 def _run(words: list[str], *, for_good: bool) -> int:

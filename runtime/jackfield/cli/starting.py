@@ -25,7 +25,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 def prepare_process() -> None:
     """Configure the log of a process that runs for long, and keep its memory private."""
-    configure()
+    configure(serves=True)
     keep_memory_private()
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.epoch import Epoch
 
-_log = logging.getLogger("jackfield.database")
+_BEGINS = logging.getLogger("jackfield.database.begins")
+"""Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
 T = TypeVar("T")
 
 NONE = "none"
@@ -415,7 +416,7 @@ class Storage(ProcessLocal):
                 f"there is no database at '{path}', and {_NEW} is 'refuse'",
                 hint="Look at JACKFIELD_HOME and JACKFIELD_DATABASE_URL; 'jackfield db upgrade' makes a new one.",
             )
-        _log.warning("there was no database: a new one begins at '%s'", path)
+        _BEGINS.log(_BEGINS.level or logging.DEBUG, "there was no database: a new one begins at '%s'", path)
 
     def _opened_as_it_is(self) -> Database:
         """Open the database without migrating it; tables of a new SQLite database are created."""
