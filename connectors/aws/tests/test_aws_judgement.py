@@ -97,11 +97,13 @@ def test_a_write_that_failed_at_aws_stays_in_doubt(code: str) -> None:
 
 @pytest.mark.parametrize("kind", ["throttlingException", "serviceUnavailableException", "modelStreamErrorException"])
 def test_a_fault_before_the_first_event_is_judged_by_its_code(kind: str) -> None:
-    """An exception within a stream has the meaning of its code and of the model's status; what may be repeated is, before any event."""
+    """An exception within a stream has the meaning of its code and of the model's status; what may be repeated is, before any event.
+
+    Of ``ModelStreamErrorException`` AWS says "Retry your request" (Amazon Bedrock API reference, ResponseStream).
+    """
     fault = _event(kind, {"message": "Too many"}, "exception")
     result, requests = _called("bedrock-runtime/converseStream", _TALK, _stream(fault), _stream(_STOP))
-    expected = ("failed", 1) if kind == "modelStreamErrorException" else ("succeeded", 2)
-    assert (result["status"], requests) == expected
+    assert (result["status"], requests) == ("succeeded", 2)
 
 
 @pytest.mark.parametrize(("kind", "code"), [("throttlingException", "rate_limited"), ("internalServerException", "unavailable")])
