@@ -43,6 +43,13 @@ def at_fork(
     _OWNERS[owner] = (before, parent, child)
 
 
+def _runs(outermost: Any, init: object) -> bool:
+    """Return whether a function is ``init``, or wraps it."""
+    while outermost is not None and outermost is not init:
+        outermost = getattr(outermost, "__wrapped__", None)
+    return outermost is init
+
+
 _LEAVE = methodcaller("_leave_to_parent")
 
 
@@ -58,7 +65,7 @@ class ProcessLocal:
         @wraps(make)
         def init(self: ProcessLocal, *given: Any, **named: Any) -> None:
             make(self, *given, **named)
-            if type(self).__init__ is init:  # else this is the base of a class whose own __init__ goes on
+            if _runs(type(self).__init__, init):  # else this is the base of a class whose own __init__ goes on
                 at_fork(self, child=_LEAVE)
 
         cls.__init__ = init  # type: ignore[assignment,method-assign]

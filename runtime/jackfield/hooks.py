@@ -153,20 +153,25 @@ class Plugins(ProcessLocal):
     def resolve_secret(self, kind: str, reference: object) -> str | None:
         """Return the first answer of a plugin that knows this kind of reference.
 
-        :raises ValueError: if none does, and one of them is broken.
+        :raises ValueError: if none does, and one of them is broken; or what a plugin says of the reference.
+        :raises Exception: the bug of a plugin, if no other one knows the reference.
         """
         hook = self._hook("resolve_secret")
-        silent = [*hook.broken]
+        failed: Exception | None = None
         for name, call in hook.calls:
             found = attempt(partial(contained, call, kind=kind, reference=reference))
             if isinstance(found, Raised):
                 if isinstance(found.error, (JackfieldError, ValueError)):
                     raise found.error
-                silent.append(self._note(name, "resolve_secret", call, found.error))
+                self._note(name, "resolve_secret", call, found.error)
+                failed = failed or found.error
             elif found is not None:
-                return str(found)
-        if silent:
-            raise ValueError(f"no plugin resolves the reference '${kind[:40]}', and {silent[0]}")
+                value: str = found  # whatever it is: the connection's schema judges it
+                return value
+        if hook.broken:
+            raise ValueError(f"no plugin resolves the reference '${kind[:40]}', and {hook.broken[0]}")
+        if failed is not None:
+            raise failed
         return None
 
     def warn(self) -> list[str]:

@@ -21,7 +21,7 @@ def _database(shell: Shell, tmp_path: Path) -> None:
 def test_add(shell: Shell) -> None:
     """``add`` tests and stores a connection; the answer is what ``show`` prints, without the secret."""
     shell.run("db", "upgrade")
-    shell.write("values.json", '{"token": "s3cret", "greeting": "Hi"}')
+    shell.write("values.json", '{"token": "s3cret-4711", "greeting": "Hi"}')
     answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "values.json")
     assert (answer.code, answer.err) == (0, "")
     assert answer.json["status"] == "ok"

@@ -184,7 +184,8 @@ def test_r3_the_key_gives_no_secret_away(batch: Shell) -> None:
     batch.write("many.jsonl", _line("a"))
     keys = []
     for home in ("one", "two"):
-        batch.set(JACKFIELD_HOME=home, JACKFIELD_DATABASE_URL=f"sqlite:///{home}.db")
+        place = batch.folder / home
+        batch.set(JACKFIELD_HOME=str(place), JACKFIELD_DATABASE_URL=f"sqlite:///{place}.db")
         identifier = batch.run("invoke", "--file", "many.jsonl").json["meta"]["invocationId"]
         keys.append(batch.run("invocations", "show", identifier).json["idempotencyKey"])
     assert all(key.startswith("line-") for key in keys)

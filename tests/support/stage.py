@@ -188,7 +188,7 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
                 if fault.kind != "late" or limit() <= 0:
                     raise
 
-    patch.setattr(jackfield_aws.bounded, "time", clock)
+    patch.setattr(jackfield_aws.bounded, "monotonic", clock.monotonic)
     patch.setattr(Line, "hold", held)
     patch.setattr(Line, "drip", dripped)
     patch.setattr(Wire, "send", sent)

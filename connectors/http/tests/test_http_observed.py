@@ -99,4 +99,4 @@ def test_a_plugin_that_fails_changes_nothing(tmp_path: Path, caplog: pytest.LogC
     with making(tmp_path, [Answer(status=201), Answer({"state": "new"})], plugin) as invoke:
         result = invoke()
     assert (result.unwrap(), result.meta.attempts, plugin.seen) == ({"state": "new"}, 1, 2)
-    assert "hook 'request' failed: KeyError" in caplog.text
+    assert "failed in its hook 'request': KeyError" in caplog.text

@@ -396,11 +396,11 @@ class Storage(ProcessLocal):
     def _shared(self) -> Database:
         with self._lock:
             if self._database is None:
-                self._begin_anew()
+                self._check_new()
                 self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
             return self._database
 
-    def _begin_anew(self) -> None:
+    def _check_new(self) -> None:
         """Say that a SQLite database will be new, or refuse that: after a typing error, journal, keys and tokens would seem to be gone.
 
         :raises InvalidInvocation: if ``JACKFIELD_NEW_DATABASE`` is ``refuse``, or has no meaning.

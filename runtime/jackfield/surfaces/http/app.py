@@ -90,10 +90,12 @@ _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp")
 def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = methods["GET" if request.method == "HEAD" else request.method]
+        identity = NOBODY
         try:
             remembered = await server.identities.remembered(bearer(request)) if operation.describes else None
             if remembered is None:
-                return await _answered(request, server, operation, await _caller(request, server, operation))
+                identity = await _caller(request, server, operation)
+                return await _answered(request, server, operation, identity)
             identity, reading = remembered
             with server.storage.held(reading):
                 return await _answered(request, server, operation, identity)
