@@ -25,7 +25,7 @@ _WARNINGS = "py.warnings"
 """Logger of ``logging.captureWarnings``."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, separators of lines, marks that turn the direction of text, and surrogates."""
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "has_lines"}
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -44,12 +44,14 @@ def one_line(text: str) -> str:
 class Lines(logging.Formatter):
     """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
 
-    The lines of a traceback follow it, indented.
+    The lines of a traceback follow it, indented; so do those of a message of which a record says that it has some.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as text."""
-        text = f"{iso(record.created)} {record.levelname} {record.name}: {one_line(record.getMessage())}"
+        message = record.getMessage()
+        lines = message.split("\n") if getattr(record, "has_lines", False) else [message]
+        text = f"{iso(record.created)} {record.levelname} {record.name}: " + "\n  ".join(map(one_line, lines))
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
         return "\n  ".join((text, *map(one_line, trace.split("\n")))) if trace else text
 

@@ -68,7 +68,8 @@ def log(run: Run, error: Exception, workspace: str) -> None:
     text = reason(error, redactor, run.inputs)
     if _LOG.isEnabledFor(logging.DEBUG):
         text += trace(error, redactor)
-    _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, workspace, meta.connector, meta.action, text)
+    about = (meta.invocation_id, workspace, meta.connector, meta.action, text)
+    _LOG.error("invocation %s of workspace %s: %s/%s: %s", *about, extra={"has_lines": True})
 
 
 def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:

@@ -206,4 +206,4 @@ def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor |
     about = reason(fault, redactor, inputs)
     if AUTHORS.isEnabledFor(logging.DEBUG):
         about += trace(fault, redactor)
-    AUTHORS.error("invocation %s: %s: %s", invocation, text, about)
+    AUTHORS.error("invocation %s: %s: %s", invocation, text, about, extra={"has_lines": True})
