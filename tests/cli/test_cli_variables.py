@@ -139,12 +139,17 @@ def test_a_new_database_is_refused_where_the_operator_wants_none(placed: Shell, 
     assert placed.run("tokens", "list").code == 0
 
 
+def _fresh(folder: Path, level: str) -> dict[str, str]:
+    """The environment of a process whose home has no database yet."""
+    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
+    return {**environment, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_LOG_LEVEL": level}
+
+
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
 def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path, level: str) -> None:
     """By default a database is made at first use; a line says where: in the log, and at each level to a person at a terminal."""
     ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
-    environment |= {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_LOG_LEVEL": level}
+    environment = _fresh(tmp_path, level)
     command = [sys.executable, "-m", "jackfield", "tokens", "list"]
     for _ in range(2):
         subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
@@ -160,8 +165,7 @@ def test_a_new_database_is_said_once(shell: Shell, tmp_path: Path, level: str) -
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_a_process_that_serves_says_a_new_database(tmp_path: Path, command: str) -> None:
     """It says so at each level of the log: nobody watches its start."""
-    environment = {name: value for name, value in os.environ.items() if name != "JACKFIELD_DATABASE_URL"}
-    environment |= {"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_LOG_LEVEL": "ERROR"}
+    environment = _fresh(tmp_path, "ERROR")
     words = [sys.executable, "-m", "jackfield", command, *(["--port", "0"] if command == "serve" else [])]
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

@@ -17,8 +17,8 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.testing import Answer, Provider
+from virtual_calls import KEYS, called
 
-KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 _XML = {"Content-Type": "text/xml"}
 _STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/s"
 _TAKEN = {"actionId": "a", "userId": "u", "sessionId": "s", "timestamp": 1700000000, "eventType": "TAKEN"}
@@ -59,12 +59,8 @@ def _refusal(code: str) -> str:
 
 def _called(action: str, inputs: dict[str, Any], *script: Answer) -> tuple[dict[str, Any], int]:
     """The Result of one call, as JSON, and the number of its requests."""
-    connector, _, key = action.partition("/")
-    with Provider(list(script)) as provider:
-        connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": provider.url}}
-        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
-            asked = {"connector": f"aws.{connector}", "action": key, "connection": "m", "inputs": inputs, "timeoutSeconds": 10}
-            return jackfield.invoke(asked).to_json(), len(provider.requests)
+    result, requests = called(action, inputs, *script, timeoutSeconds=10)
+    return result, len(requests)
 
 
 def _warnings(result: dict[str, Any]) -> list[str]:

@@ -8,24 +8,12 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield import Jackfield
 from jackfield.clock import Deadline
 from jackfield.connector import InvalidInput
 from jackfield.connector.context import Call, entered
-from jackfield.testing import Answer, Provider
+from jackfield.testing import Answer
 from jackfield_aws.virtual.server_waits import within_deadline
-
-KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
-
-
-def _called(action: str, inputs: dict[str, Any], *script: Answer, **members: Any) -> tuple[dict[str, Any], list[Any]]:
-    """The Result of one call, as JSON, and its requests."""
-    connector, _, key = action.partition("/")
-    with Provider(list(script)) as provider:
-        connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": provider.url}}
-        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
-            asked = {"connector": f"aws.{connector}", "action": key, "connection": "m", "inputs": inputs, **members}
-            return jackfield.invoke(asked).to_json(), list(provider.requests)
+from virtual_calls import called
 
 
 def _refusal(code: str, status: int) -> Answer:
@@ -46,7 +34,7 @@ def _refusal(code: str, status: int) -> Answer:
 def test_what_is_not_ready_is_asked_again(action: str, inputs: dict[str, Any], refusal: Answer) -> None:
     """The code says that nothing was executed, whatever the status; a model's own failure is repeated as its operation may be."""
     done = Answer({}) if action != "lambda/invokeWithResponseStream" else Answer(content=b"")
-    result, requests = _called(action, inputs, refusal, done)
+    result, requests = called(action, inputs, refusal, done)
     assert len(requests) == 2
     assert result["status"] == "succeeded", result
 
@@ -57,7 +45,7 @@ def test_what_is_not_ready_is_asked_again(action: str, inputs: dict[str, Any], r
 )
 def test_other_answers_of_a_function_are_not_asked_again(code: str, status: int, expected: str) -> None:
     """A conflict stays one, a plain 502 after a write leaves it in doubt, and 424 is that of Bedrock's models only."""
-    result, requests = _called("lambda/invoke", {"FunctionName": "f"}, _refusal(code, status))
+    result, requests = called("lambda/invoke", {"FunctionName": "f"}, _refusal(code, status))
     assert (result["error"]["code"], len(requests)) == (expected, 1)
 
 
@@ -70,13 +58,13 @@ def test_other_answers_of_a_function_are_not_asked_again(code: str, status: int,
 )
 def test_a_wait_ends_before_the_call(action: str, inputs: dict[str, Any], member: str, asked: int) -> None:
     """A wait that is longer than the deadline is shortened, with a warning; one that fits is sent as it is."""
-    result, (request,) = _called(action, {**inputs, member: asked}, Answer({}), timeoutSeconds=16)
+    result, (request,) = called(action, {**inputs, member: asked}, Answer({}), timeoutSeconds=16)
     sent = json.loads(request.body)[member]
     assert 0 < sent <= 15
     assert [one["message"] for one in result["meta"]["warnings"]][:1] == [
         f"'{member}' was shortened from {asked} to {sent}, so that the answer comes before the deadline of the call"
     ]
-    fitting, (request,) = _called(action, {**inputs, member: 1}, Answer({}), timeoutSeconds=300)
+    fitting, (request,) = called(action, {**inputs, member: 1}, Answer({}), timeoutSeconds=300)
     assert (json.loads(request.body)[member], fitting["meta"].get("warnings")) == (1, None)
 
 
@@ -92,5 +80,5 @@ def test_a_wait_that_cannot_be_short_enough_is_refused() -> None:
 @pytest.mark.parametrize(("given", "sent"), [({}, "-"), ({"accountId": "123456789012"}, "123456789012")])
 def test_glaciers_account_is_that_of_the_credentials(given: dict[str, str], sent: str) -> None:
     """Left out, it is ``-``, as AWS's own tools send it."""
-    _, (request,) = _called("glacier/listVaults", given, Answer({"VaultList": []}))
+    _, (request,) = called("glacier/listVaults", given, Answer({"VaultList": []}))
     assert request.path.startswith(f"/{sent}/vaults")

@@ -6,20 +6,8 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
-from jackfield.testing import Answer, Provider
-
-KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
-
-
-def _called(action: str, inputs: dict[str, Any], *script: Answer, **members: Any) -> tuple[dict[str, Any], int]:
-    """The Result of one call, as JSON, and the number of its requests."""
-    connector, _, key = action.partition("/")
-    with Provider(list(script)) as provider:
-        connection = {"type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": provider.url}}
-        with Jackfield(connections=[{"connections": {"m": connection}}], database_url="none") as jackfield:
-            asked = {"connector": f"aws.{connector}", "action": key, "connection": "m", "inputs": inputs, **members}
-            return jackfield.invoke(asked).to_json(), len(provider.requests)
+from jackfield.testing import Answer
+from virtual_calls import called
 
 
 def _xml(text: str) -> Answer:
@@ -58,9 +46,9 @@ def test_what_failed_in_part_fails_where_the_caller_says_so(
     action: str, inputs: dict[str, Any], answer: Answer, details: list[tuple[str, str]]
 ) -> None:
     """One request; the error points to each entry that failed, in the answer, which is beside it, and says what AWS said of it."""
-    result, requests = _called(action, inputs, answer, partial="fail")
+    result, requests = called(action, inputs, answer, partial="fail")
     error = result["error"]
-    assert (result["status"], error["code"], error["retryable"], requests) == ("failed", "rejected", False, 1)
+    assert (result["status"], error["code"], error["retryable"], len(requests)) == ("failed", "rejected", False, 1)
     assert [(one["path"], one["message"]) for one in error["details"]] == details
     assert all(_at(error["provider"]["details"], path) is not None for path, _ in details)
 

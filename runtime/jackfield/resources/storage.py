@@ -199,6 +199,12 @@ class Storage(ProcessLocal):
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
 
     @property
+    def _file(self) -> str:
+        """Path of the SQLite database as its URL names it; empty for any other URL."""
+        url = self.url.strip()
+        return url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
+
+    @property
     def is_near(self) -> bool:
         """True if asking whether anything has changed takes no query."""
         return not self.enabled or self.url.startswith("sqlite:")
@@ -220,8 +226,7 @@ class Storage(ProcessLocal):
         """
         ends = ("_FILE", "_KUBERNETES_SECRETS", "_KUBERNETES_ACCOUNT")
         named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
-        url = self.url.strip()
-        path = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
+        path = self._file
         sqlite = [path + end for end in _ENDS] if path else []
         keys = [uri[5:] for uri in self.environment.get(_WRAPPERS, "").replace(",", " ").split() if uri.startswith("file:/")]
         found = (*named, *keys, *sources_from(self.environment), *self._barred)
@@ -408,8 +413,8 @@ class Storage(ProcessLocal):
         wanted = self.environment.get(_NEW) or "say"
         if wanted not in {"say", "refuse"}:
             raise InvalidInvocation(f"{_NEW} is '{wanted[:80]}', and must be 'say' or 'refuse'", hint="Unset it: a new database is said.")
-        path = self.url.strip().removeprefix(_SQLITE)
-        if not self.url.startswith(_SQLITE) or path in {"", ":memory:"} or os.path.exists(path):
+        path = self._file
+        if path in {"", ":memory:"} or os.path.exists(path):
             return
         if wanted == "refuse":
             raise InvalidInvocation(
