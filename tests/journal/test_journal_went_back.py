@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,32 @@ def test_a_lower_mark_is_told_once(database_url: str, mark: str, caplog: pytest.
         assert "went back" in (return_warning(database) or "")
         said = [record for record in caplog.records if record.levelno == logging.ERROR and "went back" in record.getMessage()]
         assert len(said) == 1
+
+
+def test_an_epoch_that_rises_during_a_renewal_is_no_return(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What others commit between a renewal's reading of the marks and their comparison is above them, in a database that goes on."""
+    with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
+        jackfield.open()
+        database = jackfield.storage.database
+        instance = Instance.of(database)
+        instance.renew()
+        commit = database.record
+
+        def raised_after(*given: Any, **named: Any) -> Any:
+            found = commit(*given, **named)
+            with other.write() as transaction:
+                transaction.change(_RAISE)
+            database.epoch()
+            return found
+
+        monkeypatch.setattr(database, "record", raised_after)
+        for _ in range(2):
+            instance.renew()
+        assert database.highest_epoch > 5
+        assert return_warning(database) is None
+        assert [record for record in caplog.records if "went back" in record.getMessage()] == []
 
 
 def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:

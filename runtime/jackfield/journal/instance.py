@@ -138,6 +138,7 @@ class Instance:
 
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
+        highest = self._database.highest_epoch  # before the marks are read: what is committed meanwhile may be above them
         try:
             with within(RENEWED):  # ahead, since under load batches may be queued for longer than a lease
                 found, renewed = self._database.record(self._renewed, ahead=True)
@@ -150,7 +151,7 @@ class Instance:
         if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
             self.steady_since = now  # whatever kept this process from renewing may have affected the others, too
         self._renewed_at, self._registered = now, True
-        self._compare(found, renewed, lately=lately)
+        self._compare(found, renewed, highest, lately=lately)
         try:
             with within(RENEWED):
                 self._prolong(CLAIM)
@@ -186,11 +187,11 @@ class Instance:
         found, statement = Marks.read(transaction, self.id), sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
         return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
 
-    def _compare(self, found: Marks, renewed: float, *, lately: bool) -> None:
-        """Tell that the database went back if it has less than this process has seen."""
+    def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
+        """Tell that the database went back if it has less than this process had seen; ``highest`` is the epoch that it had seen."""
         seen, self._marks = self._marks, replace(found, renewed=renewed)
         self._past.append(seen)
-        why = replace(seen, epoch=max(seen.epoch, self._database.highest_epoch)).lower(found, lately=lately)
+        why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately)
         if why is not None:
             self._untold = why, seen.lost(self._past, found)
             self._past.clear()
