@@ -2,11 +2,12 @@
 
 ``make campaign database-kills``, ``database-failover``, ``database-lossy`` and ``database-swallowed`` run it. By hand::
 
-    PYTHONPATH=tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS, or calls of the last]
+    PYTHONPATH=tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS or calls] [SEED]
 
 ``kills``: SIGKILL of the primary at random moments, and its start again. ``failover``: SIGKILL, and the promotion of its synchronous
 standby, by turns. ``lossy``: the same with an asynchronous standby that lags by a second or two, so that commits are lost.
-``swallowed``: each COMMIT of 500 calls takes effect, and its acknowledgement does not come.
+``swallowed``: each COMMIT of 500 calls takes effect, and its acknowledgement does not come. The moments are drawn from a seed, which is
+printed: the same seed draws the same pauses, and the machine's load still decides what they hit.
 """
 
 from __future__ import annotations
@@ -99,9 +100,9 @@ def placed(url: str, folder: Path, **more: Any) -> Iterator[Noted]:
         yield place
 
 
-def kills(seconds: float) -> Figures:
+def kills(seconds: float, drawn: random.Random) -> Figures:
     """Kill the primary at random moments, and start it again."""
-    figures, drawn, slowest = Figures(), random.Random(), 0.0
+    figures, slowest = Figures(), 0.0
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, running_server() as primary:
         url = primary.create()
         open_database(url).close()
@@ -170,9 +171,9 @@ class _Pair:
         self.primary, self.standby = self.standby, self.primary
 
 
-def failover(seconds: float, *, loses: bool = False) -> Figures:
+def failover(seconds: float, drawn: random.Random, *, loses: bool = False) -> Figures:
     """Kill the primary and promote the standby, by turns. If the standby ``loses`` what came last, that has to be told."""
-    figures, drawn, slowest = Figures(), random.Random(), 0.0
+    figures, slowest = Figures(), 0.0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         primary = stack.enter_context(running_server())
@@ -221,7 +222,7 @@ def _told_of_losses(place: Noted, callers: Callers, figures: Figures) -> None:
         figures.wrong.append(f"entries are lost in {failovers} failovers, and only some were told by 410")
 
 
-def swallowed(calls: float) -> Figures:
+def swallowed(calls: float, _drawn: random.Random) -> Figures:
     """Let each call's COMMIT take effect, and its acknowledgement not come."""
     figures = Figures()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, running_server() as server:
@@ -235,19 +236,21 @@ def swallowed(calls: float) -> Figures:
             return _judged(place, callers, figures, 0.0)
 
 
-PARTS: dict[str, Callable[[float], Figures]] = {
+PARTS: dict[str, Callable[[float, random.Random], Figures]] = {
     "kills": kills,
     "failover": failover,
-    "lossy": lambda seconds: failover(seconds, loses=True),
+    "lossy": lambda seconds, drawn: failover(seconds, drawn, loses=True),
     "swallowed": swallowed,
 }
 
 
-def _main(part: str, much: float | None = None) -> int:
-    figures = PARTS[part](much or (CALLS if part == "swallowed" else SECONDS))
-    sys.stdout.write(json.dumps(figures.to_json(), indent=2, default=str) + "\n")
+def _main(part: str, much: float | None = None, given: float | None = None) -> int:
+    seed = random.randrange(1_000_000) if given is None else int(given)
+    sys.stderr.write(f"seed {seed}\n")
+    figures = PARTS[part](much or (CALLS if part == "swallowed" else SECONDS), random.Random(seed))
+    sys.stdout.write(json.dumps({"seed": seed, **figures.to_json()}, indent=2, default=str) + "\n")
     return int(bool(figures.wrong))
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], *map(float, sys.argv[2:3])))
+    sys.exit(_main(sys.argv[1], *map(float, sys.argv[2:4])))
