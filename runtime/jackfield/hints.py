@@ -111,6 +111,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         f" and resolve it.  Do not run it again unasked: {_RATHER_TWICE}",
         "console": f"{_UNCLEAR}, then record the outcome on the invocation's page; {_RATHER_TWICE}",
     },
+    "may_be_queued": {
+        "library": "Look for the invocation {id} once the database is back; repeat it only if it is not there, or under its key.",
+        "cli": "'jackfield invocations show {id}' tells whether it is there; repeat it only if it is not, or under its key.",
+        "http": "GET /v1/invocations/{id} tells whether it is there; repeat it only if it is not, or under its Idempotency-Key.",
+        "mcp": "Tell the person that the invocation {id} may be queued. Do not run it again unasked.",
+        "console": "Look for it on the Invocations page before you repeat it.",
+    },
     "invocations": {
         "library": "The journal lists the invocations of this workspace.",
         "cli": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",

@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from jackfield.database import open_database
+from jackfield.database.timelines import Timelines
 from noted_calls import Noted, noting
 from postgres import Server, missing, running_server
 
@@ -86,3 +88,37 @@ def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server]
             assert {name: count for name, count in place.ledger.effects.items() if count != 1 and name != "back"} == {}
         assert not place.ledger.late
         _until(lambda: place.running() == 0, 30)
+        changes, told = place.stand.host.storage.database.timeline
+        assert (changes, told is None) == (1, "asynchronous" not in request.node.name), told
+        events = place.client.get("/v1/audit?event=database.wentBack").json["items"]
+        if told is None:  # all that was committed is there
+            assert events == []
+        else:  # it may lack less than a renewal of a lease would show: that is told, too
+            _until(lambda: place.client.get("/v1/audit?event=database.wentBack").json["items"], 30)
+            assert "went back" in str(place.client.get("/readyz").json["warnings"])
+
+
+def test_a_server_without_a_timeline(postgres_server: Server) -> None:
+    """An account that may not ask for the timeline, as one of a server of another maker, connects, and takes no server for another one."""
+    url = postgres_server.create()
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC")
+        role = f"plain_{url.rpartition('/')[2]}"
+        admin.execute(f"CREATE ROLE {role} LOGIN".encode())
+        admin.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}".encode())
+    with open_database(url.replace("//postgres@", f"//{role}@"), migrate=True) as database:
+        assert database.pending() == []
+        assert database.timeline == (0, None)
+
+
+def test_a_timeline_that_changes_is_another_server() -> None:
+    """A change counts whichever way it goes; what it may mean is told unless commits had waited for a standby."""
+    found = Timelines()
+    found.note(None, waits=False)
+    found.note("00000001", waits=False)
+    found.note("00000001", waits=False)
+    assert (found.changes, found.told) == (0, None)
+    found.note("0000000A", waits=True)
+    assert (found.changes, "its timeline is 10, and was 1" in str(found.told)) == (1, True)
+    found.note("00000001", waits=False)
+    assert (found.changes, found.told) == (2, None)

@@ -55,3 +55,22 @@ def test_the_last_place_of_a_queue(place: Noted, proxy: DatabaseProxy, kind: str
         told = write_unacknowledged(callers, proxy, f"1-begin-{kind}", kind, "begin")
         assert told.said == "accepted", told.body
         assert callers.write(f"2-{kind}", kind).status == 429
+
+
+@pytest.mark.parametrize("kind", ["queued", "queued-keyed", "batch-queued", "batch-queued-keyed"])
+def test_a_call_that_may_be_queued(place: Noted, proxy: DatabaseProxy, kind: str) -> None:
+    """While nobody can find out whether a call was queued, its caller is told that it may be, and its id; he is told to repeat it only if
+    it has a key, under which he gets that invocation."""
+    with Callers(place, count=0, seconds=3.0) as callers:
+        proxy.swallow(1, f"1-{kind}".encode(), then_silent=True)
+        told = callers.write(f"1-{kind}", kind)
+        proxy.deliver()
+        assert (told.said, told.body["error"]["code"]) == ("failed", "unavailable"), told.body
+        assert told.body["error"]["retryable"] is ("keyed" in kind)
+        assert f"the invocation {told.id} may be queued" in told.body["error"]["message"]
+        place.until_it_works(60)
+        assert judge(place, [told], Figures()).wrong == []
+        assert place.client.get(f"/v1/invocations/{told.id}").json["status"] == "succeeded"
+        if "keyed" in kind:
+            assert callers.write(told.name, "queued-keyed").id == told.id
+        assert place.ledger.effects[told.name] == 1

@@ -13,7 +13,10 @@ import pytest
 from forking import alone
 from jackfield import Jackfield
 from jackfield.errors import Unavailable
+from jackfield.journal.instance import Instance
 from jackfield.journal.jobs import DueJobs
+from jackfield.journal.recovery import Recovery
+from jackfield.pipe.on_loop import OnLoop
 from job_stage import JobStage, job_stage
 
 DONE = {"weight": 7}
@@ -170,3 +173,44 @@ def test_a_started_job_has_not_failed(sqlite: JobStage, monkeypatch: pytest.Monk
     sqlite.provider.answers(DONE)
     sqlite.poll(60.0)
     assert sqlite.entry(result.meta.invocation_id).status == "succeeded"
+
+
+def test_a_claim_of_which_nobody_has_heard_is_given_back(stage: JobStage) -> None:
+    """A process whose commit claimed a job, and was never acknowledged, does not poll it: it gives the job back, once it has seen that
+    twice, and keeps what it polls."""
+    lost, polled = stage.queue(), stage.queue()
+    stage.work()
+    stage.move(60)
+    due = DueJobs(stage.pools[-1].storage.database, stage.clock)
+    assert {job.id for job in due.claim(100)} == {lost, polled}
+    stage.journal.tasks.add(polled)
+    recovery = Recovery(stage.pools[-1].storage.database, stage.pools[-1].storage.vault, stage.clock)
+    assert [recovery.look(), recovery.look(), recovery.look()] == [0, 1, 0]
+    assert [stage.entry(identifier).owner is None for identifier in (lost, polled)] == [True, False]
+    stage.provider.answers(DONE)
+    assert stage.poll() == 1
+    assert stage.entry(lost).status == "succeeded"
+
+
+def test_what_a_poll_found_is_recorded_when_the_database_is_back(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then the job is this process's task, which recovery leaves alone; then it ends, and the provider is not asked again."""
+    identifier = stage.queue()
+    stage.work()
+    stage.provider.answers(DONE)
+    database = stage.pools[-1].storage.database
+    recovery = Recovery(database, stage.pools[-1].storage.vault, stage.clock)
+    owed: list[Any] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(OnLoop, "record", _away)
+        patched.setattr(Instance, "owe", lambda _instance, unit: owed.append(unit))
+        assert stage.poll(60) == 1
+    assert [recovery.look(), recovery.look()] == [0, 0]
+    assert stage.entry(identifier).status == "running"
+    for unit in owed:
+        database.record(unit)
+    assert stage.entry(identifier).status == "succeeded"
+    assert len(stage.provider.reached("poll")) == 1
+
+
+async def _away(*_arguments: object) -> None:
+    raise Unavailable("the database does not answer")

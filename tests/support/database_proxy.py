@@ -55,7 +55,7 @@ class DatabaseProxy:
         self._modes = {"server": Mode.PASS, "client": Mode.PASS}
         self._going = asyncio.Event()
         self._late = 0.0
-        self._swallow, self._having = 0, b""
+        self._swallow, self._having, self._then_silent = 0, b"", False
         self._pairs: set[_Pair] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -105,18 +105,18 @@ class DatabaseProxy:
         """Deliver each answer of the server so much later."""
         self._call(lambda: setattr(self, "_late", seconds))
 
-    def swallow(self, commits: int, having: bytes = b"") -> None:
+    def swallow(self, commits: int, having: bytes = b"", *, then_silent: bool = False) -> None:
         """Let the next commits of transactions in which bytes were sent reach the server, keep its acknowledgements, and reset the clients'
-        connections."""
+        connections; ``then_silent``, hold all bytes from then on."""
 
         def step() -> None:
-            self._swallow, self._having = commits, having
+            self._swallow, self._having, self._then_silent = commits, having, then_silent
 
         self._call(step)
 
     def point_at(self, port: int) -> None:
         """Connect new clients to another server, and reset the others."""
-        self._call(lambda: setattr(self, "_target", port))
+        self._call(lambda: setattr(self, "target", port))
         self.reset()
 
     @contextlib.contextmanager
@@ -205,6 +205,8 @@ class DatabaseProxy:
         pair.spoke = "client"
         if pair.swallows:
             self.swallowed += 1
+            if self._then_silent:
+                self._modes.update(dict.fromkeys(BOTH, Mode.HOLD))
             pair.reset()
             return False
         if self._late:

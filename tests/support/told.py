@@ -100,7 +100,7 @@ class Callers:
         told.status, told.body, told.took = reply.status, reply.json, time.monotonic() - began
         if isinstance(told.body, list):  # of a batch
             told.body = told.body[0]
-            told.status = reply.status if "meta" in told.body else 202
+            told.status = 503 if "meta" in told.body else 202  # the status of a line that was refused is its own
         self.told[name] = told
         return told
 
@@ -193,7 +193,9 @@ def _faults(told: Told, effects: int, row: str | None, *, may_lose: bool) -> lis
         found.append(f"{effects} effects")
     if told.said == "succeeded" and effects == 0:
         found.append("was told a success, and nothing was sent")
-    if told.said in {"failed", "refused"} and effects and not _may_be_there(told):
+    if _may_be_there(told):
+        return found
+    if told.said in {"failed", "refused"} and effects:
         found.append(f"was told {told.said} ({told.status}: {_words(told)}), and it was sent")
     if told.id is None or told.said == "refused" or (may_lose and row is None):
         return found
@@ -210,8 +212,10 @@ def _faults(told: Told, effects: int, row: str | None, *, may_lose: bool) -> lis
 
 
 def _may_be_there(told: Told) -> bool:
-    """Return whether a caller whose call was to be queued was told that it may be there, so that he looks before he repeats it."""
-    return "queued" in told.kind and "may have taken effect" in _words(told) and told.body.get("retryable") is False
+    """Return whether a caller whose call was to be queued was told that it may be there, so that he looks before he repeats it, or repeats
+    it under its key."""
+    error = told.body.get("error", {}) if isinstance(told.body, dict) else {}
+    return f"{told.id} may be queued" in str(error.get("message")) and error.get("retryable") is ("keyed" in told.kind)
 
 
 def _words(told: Told) -> str:

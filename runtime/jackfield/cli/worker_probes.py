@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import within
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.journal.went_back import return_warning
+from jackfield.queue import broker_warning
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning, hold_warning, key_state
@@ -62,6 +63,7 @@ class Figures:
         self._returned: str | None = None
         self._held: str | None = None
         self._keys: str | None = None
+        self._broker: str | None = None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Answer a request for ``path``."""
@@ -69,7 +71,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held]), *self._runtimes.warnings()]
+            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held, self._broker]), *self._runtimes.warnings()]
             return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
@@ -92,6 +94,7 @@ class Figures:
                 self._returned = None if pending else return_warning(database)
                 self._held = None if pending else hold_warning(database)
                 fault, self._keys = (None, None) if pending else key_state(self._runtimes.storage)
+                self._broker = broker_warning(self._runtimes.environment)
         except JackfieldError as error:
             return error.message
         return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else fault

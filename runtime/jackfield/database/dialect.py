@@ -70,6 +70,11 @@ class Dialect(ABC):
     def close(self) -> None:
         """Close all connections."""
 
+    @property
+    def timeline(self) -> tuple[int, str | None]:
+        """How often another server has been found in the place of this one, and what the last change may mean for commits."""
+        return 0, None
+
     def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
         """Close every connection before a fork, if a child must not inherit them, and lend none before ``resume``.
 

@@ -123,7 +123,7 @@ class _Process:
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else quick
         self.batches = Batches(grouped, quick, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)
-        self.highest_epoch = 0
+        self.highest_epoch = self.servers = 0
         self.epoch = self.dialect.epoch(self._committed, self._settle)
 
     @property
@@ -134,6 +134,9 @@ class _Process:
     def _committed(self) -> int | None:
         rows = self.dialect.look_up(NUMBER, {})
         number = rows[0].number if rows else None
+        known, (self.servers, _) = self.servers, self.dialect.timeline
+        if self.servers != known:
+            return None  # another server: what it may lack may have had this number
         if number is not None and number < self.highest_epoch:
             return None  # the database went back: nothing that was read before holds, until the epoch is above all that was seen
         self.highest_epoch = self.highest_epoch if number is None else number
@@ -255,6 +258,11 @@ class Database:
     def highest_epoch(self) -> int:
         """Highest number of the epoch that this process has seen committed: a lower one is that of an older copy of the database."""
         return self._live().highest_epoch
+
+    @property
+    def timeline(self) -> tuple[int, str | None]:
+        """How often this process has found another server in the place of the database's, and what the last change may mean for commits."""
+        return self._live().dialect.timeline
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:

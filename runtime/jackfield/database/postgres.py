@@ -35,6 +35,7 @@ from jackfield.database.pool import Pool
 from jackfield.database.postgres_urls import options_of
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
+from jackfield.database.timelines import COLUMNS, PASSING, Timelines
 from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
@@ -328,7 +329,8 @@ class PostgresDialect(Dialect):
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
         self.wait = wait
         self._most = max(_STATEMENT, wait)
-        self._settings = _SETTINGS.format(round(1000 * self._most)).encode()
+        self._settings = _SETTINGS.format(round(1000 * self._most))
+        self._timelines: Timelines | None = Timelines()
         self._names = HostNames()
         self._silent_until = self._asked_at = -math.inf
         self._asking, self._found_there = threading.Lock(), True
@@ -442,8 +444,28 @@ class PostgresDialect(Dialect):
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
                 raise unavailable(Trouble.ENCODED, f"its encoding is {encoding}", DatabaseUnfit)
-            connection.execute(self._settings)
+            self._set_up(connection)
         return connection
+
+    def _set_up(self, connection: _Connection) -> None:
+        """Set a connection up, and read the server's timeline with the same statement; without it, where a server of another maker that
+        speaks PostgreSQL's protocol has none."""
+        if self._timelines is not None:
+            try:
+                row = connection.execute(f"{self._settings}, {COLUMNS}".encode()).fetchone()
+            except psycopg.DatabaseError as fault:
+                if connection.closed or fault.sqlstate is None:
+                    raise
+                self._timelines = self._timelines if fault.sqlstate == PASSING else None
+            else:
+                self._timelines.note(row[-2], waits=bool(row[-1])) if row is not None else None
+                return
+        connection.execute(self._settings.encode())
+
+    @property
+    def timeline(self) -> tuple[int, str | None]:
+        """How often new connections have found another timeline, and what the last change may mean."""
+        return (0, None) if self._timelines is None else (self._timelines.changes, self._timelines.told)
 
     def _libpq_message(self, fault: psycopg.Error) -> str:
         """Return the last line of libpq's message, with passwords redacted. It names host, user and database."""

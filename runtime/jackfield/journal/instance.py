@@ -65,6 +65,7 @@ class Instance:
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
         self._marks, self._past = Marks(), deque[Marks](maxlen=_PAST)
+        self._servers: tuple[int, str | None] = 0, None
         self._untold: tuple[str, Lost] | None = None
         """What is to be told of a return, until that is recorded."""
         self._registered = False
@@ -188,10 +189,13 @@ class Instance:
         return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
-        """Tell that the database went back if it has less than this process had seen; ``highest`` is the epoch that it had seen."""
+        """Tell that the database went back if it has less than this process had seen, or may have less since another server was promoted;
+        ``highest`` is the epoch that it had seen."""
         seen, self._marks = self._marks, replace(found, renewed=renewed)
         self._past.append(seen)
-        why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately)
+        servers, self._servers = self._servers, self._database.timeline
+        changed = self._servers[1] if self._servers[0] != servers[0] else None
+        why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately) or changed
         if why is not None:
             self._untold = why, seen.lost(self._past, found)
             self._past.clear()

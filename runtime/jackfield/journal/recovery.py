@@ -66,6 +66,7 @@ class Recovery:
         self._seen: dict[str, _Seen] = {}
         self._unregistered: dict[str, float] = {}
         self._unregistered_at = 0.0
+        self._idle_jobs: set[tuple[str, str, int]] = set()
         self._blocked = BlockedWorkspaces.of(database, clock, lambda: vault)
         self._jitter = random.Random()  # noqa: S311 (jitter, not a secret)
 
@@ -111,13 +112,16 @@ class Recovery:
         return entry.expires_at < now - _SURPLUS and entry.id not in me.tasks
 
     def _recover_own(self, me: Instance) -> int:
-        """Recover entries of this process of which it has no task, past their deadline."""
+        """Recover entries of this process of which it has no task: past their deadline, and jobs that it does not poll, seen twice."""
         now = self._time.sure()
         if now is None:
             return 0
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(sql.WITHOUT_TASK, {"owner": me.id, "before": now - _SURPLUS, "limit": _AT_ONCE})
-        left = [row for row in rows if row.id not in me.tasks]
+        idle = [row for row in rows if row.id not in me.tasks]
+        jobs = {(row.workspace, row.id, row.delivery) for row in idle if row.job_until is not None}
+        again, self._idle_jobs = jobs & self._idle_jobs, jobs
+        left = [row for row in idle if row.job_until is None or (row.workspace, row.id, row.delivery) in again]
         return sum(self._recovered_together(part, None) for part in _parts(left))
 
     def recover(self, workspace: str, entry: Entry) -> bool:

@@ -200,8 +200,9 @@ _WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS k
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
 LEFT_RUNNING = f"""{_EACH} FROM {_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
-WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND expires_at < :before AND job_until IS NULL LIMIT")
-"""Past their deadline, these have ended, and their end is not there: the database went back."""
+WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
+"""Past their deadline, these have ended, and their end is not there: the database went back. Jobs among them are being polled, or were
+claimed by a commit that nobody has heard of."""
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
 OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
 UNKNOWN_OWNERS = f"""

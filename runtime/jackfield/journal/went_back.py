@@ -80,7 +80,7 @@ class Marks:
 def note_return(database: Database, why: str, highest: int, lost: Lost, tell: Tell | None) -> None:
     """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and give
     up the numbers of events that are ``lost``, so that each reader is told."""
-    _LOG.error("the database went back to an earlier state: %s; see docs/tutorial/failover.md for what to do", why)
+    _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
 
     def unit(transaction: Transaction) -> None:
@@ -100,6 +100,6 @@ def return_warning(database: Database) -> str | None:
     if ago is None or not 0 <= ago <= _TOLD_FOR:
         return None
     return (
-        f"the database went back to an earlier state {ago:.0f} seconds ago: what it has lost may be sent again, and invocations that ran"
-        " are in doubt (audit event 'database.wentBack')"
+        f"the database went back to an earlier state, or may have, {ago:.0f} seconds ago: what it has lost may be sent again, and what ran"
+        " is in doubt (audit event 'database.wentBack')"
     )

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from jackfield.errors import Unavailable
+from jackfield.hints import NextStep
 
 SLOW = ("the database did not respond in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
 """What has happened, and what to do next."""
 
 
 class CommitUnknown(Unavailable):
-    """Connection lost during a commit, which may or may not have been done."""
+    """Connection lost during a commit, which may or may not have been done. ``invocation_id`` is that of the invocation that may be queued
+    by it."""
+
+    invocation_id: str | None = None
+
+    def of_queued(self, identifier: str, *, keyed: bool) -> CommitUnknown:
+        """Return the error for the caller of an invocation that may be queued: he has its id to look, and may repeat it unasked only under
+        an idempotency key, which finds the one that is there."""
+        text = f"{self.message}; the invocation {identifier} may be queued"
+        found = CommitUnknown(text, hint=NextStep("may_be_queued", id=identifier), repeatable=False)
+        found.invocation_id, found.retryable = identifier, keyed
+        return found
 
 
 def late() -> Unavailable:

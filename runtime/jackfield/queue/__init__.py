@@ -1,7 +1,7 @@
 """Queued invocations: a port to the engines that run them, the runtimes of all workspaces that they run in, the
 polls of jobs, schedules, which queue invocations at given times, and the work on subscriptions."""
 
-from jackfield.queue.engine import Engine, check_queue, open_engine, queue_url, run
+from jackfield.queue.engine import Engine, broker_warning, check_queue, open_engine, queue_url, run
 from jackfield.queue.local import LocalEngine, leave
 from jackfield.queue.poller import Poller
 from jackfield.queue.runtime_pool import RuntimePool
@@ -15,6 +15,7 @@ __all__ = [
     "RuntimePool",
     "Scheduler",
     "TriggerLoop",
+    "broker_warning",
     "check_queue",
     "leave",
     "open_engine",

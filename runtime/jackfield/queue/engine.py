@@ -48,6 +48,9 @@ class BrokerEngines(Protocol):
         :raises InvalidInvocation: if it is wrong.
         """
 
+    def warning(self, url: str) -> str | None:
+        """Ask a broker for a sign of life, for a second; return what is wrong with it, None if it answers."""
+
     def __call__(
         self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]
     ) -> Engine:
@@ -77,6 +80,12 @@ def check_queue(environment: Mapping[str, str]) -> None:
     url = queue_url(environment)
     if url is not None:
         _broker_engines(environment).check(url)
+
+
+def broker_warning(environment: Mapping[str, str]) -> str | None:
+    """Return what probes say of a broker that does not answer within a second; None if it does, or there is none."""
+    url = queue_url(environment)
+    return None if url is None else _broker_engines(environment).warning(url)
 
 
 def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:

@@ -12,6 +12,7 @@ from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.files.table import hold
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.commits import CommitUnknown
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
@@ -192,6 +193,8 @@ def _queued(pipeline: Pipeline, records: Sequence[Record], most: float | None) -
 def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: float | None) -> Enqueued | Result:
     draft = record.draft
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
+    if isinstance(queued, CommitUnknown):
+        return failed(meta, queued.of_queued(draft.id, keyed=draft.idempotency_key is not None))
     if isinstance(queued, JackfieldError):
         return failed(meta, queued)
     if draft.id in queued:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import threading
 
     from jackfield.connector import Action
+    from jackfield.database import Transaction
     from jackfield.journal import Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.pipe.plan import Plan
@@ -150,17 +151,31 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     """
     journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
     found = None
+    journal.tasks.add(claimed.id)
     try:
         entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
         found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
     finally:
         if found is None:  # the process stops, or the database is gone
-            journal.owe(journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
+            _owe(journal, claimed, journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
     try:
         await waiter.record(journal.database, found.unit)
     except JackfieldError:
-        journal.owe(found.unit)
+        _owe(journal, claimed, found.unit)
+    else:
+        journal.tasks.discard(claimed.id)
     return found.result
+
+
+def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
+    """Record what a poll has found once the database is back. Until then the job is this process's task, or recovery would give it back."""
+
+    def owed(transaction: Transaction) -> int:
+        journal.tasks.discard(claimed.id)
+        return unit(transaction)
+
+    journal.tasks.add(claimed.id)  # again: whose end is to be written counts as none
+    journal.owe(owed)
 
 
 @dataclass(frozen=True, slots=True)

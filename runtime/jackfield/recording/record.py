@@ -199,8 +199,7 @@ class Record:
             else:
                 return None
             if self._run.deadline.clock.monotonic() > until:
-                unknown.repeatable = False
-                raise unknown
+                raise unknown.of_queued(self._draft.id, keyed=self._draft.idempotency_key is not None)
             await self._run.waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
 
     async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:

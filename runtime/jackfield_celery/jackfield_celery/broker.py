@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
-from kombu import Exchange
+from kombu import Connection, Exchange
 from kombu import Queue as BrokerQueue
+from kombu.exceptions import KombuError
 
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.passwords import without_password
@@ -24,6 +25,13 @@ _VISIBILITY = 1200
 _DIRECT = Exchange("", type="direct")
 _HEARTBEAT = 10
 _CONNECT_WITHIN = 4
+_ANSWER_WITHIN = 2.0
+"""Seconds that Redis may take to accept a connection, or answer a command; then the connection is given up."""
+_LOOK_EVERY = 1.0
+"""Seconds between looks whether Redis still answers a worker that waits for a message, and by which it may be late: where a network drops
+bytes, and no connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is back."""
+_PROBE = 1.0
+"""Seconds that a probe waits for the broker."""
 
 
 def queues(url: str) -> list[BrokerQueue]:
@@ -93,7 +101,23 @@ def _is_amqp(url: str) -> bool:
 def _transport_options(url: str) -> dict[str, Any]:
     if _is_amqp(url):
         return {"confirm_publish": False}  # the publisher waits for the confirmations of many messages at once
-    return {"visibility_timeout": _VISIBILITY, "socket_timeout": 10, "socket_connect_timeout": _CONNECT_WITHIN}
+    return {
+        "visibility_timeout": _VISIBILITY, "socket_timeout": _ANSWER_WITHIN, "socket_connect_timeout": _ANSWER_WITHIN,
+        "health_check_interval": _LOOK_EVERY,
+    }  # fmt: skip
+
+
+def warning(url: str) -> str | None:
+    """Ask the broker for a sign of life over a new connection, for a second; return what is wrong with it, None if it answers."""
+    short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
+    options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
+    connection = Connection(url, heartbeat=0, **options)
+    with connection:
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False)
+        except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
+            return f"the broker is unavailable ({type(error).__name__}): queued invocations wait in the journal"
+    return None
 
 
 def _tls(url: str) -> dict[str, Any] | None:

@@ -24,8 +24,9 @@ _AHEAD = 0.25
 """Seconds of work that are released ahead of the workers. More would let one workspace's burst delay another's invocation."""
 _LEAST = 16
 _MOST = 1000
-_LOST = 15.0
-"""Seconds after which a released invocation is released again if the broker holds fewer messages than were released."""
+_LOST = 3.0
+"""Seconds after which a released invocation is released again if the broker holds fewer messages than were released. A worker claims at
+once what it gets, and a second message of that runs nothing."""
 _LOST_ANYWAY = 60.0
 """The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or another's."""
 _LOG_EVERY = 60.0

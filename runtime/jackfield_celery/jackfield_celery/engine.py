@@ -19,7 +19,7 @@ from jackfield.journal.instance import Instance
 from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
-from jackfield_celery.broker import check, new_app
+from jackfield_celery.broker import check, new_app, warning
 from jackfield_celery.dispatcher import Dispatcher
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
@@ -35,6 +35,7 @@ class CeleryEngine(ProcessLocal):
     """Engine of one process: a dispatcher, of which one in all processes works at a time, and a Celery worker if it has ``slots``."""
 
     check = staticmethod(check)
+    warning = staticmethod(warning)
 
     def __init__(self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]) -> None:
         self._runtimes = runtimes

@@ -30,7 +30,7 @@ from jackfield_celery.transport import DEAD
 _LOG = logging.getLogger("jackfield.queue")
 _RETRY = 0.5
 """Seconds between the first two tries to reach the broker; they grow to ``_LONGEST_RETRY``."""
-_LONGEST_RETRY = 2.0
+_LONGEST_RETRY = 1.0
 
 
 class BusyError(Exception):
@@ -71,7 +71,7 @@ def _log_failure(future: Future[None]) -> None:
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, which moves unreadable messages to the dead letters, and looks for a lost broker every two seconds."""
+    """Celery's consumer, which moves unreadable messages to the dead letters, and looks for a lost broker every second."""
 
     class Blueprint(CeleryConsumer.Blueprint):
         """Celery's steps with a limited remote control, and without queues for delayed delivery: the journal delays."""
@@ -113,7 +113,7 @@ class Consumer(CeleryConsumer):
         return taken
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, with tries at most two seconds apart however long the broker is away."""
+        """Connect, with tries at most a second apart however long the broker is away."""
 
         def lost(error: Exception, _seconds: float) -> None:
             _LOG.error("the broker is unavailable: %s", type(error).__name__)

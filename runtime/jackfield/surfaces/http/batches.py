@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Result
+from jackfield.kernel.commits import CommitUnknown
 from jackfield.recording.enqueue import Enqueued
 from jackfield.surfaces.shared.body import LARGE, computed, decoded, read_body
 from jackfield.surfaces.shared.correlation import traced
@@ -152,8 +153,8 @@ async def _completed(item: Any, request: Request) -> Any:
 
 
 class _Outage:
-    """Outage of the database, or of the workspace's queue, as the outcomes of a batch show it: total if nothing was queued, or refused for
-    its own sake."""
+    """Outage of the database, or of the workspace's queue, as the outcomes of a batch show it: total if nothing was queued, may be queued,
+    or was refused for its own sake."""
 
     def __init__(self) -> None:
         self._error: JackfieldError | None = None
@@ -162,7 +163,7 @@ class _Outage:
     def note(self, found: Enqueued | Result) -> None:
         """Take an outcome into account."""
         error = found.error if isinstance(found, Result) else None
-        self._is_total = self._is_total and isinstance(error, Unavailable | LimitReached)
+        self._is_total = self._is_total and isinstance(error, Unavailable | LimitReached) and not isinstance(error, CommitUnknown)
         self._error = self._error or error
 
     def refuse(self) -> None:

@@ -28,7 +28,7 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
     found = server.readiness
-    more = (found.key_warning, found.blocked_warning, found.return_warning, found.hold_warning, found.silence_warning)
+    more = (found.key_warning, found.blocked_warning, found.return_warning, found.hold_warning, found.silence_warning, found.broker_warning)
     return answer(answer_of(found.warning, [*filter(None, more), *server.runtimes.warnings()]))
 
 

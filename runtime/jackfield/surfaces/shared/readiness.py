@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jackfield.access import DEFAULT
@@ -36,11 +36,12 @@ _PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1
 class Readiness:
     """Readiness check, cached. One check runs at a time, in its own thread: a hanging database blocks nothing else."""
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: Storage, clock: Clock, broker: Callable[[], str | None] = lambda: None) -> None:
         self.warm_up: asyncio.Future[Any] | None = None
         """Loading of what the first call needs, once it has begun."""
         self._storage = storage
         self._clock = clock
+        self._broker = broker
         self._threads: Threads | None = None
         self._looking: asyncio.Task[None] | None = None
         self._until = 0.0
@@ -57,6 +58,8 @@ class Readiness:
         """Another one: the database went back to an earlier state."""
         self.blocked_warning: str | None = None
         """Another one: workspaces of which nothing is begun."""
+        self.broker_warning: str | None = None
+        """Another one: the broker of queued invocations does not answer."""
 
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
@@ -97,6 +100,7 @@ class Readiness:
                 self.return_warning, self.hold_warning = return_warning(database), hold_warning(database)
                 self.silence_warning = silence_warning(database, self._clock)
             fault, self.key_warning = key_state(self._storage)
+            self.broker_warning = self._broker()
         except JackfieldError as error:
             return error.message
         return fault or _full(getattr(database.dialect, "path", None))

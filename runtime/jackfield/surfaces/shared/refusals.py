@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from jackfield.errors import JackfieldError, UnknownName
 from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.kernel.commits import CommitUnknown
 
 
 def refused(error: JackfieldError, body: object) -> Result:
     """Build the Result of a refused invocation from its ``body``, which may be incomplete."""
-    meta = Meta(new_invocation_id())
+    queued = error.invocation_id if isinstance(error, CommitUnknown) else None
+    meta = Meta(queued or new_invocation_id())
     if isinstance(body, Mapping) and not isinstance(error, UnknownName):  # an unknown name may be a misplaced secret
         named = (body.get("connector"), body.get("action"))
         meta.connector, meta.action = (name if isinstance(name, str) else None for name in named)

@@ -22,7 +22,7 @@ from jackfield.files import FileLimits
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.threads import Threads
 from jackfield.management.revoking import revoke_due
-from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
+from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, broker_warning, open_engine, queue_url
 from jackfield.queue.fetched_files import FetchedFiles
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
@@ -97,7 +97,7 @@ class ServerContext:
         """Index that is made when a session of the operator first searches: it has all that a source describes."""
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
-        self.readiness = Readiness(self.storage, self.clock)
+        self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)

@@ -1,0 +1,41 @@
+"""Timeline of a PostgreSQL server, which each new connection reads: a standby that is promoted begins a new one.
+
+It may not have had the last commits of the primary. Unless these waited for a standby, that is all that a process can know: a loss of less
+than the time between two renewals of a lease leaves no other mark.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from jackfield.dataclass import dataclass, field
+
+COLUMNS = """CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline,
+ current_setting('synchronous_standby_names') <> '' AS waits"""
+"""Columns of the statement that sets a connection up. They need no privilege."""
+PASSING = "55000"
+"""State of an error that says nothing about the kind of server: it has just become a standby."""
+
+
+@dataclass(slots=True)
+class Timelines:
+    """Timeline that new connections of a process have last read, and how often it has changed."""
+
+    changes: int = 0
+    told: str | None = None
+    """What the last change may mean for commits; None if they had waited for a standby."""
+    _last: str | None = None
+    _waited: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, timeline: str | None, *, waits: bool) -> None:
+        """Take note of a server's timeline, in hexadecimal digits, and whether its commits wait for a standby."""
+        if timeline is None:
+            return
+        with self._lock:
+            last, waited = self._last, self._waited
+            self._last, self._waited = timeline, waits
+            if last is not None and timeline != last:
+                what = f"its timeline is {int(timeline, 16)}, and was {int(last, 16)}: a server was promoted, and may lack the last commits"
+                self.told = None if waited else what
+                self.changes += 1
