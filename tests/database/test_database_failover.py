@@ -88,10 +88,10 @@ def test_a_promoted_standby_is_found(tmp_path: Path, pair: tuple[Server, Server]
             assert {name: count for name, count in place.ledger.effects.items() if count != 1 and name != "back"} == {}
         assert not place.ledger.late
         _until(lambda: place.running() == 0, 30)
-        changes, told = place.stand.host.storage.database.timeline
-        assert (changes, told is None) == (1, "asynchronous" not in request.node.name), told
+        changes, why = place.stand.host.storage.database.timeline
+        assert (changes, why is None) == (1, "asynchronous" not in request.node.name), why
         events = place.client.get("/v1/audit?event=database.wentBack").json["items"]
-        if told is None:  # all that was committed is there
+        if why is None:  # all that was committed is there
             assert events == []
         else:  # it may lack less than a renewal of a lease would show: that is told, too
             _until(lambda: place.client.get("/v1/audit?event=database.wentBack").json["items"], 30)
