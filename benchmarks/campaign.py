@@ -55,6 +55,8 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
 - ends of threads, signals and faults within forked and spawned children, those of a program on PostgreSQL, and six of nine hosts: each end is
   tried in a program, each kind of child ends once, and Celery's prefork, RQ and gunicorn with workers that are forked from a loaded application.
+- most ways to interrupt a call (what is raised, into which thread, task or greenlet) of most kinds, by most methods: each way interrupts a write,
+  and each kind and method is interrupted.
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
 - further processes that assume a role once, cancelled tasks, Ctrl-C at any instant and look-ups of one entry of ten thousand on PostgreSQL:
   their statements are those of other tests.
@@ -165,14 +167,14 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         (*_SCRIPT, "tests/campaigns/hosts_campaign.py"),
     ),
     "embedding": (
-        "each ordinary end of each host after 50 writes and 50 reads: none in doubt, none missing; SQLite and PostgreSQL",
+        "each ordinary end of each host after 50 writes and 50 reads; each way to interrupt each kind of call; 50 freezes: the journal is true",
         (
             *_PYTHON,
             "pytest",
             "-m",
             "campaign or not campaign",
             "-v",
-            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts")),
+            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "lambda")),
         ),
     ),
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),

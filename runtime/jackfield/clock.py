@@ -22,6 +22,16 @@ else:
     monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 """Seconds that never go back: ``time.monotonic``, by a reference that tools which freeze the time of a program's tests do not replace. With
 a deadline that stands still, a provider that hangs would be waited for, and tried again, for ever."""
+
+
+def elapsed(since: float, at: float) -> float:
+    """Return the seconds since a moment by ``monotonic`` and ``time.time``, by the clock that has moved on further.
+
+    In a process that was frozen (AWS Lambda, a snapshot), the other one may have stood still, while servers and routers forgot connections.
+    """
+    return max(monotonic() - since, time.time() - at)
+
+
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
 """Time (``monotonic``) until which this thread or task waits for shared resources."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DEPTH = 20
 """Limit of causes that are looked at."""
 _SWITCHES = ("gevent", "greenlet", "eventlet")
-"""Packages whose switches raise what is thrown into a greenlet."""
+"""Packages whose functions that switch greenlets raise what is thrown into one, and nothing else."""
 _WAITS = frozenset({"YIELD_VALUE", "RETURN_GENERATOR"})
 """Instructions at which, or right after which, a generator or coroutine is thrown the error of what it waits for."""
 _RAISES = frozenset({"RAISE_VARARGS", "RERAISE", "SEND", "JUMP_BACKWARD_NO_INTERRUPT"}) | _WAITS
@@ -84,7 +84,7 @@ def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:
     """Return whether an exception came up where no code raises it: thrown into a greenlet, or set for this thread by another one."""
     code, module = last.tb_frame.f_code, str(last.tb_frame.f_globals.get("__name__", ""))
     if module.partition(".")[0] in _SWITCHES:
-        return not isinstance(error, OSError)  # gevent's sockets raise their timeouts there
+        return "switch" in code.co_name and not _is_sockets(error)
     if not 0 <= last.tb_lasti < len(code.co_code) or opname[code.co_code[last.tb_lasti]] in _RAISES:
         return False
     if last.tb_lasti > 1 and opname[code.co_code[last.tb_lasti - 2]] in _WAITS:
@@ -94,6 +94,14 @@ def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:
     if "result" in code.co_names and module.partition(".")[0] != "jackfield":  # asyncio's futures, in C, raise what they were given
         return False
     return not code.co_filename.endswith(".pyx") and _is_made_in_python(type(error))
+
+
+def _is_sockets(error: BaseException) -> bool:
+    """Return whether the package that switches has thrown an exception in for one of its sockets: at the end of the socket's own time-out,
+    always in these words, or since another greenlet has closed it. A host throws in a class of its own, or an OSError in other words."""
+    if type(error) is TimeoutError:
+        return str(error).endswith("timed out")
+    return isinstance(error, OSError) and type(error).__module__.partition(".")[0] in _SWITCHES
 
 
 def _is_borrowed(error: BaseException, last: TracebackType) -> bool:

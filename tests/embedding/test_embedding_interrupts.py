@@ -3,99 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
+import itertools
+import json
 import os
-import signal
+import subprocess
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+from doc_pages import ROOT
 from host_provider import Provider, request
+from interrupting import GEVENT, KINDS, SIGNALS, TASKS, THREADS, Case, Hard, Interrupted, Soft, by_signal, by_task, during
 from jackfield import Jackfield
-from jackfield.connector import Unavailable
 from jackfield.interrupts import interrupt
-from jackfield.journal import Queue
 from jackfield.wire.client import Wire
-
-SIGNAL = signal.SIGUSR1
-
-
-class Soft(Exception):
-    """As Celery's SoftTimeLimitExceeded, or RQ's JobTimeoutException."""
-
-
-class Hard(BaseException):
-    """As Dramatiq's TimeLimitExceeded, or gevent's Timeout."""
-
-
-class Watch:
-    """A host's object with a handler."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def handle(self, _number: int, _frame: object) -> NoReturn:
-        """Raise the error."""
-        raise self._error
-
-    def deeply(self, *_given: object) -> NoReturn:
-        """Raise it from another function, after the handler has taken itself away."""
-        signal.signal(SIGNAL, signal.SIG_DFL)
-        self._raise()
-
-    def _raise(self) -> NoReturn:
-        raise self._error
-
-
-def _signal(handler: Callable[..., Any]) -> Callable[[], None]:
-    signal.signal(SIGNAL, handler)
-    return partial(signal.pthread_kill, threading.main_thread().ident or 0, SIGNAL)
-
-
-def _thrown(kind: type[BaseException]) -> Callable[[], None]:
-    """Set an exception for the main thread, as Dramatiq and stoppable threads do."""
-    return lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.main_thread().ident or 0), ctypes.py_object(kind))
-
-
-WAYS: dict[str, tuple[type[BaseException], Callable[[], Callable[[], None]]]] = {
-    "a time limit": (Soft, lambda: _signal(Watch(Soft()).handle)),
-    "a time limit that is a TimeoutError": (TimeoutError, lambda: _signal(Watch(TimeoutError("too long")).handle)),
-    "a time limit that is an OSError": (OSError, lambda: _signal(Watch(OSError("too long")).handle)),
-    "a time limit that is an error of ours": (Unavailable, lambda: _signal(Watch(Unavailable("too long")).handle)),
-    "a ValueError": (ValueError, lambda: _signal(Watch(ValueError("no")).handle)),
-    "a handler that removes itself": (Soft, lambda: _signal(Watch(Soft()).deeply)),
-    "a stop": (SystemExit, lambda: _signal(Watch(SystemExit(0)).handle)),
-    "a stop from deep": (SystemExit, lambda: _signal(Watch(SystemExit(0)).deeply)),
-    "a hard limit": (Hard, lambda: _signal(Watch(Hard()).handle)),
-    "thrown in": (Soft, lambda: _thrown(Soft)),
-    "thrown in, hard": (Hard, lambda: _thrown(Hard)),
-    "thrown in, a stop": (SystemExit, lambda: _thrown(SystemExit)),
-}
-
-
-@contextmanager
-def _during(provider: Provider, stop: Callable[[], None]) -> Iterator[None]:
-    """Stop the main thread once the provider has the request; then let it answer, for what blocks until an answer comes."""
-
-    def work() -> None:
-        if provider.came.wait(30):
-            stop()
-            provider.go.wait(0.5)
-            provider.go.set()
-
-    before, thread = signal.getsignal(SIGNAL), threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-        signal.signal(SIGNAL, before)
 
 
 @pytest.fixture
@@ -113,52 +38,87 @@ def _entry(jackfield: Jackfield) -> tuple[str, str | None]:
     return entry.status, entry.error_code
 
 
-@pytest.mark.parametrize(("kind", "invocation"), [
-    ("read", request("/slow", "GET")),
-    ("write", request("/slow")),
-    ("keyed", request("/slow", idempotencyKey="order-1")),
+def _cells(ways: Iterable[str], often: Callable[[str, str, bool], bool]) -> list[Any]:
+    """All of them in a campaign; those that ``often`` names always."""
+    found = itertools.product(ways, KINDS, (False, True))
+    return [
+        pytest.param(
+            *cell, id=f"{cell[0]}-{cell[1]}-{'async' if cell[2] else 'sync'}", marks=[] if often(*cell) else [pytest.mark.campaign]
+        )
+        for cell in found
+    ]
+
+
+def _check(found: Interrupted, error: type[BaseException], provider: Provider) -> None:
+    assert type(found.raised) is error, found
+    assert found.status == found.ends
+    assert provider.paths == ["/slow"]
+
+
+_QUEUED = ("a time limit", "a stop", "thrown in, hard")
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "is_async"),
+    _cells(SIGNALS, lambda way, kind, is_async: (kind == "write" if is_async else kind != "queued") or way in _QUEUED),
+)
+def test_the_hosts_exception_comes_out(way: str, kind: str, is_async: bool, jackfield: Jackfield, provider: Provider) -> None:
+    """Out of ``invoke``, ``run`` or a loop that waits for ``ainvoke`` or ``arun`` comes what was raised into the main thread, after one
+    request; a write is in doubt, queued ones for all workers, and a read has failed."""
+    _check(by_signal(way, Case(jackfield, provider, kind), is_async=is_async), SIGNALS[way][0], provider)
+    assert jackfield.journal_of().entries(limit=1)[0][0].error_code == ("cancelled" if kind == "read" else "in_doubt")
+
+
+@pytest.mark.parametrize(("way", "kind", "is_async"), _cells(THREADS, lambda way, kind, is_async: kind == "write" and way[-3:] != "hard"))
+def test_the_hosts_exception_comes_out_of_a_thread(way: str, kind: str, is_async: bool, jackfield: Jackfield, provider: Provider) -> None:
+    """The same in a thread of a pool; who only stops waiting for its future leaves the call to its end."""
+    error, interrupt = THREADS[way]
+    _check(interrupt(Case(jackfield, provider, kind), is_async=is_async), error, provider)
+
+
+_TASKS = [cell for cell in _cells(TASKS, lambda _way, kind, _is_async: kind in ("write", "queued")) if cell.values[2]]
+
+
+@pytest.mark.parametrize(("way", "kind", "is_async"), _TASKS)
+def test_the_end_of_a_task_comes_out(way: str, kind: str, is_async: bool, jackfield: Jackfield, provider: Provider) -> None:
+    """A task that is cancelled or timed out leaves the request that was sent to its end; one whose loop ends leaves what is known."""
+    assert is_async
+    _check(by_task(way, Case(jackfield, provider, kind)), TASKS[way][0], provider)
+
+
+@pytest.mark.parametrize(("kind", "method"), [
+    pytest.param(kind, method, marks=[] if (kind, method) == ("write", "sync") else [pytest.mark.campaign])
+    for kind in KINDS for method in ("sync", "async")
 ])  # fmt: skip
-@pytest.mark.parametrize("way", list(WAYS))
-def test_the_hosts_exception_comes_out(way: str, kind: str, invocation: dict[str, Any], jackfield: Jackfield, provider: Provider) -> None:
-    """Out of ``invoke`` comes what the host has raised, after one request; a write is in doubt, a read has failed."""
-    error, arm = WAYS[way]
-    with pytest.raises(error) as raised, _during(provider, arm()):
-        jackfield.invoke(invocation)
-    assert type(raised.value) is error
-    assert provider.paths == ["/slow"]
-    assert _entry(jackfield) == (("failed", "cancelled") if kind == "read" else ("in_doubt", "in_doubt"))
+def test_what_is_thrown_into_a_greenlet_comes_out(kind: str, method: str, tmp_path: Path) -> None:
+    """Time limits of gevent, with a class of the host's that is an OSError, too, and the end of a greenlet; not a socket's own time-out."""
+    pytest.importorskip("gevent")
+    program = ROOT / "tests" / "support" / "interrupting_gevent.py"
+    command = [sys.executable, "-m", "gevent.monkey", str(program), str(tmp_path), kind, method, *GEVENT]
+    environment = {**os.environ, "PYTHONPATH": str(program.parent), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+    status = "failed" if kind == "read" else "in_doubt"
+    expected = [{"way": way, "raised": name, "sent": ["/slow"], "status": status} for way, name in GEVENT.items()]
+    *interrupts, own = map(json.loads, done.stdout.splitlines())
+    assert interrupts == expected
+    assert own == {"way": "a socket's own time-out", "raised": "", "sent": ["/slow"], "status": "in_doubt"}
 
 
-@pytest.mark.parametrize("way", ["a time limit", "a stop", "thrown in, hard"])
-def test_the_hosts_exception_comes_out_of_a_queued_call(way: str, jackfield: Jackfield, provider: Provider) -> None:
-    """A worker of the host's that is stopped leaves a write in doubt, which is delivered to nobody else."""
-    error, arm = WAYS[way]
-    identifier, queue = jackfield.enqueue(request("/slow")), Queue(jackfield.storage.database)
-    claimed = queue.claim_one("default", str(identifier)) or queue.claim(1)[0]
-    with pytest.raises(error), _during(provider, arm()):
-        jackfield.run(claimed)
-    assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))
-
-
-@pytest.mark.parametrize("way", [way for way, (kind, _) in WAYS.items() if kind is not SystemExit])
-def test_the_hosts_exception_comes_out_of_a_loop(way: str, jackfield: Jackfield, provider: Provider) -> None:
-    """What a handler raises while a loop waits for ``ainvoke`` ends the loop's run as it was raised, and the write is in doubt."""
-    error, arm = WAYS[way]
-
-    async def call() -> None:
-        await jackfield.ainvoke(request("/slow"))
-
-    with pytest.raises(error), _during(provider, arm()):
-        asyncio.run(call())
-    assert provider.paths == ["/slow"]
-    assert _entry(jackfield) == ("in_doubt", "in_doubt")
+@pytest.mark.parametrize("kind", ["read", "write", "keyed"])
+def test_an_exit_in_a_callback_comes_out_before_the_call(kind: str, jackfield: Jackfield, provider: Provider) -> None:
+    """What a host's callback raises ends the call before anything is sent, or recorded."""
+    with pytest.raises(SystemExit):
+        jackfield.invoke(Case(jackfield, provider, kind).invocation, named=lambda _identifier: sys.exit(3))
+    assert provider.paths == []
+    assert len(jackfield.journal_of().entries()[0]) == 1
 
 
 def test_an_interrupt_that_the_host_handles_is_not_raised_again(jackfield: Jackfield, provider: Provider) -> None:
     """A call from where the host handles an earlier interrupt fails by its own cause."""
 
     def limited() -> None:
-        with _during(provider, _signal(Watch(Soft()).handle)):
+        with during(provider, SIGNALS["a time limit"][1]()):
             jackfield.invoke(request("/slow"))
 
     try:
@@ -263,8 +223,8 @@ def test_the_hosts_exception_comes_out_of_one_that_has_its_traceback(
     """If a library makes an error of the host's and passes the traceback on, the host's comes out, as it was raised."""
     sent = Wire.send
     monkeypatch.setattr(Wire, "send", lambda *given, **more: _passes_on(partial(sent, *given, **more)))
-    error, arm = WAYS[way]
-    with pytest.raises(error) as raised, _during(provider, arm()):
+    error, arm = SIGNALS[way]
+    with pytest.raises(error) as raised, during(provider, arm()):
         jackfield.invoke(request("/slow"))
     assert (type(raised.value), raised.value.__context__) == (error, None)
     assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))

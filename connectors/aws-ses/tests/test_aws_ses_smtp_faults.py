@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -298,7 +301,7 @@ def test_a_kept_connection_cannot_outlast_the_deadline() -> None:
         assert len(it.server.received) == 1
 
 
-@pytest.mark.parametrize("step", ["announce", "deliver"])
+@pytest.mark.parametrize("step", ["announce", "hand_over", "finish"])
 def test_an_interrupted_conversation_is_not_kept(step: str) -> None:
     """Whoever stops the process in the middle of a message leaves no half-used connection behind."""
     with rig() as it:
@@ -307,3 +310,75 @@ def test_an_interrupted_conversation_is_not_kept(step: str) -> None:
             it.send()
         assert it.send().status == "succeeded"
         assert it.server.connections == 2
+
+
+# What no socket raises
+
+
+class Odd(Exception):
+    """As what a library that traces or proxies connections raises, or a host's own guard."""
+
+
+_ODD = [ValueError("odd"), RuntimeError("odd"), MemoryError("odd"), Odd("odd"), KeyError("odd"), SystemExit("odd"), GeneratorExit("odd")]
+_BEFORE = [("MAIL", False), ("MAIL", True), ("RCPT", False), ("RCPT", True), ("DATA", False), ("DATA", True), ("CONTENT", False)]
+
+
+@contextmanager
+def _raising(error: BaseException, verb: str, *, when_read: bool) -> Iterator[None]:
+    """Raise once, in place of the line of a command, of the content or of the dot, or of what is read of the answer to it."""
+    send, recv, said = ssl.SSLSocket.send, ssl.SSLSocket.recv, [""]
+
+    def is_due(what: str, *, reading: bool) -> bool:
+        if (what, reading) != (verb, when_read) or said[0] == "raised":
+            return False
+        said[0] = "raised"
+        return True
+
+    def sends(sock: ssl.SSLSocket, data: Any, *given: Any) -> int:
+        text = bytes(data[:4]).decode("ascii").strip().upper()
+        what = "DOT" if text == "." else "CONTENT" if said[0] == "DATA" else text
+        if is_due(what, reading=False):
+            raise error
+        if said[0] != "raised":
+            said[0] = what
+        return send(sock, data, *given)
+
+    def receives(sock: ssl.SSLSocket, *given: Any) -> bytes:
+        if is_due(said[0], reading=True):
+            raise error
+        return recv(sock, *given)
+
+    with mock.patch.object(ssl.SSLSocket, "send", sends), mock.patch.object(ssl.SSLSocket, "recv", receives):
+        yield
+
+
+@pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(("verb", "when_read"), _BEFORE)
+def test_whatever_is_raised_before_the_dot_is_not_sent(verb: str, when_read: bool, error: BaseException) -> None:
+    """By whoever, of whatever class: nothing is in doubt, and the next try delivers the message, once, over another connection."""
+    with rig() as it:
+        with _raising(error, verb, when_read=when_read):
+            result = it.send()
+        assert result.status == "succeeded", result.to_json()
+        assert (result.meta.attempts, len(it.server.received), it.server.connections) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("verb", ["RCPT", "DATA", "CONTENT"])
+def test_what_is_raised_before_the_dot_is_told_in_its_words(verb: str) -> None:
+    """A caller who tries once gets what was raised, as a failure."""
+    with rig() as it:
+        with _raising(Odd("no mail in tests"), verb, when_read=False):
+            result = it.jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": "link", "inputs": MAIL}, tries=1)
+        assert "Odd: no mail in tests" in str(_failed(result, "unavailable")["message"])
+        assert it.server.received == []
+
+
+@pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("when_read", [False, True])
+def test_whatever_is_raised_from_the_dot_on_is_in_doubt(when_read: bool, error: BaseException) -> None:
+    """The dot may have left, and the server may have taken the message: nobody sends it again."""
+    with rig() as it:
+        with _raising(error, "DOT", when_read=when_read):
+            result = it.send()
+        _failed(result, "in_doubt")
+        assert result.meta.attempts == 1

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,7 +20,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
-from jackfield.clock import monotonic
+from jackfield.clock import elapsed, monotonic
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
@@ -126,6 +127,8 @@ _SHORTEST = 0.001
 _REDIRECTION = 300
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
+_IDLE = 20.0
+"""Seconds for which an idle connection is used again, as those of ``jackfield.wire``."""
 _PIECE = 65_536
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _FINAL = (100, 101, *range(200, 1000))
@@ -238,6 +241,8 @@ class _Bounded:
     ended = False
     """True once the watchdog has shut down the connection of the last request."""
     watched: int | None = None
+    idle_since: tuple[float, float] | None = None
+    """When the connection was returned to its pool, by the monotonic clock and by that of the day."""
     twin: socket.socket | None = None
     """A duplicate descriptor of the connection, watched while the original may be replaced or closed by other code."""
 
@@ -288,6 +293,13 @@ class _Bounded:
                     raise
             else:
                 return made
+
+    @property
+    def is_connected(self: Any) -> bool:
+        """False if urllib3 must connect again before the next request: the server has ended the connection, or it was idle for too long."""
+        if self.idle_since is not None and elapsed(*self.idle_since) >= _IDLE:
+            return False
+        return bool(super().is_connected)  # type: ignore[misc]
 
     def connect(self: Any) -> None:
         """Connect. Nothing of the request is sent yet, so whatever is raised, of whatever class and by whoever, is reported as not sent."""
@@ -442,6 +454,8 @@ class _Released:
             if conn.spent:
                 conn.close()
                 conn = None
+            else:
+                conn.idle_since = monotonic(), time.time()
         super()._put_conn(conn)  # type: ignore[misc]
 
 

@@ -8,12 +8,14 @@ import select
 import socket
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
+from jackfield.clock import elapsed, monotonic
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
@@ -30,6 +32,8 @@ _READ = 65_536
 _LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
 """Events of a request that is sent for a second time."""
+_ENDED = getattr(select, "POLLRDHUP", 0)
+"""With POLLHUP and POLLERR, which are always told: the other side sends nothing more, whatever of it is still unread."""
 _REFUSED_STREAM = 7
 """Code of HTTP/2 for a request that was not processed (RFC 9113 §7)."""
 _FAULTS: tuple[type[Exception], ...] = (
@@ -111,6 +115,7 @@ class Http2Wire(ProcessLocal, SecretHolder):
             settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
         if not self._starting.acquire(timeout=max(0.001, limit())):
             raise _explained(httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False)
+        self._drop_stale()
         start = _Start(url, begin, self._starting)
         timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
         request = httpcore2.Request(
@@ -129,6 +134,14 @@ class Http2Wire(ProcessLocal, SecretHolder):
         finally:
             start.leave()
         return Http2Reply(response, url, limit)
+
+    def _drop_stale(self) -> None:
+        """Close idle connections that the server has ended, or that have been idle for too long by either clock. Of HTTP/2's, httpcore2
+        looks at one clock alone, and a request that has left on a dead one is in doubt."""
+        for connection in self._pool.connections:
+            stream = getattr(getattr(connection, "_connection", None), "_network_stream", None)  # as in _left_over
+            if isinstance(stream, _Stream) and connection.is_idle() and stream.is_stale(self._settings.idle):
+                connection.close()
 
 
 class _Start:
@@ -294,6 +307,7 @@ class _Stream(httpcore2.NetworkStream):
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
         self._seconds = seconds
+        self._used = monotonic(), time.time()
 
     def read(self, max_bytes: int, timeout: Any = None) -> bytes:
         """Read what is there, at most ``max_bytes``."""
@@ -348,7 +362,16 @@ class _Stream(httpcore2.NetworkStream):
         poll.register(number, select.POLLIN)
         return bool(poll.poll(0))
 
+    def is_stale(self, idle: float) -> bool:
+        """Return True if nothing was read or written for ``idle`` seconds, or the other side has ended the connection."""
+        if self._sock.fileno() < 0 or elapsed(*self._used) >= idle:
+            return True
+        poll = select.poll()
+        poll.register(self._sock, _ENDED)
+        return bool(poll.poll(0))
+
     def _limit(self, timeout: Any, late: type[Exception]) -> None:
+        self._used = monotonic(), time.time()
         left = timeout() if callable(timeout) else timeout
         if left is not None and left <= 0:
             raise late("the deadline passed")

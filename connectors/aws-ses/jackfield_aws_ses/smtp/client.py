@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call
 from jackfield.dataclass import dataclass
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt, contained
 from jackfield.interrupts import let_out
 from jackfield.secrecy import SecretHolder
 from jackfield_aws_ses.addresses import Mailbox
@@ -24,6 +25,8 @@ from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
 from jackfield_aws_ses.smtp.session import Session
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _GO_ON, _CLOSING = 354, 421
 _DOT = b".\r\n"
 _ID = re.compile(r"(?:[0-9.]+ )?ok:? +(?:id=|queued as )?(\S+)", re.IGNORECASE)
@@ -41,10 +44,10 @@ def announce(session: Session, envelope: Envelope) -> None:
         raise refused(reply, session.server, sender=envelope.sender)
 
 
-def deliver(session: Session, envelope: Envelope, call: Call) -> str:
-    """Send the rest of an announced message: all its recipients or none, then its content; return the server's message id.
+def hand_over(session: Session, envelope: Envelope, call: Call) -> None:
+    """Send the rest of an announced message but for its final dot, without which it is none: all its recipients or none, then its content.
 
-    :raises JackfieldError: with the message's state in ``sent``.
+    :raises JackfieldError: if the server refuses it or is no longer reachable.
     """
     server = session.server
     with explained(server, session.deadline):
@@ -57,6 +60,14 @@ def deliver(session: Session, envelope: Envelope, call: Call) -> str:
         early = session.interruption()  # a server that refuses a long message need not wait for its end
         if early is not None:
             raise refused(early, server, sent=Sent.NOTHING, sender=envelope.sender)
+
+
+def finish(session: Session, envelope: Envelope) -> str:
+    """End a message that was handed over, with its final dot; return the server's message id.
+
+    :raises JackfieldError: with the message's state in ``sent``.
+    """
+    server = session.server
     with explained(server, session.deadline, Sent.UNKNOWN):
         session.send(_DOT)
         reply = session.reply()
@@ -134,14 +145,20 @@ class SmtpClient(SecretHolder):
         envelope = enveloped(email, email.composed)
         call = current_call() or self._call
         call.begin()
-        session = attempt(self._announced, envelope, call)
-        if isinstance(session, Raised):
-            raise unsent(session.error, self.server)
+        session = self._before_the_end(self._announced, envelope, call)
         with ExitStack() as undo:
             undo.push(partial(self._settle, session))
-            message_id = deliver(session, envelope, call)
+            self._before_the_end(hand_over, session, envelope, call)
+            message_id = finish(session, envelope)
         self._pool.give(session)
         return message_id
+
+    def _before_the_end(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        """Take a step before a message's final dot: whatever is raised there, of whatever class, the message was not sent."""
+        found = attempt(lambda: contained(step, *given, **named))
+        if isinstance(found, Raised):
+            raise unsent(found.error, self.server)
+        return found
 
     def _announced(self, envelope: Envelope, call: Call) -> Session:
         """Announce the message over an idle connection or, if that is dead, over a new one; return the connection."""

@@ -33,10 +33,10 @@ def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> 
 
 
 def unsent(error: Exception, server: Server) -> Exception:
-    """Return the error for whatever was raised, by whoever (a guard of the host's tests, a library that traces), before a message began."""
+    """Return the error for whatever was raised, by whoever (a guard of the host's tests, a library that traces), before a message's end."""
     if isinstance(error, JackfieldError):
         return error
-    says = f"{server.place} cannot be reached: {type(error).__name__}: {printable(str(error))}"
+    says = f"{server.place} could not be given the message: {type(error).__name__}: {printable(str(error))}"
     return exhausted(error, Sent.NOTHING) or Unavailable(says, sent=Sent.NOTHING)
 
 
