@@ -21,6 +21,7 @@ from inmemory import installed
 from jackfield import Jackfield, Result
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.journal.queue import Queue
+from jackfield.recording.enqueue import Enqueued
 
 SECRET_TEXT = "tok-4711-very-secret-value"
 _UUID = uuid.UUID("0197a2f0-0000-7000-8000-000000000000")
@@ -156,6 +157,7 @@ SAME: dict[str, tuple[Any, Any]] = {
     "text-enum": ({"text": Word.HI}, {"text": "hi"}),
     "bytes": ({"data": b"%PDF"}, {"data": "JVBERg=="}),
     "bytearray": ({"data": bytearray(b"%PDF")}, {"data": "JVBERg=="}),
+    "every-second-byte": ({"data": memoryview(b"%xPxDxFx")[::2]}, {"data": "JVBERg=="}),
     "url": ({"link": pydantic.HttpUrl("https://example.com/a")}, {"link": "https://example.com/a"}),
     "list": ({"many": [_NOON, "2026-01-01T00:00:00Z"]}, {"many": ["2026-01-31T12:00:00Z", "2026-01-01T00:00:00Z"]}),
     "tuple": ({"many": (_NOON,)}, {"many": ["2026-01-31T12:00:00Z"]}),
@@ -215,19 +217,26 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "set": ({"many": {"a"}}, "/many", "set"),
     "object": ({"anything": object()}, "/anything", "'object'"),
     "secret": ({"text": pydantic.SecretStr(SECRET_TEXT)}, "/text", "'SecretStr'"),
+    "names": ({"anything": {1: "a"}}, "/anything", "names of members"),
+    "names-in-place": ({"place": {"name": "a", ("b",): 1}}, "/place", "names of members"),
+    "endless": ({"count": 10**5000}, "/count", "308 digits"),
+    "endless-anywhere": ({"anything": [-(10**5000)]}, "/anything/0", "308 digits"),
     "in-model": ({"anything": Order(at=_NOON.replace(tzinfo=None), ident=_UUID, amount=Decimal(1))}, "/anything/at", _NAIVE),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "path", "says"), REFUSED.values(), ids=REFUSED)
 def test_what_would_be_a_guess_is_refused_at_its_place(jackfield: Jackfield, given: Any, path: str, says: str) -> None:
-    """Directly, by a dry run and by the queue; the message names the field and what to do, and no value."""
+    """Directly, by a dry run and by the queue, with and without a key; the message names the field and what to do, and no value. Others
+    of a batch are queued."""
     for members in ({}, {"dryRun": True}, {"idempotencyKey": "k"}):
         result = jackfield.invoke(_take(given, **members))
         _check_refusal(result, path, says)
-    (queued,) = jackfield.enqueue_many([_take(given)])
-    assert isinstance(queued, Result)
-    _check_refusal(queued, path, says)
+    *refused, queued = jackfield.enqueue_many([_take(given), _take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")])
+    assert isinstance(queued, Enqueued)
+    for result in refused:
+        assert isinstance(result, Result)
+        _check_refusal(result, path, says)
 
 
 def _check_refusal(result: Result, path: str, says: str) -> None:

@@ -20,7 +20,7 @@ from jackfield.json_tools.walk import Nodes, Schema, members, nodes
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
-_FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_FOREIGN_FAULTS = (ArithmeticError, AttributeError, BufferError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 def as_json(inputs: Any, schema: Schema) -> Any:
@@ -114,6 +114,8 @@ def _of_text(value: Any, place: _Place) -> Any:
 
 
 def _of_bytes(value: Any, place: _Place) -> Any:
+    if isinstance(value, memoryview) and not value.c_contiguous:
+        value = value.tobytes()
     return b64encode(value).decode("ascii") if place.is_base64 and place.takes("string") else value
 
 
