@@ -174,7 +174,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
             "-m",
             "campaign or not campaign",
             "-v",
-            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "lambda")),
+            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "frozen")),
         ),
     ),
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),

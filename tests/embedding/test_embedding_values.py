@@ -17,11 +17,13 @@ from typing import Any
 import pydantic
 import pytest
 
+from http_stand import Client, clean, standing
 from inmemory import installed
 from jackfield import Jackfield, Result
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.journal.queue import Queue
 from jackfield.recording.enqueue import Enqueued
+from plugboard import declare, plugged
 
 SECRET_TEXT = "tok-4711-very-secret-value"
 _UUID = uuid.UUID("0197a2f0-0000-7000-8000-000000000000")
@@ -298,3 +300,55 @@ def test_the_hosts_objects_stay_as_they_were(jackfield: Jackfield) -> None:
     inputs = {"at": _NOON, "many": [_NOON], "place": Address("a")}
     assert jackfield.invoke(_take(inputs)).error is None
     assert inputs == {"at": _NOON, "many": [_NOON], "place": Address("a")}
+
+
+# The same over HTTP
+
+
+@pytest.fixture(name="both", scope="module")
+def _both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jackfield, Client]]:
+    """A runtime of the library, and a client of a server with the same database; both have the connector of values."""
+    folder = tmp_path_factory.mktemp("both")
+    declare(folder / "plugs", "jackfield-values", "jackfield.connectors", {"values": "jackfield_memory_values:connector"})
+    with (
+        installed(folder / "packages", _connector()) as catalog,
+        plugged(folder / "plugs", folder / "packages"),
+        standing(folder) as stand,
+        Jackfield(environment=clean(folder / "home"), catalog=catalog, connections=[]) as jackfield,
+    ):
+        yield jackfield, stand.client()
+
+
+def _fingerprints(jackfield: Jackfield, *keys: str) -> set[str | None]:
+    entries = jackfield.journal_of().entries(limit=1000)[0]
+    found = [entry.fingerprint for entry in entries if entry.idempotency_key in keys and entry.status == "succeeded"]
+    assert len(found) == len(keys)
+    return {*found}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_values_and_their_json_over_http_are_one_request(name: str, both: tuple[Jackfield, Client]) -> None:
+    """Each of the vectors: two keys have one fingerprint, and one key replays, whichever of the two came first."""
+    (given, same), (jackfield, client) = SAME[name], both
+
+    def call(inputs: Any, key: str) -> dict[str, Any]:
+        return {"connector": "values", "action": "take", "inputs": inputs, "idempotencyKey": f"{name}-{key}"}
+
+    mine = jackfield.invoke(call(given, "library"))
+    assert mine.error is None, mine.error
+    theirs = client.post("/v1/invocations", call(same, "server"))
+    assert (theirs.status, theirs.json["output"]) == (200, mine.output)
+    assert len(_fingerprints(jackfield, f"{name}-library", f"{name}-server")) == 1
+    assert client.post("/v1/invocations", call(same, "library")).json["meta"]["replayed"] is True
+    assert jackfield.invoke(call(given, "server")).meta.replayed is True
+
+
+def test_another_request_has_another_fingerprint(both: tuple[Jackfield, Client]) -> None:
+    """The comparison is not blind: another instant is refused under the same key, and has a fingerprint of its own."""
+    jackfield, client = both
+    call = {"connector": "values", "action": "take", "inputs": SAME["utc"][0], "idempotencyKey": "blind-1"}
+    assert jackfield.invoke(call).error is None
+    other = {**call, "inputs": {"at": "2026-01-31T12:00:01Z"}}
+    assert client.post("/v1/invocations", other).json["error"]["code"] == "idempotency_conflict"
+    assert client.post("/v1/invocations", {**other, "idempotencyKey": "blind-2"}).status == 200
+    assert len(_fingerprints(jackfield, "blind-1", "blind-2")) == 2

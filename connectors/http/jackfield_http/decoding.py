@@ -17,7 +17,7 @@ _REGISTERED = _COMPRESSED | {"aes128gcm", "br", "compress", "x-compress", "dcb",
 _MOST_CODINGS = 2
 _MOST_BETWEEN = 64 * 1024 * 1024
 _HINT = "A proxy, or something other than the provider, may have responded."
-_PIECE = 1 << 18
+_PIECE, _PART = 1 << 18, 1 << 14
 _ZLIB = 8
 """Method in the first byte of a zlib header."""
 _AUTOMATIC = 32 + zlib.MAX_WBITS
@@ -65,8 +65,8 @@ def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
     first = next(filter(None, chunks), b"")
     inflater = zlib.decompressobj(_window(first, coding))
     try:
-        for piece in chain([first], chunks):
-            left = piece
+        for part in _parts(chain([first], chunks)):
+            left = part
             while left:
                 if inflater.eof:  # a gzip file may have several members, and zeros after them
                     left = left.lstrip(b"\0")
@@ -83,6 +83,13 @@ def _inflated(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
         raise _garbled("the response is not compressed as its header says") from None
     if not inflater.eof and first:
         raise Unavailable("the compressed response is cut off", hint=_HINT, sent=Sent.UNKNOWN)
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut chunks into small parts: at the end of each member of a gzip file, which may have millions, zlib copies the rest of its input."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PART):
+            yield chunk[start : start + _PART]
 
 
 def _window(first: bytes, coding: str) -> int:

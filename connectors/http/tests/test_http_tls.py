@@ -315,6 +315,38 @@ def test_http2_breaks(pem: Path) -> None:
     assert (found.value.code, found.value.sent) == ("unavailable", Sent.UNKNOWN)
 
 
+def test_http2_over_a_connection_that_the_server_has_ended(pem: Path) -> None:
+    """A server that hangs up after a response, without GOAWAY: the next write goes over a new connection, and is not in doubt."""
+    ended, seen = threading.Event(), list[str]()
+
+    def answer_once(connection: ssl.SSLSocket) -> None:
+        def answer(fields: dict[str, str]) -> tuple[int, bytes]:
+            seen.append(fields[":path"])
+            if fields[":path"] == "/first":
+                threading.Thread(target=hang_up).start()
+            return 200, b"{}"
+
+        def hang_up() -> None:
+            assert answered.wait(30)
+            connection.shutdown(socket.SHUT_WR)
+            ended.set()
+
+        talk_http2(connection, answer)
+
+    answered = threading.Event()
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with (
+        serving(over_tls(pem, answer_once, http2=True)) as port,
+        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (api, _),
+    ):
+        api.post("/first")
+        answered.set()
+        assert ended.wait(30)
+        api.post("/second")
+        cache.objects.clear()
+    assert seen == ["/first", "/second"]
+
+
 def test_a_pool_that_stays_in_use_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a connection of HTTP/2 until the deadline is told that all are in use."""
     monkeypatch.setattr("jackfield_http.http2._CONNECTIONS", 1)
