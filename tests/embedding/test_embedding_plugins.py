@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
+from http_stand import Client, Stand, standing
 from jackfield import Jackfield
 from jackfield.callers import Caller, Rules
 from jackfield.catalog import Catalog, entry_points
@@ -29,6 +35,7 @@ from jackfield.failures import BrokenPart
 from jackfield.hooks import Plugins
 from jackfield.queue import RuntimePool
 from jackfield.queue.engine import check_queue
+from jackfield.surfaces.console.sign_in import one_time_link
 from plugboard import declare, make_connector, make_echo, plugged
 
 _OVER = {"type": "echo/token", "values": {"token": "t"}}
@@ -275,6 +282,48 @@ def test_doctor_and_probes_show_what_is_broken(place: Path, tmp_path: Path) -> N
     pool = RuntimePool({"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": "none"})
     assert _is_named(pool.warnings(), "acme.stage")
     assert "/secret/place" not in str(pool.warnings())
+
+
+_PARTS: dict[str, tuple[str, dict[str, str]]] = {
+    "observer": ("plugins", {"acme.stage": "acme_part"}),
+    "authoriser": ("plugins", {"acme": "acme_part"}),
+    "connector": ("connectors", {"acme": "acme_part:connector"}),
+}
+"""Parts that cannot be loaded, and are known to be so at a server's start."""
+
+
+def _console(stand: Stand, token: str | None = None) -> str:
+    """The first page of the console, for who signs in by a link of the operator, or with a token."""
+    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+    origin = f"http://127.0.0.1:{stand.port}"
+    if token is None:
+        browser.open(one_time_link(stand.host.storage, stand.host.clock, origin), timeout=60).close()
+    else:
+        with browser.open(f"{origin}/login", timeout=60) as page:
+            (csrf,) = re.findall(r'name="csrf" value="([0-9a-f]+)"', page.read().decode())
+        browser.open(f"{origin}/login", urlencode({"csrf": csrf, "token": token}).encode(), timeout=60).close()
+    with browser.open(f"{origin}/", timeout=60) as page:
+        return html.unescape(re.sub(r"<[^>]*>", " ", page.read().decode()))
+
+
+@pytest.mark.parametrize("part", [None, *_PARTS])
+def test_probes_and_the_console_of_a_server_name_what_is_broken(part: str | None, tmp_path: Path) -> None:
+    """Over a socket: a server with a broken part is ready, and says its name and distribution without a token; the operator's console does,
+    that of a token with rules does not; neither shows a path, or anything where all is well."""
+    site = tmp_path / "parts"
+    site.mkdir()
+    if part is not None:
+        _part(site, *_PARTS[part], "raise RuntimeError('at /secret/place')")
+    with plugged(site), standing(tmp_path) as stand:
+        ready = Client(stand.port).get("/readyz")
+        pages = {"operator": _console(stand), "limited": _console(stand, stand.client(rules=Rules(allow=("echo/*",))).token)}
+    assert (ready.status, ready.json["status"]) == (200, "ok")
+    assert "Overview" in pages["operator"]
+    assert "Overview" in pages["limited"]
+    point = "" if part is None else next(iter(_PARTS[part][1]))
+    assert _is_named(ready.json, point) is (part is not None)
+    assert _is_named(pages["operator"], point) is (part is not None)
+    assert ("acme-parts" in pages["limited"], "/secret/place" in f"{ready.json}{pages}") == (False, False)
 
 
 def _archived(folder: Path, archive: Path, below: str = "") -> None:
