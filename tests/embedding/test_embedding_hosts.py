@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import hosts
+from doc_pages import ROOT, blocks
 from host_provider import Provider
 from jackfield import Jackfield
 from postgres import Server
@@ -68,3 +71,15 @@ def test_a_time_limit_of_the_host_comes_out(name: str, provider: Provider, redis
     with Jackfield(database_url=place.database) as jackfield:
         assert jackfield.journal is not None
         assert [entry.status for entry in jackfield.journal.entries()[0]] == ["in_doubt"]
+
+
+def test_the_page_s_task_charges_once(provider: Provider, tmp_path: Path) -> None:
+    """The file of the page "Embed jackfield in workers", as it stands: a task that is delivered twice sends one request."""
+    _skips()
+    (code,) = (block.body for block in blocks(ROOT / "docs" / "tutorial" / "embed-workers.md") if block.title == "shop_tasks.py")
+    (tmp_path / "shop_tasks.py").write_text(code)
+    given = {"SHOP_URL": provider.url, "SHOP_TOKEN": "t", "JACKFIELD_HOME": str(tmp_path / "home"), "PYTHONWARNINGS": "ignore"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")} | given
+    program = "import shop_tasks; print([shop_tasks.charge.apply(args=(7, 19)).get() for _ in range(2)])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, provider.paths) == (0, "[{}, {}]\n", ["/charges"]), done.stderr
