@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
-from http_stand import standing
+from http_stand import Client, standing
 from jackfield.clock import SystemClock
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.shared import identity
 from noted_calls import Noted, noting
 from postgres import Server
+from replies import Reply
 
 CALLERS = 8
+INLINE = {"type": "token", "values": {"token": "secret-4711"}}
 SECONDS = 2.0
 WAIT = 1.5
 HOLD = 3 * SECONDS
@@ -192,13 +194,65 @@ def test_descriptions_are_read_meanwhile(place: Place, monkeypatch: pytest.Monke
         }
         assert {reply.result(60).status for reply in [*more.values(), *others]} == {503}
         with monkeypatch.context() as patched:
-            patched.setattr(identity, "_REMEMBERED", 0.0)
+            patched.setattr(identity, "REMEMBERED", 0.0)
             assert reader.get(DESCRIBES[0]).status == 503
         place.proxy.deliver()
         for call in calls:
             call.result(60)
     place.until_it_works(30)
     assert unseen.get(DESCRIBES[0]).status == 200
+
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "search_actions": {"query": "say"},
+    "get_action_guide": {"connector": "echo", "action": "say"},
+    "list_connections": {},
+    "execute_action": {"connector": "echo", "action": "post", "connection": INLINE, "inputs": {"text": "tool"}, "timeoutSeconds": 2},
+}
+
+
+def _talked(client: Client, method: str, params: dict[str, Any], **headers: str) -> Reply:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return client.post("/mcp", body, Mcp_Protocol_Version="2025-06-18", **headers)
+
+
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+WAYS: tuple[dict[str, str], ...] = ({}, {"Prefer": "handling=strict"})
+"""Headers of a plain request, and of one that Starlette answers."""
+
+
+@pytest.mark.parametrize("headers", WAYS, ids=["plain", "starlette"])
+def test_tools_describe_meanwhile(place: Place, headers: dict[str, str]) -> None:
+    """While the database is silent, a client of MCP signs in, lists tools, searches and reads guides by a token that held within the last
+    minute, and is told that connections are not shown; what needs the database is refused, and nothing is run."""
+    reader, unseen = place.stand.client("invoke"), place.stand.client("invoke")
+    for name, given in list(TOOLS.items())[:3]:
+        assert _talked(reader, "tools/call", {"name": name, "arguments": given}, **headers).status == 200
+    place.until_it_works(30)
+    place.proxy.hold()
+    try:
+        _PAUSE.wait(0.1)
+        replies = {name: _talked(reader, "tools/call", {"name": name, "arguments": given}, **headers) for name, given in TOOLS.items()}
+        search, guide, *others = replies.values()
+        assert (search.status, guide.status) == (200, 200), (search.json, guide.json)
+        assert "echo.say" in search.json["result"]["content"][0]["text"]
+        assert {"connections" in item for item in search.json["result"]["structuredContent"]["items"]} == {False}
+        assert "connections are not shown" in search.json["result"]["content"][0]["text"]
+        assert "You may run it" in guide.json["result"]["content"][0]["text"]
+        assert {reply.status for reply in others} == {503}
+        with_connection = {**TOOLS["get_action_guide"], "connection": "main"}
+        assert _talked(reader, "tools/call", {"name": "get_action_guide", "arguments": with_connection}, **headers).status == 503
+        assert _talked(reader, "tools/list", {}, **headers).json["result"]["tools"]
+        assert "echo" in _talked(reader, "initialize", HELLO, **headers).json["result"]["instructions"]
+        assert _talked(unseen, "tools/call", {"name": "search_actions", "arguments": {}}, **headers).status == 503
+    finally:
+        place.proxy.deliver()
+    place.until_it_works(30)
+    assert place.ledger.effects["tool"] == 0
+    assert (
+        "connections are not"
+        not in _talked(reader, "tools/call", {"name": "search_actions", "arguments": {}}).json["result"]["content"][0]["text"]
+    )
 
 
 class _Ahead(SystemClock):

@@ -19,7 +19,7 @@ from jackfield.surfaces.http.outlasting import patiently
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
-from jackfield.surfaces.shared.operation import Mount, Operation
+from jackfield.surfaces.shared.operation import READING, Mount, Operation
 from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.request_shares import OPEN_CONNECTIONS
@@ -96,8 +96,11 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             if remembered is None:
                 identity = await _caller(request, server, operation)
                 return await _answered(request, server, operation, identity)
-            identity, reading = remembered
-            with server.storage.held(reading):
+            identity = remembered.identity
+            if operation.describes == "partly":
+                request.scope[READING] = None if remembered.is_present else remembered.reading
+                return await _answered(request, server, operation, identity)
+            with server.storage.held(remembered.reading):
                 return await _answered(request, server, operation, identity)
         except LimitReached as error:
             await server.requests.hold(identity.holder, request.scope.get("jackfield.connection"))

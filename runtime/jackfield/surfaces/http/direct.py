@@ -29,6 +29,7 @@ from jackfield.surfaces.http.invocations import completed, outcome
 from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
 from jackfield.surfaces.shared.body import ALWAYS_FITS, LARGE, BodyShare, crowded
 from jackfield.surfaces.shared.identity import token_of
+from jackfield.surfaces.shared.operation import READING
 from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
@@ -180,8 +181,8 @@ class Direct:
             return None
         request = exchange.request()
 
-        def start(identity: Identity, _reading: int | None) -> None:
-            request.scope["jackfield.computed"] = server.computed
+        def start(identity: Identity, reading: int | None) -> None:
+            request.scope["jackfield.computed"], request.scope[READING] = server.computed, reading
             serving = exchange.serving = exchange.protocol.loop.create_task(_answer(exchange.operation, request, server, identity))
             serving.add_done_callback(partial(self._ended, exchange, self._respond))
 
@@ -193,8 +194,13 @@ class Direct:
         asking.add_done_callback(partial(self._confirmed, exchange, start))
 
     async def _confirmed_in_time(self, exchange: Exchange, text: str) -> tuple[Identity, int | None]:
+        identities, partly = self._server.identities, exchange.operation.describes == "partly"
+        remembered = await identities.remembered(text) if partly else None
+        if remembered is not None:
+            return remembered.identity, None if remembered.is_present else remembered.reading
         with within(exchange.patience):
-            return await self._server.identities.confirmed(text)
+            identity, reading = await identities.confirmed(text)
+        return identity, None if partly else reading
 
     def _confirmed(self, exchange: Exchange, start: Start, asked: asyncio.Task[tuple[Identity, int | None]]) -> None:
         def begin(identity: Identity, reading: int | None) -> None:

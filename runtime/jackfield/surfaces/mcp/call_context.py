@@ -21,13 +21,16 @@ Run = Callable[[Mapping[str, Any], str | int | None, Follow | None], Awaitable["
 """Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third is told the progress of a
 job. Cancelling the awaiting task means
 that the client has left: what was not sent is then not sent (docs/concepts.md)."""
+DESCRIBING = ("search_actions", "get_action_guide")
+"""Tools that go on while the database does not answer, without what it has stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with the rights they have now, and raises when
     these have ended; ``left`` returns whether nobody waits for the answer any more; ``waits`` counts a reader that waits for
-    events; ``origin`` returns the URL of the HTTP API, None if there is none."""
+    events; ``origin`` returns the URL of the HTTP API, None if there is none. ``is_silent``: the database does not answer,
+    and the caller is known as of the last minute: no connections are looked for."""
 
     runtime: Jackfield
     caller: Caller
@@ -39,6 +42,7 @@ class CallContext:
     tools: McpTools = "discovery"
     waits: Callable[[], AbstractContextManager[object]] = nullcontext
     origin: Callable[[], str] | None = None
+    is_silent: bool = False
 
     @property
     def catalog(self) -> Catalog:

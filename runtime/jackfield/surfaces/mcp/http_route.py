@@ -24,13 +24,13 @@ from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
-from jackfield.surfaces.mcp.call_context import CallContext
+from jackfield.surfaces.mcp.call_context import DESCRIBING, CallContext
 from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity, bearer
-from jackfield.surfaces.shared.operation import Operation
+from jackfield.surfaces.shared.operation import READING, Operation
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -46,13 +46,16 @@ _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 _SMALL = 64 * 1024
 """Size in bytes up to which a message is searched for a handshake or a cancellation."""
 
+_DESCRIPTIONS = ("initialize", "notifications/initialized", "ping", "server/discover", "tools/list")
+"""Methods that need no database."""
+
 Key = tuple[str, str, str, str | int]
 
 
 def mcp_operations(server: ServerContext) -> list[Operation]:
     """List the operation, guarded like those of the route table. It is not in OpenAPI, which cannot describe its messages."""
-    summary = "The Model Context Protocol."
-    return [Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, {200: "Message", 202: ""}, body="Message")]
+    summary, answers = "The Model Context Protocol.", {200: "Message", 202: ""}
+    return [Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, answers, body="Message", describes="partly")]
 
 
 class Door:
@@ -70,11 +73,29 @@ class Door:
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body)
         await computed(request, partial(check_values, body)) if len(body) >= LARGE else check_values(body)
+        reading = request.scope.get(READING)
+        if reading is not None and not _describes(body):
+            identity, reading = (await server.identities.confirmed(bearer(request)))[0], None
+            identity.require("read")
+        with nullcontext() if reading is None else server.storage.held(reading):
+            return await self._answered(request, server, identity, exchange, runtime, body, is_silent=reading is not None)
+
+    async def _answered(
+        self,
+        request: Request,
+        server: ServerContext,
+        identity: Identity,
+        exchange: Exchange,
+        runtime: Jackfield,
+        body: bytes,
+        *,
+        is_silent: bool,
+    ) -> Response:
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
             return Response(status_code=202)
-        call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE)
+        call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE, is_silent=is_silent)
         if _TOKEN in body and call.takes_progress():
             return await _with_progress(request, call, lambda send: call.answered(exchange, body, send))
         with cancelling(request, call.cancelled):
@@ -127,7 +148,9 @@ class Door:
 class _Call:
     """One MCP request in progress."""
 
-    def __init__(self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
+    def __init__(
+        self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool, is_silent: bool
+    ) -> None:
         self.cancelled = threading.Event()
         self.refusal: LimitReached | None = None
         """Set if a limit of the workspace refused the tool's call: the response is 429 then."""
@@ -138,6 +161,8 @@ class _Call:
         self._caller = identity.caller_as("mcp")
         self._request = request
         self._large = large
+        self._is_silent = is_silent
+        """True while the database does not answer: what is described is read in threads in which no call waits for it."""
         self._files = 0
         """Total size in bytes of the files that the inputs refer to."""
 
@@ -153,9 +178,10 @@ class _Call:
             return server.seen(self._request)
 
         waits = nullcontext if self._large else partial(server.requests.waiting, self._identity.holder, self._identity.id, reads=False)
+        look = server.slowly if self._is_silent else server.briefly
         call = CallContext(
-            self._runtime, self._caller, server.search, self._run, server.briefly, self._current, self._left, server.settings.mcp_tools,
-            waits, origin,
+            self._runtime, self._caller, server.search, self._run, look, self._current, self._left, server.settings.mcp_tools, waits,
+            origin, self._is_silent,
         )  # fmt: skip
         headers = self._request.scope["headers"]
         if self._large:
@@ -239,6 +265,23 @@ def _peeked(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _describes(body: bytes) -> bool:
+    """Return whether a message asks for nothing but descriptions, or tells something: a handshake, a list of tools, a search, a guide."""
+    if len(body) > _SMALL:
+        return False
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    method, params = found.get("method"), found.get("params")
+    if method != "tools/call" or not isinstance(params, dict):
+        return method in _DESCRIPTIONS
+    given = params.get("arguments")
+    return params.get("name") in DESCRIBING and not (isinstance(given, dict) and "connection" in given)
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:

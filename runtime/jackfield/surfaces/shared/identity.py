@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
 _KEPT = 1000
-_REMEMBERED = 60.0
+REMEMBERED = 60.0
 """Seconds after the database has last answered for which tokens that held then may still read descriptions of connectors."""
-_MOMENT = 1.0
+MOMENT = 1.0
 """Seconds for which such a request waits for the database."""
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
@@ -100,6 +100,15 @@ class _Known:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Identity of a token, and the reading of the epoch for which that is certain: the present one, or one of the last minute."""
+
+    identity: Identity
+    reading: int
+    is_present: bool
+
+
 class Identities:
     """Authenticator of requests, with a cache of recent identities."""
 
@@ -132,21 +141,21 @@ class Identities:
         """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
         return (await self._read(text))[0]
 
-    async def remembered(self, text: str) -> tuple[Identity, int] | None:
-        """Return the identity of a token, and the reading of the epoch for which that is certain, for what needs no database: as it is now,
-        or was within the last minute if the database does not say at once; None if neither is known, and it is to be looked up."""
+    async def remembered(self, text: str) -> Remembered | None:
+        """Return the identity of a token for what needs no database: as it is now, or was within the last minute if the database does not
+        say at once; None if neither is known, and it is to be looked up."""
         epochs = self._storage.epochs
-        last = None if epochs is None or epochs.is_near else epochs.recent(_REMEMBERED)
+        last = None if epochs is None or epochs.is_near else epochs.recent(REMEMBERED)
         if epochs is None or last is None or self._known.under(last, text) is None:
             return None
-        with within(_MOMENT):
+        with within(MOMENT):
             identity, reading = await self._read(text)
         if reading is not None and is_certain(reading):
-            return None if identity is None else (identity, reading)
-        last = epochs.recent(_REMEMBERED)  # another query may have been answered meanwhile
+            return None if identity is None else Remembered(identity, reading, is_present=True)
+        last = epochs.recent(REMEMBERED)  # another query may have been answered meanwhile
         found = None if last is None else self._known.under(last, text)
         held = found is not None and found.since <= self._clock.time() < found.expires
-        return (found.identity, last) if found is not None and last is not None and held else None
+        return Remembered(found.identity, last, is_present=False) if found is not None and last is not None and held else None
 
     async def confirmed(self, text: str) -> tuple[Identity, int | None]:
         """Return the identity of a token that ``last`` knows as it is now, and the reading of the epoch for which that is certain.

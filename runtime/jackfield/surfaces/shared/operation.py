@@ -21,13 +21,17 @@ Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
 """Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its
 own."""
+READING = "jackfield.reading"
+"""Member of a request's scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
     name of a schema, a media type or an empty string; ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
-    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer."""
+    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer;
+    ``partly``, for some requests: its endpoint finds under ``READING`` in the request's scope the reading of the epoch as of which
+    its caller is known, if that is not the present one."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     path: str
@@ -41,7 +45,7 @@ class Operation:
     body: str | None = None
     results: tuple[int, ...] = ()
     problems: tuple[int, ...] = ()
-    describes: bool = False
+    describes: bool | Literal["partly"] = False
 
     @property
     def tag(self) -> str:
