@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, standing
 from jackfield.clock import SystemClock
+from jackfield.surfaces.console import sign_in
 from jackfield.surfaces.console.assets import asset
+from jackfield.surfaces.console.sign_in import ConsoleSessions
 from jackfield.surfaces.shared import identity
+from jackfield.surfaces.shared.cookies import CookieJar
 from noted_calls import Noted, noting
 from postgres import Server
 from replies import Reply
@@ -253,6 +257,46 @@ def test_tools_describe_meanwhile(place: Place, headers: dict[str, str]) -> None
         "connections are not"
         not in _talked(reader, "tools/call", {"name": "search_actions", "arguments": {}}).json["result"]["content"][0]["text"]
     )
+
+
+PAGES = ("/connectors", "/connectors?q=say", "/connectors/echo", "/connectors/echo/actions/say", "/connectors/echo/actions/say/output")
+
+
+def _signed_in(place: Place) -> Callable[[str], Reply]:
+    """Sign in to the console with a new token; return what shows its pages."""
+    client, host = place.stand.client(), place.stand.host
+    secret = ConsoleSessions(host).by_token(client.token or "")
+    assert secret is not None
+    response = Response()
+    CookieJar(host.settings).begin(response, *secret)
+    cookie = response.headers["set-cookie"].partition(";")[0]
+    return lambda path: Client(place.stand.port).get(path, Cookie=cookie)
+
+
+def test_pages_describe_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is silent, a session that held within the last minute is shown connectors, actions and search, and told that
+    what is stored is not; other pages, and sessions that this process has not seen, get 503, and so does everybody after that minute."""
+    shown, unseen = _signed_in(place), _signed_in(place)
+    before = {path: shown(path) for path in PAGES}
+    assert {reply.status for reply in before.values()} == {200}
+    place.until_it_works(30)
+    place.proxy.hold()
+    try:
+        _PAUSE.wait(0.1)
+        replies = {path: shown(path) for path in PAGES}
+        assert {path: reply.status for path, reply in replies.items()} == dict.fromkeys(PAGES, 200)
+        told = {path: "The database does not answer" in reply.body.decode() for path, reply in replies.items()}
+        assert told == {path: not path.endswith("/output") for path in PAGES}
+        assert all("Say" in replies[path].body.decode() for path in PAGES[1:4])
+        assert {shown(path).status for path in ("/connections", "/invocations")} == {503}
+        assert unseen(PAGES[0]).status == 503
+        with monkeypatch.context() as patched:
+            patched.setattr(sign_in, "REMEMBERED", 0.0)
+            assert shown(PAGES[0]).status == 503
+    finally:
+        place.proxy.deliver()
+    place.until_it_works(30)
+    assert "The database does not answer" not in shown(PAGES[0]).body.decode()
 
 
 class _Ahead(SystemClock):

@@ -52,7 +52,7 @@ def fitting_connections(request: PageRequest, manifest: Manifest, action: Action
     if not manifest.connection_types:
         return []
     found = []
-    for row in request.connections.list(limit=_MOST).items:
+    for row in request.stored_connections(_MOST):
         kind = manifest.connection_type(row["type"])
         if kind is not None and kind.can_serve(action.key):
             found.append(row)
@@ -121,7 +121,10 @@ def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chose
         h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
     ]
     picker = h.select(
-        named or h.option("No connections yet", value=""), id="connection", name="connection", aria_describedby="connection-hint"
+        named or h.option("Not known now" if request.is_silent else "No connections yet", value=""),
+        id="connection",
+        name="connection",
+        aria_describedby="connection-hint",
     )
     create = h.button(
         "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
@@ -274,7 +277,7 @@ def read_invocation(request: PageRequest, manifest: Manifest, action: ActionMani
 def _again(request: PageRequest) -> Mapping[str, Any] | None:
     """Return what was recorded of the invocation in ``?again=``; None without that parameter."""
     identifier = request.query.get("again")
-    return kept_inputs(request, identifier) if identifier else None
+    return kept_inputs(request, identifier) if identifier and not request.is_silent else None
 
 
 def _again_notice(request: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:

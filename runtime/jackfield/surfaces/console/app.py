@@ -47,7 +47,7 @@ from jackfield.surfaces.console.assets import assets_route
 from jackfield.surfaces.console.components import fault_of, h, heading
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
-from jackfield.surfaces.console.sign_in import ConsoleSessions
+from jackfield.surfaces.console.sign_in import ConsoleSessions, Found
 from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.cookies import csrf_token, same_token
 from jackfield.surfaces.shared.files import download
@@ -146,6 +146,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
 )
 _SHOWN = [compile_path(path)[0] for path, _, method in _PAGES if method == "GET"]
 """Patterns of the addresses of pages."""
+_DESCRIBING = (connectors.listed, connectors.shown, action.shown, action.output)
+"""Pages that go on while the database does not answer, without what it has stored."""
 _STREAMED = (_uploaded,)
 """Handlers that read the body themselves; they get the CSRF token in a header."""
 _MOST_FIELDS = 200
@@ -160,32 +162,41 @@ def routes(server: ServerContext) -> list[Route]:
 
 def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        remembered = await sessions.remembered(request) if function in _DESCRIBING else None
+        if remembered is not None:
+            with server.storage.held(remembered[1]):
+                return await _answered(server, function, request, remembered[0], is_silent=True)
         touch = request.query_params.get("live") != "1"  # polling does not count as user activity
         try:
             found = await asyncio.to_thread(sessions.find, request, touch=touch)
         except JackfieldError as error:
             return _unavailable(error)
-        if found is None:
-            return _to_sign_in(request)
-        identity, secret, operator = found
-        page_request = PageRequest(request, server, identity, csrf_token(secret), operator)
-        try:
-            if not operator:
-                server.pace(identity)
-            if request.method == "POST":
-                page_request = await _with_form(page_request, secret, function)
-            await server.indexed()
-            if inspect.iscoroutinefunction(function):
-                answer: Response = await function(page_request)
-            else:
-                answer = await server.asking(identity.workspace, partial(function, page_request))
-        except Problem as problem:
-            return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
-        except JackfieldError as error:
-            return _refused(page_request, error.http_status, error.message, hint=error.hint)
-        return answer
+        return _to_sign_in(request) if found is None else await _answered(server, function, request, found)
 
     return endpoint
+
+
+async def _answered(server: ServerContext, function: Endpoint, request: Request, found: Found, *, is_silent: bool = False) -> Response:
+    """Answer the request of a session; while the database ``is_silent``, in a thread in which nothing waits for it."""
+    identity, secret, operator = found
+    page_request = PageRequest(request, server, identity, csrf_token(secret), operator, is_silent=is_silent)
+    try:
+        if not operator:
+            server.pace(identity)
+        if request.method == "POST":
+            page_request = await _with_form(page_request, secret, function)
+        await server.indexed()
+        if inspect.iscoroutinefunction(function):
+            answer: Response = await function(page_request)
+        elif is_silent:
+            answer = await server.slowly(partial(function, page_request))
+        else:
+            answer = await server.asking(identity.workspace, partial(function, page_request))
+    except Problem as problem:
+        return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
+    except JackfieldError as error:
+        return _refused(page_request, error.http_status, error.message, hint=error.hint)
+    return answer
 
 
 async def _with_form(page_request: PageRequest, secret: str, function: Endpoint) -> PageRequest:

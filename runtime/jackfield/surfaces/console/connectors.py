@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -148,7 +147,7 @@ def _in_use(request: PageRequest) -> list[str]:
     catalog, calls = request.catalog, Counter[str]()
     for (key, _), count in request.uses.items():
         calls[key] += count
-    types = dict.fromkeys(str(row["type"]) for row in request.connections.list(limit=_MOST).items)
+    types = dict.fromkeys(str(row["type"]) for row in request.stored_connections(_MOST))
     with_connection = [manifest.key for name in types for manifest in catalog.with_type(name) if not manifest.virtual]
     return [key for key in dict.fromkeys([*(key for key, _ in calls.most_common()), *sorted(with_connection)]) if key in catalog]
 
@@ -217,9 +216,8 @@ def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:
 def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
     for kind in manifest.connection_types.values():
         name = manifest.full_name(kind)
-        counted: Mapping[str, Any] = request.connections.list(limit=100, type=name).to_json()
-        count = len(counted["items"])
-        have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
+        count, none = len(request.stored_connections(100, name)), "not known now" if request.is_silent else "none in this workspace"
+        have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else none
         make = (
             h.a("New connection", href=f"/new-connection?type={manifest.key}/{kind.key}", class_="button")
             if request.may("manage")

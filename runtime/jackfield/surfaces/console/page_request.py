@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 
@@ -28,7 +29,7 @@ _MONTH = 30 * 86_400.0
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
     """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
-    sessions that began with a one-time link."""
+    sessions that began with a one-time link. ``is_silent``: the database does not answer, and the page shows what needs none."""
 
     http: Request
     server: ServerContext
@@ -36,6 +37,7 @@ class PageRequest:
     csrf: str
     operator: bool = False
     form: Mapping[str, str] = field(default_factory=dict)
+    is_silent: bool = False
 
     @property
     def runtime(self) -> Jackfield:
@@ -71,7 +73,11 @@ class PageRequest:
     @property
     def uses(self) -> Counter[tuple[str, str]]:
         """Number of invocations in the last 30 days by connector and action, of those that the caller may count."""
-        return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None else Counter()
+        return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None and not self.is_silent else Counter()
+
+    def stored_connections(self, limit: int, type: str | None = None) -> list[dict[str, Any]]:
+        """List connections, all or those of a type; none while the database does not answer."""
+        return [] if self.is_silent else list(self.connections.list(limit=limit, type=type).items)
 
     @property
     def tokens(self) -> Tokens:

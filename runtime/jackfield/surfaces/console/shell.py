@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.kernel.markup import Markup, Node
 from jackfield.surfaces.console.assets import asset
-from jackfield.surfaces.console.components import form, h, heading
+from jackfield.surfaces.console.components import form, h, heading, notice
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.shared.prefix import current_prefix
 
@@ -68,10 +68,15 @@ def page(
         title,
         h.a("Skip to content", href="#content", class_="skip"),
         _navigation(request, section),
-        h.main(head or heading(title, lead=lead), *content, id="content", tabindex="-1"),
+        h.main(head or heading(title, lead=lead), _silence(request), *content, id="content", tabindex="-1"),
         scripts=scripts,
     )
     return secured(HTMLResponse(whole, status))
+
+
+def _silence(request: PageRequest) -> Markup | None:
+    text = "The database does not answer. What it has stored, such as connections, is not shown, and nothing can be run until it is back."
+    return notice(text, tone="warn") if request.is_silent else None
 
 
 def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None = None) -> Response:

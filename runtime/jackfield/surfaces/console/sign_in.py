@@ -7,7 +7,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +17,9 @@ from starlette.routing import Route
 from jackfield.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
 from jackfield.callers import Rules
-from jackfield.clock import Clock
+from jackfield.clock import Clock, within
+from jackfield.database.epoch import EpochCache, is_certain
+from jackfield.database.sealing import digest
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield.resources.storage import Storage
@@ -25,11 +27,12 @@ from jackfield.surfaces.console.components import csrf_field, fault_of, h, text_
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.identity import MOMENT, REMEMBERED, Identity
 from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
+_KEPT = 1000
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
 """Identity that a one-time link signs in as, until it switches to another workspace."""
 
@@ -42,14 +45,43 @@ def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
     return f"{origin}/login?once={Sessions(storage.database, lambda: storage.vault, DEFAULT, clock).make_link()}"
 
 
+Found = tuple[Identity, str, bool]
+"""Identity of a session, its secret, and whether a one-time link began it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Session that held ``at`` a time (``time.monotonic``), and when it expires."""
+
+    found: Found
+    at: float
+    expires: float
+
+
 class ConsoleSessions:
     """Sign-in and sign-out, by one-time link, token or JWT."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
+        self._known: EpochCache[str, _Known] = EpochCache(server.storage.epoch, _KEPT)
         self.jar = CookieJar(server.settings)
 
-    def find(self, request: Request, *, touch: bool) -> tuple[Identity, str, bool] | None:
+    async def remembered(self, request: Request) -> tuple[Found, int] | None:
+        """Return what ``find`` has found within the last minute, and the reading of the epoch for which that is certain, for pages that need
+        no database; None unless the database does not say at once whether it holds."""
+        epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
+        if epochs is None or epochs.is_near or session is None or self._known.last(key := digest(session[1])) is None:
+            return None
+        with within(MOMENT):
+            if is_certain(await epochs.aread()):
+                return None
+        last = epochs.recent(REMEMBERED)
+        known = None if last is None else self._known.under(last, key)
+        if known is None or last is None or clock.monotonic() - known.at > REMEMBERED or known.expires <= clock.time():
+            return None
+        return known.found, last
+
+    def find(self, request: Request, *, touch: bool) -> Found | None:
         """Return the request's identity, session secret, and whether a one-time link began the session; None if not signed in.
 
         ``touch`` counts the request as activity, which postpones the session's expiry.
@@ -58,11 +90,15 @@ class ConsoleSessions:
         if found is None or not self._server.storage.enabled:
             return None
         workspace, secret = found
+        known, key = {} if self._server.storage.is_near else self._known.present(), digest(secret)
         session = self._sessions(workspace).find(secret, touch=touch)
         identity = self._identity(workspace, session.identity) if session is not None else None
         if session is None or identity is None:
+            known.pop(key, None)
             return None
-        return identity, secret, session.identity["by"] == "link"
+        signed_in = identity, secret, session.identity["by"] == "link"
+        self._known.keep(known, key, _Known(signed_in, self._server.clock.monotonic(), session.expires_at))
+        return signed_in
 
     def by_link(self, secret: str) -> tuple[str, str] | None:
         """Spend a one-time link and begin a session; return its workspace and secret, or None if the link is spent or expired."""
