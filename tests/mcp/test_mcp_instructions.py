@@ -119,7 +119,7 @@ def test_b8_instructions_stay_short() -> None:
     index = Many(covers=lambda _catalog: True, entries=lambda: entries)
     catalog, none = Many(offered_whole=()), Many(list=lambda *_: Many(items=[], next_cursor=None))
     runtime = Many(connections_of=lambda _caller: none, access=Many(authorizer=lambda _caller: None))
-    call: Any = Many(catalog=catalog, index=index, caller=Many(scope=None), runtime=runtime)
+    call: Any = Many(catalog=catalog, index=index, caller=Many(scope=None), runtime=runtime, is_silent=False)
     assert instructions(call).splitlines()[0].endswith(" t19 and 5 more.")
 
 

@@ -66,31 +66,17 @@ class Door:
         self._loading: asyncio.Future[Exchange] | None = None
         self._running: dict[Key, threading.Event] = {}
 
-    async def serve(self, request: Request, server: ServerContext, identity: Identity) -> Response:
-        """Serve ``POST /mcp``."""
+    async def serve(
+        self, request: Request, server: ServerContext, identity: Identity, body: bytes | None = None, *, is_silent: bool = False
+    ) -> Response:
+        """Serve ``POST /mcp``; ``is_silent`` while the database does not answer."""
+        if body is None and (reading := request.scope.get(READING)) is not None:
+            return await self._as_of(reading, request, server, identity)
         check_origin(request, server.settings)
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
-        body = await read_body(request, server.settings.max_body)
+        body = await read_body(request, server.settings.max_body) if body is None else body
         await computed(request, partial(check_values, body)) if len(body) >= LARGE else check_values(body)
-        reading = request.scope.get(READING)
-        if reading is not None and not _describes(body):
-            identity, reading = (await server.identities.confirmed(bearer(request)))[0], None
-            identity.require("read")
-        with nullcontext() if reading is None else server.storage.held(reading):
-            return await self._answered(request, server, identity, exchange, runtime, body, is_silent=reading is not None)
-
-    async def _answered(
-        self,
-        request: Request,
-        server: ServerContext,
-        identity: Identity,
-        exchange: Exchange,
-        runtime: Jackfield,
-        body: bytes,
-        *,
-        is_silent: bool,
-    ) -> Response:
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
@@ -104,6 +90,17 @@ class Door:
         if message.get("method") == "initialize" and "result" in json.loads(found.body):
             response.headers["Mcp-Session-Id"] = secrets.token_hex(16)
         return response
+
+    async def _as_of(self, reading: int, request: Request, server: ServerContext, identity: Identity) -> Response:
+        """Serve a caller who is known as of a reading of the epoch: at once if the message needs no database, else once the database has
+        said whether the token still holds."""
+        body = await read_body(request, server.settings.max_body)
+        if _describes(body):
+            with server.storage.held(reading):
+                return await self.serve(request, server, identity, body, is_silent=True)
+        identity, _ = await server.identities.confirmed(bearer(request))
+        identity.require("read")
+        return await self.serve(request, server, identity, body)
 
     async def _loaded(self) -> Exchange:
         """Return the exchange; import the SDK once.
