@@ -236,9 +236,9 @@ def test_what_would_be_a_guess_is_refused_at_its_place(jackfield: Jackfield, giv
         _check_refusal(result, path, says)
     *refused, queued = jackfield.enqueue_many([_take(given), _take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")])
     assert isinstance(queued, Enqueued)
-    for result in refused:
-        assert isinstance(result, Result)
-        _check_refusal(result, path, says)
+    for found in refused:
+        assert isinstance(found, Result)
+        _check_refusal(found, path, says)
 
 
 def _check_refusal(result: Result, path: str, says: str) -> None:
