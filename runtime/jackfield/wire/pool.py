@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import deque
 
-from jackfield.clock import elapsed, monotonic
+from jackfield.clock import monotonic
 from jackfield.fork import ProcessLocal
 from jackfield.wire.connection import Connection, Target
 
@@ -37,7 +37,8 @@ class Pool(ProcessLocal):
                     return None
                 found = waiting.pop()
                 self._count -= 1
-            if elapsed(found.idle_since, found.idle_at) < self._idle and found.is_idle():
+            # where a process is frozen (AWS Lambda, a snapshot) one clock stands still, and what is on the way forgets the connection
+            if max(monotonic() - found.idle_since, time.time() - found.idle_at) < self._idle and found.is_idle():
                 return found
             found.close()
 
