@@ -142,6 +142,14 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "calls, jobs, a schedule, a poll, a callback and connect pages beside PostgreSQL that is cut off in 13 ways",
         (*_SCRIPT, "tests/campaigns/proxy_campaign.py"),
     ),
+    "signals": (
+        "40 SIGTERM and 40 SIGHUP at random moments of 50 calls, with one process and two, and commands as process 1 and not",
+        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/http/test_http_signals.py"),
+    ),
+    "pooler": (
+        "2,000 calls by 12 callers, half of them queued, behind PgBouncer in transaction mode, then in session mode",
+        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/database/test_database_pooler.py"),
+    ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/ses_campaign.py"),

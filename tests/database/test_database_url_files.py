@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue.engine import queue_url
-from jackfield.resources.storage import database_url
+from jackfield.resources.renewal import renew
+from jackfield.resources.storage import Storage, database_url
 from ready_database import migrated_for_real
 from shell import Shell
 
@@ -54,3 +56,40 @@ def test_a_file_without_a_url(shell: Shell, tmp_path: Path, content: bytes | Non
     assert answer.code == 2
     assert reason in answer.json["error"]["message"]
     assert str(file) in answer.json["error"]["message"]
+
+
+def test_what_the_file_names_is_renewed_whole_or_not_at_all(postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another account of the same database is used by new connections after a renewal. An account that is not let in, another database, and
+    a file that cannot be read leave the one before in use, and one line of the log says so."""
+    file, key = tmp_path / "url", tmp_path / "key"
+    place = postgres_url.partition("@")[2]
+    file.write_text(postgres_url, encoding="utf-8")
+    key.write_text("A" * 43 + "=", encoding="ascii")
+    key.chmod(0o600)
+    environment = {"JACKFIELD_DATABASE_URL_FILE": str(file), "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_MASTER_KEY_FILE": str(key)}
+    with Storage(None, environment, SystemClock()) as storage:
+        storage.opened(migrate=True).close()
+        assert storage.vault.ring.ids
+
+        def account() -> str:
+            row = storage.database.look_up("SELECT current_user AS name", {})
+            return "" if row is None else str(row.name)
+
+        before = account()
+        with storage.database.write() as transaction:
+            transaction.execute("DROP ROLE IF EXISTS renewed")
+            transaction.execute("CREATE ROLE renewed LOGIN SUPERUSER")
+        broken = (f"postgresql://nobody-there@{place}", postgres_url.rpartition("/")[0] + "/another", "", "sqlite:////tmp/x.db")
+        for number, text in enumerate(broken, 1):
+            file.write_text(text, encoding="utf-8")
+            assert not renew(storage)
+            assert (account(), len(caplog.records)) == (before, number)
+        file.write_text(f"postgresql://renewed@{place}\n", encoding="utf-8")
+        key.write_text("not a key", encoding="ascii")
+        assert (renew(storage), account()) == (False, before)
+        key.write_text("A" * 43 + "=", encoding="ascii")
+        assert (renew(storage), account()) == (True, "renewed")
+        file.write_text(postgres_url, encoding="utf-8")
+        assert (renew(storage), account()) == (True, before)
+        with storage.database.write() as transaction:
+            transaction.execute("DROP ROLE renewed")

@@ -63,7 +63,7 @@ def test_it_serves_and_stops_by_signal() -> None:
     """The command serves on the exposed port behind a proxy; the argument replaces it; SIGTERM stops it; the port is the one probed."""
     command = json.loads(_last("CMD").text)
     options = parsed(command)
-    assert json.loads(_last("ENTRYPOINT").text) == ["jackfield"]
+    assert json.loads(_last("ENTRYPOINT").text) == ["env", "--block-signal=TERM", "jackfield"]
     assert (options.host, options.behind_proxy, str(options.port)) == ("0.0.0.0", True, _last("EXPOSE").text)
     assert _last("STOPSIGNAL").text == "SIGTERM"
     probe = json.loads(_last("HEALTHCHECK").text.partition(" CMD ")[2])

@@ -28,6 +28,10 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in ``argv`` (default: ``sys.argv``) and return its exit code: 0, 1, 2, 3, or 130 after a second Ctrl-C."""
+    if argv is None and os.name == "posix" and os.getppid() <= 1:  # of a container, or of its init
+        from jackfield.kernel import first_process
+
+        first_process.obey()
     words = list(sys.argv[1:] if argv is None else argv)
     collecting = gc.get_threshold()
     # pydantic searches every installed distribution for its plugins: 40 ms of a cold call if there are many

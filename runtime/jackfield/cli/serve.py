@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield.clock import SystemClock
+from jackfield.clock import SystemClock, within
 from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
+from jackfield.kernel.signals import HANGUPS
 from jackfield.resources.storage import Storage
 
 if TYPE_CHECKING:
@@ -35,12 +37,18 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.settings import Settings
 
 _MOST_WORKERS = 256
+_PORT = 8080
+_PATIENCE = 3.0
+"""Seconds that the start waits for the database: probes are answered after that."""
 _SURFACES = "jackfield.surfaces"
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port (default 8080); 0 = any free port")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address or name to listen on (default 127.0.0.1); :: = all of both families; unix:PATH = a Unix socket",
+    )  # fmt: skip
+    parser.add_argument("--port", type=port, metavar="N", help="the port (default: PORT, else 8080); 0 = any free port")
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
     parser.add_argument(
@@ -112,6 +120,7 @@ def declare_components(parser: Parser, *short: str) -> None:
 
 
 def _serve(arguments: Namespace, _output: Output) -> int:
+    HANGUPS.listen()
     prepare_process()
     try:
         from jackfield.queue import check_queue
@@ -128,7 +137,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
     settings = Settings(
         host=arguments.host,
-        port=arguments.port,
+        port=_port(arguments),
         workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
         root_path=_root_path(arguments),
@@ -194,6 +203,24 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
     return make(sources, roots)
 
 
+def _port(arguments: Namespace) -> int:
+    """Return the port: that of the command, or else of the platform's variable ``PORT``, which is said.
+
+    :raises InvalidInvocation: if the variable holds none.
+    """
+    if arguments.port is not None:
+        return int(arguments.port)
+    named = os.environ.get("PORT", "").strip()
+    if not named or arguments.host.startswith("unix:"):
+        return _PORT
+    try:
+        found = port(named)
+    except ArgumentTypeError:
+        raise InvalidInvocation(f"PORT is '{named[:80]}', which is no port", hint="Give --port, or unset PORT.") from None
+    announce(f"jackfield: the port {found} is that of the variable PORT; --port would replace it")
+    return found
+
+
 def _root_path(arguments: Namespace) -> str:
     from jackfield.surfaces.shared.prefix import checked_prefix
 
@@ -217,13 +244,14 @@ def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str =
     with _storage() as storage:
         try:
             if storage.enabled:
-                _ = storage.database
+                with within(_PATIENCE):
+                    _ = storage.database
         except JackfieldError as error:  # the server answers probes while it waits for the database
             announce(f"jackfield is not ready: {error.message}. {error.hint or ''}".rstrip())
             return
         if storage.enabled:
             check_key(storage)
-        if link:
+        if link and (public_url or not origin.startswith("unix:")):
             announce(_invitation(storage, public_url or origin))
 
 

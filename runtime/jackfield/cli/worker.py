@@ -25,8 +25,12 @@ from jackfield.cli.starting import (
 )
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
 from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.notices import Notices
+from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads
 from jackfield.resources.memory import memory_limit, room_within, save_memory
+from jackfield.resources.renewal import renew
+from jackfield.surfaces.shared.listeners import forget, listen, place
 from jackfield.surfaces.shared.metrics_folder import shared
 from jackfield.wire.guard import Guard
 
@@ -67,10 +71,10 @@ def _declare(parser: Parser) -> None:
 
 
 def _work(arguments: Namespace, _output: Output) -> int:
-    import asyncio
 
     from jackfield.queue import RuntimePool, check_queue, leave
 
+    HANGUPS.listen()
     prepare_process()
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
@@ -90,8 +94,27 @@ def _work(arguments: Namespace, _output: Output) -> int:
     def ready() -> None:
         announce(announcement, concurrency=arguments.concurrency, database=location)
 
-    asyncio.run(_run_until_signal(runtimes, arguments.concurrency, arguments.stop_within, ready))
+    _run(runtimes, arguments.concurrency, arguments.stop_within, ready)
     return leave(0)
+
+
+def _run(
+    runtimes: RuntimePool,
+    concurrency: int,
+    within: float,
+    ready: Callable[[], None],
+    ended: Callable[[Result], None] | None = None,
+    *,
+    forked: bool = False,
+) -> None:
+    """Run one process until it is told to stop, and no longer than promised after that."""
+    import asyncio
+
+    deadline = Deadline(within)
+    try:
+        asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended or _ignore, deadline, forked=forked))
+    finally:
+        deadline.cancel()
 
 
 def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
@@ -108,15 +131,17 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
                 from jackfield.cli import worker_probes
             except ImportError as error:
                 raise missing_extra("--health-port needs", "server", error.name) from None
-            listener = stack.enter_context(worker_probes.listen(arguments.health_host, arguments.health_port))
-            probe = partial(worker_probes.serve, listener, board, runtimes)
-            announcement += f"; health on port {listener.getsockname()[1]}"
+            found = listen(arguments.health_host, arguments.health_port, "--health-port")
+            listeners = [stack.enter_context(listener) for listener in found]
+            stack.callback(forget, arguments.health_host)
+            probe = partial(worker_probes.serve, listeners, board, runtimes)
+            announcement += f"; health on {place(arguments.health_host, listeners[0])}"
         _warm_up(runtimes)
         processes = "process" if arguments.processes == 1 else "processes"
         text = f"{announcement}, in {arguments.processes} {processes}"
         began = partial(announce, text, concurrency=arguments.concurrency, processes=arguments.processes)
         child = partial(_child, runtimes, arguments.concurrency, arguments.stop_within, measured=probe is not None)
-        return Master([child] * arguments.processes, arguments.stop_within, board, probe).run(began)
+        return Master([child] * arguments.processes, arguments.stop_within, board, probe, partial(renew, runtimes.storage)).run(began)
 
 
 def _warm_up(runtimes: RuntimePool) -> None:
@@ -129,15 +154,13 @@ def _warm_up(runtimes: RuntimePool) -> None:
 
 def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
     """Run one process of several until SIGTERM."""
-    import asyncio
-
     if measured:
         from jackfield.surfaces.shared.metrics import Metrics
 
         ended: Callable[[Result], None] = Metrics(runtimes.catalog).note
     else:
         ended = _ignore
-    asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended, forked=True))
+    _run(runtimes, concurrency, within, ready, ended, forked=True)
     return 0
 
 
@@ -161,14 +184,15 @@ async def _run_until_signal(
     concurrency: int,
     within: float,
     ready: Callable[[], None],
-    ended: Callable[[Result], None] = _ignore,
+    ended: Callable[[Result], None],
+    deadline: Deadline,
     *,
-    forked: bool = False,
+    forked: bool,
 ) -> None:
-    """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
+    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
 
-    from jackfield.queue import Poller, Scheduler, TriggerLoop, open_engine, run
+    from jackfield.queue import Poller, Scheduler, TriggerLoop, look_each_second, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -176,9 +200,10 @@ async def _run_until_signal(
     def on_signal(number: int) -> None:
         if stop.is_set() and not forked:
             os._exit(128 + number)  # the journal recovers what runs, by effect
+        deadline.begin()
         stop.set()
 
-    for number in (signal.SIGTERM,) if forked else (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGTERM,) if forked else (signal.SIGINT, *ENDS):
         loop.add_signal_handler(number, on_signal, number)
     engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
@@ -188,7 +213,9 @@ async def _run_until_signal(
     poller.start()
     triggers.start()
     ready()
+    upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices({} if forked else os.environ)))
     await run(engine, stop, within)
+    upkeep.cancel()
     await scheduler.stop()
     await poller.stop()
     await triggers.stop()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.errors import JackfieldError
 from jackfield.journal.went_back import return_warning
+from jackfield.kernel.signals import HANGUPS
 from jackfield.queue import broker_warning
 from jackfield.queue.prefork import Board, State
+from jackfield.resources.renewal import renew
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning, hold_warning, key_state
 
@@ -23,28 +28,30 @@ _PATIENCE = 2.0
 """Seconds to wait for the database, and for a client."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Listen for probes.
-
-    :raises InvalidInvocation: if that is not possible.
-    """
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidInvocation(
-            f"cannot listen on {host}:{port}: {reason}", hint="Choose another --health-port; 0 picks a free one."
-        ) from None
-
-
-def serve(listener: socket.socket, board: Board, runtimes: RuntimePool) -> int:
+def serve(listeners: Sequence[socket.socket], board: Board, runtimes: RuntimePool) -> int:
     """Serve probes until this process ends."""
-    metrics = Metrics(runtimes.catalog)
-    server = _Server(listener.getsockname(), partial(_Probe, Figures(board, runtimes, metrics)), bind_and_activate=False)
+    answers = partial(_Probe, Figures(board, runtimes, Metrics(runtimes.catalog)))
+    HANGUPS.listen()
+    threading.Thread(target=_follow, args=(runtimes,), name="jackfield-renewal", daemon=True).start()
+    for listener in listeners[1:]:
+        threading.Thread(target=_serve, args=(listener, answers), name="jackfield-probes", daemon=True).start()
+    _serve(listeners[0], answers)
+    return 0
+
+
+def _serve(listener: socket.socket, answers: Callable[..., _Probe]) -> None:
+    server = _Server(listener.getsockname(), answers, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.serve_forever()
-    return 0
+
+
+def _follow(runtimes: RuntimePool) -> None:
+    """Renew what SIGHUP asks for, in this process."""
+    while True:
+        time.sleep(1.0)
+        if HANGUPS.taken():
+            renew(runtimes.storage)
 
 
 class _Server(ThreadingHTTPServer):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from jackfield.database.epoch import Epoch
+from jackfield.database.faults import other_database
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Mode, Session
 from jackfield.failures import OnFailure
@@ -74,6 +75,14 @@ class Dialect(ABC):
     def timeline(self) -> tuple[int, str | None]:
         """How often another server has been found in the place of this one, and what the last change may mean for commits."""
         return 0, None
+
+    def renewed(self, _url: str, /) -> Callable[[], None]:
+        """Check that this database is opened by another URL, and return what lets new connections use it.
+
+        :raises DatabaseUnfit: if the URL names another database.
+        :raises Unavailable: if it does not open this one.
+        """
+        raise other_database()
 
     def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
         """Close every connection before a fork, if a child must not inherit them, and lend none before ``resume``.

@@ -36,10 +36,8 @@ class _Attached(Protocol):
 T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
-_AT_END = 5.0
-"""Seconds for which the end of a process waits for a locked database."""
-_FOR_FORK = 5.0
-"""Seconds that a fork waits for transactions of other threads."""
+_AT_END = _FOR_FORK = 5.0
+"""Seconds for which the end of a process waits for a locked database, and a fork for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
@@ -394,6 +392,16 @@ class Database:
                 if found is None:
                     found = self._attached[kind] = make()
         return found
+
+    def renewed(self, url: str) -> Callable[[], None]:
+        """Check that ``url`` opens this database, as ``Dialect.renewed`` does; return what lets new connections use it."""
+        dialect, use = self.dialect, self.dialect.renewed(url)
+
+        def renew() -> None:
+            self._connect = partial(_dialect, url, dialect.wait)
+            use()
+
+        return renew
 
     def close(self) -> None:
         """Close attached objects, commit submitted units, then close all connections."""

@@ -147,6 +147,11 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
     return kind(f"{sentence}: {detail}" if detail else sentence, hint=hint)
 
 
+def other_database() -> DatabaseUnfit:
+    """Return the error for a URL that was renewed, and names another database than the one that is in use."""
+    return DatabaseUnfit("the database's URL names another database now", hint="Restart jackfield to use that one.")
+
+
 def damaged_settings(workspace: str) -> RowDamaged:
     """Return the error for a workspace whose settings cannot be read."""
     return RowDamaged(

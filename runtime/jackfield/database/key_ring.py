@@ -93,6 +93,15 @@ class KeyRing(SecretHolder):
             raise DatabaseUnfit(f"'{uri}' is not a key service", hint="Give a URI such as aws-kms://ARN or vault-transit://MOUNT/KEY.")
         return self._services(uri)
 
+    def check_files(self) -> None:
+        """Check that the files of master keys can be read; changes of them are followed anyway.
+
+        :raises DatabaseUnfit: if one cannot; the keys that were read before stay in use.
+        """
+        for part in self.parts:
+            if isinstance(part, LiveKey):
+                part.file.read()
+
     def behind(self, new: Part) -> KeyRing:
         """Return a ring in which ``new`` wraps."""
         return KeyRing([new, *self.parts], self._services)

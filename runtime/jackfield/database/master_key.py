@@ -292,7 +292,7 @@ class LiveKey(MasterKey):
     """Master key that follows changes of its file."""
 
     def __init__(self, file: KeyFile) -> None:
-        self._file = file
+        self.file = file
         self._seen = file.identity()
         self._take(file.read())
 
@@ -311,11 +311,11 @@ class LiveKey(MasterKey):
         return found
 
     def _refresh(self) -> None:
-        seen = self._file.identity()
+        seen = self.file.identity()
         if seen is None or seen == self._seen:
             return
         with suppress(DatabaseUnfit):  # continue with the keys read before
-            self._take(self._file.read())
+            self._take(self.file.read())
             self._seen = seen
 
     def _take(self, fresh: MasterKey) -> None:

@@ -13,8 +13,6 @@ from functools import partial
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
-from psycopg.abc import RV, Buffer, PQGen
-from psycopg.adapt import Loader
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import IntDumper
 
@@ -28,10 +26,12 @@ from jackfield.database.faults import (
     StatementInvalid,
     Trouble,
     UniqueViolation,
+    other_database,
     unavailable,
 )
 from jackfield.database.host_names import HostNames
 from jackfield.database.pool import Pool
+from jackfield.database.postgres_connections import SHORTEST_WAIT, Connection, Flag, Number, Unanswered
 from jackfield.database.postgres_urls import options_of
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
@@ -44,7 +44,6 @@ from jackfield.kernel.commits import CommitUnknown
 T = TypeVar("T")
 
 _log = logging.getLogger("jackfield.database")
-_TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 _CONNECTIONS = 10
 _SHORTEST_HIDDEN = 4
 _BEGIN = {
@@ -55,8 +54,6 @@ _BEGIN = {
 }
 _MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that no other program uses in this database
 _MIGRATION_SECONDS = 600
-_SHORTEST_WAIT = 1.0
-"""Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
 _AGAIN = 1.0
 """Seconds after a wait that nothing answered in which nobody else begins one."""
 _STATEMENT = 30.0
@@ -74,8 +71,13 @@ _PATIENCE = {
     "tcp_user_timeout": "40000",
     "application_name": "jackfield",
 }
-_SETTINGS = """SELECT set_config('statement_timeout', '{}ms', false), set_config('idle_in_transaction_session_timeout', '60s', false),
- CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END"""
+_SETTINGS = """SELECT pg_backend_pid() AS pid, set_config('statement_timeout', '{most}ms', pg_backend_pid() <> {pid}),
+ set_config('idle_in_transaction_session_timeout', '60s', pg_backend_pid() <> {pid}),
+ CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', pg_backend_pid() <> {pid}) END"""
+"""Settings of a session. Behind a pooler, which names a process of its own, they end with this statement: the session is shared."""
+_SYNC = b"; SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
+_LOCAL = "; SET LOCAL statement_timeout = '{}ms'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+"""Settings of each transaction behind a pooler."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
     "53100": Trouble.FULL,
@@ -93,51 +95,10 @@ _STATES = {
 _UNREACHABLE_CLASSES = ("08", "57", "53", "58", "XX")
 
 
-class _Flag(Loader):
-    def load(self, data: Buffer) -> int:
-        """Load ``t`` and ``f`` as 1 and 0, as SQLite does."""
-        return int(bytes(data) == b"t")
-
-
-class _Number(Loader):
-    def load(self, data: Buffer) -> int | float:
-        """Load the results of sums and averages without ``Decimal``."""
-        text = bytes(data).decode()
-        return int(text) if text.lstrip("-").isdigit() else float(text)
-
-
-class _Unanswered(psycopg.OperationalError):
-    """A wait for the server that was given up, with its connection: what was sent may still be done."""
-
-
-class _Connection(psycopg.Connection[Any]):
-    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds if the server is not there any
-    more; a statement on which it works may take ``most`` seconds."""
-
-    silence = most = math.inf
-    is_there: Callable[[float], bool]
-    """Asks over another connection whether the server is there, for at most so many seconds."""
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
-        began, allowed = monotonic(), max(_SHORTEST_WAIT, patience(self.most))
-        first = min(allowed, self.silence)
-        try:
-            return super().wait(gen, interval, first if timeout is None else timeout)
-        except _TIMEOUT:
-            more = self.is_there(allowed - first) if first < allowed else False
-            left = allowed - (monotonic() - began) if more else 0.0
-        try:
-            return super().wait(gen, interval, max(0.0, left))
-        except _TIMEOUT:
-            self.close()
-            raise _Unanswered(f"no answer within {monotonic() - began:.1f} seconds") from None
-
-
 class PostgresSession:
     """One connection to the server."""
 
-    def __init__(self, connect: Callable[[], _Connection], lost: Callable[[], object]) -> None:
+    def __init__(self, connect: Callable[[], Connection], lost: Callable[[], object]) -> None:
         self.lost = lost
         self._reads = False
         self._begins: bytes | None = None
@@ -162,13 +123,15 @@ class PostgresSession:
         self.connection = self._connect()
 
     def begin(self, mode: Mode) -> None:
-        """Begin a transaction; one that reads or writes as usual begins with its first statement, which saves a wait."""
-        self._reads = mode is Mode.READ
-        if mode in (Mode.READ, Mode.WRITE):
+        """Begin a transaction; one that reads or writes as usual begins with its first statement, which saves a wait. Behind a pooler it
+        begins with its settings: the next transaction may have another session of the server."""
+        self._reads, local = mode is Mode.READ, self.connection.local
+        if mode in (Mode.READ, Mode.WRITE) and not local:
             self._begins = _BEGIN[mode]
             return
+        sync = _SYNC if local and mode is not Mode.VOLATILE else b""
         try:
-            self.connection.execute(_BEGIN[mode], prepare=False)
+            self.connection.execute(_BEGIN[mode] + sync + local, prepare=False)
             if mode is Mode.MIGRATE:
                 self.connection.most = _MIGRATION_SECONDS
                 self.connection.execute(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'".encode())
@@ -227,7 +190,7 @@ class PostgresSession:
         except (psycopg.Error, UnicodeError) as fault:
             if begins is not None and self._is_of_standby(fault):
                 self.close()  # after a failover, another host of the URL may be the primary
-            if begins is None or not self.connection.closed or isinstance(fault, _Unanswered):
+            if begins is None or not self.connection.closed or isinstance(fault, Unanswered):
                 self._refuse(fault, sql)
         self.lost()
         self.reopen()
@@ -280,7 +243,7 @@ class PostgresSession:
         if state == "25006" or (state == "0A000" and not sql):  # a standby: after a failover, another host of the URL may be the primary
             self.close()
             raise unavailable(Trouble.READ_ONLY) from None
-        if isinstance(fault, _Unanswered):
+        if isinstance(fault, Unanswered):
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         if self.connection.closed or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
             raise unavailable(Trouble.UNREACHABLE, "the connection was lost" if not state else f"it says {state}") from None
@@ -329,7 +292,7 @@ class PostgresDialect(Dialect):
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
         self.wait = wait
         self._most = max(_STATEMENT, wait)
-        self._settings = _SETTINGS.format(round(1000 * self._most))
+        self._milliseconds = round(1000 * self._most)
         self._timelines: Timelines | None = Timelines()
         self._names = HostNames()
         self._silent_until = self._asked_at = -math.inf
@@ -364,6 +327,19 @@ class PostgresDialect(Dialect):
         """Close all connections."""
         self._pool.close()
 
+    def renewed(self, url: str, /) -> Callable[[], None]:
+        """Check another URL of this database, such as one with a new password; return what lets new connections use it."""
+        other = PostgresDialect(url, wait=self.wait)
+        if other.location != self.location:
+            raise other_database()
+        other._connected().close()
+
+        def use() -> None:
+            self.options, self._hidden = other.options, [*self._hidden, *other._hidden]
+            self._pool.drop_idle()
+
+        return use
+
     def _begin(self, session: PostgresSession, mode: Mode) -> None:
         self._with_reconnect(session, lambda: session.begin(mode))
 
@@ -389,7 +365,7 @@ class PostgresDialect(Dialect):
         since = monotonic()
         with self._asking:
             if self._asked_at < since:
-                self._found_there = _answers(info.hostaddr or info.host, info.port, max(_SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
+                self._found_there = _answers(info.hostaddr or info.host, info.port, max(SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
                 self._asked_at = monotonic()
             if not self._found_there:
                 self._note_silence()
@@ -404,16 +380,16 @@ class PostgresDialect(Dialect):
         self._silent_until = monotonic() + _AGAIN
         self._pool.drop_idle()
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         seconds = patience(self.wait)
         options = self._in_time(seconds)
         try:
-            return self._prepared(_Connection.connect("", autocommit=True, **options))
+            return self._prepared(Connection.connect("", autocommit=True, **options))
         except psycopg.errors.ConnectionTimeout as fault:
             if seconds >= self.wait:
                 self._note_silence()
             raise unavailable(Trouble.SILENT, self._libpq_message(fault), NoAnswer) from None
-        except _Unanswered as fault:
+        except Unanswered as fault:
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
         except psycopg.Error as fault:
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
@@ -422,7 +398,7 @@ class PostgresDialect(Dialect):
         """Return the options of a connection that is made within ``seconds``: each address is tried in its share of them."""
         began = monotonic()
         try:
-            options = self._names.addressed(self.options, max(_SHORTEST_WAIT, seconds))
+            options = self._names.addressed(self.options, max(SHORTEST_WAIT, seconds))
         except TimeoutError as fault:
             if seconds >= self.wait:
                 self._note_silence()
@@ -434,12 +410,12 @@ class PostgresDialect(Dialect):
         most = min(share, float(given) if given.isdigit() and int(given) else math.inf)
         return {**options, "connect_timeout": str(max(2, math.floor(most)))}
 
-    def _prepared(self, connection: _Connection) -> _Connection:
+    def _prepared(self, connection: Connection) -> Connection:
         connection.silence, connection.most = self.wait / 2, self._most + _ROUND
         connection.is_there = partial(self._is_there, connection.info)
         connection.adapters.register_dumper(bool, IntDumper)
-        connection.adapters.register_loader("bool", _Flag)
-        connection.adapters.register_loader("numeric", _Number)
+        connection.adapters.register_loader("bool", Flag)
+        connection.adapters.register_loader("numeric", Number)
         with OnFailure(connection.close):
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
@@ -447,20 +423,29 @@ class PostgresDialect(Dialect):
             self._set_up(connection)
         return connection
 
-    def _set_up(self, connection: _Connection) -> None:
+    def _set_up(self, connection: Connection) -> None:
         """Set a connection up, and read the server's timeline with the same statement; without it, where a server of another maker that
         speaks PostgreSQL's protocol has none."""
+        settings = _SETTINGS.format(most=self._milliseconds, pid=connection.info.backend_pid)
         if self._timelines is not None:
             try:
-                row = connection.execute(f"{self._settings}, {COLUMNS}".encode()).fetchone()
+                row = connection.execute(f"{settings}, {COLUMNS}".encode()).fetchone()
             except psycopg.DatabaseError as fault:
                 if connection.closed or fault.sqlstate is None:
                     raise
                 self._timelines = self._timelines if fault.sqlstate == PASSING else None
             else:
                 self._timelines.note(row[-2], waits=bool(row[-1])) if row is not None else None
+                self._share(connection, row)
                 return
-        connection.execute(self._settings.encode())
+        self._share(connection, connection.execute(settings.encode()).fetchone())
+
+    def _share(self, connection: Connection, row: Sequence[Any] | None) -> None:
+        """Keep nothing in the server's session if it is not this connection's alone: a pooler (PgBouncer, Supavisor, PgCat) gives each
+        transaction another one. Its answer to the start of a connection names a process that is not the server's."""
+        if row is not None and row[0] != connection.info.backend_pid:
+            connection.local = _LOCAL.format(self._milliseconds).encode()
+            connection.prepare_threshold = None
 
     @property
     def timeline(self) -> tuple[int, str | None]:

@@ -1,7 +1,7 @@
 """Queued invocations: a port to the engines that run them, the runtimes of all workspaces that they run in, the
 polls of jobs, schedules, which queue invocations at given times, and the work on subscriptions."""
 
-from jackfield.queue.engine import Engine, broker_warning, check_queue, open_engine, queue_url, run
+from jackfield.queue.engine import Engine, broker_warning, check_queue, look_each_second, open_engine, queue_url, run
 from jackfield.queue.local import LocalEngine, leave
 from jackfield.queue.poller import Poller
 from jackfield.queue.runtime_pool import RuntimePool
@@ -18,6 +18,7 @@ __all__ = [
     "broker_warning",
     "check_queue",
     "leave",
+    "look_each_second",
     "open_engine",
     "queue_url",
     "run",

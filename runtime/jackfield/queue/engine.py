@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from jackfield.catalog.loading import chosen
 from jackfield.errors import InvalidInvocation, missing_extra
+from jackfield.kernel.signals import HANGUPS
 from jackfield.queue.local import LocalEngine
+from jackfield.resources.renewal import renew
 from jackfield.resources.storage import NONE, database_url, secret_url
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
+    from jackfield.kernel.notices import Notices
     from jackfield.queue.runtime_pool import RuntimePool
 
 VARIABLE = "JACKFIELD_QUEUE_URL"
@@ -62,6 +65,19 @@ async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
     engine.start()
     await stop.wait()
     await engine.stop(within)
+
+
+async def look_each_second(runtimes: RuntimePool, notices: Notices) -> None:
+    """Renew what SIGHUP asks for, and tell systemd that this process lives, until it stops."""
+    try:
+        while True:
+            notices.alive()
+            await asyncio.sleep(1.0)
+            if HANGUPS.taken():
+                notices.reloading()
+                await asyncio.to_thread(renew, runtimes.storage)
+    finally:
+        notices.stopping()
 
 
 def queue_url(environment: Mapping[str, str]) -> str | None:

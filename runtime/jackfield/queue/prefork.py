@@ -19,14 +19,22 @@ from enum import IntEnum
 from typing import NoReturn
 
 from jackfield.dataclass import dataclass
+from jackfield.kernel.notices import Notices
+from jackfield.kernel.signals import HANGUPS
 
 _LOG = logging.getLogger("jackfield.queue")
 _STEADY = 10.0
 """Seconds after which a process that ends did not fail at its start."""
+_SOON = 1.0
+"""Seconds after which systemd is told again that this process lives."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _EXTRA = 5.0
 """Seconds beyond the drain after which a process is killed."""
-_WAITED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM})
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) if sys.platform != "win32" else ()
+_WAITED = frozenset({*_STOPS, signal.SIGCHLD, signal.SIGALRM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}) if _STOPS else frozenset()
+
+_OF_GROUP = _STOPS[1:]
+"""Signals of a terminal, which reach the whole group; the master decides."""
 
 
 class State(IntEnum):
@@ -73,14 +81,22 @@ class _Slot:
 class Master:
     """Master of ``workers``, each a function that runs in a process of its own until SIGTERM, and of ``probe``, which ends last.
 
-    A worker gets a function to call once it is ready; ``board`` shows the states. Workers have ``within`` seconds to end.
+    A worker gets a function to call once it is ready; ``board`` shows the states. Workers have ``within`` seconds to end. ``renew`` is
+    called at SIGHUP, in this process; each other one does so for itself.
     """
 
     def __init__(
-        self, workers: Sequence[Callable[[Callable[[], None]], int]], within: float, board: Board, probe: Callable[[], int] | None = None
+        self,
+        workers: Sequence[Callable[[Callable[[], None]], int]],
+        within: float,
+        board: Board,
+        probe: Callable[[], int] | None = None,
+        renew: Callable[[], object] = bool,
     ) -> None:
         self._board = board
         self._within = within
+        self._renew = renew
+        self._notices = Notices()
         self._workers = [_Slot(number, _prepared(run, board, number)) for number, run in enumerate(workers)]
         self._probe = [] if probe is None else [_Slot(len(workers), probe)]
         self._life, self._alive = os.pipe()
@@ -92,17 +108,19 @@ class Master:
         ``began`` is called once signals no longer end this process itself.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
-        for number in (signal.SIGCHLD, signal.SIGALRM):
+        for number in _WAITED.difference(_STOPS):
             signal.signal(number, _ignore)  # else they might be discarded instead of kept for sigwait
         began()
         while True:
             self._start_due()
             found = self._next_signal()
-            if found in (signal.SIGTERM, signal.SIGINT) and self._deadline is not None:
+            if found in _STOPS and self._deadline is not None:
                 self._signal(signal.SIGKILL, [*self._workers, *self._probe])
                 return 128 + int(found)
-            if found in (signal.SIGTERM, signal.SIGINT):
+            if found in _STOPS:
                 self._begin_to_stop()
+            elif found == signal.SIGHUP:
+                self._reload()
             self._reap()
             if self._deadline is None:
                 continue
@@ -115,7 +133,14 @@ class Master:
     def _begin_to_stop(self) -> None:
         self._deadline = time.monotonic() + self._within + _EXTRA
         self._board.set_all(State.STOPPING)
+        self._notices.stopping()
         self._signal(signal.SIGTERM, self._workers)
+
+    def _reload(self) -> None:
+        """Let all processes read their files again: this one for those that it starts later."""
+        self._notices.reloading()
+        self._renew()
+        self._signal(signal.SIGHUP, [*self._workers, *self._probe])
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -142,9 +167,11 @@ class Master:
         code = 1
         try:
             os.close(self._alive)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, but the master decides
-            for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
+            for number in _WAITED:
                 signal.signal(number, signal.SIG_DFL)
+            for number in _OF_GROUP:
+                signal.signal(number, signal.SIG_IGN)
+            HANGUPS.listen()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED)
             threading.Thread(target=_end_with_master, args=(self._life, self._within), name="jackfield-parent", daemon=True).start()
             code = slot.run()
@@ -157,14 +184,17 @@ class Master:
                 sys.stderr.flush()
             os._exit(code)  # the master's own frames must not run here
 
-    def _next_signal(self) -> int | None:
+    def _next_signal(self) -> int:
         """Wait for a signal, at most until a process is due to start or to be killed."""
         times = [slot.restart_at for slot in (*self._workers, *self._probe) if slot.pid is None and self._deadline is None]
         times += [self._deadline] if self._deadline is not None else []
+        if self._notices.wanted and self._deadline is None:
+            times.append(time.monotonic() + _SOON)
+            if State.STARTING not in self._board.states():
+                self._notices.alive()
         left = max(0.01, min(times) - time.monotonic()) if times else 0.0
         signal.setitimer(signal.ITIMER_REAL, left)
-        found = signal.sigwait(_WAITED)
-        return None if found in (signal.SIGALRM, signal.SIGCHLD) else int(found)
+        return int(signal.sigwait(_WAITED))
 
     def _reap(self) -> None:
         """Note the processes that have ended, and when to start them again: at once, or later if they fail at their start."""

@@ -177,6 +177,7 @@ class Storage(ProcessLocal):
 
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
         self.url = database_url(environment) if url is None else url
+        self._follows = url is None
         self.enabled = self.url.strip().lower() != NONE
         """True if there is a database."""
         self.environment = environment
@@ -380,6 +381,25 @@ class Storage(ProcessLocal):
             return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
 
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
+
+    def renewed(self) -> list[Callable[[], None]]:
+        """Read what ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file contain now, and return what puts it to use.
+
+        :raises InvalidInvocation: if the file of the URL cannot be read.
+        :raises Unavailable: as ``Database.renewed`` does, and if the master key's file cannot be used.
+        """
+        if not self.enabled:
+            return []
+        with self._lock:
+            database, vault, url = self._database, self._vault, database_url(self.environment) if self._follows else self.url
+        steps: list[Callable[[], None]] = []
+        if url != self.url:
+            if database is not None:
+                steps.append(database.renewed(url))
+            steps.append(partial(setattr, self, "url", url))
+        if vault is not None:
+            vault.ring.check_files()
+        return steps
 
     def require(self, workspace: str) -> None:
         """Check that the database has this workspace; ``default`` always exists.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import logging
@@ -12,27 +13,32 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from jackfield.clock import SystemClock
 from jackfield.connector.room import ANSWERS
 from jackfield.errors import InvalidInvocation
+from jackfield.kernel.notices import Notices
+from jackfield.kernel.signals import HANGUPS, Deadline, begin_with_signals
 from jackfield.local import keep_to_one_core
 from jackfield.queue import leave
 from jackfield.resources.memory import memory_limit, room_within, save_memory
+from jackfield.surfaces.http.certificates import Certificates, check_certificate
 from jackfield.surfaces.http.protocol import Bounded
+from jackfield.surfaces.http.upkeep import Upkeep
+from jackfield.surfaces.shared.listeners import forget, listen, origin, port_of
 from jackfield.surfaces.shared.operation import Mount
 from jackfield.surfaces.shared.origins import check_origins
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import GracefulServer, Stopping
 
-_BACKLOG = 2048
 _ONLY_TLS = ("strict-transport-security", "max-age=31536000")
 """Header field of a server with a certificate of its own (RFC 6797); behind a proxy, that is the proxy's to say."""
 _SWITCH = 0.002
@@ -54,13 +60,33 @@ class ServerConfig(uvicorn.Config):
     def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
         self._stopping = stopping
+        self.deadline: Deadline | None = None
+        """Forced end of this process, once its application is built; the others have theirs."""
+        self._certificates: Certificates | None = None
+        self._upkeep: Upkeep | None = None
         super().__init__(app, **rest)
+
+    def load(self) -> None:
+        """Obey signals, build this process's application, and let the server renew once a second what has changed."""
+        self.deadline = _obey_signals(self.settings.stop_within)
+        super().load()
+        server = getattr(getattr(self.loaded_app, "state", None), "server", None)
+        if server is not None:
+            self._upkeep = Upkeep(server, self._certificates)
+            self.callback_notify, self.timeout_notify = self._upkeep.tick, 0
+
+    def tls(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        """Return the context that listens: it serves the newest certificate."""
+        self._certificates = Certificates(self.settings.certificate or "", self.settings.key, make)
+        return self._certificates.context
 
     @property  # type: ignore[override]
     def timeout_graceful_shutdown(self) -> float:
         """Seconds that running requests have left. uvicorn reads this when it begins to stop and gives no other signal, so the countdown
         starts here."""
         self._stopping.begin()
+        if self._upkeep is not None:
+            self._upkeep.end()
         return self._stopping.left
 
     @timeout_graceful_shutdown.setter
@@ -92,6 +118,20 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     return app
 
 
+def _obey_signals(stop_within: float) -> Deadline:
+    """Let each signal to stop begin the deadline by which this process ends, beside what uvicorn does at it; outlast the others."""
+    deadline, asked = Deadline(stop_within), signal.getsignal(signal.SIGTERM)
+    if callable(asked):  # otherwise nothing of uvicorn's is running yet
+        begin_with_signals(deadline, asked)
+        HANGUPS.listen()
+    return deadline
+
+
+def _tls(found: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context: ssl.SSLContext = found.tls(make)  # of a ServerConfig
+    return context
+
+
 def _keep_for_good() -> None:
     """Exempt what this process has imported from garbage collections, in which no request is answered, and collect less often."""
     gc.collect()
@@ -121,15 +161,7 @@ def _check_tls(settings: Settings) -> None:
         if settings.key is not None:
             raise InvalidInvocation("--key needs --certificate", hint="Give both, or neither.")
         return
-    try:
-        # Without a password callback OpenSSL would prompt at the terminal, in each worker.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key, lambda: "")
-    except (OSError, ValueError) as error:  # an SSLError is an OSError
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-        raise InvalidInvocation(
-            f"--certificate and --key cannot be used: {reason}",
-            hint="Give the paths of a certificate and of its own key without a pass phrase, both PEM.",
-        ) from None
+    check_certificate(settings.certificate, settings.key)
 
 
 def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
@@ -150,10 +182,11 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: t
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the Forwarded middleware reads them
-        backlog=_BACKLOG,
+        backlog=2048,
         timeout_keep_alive=20,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
+        ssl_context_factory=_tls if settings.certificate else None,
         headers=[_ONLY_TLS] if settings.certificate else [],
     )
 
@@ -171,29 +204,68 @@ def run(
     check_settings(settings)
     bodies, body = fitted_bodies(settings.max_bodies, settings.max_body, settings.workers)
     settings = replace(settings, max_connections=fitted_connections(settings.max_connections), max_bodies=bodies, max_body=body)
-    with _listener(settings) as listener:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(one) for one in listen(settings.host, settings.port)]
+        stack.callback(forget, settings.host)
+        scheme = "https" if settings.certificate else "http"
+        announce(origin(settings.host, port_of(listeners[0]), scheme))
         if settings.workers > 1:
             from jackfield.surfaces.shared.metrics_folder import shared
 
             with shared():
-                Multiprocess(config(settings, prepare, mounts), [listener]).run()
+                _Workers(config(settings, prepare, mounts), listeners, settings.stop_within).run()
             return 0
-        server = GracefulServer(config(settings, prepare, mounts))
-        server.run([listener])
+        found = config(settings, prepare, mounts)
+        server = GracefulServer(found)
+        try:
+            server.run(listeners)
+        finally:
+            if found.deadline is not None:
+                found.deadline.cancel()
     return leave(0 if server.started else 1)
 
 
-def _listener(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidInvocation(
-            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 picks a free one."
-        ) from None
+class _Workers(Multiprocess):
+    """Parent of several server processes: it ends in time, and hands SIGHUP on to those that serve."""
+
+    def __init__(self, config: ServerConfig, sockets: list[socket.socket], within: float) -> None:
+        super().__init__(config, sockets)
+        self._deadline, self._notices = Deadline(within), Notices()
+        begin_with_signals(self._deadline, self._end)
+        HANGUPS.listen()
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        try:
+            super().run()
+        finally:
+            self._deadline.cancel()
+
+    def handle_signals(self) -> None:
+        """Act on signals, and tell systemd once all processes serve."""
+        super().handle_signals()
+        if self.should_exit.is_set():
+            self._notices.stopping()
+        elif HANGUPS.taken():
+            self._reload()
+        elif self._notices.wanted and all(process.is_ready(timeout=1) for process in self.processes):
+            self._notices.alive()
+
+    def _end(self, number: int, _frame: object) -> None:
+        """Stop: the processes at once, whatever this one waits for."""
+        self.signal_queue.append(number)
+        self._tell(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        """Let each process that serves read its files again. One that starts does so by itself, and does not listen yet."""
+        self._notices.reloading()
+        self._tell(signal.SIGHUP, [process for process in self.processes if process.is_ready(timeout=1)])
+
+    def _tell(self, number: int, processes: Sequence[Process] | None = None) -> None:
+        for process in list(self.processes if processes is None else processes):
+            if process.pid is not None and process.process.is_alive():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
 
 
 _EXTRA = 10.0

@@ -76,4 +76,4 @@ class Settings:
     @property
     def local(self) -> bool:
         """True if only this machine can reach the server, without a proxy."""
-        return self.host in ("127.0.0.1", "::1", "localhost") and not self.behind_proxy
+        return (self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("unix:")) and not self.behind_proxy

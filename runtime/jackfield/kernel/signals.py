@@ -1,0 +1,86 @@
+"""Signals of a process that serves: it ends in time once it was told to, and outlasts those that ask for something else."""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import os
+import signal
+import threading
+
+TYPE_CHECKING = False  # as in fork
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_LOG = logging.getLogger("jackfield")
+_EXTRA = 4.0
+"""Seconds beyond ``--stop-within`` after which a process ends by force: five are promised."""
+_OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
+"""Signals that ask a process to stop, beside Ctrl-C."""
+
+
+class Deadline:
+    """Forced end of a process whose stop takes longer than ``within`` seconds and a few more: a database or a thread that hangs."""
+
+    def __init__(self, within: float) -> None:
+        self._within = within
+        self._over = _thread.allocate_lock()
+        self._over.acquire()
+        self._begun = False
+
+    def begin(self) -> None:
+        """Start the countdown, once. A signal handler may call this: it takes no lock that the thread below it may hold."""
+        if not self._begun:
+            self._begun = True
+            _thread.start_new_thread(self._wait, ())
+
+    def cancel(self) -> None:
+        """Stop the countdown: the process has stopped, and goes on with something else."""
+        if self._over.locked():
+            self._over.release()
+
+    def _wait(self) -> None:
+        if not self._over.acquire(timeout=self._within + _EXTRA):
+            _LOG.warning("the shutdown hangs, and is ended by force: the journal has the outcome of what was answered")
+            os._exit(0)
+
+
+class Hangups:
+    """SIGHUPs of this process that nobody has acted on yet: ``listen`` keeps them from ending it."""
+
+    def __init__(self) -> None:
+        self._count = self._seen = 0
+
+    def listen(self) -> None:
+        """Count each SIGHUP from now on, and ignore SIGUSR1 and SIGUSR2, which would end the process. No thread but the main one can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _OUTLASTED:
+                signal.signal(number, self._note)
+
+    def taken(self) -> bool:
+        """Return whether there was one since the last call."""
+        count, before = self._count, self._seen
+        self._seen = count
+        return count != before
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._count += number == _OUTLASTED[0]
+
+
+HANGUPS = Hangups()
+"""Those of this process."""
+
+
+def begin_with_signals(deadline: Deadline, ask: Callable[[int, FrameType | None], object]) -> None:
+    """Let Ctrl-C and each signal of ``ENDS`` begin ``deadline``, and call ``ask`` as a handler is called. Only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        deadline.begin()
+        ask(number if number == signal.SIGINT else signal.SIGTERM, frame)
+
+    for number in (signal.SIGINT, *ENDS):
+        signal.signal(number, handle)

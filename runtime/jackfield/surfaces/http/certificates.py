@@ -1,0 +1,76 @@
+"""The server's certificate, read again when its files change: new connections get the new one, and nothing is restarted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Callable
+
+from jackfield.errors import InvalidInvocation
+
+_LOG = logging.getLogger("jackfield.http")
+
+
+def check_certificate(certificate: str, key: str | None) -> None:
+    """Check that a certificate and its key can be served.
+
+    :raises InvalidInvocation: if not.
+    """
+    try:
+        # Without a password callback OpenSSL would prompt at the terminal, in each worker.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise InvalidInvocation(
+            f"--certificate and --key cannot be used: {reason}",
+            hint="Give the paths of a certificate and of its own key without a pass phrase, both PEM.",
+        ) from None
+
+
+class Certificates:
+    """TLS contexts made by ``make`` from two files. Each handshake uses the newest."""
+
+    def __init__(self, certificate: str, key: str | None, make: Callable[[], ssl.SSLContext]) -> None:
+        self._certificate, self._key, self._make = certificate, key, make
+        self._seen = self._found = self._stamp()
+        self.context = make()
+        """Context that listens; it hands each handshake over to the newest one."""
+        self._newest = self.context
+        self.context.sni_callback = self._hand_over
+
+    def changed(self) -> bool:
+        """Return whether the files are others than those read last, and the same as at the last question: both are written whole."""
+        found = self._stamp()
+        settled, self._found = found == self._found, found
+        return settled and found != self._seen
+
+    def renewed(self) -> Callable[[], None]:
+        """Read the files and return what puts them to use.
+
+        :raises InvalidInvocation: if they cannot be used. What was read before is served, and ``changed`` does not name these files again.
+        """
+        self._seen = self._stamp()
+        check_certificate(self._certificate, self._key)
+        fresh = self._make()
+
+        def use() -> None:
+            self._newest = fresh
+            _LOG.info("new connections get the certificate that is in '%s' now", self._certificate)
+
+        return use
+
+    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._newest
+
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Return what changes with the files, also if a link to them does."""
+        return tuple(map(_identity, filter(None, (self._certificate, self._key))))
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,270 @@
+"""Signals at any moment, as process 1 and not: SIGTERM ends each command in time, SIGHUP renews what is in files and breaks no call."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authority import Authority
+from gates import Gatekeeper
+from http_stand import Process, clean, process, say
+from jackfield.clock import SystemClock
+from jackfield.resources.storage import Storage
+from waiting import until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces of processes are Linux's")
+
+WITHIN = 1.0
+SLACK = 20.0
+"""Seconds that a busy machine may take beside what is promised: a process that hangs takes a minute."""
+FIRST = (("unshare", "-p", "-f", "--kill-child"), ("unshare", "-U", "-r", "-p", "-f", "--kill-child"))
+"""Ways to be process 1, as root and as anybody."""
+KEPT = ("env", "--block-signal=TERM")
+"""As the image begins: what comes before Python runs is kept."""
+RUNS = 40
+CALLS = 50
+
+
+@cache
+def _as_first() -> tuple[str, ...]:
+    """The way to be process 1 here."""
+    for way in FIRST:
+        if shutil.which(way[0]) and subprocess.run([*way, "true"], check=False, capture_output=True).returncode == 0:
+            return way
+    pytest.skip("nobody here may begin a namespace of processes")
+
+
+@contextlib.contextmanager
+def _running(folder: Path, words: Sequence[str], *, first: bool, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A command, and its process id as this process sees it."""
+    command = [sys.executable, "-m", "jackfield", *words]
+    way = _as_first() if first else ()
+    with (folder / "log").open("ab") as log:
+        running = subprocess.Popen([*way, *(KEPT if first else ()), *command], env=clean(folder / "home", **more), stderr=log, stdout=log)
+    try:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        yield running, int(until(lambda: children.read_text(encoding="ascii").split())[0]) if first else running.pid
+    finally:
+        if running.poll() is None:
+            running.kill()
+        running.wait()
+
+
+def _ends(running: subprocess.Popen[bytes], pid: int, number: int = signal.SIGTERM, within: float = 30.0) -> float:
+    """Send a signal, and return the seconds after which the command has ended."""
+    began = time.monotonic()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+    running.wait(within + 5 + SLACK)
+    return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[str]:
+    """URL of a database that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+        yield f"postgresql://a:b@127.0.0.1:{listener.getsockname()[1]}/x"
+
+
+SERVING = (("serve", "--port", "0"), ("serve", "--port", "0", "--workers", "2"), ("worker", "--processes", "2"), ("worker",))
+COMMANDS = (("serve", "--port", "0"), ("worker",), ("serve", "--port", "0", "--migrate"), ("db", "upgrade"), ("keys", "rotate"), ("mcp",))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_s3_sigterm_ends_each_command_while_its_database_says_nothing(tmp_path: Path, words: tuple[str, ...], *, first: bool) -> None:
+    """SIGTERM ends a command that waits for its database, also where it is process 1, from the moment at which it begins."""
+    more = ("--stop-within", "1") if words[0] in {"serve", "worker"} else ()
+    with _silent() as url, _running(tmp_path, [*words, *more], first=first, JACKFIELD_DATABASE_URL=url) as (running, pid):
+        threading.Event().wait(random.uniform(0, 1.5))
+        assert _ends(running, pid, within=WITHIN) < WITHIN + 5 + SLACK
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "words", [("serve", "--port", "0"), ("worker", "--processes", "2"), ("serve", "--port", "0", "--workers", "2")], ids=" ".join
+)
+def test_s4_a_server_whose_database_hangs_ends_in_time(tmp_path: Path, words: tuple[str, ...], number: int) -> None:
+    """A server and a worker that wait for a silent database again and again end within ``--stop-within`` and five seconds, with 0."""
+    words = (*words, "--stop-within", "1")
+    with _silent() as url, _running(tmp_path, words, first=False, JACKFIELD_DATABASE_URL=url) as (running, pid):
+        until(lambda: re.search("is not ready|listens on|worker", (tmp_path / "log").read_text(encoding="utf-8")))
+        threading.Event().wait(4)
+        assert _ends(running, pid, number, WITHIN) < WITHIN + 5 + SLACK / 2
+        assert running.returncode in {0, -number}, (tmp_path / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_s5_sighup_breaks_no_call(tmp_path: Path, workers: int) -> None:
+    """SIGHUP, SIGUSR1 and SIGUSR2 while a write is under way: it is answered, and the same processes go on."""
+    with (
+        process(tmp_path, settings={"stop_within": 5.0, "workers": workers}) as server,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        before = server.children()
+        asked = pool.submit(server.client.post, "/v1/invocations", say("post", text="x", gate={"port": gate.port}))
+        gate.wait()
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+            server.process.send_signal(number)
+            assert server.client.get("/readyz").status == 200
+        threading.Event().wait(2.0)
+        gate.open()
+        assert asked.result(60).json["status"] == "succeeded"
+        assert (server.process.poll(), server.children()) == (None, before)
+
+
+def test_s5_a_worker_outlasts_sighup(tmp_path: Path) -> None:
+    """A worker, alone and with processes of its own, goes on after each signal that asks for something else."""
+    for more in ((), ("--processes", "2")):
+        with _running(tmp_path, ["worker", *more], first=False) as (running, _pid):
+            log = tmp_path / "log"
+            until(lambda log=log: "runs up to" in log.read_text(encoding="utf-8"))
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                running.send_signal(number)
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.wait(2)
+            assert _ends(running, running.pid) < 30 + 5 + SLACK
+            assert running.returncode == 0, log.read_text(encoding="utf-8")
+            log.unlink()
+
+
+def _subject(port: int) -> bytes:
+    """The certificate that a new connection gets."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain) as secured:
+        return secured.getpeercert(binary_form=True) or b""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_s6_a_renewed_certificate_is_served(tmp_path: Path, workers: int) -> None:
+    """A link to a certificate is exchanged, as cert-manager does it: new connections get the new one. A broken file leaves
+    the old one in use, and one line of the log says so; SIGHUP reads the files at once."""
+    authority, link = Authority(tmp_path), tmp_path / "server.pem"
+    versions = [tmp_path / f"{number}.pem" for number in range(3)]
+    for path in (versions[0], versions[1]):
+        path.write_bytes(authority.pem("127.0.0.1"))
+    versions[2].write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+
+    def point(path: Path) -> None:
+        (tmp_path / "next").symlink_to(path)
+        (tmp_path / "next").rename(link)
+
+    point(versions[0])
+    words = ["serve", "--port", "0", "--certificate", str(link), "--key", str(link), "--workers", str(workers)]
+    log = tmp_path / "log"
+    with _running(tmp_path, words, first=False) as (running, _pid):
+        port = int(until(lambda: re.search(r"listens on https://127.0.0.1:(\d+)", log.read_text(encoding="utf-8")))[1])
+        first = _subject(port)
+        point(versions[2])
+        running.send_signal(signal.SIGHUP)
+        until(lambda: log.read_text(encoding="utf-8").count("stays in use") >= workers)
+        assert _subject(port) == first
+        point(versions[1])
+        second = ssl.PEM_cert_to_DER_cert(re.search("-----BEGIN CERT.*?END CERT[^\n]*\n", versions[1].read_text("ascii"), re.DOTALL)[0])  # type: ignore[index]
+        until(lambda: {_subject(port) for _ in range(8)} == {second})
+        assert log.read_text(encoding="utf-8").count("stays in use") == workers
+        assert running.poll() is None
+
+
+class _Manager:
+    """systemd's end of the notices."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "notify")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._listener.bind(self.path)
+        self._listener.settimeout(60)
+
+    def next(self, wanted: str) -> str:
+        """The next notice with these words."""
+        while wanted not in (found := self._listener.recv(4096).decode()):
+            pass
+        return found
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.close()
+
+
+@pytest.mark.parametrize("words", SERVING, ids=" ".join)
+def test_systemd_is_told_of_each_state(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A unit of ``Type=notify`` with a watchdog learns that the service is ready, lives, reloads and stops."""
+    with contextlib.closing(_Manager(tmp_path)) as manager:
+        more = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "30000000"}
+        with _running(tmp_path, words, first=False, **more) as (running, pid):
+            manager.next("READY=1")
+            manager.next("WATCHDOG=1")
+            running.send_signal(signal.SIGHUP)
+            assert "MONOTONIC_USEC=" in manager.next("RELOADING=1")
+            manager.next("READY=1")
+            os.kill(pid, signal.SIGTERM)
+            manager.next("STOPPING=1")
+            assert running.wait(60) == 0
+
+
+def _spread(server: Process, number: int, seconds: float, pool: ThreadPoolExecutor) -> list[Any]:
+    """Make calls over some seconds, each its own; return their answers, None for those whose connection broke."""
+
+    def call(place: int) -> Any:
+        threading.Event().wait(seconds * place / number)
+        try:
+            return server.client.post("/v1/invocations", say("post", text=f"{place}"))
+        except OSError:
+            return None
+
+    return [pool.submit(call, place) for place in range(number)]
+
+
+def _journal(server: Process) -> dict[str, str]:
+    """The status of each call, as an operator sees it."""
+    with Storage(None, clean(server.folder / "home"), SystemClock()) as storage, storage.database.read() as transaction:
+        return {str(row.id): str(row.status) for row in transaction.execute("SELECT id, status FROM invocations")}
+
+
+@pytest.mark.parametrize("runs", [2, pytest.param(RUNS, marks=pytest.mark.campaign)])
+def test_sighup_at_random_moments_loses_no_call(tmp_path: Path, runs: int) -> None:
+    """SIGHUP at random moments of 50 calls: nothing ends, and each call is answered with success."""
+    with process(tmp_path) as server, ThreadPoolExecutor(CALLS) as pool:
+        for _ in range(runs):
+            asked = _spread(server, CALLS, 1.0, pool)
+            threading.Event().wait(random.uniform(0, 1.0))
+            server.process.send_signal(signal.SIGHUP)
+            told = Counter(None if (answer := one.result(120)) is None else answer.json["status"] for one in asked)
+            assert told == {"succeeded": CALLS}
+        assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.campaign) for run in range(1, RUNS))])
+def test_sigterm_at_random_moments_leaves_no_doubt_about_what_was_answered(tmp_path: Path, run: int) -> None:
+    """SIGTERM at a random moment of 50 calls: the server ends in time with 0, and the journal has each call that was answered as it was
+    answered. With another process each second time."""
+    with process(tmp_path, "--workers", str(1 + run % 2), "--stop-within", "10") as server, ThreadPoolExecutor(CALLS) as pool:
+        asked = _spread(server, CALLS, 1.0, pool)
+        threading.Event().wait(random.uniform(0, 1.2))
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert time.monotonic() - began < 10 + 5 + SLACK
+        answered = [answer.json for one in asked if (answer := one.result(120)) is not None and answer.status == 200]
+    told = _journal(server)
+    assert all(answer["status"] == told[answer["meta"]["invocationId"]] == "succeeded" for answer in answered)
