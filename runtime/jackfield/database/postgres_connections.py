@@ -1,0 +1,64 @@
+"""Connections to PostgreSQL: how long each waits for an answer, and how what the server sends is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.abc import RV, Buffer, PQGen
+from psycopg.adapt import Loader
+
+from jackfield.clock import monotonic, patience
+
+_TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
+SHORTEST_WAIT = 1.0
+"""Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
+
+
+class Flag(Loader):
+    """Loader of truth values."""
+
+    def load(self, data: Buffer) -> int:
+        """Load ``t`` and ``f`` as 1 and 0, as SQLite does."""
+        return int(bytes(data) == b"t")
+
+
+class Number(Loader):
+    """Loader of numerics."""
+
+    def load(self, data: Buffer) -> int | float:
+        """Load the results of sums and averages without ``Decimal``."""
+        text = bytes(data).decode()
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+class Unanswered(psycopg.OperationalError):
+    """A wait for the server that was given up, with its connection: what was sent may still be done."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds if the server is not there any
+    more; a statement on which it works may take ``most`` seconds."""
+
+    silence = most = math.inf
+    local = b""
+    """Settings that each transaction begins with; empty where the session keeps them."""
+    is_there: Callable[[float], bool]
+    """Asks over another connection whether the server is there, for at most so many seconds."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
+        began, allowed = monotonic(), max(SHORTEST_WAIT, patience(self.most))
+        first = min(allowed, self.silence)
+        try:
+            return super().wait(gen, interval, first if timeout is None else timeout)
+        except _TIMEOUT:
+            more = self.is_there(allowed - first) if first < allowed else False
+            left = allowed - (monotonic() - began) if more else 0.0
+        try:
+            return super().wait(gen, interval, max(0.0, left))
+        except _TIMEOUT:
+            self.close()
+            raise Unanswered(f"no answer within {monotonic() - began:.1f} seconds") from None
