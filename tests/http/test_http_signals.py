@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from gates import Gatekeeper
 from http_stand import Process, clean, process, say
 from jackfield.clock import SystemClock
 from jackfield.resources.storage import Storage
+from postgres import Server
 from waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces of processes are Linux's")
@@ -132,12 +133,16 @@ def test_s5_sighup_breaks_no_call(tmp_path: Path, workers: int) -> None:
         assert (server.process.poll(), server.children()) == (None, before)
 
 
+def _says(log: Path, words: str) -> bool:
+    return words in log.read_text(encoding="utf-8")
+
+
 def test_s5_a_worker_outlasts_sighup(tmp_path: Path) -> None:
     """A worker, alone and with processes of its own, goes on after each signal that asks for something else."""
     for more in ((), ("--processes", "2")):
         with _running(tmp_path, ["worker", *more], first=False) as (running, _pid):
             log = tmp_path / "log"
-            until(lambda log=log: "runs up to" in log.read_text(encoding="utf-8"))
+            until(partial(_says, log, "runs up to"))
             for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 running.send_signal(number)
             with pytest.raises(subprocess.TimeoutExpired):
@@ -153,6 +158,12 @@ def _subject(port: int) -> bytes:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain) as secured:
         return secured.getpeercert(binary_form=True) or b""
+
+
+def _first_certificate(path: Path) -> bytes:
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    text = path.read_text("ascii").partition(begin)[2].partition(end)[0]
+    return ssl.PEM_cert_to_DER_cert(f"{begin}{text}{end}\n")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -173,14 +184,14 @@ def test_s6_a_renewed_certificate_is_served(tmp_path: Path, workers: int) -> Non
     words = ["serve", "--port", "0", "--certificate", str(link), "--key", str(link), "--workers", str(workers)]
     log = tmp_path / "log"
     with _running(tmp_path, words, first=False) as (running, _pid):
-        port = int(until(lambda: re.search(r"listens on https://127.0.0.1:(\d+)", log.read_text(encoding="utf-8")))[1])
+        port = int(until(lambda: re.findall(r"listens on https://127.0.0.1:(\d+)", log.read_text(encoding="utf-8")))[0])
         first = _subject(port)
         point(versions[2])
         running.send_signal(signal.SIGHUP)
         until(lambda: log.read_text(encoding="utf-8").count("stays in use") >= workers)
         assert _subject(port) == first
         point(versions[1])
-        second = ssl.PEM_cert_to_DER_cert(re.search("-----BEGIN CERT.*?END CERT[^\n]*\n", versions[1].read_text("ascii"), re.DOTALL)[0])  # type: ignore[index]
+        second = _first_certificate(versions[1])
         until(lambda: {_subject(port) for _ in range(8)} == {second})
         assert log.read_text(encoding="utf-8").count("stays in use") == workers
         assert running.poll() is None
@@ -268,3 +279,23 @@ def test_sigterm_at_random_moments_leaves_no_doubt_about_what_was_answered(tmp_p
         answered = [answer.json for one in asked if (answer := one.result(120)) is not None and answer.status == 200]
     told = _journal(server)
     assert all(answer["status"] == told[answer["meta"]["invocationId"]] == "succeeded" for answer in answered)
+
+
+@pytest.mark.parametrize("words", [("backup",), ("restore",)], ids=" ".join)
+def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_server: Server, words: tuple[str, ...]) -> None:
+    """SIGTERM while pg_dump or pg_restore works: it ends, too, so that nothing is restored later, and no part of a
+    backup stays."""
+    programs, told, backup = tmp_path / "programs", tmp_path / "told", tmp_path / "backup"
+    programs.mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        (programs / name).write_text(f"#!/bin/sh\necho $$ > {told}\nexec sleep 600\n", encoding="ascii")
+        (programs / name).chmod(0o755)
+    if words == ("restore",):
+        backup.write_bytes(b"PGDMP")
+    more = {"PATH": f"{programs}:{os.environ['PATH']}", "JACKFIELD_DATABASE_URL": postgres_server.create()}
+    with _running(tmp_path, ["db", *words, str(backup)], first=False, **more) as (running, pid):
+        program = int(until(lambda: told.exists() and told.read_text(encoding="ascii").strip()))
+        _ends(running, pid)
+        assert running.returncode == 128 + signal.SIGTERM
+        until(lambda: not Path(f"/proc/{program}").exists())
+    assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == (["backup"] if words == ("restore",) else [])

@@ -15,6 +15,7 @@ from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.cli.session import declare_nothing, open_storage, person
 from jackfield.database.check import check
 from jackfield.database.hold import Hold
+from jackfield.kernel.signals import ending_programs
 from jackfield.resources.storage import UPKEEP_WAIT, url_in_file
 from jackfield.resources.verify import with_contents
 
@@ -58,7 +59,7 @@ def _declare_path(parser: Parser) -> None:
 def _backup(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import backup
 
-    with _unmigrated() as (_, database):
+    with _unmigrated() as (_, database), ending_programs():
         made = backup(database, arguments.path)
     output.value({"path": made.path, "size": made.size, "version": made.version})
     return 0
@@ -74,7 +75,7 @@ def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import restore
 
     hold = Hold(time.time(), person(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
-    with _unmigrated() as (storage, database):
+    with _unmigrated() as (storage, database), ending_programs():
         applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions, hold)
         made = {"database": database.location, "version": database.version(), "applied": applied}
     output.value(made if hold is None else {**made, "held": hold.to_json()})

@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import threading
+from contextlib import contextmanager
 
 TYPE_CHECKING = False  # as in fork
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _LOG = logging.getLogger("jackfield")
@@ -71,6 +72,23 @@ class Hangups:
 
 HANGUPS = Hangups()
 """Those of this process."""
+
+
+@contextmanager
+def ending_programs() -> Iterator[None]:
+    """Let SIGTERM leave the block by an exception: the program that it waits for ends with this process, instead of going on alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def begin_with_signals(deadline: Deadline, ask: Callable[[int, FrameType | None], object]) -> None:
