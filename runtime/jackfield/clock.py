@@ -9,10 +9,15 @@ import time
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut
+from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 _POLL = 0.25
 """Seconds between polls of its event by a waiting task."""
@@ -185,6 +190,23 @@ def patience(longest: float) -> float:
     """Return the seconds that this thread or task may wait now for a shared resource: 0 to ``longest``."""
     until = _UNTIL.get()
     return longest if until is None else max(0.0, min(longest, until - monotonic()))
+
+
+def in_turn(lock: threading.RLock, longest: float, step: Callable[[], T], busy: str) -> T:
+    """Return ``step()``, which one thread at a time takes. The lock is free afterwards, also if an interrupt comes while it is waited for.
+
+    :param longest: Seconds to wait for the others.
+    :raises Unavailable: if they take longer: ``busy``.
+    """
+    got: list[bool] = []
+    try:
+        got.extend(map(lock.acquire, (True,), (longest,)))  # without a step in between: no interrupt leaves it locked
+        if not got[0]:
+            raise Unavailable(busy)
+        return step()
+    finally:
+        if any(got):
+            lock.release()
 
 
 def iso(at: float | None) -> str | None:

@@ -183,6 +183,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     def _opened(self) -> Journal:
         found = self._journal
         if found is None:
+            self.pipeline.calls.check()
+            _ = self.storage.vault  # before the lock: each caller waits for the database for as long as it has patience
             with self._lock:
                 found = self._journal
                 if found is None:

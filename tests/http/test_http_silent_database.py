@@ -17,7 +17,9 @@ from starlette.responses import Response
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, standing
+from jackfield import Jackfield
 from jackfield.clock import SystemClock
+from jackfield.errors import Unavailable
 from jackfield.surfaces.console import sign_in
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.sign_in import ConsoleSessions
@@ -34,6 +36,8 @@ WAIT = 1.5
 HOLD = 3 * SECONDS
 """Seconds of silence: whoever waits for its end is noticed, however slow the machine is."""
 _PAUSE = threading.Event()
+_AT_ONCE, _BRIEF, _SERVER_WAIT = 12, 3.0, 5.0
+"""Callers that come at once, seconds that each has, and seconds that a wait takes that belongs to no call."""
 
 
 @dataclass
@@ -331,3 +335,32 @@ def test_a_token_that_ends_is_refused_meanwhile(tmp_path: Path, postgres_server:
             assert brief.get(DESCRIBES[0]).status == 503
         finally:
             proxy.deliver()
+
+
+def test_a_process_that_begins_meanwhile(tmp_path: Path, postgres_server: Server) -> None:
+    """Callers that come at once before a database has been opened wait for it side by side: each is answered by its own deadline, however
+    many there are, the end waits for none of them in turn, and all goes on when the database is back."""
+    with DatabaseProxy(postgres_server.port) as proxy, ThreadPoolExecutor(_AT_ONCE) as threads:
+        url = proxy.url(postgres_server.create(postgres_server.template()))
+        runtime = Jackfield(connections=[], database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)})
+
+        def look(_number: int) -> tuple[str, float]:
+            began = time.monotonic()
+            result = runtime.invoke({"connector": "none", "action": "none", "timeoutSeconds": _BRIEF})
+            return result.error.code if result.error else "", time.monotonic() - began
+
+        proxy.hold()
+        answers = [*threads.map(look, range(_AT_ONCE))]
+        assert {code for code, _ in answers} <= {"unavailable", "timeout"}
+        assert max(took for _, took in answers) < _AT_ONCE * _BRIEF / 3
+        began, waits = time.monotonic(), [threads.submit(lambda: runtime.storage.database) for _ in range(_AT_ONCE)]
+        for wait in waits:
+            assert isinstance(wait.exception(60), Unavailable)
+        runtime.storage.close()
+        assert time.monotonic() - began < _AT_ONCE * _SERVER_WAIT / 3
+        proxy.deliver()
+        until = time.monotonic() + 60
+        while look(0)[0] != "unknown_connector":
+            assert time.monotonic() < until
+            _PAUSE.wait(0.1)
+        runtime.close()

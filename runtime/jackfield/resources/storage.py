@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from jackfield.clock import seconds
+from jackfield.clock import in_turn, patience, seconds, within
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
@@ -419,11 +419,23 @@ class Storage(ProcessLocal):
             database.close()
 
     def _shared(self) -> Database:
-        with self._lock:
-            if self._database is None:
-                self._check_new()
-                self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
-            return self._database
+        return self._alone(self._open)
+
+    def _open(self) -> Database:
+        if self._database is None:
+            self._check_new()
+            self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
+        return self._database
+
+    def _alone(self, step: Callable[[], T]) -> T:
+        """Return ``step()``, which one thread at a time takes. The wait for the others' is part of the own wait for the database: threads
+        that begin while a server is silent do not wait for each other's in turn.
+
+        :raises Unavailable: if the others take too long.
+        """
+        most = patience(_wait(self.environment, near=self.is_near))
+        with nullcontext() if self.is_near else within(most):
+            return in_turn(self._lock, most, step, "the database does not answer: another call is still opening it")
 
     def _check_new(self) -> None:
         """Say that a SQLite database will be new, or refuse that: after a typing error, journal, keys and tokens would seem to be gone.
@@ -459,10 +471,12 @@ class Storage(ProcessLocal):
         return database
 
     def _unlocked(self) -> Vault:
-        with self._lock:
-            if self._vault is None:
-                self._vault = self._vault_on(self.database)
-            return self._vault
+        return self._alone(self._unlock)
+
+    def _unlock(self) -> Vault:
+        if self._vault is None:
+            self._vault = self._vault_on(self.database)
+        return self._vault
 
     def _vault_on(self, database: Database) -> Vault:
         from jackfield.database import Vault
