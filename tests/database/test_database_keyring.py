@@ -15,7 +15,7 @@ import pytest
 
 from jackfield.database import DatabaseUnfit, MasterKey, SealBroken, WrongMasterKey
 from jackfield.database.key_ring import KeyRing
-from jackfield.database.master_key import LocalKey
+from jackfield.database.master_key import KeyFile, LiveKey, LocalKey
 from jackfield.database.sealing import bound, cipher, wrap
 
 pytest_plugins = ["warm"]
@@ -129,6 +129,36 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("warm_python")
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_file_without_the_key_in_use_is_not_taken(tmp_path: Path, asked: bool) -> None:
+    """A file with another valid key changes nothing, whatever is asked first, and says which key it lacks; one that has both is followed,
+    and so is one whose key the database needs."""
+    path, other = tmp_path / "key", base64.b64encode(SECOND).decode()
+    path.write_text(TEXT)
+    key = LiveKey(KeyFile(str(path), private=False))
+
+    def write(text: str) -> None:
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").replace(path)
+
+    write(other)
+    if asked:
+        assert key.wrapper("deadbeef") is None
+    assert key.ids == ids(FIRST)
+    assert key.wrapper(*ids(FIRST)) is not None
+    with pytest.raises(DatabaseUnfit, match=ids(FIRST)[0]):
+        key.check()
+    write(f"{other}\n{TEXT}\n")
+    key.check()
+    assert key.ids == ids(SECOND, FIRST)
+    write(other)
+    assert key.ids == ids(SECOND)
+    write(TEXT)
+    assert key.ids == ids(SECOND)
+    assert key.wrapper(*ids(FIRST)) is not None
+    assert key.ids == ids(FIRST)
+
+
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """Many processes that need the first key in the same moment all use the same one."""
     script = (

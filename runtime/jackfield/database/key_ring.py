@@ -94,13 +94,13 @@ class KeyRing(SecretHolder):
         return self._services(uri)
 
     def check_files(self) -> None:
-        """Check that the files of master keys can be read; changes of them are followed anyway.
+        """Check that the files of master keys can be read and have the keys in use; changes of them are followed anyway.
 
-        :raises DatabaseUnfit: if one cannot; the keys that were read before stay in use.
+        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
         """
         for part in self.parts:
             if isinstance(part, LiveKey):
-                part.file.read()
+                part.check()
 
     def behind(self, new: Part) -> KeyRing:
         """Return a ring in which ``new`` wraps."""

@@ -289,7 +289,11 @@ class KeyFile:
 
 
 class LiveKey(MasterKey):
-    """Master key that follows changes of its file."""
+    """Master key that follows changes of its file.
+
+    A file that no longer has the key that wraps is another installation's, or a mistake, until the database needs a key of it: a new data
+    key that only such a file could open would be lost with it.
+    """
 
     def __init__(self, file: KeyFile) -> None:
         self.file = file
@@ -299,24 +303,37 @@ class LiveKey(MasterKey):
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the keys in the file, the wrapping key first."""
-        self._refresh()
+        self._refresh(self.id)
         return super().ids
 
     def wrapper(self, wrapper_id: str) -> LocalKey | None:
         """Return the key with this id, also if it was added to the file in the meantime."""
         found = super().wrapper(wrapper_id)
         if found is None:
-            self._refresh()
+            self._refresh(wrapper_id)
             found = super().wrapper(wrapper_id)
         return found
 
-    def _refresh(self) -> None:
+    def check(self) -> None:
+        """Check that the file can be read and has the key that wraps.
+
+        :raises DatabaseUnfit: if not; the keys that were read before stay in use.
+        """
+        if self.id not in self.file.read().ids:
+            raise DatabaseUnfit(
+                f"the master key file '{self.file.path}' no longer has the key {self.id}, which is in use",
+                hint="Write the new key as its first line and keep the old one below it; then run 'jackfield keys rotate'.",
+            )
+
+    def _refresh(self, wanted: str) -> None:
         seen = self.file.identity()
         if seen is None or seen == self._seen:
             return
         with suppress(DatabaseUnfit):  # continue with the keys read before
-            self._take(self.file.read())
-            self._seen = seen
+            fresh = self.file.read()
+            if wanted in fresh.ids:
+                self._take(fresh)
+                self._seen = seen
 
     def _take(self, fresh: MasterKey) -> None:
         self._keys = fresh._keys  # noqa: SLF001 (same class)
