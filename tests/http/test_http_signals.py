@@ -34,7 +34,7 @@ from waiting import until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces of processes are Linux's")
 
 WITHIN = 1.0
-SLACK = 20.0
+SLACK = 45.0
 """Seconds that a busy machine may take beside what is promised: a process that hangs takes a minute."""
 FIRST = (("unshare", "-p", "-f", "--kill-child"), ("unshare", "-U", "-r", "-p", "-f", "--kill-child"))
 """Ways to be process 1, as root and as anybody."""
@@ -109,7 +109,7 @@ def test_s4_a_server_whose_database_hangs_ends_in_time(tmp_path: Path, words: tu
     with _silent() as url, _running(tmp_path, words, first=False, JACKFIELD_DATABASE_URL=url) as (running, pid):
         until(lambda: re.search("is not ready|listens on|worker", (tmp_path / "log").read_text(encoding="utf-8")))
         threading.Event().wait(4)
-        assert _ends(running, pid, number, WITHIN) < WITHIN + 5 + SLACK / 2
+        assert _ends(running, pid, number, WITHIN) < WITHIN + 5 + SLACK
         assert running.returncode in {0, -number}, (tmp_path / "log").read_text(encoding="utf-8")
 
 

@@ -11,6 +11,8 @@ _NEGLIGIBLE = 0.005
 """Seconds below which a run says nothing about growth."""
 _RATIO = 8.0
 """Four times the input: linear work takes 4 times as long, quadratic 16 times."""
+_ROUNDS = 3
+"""Comparisons that must all say so: a machine may be disturbed for longer than one."""
 
 
 def seconds(call: Callable[[], object], tries: int = 3, clock: Callable[[], float] = time.thread_time) -> float:
@@ -34,11 +36,14 @@ def grows_faster_than_linear(call: Callable[[int], object], size: int, clock: Ca
 
     ``clock`` is ``time.process_time`` if other threads do the work.
     """
-    large = seconds(lambda: call(size), 1, clock)
-    if large < _NEGLIGIBLE:
+    if seconds(lambda: call(size), 1, clock) < _NEGLIGIBLE:
         return False
+    return all(_grows(call, size, clock) for _ in range(_ROUNDS))
+
+
+def _grows(call: Callable[[int], object], size: int, clock: Callable[[], float]) -> bool:
     most = _RATIO * max(seconds(lambda: call(size // 4), clock=clock), _NEGLIGIBLE / 4)
-    return large > most and seconds(lambda: call(size), clock=clock) > most  # the shortest of more tries is no longer than the first
+    return seconds(lambda: call(size), clock=clock) > most
 
 
 def calls(work: Callable[[], object]) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def _stopped(way: str, case: Case, call: Callable[[], object], seconds: float) -
     return raised
 
 
-def _tried(way: str, kind: str, seconds: float, folder: Path, *, is_async: bool) -> dict[str, Any]:
+def _tried(way: str, kind: str, folder: Path, seconds: float, *, is_async: bool) -> dict[str, Any]:
     with providing() as provider, Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'j.db'}") as jackfield:
         jackfield.invoke(request()).unwrap()
         provider.paths.clear()
@@ -57,13 +58,13 @@ def _tried(way: str, kind: str, seconds: float, folder: Path, *, is_async: bool)
         return {"way": way, "raised": type(raised).__name__, "sent": sent, "status": case.status}
 
 
-def _sockets_own(folder: Path) -> dict[str, Any]:
+def _sockets_own(folder: Path, seconds: float) -> dict[str, Any]:
     """What gevent throws in at the end of a socket's own time-out is no interrupt: the call ends at its deadline, with a Result."""
     with (
         providing() as provider,
         Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'own.db'}") as jackfield,
     ):
-        result = jackfield.invoke(request("/slow", timeoutSeconds=1))
+        result = jackfield.invoke(request("/slow", timeoutSeconds=seconds))
         provider.go.set()
     return {"way": "a socket's own time-out", "raised": "", "sent": [*provider.paths], "status": result.status}
 
@@ -72,14 +73,18 @@ def main() -> None:
     """Print a line of JSON for each way. A time limit that passes before the provider has the request is tried again, with a longer one."""
     folder, kind, method = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     for number, way in enumerate(sys.argv[4:]):
-        seconds, found = 0.25, None
-        while found is None or (not found["sent"] and seconds < 60):
-            seconds *= 2
-            place = folder / f"{number}-{seconds}"
-            place.mkdir()
-            found = _tried(way, kind, seconds, place, is_async=method == "async")
-        sys.stdout.write(json.dumps(found) + "\n")
-    sys.stdout.write(json.dumps(_sockets_own(folder)) + "\n")
+        _write(folder / str(number), partial(_tried, way, kind, is_async=method == "async"))
+    _write(folder / "own", _sockets_own)
+
+
+def _write(folder: Path, tried: Callable[[Path, float], dict[str, Any]]) -> None:
+    seconds, found = 0.25, None
+    while found is None or (not found["sent"] and seconds < 60):
+        seconds *= 2
+        place = folder / str(seconds)
+        place.mkdir(parents=True)
+        found = tried(place, seconds)
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":
