@@ -27,6 +27,8 @@ _STEADY = 10.0
 """Seconds after which a process that ends did not fail at its start."""
 _SOON = 1.0
 """Seconds after which systemd is told again that this process lives."""
+_LOOK = 2.0
+"""Seconds between looks at the processes, whatever signals come."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _EXTRA = 5.0
 """Seconds beyond the drain after which a process is killed."""
@@ -192,8 +194,8 @@ class Master:
             times.append(time.monotonic() + _SOON)
             if State.STARTING not in self._board.states():
                 self._notices.alive()
-        left = max(0.01, min(times) - time.monotonic()) if times else 0.0
-        signal.setitimer(signal.ITIMER_REAL, left)
+        left = max(0.01, min(times) - time.monotonic()) if times else _LOOK
+        signal.setitimer(signal.ITIMER_REAL, left, _LOOK)  # again and again: a thread that blocks no signals may take one of them
         return int(signal.sigwait(_WAITED))
 
     def _reap(self) -> None:
