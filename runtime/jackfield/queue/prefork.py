@@ -103,6 +103,7 @@ class Master:
         self._probe = [] if probe is None else [_Slot(len(workers), probe)]
         self._life, self._alive = os.pipe()
         self._deadline: float | None = None
+        self._taken: list[int] = []
 
     def run(self, began: Callable[[], None]) -> int:
         """Run until SIGTERM or Ctrl-C and return the exit code. A second signal ends all processes at once.
@@ -110,8 +111,8 @@ class Master:
         ``began`` is called once signals no longer end this process itself.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
-        for number in _WAITED.difference(_STOPS):
-            signal.signal(number, _ignore)  # else they might be discarded instead of kept for sigwait
+        for number in _WAITED:
+            signal.signal(number, self._take)  # else one might be discarded instead of kept for sigwait
         began()
         while True:
             self._start_due()
@@ -131,6 +132,10 @@ class Master:
                 return 0
             if time.monotonic() >= self._deadline:
                 self._signal(signal.SIGKILL, self._workers)
+
+    def _take(self, number: int, _frame: object) -> None:
+        """Keep a signal that a thread took which blocks none, so that the wait did not return it."""
+        self._taken.append(number)
 
     def _begin_to_stop(self) -> None:
         self._deadline = time.monotonic() + self._within + _EXTRA
@@ -188,6 +193,8 @@ class Master:
 
     def _next_signal(self) -> int:
         """Wait for a signal, at most until a process is due to start or to be killed."""
+        if self._taken:
+            return self._taken.pop(0)
         times = [slot.restart_at for slot in (*self._workers, *self._probe) if slot.pid is None and self._deadline is None]
         times += [self._deadline] if self._deadline is not None else []
         if self._notices.wanted and self._deadline is None:
@@ -235,10 +242,6 @@ def _delay(failures: int) -> float:
 def _ending(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    """Do nothing: the master waits for the signal instead."""
 
 
 def _end_with_master(life: int, within: float) -> None:
