@@ -184,37 +184,6 @@ def _first_certificate(path: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(f"{begin}{text}{end}\n")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_s6_a_renewed_certificate_is_served(tmp_path: Path, workers: int) -> None:
-    """A link to a certificate is exchanged, as cert-manager does it: new connections get the new one. A broken file leaves
-    the old one in use, and one line of the log says so; SIGHUP reads the files at once."""
-    authority, link = Authority(tmp_path), tmp_path / "server.pem"
-    versions = [tmp_path / f"{number}.pem" for number in range(3)]
-    for path in (versions[0], versions[1]):
-        path.write_bytes(authority.pem("127.0.0.1"))
-    versions[2].write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
-
-    def point(path: Path) -> None:
-        (tmp_path / "next").symlink_to(path)
-        (tmp_path / "next").rename(link)
-
-    point(versions[0])
-    words = ["serve", "--port", "0", "--certificate", str(link), "--key", str(link), "--workers", str(workers)]
-    log = tmp_path / "log"
-    with _running(tmp_path, words, first=False) as (running, _pid):
-        port = int(until(lambda: re.findall(r"listens on https://127.0.0.1:(\d+)", log.read_text(encoding="utf-8")))[0])
-        first = _subject(port)
-        point(versions[2])
-        running.send_signal(signal.SIGHUP)
-        until(lambda: log.read_text(encoding="utf-8").count("stays in use") >= workers)
-        assert _subject(port) == first
-        point(versions[1])
-        second = _first_certificate(versions[1])
-        until(lambda: {_subject(port) for _ in range(8)} == {second})
-        assert log.read_text(encoding="utf-8").count("stays in use") == workers
-        assert running.poll() is None
-
-
 class _Manager:
     """systemd's end of the notices."""
 
@@ -233,6 +202,41 @@ class _Manager:
     def close(self) -> None:
         """Listen no more."""
         self._listener.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_s6_a_renewed_certificate_is_served(tmp_path: Path, workers: int) -> None:
+    """A link to a certificate is exchanged, as cert-manager does it: new connections get the new one. A broken file leaves
+    the old one in use, and one line of the log says so; SIGHUP reads the files at once."""
+    authority, link = Authority(tmp_path), tmp_path / "server.pem"
+    versions = [tmp_path / f"{number}.pem" for number in range(3)]
+    for path in (versions[0], versions[1]):
+        path.write_bytes(authority.pem("127.0.0.1"))
+    versions[2].write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+
+    def point(path: Path) -> None:
+        (tmp_path / "next").symlink_to(path)
+        (tmp_path / "next").rename(link)
+
+    point(versions[0])
+    words = ["serve", "--port", "0", "--certificate", str(link), "--key", str(link), "--workers", str(workers)]
+    log = tmp_path / "log"
+    with (
+        contextlib.closing(_Manager(tmp_path)) as manager,
+        _running(tmp_path, words, first=False, NOTIFY_SOCKET=manager.path) as (running, _pid),
+    ):
+        manager.next("READY=1")  # each process has read the first
+        port = int(until(lambda: re.findall(r"listens on https://127.0.0.1:(\d+)", log.read_text(encoding="utf-8")))[0])
+        first = _subject(port)
+        point(versions[2])
+        running.send_signal(signal.SIGHUP)
+        until(lambda: log.read_text(encoding="utf-8").count("stays in use") >= workers)
+        assert _subject(port) == first
+        point(versions[1])
+        second = _first_certificate(versions[1])
+        until(lambda: {_subject(port) for _ in range(8)} == {second})
+        assert log.read_text(encoding="utf-8").count("stays in use") == workers
+        assert running.poll() is None
 
 
 @pytest.mark.parametrize("words", SERVING, ids=" ".join)
