@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import psycopg
 import pytest
 
 from jackfield.database import (
@@ -20,6 +21,7 @@ from jackfield.database import (
     Transaction,
     open_database,
 )
+from jackfield.database.postgres_connections import Connection
 from jackfield.database.transaction import Mode
 from jackfield.errors import JackfieldError, Sent, Unavailable
 from postgres import Server, missing, running_server
@@ -394,3 +396,49 @@ def test_an_account_that_may_not_create_tables_is_told(server: Server) -> None:
     with pytest.raises(Unavailable, match="'newcomer': permission denied for schema public") as raised:
         open_database(url.replace("postgres@", "newcomer@"))
     assert "CREATE ON SCHEMA public" in str(raised.value.hint)
+
+
+class _Deaf:
+    """Connections on which the next wait fails as libpq does that cannot write: it leaves the connection open."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = 0
+        waits = Connection.wait
+
+        def wait(connection: Connection, gen: Any, *more: Any, **options: Any) -> Any:
+            if self.left:
+                self.left -= 1
+                raise psycopg.OperationalError("flushing failed: could not send data to server")
+            return waits(connection, gen, *more, **options)
+
+        monkeypatch.setattr(Connection, "wait", wait)
+
+
+def test_a_connection_that_cannot_be_written_to_is_replaced(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libpq fails and leaves the connection open, a new transaction begins on another one, and nobody hears of it."""
+    with open_database(own_url) as database:
+        assert database.record(adding("a")) == "a"
+        deaf = _Deaf(monkeypatch)
+        deaf.left = 1
+        assert database.record(adding("b")) == "b"
+        deaf.left = 1
+        assert (names(database), deaf.left) == (["a", "b"], 0)
+
+
+def test_what_libpq_cannot_send_is_not_called_a_wrong_statement(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a transaction it is told as a lost connection, and at its commit as one that may have taken effect."""
+    with open_database(own_url) as database:
+        deaf = _Deaf(monkeypatch)
+
+        def twice(before: int, after: int) -> None:
+            with database.write() as transaction:
+                adding("a")(transaction)
+                deaf.left = before
+                adding("b")(transaction)
+                deaf.left = after
+
+        with pytest.raises(Unavailable, match="connection was lost"):
+            twice(1, 0)
+        with pytest.raises(CommitUnknown):
+            twice(0, 1)
+        assert names(database) == []

@@ -190,7 +190,7 @@ class PostgresSession:
         except (psycopg.Error, UnicodeError) as fault:
             if begins is not None and self._is_of_standby(fault):
                 self.close()  # after a failover, another host of the URL may be the primary
-            if begins is None or not self.connection.closed or isinstance(fault, Unanswered):
+            if begins is None or not self._is_closed_by(fault) or isinstance(fault, Unanswered):
                 self._refuse(fault, sql)
         self.lost()
         self.reopen()
@@ -203,6 +203,13 @@ class PostgresSession:
         """Return whether a server refused to begin a transaction that writes, or a write."""
         return not self._reads and getattr(fault, "sqlstate", None) in {"25006", "0A000"}
 
+    def _is_closed_by(self, fault: Exception) -> bool:
+        """Return whether the connection is closed; where libpq failed, and not the server, it is closed here: libpq itself leaves one open
+        that cannot be written to, until it reads from it."""
+        if isinstance(fault, psycopg.OperationalError) and fault.sqlstate is None:
+            self.close()
+        return bool(self.connection.closed)
+
     def commit(self) -> None:
         """Commit, and wait until the server has synced it to its disk."""
         if self._begins is not None:  # nothing was asked
@@ -211,7 +218,7 @@ class PostgresSession:
         try:
             answer = self.connection.execute(b"COMMIT", prepare=False).statusmessage
         except psycopg.Error as fault:
-            if self.connection.closed:
+            if self._is_closed_by(fault):
                 raise unavailable(
                     Trouble.UNREACHABLE, "the connection was lost during the commit, which may have taken effect", CommitUnknown
                 ) from None
@@ -245,7 +252,7 @@ class PostgresSession:
             raise unavailable(Trouble.READ_ONLY) from None
         if isinstance(fault, Unanswered):
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
-        if self.connection.closed or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
+        if self._is_closed_by(fault) or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
             raise unavailable(Trouble.UNREACHABLE, "the connection was lost" if not state else f"it says {state}") from None
         if trouble is None:
             kind = state or type(fault).__name__
