@@ -39,7 +39,8 @@ _VARIABLES = {
     "JACKFIELD_DATABASE_WAIT": (
         (
             "Seconds that a wait for the database takes at most: for an answer of PostgreSQL, a free connection, or a lock. The deadline of"
-            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds. From 1 to 600."
+            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds, one of `jackfield db` an hour:"
+            " meanwhile the server is asked again and again whether it is there. From 1 to 600."
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
     ),

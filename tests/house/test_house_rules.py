@@ -340,6 +340,13 @@ def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
     assert set(OF_ONE_PROCESS) <= paths
 
 
+def test_no_cached_property_opens_the_database() -> None:
+    """Python 3.11 computes a ``cached_property`` under one lock for all objects of its class: who waits in it for a database that is silent
+    holds up the threads of all others."""
+    computing = {line.partition(":")[0] for line in found(r"@cached_property", SHIPPED)}
+    assert {line for line in found(r"\.(database|vault)\b", SHIPPED) if line.partition(":")[0] in computing} == set()
+
+
 def test_no_test_forks_a_worker_of_pytest() -> None:
     """Tests fork through ``forking``, in a process of their own; the nursery, the warm ones and what changes databases are one already.
     A child waited for has a limit there. The runner forks before the first test has begun, the hostile connector in its own process.

@@ -24,7 +24,7 @@ from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pag
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.connections.foreign.translating import connection_name
-from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
+from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, JackfieldError, TimedOut
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
@@ -327,17 +327,30 @@ def _doctor(arguments: Namespace, output: Output) -> int:
 
     with open_jackfield(arguments) as jackfield:
         if arguments.connection is None:
-            services = _key_services(jackfield)
+            fault = _database_fault(jackfield)
+            services = _key_services(jackfield) if fault is None else []
             broken = _broken_parts(jackfield)
-            healthy = all(row["healthy"] for row in services) and not broken
+            healthy = fault is None and all(row["healthy"] for row in services) and not broken
             known = jackfield.plugins.broken()
             warnings = [text for text in jackfield.plugins.warn() if text not in known]
-            rows = {name: found for name, found in (("broken", broken), ("keyServices", services)) if found}
+            rows = {name: found for name, found in (("database", fault), ("broken", broken), ("keyServices", services)) if found}
             output.value({"healthy": healthy, "warnings": warnings, **rows})
             return 0 if healthy else _FAILED
         found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
     output.value(found)
     return 0 if found["healthy"] else _FAILED
+
+
+def _database_fault(jackfield: Jackfield) -> dict[str, str] | None:
+    """Open the database, and return why it cannot be used; None if it can, if there is none, or if its file is still to be made."""
+    storage = jackfield.storage
+    if not storage.enabled or not (storage.file in {"", ":memory:"} or os.path.exists(storage.file)):
+        return None
+    try:
+        storage.database.version()
+    except JackfieldError as error:
+        return {"message": error.message, "hint": str(error.hint or "")}
+    return None
 
 
 def _broken_parts(jackfield: Jackfield) -> list[str]:

@@ -16,7 +16,7 @@ from jackfield.cli.session import declare_nothing, open_storage, person
 from jackfield.database.check import check
 from jackfield.database.hold import Hold
 from jackfield.kernel.signals import ending_programs
-from jackfield.resources.storage import UPKEEP_WAIT, url_in_file
+from jackfield.resources.storage import UPKEEP, url_in_file
 from jackfield.resources.verify import with_contents
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FAILED = 1
 def _unmigrated() -> Iterator[tuple[Storage, Database]]:
     """Open the configured database without migrating it."""
     storage = open_storage()
-    with storage.opened(migrate=None, wait=UPKEEP_WAIT) as database:
+    with storage.opened(migrate=None, most=UPKEEP) as database:
         yield storage, database
 
 

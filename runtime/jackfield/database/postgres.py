@@ -290,7 +290,7 @@ class PostgresDialect(Dialect):
     tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
 
-    def __init__(self, url: str, *, wait: float) -> None:
+    def __init__(self, url: str, *, wait: float, most: float = 0.0) -> None:
         given = options_of(url)
         self.options: Mapping[str, str] = {**_PATIENCE, **given}
         # shorter ones are parts of ordinary words, and libpq's messages do not contain passwords intentionally
@@ -298,7 +298,7 @@ class PostgresDialect(Dialect):
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
         self.wait = wait
-        self._most = max(_STATEMENT, wait)
+        self._most = max(_STATEMENT, wait, most)
         self._milliseconds = round(1000 * self._most)
         self._timelines: Timelines | None = Timelines()
         self._names = HostNames()

@@ -39,8 +39,8 @@ class Unanswered(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[Any]):
-    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds if the server is not there any
-    more; a statement on which it works may take ``most`` seconds."""
+    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server was last
+    there; a statement on which it works may take ``most`` seconds."""
 
     silence = most = math.inf
     local = b""
@@ -51,14 +51,16 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""
         began, allowed = monotonic(), max(SHORTEST_WAIT, patience(self.most))
-        first = min(allowed, self.silence)
+        left = allowed
+        while left > 0:
+            try:
+                return super().wait(gen, interval, min(left, self.silence) if timeout is None else timeout)
+            except _TIMEOUT:
+                left = allowed - (monotonic() - began)
+            if left > 0 and not self.is_there(left):
+                break
         try:
-            return super().wait(gen, interval, first if timeout is None else timeout)
-        except _TIMEOUT:
-            more = self.is_there(allowed - first) if first < allowed else False
-            left = allowed - (monotonic() - began) if more else 0.0
-        try:
-            return super().wait(gen, interval, max(0.0, left))
+            return super().wait(gen, interval, 0.0)  # what came meanwhile
         except _TIMEOUT:
             self.close()
             raise Unanswered(f"no answer within {monotonic() - began:.1f} seconds") from None

@@ -6,10 +6,9 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.workspaces import DEFAULT, UnknownWorkspace
+from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.clock import Clock, SystemClock
@@ -28,7 +27,7 @@ from jackfield.runtime import Jackfield
 from jackfield.wire.guard import Guard, only_hosts
 
 if TYPE_CHECKING:
-    from jackfield.access import Settings, Workspaces
+    from jackfield.access import Settings
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.events.dispatcher import Dispatcher
 
@@ -126,15 +125,9 @@ class RuntimePool(ProcessLocal):
     def limits(self, workspace: str) -> Limits | None:
         """Return the present budgets of a workspace's queued invocations; None if it has none."""
         try:
-            return _limits(self._workspaces.settings(workspace))
+            return _limits(Workspaces(self.storage.database, self.storage.vault, self.clock).settings(workspace))
         except UnknownWorkspace:
             return None
-
-    @cached_property
-    def _workspaces(self) -> Workspaces:
-        from jackfield.access.workspaces import Workspaces
-
-        return Workspaces(self.storage.database, self.storage.vault, self.clock)
 
     @property
     def blocked(self) -> BlockedWorkspaces:

@@ -17,7 +17,7 @@ from jackfield.database.moving import move as move_rows
 from jackfield.dataclass import dataclass
 from jackfield.journal.instance import LEASE
 from jackfield.journal.statements import LIVE_INSTANCE
-from jackfield.resources.storage import UPKEEP_WAIT, Storage
+from jackfield.resources.storage import UPKEEP, Storage
 from jackfield.resources.verify import SealedRows, with_contents
 
 _SAID_EVERY = 5.0
@@ -93,7 +93,7 @@ def move(
         raise UsageFault("a database in memory would be lost with this command", hint="Write the second URL as sqlite:////path.db.")
     with ExitStack() as stack:
         source, target = (stack.enter_context(Storage(url, os.environ, SystemClock())) for url in (source_url, target_url))
-        reading, writing = (stack.enter_context(storage.opened(migrate=None, wait=UPKEEP_WAIT)) for storage in (source, target))
+        reading, writing = (stack.enter_context(storage.opened(migrate=None, most=UPKEEP)) for storage in (source, target))
         if not writing.version():
             target.migrate(writing)
         for database in (reading, writing):

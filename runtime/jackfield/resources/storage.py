@@ -43,8 +43,8 @@ _WAIT = "JACKFIELD_DATABASE_WAIT"
 _NEW = "JACKFIELD_NEW_DATABASE"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
-UPKEEP_WAIT = 3600.0
-"""Seconds that statements of a command may take which reads or writes whole tables, and which a person watches."""
+UPKEEP = 3600.0
+"""Seconds that a statement of a command may take which reads or writes whole tables, and which a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
@@ -200,7 +200,7 @@ class Storage(ProcessLocal):
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
 
     @property
-    def _file(self) -> str:
+    def file(self) -> str:
         """Path of the SQLite database as its URL names it; empty for any other URL."""
         url = self.url.strip()
         return url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
@@ -227,7 +227,7 @@ class Storage(ProcessLocal):
         """
         ends = ("_FILE", "_KUBERNETES_SECRETS", "_KUBERNETES_ACCOUNT")
         named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
-        path = self._file
+        path = self.file
         sqlite = [path + end for end in _ENDS] if path else []
         keys = [uri[5:] for uri in self.environment.get(_WRAPPERS, "").replace(",", " ").split() if uri.startswith("file:/")]
         found = (*named, *keys, *sources_from(self.environment), *self._barred)
@@ -303,9 +303,9 @@ class Storage(ProcessLocal):
         """True if key services may have to be asked for the keys of all workspaces."""
         return self.enabled and bool(self.environment.get(_WRAPPERS))
 
-    def opened(self, *, migrate: bool | None, wait: float | None = None) -> Database:
-        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``; ``wait``
-        replaces ``JACKFIELD_DATABASE_WAIT`` where statements take long.
+    def opened(self, *, migrate: bool | None, most: float = 0.0) -> Database:
+        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, and ``most`` about the seconds of a
+        statement, as in ``open_database``.
 
         :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
         """
@@ -313,8 +313,8 @@ class Storage(ProcessLocal):
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
         from jackfield.database import open_database
 
-        most, syncs = _wait(self.environment, near=self.is_near) if wait is None else wait, _syncs(self.environment)
-        database = open_database(self.url, migrate=None if migrate else migrate, wait=most, syncs=syncs)
+        wait, syncs = _wait(self.environment, near=self.is_near), _syncs(self.environment)
+        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs)
         with OnFailure(database.close):
             if migrate:
                 self.migrate(database)
@@ -445,7 +445,7 @@ class Storage(ProcessLocal):
         wanted = self.environment.get(_NEW) or "say"
         if wanted not in {"say", "refuse"}:
             raise InvalidInvocation(f"{_NEW} is '{wanted[:80]}', and must be 'say' or 'refuse'", hint="Unset it: a new database is said.")
-        path = self._file
+        path = self.file
         if path in {"", ":memory:"} or os.path.exists(path):
             return
         if wanted == "refuse":
