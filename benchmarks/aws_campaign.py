@@ -1,17 +1,20 @@
-"""Campaigns over all operations of AWS, too long for the tests: ``python -m benchmarks.aws_campaign schemas|scenarios|pages|moto [SHARE]``.
+"""Campaigns over all operations of AWS, too long for the tests: ``python -m benchmarks.aws_campaign schemas|scenarios|pages|moto|judge [SHARE]``.
 
 ``schemas`` compiles the schemas of every operation (or of every SHARE-th) and judges 20 valid and 20 mutated inputs of each against
 botocore's validator. ``scenarios`` runs the steps of ``connectors/aws/tests/moto_scenarios`` on moto. ``moto`` calls every read that
-needs no input, each list to its end. ``pages`` fetches three pages of every list, made up from its model. Each takes minutes.
+needs no input, each list to its end. ``pages`` fetches three pages of every list, made up from its model. ``judge`` (``make campaign aws``)
+makes each call twice, by us and by boto3, and compares requests and answers: SEED in the environment draws others. Each takes minutes.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _EACH = 20
 _UNFIT = frozenset({"bedrock-runtime", "cloudformation"})
 """Services that moto has too little of, or that are slow."""
+_WAITED = ("ec2", "rds", "s3", "dynamodb", "cloudformation", "lambda", "ecs", "elbv2", "iam", "eks")
+"""Services whose waiters are all judged."""
 
 
 def schemas(share: int) -> None:
@@ -119,6 +124,34 @@ def moto(share: int) -> None:
     )
 
 
+def judge(_share: int) -> None:
+    """Compare requests, made-up answers, moto's answers and waiters with boto3's; end with 1 if one differs without a reason."""
+    from aws_judge import Count, pair
+    from aws_judge_runs import answers_run, reads_run, requests_run, scenarios_run, services_with_scenarios, waiters_run
+    from moto_server import moto_server
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    seed = int(os.environ.get("SEED") or time.time())
+    print(f"SEED={seed}", flush=True)
+    with tempfile.TemporaryDirectory() as home, pair(Path(home)) as both, moto_server() as moto:
+        runs: tuple[tuple[str, Callable[[], Count]], ...] = (
+            ("requests", lambda: requests_run(both, seed, 100)),
+            ("made-up answers", lambda: answers_run(both, seed, 60)),
+            ("calls of the scenarios on moto", lambda: scenarios_run(both, moto, services_with_scenarios())),
+            ("further reads on moto", lambda: reads_run(both, moto, seed, 3, 30)),
+            ("verdicts of waiters", lambda: waiters_run(_WAITED, seed, 40)),
+        )
+        different = 0
+        for what, run in runs:
+            started, count = time.perf_counter(), run()
+            print(f"{count.line(what)}, {time.perf_counter() - started:.0f} s", *count.explained, sep="\n  ")
+            print(*(f"  DIFFERS {line}" for line in count.different), sep="\n", flush=True)
+            different += len(count.different)
+    sys.exit(different > 0)
+
+
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT / "tests" / "support")]
-    {"schemas": schemas, "scenarios": scenarios, "pages": pages, "moto": moto}[sys.argv[1]](int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    {"schemas": schemas, "scenarios": scenarios, "pages": pages, "moto": moto, "judge": judge}[sys.argv[1]](
+        int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    )

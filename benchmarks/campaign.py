@@ -208,6 +208,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         f"aws-{part}": (f"all of AWS: {part}", (*_PYTHON, "benchmarks.aws_campaign", part))
         for part in ("schemas", "scenarios", "pages", "moto")
     },
+    "aws": (
+        "each call by us and by boto3: 600 requests of all protocols, answers made up and of moto, waiters; SEED draws others",
+        (*_PYTHON, "benchmarks.aws_campaign", "judge"),
+    ),
     "suite-tuf": ("TUF's conformance suite against the market's refresh", (*_PYTHON, "benchmarks.public_suites", "tuf")),
     "suite-jwt": ("Wycheproof's signatures and key sets against the judge of JWTs", (*_PYTHON, "benchmarks.public_suites", "jwt")),
     "suite-addresses": ("the addresses of is_email against the format and SES", (*_PYTHON, "benchmarks.public_suites", "addresses")),

@@ -100,8 +100,10 @@ def _is_data(shape: Any) -> bool:
 
 
 def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
-    """Return whether a body declares to be HTML and is neither JSON nor XML: emulators send those under that type, too."""
-    return headers.get("content-type", "").startswith("text/html") and body.lstrip()[:1] not in (b"<", b"{", b"[")
+    """Return whether a body declares to be HTML and is neither JSON nor XML: emulators send those under that type, too, and moto the empty
+    values of JSON where an operation returns nothing."""
+    is_other = body.lstrip()[:1] not in (b"<", b"{", b"[") and body.strip() not in (b"null", b'""')
+    return is_other and headers.get("content-type", "").startswith("text/html")
 
 
 def _unclear(text: str, status: int, headers: Any) -> Exception:

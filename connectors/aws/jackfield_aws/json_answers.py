@@ -11,6 +11,7 @@ from botocore.utils import parse_timestamp
 from jackfield.connector import current_call
 
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
+_POINT, _GROUP, _MILLI = ".", 3, 1000
 
 
 def parse_as_json(parsers: Any) -> None:
@@ -19,8 +20,9 @@ def parse_as_json(parsers: Any) -> None:
 
 
 def timestamp(value: Any) -> str:
-    """Return a time of an answer as RFC 3339 in UTC. A text that is one already stays as it is, and so does what cannot be read as a time,
-    with a warning: AWS sends empty times, and milliseconds where seconds belong."""
+    """Return a time of an answer in the one notation of outputs: RFC 3339 in UTC with ``Z``, and of a second no, three, six or nine digits,
+    as few as hold it. What cannot be read as a time stays as it is, with a warning: AWS sends empty times, and milliseconds where seconds
+    belong."""
     try:
         return _rfc3339(value)
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):
@@ -33,15 +35,21 @@ def timestamp(value: Any) -> str:
 def _rfc3339(value: Any) -> str:
     if isinstance(value, str):
         if value.endswith("Z") and value[_DATE : _DATE + 1] == "T":
-            return value
+            return value if _POINT not in value else _grouped(value)
         try:
             value = float(value)
         except ValueError:
             return _parsed(value)
-    if isinstance(value, datetime):
-        return _text(value)
-    moment = datetime.fromtimestamp(value, UTC)
-    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")[:-_ZONE] + "Z"
+    return _text(value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC))
+
+
+def _grouped(text: str) -> str:
+    """Return a time with as few groups of three digits of a second as hold it; digits that say something are never dropped."""
+    whole, _, part = text[:-1].partition(_POINT)
+    digits = part.rstrip("0")
+    if part and not part.isdigit():
+        return _parsed(text)
+    return f"{whole}{_POINT}{digits.ljust(-(-len(digits) // _GROUP) * _GROUP, '0')}Z" if digits else f"{whole}Z"
 
 
 def _parsed(text: str) -> str:
@@ -50,7 +58,8 @@ def _parsed(text: str) -> str:
 
 def _text(moment: datetime) -> str:
     found = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return found.isoformat(timespec="milliseconds" if found.microsecond else "seconds").removesuffix("+00:00") + "Z"
+    how = "seconds" if not found.microsecond else "microseconds" if found.microsecond % _MILLI else "milliseconds"
+    return found.isoformat(timespec=how)[:-_ZONE] + "Z"
 
 
 def blob(value: Any) -> dict[str, str]:

@@ -75,6 +75,11 @@ _GARBLED = _Fault(
     ended=True,
 )
 _DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksum differs", _NETWORK, Sent.UNKNOWN, ended=True)
+_NO_ALGORITHM = "Unsupported checksum algorithm"
+"""How botocore says that it cannot make the checksum of a request (``resolve_request_checksum_algorithm``)."""
+_UNKNOWN_CHECKSUM = _Fault(
+    InvalidInput, "the checksum algorithm that the inputs name cannot be made here", "Use CRC32, SHA1 or SHA256, or leave the member out."
+)
 _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
@@ -151,8 +156,8 @@ _FAULTS: Mapping[str, _Fault] = {
     ),
     "MissingDependencyException": _Fault(
         InvalidConnection,
-        "this operation is signed by Signature Version 4A, which needs the AWS Common Runtime",
-        "Install awscrt beside botocore: pip install 'botocore[crt]'.",
+        "this call needs the AWS Common Runtime, for a Signature Version 4A or a checksum such as CRC32C",
+        "Install awscrt beside botocore: pip install 'botocore[crt]'. A checksum may be left out, or be CRC32, SHA1 or SHA256.",
         path="",
     ),
     "SSOError": _SIGNED_OUT,
@@ -211,6 +216,8 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         fault = _BAD_IDENTITY  # not caused by the connector's request
     if fault is None:
         return None
+    if fault is _DAMAGED and _NO_ALGORITHM in str(error):
+        fault = _UNKNOWN_CHECKSUM
     seen, place = _sharpened(fault, error), _place(error)
     # a handshake may time out as well, and botocore says no more than that it ended
     return _late(seen, fault.sent, place) or _made(seen, place)

@@ -138,7 +138,8 @@ class Operation:
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the parameters with the operation's tokens, without what a page token stands for, and with a wait that ends in time."""
         if self.tokens:
-            parameters = {**self._tokens(), **parameters}
+            made = {name: token for name, token in self._tokens().items() if name not in parameters}
+            parameters = {**parameters, **made}  # at the end, where botocore puts its own
         if self.excluded is not None and parameters.get(self.excluded[0]) is not None:
             parameters = {name: value for name, value in parameters.items() if name not in self.excluded[1]}
         if self.service == "dynamodb":
