@@ -6,23 +6,22 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jackfield.access import WorkspaceAccess
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
-from jackfield.connections.connection_lookup import sources_from
+from jackfield.composition import composed
+from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.frames import bordered, cleared
 from jackfield.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.kernel.ends import is_ending
-from jackfield.management.managed import Managed
+from jackfield.managed import Managed
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
@@ -31,13 +30,10 @@ from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
-from jackfield.pipe.recording import Unrecorded
+from jackfield.pipe.queued import Queued
 from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
 from jackfield.pipe.wrapping import observing
-from jackfield.recording.queued import Queued
-from jackfield.resources.opening import Opening
-from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.variables import tidied
@@ -49,14 +45,13 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
-    from jackfield.catalog.offering import Audience
     from jackfield.connections.files import Source
+    from jackfield.files import Files
     from jackfield.journal import Claimed, Journal
-    from jackfield.management.connections import ManagedConnections
     from jackfield.pipe.on_loop import OnLoop
-    from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Follow
     from jackfield.pipe.streams import Stream
+    from jackfield.resources.storage import Storage
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
@@ -76,6 +71,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``JACKFIELD_ONLY_HOSTS``; without it, any).
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
     """
+
+    storage: Storage
+    """Database and vault of the process; without a database, an object that refuses both."""
 
     def __init__(
         self,
@@ -97,43 +95,37 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         groups = entry_points() if catalog is None else {}
         environment = tidied(os.environ if environment is None else environment)
         if workspace != "default":
-            from jackfield.access.workspaces import check_name
+            from jackfield.callers.workspace_names import check_workspace_name
 
-            check_name(workspace)
+            check_workspace_name(workspace)
         self.workspace = workspace
         self._children = Isolated(environment)  # unused with a catalog from elsewhere
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.catalog = of_workspace(whole, workspace)
-        self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
+        self.clock = SystemClock() if clock is None else clock
+        store = self._store = composed(workspace, database_url, environment, self.clock, lambda: self.journal, storage)
+        self.storage = cast("Storage", store.storage)  # the packages above know the database's own class
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
-        self._known = self.storage.connections(sources, workspace, self.catalog)
-        self._managed: dict[Audience, ManagedConnections] = {}
+        self._known = Connections(sources, store.connection_table, catalog=self.catalog, environment=environment)
         self._index: ActionIndex | None = None
         self.schemas = Schemas()
-        self.clock = SystemClock() if clock is None else clock
-        self.files = Files(self.storage, FileLimits(), self.clock) if files is None else files
+        self.files = cast("Files", store.files()) if files is None else files
         """Stored files that inputs refer to and outputs contain."""
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         limit = limit_of(only_hosts, environment)
         secrets = Secrets(environment, self.plugins, self.clock)
-        stored = self._stored = Opening(self.storage, workspace, self.clock, lambda: self.journal)
         self.open_connections = Opener(
-            workspace, self.clock, environment, secrets, self.schemas, stored.leases, self._known.access,
-            guard or Guard(loopback=True), stored.refuse_foreign, self.storage.barred_paths, stored.grants, limit,
+            workspace, self.clock, environment, secrets, self.schemas, store.leases, self._known.access,
+            guard or Guard(loopback=True), store.refuse_foreign, self.storage.barred_paths, store.grants, limit,
         )  # fmt: skip
-        self._targets = Targets(self.schemas)
-        self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
+        self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
-        plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        recording: Recording = Unrecorded()
-        if self.storage.enabled:
-            from jackfield.recording.composition import composed
-
-            recording = composed(self._opened, self.storage, means, paces, self.clock)
+        plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas), self.open_connections, epoch)
+        recording = store.recording(self._opened, means, paces)
         self.pipeline = Pipeline(
             self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, recording, means, self.wait
         )
@@ -189,7 +181,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
                 found = self._journal
                 if found is None:
                     self.pipeline.calls.check()
-                    found = self._journal = self._stored.journal(lambda: self.access.settings.retention)
+                    found = self._journal = self._store.open_journal(lambda: self.access.settings.retention)
         return found
 
     def invoke(

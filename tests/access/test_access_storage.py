@@ -15,8 +15,9 @@ from clocks import FakeClock
 from jackfield.database import DatabaseUnfit, MasterKey
 from jackfield.database.master_key import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
+from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
-from jackfield.resources.storage import Storage, database_url
+from jackfield.resources.storage import Storage
 
 pytest_plugins = ["postgres"]
 

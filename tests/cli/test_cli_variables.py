@@ -16,8 +16,8 @@ from jackfield import Jackfield
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.master_key import MasterKey
 from jackfield.errors import InvalidInvocation
+from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
-from jackfield.resources.storage import database_url
 from jackfield.variables import NAMES, tidied
 from shell import Shell
 

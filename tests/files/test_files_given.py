@@ -17,7 +17,7 @@ from courier import SOURCE
 from file_places import folder
 from http_stand import clean
 from jackfield import Jackfield, Result
-from jackfield.recording.enqueue import Enqueued
+from jackfield.invocation import Enqueued
 from plugboard import make_connector, plugged
 
 CONTENT = bytes(range(256)) * 12_000

@@ -22,7 +22,7 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Entry, Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
-from jackfield.recording.recorder import draft_of
+from jackfield.recording.drafting import draft_of
 from nursery import connection, mail
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

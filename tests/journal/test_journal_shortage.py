@@ -27,7 +27,7 @@ from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
 from jackfield.queue import LocalEngine, RuntimePool, local
 from jackfield.queue.upkeep import Upkeep
-from jackfield.recording.recorder import draft_of
+from jackfield.recording.drafting import draft_of
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from nursery import connection, mail

@@ -11,6 +11,7 @@ from jackfield.access.audit import LIBRARY, Actor, Audit, first_acts
 from jackfield.access.audit_seals import prepare_seals
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.callers.rules import Rules
+from jackfield.callers.workspace_names import check_workspace_name, invalid_workspace_name
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
@@ -18,12 +19,11 @@ from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServ
 from jackfield.database.row_unit import ApartError, JointUnit
 from jackfield.database.settings_seals import settings_place, settings_seal
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import possible_time
 
 DEFAULT = "default"
 """The workspace that always exists."""
-NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")
 _MOST_CACHED = 1000
@@ -126,9 +126,9 @@ class Workspaces:
         :raises InvalidInvocation: if the name or a setting is not valid.
         :raises WorkspaceExists: if the name is taken.
         """
-        check_name(name, "/name")
+        check_workspace_name(name, "/name")
         if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
-            raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
+            raise invalid_workspace_name(name, "/name", "must contain a letter or a digit", "Choose another name.")
         changed_settings(Settings(), changes or {})  # report all faults
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
         if name == DEFAULT or self._database.look_up(_EXISTS, {"name": name}):
@@ -266,21 +266,6 @@ class Workspaces:
 
     def _audit(self, name: str) -> Audit:
         return Audit(self._database, lambda: self._vault, name, self._clock, self._actor)
-
-
-def check_name(name: str, path: str = "") -> None:
-    """Check the name of a workspace, which the caller gave at ``path``.
-
-    :raises InvalidInvocation: if it is not valid.
-    """
-    if not NAME.match(name):
-        reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
-        raise _invalid(name, path, reason, "'jackfield workspaces list' shows the names.")
-
-
-def _invalid(name: str, path: str, reason: str, hint: str) -> InvalidInvocation:
-    fault = Detail(path, reason, "pattern")
-    return InvalidInvocation(f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint=hint)
 
 
 def require(database: Database, name: str) -> None:

@@ -15,8 +15,9 @@ from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.cli.session import declare_nothing, open_storage, person
 from jackfield.database.check import check
 from jackfield.database.hold import Hold
+from jackfield.kernel.database_urls import url_in_file
 from jackfield.kernel.signals import ending_programs
-from jackfield.resources.storage import UPKEEP, url_in_file
+from jackfield.resources.storage import UPKEEP
 from jackfield.resources.verify import with_contents
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.journal import Journal
-from jackfield.pipe.recording import required
+from jackfield.pipe.unstored import required
 
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Namespace
-    from jackfield.recording.enqueue import Enqueued
+    from jackfield.invocation import Enqueued
     from jackfield.runtime import Jackfield
 
 _FAILED = 1

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from jackfield.access.workspaces import check_name
+from jackfield.callers.workspace_names import check_workspace_name
 from jackfield.catalog import Catalog
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, effective, offers_file
@@ -67,7 +67,7 @@ def _workspace(arguments: Namespace) -> str:
     """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
     if name not in (ALL, DEFAULT):
-        check_name(name)
+        check_workspace_name(name)
     return name
 
 

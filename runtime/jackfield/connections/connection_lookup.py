@@ -16,6 +16,7 @@ from jackfield.connections.named_connection import NamedConnection
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
+from jackfield.local import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -34,6 +35,18 @@ _NEAR = 200
 def sources_from(environment: Mapping[str, str]) -> list[str]:
     """Return the files and folders in ``JACKFIELD_CONNECTIONS``, which ``:`` separates (``;`` on Windows)."""
     return [part for part in environment.get("JACKFIELD_CONNECTIONS", "").split(os.pathsep) if part]
+
+
+def barred_paths(environment: Mapping[str, str], more: Iterable[str]) -> tuple[str, ...]:
+    """List the paths that no tenant's ``$file`` reference may read, and those in ``more``.
+
+    They are the data folder, and the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``…_ACCOUNT``,
+    ``JACKFIELD_KEY_WRAPPERS`` and ``JACKFIELD_CONNECTIONS`` name.
+    """
+    ends = ("_FILE", "_KUBERNETES_SECRETS", "_KUBERNETES_ACCOUNT")
+    named = [text for name, text in environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
+    keys = [uri[5:] for uri in environment.get("JACKFIELD_KEY_WRAPPERS", "").replace(",", " ").split() if uri.startswith("file:/")]
+    return (home(environment), *map(os.path.expanduser, (*named, *keys, *sources_from(environment))), *more)
 
 
 class Connections:

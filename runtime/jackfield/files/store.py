@@ -16,7 +16,7 @@ from jackfield.errors import JackfieldError, NotFound
 from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
 from jackfield.invocation import MAX_BYTES
-from jackfield.invocation.file_references import check_there, file_places, too_large_together
+from jackfield.invocation.file_references import file_places
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, Quota
 from jackfield.kernel.media_types import media_type
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from jackfield.files.blobs import Blobs
     from jackfield.files.sealing import SealedReader
     from jackfield.files.table import FileTable, StoredFile
-    from jackfield.invocation.file_references import Place
-    from jackfield.invocation.given_files import GivenFile
     from jackfield.resources.storage import Storage
 
 _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
@@ -70,6 +68,11 @@ class Files:
     def enabled(self) -> bool:
         """True if there is a database, which files need."""
         return self.storage.enabled
+
+    @property
+    def together(self) -> int:
+        """Most bytes of the files that an invocation passes by value together."""
+        return self.limits.together
 
     @property
     def blobs(self) -> Blobs:
@@ -334,27 +337,8 @@ class Files:
                 found[identifier] = {"contentType": file.content_type, "sha256": opened[1].hex()}
         return found
 
-    def contents(
-        self, workspace: str, owner: str | None, places: Iterable[Place], given: Mapping[str, GivenFile]
-    ) -> dict[str, dict[str, str]]:
-        """Return the files at these places in the form of an input, by id; ``given`` are those that the caller passed.
-
-        :raises InvalidInput: for ids that ``find`` does not find, and for files that are too large together.
-        """
-        places = list(places)
-        stored = [place for place in places if place.identifier not in given]
-        found = {place.identifier: self.find(workspace, place.identifier, owner) for place in stored}
-        check_there([place for place in stored if found[place.identifier] is None])
-        known = {name: file for name, file in found.items() if file is not None}
-        weight = sum((given.get(place.identifier) or known[place.identifier]).size for place in places)
-        if weight > self.limits.together:
-            raise too_large_together(places, weight, self.limits.together)
-        contents = {name: self._content(file) for name, file in known.items()}
-        check_there([place for place in stored if contents[place.identifier] is None])
-        passed = {name: given[name].as_value() for name in {place.identifier for place in places} & given.keys()}
-        return passed | {name: content for name, content in contents.items() if content is not None}
-
-    def _content(self, file: StoredFile) -> dict[str, str] | None:
+    def content(self, file: StoredFile) -> dict[str, str] | None:
+        """Return a file in the form of an input; None if its content was damaged."""
         from jackfield.files.sealing import whole
 
         try:

@@ -248,3 +248,17 @@ class Result(_Origin):
     def exit_code(self) -> int:
         """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt (docs/reference/cli.md)."""
         return 0 if self.error is None else self.error.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """Invocation that is queued; ``replayed`` if an earlier request with its idempotency key had queued it."""
+
+    invocation_id: str
+    status: str = "queued"
+    replayed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of an HTTP response; ``replayed`` only if true."""
+        about = {"invocationId": self.invocation_id, "status": self.status}
+        return {**about, "replayed": True} if self.replayed else about

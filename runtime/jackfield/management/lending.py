@@ -91,7 +91,8 @@ class LentConnection(SecretHolder):
         """Ask the rules, and the guard of the workspace."""
         served = (manifest.key for manifest in self._stages.catalog.with_type(stored.type))
         authorizer.require_all(stored.name, stored.type.partition("/")[0], served)
-        guard = self._stages.access.settings.guard_of(stored.name)
+        access = self._stages.access
+        guard = access.settings.guard_of(stored.name) if access.storage.enabled else None
         if guard is not None and "paused" in guard:
             hint = "Find out why; who controls the workspace resumes the connection by setting its guard again."
             raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{stored.name}'", hint=hint)

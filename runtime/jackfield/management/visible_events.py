@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.events import Event
     from jackfield.manifest import Manifest
-    from jackfield.resources.storage import Storage
+    from jackfield.pipe.ports import Storage
 
 
 def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer) -> Feed:

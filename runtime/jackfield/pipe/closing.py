@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.on_time import OnTime
+    from jackfield.pipe.ports import Storage
     from jackfield.pipe.waiter import LoopThread
-    from jackfield.resources.storage import Storage
 
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connector.context import Answered, Call, Observe
     from jackfield.errors import JackfieldError
-    from jackfield.files import Files
     from jackfield.pacing.pace import Paces
+    from jackfield.pipe.ports import Files
     from jackfield.wire.guard import OnlyHosts
 
 DONE_BEFORE = {

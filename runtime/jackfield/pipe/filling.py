@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
-from jackfield.invocation.file_references import GivenFiles, check_there, file_places, large_contents, named_files, replaced, with_digests
+from jackfield.invocation.file_references import (
+    GivenFiles,
+    check_there,
+    file_places,
+    large_contents,
+    named_files,
+    replaced,
+    too_large_together,
+    with_digests,
+)
 
 if TYPE_CHECKING:
     from jackfield.connector.streamed import FileSource
-    from jackfield.files import Files, StoredFile
+    from jackfield.files import StoredFile
     from jackfield.invocation import Invocation
     from jackfield.invocation.file_references import Place
+    from jackfield.invocation.given_files import GivenFile
     from jackfield.json_tools.walk import Schema
+    from jackfield.pipe.ports import Files
     from jackfield.pipe.waiter import Waiter
 
 _SOME_BYTE = "AA=="
@@ -108,7 +119,7 @@ async def fill(
         streamed = [place for place in places if place.is_streamed]
         found = _found(files, workspace, owner, [place for place in streamed if place.identifier not in given])
         passed = [place for place in places if not place.is_streamed]
-        contents = files.contents(workspace, owner, passed, given)
+        contents = _contents(files, workspace, owner, passed, given)
         if stored := {place.identifier for place in places} - given.keys():
             files.renew(workspace, stored)
         filled = replaced(inputs, [(place.steps, contents[place.identifier]) for place in passed])
@@ -127,7 +138,7 @@ async def by_value(
     places = file_places(inputs, schema)
     if not places:
         return inputs
-    contents = await waiter.call(partial(files.contents, workspace, owner, places, given))
+    contents = await waiter.call(partial(_contents, files, workspace, owner, places, given))
     filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
     return filled
 
@@ -205,6 +216,24 @@ def _found(files: Files, workspace: str, owner: str | None, places: list[Place])
     found = {place.identifier: files.find(workspace, place.identifier, owner) for place in places}
     check_there([place for place in places if found[place.identifier] is None])
     return {name: file for name, file in found.items() if file is not None}
+
+
+def _contents(
+    files: Files, workspace: str, owner: str | None, places: Sequence[Place], given: Mapping[str, GivenFile]
+) -> dict[str, dict[str, str]]:
+    """Return the files at these places in the form of an input, by id; ``given`` are those that the caller passed.
+
+    :raises InvalidInput: for ids that are unknown, and for files that are too large together.
+    """
+    stored = [place for place in places if place.identifier not in given]
+    known = _found(files, workspace, owner, stored)
+    weight = sum((given.get(place.identifier) or known[place.identifier]).size for place in places)
+    if weight > files.together:
+        raise too_large_together(places, weight, files.together)
+    contents = {name: files.content(file) for name, file in known.items()}
+    check_there([place for place in stored if contents[place.identifier] is None])
+    passed = {name: given[name].as_value() for name in {place.identifier for place in places} & given.keys()}
+    return passed | {name: content for name, content in contents.items() if content is not None}
 
 
 def _placeholder(file: StoredFile) -> dict[str, str]:

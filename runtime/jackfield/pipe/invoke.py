@@ -46,7 +46,6 @@ from jackfield.pipe.wrapping import Wrapping
 from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
-    from jackfield.access import WorkspaceAccess
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.hooks import Plugins
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Journal
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plans
+    from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
     from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Run
@@ -72,7 +72,7 @@ class Pipeline:
     known: Connections
     plans: Plans
     plugins: Plugins
-    access: WorkspaceAccess
+    access: Access
     journal: Callable[[], Journal | None]
     recording: Recording
     means: Means

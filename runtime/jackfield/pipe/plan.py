@@ -26,7 +26,6 @@ from jackfield.schema.steps import steps_of
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.access import WorkspaceAccess
     from jackfield.callers import Caller
     from jackfield.callers.rules import Rules, Scope
     from jackfield.catalog import Catalog
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Target, Targets
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.open import OpenConnection, Opener
+    from jackfield.pipe.ports import Access
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield.schema import CompiledSchema
@@ -315,7 +315,7 @@ class Plans(ProcessLocal):
 
     def __init__(
         self,
-        access: WorkspaceAccess,
+        access: Access,
         catalog: Catalog,
         known: Connections,
         targets: Targets,

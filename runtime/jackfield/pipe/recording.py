@@ -1,21 +1,29 @@
-"""Port to what records calls: a journal, or nothing."""
+"""Port to what records calls: a journal, or nothing. Types alone, as in ``pipe.ports``."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from jackfield.errors import Detail, InvalidInvocation
-
 if TYPE_CHECKING:
+    import threading
+
+    from jackfield.callers import Caller
     from jackfield.catalog import Catalog
-    from jackfield.invocation import Invocation, Result
-    from jackfield.journal import Journal
+    from jackfield.database import Transaction
+    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.journal import Draft, Journal
+    from jackfield.journal.jobs import ClaimedJob
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.record import Record
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.waiter import Waiter
+
+    Given = Mapping[str, Any] | str | bytes
+    Beside = Callable[[Transaction, str], None]
+    """Statements for the transaction that queues an invocation, of which they get the id."""
 
 
 class Pipe(Protocol):
@@ -68,39 +76,40 @@ class Recording(Protocol):
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
 
+    def enqueue(self, pipeline: Pipe, given: Given, run: Run, beside: Beside | None) -> Coroutine[Any, Any, Result | str]:
+        """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.
 
-class Unrecorded:
-    """Recording of a runtime without a journal: it keeps nothing, and refuses what only a journal can do."""
+        :raises JackfieldError: if it is refused at once.
+        """
 
-    async def drafted(self, invocation: Invocation, run: Run) -> None:
-        """Refuse what needs a journal."""
-        del run
-        if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey")
-        if invocation.context.get("notify"):
-            raise _refused("/context/notify", "events need a database", "notify")
+    def prepared(self, pipeline: Pipe, given: Given, run: Run) -> Coroutine[Any, Any, Draft]:
+        """Admit and check an invocation, and return the entry that it would have in the queue.
 
-    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
-        """Refuse nothing: without a database, no connection has a guard."""
+        :raises JackfieldError: if it is refused.
+        """
 
-    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
-        """Poll the job within its call."""
-        from jackfield.pipe.job_steps import followed_here
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+        """Queue invocations in order, in one commit. A refused one is a failed Result."""
 
-        del pipeline
-        return await followed_here(attempts, handle)
+    def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
+        """Cancel an invocation wherever it waits or runs; return False if it is too late.
 
+        :raises InvalidInvocation: if the workspace has no such invocation.
+        """
 
-def required(journal: Journal | None) -> Journal:
-    """Return the journal.
+    def awaited(
+        self,
+        pipeline: Pipe,
+        identifier: str,
+        waiter: Waiter,
+        seconds: float | None,
+        cancelled: threading.Event | None = None,
+        follow: Follow | None = None,
+    ) -> Coroutine[Any, Any, Result]:
+        """Wait for the end of an invocation, at most for ``seconds`` if given.
 
-    :raises InvalidInvocation: if there is none.
-    """
-    if journal is None:
-        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
-    return journal
+        :raises InvalidInvocation: if the workspace has no such invocation.
+        """
 
-
-def _refused(path: str, need: str, member: str) -> InvalidInvocation:
-    fault = Detail(path, f"{need}, and this runtime has none")
-    return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.")
+    def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
+        """Poll a claimed job, and record what was found. Return its Result if it has ended."""

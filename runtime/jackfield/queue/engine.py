@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from jackfield.catalog.loading import chosen
 from jackfield.errors import InvalidInvocation, missing_extra
+from jackfield.kernel.database_urls import database_url, is_none, secret_url
 from jackfield.kernel.signals import HANGUPS
 from jackfield.queue.local import LocalEngine
 from jackfield.resources.renewal import renew
-from jackfield.resources.storage import NONE, database_url, secret_url
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
@@ -105,7 +105,7 @@ def broker_warning(environment: Mapping[str, str]) -> str | None:
 
 
 def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:
-    if database_url(environment).strip().lower() == NONE:
+    if is_none(database_url(environment)):
         raise InvalidInvocation(
             f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that all servers and workers use."
         )

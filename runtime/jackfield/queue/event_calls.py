@@ -19,7 +19,7 @@ from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
 from jackfield.pipe.call_rules import find_action, seen_connection
-from jackfield.pipe.recording import required
+from jackfield.pipe.unstored import required
 from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:

@@ -8,51 +8,34 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
-from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.files.table import hold
-from jackfield.invocation import Meta, Result
+from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
-from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.masking import masked_error
 from jackfield.pipe.plan import refuse_job_timeout
-from jackfield.pipe.recording import required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
+from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.recording.drafting import drafted
 from jackfield.recording.record import Record, replay_of
-from jackfield.recording.recorder import drafted
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.database import Transaction
     from jackfield.journal import Draft
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Beside, Given, Pipe
     from jackfield.pipe.waiter import Waiter
 
     Also = Callable[[Transaction], None]
-    Beside = Callable[[Transaction, str], None]
-    """Statements for the transaction that queues an invocation, of which they get the id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """Invocation that is queued; ``replayed`` if an earlier request with its idempotency key had queued it."""
-
-    invocation_id: str
-    status: str = "queued"
-    replayed: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the members of an HTTP response; ``replayed`` only if true."""
-        about = {"invocationId": self.invocation_id, "status": self.status}
-        return {**about, "replayed": True} if self.replayed else about
-
-
-async def enqueue(pipeline: Pipeline, given: Given, run: Run, beside: Beside | None = None) -> Result | str:
+async def enqueue(pipeline: Pipe, given: Given, run: Run, beside: Beside | None = None) -> Result | str:
     """Admit and check an invocation, then queue it for a worker, with ``beside`` in the same transaction. Return its id, or the Result that
     its idempotency key replays.
 
@@ -74,7 +57,7 @@ def _both(also: Also | None, beside: Beside, identifier: str, transaction: Trans
     beside(transaction, identifier)
 
 
-async def prepared(pipeline: Pipeline, given: Given, run: Run) -> Draft:
+async def prepared(pipeline: Pipe, given: Given, run: Run) -> Draft:
     """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
 
     :raises JackfieldError: if it is refused.
@@ -86,7 +69,7 @@ async def prepared(pipeline: Pipeline, given: Given, run: Run) -> Draft:
 
 
 async def _prepared(
-    pipeline: Pipeline, given: Given, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+    pipeline: Pipe, given: Given, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
 ) -> Record | Result:
     """Admit, check and seal an invocation, and return its record, ready to be queued.
 
@@ -153,16 +136,12 @@ def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     return unfolded(plan.action, given), pointing_into(plan.action, given)
 
 
-def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+def enqueue_many(pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
     invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
-
-    :raises InvalidInvocation: if one invocation is given instead of several.
     """
-    if isinstance(given, Mapping | str | bytes):
-        raise InvalidInvocation("enqueue_many takes a list of invocations", hint="Pass a list, or call 'enqueue' for one invocation.")
     found = [_admitted(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
     most = pipeline.means.files.storage.limits.most(pipeline.workspace, "queued") if records else None
@@ -170,7 +149,7 @@ def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, wai
     return [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
 
 
-def _admitted(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
+def _admitted(pipeline: Pipe, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
     run = Run(waiter, None, caller, wait=False)
     try:
         found: Record | Result = run_in_thread(_prepared(pipeline, given, run))
@@ -179,7 +158,7 @@ def _admitted(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) 
     return found
 
 
-def _queued(pipeline: Pipeline, records: Sequence[Record], most: float | None) -> frozenset[str] | JackfieldError:
+def _queued(pipeline: Pipe, records: Sequence[Record], most: float | None) -> frozenset[str] | JackfieldError:
     """Return the ids that were queued; all others have an idempotency key that is held, or exceed the workspace's limit. Return the error
     if the commit failed."""
     if not records:

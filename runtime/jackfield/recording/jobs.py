@@ -31,9 +31,9 @@ from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import in_doubt
 from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, bounded, followed_here, step, still, unended
-from jackfield.pipe.recording import required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
+from jackfield.pipe.unstored import required
 
 if TYPE_CHECKING:
     import threading

@@ -1,23 +1,31 @@
-"""Recording of a workspace's calls in its journal, from the draft of an entry: what is known of a call as it is received."""
+"""Recording of a workspace's calls in its journal: those that run here, wait in the queue, or run elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.invocation.request import DEFAULT_PRIORITY
-from jackfield.pipe.filling import compared
-from jackfield.recording.record import Record
+from jackfield.errors import Cancelled, JackfieldError
+from jackfield.invocation import Meta
+from jackfield.pipe.settle import failed
+from jackfield.recording.drafting import drafted
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Storage
-    from jackfield.invocation import Invocation, Meta, Result
-    from jackfield.journal import Draft, Journal
+    import threading
+    from types import ModuleType
+
+    from jackfield.callers import Caller
+    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.journal import Draft, Entry, Journal
+    from jackfield.journal.jobs import ClaimedJob
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.ports import Storage
+    from jackfield.pipe.recording import Beside, Given, Pipe
+    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.waiter import Waiter
+    from jackfield.recording.record import Record
 
 
 class Recorder:
@@ -38,52 +46,75 @@ class Recorder:
 
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
-        from jackfield.recording.jobs import followed
+        found: Result = await _jobs().followed(pipeline, attempts, handle)
+        return found
 
-        return await followed(pipeline, attempts, handle)
+    def enqueue(self, pipeline: Pipe, given: Given, run: Run, beside: Beside | None) -> Coroutine[Any, Any, Result | str]:
+        """Admit, check and queue an invocation."""
+        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, run, beside)
+        return found
+
+    def prepared(self, pipeline: Pipe, given: Given, run: Run) -> Coroutine[Any, Any, Draft]:
+        """Admit and check an invocation, and return the entry that it would have in the queue."""
+        found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, run)
+        return found
+
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+        """Queue invocations in order, in one commit."""
+        found: list[Enqueued | Result] = _intake().enqueue_many(pipeline, given, caller, waiter)
+        return found
+
+    def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
+        """Cancel an invocation wherever it waits or runs; return False if it is too late."""
+        journal = self._journal()
+        entry = journal.find(identifier)
+        if entry.job_until is not None and entry.is_open:
+            return _can_cancel(pipeline, entry) and journal.jobs.ask_to_cancel(identifier)
+        if cancel_here(identifier):
+            journal.note_cancel(identifier)
+            journal.jobs.ask_to_cancel(identifier)  # its start may have ended meanwhile
+            return True
+        if entry.status == "queued":
+            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
+                return True
+        return journal.ask_to_cancel(identifier) or journal.jobs.ask_to_cancel(identifier)
+
+    def awaited(
+        self,
+        pipeline: Pipe,
+        identifier: str,
+        waiter: Waiter,
+        seconds: float | None,
+        cancelled: threading.Event | None = None,
+        follow: Follow | None = None,
+    ) -> Coroutine[Any, Any, Result]:
+        """Wait for the end of an invocation, and poll its job when it is due."""
+        found: Coroutine[Any, Any, Result] = _jobs().awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
+        return found
+
+    def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
+        """Poll a claimed job, and record what was found."""
+        found: Coroutine[Any, Any, Result | None] = _jobs().polled(pipeline, claimed, waiter)
+        return found
 
 
-async def drafted(invocation: Invocation, run: Run, journal: Journal, means: Means) -> Record:
-    """Draft the journal's entry of a call."""
-    fingerprint = None if run.claimed is None else run.claimed.fingerprint
-    if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
-        fingerprint = _fingerprinted(journal, compares)
-    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
-    return Record(journal, draft, run, means.clock)
+def _can_cancel(pipeline: Pipe, entry: Entry) -> bool:
+    try:
+        return pipeline.catalog.find(entry.connector).actions[entry.action].can_cancel
+    except (JackfieldError, KeyError):
+        return False
 
 
-def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
-    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
-    return journal.fingerprint(
-        {
-            "connector": invocation.connector,
-            "action": invocation.action,
-            "connection": invocation.connection,
-            "inputs": invocation.inputs,
-        }
-    )
+def _intake() -> ModuleType:
+    """Return the module that queues: most processes queue nothing."""
+    from jackfield.recording import enqueue
+
+    return enqueue
 
 
-def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
-    """Create the draft of an entry for an invocation as received ``now``."""
-    from jackfield.journal.entry import Draft
+def _jobs() -> ModuleType:
+    """Return the module that polls jobs: most processes have none."""
+    from jackfield.recording import jobs
 
-    return Draft(
-        id=meta.invocation_id,
-        connector=invocation.connector[:200],
-        connector_version=None,
-        action=invocation.action[:200],
-        effect=None,
-        connection=invocation.connection[:100] if isinstance(invocation.connection, str) else None,
-        caller=caller,
-        created_at=now,
-        expires_at=now + invocation.timeout_seconds,
-        fingerprint=fingerprint,
-        idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
-        dry_run=invocation.dry_run,
-        context=invocation.context or None,
-        not_before=invocation.not_before,
-        not_after=invocation.not_after,
-        priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
-    )
+    return jobs

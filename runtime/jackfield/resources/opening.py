@@ -23,7 +23,7 @@ class Opening:
         self._clock = clock
         self._opened = journal
 
-    def journal(self, retention: Callable[[], float]) -> Journal:
+    def open_journal(self, retention: Callable[[], float]) -> Journal:
         """Open the journal, recover what lost processes have left, and begin to watch for more.
 
         :raises Unavailable: if the database cannot be opened.

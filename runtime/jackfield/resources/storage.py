@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.clock import in_turn, patience, seconds, within
-from jackfield.connections.connection_lookup import Connections, sources_from
+from jackfield.connections.connection_lookup import Connections, barred_paths
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
+from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none
 from jackfield.local import home
 from jackfield.resources.tenant_limits import TenantLimits
 
@@ -32,10 +33,6 @@ _BEGINS = logging.getLogger("jackfield.database.begins")
 """Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
 T = TypeVar("T")
 
-NONE = "none"
-"""URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
-_FILE = "jackfield.db"
-_URL_HINT = "Write the URL into the file, and let the account that runs jackfield read it."
 _DURABILITY = "JACKFIELD_DURABILITY"
 _WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
 _KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
@@ -46,66 +43,9 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
 UPKEEP = 3600.0
 """Seconds that a statement of a command may take which reads or writes whole tables, and which a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
-_LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
-_SQLITE = "sqlite:///"
 _ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
 """Endings of the names of a SQLite database's files."""
-
-
-def database_url(environment: Mapping[str, str]) -> str:
-    """Return the URL of the database: that of the environment, else the SQLite file ``jackfield.db`` in the data folder.
-
-    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty, or the URL has a relative path.
-    """
-    found = secret_url(environment, "JACKFIELD_DATABASE_URL", "JACKFIELD_DATABASE_URL_FILE")
-    return _with_whole_path(found) if found else f"{_SQLITE}{os.path.join(home(environment), _FILE)}"
-
-
-def _with_whole_path(url: str) -> str:
-    """Return a URL of the environment with its path expanded. What has another form is refused when it is opened.
-
-    :raises InvalidInvocation: if it is relative: another working directory would begin another database.
-    """
-    named = url.removeprefix(_SQLITE)
-    if named in {url, "", ":memory:"}:
-        return url
-    path = os.path.expanduser(named)
-    if not os.path.isabs(path):
-        raise InvalidInvocation(
-            f"JACKFIELD_DATABASE_URL names the SQLite file '{named[:200]}' by a path that is not absolute",
-            hint="Write the whole path behind 'sqlite:///', such as sqlite:////var/lib/jackfield/jackfield.db.",
-        )
-    return f"{_SQLITE}{path}"
-
-
-def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str | None:
-    """Return the value of the variable ``name``, else the content of the file that ``file_name`` names; None if neither is set.
-
-    URLs contain passwords, which orchestrators mount as files.
-
-    :raises InvalidInvocation: if the file cannot be read or is empty.
-    """
-    if environment.get(name):
-        return environment[name]
-    path = environment.get(file_name)
-    return url_in_file(path, file_name) if path else None
-
-
-def url_in_file(path: str, named_by: str) -> str:
-    """Return the URL that a file contains.
-
-    :raises InvalidInvocation: if the file cannot be read or is empty.
-    """
-    try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
-            text = file.read(_LONGEST_URL).strip()
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InvalidInvocation(f"the file '{path}' of {named_by} cannot be read: {reason}", hint=_URL_HINT) from None
-    if not text:
-        raise InvalidInvocation(f"the file '{path}' of {named_by} is empty", hint=_URL_HINT)
-    return text
 
 
 def _syncs(environment: Mapping[str, str]) -> bool:
@@ -178,7 +118,7 @@ class Storage(ProcessLocal):
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
         self.url = database_url(environment) if url is None else url
         self._follows = url is None
-        self.enabled = self.url.strip().lower() != NONE
+        self.enabled = not is_none(self.url)
         """True if there is a database."""
         self.environment = environment
         self.limits = TenantLimits(self, clock)
@@ -203,7 +143,7 @@ class Storage(ProcessLocal):
     def file(self) -> str:
         """Path of the SQLite database as its URL names it; empty for any other URL."""
         url = self.url.strip()
-        return url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
+        return url.removeprefix(SQLITE) if url.startswith(SQLITE) else ""
 
     @property
     def is_near(self) -> bool:
@@ -220,18 +160,10 @@ class Storage(ProcessLocal):
         self._barred += paths
 
     def barred_paths(self) -> tuple[str, ...]:
-        """List the paths that no tenant's ``$file`` reference may read.
-
-        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``…_ACCOUNT``,
-        ``JACKFIELD_KEY_WRAPPERS`` and ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by ``bar``.
-        """
-        ends = ("_FILE", "_KUBERNETES_SECRETS", "_KUBERNETES_ACCOUNT")
-        named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
+        """List the paths that no tenant's ``$file`` reference may read: those of the environment, SQLite's files, and those added by
+        ``bar``."""
         path = self.file
-        sqlite = [path + end for end in _ENDS] if path else []
-        keys = [uri[5:] for uri in self.environment.get(_WRAPPERS, "").replace(",", " ").split() if uri.startswith("file:/")]
-        found = (*named, *keys, *sources_from(self.environment), *self._barred)
-        return (home(self.environment), *map(os.path.expanduser, found), *sqlite)
+        return barred_paths(self.environment, (*((path + end for end in _ENDS) if path else ()), *self._barred))
 
     @property
     def database(self) -> Database:
@@ -372,15 +304,19 @@ class Storage(ProcessLocal):
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
+        table = partial(self.connection_table, workspace) if self.enabled else None
+        return Connections(sources, table, catalog=catalog, environment=self.environment)
 
-        def store() -> ConnectionTable:
-            from jackfield.connections.connection_table import ConnectionTable
+    def connection_table(self, workspace: str) -> ConnectionTable:
+        """Return the stored connections of a workspace.
 
-            self.require(workspace)
-            most = partial(self.limits.most, workspace, "connections")
-            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
+        :raises UnknownWorkspace: if the database has no such workspace.
+        """
+        from jackfield.connections.connection_table import ConnectionTable
 
-        return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
+        self.require(workspace)
+        most = partial(self.limits.most, workspace, "connections")
+        return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
 
     def renewed(self) -> list[Callable[[], None]]:
         """Read what ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file contain now, and return what puts it to use.

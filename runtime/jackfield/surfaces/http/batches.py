@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError, LimitReached, Unavailable
-from jackfield.invocation import Result
+from jackfield.invocation import Enqueued, Result
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.recording.enqueue import Enqueued
 from jackfield.surfaces.shared.body import LARGE, computed, decoded, read_body
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.identity import Identity

@@ -1,0 +1,25 @@
+"""Names of workspaces."""
+
+from __future__ import annotations
+
+import re
+
+from jackfield.errors import Detail, InvalidInvocation
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+
+
+def check_workspace_name(name: str, path: str = "") -> None:
+    """Check the name of a workspace, which the caller gave at ``path``.
+
+    :raises InvalidInvocation: if it is not valid.
+    """
+    if not _NAME.match(name):
+        reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
+        raise invalid_workspace_name(name, path, reason, "'jackfield workspaces list' shows the names.")
+
+
+def invalid_workspace_name(name: str, path: str, reason: str, hint: str) -> InvalidInvocation:
+    """Return the error for the name of a workspace that the caller gave at ``path``."""
+    fault = Detail(path, reason, "pattern")
+    return InvalidInvocation(f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint=hint)

@@ -1,0 +1,217 @@
+"""Composition of a runtime of what is installed: the framework alone, or with a package that keeps things in a database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.errors import InvalidInvocation
+from jackfield.kernel.database_urls import is_none, named_url, own_file
+from jackfield.pipe import unstored
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer, Caller
+    from jackfield.catalog import Catalog
+    from jackfield.catalog.offering import Audience
+    from jackfield.clock import Clock
+    from jackfield.connections.connection_table import ConnectionTable
+    from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.connector import Grants
+    from jackfield.connector.lending import Lent
+    from jackfield.events import Events
+    from jackfield.invocation import Result
+    from jackfield.journal import Journal
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pacing.pace import Paces
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.ports import Access, Files, Storage
+    from jackfield.pipe.recording import Recording
+    from jackfield.resources.storage import Storage as DatabaseStorage
+    from jackfield.secrecy import Hidden
+
+_INSTALL = "Install it: pip install 'jackfield[store]'."
+_KEEPING = ("jackfield.store", "jackfield.management", "jackfield.management.managed")
+"""Modules that the package jackfield-store will bring, once its folder is parted from this one."""
+_SAID: list[str] = []
+"""Sentence of this process about a database that there is not: it is said once."""
+
+
+class Management(Protocol):
+    """Management of one workspace: its connections, and what a caller may see of journal and events."""
+
+    def connections(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
+        """Return the connections that an audience sees and a caller may use."""
+
+    def journal(self, authorizer: Authorizer, owner: str | None) -> SeenJournal:
+        """Return the journal, limited to what a caller may see.
+
+        :raises InvalidInvocation: if there is no journal.
+        """
+
+    def events(self, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float) -> Events:
+        """Return the events after a cursor, limited to what a caller may see.
+
+        :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
+        """
+
+    def lend(self, name: str, connector: str | None) -> Lent:
+        """Open a connection for a program's own use.
+
+        :raises JackfieldError: if it cannot be opened, or the rules allow less than everything over it.
+        """
+
+    def diagnose(
+        self, catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result]
+    ) -> dict[str, Any]:
+        """Run the action ``doctor`` of each connector that a ``tested`` connection serves, and return its diagnosis."""
+
+    def options(self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
+        """Return the choices of an option source.
+
+        :raises JackfieldError: if there is none, an input is missing, or a live source fails.
+        """
+
+
+class Store(Protocol):
+    """Port to all that lasts of one runtime: behind it stands the distribution that keeps things, or nothing."""
+
+    @property
+    def storage(self) -> Storage:
+        """Database and vault of the process."""
+
+    @property
+    def connection_table(self) -> Callable[[], ConnectionTable] | None:
+        """Opens the table of the stored connections; None without a database."""
+
+    def files(self) -> Files:
+        """Return the stored files."""
+
+    def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
+        """Return settings and access decisions of the workspace, whose connections ``names`` lists by name and type."""
+
+    def open_journal(self, retention: Callable[[], float]) -> Journal:
+        """Open the journal, recover what lost processes have left, and begin to watch for more.
+
+        :raises Unavailable: if the database cannot be opened.
+        :raises UnknownWorkspace: if it has no such workspace.
+        """
+
+    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+        """Return what records calls, and let all processes share the paces."""
+
+    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
+        """Return the leases that processes share for one version of a connection's values; None without a database."""
+
+    def grants(self, identifier: str, name: str) -> Grants | None:
+        """Return the grant of a stored connection; None without a database."""
+
+    def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse values that contain the External ID of another workspace."""
+
+    def management(self, pipeline: Pipeline) -> Management:
+        """Return the management of the workspace.
+
+        :raises InvalidInvocation: if no installed package manages anything.
+        """
+
+
+def composed(
+    workspace: str,
+    url: str | None,
+    environment: Mapping[str, str],
+    clock: Clock,
+    journal: Callable[[], Journal | None],
+    storage: DatabaseStorage | None,
+) -> Store:
+    """Return what a runtime has of what lasts: over ``storage``, if it is given, else over the database of ``url`` or the environment.
+
+    Where no installed package keeps anything, no URL means ``none``, which is said once on stderr.
+
+    :raises InvalidInvocation: if a database is asked for, or is in the data folder, and no installed package can open it: its rules, guards
+        and journal would seem to be gone.
+    """
+    wanted = url if storage is not None or url is not None else named_url(environment)
+    if storage is None and wanted is not None and is_none(wanted):
+        return NoStore(environment)
+    try:
+        from jackfield.store import DatabaseStore
+    except ModuleNotFoundError as error:
+        _require_missing(error)
+    else:
+        return DatabaseStore(workspace, url, environment, clock, journal, storage)
+    if wanted is not None:
+        raise InvalidInvocation("a database needs the package jackfield-store, which is not installed", hint=_INSTALL)
+    if os.path.exists(path := own_file(environment)):
+        text = f"there is a database at '{path}', and the package jackfield-store, which opens it, is not installed"
+        raise InvalidInvocation(
+            text, hint=f"{_INSTALL} Or set JACKFIELD_DATABASE_URL to 'none': no rule, guard or journal of it holds then."
+        )
+    if not _SAID:
+        _SAID.append("jackfield: nothing is kept: there is no journal and no stored connection without the package jackfield-store")
+        sys.stderr.write(f"{_SAID[0]}\n")
+    return NoStore(environment)
+
+
+class NoStore:
+    """Nothing that lasts: the composition of a runtime whose database is ``none``, or that has no package which keeps anything.
+
+    The management needs no database for connections of files.
+    """
+
+    connection_table = None
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.storage: Storage = unstored.NoStorage(environment)
+
+    def files(self) -> Files:
+        """Return files of which none is stored."""
+        return unstored.NoFiles(self.storage)
+
+    def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
+        """Return access without rules of the workspace."""
+        return unstored.NoAccess(self.storage, names)
+
+    def open_journal(self, retention: Callable[[], float]) -> Journal:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        del retention
+        raise unstored.no_database()
+
+    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+        """Return what records nothing, and let each process have its own paces."""
+        del journal, means, paces
+        return unstored.Unrecorded()
+
+    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:
+        """Share no leases."""
+
+    def grants(self, identifier: str, name: str) -> None:
+        """Return None: no connection is stored that could have a grant."""
+
+    def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse nothing: no other workspace has an External ID."""
+
+    def management(self, pipeline: Pipeline) -> Management:
+        """Return the management of the connections of files.
+
+        :raises InvalidInvocation: if no installed package manages anything.
+        """
+        try:
+            from jackfield.management.managed import WorkspaceManagement
+        except ModuleNotFoundError as error:
+            _require_missing(error)
+            text = "managing connections needs the package jackfield-store, which is not installed"
+            raise InvalidInvocation(text, hint=_INSTALL) from None
+        return WorkspaceManagement(self.storage, pipeline)
+
+
+def _require_missing(error: ModuleNotFoundError) -> None:
+    """Raise ``error`` unless it is about the package that keeps things: one of its own imports may be missing."""
+    if error.name not in _KEEPING:
+        raise error

@@ -1,0 +1,229 @@
+"""A runtime without a database: null objects behind the ports, which keep nothing and refuse what needs something kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from jackfield.callers.authorizer import Authorizer
+from jackfield.callers.caller import Caller
+from jackfield.callers.rules import Rules
+from jackfield.connections.connection_lookup import barred_paths
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation import MAX_BYTES
+from jackfield.kernel.database_urls import NONE
+
+if TYPE_CHECKING:
+    from jackfield.access import Settings, Workspaces
+    from jackfield.database import Database, Vault
+    from jackfield.database.blocked import BlockedWorkspaces
+    from jackfield.database.shared_clock import SharedClock
+    from jackfield.invocation import Invocation, Result
+    from jackfield.journal import Journal
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.ports import Storage
+    from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.run import Run
+    from jackfield.resources.tenant_limits import TenantLimits
+
+T = TypeVar("T")
+_ALWAYS = "default"
+
+
+def no_database() -> InvalidInvocation:
+    """Return the error for what needs a database."""
+    return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
+
+
+def _refuse(*_given: object, **_options: object) -> NoReturn:
+    raise no_database()
+
+
+def required(journal: Journal | None) -> Journal:
+    """Return the journal.
+
+    :raises InvalidInvocation: if there is none.
+    """
+    if journal is None:
+        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
+    return journal
+
+
+def _refuse_unrecorded(*_given: object, **_options: object) -> NoReturn:
+    required(None)
+    raise AssertionError
+
+
+class NoStorage:
+    """Storage of a process without a database."""
+
+    url = NONE
+    enabled = is_open = False
+    is_near = migrates = True
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._barred: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "<NoStorage>"
+
+    @property
+    def database(self) -> Database:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    @property
+    def vault(self) -> Vault:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    @property
+    def limits(self) -> TenantLimits:
+        """Refuse: without settings, no workspace has limits.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    @property
+    def blocked(self) -> BlockedWorkspaces:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    def require(self, workspace: str) -> None:
+        """Refuse any workspace but ``default``, which always exists.
+
+        :raises InvalidInvocation: for another one.
+        """
+        if workspace != _ALWAYS:
+            raise no_database()
+
+    def epoch(self) -> int:
+        """Return 0: nothing changes."""
+        return 0
+
+    def one_state(self) -> AbstractContextManager[object]:
+        """Return a block without meaning: there is one state."""
+        return nullcontext()
+
+    def held(self, reading: int) -> AbstractContextManager[object]:
+        """Return a block without meaning: there is one state."""
+        del reading
+        return nullcontext()
+
+    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
+        """Return ``work()``: there is one state."""
+        del reading
+        return work()
+
+    async def fix_state(self) -> None:
+        """Do nothing: there is one state."""
+
+    def bar(self, *paths: str) -> None:
+        """Add files of this process that no tenant's ``$file`` reference may read."""
+        self._barred += paths
+
+    def barred_paths(self) -> tuple[str, ...]:
+        """List the paths that no tenant's ``$file`` reference may read."""
+        return barred_paths(self.environment, self._barred)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class NoFiles:
+    """Stored files of a process that stores none. Files that a caller passes need no storage."""
+
+    enabled = is_shared = False
+    together = MAX_BYTES
+    find = content = open = open_by_id = store = delete = renew = digests = is_full = staticmethod(_refuse)
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @property
+    def time(self) -> SharedClock:
+        """Refuse: what is not stored does not expire.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+
+class NoAccess:
+    """Access of a workspace without rules: a caller's own hold alone. ``names`` returns the names and types of its connections."""
+
+    is_gone = False
+
+    def __init__(self, storage: Storage, names: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self.storage, self.epoch, self._names = storage, storage.epoch, names
+
+    @property
+    def settings(self) -> Settings:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        raise no_database()
+
+    def authorizer(self, caller: Caller) -> Authorizer:
+        """Build the authorizer of a caller."""
+        ended = f"the token {caller.ended}" if caller.ended is not None else None
+        return Authorizer(Rules(), caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+
+    def queued_by(self, stored: Mapping[str, Any]) -> Caller:
+        """Refuse: nothing was queued.
+
+        :raises InvalidInvocation: always.
+        """
+        del stored
+        raise no_database()
+
+
+class Unrecorded:
+    """Recording of a runtime without a journal: it keeps nothing, and refuses what only a journal can do."""
+
+    async def drafted(self, invocation: Invocation, run: Run) -> None:
+        """Refuse what needs a journal."""
+        del run
+        if invocation.idempotency_key is not None and not invocation.dry_run:
+            raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey")
+        if invocation.context.get("notify"):
+            raise _refused("/context/notify", "events need a database", "notify")
+
+    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
+        """Refuse nothing: without a database, no connection has a guard."""
+
+    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+        """Poll the job within its call."""
+        from jackfield.pipe.job_steps import followed_here
+
+        del pipeline
+        return await followed_here(attempts, handle)
+
+    enqueue = prepared = enqueue_many = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
+
+
+def _refused(path: str, need: str, member: str) -> InvalidInvocation:
+    fault = Detail(path, f"{need}, and this runtime has none")
+    return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.")

@@ -1,0 +1,61 @@
+"""Drafts of the journal's entries: what is known of a call as it is received."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.pipe.filling import compared
+from jackfield.recording.record import Record
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.journal import Draft, Journal
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.run import Run
+
+
+async def drafted(invocation: Invocation, run: Run, journal: Journal, means: Means) -> Record:
+    """Draft the journal's entry of a call."""
+    fingerprint = None if run.claimed is None else run.claimed.fingerprint
+    if fingerprint is None and invocation.idempotency_key is not None:
+        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
+        fingerprint = _fingerprinted(journal, compares)
+    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
+    return Record(journal, draft, run, means.clock)
+
+
+def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
+    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
+    return journal.fingerprint(
+        {
+            "connector": invocation.connector,
+            "action": invocation.action,
+            "connection": invocation.connection,
+            "inputs": invocation.inputs,
+        }
+    )
+
+
+def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
+    """Create the draft of an entry for an invocation as received ``now``."""
+    from jackfield.journal.entry import Draft
+
+    return Draft(
+        id=meta.invocation_id,
+        connector=invocation.connector[:200],
+        connector_version=None,
+        action=invocation.action[:200],
+        effect=None,
+        connection=invocation.connection[:100] if isinstance(invocation.connection, str) else None,
+        caller=caller,
+        created_at=now,
+        expires_at=now + invocation.timeout_seconds,
+        fingerprint=fingerprint,
+        idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
+        dry_run=invocation.dry_run,
+        context=invocation.context or None,
+        not_before=invocation.not_before,
+        not_after=invocation.not_after,
+        priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
+    )

@@ -1,0 +1,72 @@
+"""Composition of a runtime over a database: all that the framework leaves to who keeps things, of one workspace."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jackfield.access import WorkspaceAccess
+from jackfield.files.store import FileLimits, Files
+from jackfield.management.managed import WorkspaceManagement
+from jackfield.recording.recorder import Recorder
+from jackfield.resources.opening import Opening
+from jackfield.resources.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jackfield.clock import Clock
+    from jackfield.connections.connection_table import ConnectionTable
+    from jackfield.journal import Journal
+    from jackfield.pacing.pace import Paces
+    from jackfield.pacing.rows import PaceRow
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.recording import Recording
+
+
+class DatabaseStore(Opening):
+    """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment. ``journal`` returns its journal."""
+
+    def __init__(
+        self,
+        workspace: str,
+        url: str | None,
+        environment: Mapping[str, str],
+        clock: Clock,
+        journal: Callable[[], Journal | None],
+        storage: Storage | None,
+    ) -> None:
+        self.storage = Storage(url, environment, clock) if storage is None else storage
+        super().__init__(self.storage, workspace, clock, journal)
+
+    @property
+    def connection_table(self) -> Callable[[], ConnectionTable] | None:
+        """Opens the table of the stored connections; None without a database."""
+        return partial(self.storage.connection_table, self._workspace) if self.storage.enabled else None
+
+    def files(self) -> Files:
+        """Return the stored files."""
+        return Files(self.storage, FileLimits(), self._clock)
+
+    def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> WorkspaceAccess:
+        """Return settings and access decisions of the workspace."""
+        return WorkspaceAccess(self.storage, self._workspace, self._clock, names)
+
+    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+        """Return what records calls, and let all processes share the paces."""
+        if not self.storage.enabled:
+            from jackfield.pipe.unstored import Unrecorded
+
+            return Unrecorded()
+        paces.shared = self._shared_row
+        return Recorder(journal, self.storage, means)
+
+    def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
+        from jackfield.pacing.shared_rows import shared_row  # most connections have no account to share
+
+        return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
+
+    def management(self, pipeline: Pipeline) -> WorkspaceManagement:
+        """Return the management of the workspace."""
+        return WorkspaceManagement(self.storage, pipeline)
