@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.errors import InvalidInvocation
@@ -186,7 +187,7 @@ class NoStore:
     def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
         """Return what records nothing, and let each process have its own paces."""
         del journal, means, paces
-        return unstored.Unrecorded()
+        return unstored.Unrecorded(_advice)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:
         """Share no leases."""
@@ -209,6 +210,10 @@ class NoStore:
             text = "managing connections needs the package jackfield-store, which is not installed"
             raise InvalidInvocation(text, hint=_INSTALL) from None
         return WorkspaceManagement(self.storage, pipeline)
+
+
+def _advice() -> str:
+    return f" {_INSTALL}" if find_spec(_KEEPING[0]) is None else ""
 
 
 def _require_missing(error: ModuleNotFoundError) -> None:

@@ -201,15 +201,19 @@ class NoAccess:
 
 
 class Unrecorded:
-    """Recording of a runtime without a journal: it keeps nothing, and refuses what only a journal can do."""
+    """Recording of a runtime without a journal: it keeps nothing, and refuses what only a journal can do. ``advice`` returns what a hint
+    says besides."""
+
+    def __init__(self, advice: Callable[[], str] = str) -> None:
+        self._advice = advice
 
     async def drafted(self, invocation: Invocation, run: Run) -> None:
         """Refuse what needs a journal."""
         del run
         if invocation.idempotency_key is not None and not invocation.dry_run:
-            raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey")
+            raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey", self._advice())
         if invocation.context.get("notify"):
-            raise _refused("/context/notify", "events need a database", "notify")
+            raise _refused("/context/notify", "events need a database", "notify", self._advice())
 
     async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
         """Refuse nothing: without a database, no connection has a guard."""
@@ -224,6 +228,6 @@ class Unrecorded:
     enqueue = prepared = enqueue_many = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
 
 
-def _refused(path: str, need: str, member: str) -> InvalidInvocation:
+def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
     fault = Detail(path, f"{need}, and this runtime has none")
-    return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.")
+    return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.{advice}")
