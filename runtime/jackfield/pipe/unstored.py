@@ -148,10 +148,13 @@ class NoFiles:
 
     enabled = is_shared = False
     together = MAX_BYTES
-    find = content = open = open_by_id = store = delete = renew = digests = is_full = staticmethod(_refuse)
+    content = open = open_by_id = store = delete = renew = digests = is_full = staticmethod(_refuse)
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+
+    def find(self, workspace: str, identifier: str, owner: str | None = None) -> None:
+        """Find nothing: an input that refers to a file is refused at its place."""
 
     @property
     def time(self) -> SharedClock:
