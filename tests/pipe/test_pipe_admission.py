@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, model_validator
 
-from jackfield import JackfieldError, Result
+from jackfield import Jackfield, JackfieldError, Result
 from jackfield.connector import Connector, Detail, Field, Inputs, OpenContext, describe
 from jackfield.hints import worded
 from scripted import Answer, Client, Key, Script, Silent, invocation, runtime, scripted
@@ -59,6 +59,17 @@ def test_one_invocation_instead_of_a_list_is_refused(tmp_path: Path, given: Any)
     with runtime(tmp_path, scripted(Script())) as board, pytest.raises(JackfieldError, match="takes a list of invocations") as caught:
         board.jackfield.enqueue_many(given)
     assert "'enqueue'" in (caught.value.hint or "")
+
+
+def test_without_a_journal_each_of_many_is_refused_by_its_own_result() -> None:
+    """``enqueue_many`` without a database returns a failed Result for each invocation, in order, and raises nothing."""
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        found = jackfield.enqueue_many(one for one in (invocation(), "{}", b"no JSON"))
+        none = jackfield.enqueue_many([])
+    results = [one.to_json() for one in found if isinstance(one, Result)]
+    assert [(one["status"], one["error"]["code"]) for one in results] == [("failed", "invalid_invocation")] * 3
+    assert {one["error"]["message"] for one in results} == {"this runtime has no journal"}
+    assert (len({one["meta"]["invocationId"] for one in results}), none) == (3, [])
 
 
 def test_text_bytes_and_objects_are_the_same(tmp_path: Path) -> None:

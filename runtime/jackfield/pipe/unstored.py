@@ -13,6 +13,8 @@ from jackfield.connections.connection_lookup import barred_paths
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import failed
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.ports import Storage
-    from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.recording import Given, Pipe
+    from jackfield.pipe.waiter import Waiter
     from jackfield.resources.tenant_limits import TenantLimits
 
 T = TypeVar("T")
@@ -47,13 +49,16 @@ def required(journal: Journal | None) -> Journal:
     :raises InvalidInvocation: if there is none.
     """
     if journal is None:
-        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
+        raise _unrecorded()
     return journal
 
 
+def _unrecorded() -> InvalidInvocation:
+    return InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
+
+
 def _refuse_unrecorded(*_given: object, **_options: object) -> NoReturn:
-    required(None)
-    raise AssertionError
+    raise _unrecorded()
 
 
 class NoStorage:
@@ -228,7 +233,12 @@ class Unrecorded:
         del pipeline
         return await followed_here(attempts, handle)
 
-    enqueue = prepared = enqueue_many = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Result]:
+        """Refuse each invocation by a Result of its own."""
+        del pipeline
+        return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded()) for _ in given]
+
+    enqueue = prepared = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
 
 
 def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
