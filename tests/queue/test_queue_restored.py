@@ -25,7 +25,7 @@ from jackfield.events.callbacks import Callbacks
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.events.sending import Sender
 from jackfield.journal import Queue
-from jackfield.queue import Scheduler
+from jackfield.queue.scheduler import Scheduler
 from jackfield.queue.schedules import WorkspaceSchedules
 from job_stage import JobStage, furnace
 from plugboard import make_connector, plugged

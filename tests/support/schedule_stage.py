@@ -17,7 +17,8 @@ from jackfield.callers import LIBRARY, Caller
 from jackfield.database import open_database
 from jackfield.invocation import Result
 from jackfield.journal import Entry, Journal, Queue
-from jackfield.queue import RuntimePool, Scheduler
+from jackfield.queue import RuntimePool
+from jackfield.queue.scheduler import Scheduler
 from jackfield.queue.schedules import WorkspaceSchedules
 from plugboard import make_connector, plugged
 

@@ -15,7 +15,7 @@ from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinish
 from jackfield.connector.triggers import Trigger
 from jackfield.database import Transaction
 from jackfield.errors import Unavailable
-from jackfield.queue import TriggerLoop
+from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield.triggers.arrivals import Receipt, Sealer
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable

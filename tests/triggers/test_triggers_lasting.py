@@ -13,7 +13,7 @@ import pytest
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Hook
 from jackfield.database.due_rows import OvertakenError
-from jackfield.queue import TriggerLoop
+from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable

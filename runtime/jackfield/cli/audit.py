@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Audit
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import Noun, actor, declare_list, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.cli.session import Noun, declare_list, declare_workspace, pages
+from jackfield.cli.stored import actor, open_storage, selected_workspace
 from jackfield.clock import SystemClock, iso
 from jackfield.errors import InvalidInvocation
 from jackfield.events.callbacks import MOST, Callbacks

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, actor, declare_list, declare_one, declare_workspace, open_events, pages, read_moment
+from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, pages, read_moment
+from jackfield.cli.stored import actor, open_events
 from jackfield.clock import SystemClock, seconds
 from jackfield.events.callbacks import Callbacks
 from jackfield.events.deliveries import Deliveries

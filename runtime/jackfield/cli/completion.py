@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
@@ -209,11 +210,16 @@ def _connections(_words: Sequence[str]) -> Candidates:
 
 def _stored_connections(workspace: str) -> Candidates:
     """List connections of a configured database; opening the default one on each Tab would import the pipeline for every user."""
-    from jackfield.cli.session import open_storage
+    from jackfield.cli import logs
+    from jackfield.clock import SystemClock
+    from jackfield.composition import composed
 
-    with open_storage() as storage:
-        store = storage.connections((), workspace).store
-        yield from ((item.name, item.type) for item in (store.list(limit=_OFFERED) if store is not None else ()))
+    logs.configure()
+    store = composed(workspace, None, os.environ, SystemClock(), lambda: None, None)
+    store.storage.migrates = False
+    with closing(store.storage):
+        opened = store.connection_table
+        yield from ((item.name, item.type) for item in (opened().list(limit=_OFFERED) if opened is not None else ()))
 
 
 def _shells(words: Sequence[str]) -> Candidates:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import Noun, actor, declare_id, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, declare_id, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.stored import actor
 from jackfield.clock import SystemClock
 
 if TYPE_CHECKING:

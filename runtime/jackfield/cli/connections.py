@@ -20,7 +20,8 @@ from jackfield.cli.local_files import STDIN, Files, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.stored import actor
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.connections.foreign.translating import connection_name

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.sealed_rows import SEALED_ROWS
-from jackfield.cli.session import declare_nothing, open_storage, person
+from jackfield.cli.session import declare_nothing, person
+from jackfield.cli.stored import open_storage
 from jackfield.database.check import check
 from jackfield.database.hold import Hold
 from jackfield.kernel.database_urls import url_in_file

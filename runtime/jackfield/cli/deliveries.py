@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, open_events, pages
+from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, pages
+from jackfield.cli.stored import open_events
 from jackfield.clock import SystemClock
 from jackfield.events.deliveries import STATES, Deliveries
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one, declare_workspace, open_events
+from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one, declare_workspace
+from jackfield.cli.stored import open_events
 from jackfield.events import Events, Feed
 from jackfield.events.event import listed_types
 from jackfield.events.feed import PAUSE

@@ -10,17 +10,8 @@ from typing import Any, BinaryIO
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import (
-    Noun,
-    declare_id,
-    declare_list,
-    declare_one,
-    declare_workspace,
-    open_storage,
-    pages,
-    person,
-    selected_workspace,
-)
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, pages, person
+from jackfield.cli.stored import open_storage, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure

@@ -16,19 +16,8 @@ from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import (
-    Noun,
-    declare_id,
-    declare_list,
-    declare_one,
-    declare_workspace,
-    open_jackfield,
-    open_storage,
-    pages,
-    person,
-    read_moment,
-    selected_workspace,
-)
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, open_jackfield, pages, person, read_moment
+from jackfield.cli.stored import open_storage, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation.request import MAX_JOB_TIMEOUT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import DEFAULT, Audit
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import actor, open_storage
+from jackfield.cli.stored import actor, open_storage
 from jackfield.clock import SystemClock
 from jackfield.database import MasterKey
 from jackfield.database.key_ring import FILE, SETTING, file_that_wraps, uris

@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import DEFAULT, Audit
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import (
-    Noun,
-    actor,
-    declare_list,
-    declare_nothing,
-    declare_workspace,
-    every,
-    open_storage,
-    pages,
-    person,
-    selected_workspace,
-)
+from jackfield.cli.session import Noun, declare_list, declare_nothing, declare_workspace, every, pages, person
+from jackfield.cli.stored import actor, open_storage, selected_workspace
 from jackfield.clock import SystemClock, iso
 from jackfield.database.hold import Hold, end_hold, find_hold, set_hold
 from jackfield.errors import IdempotencyConflict, InvalidInvocation

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages, remove_named
+from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages, remove_named
+from jackfield.cli.stored import actor
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
 from jackfield.schedules.policy import MISSED, OVERLAP

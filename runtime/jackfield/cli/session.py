@@ -1,4 +1,4 @@
-"""Session of one command: the user, the configured runtime and database, the selected workspace, pages and points in time."""
+"""Session of one command: the user, the configured runtime, the options that several commands have, pages and points in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs
@@ -14,17 +14,14 @@ from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Workspaces
     from jackfield.callers import Caller
     from jackfield.cli.output import Output
-    from jackfield.database import Database, Vault
-    from jackfield.resources.storage import Storage
     from jackfield.runtime import Jackfield
 
 
 def person() -> str:
     """Return ``cli:`` and the account that this process runs as; variables such as LOGNAME can be forged."""
-    name = _account()
+    name = account()
     return f"cli:{name}" if name else "cli"
 
 
@@ -35,14 +32,8 @@ def caller() -> Caller:
     return Caller(person(), audience="operator")
 
 
-def actor() -> Actor:
-    """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
-    from jackfield.access import Actor
-
-    return Actor("cli", _account() or "", _sudo_account())
-
-
-def _account() -> str | None:
+def account() -> str | None:
+    """Return the name of the account that this process runs as."""
     if sys.platform == "win32":
         return os.environ.get("USERNAME")
     import pwd
@@ -51,11 +42,6 @@ def _account() -> str | None:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # an account without a name, as containers have
         return f"uid-{os.getuid()}"
-
-
-def _sudo_account() -> str:
-    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
-    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
 def open_jackfield(arguments: Namespace | None = None, *, migrates: bool = False) -> Jackfield:
@@ -79,18 +65,6 @@ T = TypeVar("T")
 LIMIT = 50
 LARGEST_LIMIT = 10_000
 _PAGE = 1000
-
-
-def open_storage() -> Storage:
-    """Return the configured database and vault, both opened on first use, and configure logging. An older database is not upgraded."""
-    from jackfield.cli import logs
-    from jackfield.clock import SystemClock
-    from jackfield.resources.storage import Storage
-
-    logs.configure()
-    storage = Storage(None, os.environ, SystemClock())
-    storage.migrates = False
-    return storage
 
 
 def declare_workspace(parser: Parser) -> None:
@@ -141,37 +115,6 @@ def in_workspace(verbs: Verbs) -> Verbs:
         return both
 
     return {name: Verb(verb.summary, also(verb.declare), verb.run) for name, verb in verbs.items()}
-
-
-def workspaces_of(storage: Storage) -> Workspaces:
-    """Return the workspaces of the database."""
-    from jackfield.access import Workspaces
-    from jackfield.clock import SystemClock
-
-    return Workspaces(storage.database, storage.vault, SystemClock(), actor())
-
-
-def selected_workspace(arguments: Namespace, storage: Storage) -> str:
-    """Return the name of the selected workspace.
-
-    :raises UnknownWorkspace: if it does not exist.
-    """
-    name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
-    storage.require(name)
-    return name
-
-
-@contextmanager
-def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
-    """Open the database for the events of the selected workspace.
-
-    :raises InvalidInvocation: if there is no database.
-    """
-    with open_storage() as storage:
-        if not storage.enabled:
-            text = "events need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
-            raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
-        yield storage.database, storage.vault, selected_workspace(arguments, storage)
 
 
 def declare_pages(parser: Parser) -> None:

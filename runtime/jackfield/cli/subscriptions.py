@@ -12,7 +12,8 @@ from jackfield.cli.arguments import read_inputs
 from jackfield.cli.local_files import Files, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import Noun, actor, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
+from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
+from jackfield.cli.stored import actor
 
 if TYPE_CHECKING:
     from jackfield.queue.subscriptions import WorkspaceSubscriptions

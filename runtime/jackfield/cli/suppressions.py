@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import actor, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.stored import actor
 from jackfield.management.suppressions import audited_suppressions
 
 if TYPE_CHECKING:

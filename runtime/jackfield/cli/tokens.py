@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from jackfield.callers import INLINE, Request, Rules
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.cli.session import declare_one, declare_pages, declare_workspace, pages, read_moment
+from jackfield.cli.stored import actor, open_storage, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import UnknownConnection
 

@@ -192,7 +192,10 @@ async def _run_until_signal(
     """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
 
-    from jackfield.queue import Poller, Scheduler, TriggerLoop, look_each_second, open_engine, run
+    from jackfield.events.dispatcher import dispatching
+    from jackfield.queue import Poller, look_each_second, open_engine, run
+    from jackfield.queue.scheduler import Scheduler
+    from jackfield.queue.trigger_loop import TriggerLoop
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -205,7 +208,8 @@ async def _run_until_signal(
 
     for number in (signal.SIGTERM,) if forked else (signal.SIGINT, *ENDS):
         loop.add_signal_handler(number, on_signal, number)
-    engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
+    engine = open_engine(runtimes, concurrency, ended)
+    dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.guard or Guard(), runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
     triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), engine.submit, stop.is_set)

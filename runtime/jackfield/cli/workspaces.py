@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, actor, declare_name, declare_nothing, open_storage, workspaces_of
+from jackfield.cli.session import Noun, declare_name, declare_nothing
+from jackfield.cli.stored import actor, open_storage, workspaces_of
 from jackfield.clock import SystemClock
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
@@ -39,6 +39,8 @@ from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
 from jackfield.kernel.threads import Threads
+from jackfield.resources.storage import Storage
+from jackfield.wire.guard import Guard, only_hosts
 
 _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4
@@ -432,3 +434,12 @@ class Dispatcher:
             _LOG.error(
                 "events %scannot be delivered: %s", whose, error.message if isinstance(error, JackfieldError) else type(error).__name__
             )
+
+
+def dispatching(storage: Storage, clock: Clock, guard: Guard, environment: Mapping[str, str]) -> Dispatcher | None:
+    """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""
+    if not storage.enabled:
+        return None
+    found = Dispatcher(lambda: storage.database, lambda: storage.vault, clock, Sender(guard, only_hosts(None, environment)))
+    found.start()
+    return found

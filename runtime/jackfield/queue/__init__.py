@@ -5,16 +5,12 @@ from jackfield.queue.engine import Engine, broker_warning, check_queue, look_eac
 from jackfield.queue.local import LocalEngine, leave
 from jackfield.queue.poller import Poller
 from jackfield.queue.runtime_pool import RuntimePool
-from jackfield.queue.scheduler import Scheduler
-from jackfield.queue.trigger_loop import TriggerLoop
 
 __all__ = [
     "Engine",
     "LocalEngine",
     "Poller",
     "RuntimePool",
-    "Scheduler",
-    "TriggerLoop",
     "broker_warning",
     "check_queue",
     "leave",

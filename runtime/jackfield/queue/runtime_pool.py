@@ -24,12 +24,11 @@ from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
-from jackfield.wire.guard import Guard, only_hosts
+from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.access import Settings
     from jackfield.database.blocked import BlockedWorkspaces
-    from jackfield.events.dispatcher import Dispatcher
 
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
@@ -138,19 +137,6 @@ class RuntimePool(ProcessLocal):
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
         Opening(self.storage, DEFAULT, self.clock, lambda: None).watch()
         Instance.of(self.storage.database).renew()
-
-    def dispatcher(self, guard: Guard) -> Dispatcher | None:
-        """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""
-        if not self.storage.enabled:
-            return None
-        from jackfield.events.dispatcher import Dispatcher
-        from jackfield.events.sending import Sender
-
-        found = Dispatcher(
-            lambda: self.storage.database, lambda: self.storage.vault, self.clock, Sender(guard, only_hosts(None, self.environment))
-        )
-        found.start()
-        return found
 
     def has_lost(self, owner: str) -> bool:
         """Return whether a process has ended or has been forgotten; False if it may still live."""

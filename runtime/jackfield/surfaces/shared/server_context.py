@@ -16,14 +16,16 @@ from starlette.requests import Request
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.dispatcher import Dispatcher, dispatching
 from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.threads import Threads
 from jackfield.management.revoking import revoke_due
-from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, broker_warning, open_engine, queue_url
+from jackfield.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
 from jackfield.queue.fetched_files import FetchedFiles
+from jackfield.queue.scheduler import Scheduler
+from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota
@@ -227,7 +229,8 @@ class ServerContext:
         self._scheduler.start()
         self._poller.start()
         self._triggers.start()
-        self._dispatcher = self.runtimes.dispatcher(Guard(allowed=self.settings.allowed_hosts))
+        guard, runtimes = Guard(allowed=self.settings.allowed_hosts), self.runtimes
+        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, guard, runtimes.environment)
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     @property

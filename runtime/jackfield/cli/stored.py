@@ -1,0 +1,73 @@
+"""Parts of a command that works on what the database holds: the actor of the audit log, the database itself, the selected workspace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from jackfield.cli.parsing import Namespace
+from jackfield.cli.session import account
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor, Workspaces
+    from jackfield.database import Database, Vault
+    from jackfield.resources.storage import Storage
+
+
+def actor() -> Actor:
+    """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
+    from jackfield.access import Actor
+
+    return Actor("cli", account() or "", _sudo_account())
+
+
+def _sudo_account() -> str:
+    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
+    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
+
+
+def open_storage() -> Storage:
+    """Return the configured database and vault, both opened on first use, and configure logging. An older database is not upgraded."""
+    from jackfield.cli import logs
+    from jackfield.clock import SystemClock
+    from jackfield.resources.storage import Storage
+
+    logs.configure()
+    storage = Storage(None, os.environ, SystemClock())
+    storage.migrates = False
+    return storage
+
+
+def workspaces_of(storage: Storage) -> Workspaces:
+    """Return the workspaces of the database."""
+    from jackfield.access import Workspaces
+    from jackfield.clock import SystemClock
+
+    return Workspaces(storage.database, storage.vault, SystemClock(), actor())
+
+
+def selected_workspace(arguments: Namespace, storage: Storage) -> str:
+    """Return the name of the selected workspace.
+
+    :raises UnknownWorkspace: if it does not exist.
+    """
+    name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
+    storage.require(name)
+    return name
+
+
+@contextmanager
+def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
+    """Open the database for the events of the selected workspace.
+
+    :raises InvalidInvocation: if there is no database.
+    """
+    with open_storage() as storage:
+        if not storage.enabled:
+            text = "events need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
+            raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
+        yield storage.database, storage.vault, selected_workspace(arguments, storage)
