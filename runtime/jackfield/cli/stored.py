@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from jackfield.cli import logs
 from jackfield.cli.parsing import Namespace
 from jackfield.cli.session import account
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ def _sudo_account() -> str:
 
 def open_storage() -> Storage:
     """Return the configured database and vault, both opened on first use, and configure logging. An older database is not upgraded."""
-    from jackfield.cli import logs
-    from jackfield.clock import SystemClock
     from jackfield.resources.storage import Storage
 
     logs.configure()
@@ -45,7 +45,6 @@ def open_storage() -> Storage:
 def workspaces_of(storage: Storage) -> Workspaces:
     """Return the workspaces of the database."""
     from jackfield.access import Workspaces
-    from jackfield.clock import SystemClock
 
     return Workspaces(storage.database, storage.vault, SystemClock(), actor())
 

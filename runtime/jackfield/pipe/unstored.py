@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.database import Database, Vault
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.shared_clock import SharedClock
-    from jackfield.invocation import Invocation, Result
+    from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
@@ -233,7 +233,7 @@ class Unrecorded:
         del pipeline
         return await followed_here(attempts, handle)
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Result]:
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Refuse each invocation by a Result of its own."""
         del pipeline
         return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded()) for _ in given]
