@@ -15,6 +15,6 @@ class ImpatientStorage(Storage):
     def __init__(self, url: str) -> None:
         super().__init__(url, os.environ, SystemClock())
 
-    def opened(self, *, migrate: bool | None, wait: float | None = None) -> Database:
+    def opened(self, *, migrate: bool | None, most: float = 0.0) -> Database:
         """The database, opened by somebody in a hurry."""
-        return open_database(self.url, migrate=migrate, wait=0.3)
+        return open_database(self.url, migrate=migrate, wait=0.3, most=most)
