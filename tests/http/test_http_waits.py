@@ -45,10 +45,12 @@ def place(url: str, proxy: DatabaseProxy, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-def fewest(proxy: DatabaseProxy, call: Callable[[], object], most: int) -> int:
-    """The fewest waits of some calls: loops of the process wait, too, and on a busy machine beside most calls. Ends at ``most``."""
+def fewest(proxy: DatabaseProxy, call: Callable[[], object], most: int, before: Callable[[], object] = bool) -> int:
+    """The fewest waits of some calls: loops of the process wait, too, and on a busy machine beside most calls. Ends at ``most``. ``before``
+    prepares each call and is not counted."""
     found: list[int] = []
     while len(found) < _FIRST + _TRIES:
+        before()
         with proxy.counting() as waits:
             call()
             found.append(waits())
@@ -95,4 +97,4 @@ def test_a_queued_call_waits_seldom(tmp_path: Path, postgres_server: Server, pro
             (claimed,) = queue.claim(1)
             assert jackfield.run(claimed).status == "succeeded"
 
-        assert fewest(proxy, worked, MOST["claimed"]) <= MOST["claimed"]
+        assert fewest(proxy, worked, MOST["claimed"], lambda: jackfield.enqueue(given)) <= MOST["claimed"]
