@@ -30,6 +30,8 @@ jackfield finds packages by entry points and does not import them before they ar
   The name is the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
 - `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
   that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.
+- `jackfield.secret_stores`: a function that takes a reference and the environment variables, and returns the secret of
+  `{"$name": reference}`. The name is the one after `$`: `vault` is jackfield's own. See [References](connections.md#references).
 - `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option.
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.

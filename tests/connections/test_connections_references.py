@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from jackfield import JackfieldError, Result
 from jackfield.connector import Forbidden
 from jackfield.hooks import hookimpl
+from plugboard import declare, plugged
 from scripted import Panel, Script, runtime, scripted
 
 
@@ -188,6 +191,53 @@ def test_plugins_resolve_other_kinds(tmp_path: Path) -> None:
         assert used(script).token == "two"
         assert "no plugin resolves" in faults(ask(board, {"$third": "c"}))["/token"]
     assert keepers[0].asked == [{"path": "a", "field": 1}]
+
+
+SAFE = """
+from jackfield.connector import Unavailable
+
+def read(reference, environment):
+    if reference == "silent":
+        raise Unavailable("the safe is silent")
+    if reference not in environment:
+        raise ValueError("the safe has no such drawer")
+    return environment[reference]
+"""
+
+
+@contextmanager
+def store(folder: Path, source: str, *distributions: str) -> Iterator[None]:
+    """Install packages that declare the secret store ``acmeSafe``."""
+    for name in distributions:
+        declare(folder, name, "jackfield.secret_stores", {"acmeSafe": f"{name.replace('-', '_')}:read"})
+        (folder / f"{name.replace('-', '_')}.py").write_text(source, encoding="utf-8")
+    with plugged(folder):
+        yield
+
+
+def test_a_package_adds_a_secret_store(tmp_path: Path) -> None:
+    """A secret store is an entry point: it gets the reference and the runtime's environment, and what it returns is masked."""
+    script, environment = Script(), {"drawer": "s3cret-of-the-safe"}
+    with store(tmp_path / "stores", SAFE, "acme-safe"), runtime(tmp_path, scripted(script), environment=environment) as board:
+        assert ask(board, {"$acmeSafe": "drawer"}).status == "succeeded"
+        assert used(script).token == "s3cret-of-the-safe"
+        assert faults(ask(board, {"$acmeSafe": "other"})) == {"/token": "the safe has no such drawer"}
+        outage = ask(board, {"$acmeSafe": "silent"}).error
+    assert outage is not None
+    assert (outage.code, outage.message) == ("unavailable", "a secret store gives no answer now: the safe is silent")
+
+
+@pytest.mark.parametrize(
+    ("source", "names", "words"),
+    [
+        ("raise SystemExit('imported')", ["acme-safe", "other-safe"], "declared twice, by acme-safe and other-safe"),
+        ("raise RuntimeError('no door')", ["acme-safe"], "of the distribution acme-safe cannot be loaded: RuntimeError: no door"),
+    ],
+)
+def test_a_secret_store_that_cannot_be_used_names_its_package(tmp_path: Path, source: str, names: list[str], words: str) -> None:
+    """Of two stores of one name either could be an impostor, and none is imported; one that is broken says why."""
+    with store(tmp_path / "stores", source, *names), runtime(tmp_path, scripted(Script()), environment={}) as board:
+        assert words in faults(ask(board, {"$acmeSafe": "drawer"}))["/token"]
 
 
 def test_resolved_secrets_are_masked(tmp_path: Path) -> None:

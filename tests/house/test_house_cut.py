@@ -57,7 +57,6 @@ MOST = {
     ("framework", "formats"): 3,
     ("framework", "search"): 3,
     ("framework", "store"): 2,
-    ("framework", "vault"): 1,
     ("jackfield_market", "platform"): 4,
     ("jackfield_market", "search"): 1,
     ("jackfield_market", "store"): 2,

@@ -1,4 +1,9 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, ``{"$vault": {…}}``, and those of plugins. Never stored resolved."""
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and those of secret stores and plugins. Never stored resolved.
+
+``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
+under that name in the entry points ``jackfield.secret_stores``. It returns the secret, and raises ``ValueError`` if the reference is wrong
+or the store has no such secret, or ``Unavailable`` if the store gives no answer now; neither text may contain a secret.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from jackfield.catalog.loading import declared
 from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, Sent, TimedOut, Unavailable
+from jackfield.failures import BrokenPart, contained
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
 from jackfield.secrecy import SecretHolder
 
+_STORES = "jackfield.secret_stores"
 _MAX_FILE = 64 * 1024
 _TRIES = 3
 """Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
@@ -225,7 +233,7 @@ _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
 
 
 class Secrets:
-    """Resolver of secret references: environment, files, Vault and plugins.
+    """Resolver of secret references: environment, files, secret stores and plugins.
 
     The environment and files are read each time; other secrets are cached for five minutes, up to 1,000 references.
     """
@@ -293,18 +301,12 @@ class Secrets:
         return self._cache.find(kind, target, lambda: self._read_elsewhere(kind, target))
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
-        if kind == "$vault":
-            from jackfield.connections.vault_kv import read_vault
-
-            try:
-                return read_vault(target, self._environment)
-            except ValueError as fault:
-                if getattr(fault, "is_outage", False):  # a VaultFault
-                    raise Unavailable(str(fault), sent=Sent.NOTHING) from None
-                raise
         # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
-        known = "." not in kind and self._plugins.has("resolve_secret")
-        found = self._plugins.resolve_secret(kind[1:], target) if known else None
+        known = "." not in kind
+        store = _store(kind[1:]) if known else None
+        if store is not None:
+            return contained(store, target, self._environment)
+        found = self._plugins.resolve_secret(kind[1:], target) if known and self._plugins.has("resolve_secret") else None
         if found is None:
             raise ValueError(f"no plugin resolves the reference '{kind[:40]}'")
         return found
@@ -318,6 +320,18 @@ class Secrets:
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
         return found
+
+
+def _store(name: str) -> Callable[[object, Mapping[str, str]], str] | None:
+    """Import the secret store that an installed package declares under a name; return None if none does.
+
+    :raises ValueError: if it cannot be imported, or two packages declare it.
+    """
+    try:
+        found: Callable[[object, Mapping[str, str]], str] | None = declared(_STORES, name)
+    except BrokenPart as error:
+        raise ValueError(str(error)) from None
+    return found
 
 
 def _is_encodable(text: str) -> bool:

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield.clock import patience
-from jackfield.connections.vault_http import ask_vault
+from jackfield.connections.vault_http import VaultFault, ask_vault
 from jackfield.dataclass import dataclass
+from jackfield.errors import Sent, Unavailable
 
 _TIMEOUT = 10.0
 """Longest timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
@@ -50,6 +51,20 @@ def read_vault(target: object, environment: Mapping[str, str]) -> str:
     if not isinstance(found, str) or not found:
         raise ValueError(f"the secret has no string in its field '{field[:80]}'")
     return found
+
+
+def vault_secret(target: object, environment: Mapping[str, str]) -> str:
+    """Read a secret for a reference: the secret store ``vault``.
+
+    :raises ValueError: as ``read_vault``.
+    :raises Unavailable: if Vault gives no answer now.
+    """
+    try:
+        return read_vault(target, environment)
+    except VaultFault as fault:
+        if fault.is_outage:
+            raise Unavailable(str(fault), sent=Sent.NOTHING) from None
+        raise
 
 
 def read_fields(mount: str, path: str, environment: Mapping[str, str]) -> Mapping[str, Any]:
