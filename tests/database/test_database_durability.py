@@ -13,7 +13,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.database import Database, Transaction, open_database
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.resources.storage import Storage
 from ready_database import migrated_for_real
 from workspace_rows import adding, names
@@ -99,3 +99,14 @@ def test_a_killed_process_loses_nothing_that_did_not_wait_for_the_disk(database_
     assert subprocess.run([sys.executable, "-c", WRITER, database_url, str(tmp_path)], check=False, timeout=60).returncode == -9
     with open_database(database_url) as database:
         assert set(names(database)) >= {f"n{number}" for number in range(20)}
+
+
+def test_a_thread_that_outlasts_a_closed_storage_opens_no_other_database(tmp_path: Path) -> None:
+    """What still looks at the workspaces of a closed database is told so: nobody would close another one."""
+    with Storage(None, {"JACKFIELD_HOME": str(tmp_path)}, FakeClock()) as storage:
+        blocked = storage.blocked
+        storage.close()
+        with pytest.raises(Unavailable, match="closed"):
+            blocked.served(["default"])
+        assert not storage.is_open
+        assert storage.blocked.served(["default"]) == ["default"]

@@ -228,7 +228,8 @@ class Storage(ProcessLocal):
         """
         from jackfield.database.blocked import BlockedWorkspaces
 
-        return BlockedWorkspaces.of(self.database, self._clock, lambda: self.vault)
+        database = self.database
+        return BlockedWorkspaces.of(database, self._clock, lambda: self._vault_of(database))
 
     @property
     def asks_key_services(self) -> bool:
@@ -413,6 +414,21 @@ class Storage(ProcessLocal):
         if self._vault is None:
             self._vault = self._vault_on(self.database)
         return self._vault
+
+    def _vault_of(self, database: Database) -> Vault:
+        """Return the vault while ``database`` is open: what a thread of a closed one still does opens no other, which nobody would close.
+
+        :raises Unavailable: if it is closed; otherwise as ``vault`` does.
+        """
+        from jackfield.database.faults import Trouble, unavailable
+
+        def step() -> Vault:
+            if self._database is not database:
+                raise unavailable(Trouble.CLOSED)
+            return self._unlock()
+
+        found = self._vault
+        return found if found is not None and self._database is database else self._alone(step)
 
     def _vault_on(self, database: Database) -> Vault:
         from jackfield.database import Vault
