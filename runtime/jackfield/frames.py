@@ -126,16 +126,19 @@ async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def clear(error: BaseException) -> None:
     """Clear the variables of our own frames in the traceback of an exception, and in those of its causes."""
-    if isinstance(error, (StopIteration, StopAsyncIteration)):
+    if isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
         return
     _tell(error)
+    ours: set[FrameType] = set()  # a cause that a library caught begins in its frame: the consequence, which comes first, shows who called that
     for one in _chain(error):
-        is_ours = False
+        is_below = False
         for frame in _frames(one):
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-            is_ours = package in _OURS or (is_ours and package in _LIBRARIES)
-            if is_ours and _has_ended(frame):
-                frame.clear()
+            is_below = package in _OURS or ((is_below or frame in ours) and package in _LIBRARIES)
+            if is_below:
+                ours.add(frame)
+                if _has_ended(frame):
+                    frame.clear()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

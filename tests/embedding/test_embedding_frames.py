@@ -310,6 +310,36 @@ def test_a_suspended_generator_is_not_ended() -> None:
     assert raised.traceback[-1].frame.f_locals == {}
 
 
+_CATCHES = """
+def parse(text):
+    token = text
+    raise KeyError(token[:1])
+
+def read(text):
+    token = text
+    try:
+        parse(token)
+    except KeyError as error:
+        raise ValueError from error
+"""
+
+
+def test_what_a_library_caught_below_us_is_cleared_too() -> None:
+    """The trace of such a cause begins in the library: that we called it, only its consequence shows. What the host's own call of the
+    library made keeps its variables."""
+    library: dict[str, Any] = {"__name__": "json.anything"}
+    exec(_CATCHES, library)
+    ours: dict[str, Any] = {"__name__": "jackfield.anything", "read": library["read"]}
+    exec("def ask(text):\n    read(text)", ours)
+    for ask, left in ((ours["ask"], []), (library["read"], ["read.text", "read.token", "parse.text", "parse.token"])):
+        with pytest.raises(ValueError) as raised:  # noqa: PT011 - it has no text
+            ask(SECRET)
+        clear(raised.value)
+        found = [name for _, name, text in variables(raised.value) if SECRET[:8] in text and not name.startswith("test_")]
+        assert sorted(set(found)) == sorted(left)
+        assert isinstance(raised.value.__cause__, KeyError)
+
+
 def test_an_authors_frame_keeps_its_variables_which_show_no_values() -> None:
     """Objects with values, which authors get, show none of them, also to tools that ask pydantic's models."""
 
