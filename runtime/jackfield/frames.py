@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from contextlib import aclosing
 from functools import wraps
 from traceback import format_tb
 
@@ -32,14 +33,23 @@ _LIBRARIES = sys.stdlib_module_names | {
     "psycopg_pool", "pydantic", "pydantic_core", "s3transfer", "urllib3", "yaml",
 }  # fmt: skip
 """Packages that run no code of their own accord: what calls them owns their frames."""
-_CALLED = frozenset({"__call__", "__init__", "__anext__", "__next__"})
+_CALLED = frozenset({
+    "__aenter__", "__aexit__", "__aiter__", "__anext__", "__call__", "__enter__", "__exit__", "__init__", "__iter__", "__next__",
+})  # fmt: skip
 _LONGEST = 100
 """Limit of causes that are looked at."""
-_ASYNC, _GENERATES = 0x80, 0x20
+_ASYNC, _GENERATES, _STREAMS = 0x80, 0x20, 0x200
 
 
-def bordered(kind: type[T]) -> type[T]:
-    """Make the public methods and properties of a class the border to the host: what leaves them has no variable of ours."""
+def bordered(kind: T) -> T:
+    """Make a function, or the public methods and properties of a class, the border to the host: what leaves it has no variable of ours.
+
+    What ``jackfield`` exports is bordered, and whatever its methods return; a test follows their annotations. A border costs two calls of
+    functions: what each call passes below ``Jackfield`` has none of its own.
+    """
+    if not isinstance(kind, type):
+        made: T = _bordered(kind)
+        return made
     for name, member in [*vars(kind).items()]:
         if name in _CALLED or not name.startswith("_"):
             setattr(kind, name, _bordered(member))
@@ -54,6 +64,8 @@ def _bordered(member: Any) -> Any:
     if not hasattr(member, "__code__"):
         return member
     flags = member.__code__.co_flags
+    if flags & _STREAMS:
+        return _streamed(member)
     return _awaited(member) if flags & _ASYNC else _generated(member) if flags & _GENERATES else _called(member)
 
 
@@ -118,6 +130,19 @@ def _generated(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _streamed(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        given = _Given(args, kwargs)
+        del args, kwargs
+        with _BORDER:
+            async with aclosing(given.to(function)) as items:
+                async for item in items:
+                    yield item
+
+    return call
+
+
 async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine; what it raises has no variable of ours."""
     with _BORDER:
@@ -129,7 +154,8 @@ def clear(error: BaseException) -> None:
     if isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
         return
     _tell(error)
-    ours: set[FrameType] = set()  # a cause that a library caught begins in its frame: the consequence, which comes first, shows who called that
+    ours: set[FrameType] = set()
+    """A cause that a library caught begins in a frame of the library: only the consequence, which comes first, shows who called that."""
     for one in _chain(error):
         is_below = False
         for frame in _frames(one):

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
 from jackfield.fork import ProcessLocal
+from jackfield.frames import bordered
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _NO_PROFILE: Mapping[str, Any] = {"profile": (None, [], None, None)}
 """A profile that the environment names may not exist, and has other credentials."""
+_CALL = "_make_api_call"
+"""Method of botocore's clients that all calls pass."""
 
 
 class ConnectionCredentials(SecretHolder, RefreshableCredentials):  # type: ignore[misc]
@@ -91,6 +94,7 @@ class BotocoreSession(ProcessLocal, SecretHolder, botocore.session.Session):  # 
             watch = self._adapt(service_name, given)
             client = super().create_client(service_name, region_name, **given)
         watch(client)
+        setattr(client, _CALL, bordered(getattr(client, _CALL)))
         return client
 
 

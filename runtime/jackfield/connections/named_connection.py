@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import dataclass
+from jackfield.frames import bordered
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class NamedConnection(SecretHolder):
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
+    @bordered
     def from_json(cls, kept: Mapping[str, Any]) -> NamedConnection:
         """Read what ``to_json`` has returned."""
         return cls(source=STORE, **{name: kept[name] for name in _STORED})

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
 from jackfield.secrecy import SecretHolder
@@ -71,41 +72,47 @@ class Invocation(SecretHolder):
         return f"Invocation({self.connector!r}, {self.action!r})"
 
     @classmethod
+    @bordered
     def from_json(cls, data: object) -> Invocation:
         """Parse an invocation and validate its own members. The action's schema validates the inputs later.
 
         :raises InvalidInvocation: with all faults at once.
         """
-        if not isinstance(data, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
-            raise InvalidInvocation(
-                f"an invocation must be a JSON object, not {_json_type(data)}",
-                hint='Send {"connector": …, "action": …, "inputs": {…}}.',
-            )
-        if _is_simple(data):
-            return cls(data["connector"], data["action"], data["inputs"], data.get("connection"))
-        faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
-        if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
-            faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
-        if faults:
-            count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
-            raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
-        return cls(
-            connector=data["connector"],
-            action=data["action"],
-            inputs=data.get("inputs") or {},
-            connection=data.get("connection"),
-            idempotency_key=data.get("idempotencyKey"),
-            timeout_seconds=float(data.get("timeoutSeconds", DEFAULT_TIMEOUT)),
-            dry_run=data.get("dryRun", False),
-            connector_version=data.get("connectorVersion"),
-            on_doubt=data.get("onDoubt", "report"),
-            partial=data.get("partial", "warn"),
-            context=data.get("context") or {},
-            not_before=_moment(data.get("notBefore")),
-            not_after=_moment(data.get("notAfter")),
-            priority=data.get("priority"),
-            job_timeout_seconds=data.get("jobTimeoutSeconds"),
+        return parse_invocation(data)
+
+
+def parse_invocation(data: object) -> Invocation:
+    """Parse an invocation as ``from_json`` does, for calls below a border."""
+    if not isinstance(data, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
+        raise InvalidInvocation(
+            f"an invocation must be a JSON object, not {_json_type(data)}",
+            hint='Send {"connector": …, "action": …, "inputs": {…}}.',
         )
+    if _is_simple(data):
+        return Invocation(data["connector"], data["action"], data["inputs"], data.get("connection"))
+    faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
+    if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
+        faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
+    if faults:
+        count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
+    return Invocation(
+        connector=data["connector"],
+        action=data["action"],
+        inputs=data.get("inputs") or {},
+        connection=data.get("connection"),
+        idempotency_key=data.get("idempotencyKey"),
+        timeout_seconds=float(data.get("timeoutSeconds", DEFAULT_TIMEOUT)),
+        dry_run=data.get("dryRun", False),
+        connector_version=data.get("connectorVersion"),
+        on_doubt=data.get("onDoubt", "report"),
+        partial=data.get("partial", "warn"),
+        context=data.get("context") or {},
+        not_before=_moment(data.get("notBefore")),
+        not_after=_moment(data.get("notAfter")),
+        priority=data.get("priority"),
+        job_timeout_seconds=data.get("jobTimeoutSeconds"),
+    )
 
 
 def _json_type(value: object) -> str:

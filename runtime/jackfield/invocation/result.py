@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from jackfield.dataclass import core_schema, dataclass, field
 from jackfield.errors import InvocationFailed, JackfieldError
+from jackfield.frames import bordered
 
 if TYPE_CHECKING:
     from jackfield.invocation.returned_files import ReturnedFile
@@ -207,6 +208,7 @@ class Result(_Origin):
         return self.waiter(self.meta.invocation_id, timeout)
 
     @property
+    @bordered
     def files(self) -> tuple[ReturnedFile, ...]:
         """Files in the output, in its order: small ones, which it holds as base64, and stored ones. Empty without an output."""
         from jackfield.invocation.returned_files import returned_files
@@ -214,6 +216,7 @@ class Result(_Origin):
         return () if self.output is None else tuple(returned_files(self.output, self.opener))
 
     @classmethod
+    @bordered
     def from_json(cls, data: Mapping[str, Any]) -> Result:
         """Parse the output of ``to_json``."""
         error = data.get("error")

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
+from jackfield.frames import bordered
 from jackfield.json_tools.pointers import pointer
 from jackfield.secrecy import SecretHolder
 
@@ -22,6 +23,7 @@ _STORED = re.compile(r"file_[A-Za-z0-9_-]{22}")
 _PIECE = 1024 * 1024
 
 
+@bordered
 class ReturnedFile(SecretHolder):
     """File that an action has returned.
 

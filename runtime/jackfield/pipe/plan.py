@@ -11,9 +11,11 @@ from jackfield.callers.visible_catalog import seen_catalog
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.fork import ProcessLocal
-from jackfield.invocation import Invocation, check_depth, decode
+from jackfield.invocation import Invocation, check_depth
 from jackfield.invocation.file_references import holds_objects
 from jackfield.invocation.provider_ids import marked_places
+from jackfield.invocation.request import parse_invocation
+from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
@@ -339,7 +341,7 @@ class Plans(ProcessLocal):
         :raises InvalidInvocation: if it is not JSON, or exceeds the limits.
         """
         if isinstance(given, str | bytes | bytearray):
-            return decode(given)
+            return parse_json(given)
         check_depth(given)
         if not isinstance(given, Mapping) or _is_plain(given):
             return given
@@ -366,7 +368,7 @@ class Plans(ProcessLocal):
         """
         given = given if is_read else self.read(given, run)
         try:
-            found = Invocation.from_json(given)
+            found = parse_invocation(given)
         except InvalidInvocation:
             from jackfield.connections.foreign.prismatic import native_invocation
 
@@ -374,7 +376,7 @@ class Plans(ProcessLocal):
             members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))
             if members is None:
                 raise
-            found = Invocation.from_json(members)
+            found = parse_invocation(members)
         if run.holds_objects:
             found = replace(found, inputs=run.given.lift(found.inputs))
         run.invocation, run.inputs = found, found.inputs

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.errors import Internal
+from jackfield.frames import bordered
 from jackfield.pipe.handing import Channel
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 
+@bordered
 class Stream:
     """Events of a call that runs in a thread of its own, for ``for`` or ``async for``; ``result`` is its Result.
 

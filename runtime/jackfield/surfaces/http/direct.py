@@ -20,8 +20,9 @@ from jackfield.callers import may
 from jackfield.clock import note_arrival, within
 from jackfield.errors import JackfieldError
 from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.invocation import Result, decode, patience_of
+from jackfield.invocation import Result, patience_of
 from jackfield.invocation.file_references import names_files
+from jackfield.invocation.wire import parse_json
 from jackfield.surfaces.http.error_responses import error_response
 from jackfield.surfaces.http.event_stream import takes_events
 from jackfield.surfaces.http.exchange import Exchange
@@ -155,7 +156,7 @@ class Direct:
         :raises JackfieldError: if it is no invocation.
         """
         given, metrics, arrived = exchange.given, self._server.metrics, self._server.clock.monotonic()
-        body = decode(exchange.body)
+        body = parse_json(exchange.body)
         if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
             return None
         invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
