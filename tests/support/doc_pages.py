@@ -35,7 +35,7 @@ _EXIT = re.compile(r"\s+# exit (\d)$")
 
 def pages() -> list[Path]:
     """Every page that people read: READMEs and docs."""
-    return sorted([ROOT / "README.md", *ROOT.glob("connectors/*/README.md"), *ROOT.glob("docs/**/*.md")])
+    return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("connectors/*/README.md"), *ROOT.glob("docs/**/*.md")])
 
 
 @dataclass(frozen=True)
