@@ -13,6 +13,7 @@ import random
 import select
 import signal
 import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.database import open_database
 from jackfield.local import CORES
+from jackfield.surfaces.shared import metrics
 from mcp_talk import call_of, message
 from plugboard import make_connector
 
@@ -395,3 +397,15 @@ def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
     assert ready < 30, ready
     assert rss < 200_000_000, rss
     (tmp_path / "figures").write_text(f"{ready:.2f} s, {rss / 1e6:.0f} MB", encoding="utf-8")
+
+
+def test_a_file_of_a_worker_that_has_just_begun_hides_no_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics are read again where a worker's file is empty yet; what stays unreadable is told."""
+    empty = tmp_path / "counter_1.db"
+    empty.touch()
+    monkeypatch.setattr(time, "sleep", lambda _seconds: empty.unlink())
+    assert metrics._of_all(str(tmp_path)) == b""
+    empty.touch()
+    monkeypatch.setattr(time, "sleep", bool)
+    with pytest.raises(struct.error):
+        metrics._of_all(str(tmp_path))

@@ -303,6 +303,23 @@ def test_sigterm_at_random_moments_leaves_no_doubt_about_what_was_answered(tmp_p
     assert all(answer["status"] == told[answer["meta"]["invocationId"]] == "succeeded" for answer in answered)
 
 
+_STARTING = """
+import os, signal
+from jackfield.kernel.signals import ending_programs, started_whole
+with ending_programs():
+    with started_whole():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("started", flush=True)
+    print("not reached")
+"""
+
+
+def test_a_program_is_started_whole_or_not_at_all() -> None:
+    """SIGTERM in the middle of a start waits for its end: a program that nobody knows yet would go on alone."""
+    ended = subprocess.run([sys.executable, "-c", _STARTING], check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + signal.SIGTERM, "started\n", "")
+
+
 @pytest.mark.parametrize("words", [("backup",), ("restore",)], ids=" ".join)
 def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_server: Server, words: tuple[str, ...]) -> None:
     """SIGTERM while pg_dump or pg_restore works: it ends, too, so that nothing is restored later, and no part of a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -318,7 +319,8 @@ def test_no_statement_is_made_for_a_read_within_limits(tenant: Tenant, monkeypat
     there = Transaction.execute
 
     def execute(self: Transaction, statement: str, *rest: Any) -> Any:
-        seen.append(statement)
+        if threading.current_thread().name != "jackfield-lease":  # which looks at all workspaces now and then
+            seen.append(statement)
         return there(self, statement, *rest)
 
     monkeypatch.setattr(Transaction, "execute", execute)

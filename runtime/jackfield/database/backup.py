@@ -22,7 +22,9 @@ from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.failures import OnFailure
 from jackfield.kernel.durable import sync
+from jackfield.kernel.signals import started_whole
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
 
@@ -211,21 +213,35 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
 
 
 def _ran(command: list[str], options: Mapping[str, str], failed: str, dialect: Dialect) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            env=_environment(options),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as fault:
-        raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
-    if done.returncode != 0:
-        line = _first_line(done.stderr, done.returncode)
+    started: list[subprocess.Popen[str]] = []
+    with OnFailure(_end, started):
+        try:
+            with started_whole():
+                started.append(_started(command, options))
+        except OSError as fault:
+            raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
+        _, told = started[0].communicate()
+    if started[0].returncode != 0:
+        line = _first_line(told, started[0].returncode)
         raise Unavailable(f"{failed}: {dialect.without_secrets(line) if isinstance(dialect, PostgresDialect) else line}", hint=_HINT)
+
+
+def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=_environment(options),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+
+
+def _end(started: list[subprocess.Popen[str]]) -> None:
+    for program in started:
+        program.kill()
+        program.communicate()
 
 
 def _first_line(stderr: str, code: int) -> str:

@@ -87,6 +87,23 @@ def ending_programs() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def started_whole() -> Iterator[None]:
+    """Let SIGTERM wait for the end of the block, which starts a program: one that leaves it in between would leave a program that nobody
+    knows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: taken.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if taken:
+        signal.raise_signal(signal.SIGTERM)
+
+
 def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 

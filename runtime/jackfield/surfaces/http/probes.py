@@ -43,4 +43,4 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     server.metrics.overdue.set(server.runtimes.overdue())
     isolated = server.runtimes.isolated
     server.metrics.note_isolation(len(isolated.processes()), isolated.ends())
-    return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(await asyncio.to_thread(server.metrics.text), media_type="text/plain; version=0.0.4; charset=utf-8")

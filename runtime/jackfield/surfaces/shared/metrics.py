@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ from jackfield.schedules import DueSchedules
 from jackfield.surfaces.shared.metrics_folder import FOLDER
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_TRIES, _PAUSE = 5, 0.02
+"""Readings of the workers' files, and seconds between them."""
 
 
 class Metrics:
@@ -135,7 +140,16 @@ class Metrics:
         """Return the metrics in Prometheus' exposition format."""
         self.revoked.set(len(revocations(self._catalog.whole.home)))
         folder = os.environ.get(FOLDER)
-        return generate_latest(self.registry if folder is None else _together(folder))
+        return generate_latest(self.registry) if folder is None else _of_all(folder)
+
+
+def _of_all(folder: str) -> bytes:
+    """Return the metrics of all workers. A file of one that has just begun, or ended, may be empty or gone in the middle of that."""
+    for _ in range(_TRIES - 1):
+        with suppress(OSError, ValueError, struct.error):
+            return generate_latest(_together(folder))
+        time.sleep(_PAUSE)
+    return generate_latest(_together(folder))
 
 
 def _together(folder: str) -> CollectorRegistry:
