@@ -29,6 +29,7 @@ from typing import Any, Self
 import psycopg
 
 from database_proxy import DatabaseProxy
+from event_view import EventView
 from jackfield.database import open_database
 from noted_calls import Noted, noting
 from postgres import Server, running_server
@@ -36,8 +37,6 @@ from told import COMMITS, Callers, Figures, judge, repeat, until, write_unacknow
 
 SECONDS = 1800.0
 CALLS = 500
-_TOLD = 0.7
-"""Least share of lossy failovers of which a reader is told: some lose less than two seconds, in which no event was numbered."""
 _PAUSE = threading.Event()
 _OLDEST = re.compile(r"after '(\d+)'")
 _WORKS = 20.0
@@ -50,9 +49,7 @@ class Reader:
 
     place: Noted
     every: float
-    seen: Counter[str] = field(default_factory=Counter)
-    gone: int = 0
-    """Cursors that were answered 410."""
+    view: EventView = field(default_factory=EventView)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -65,17 +62,23 @@ class Reader:
         self._thread.join(60)
 
     def _read(self) -> None:
-        after = ""
         while not self._over.wait(self.every):
-            while (reply := self.place.client.get(f"/v1/events?types=invocation.finished&limit=200{after}")).status == 200:
-                page = reply.json
-                self.seen.update(item["subject"] for item in page["items"])
-                after = f"&after={page['nextCursor']}"
-                if not page["items"]:
-                    break
-            if reply.status == 410:
-                self.gone += 1
-                after = f"&after={_OLDEST.findall(reply.json['hint'])[0]}"
+            read_all(self.place, self.view)
+
+
+def read_all(place: Noted, view: EventView) -> EventView:
+    """Read the feed from a consumer's cursor to the end, or to the first refusal."""
+    while True:
+        after = f"&after={view.cursor}" if view.cursor else ""
+        reply = place.client.get(f"/v1/events?types=invocation.finished&limit=200{after}")
+        if reply.status == 410:
+            view.forget(_OLDEST.findall(reply.json["hint"])[0])
+        if reply.status != 200:
+            return view
+        items = reply.json["items"]
+        view.take([(item["id"], item["sequence"], item["subject"]) for item in items], reply.json["nextCursor"])
+        if not items:
+            return view
 
 
 def _started(server: Server) -> None:
@@ -200,16 +203,15 @@ def failover(seconds: float, drawn: random.Random, *, loses: bool = False) -> Fi
                     _PAUSE.wait(4.0)
                     pair.stream()
                 _PAUSE.wait(10.0)
-            figures.faults |= Counter({"cursors gone (read each 0.3 s)": quick.gone, "cursors gone (read each 9 s)": slow.gone})
             _judged(place, callers, figures, slowest, may_lose=loses)
-            _told_of_losses(place, callers, figures)
+            _told_of_losses(place, figures, quick, slow)
             if pair.proxy is not None:
                 pair.proxy.__exit__()
             return figures
 
 
-def _told_of_losses(place: Noted, callers: Callers, figures: Figures) -> None:
-    """Hold what is lost against what an operator and a reader were told."""
+def _told_of_losses(place: Noted, figures: Figures, *readers: Reader) -> None:
+    """Hold what is lost against what an operator and readers were told: each reader knows exactly the events that are there."""
     returns = place.client.get("/v1/audit?event=database.wentBack&limit=200").json["items"]
     figures.faults["returns in the audit log"] = len(returns)
     said = place.client.get("/metrics").body.decode()
@@ -217,9 +219,12 @@ def _told_of_losses(place: Noted, callers: Callers, figures: Figures) -> None:
     figures.faults["told by the metric"] = int(noticed)
     if figures.lost and not noticed:
         figures.wrong.append(f"{figures.lost} entries are lost, and nobody was told")
-    failovers = figures.faults["failovers"]
-    if figures.lost and figures.faults["cursors gone (read each 0.3 s)"] < _TOLD * failovers:
-        figures.wrong.append(f"entries are lost in {failovers} failovers, and only some were told by 410")
+    there = read_all(place, EventView())
+    for reader in readers:
+        view = read_all(place, reader.view)
+        figures.faults |= Counter({f"cursors gone (read each {reader.every:g} s)": view.gone})
+        figures.wrong += [f"a reader was not told that the end of {subject} is lost" for subject in view.lost(there)]
+        figures.wrong += [f"a reader has missed the end of {subject}" for subject in view.missed(there)]
 
 
 def swallowed(calls: float, _drawn: random.Random) -> Figures:

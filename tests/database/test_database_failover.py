@@ -5,15 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from database_proxy import DatabaseProxy
+from event_view import EventView
+from jackfield import Jackfield
 from jackfield.database import open_database
+from jackfield.database.outbox import record
 from jackfield.database.timelines import Timelines
+from jackfield.errors import Unavailable
+from jackfield.events.feed import CursorExpired, Feed
+from jackfield.journal.instance import Instance
 from noted_calls import Noted, noting
 from postgres import Server, missing, running_server
 
@@ -122,3 +129,77 @@ def test_a_timeline_that_changes_is_another_server() -> None:
     assert (found.changes, "its timeline is 10, and was 1" in str(found.told)) == (1, True)
     found.note("00000001", waits=False)
     assert (found.changes, found.told) == (2, None)
+
+
+def _read(feed: Feed, view: EventView) -> EventView:
+    """Read by cursor to the end, as a consumer does that goes on from where a refusal says."""
+    while True:
+        try:
+            page = feed.page(view.cursor or None, ("quota.low",))
+        except CursorExpired as expired:
+            view.forget(expired.oldest)
+            continue
+        view.take([(event.id, event.sequence, event.subject) for event in page.events], page.cursor)
+        if not page.events:
+            return view
+
+
+def _has_all(primary: Server, standby: Server) -> bool:
+    with psycopg.connect(primary.url(), autocommit=True) as one, psycopg.connect(standby.url(), autocommit=True) as other:
+        written = one.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+        reached = other.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written).fetchone()
+    return reached == (True,)
+
+
+@pytest.mark.parametrize("since", [0, 2, 6], ids=["none", "fewer", "more"])
+def test_readers_are_told_of_what_a_standby_lacked(since: int) -> None:
+    """A reader by cursor that has read events which an asynchronous standby never had ends with exactly those that are there, however many
+    were numbered on the new primary before the process noticed: it is told to forget the others, and reads no event a second time that was
+    there before. One that has read none of them is told nothing."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with running_server() as primary, DatabaseProxy(primary.port) as proxy:
+        standby = Server.standby_of(primary, primary.folder.parent / "standby", through=proxy.port)
+        name = primary.create(primary.template()).rpartition("/")[2]
+        url = f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/{name}?target_session_attrs=read-write"
+        try:
+            with Jackfield(database_url=url) as jackfield:
+                jackfield.open()
+                database, instance = jackfield.storage.database, Instance.of(jackfield.storage.database)
+                feed, reader, late = Feed(database, jackfield.storage.vault, "default"), EventView(), EventView()
+
+                def happen(*subjects: str) -> None:
+                    with database.write() as transaction:
+                        for subject in subjects:
+                            record(transaction, "default", "quota.low", subject, 1.0, {})
+
+                happen("a", "b", "c")
+                kept = dict(_read(feed, reader).events)
+                _read(feed, late)
+                instance.renew()
+                _until(lambda: _has_all(primary, standby), 60)
+                proxy.hold()
+                happen("lost 1", "lost 2", "lost 3", "lost 4")
+                assert len(_read(feed, reader).events) == 7
+                instance.renew()
+                primary.kill()
+                standby.promote()
+                _until(lambda: _wrote(happen, *[f"new {number}" for number in range(since)]), 30)
+                _read(feed, reader)
+                instance.renew()
+                there = _read(feed, EventView())
+                assert {subject for _, subject in there.events.values()} == {"a", "b", "c", *(f"new {number}" for number in range(since))}
+                assert _read(feed, reader).lost(there) | reader.missed(there) == set()
+                assert (reader.gone, {**reader.events, **kept}) == (1, reader.events)
+                assert (_read(feed, late).events, late.gone) == (there.events, 0)
+        finally:
+            standby.stop()
+
+
+def _wrote(happen: Callable[..., None], *subjects: str) -> bool:
+    try:
+        happen(*subjects)
+    except Unavailable:
+        return False
+    return True

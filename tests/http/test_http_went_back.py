@@ -19,7 +19,8 @@ from jackfield.database.backup import backup, restore
 from jackfield.surfaces.shared import readiness
 from postgres import Server, use_programs
 
-SECONDS = 4.0
+SECONDS = 15.0
+"""Deadline of the calls, within which a copy is made, however slow the machine is."""
 CALLS = 4
 _PAUSE = threading.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
+from jackfield.database import Database, open_database
 from jackfield.database.outbox import record
 from jackfield.events.feed import CursorExpired, Feed
+from jackfield.journal import instance as instances
 from jackfield.journal.instance import Instance
 from jackfield.journal.went_back import Marks, return_warning
 
@@ -101,8 +103,8 @@ def test_no_reading_of_an_older_database_is_trusted(database_url: str) -> None:
 
 def test_marks_of_a_database_that_went_on() -> None:
     """A workspace that was purged, or created anew, and a lease that another process took for expired, are no return."""
-    seen = Marks(5, 100.0, {("acme", 1.0): 40, ("default", None): 9})
-    assert seen.lower(Marks(5, 100.0, {("acme", 2.0): 1, ("default", None): 9}), lately=True) is None
+    seen = Marks(5, 100.0, {("acme", 1.0): (40, "a"), ("default", None): (9, "b")})
+    assert seen.lower(Marks(5, 100.0, {("acme", 2.0): (1, "c"), ("default", None): (9, None)}), lately=True) is None
     assert seen.lower(Marks(6, None, {}), lately=False) is None
     assert seen.lower(Marks(6, 101.0, {}), lately=True) is None
 
@@ -145,3 +147,118 @@ def test_cursors_of_lost_events_are_told(database_url: str) -> None:
         assert [event.id for event in jackfield.events(types=_QUOTA, after=following)] == anew[2:]
         instance.renew()
         assert [event.id for event in jackfield.events(types=_QUOTA, after=following)] == anew[2:]
+
+
+class _Copied:
+    """A database with a feed, and what takes it back to what it was."""
+
+    def __init__(self, jackfield: Jackfield, other: Database) -> None:
+        self.jackfield, self.other = jackfield, other
+        jackfield.open()
+        self.instance = Instance.of(jackfield.storage.database)
+        self.feed = Feed(jackfield.storage.database, jackfield.storage.vault, "default")
+        self.instance.renew()
+
+    def happen(self, count: int) -> None:
+        """Record events, of which each reader knows at once."""
+        with self.other.write() as transaction:
+            for number in range(count):
+                record(transaction, "default", *_QUOTA, "s", 1.0, {"number": number})
+        self.feed.page(limit=1)
+
+    def read(self, after: str | None) -> tuple[list[str], str]:
+        """Read page by page to the end, as a consumer does; return the ids, and the cursor."""
+        found: list[str] = []
+        page = self.feed.page(after, _QUOTA)
+        while page.events:
+            found += [event.id for event in page.events]
+            page = self.feed.page(page.cursor, _QUOTA)
+        return found, page.cursor
+
+    def go_back(self, last: int) -> None:
+        """Let all events after ``last`` be gone, and the epoch be lower; the lease stays, as if a renewal's answer had not come."""
+        with self.other.write() as transaction:
+            transaction.change("DELETE FROM events WHERE sequence > :last", {"last": last})
+            transaction.change("UPDATE event_heads SET last = :last", {"last": last})
+            transaction.change(_LOWER["epoch"])
+
+
+@pytest.fixture
+def copied(database_url: str) -> Iterator[_Copied]:
+    """A database that goes back."""
+    with Jackfield(database_url=database_url) as jackfield, open_database(database_url) as other:
+        with other.write() as transaction:
+            transaction.change(_RAISE)
+        yield _Copied(jackfield, other)
+
+
+def test_what_is_there_is_known_by_its_events(copied: _Copied) -> None:
+    """Numbers are given up from the first event that is another one, whatever the lease says: a renewal that was not acknowledged is later
+    than what was lost."""
+    copied.happen(3)
+    copied.instance.renew()
+    copied.happen(4)
+    copied.instance.renew()
+    lost, cursor = copied.read(None)
+    copied.go_back(3)
+    copied.happen(6)
+    copied.instance.renew()
+    with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+        copied.feed.page(cursor)
+    assert told.value.oldest == "3"
+    assert len(copied.read("3")[0]) == 6
+    assert not {*lost[3:]} & {*copied.read(None)[0]}
+
+
+def test_a_reader_that_has_seen_more_is_told_at_once(copied: _Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor beyond the last event lets the process look whether the database went back, before its next renewal: the reader goes on from
+    what was lost, not from the oldest event kept."""
+    copied.happen(3)
+    copied.instance.renew()
+    copied.happen(4)
+    cursor = copied.read(None)[1]
+    copied.go_back(3)
+    monkeypatch.setattr(instances, "_AT_ONCE", 0.0)
+    with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+        copied.feed.page(cursor)
+    assert told.value.oldest == "3"
+    assert copied.read("3")[0] == []
+    with pytest.raises(CursorExpired, match="is not of this database"):
+        copied.feed.page("999999999")
+
+
+def test_readers_are_told_of_each_of_many_returns(copied: _Copied) -> None:
+    """However often the database went back: a reader from the oldest event on finds each page full, and a cursor of what was lost first is
+    told. It was told of the last twenty, and looked through a million numbers of each other one."""
+    cursors: list[str] = []
+    for _ in range(30):
+        copied.happen(2)
+        copied.instance.renew()
+        kept = int(copied.read(None)[1])
+        copied.happen(1)
+        cursors.append(copied.read(None)[1])
+        copied.go_back(kept)
+        copied.instance.renew()
+        with copied.other.write() as transaction:
+            transaction.change(_RAISE)
+        copied.jackfield.storage.database.epoch()
+    assert len(copied.read(None)[0]) == 60
+    for cursor in cursors:
+        with pytest.raises(CursorExpired, match="lost when the database went back"):
+            copied.feed.page(cursor)
+
+
+def test_a_workspace_of_the_same_name_begins_anew(copied: _Copied) -> None:
+    """What a workspace gave up that was purged is none of the numbers of the next one with its name."""
+    copied.happen(3)
+    copied.instance.renew()
+    copied.go_back(2)
+    copied.instance.renew()
+    with copied.other.write() as transaction:
+        transaction.change("DELETE FROM events")
+        transaction.change("DELETE FROM event_heads")
+    copied.happen(5)
+    with copied.other.write() as transaction:
+        transaction.change("UPDATE event_heads SET last = last + 2000000")  # so many later
+    there = copied.read(None)[0]  # the first number is that of an audit event
+    assert (copied.read("2")[0], copied.read("3")[0]) == (there[1:], there[2:])

@@ -18,6 +18,7 @@ from jackfield.events.event import Event, check_types
 from jackfield.events.numbering import Numbering
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
+from jackfield.journal.instance import Instance
 
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""
@@ -58,6 +59,10 @@ class CursorExpired(InvalidInvocation):
     def __init__(self, message: str, oldest: str, about: str = ", or without a cursor: that is the oldest event kept") -> None:
         super().__init__(message, hint=f"Go on after '{oldest}'{about}.")
         self.oldest = oldest
+
+
+class CursorBeyond(CursorExpired):
+    """A cursor beyond the last event."""
 
 
 class Head(NamedTuple):
@@ -106,6 +111,13 @@ class Feed:
         """
         wanted, start = check_types(types), None if after is None else _read_cursor(after)
         self._numbering.run(self._workspace)
+        try:
+            return self._page(start, wanted, limit)
+        except CursorBeyond:  # the database may have gone back just now, which tells where to go on from
+            Instance.of(self._database).look_back()
+            return self._page(start, wanted, limit)
+
+    def _page(self, start: int | None, wanted: Sequence[str], limit: int) -> Page:
         with self._database.read(flush=False) as transaction:  # one snapshot: what is purged meanwhile is not skipped unnoticed
             head = self._head(transaction)
             position = head.purged if start is None else _checked(start, head)
@@ -219,7 +231,7 @@ def _checked(start: int, head: Head) -> int:
         raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", str(head.purged))
     if start > head.last:
         text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
-        raise CursorExpired(text, str(head.purged))
+        raise CursorBeyond(text, str(head.purged))
     before = before_lost(start, head.last, head.lost)
     if before is not None:
         text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"

@@ -12,6 +12,7 @@ import json
 
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
+from jackfield.database.lost_numbers import begin_anew
 from jackfield.database.outbox import sealed_place
 from jackfield.events.counts import count_events
 from jackfield.events.event import data_of
@@ -78,7 +79,8 @@ class Numbering:
 
     def _number(self, transaction: Transaction, workspace: str) -> int:
         place = {"workspace": workspace}
-        transaction.change(_BEGIN, place)
+        if transaction.change(_BEGIN, place):
+            begin_anew(transaction, workspace)
         head = transaction.execute(_HEAD + self._database.dialect.locks, place)[0]
         rows = transaction.execute(_TAKE, {**place, "limit": SLICE})
         if rows:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from jackfield.clock import monotonic, within
+from jackfield.clock import monotonic, patience, within
 from jackfield.database import Database, Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError, Unavailable
@@ -36,8 +36,10 @@ CLAIM, _PARTING = 5 * RENEWED, 60.0
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
-_PAST = 150
-"""Renewals whose marks are remembered: five minutes."""
+_AT_ONCE = 0.2
+"""Seconds after a renewal in which another one tells nothing new."""
+_PAST, _PAST_DAY, _EACH = 150, 288, 150
+"""Renewals whose marks are remembered: those of five minutes, and one of each five minutes of a day."""
 _SHORTAGES = (JackfieldError, MemoryError, RuntimeError, OSError)
 """Errors raised when the database is unavailable, or the process is out of memory, threads or file descriptors."""
 _LOG = logging.getLogger("jackfield.journal")
@@ -64,7 +66,8 @@ class Instance:
         """Is told why the database is taken to have gone back, and which numbers of events it may have lost."""
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
-        self._marks, self._past = Marks(), deque[Marks](maxlen=_PAST)
+        self._marks, self._past, self._past_day = Marks(), deque[Marks](maxlen=_PAST), deque[Marks](maxlen=_PAST_DAY)
+        self._renewals, self._renewing = 0, threading.Lock()
         self._servers: tuple[int, str | None] = 0, None
         self._untold: tuple[str, Lost] | None = None
         """What is to be told of a return, until that is recorded."""
@@ -139,20 +142,10 @@ class Instance:
 
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
-        highest = self._database.highest_epoch  # before the marks are read: what is committed meanwhile may be above them
-        try:
-            with within(RENEWED):  # ahead, since under load batches may be queued for longer than a lease
-                found, renewed = self._database.record(self._renewed, ahead=True)
-        except _SHORTAGES as error:
-            self.steady_since = None
-            _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
+        with self._renewing:
+            renewed = self._renew_lease()
+        if not renewed:
             return
-        now = monotonic()
-        lately = self._renewed_at is not None and now - self._renewed_at < LEASE
-        if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
-            self.steady_since = now  # whatever kept this process from renewing may have affected the others, too
-        self._renewed_at, self._registered = now, True
-        self._compare(found, renewed, highest, lately=lately)
         try:
             with within(RENEWED):
                 self._prolong(CLAIM)
@@ -162,6 +155,34 @@ class Instance:
                     _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(looked.error))
         except _SHORTAGES as error:
             _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", _reason(error))
+
+    def look_back(self) -> None:
+        """Look now whether the database went back, as far as this process has seen it: somebody has seen more than there is."""
+        if self._renewed_at is None or not self._renewing.acquire(timeout=patience(RENEWED)):
+            return
+        try:
+            if monotonic() - self._renewed_at > _AT_ONCE:
+                self._renew_lease()
+        finally:
+            self._renewing.release()
+
+    def _renew_lease(self) -> bool:
+        """Renew the lease, and tell if the database went back; return whether it is renewed."""
+        highest = self._database.highest_epoch  # before the marks are read: what is committed meanwhile may be above them
+        try:
+            with within(RENEWED):  # ahead, since under load batches may be queued for longer than a lease
+                found, renewed = self._database.record(self._renewed, ahead=True)
+        except _SHORTAGES as error:
+            self.steady_since = None
+            _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
+            return False
+        now = monotonic()
+        lately = self._renewed_at is not None and now - self._renewed_at < LEASE
+        if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
+            self.steady_since = now  # whatever kept this process from renewing may have affected the others, too
+        self._renewed_at, self._registered = now, True
+        self._compare(found, renewed, highest, lately=lately)
+        return True
 
     def close(self) -> None:
         """Stop renewing, and return claimed invocations that have not begun to the queue."""
@@ -192,13 +213,17 @@ class Instance:
         """Tell that the database went back if it has less than this process had seen, or may have less since another server was promoted;
         ``highest`` is the epoch that it had seen."""
         seen, self._marks = self._marks, replace(found, renewed=renewed)
-        self._past.append(seen)
         servers, self._servers = self._servers, self._database.timeline
         changed = self._servers[1] if self._servers[0] != servers[0] else None
         why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately) or changed
         if why is not None:
-            self._untold = why, seen.lost(self._past, found)
+            before = {} if self._untold is None else self._untold[1]
+            self._untold = why, {**seen.lost((*self._past_day, *self._past), found), **before}
+            self._marks = self._marks.renumbered()
             self._past.clear()
+            self._past_day.clear()
+        else:
+            self._remember(seen)
         if self._untold is None or self.returned is None:
             return
         told = attempt(self.returned, *self._untold)
@@ -206,6 +231,13 @@ class Instance:
             self._untold = None
         else:
             _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
+
+    def _remember(self, seen: Marks) -> None:
+        """Remember marks that were seen; the oldest of five minutes for a day, too."""
+        if len(self._past) == _PAST and self._renewals % _EACH == 0:
+            self._past_day.append(self._past[0])
+        self._renewals += 1
+        self._past.append(seen)
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)

@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.database.lost_numbers import give_up
-from jackfield.dataclass import dataclass, field
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.journal.statements import LEAD
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
 
-    Lost = Mapping[str, tuple[int, int]]
-    """By workspace, the highest number of an event that the database certainly has, and the highest that was seen."""
+    Head = tuple[int, str | None]
+    """Last number of a workspace's events, and the id of the event that has it; None if that is not known."""
+    Lost = Mapping[str, Sequence[Head]]
+    """By workspace, the heads that were seen, oldest first: some of them may not be there."""
     Tell = Callable[[Transaction, Mapping[str, Any]], None]
     """Records in a transaction that the database went back."""
 
 _EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed FROM epoch WHERE name = 'shared'"
 _HEADS = """
-SELECT event_heads.workspace, workspaces.created_at, event_heads.last
-FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace ORDER BY event_heads.last DESC LIMIT 100
+SELECT event_heads.workspace, workspaces.created_at, event_heads.last, events.id
+FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace
+LEFT JOIN events ON events.workspace = event_heads.workspace AND events.sequence = event_heads.last
+ORDER BY event_heads.last DESC LIMIT 100
 """
 """A workspace that was purged and created anew numbers its events from 1 again."""
 _RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
@@ -44,24 +48,24 @@ class Marks:
 
     epoch: int = 0
     renewed: float | None = None
-    heads: Mapping[tuple[str, Any], int] = field(default_factory=dict)
+    heads: Mapping[tuple[str, Any], Head] = field(default_factory=dict)
 
     @classmethod
     def read(cls, transaction: Transaction, instance: str) -> Marks:
         """Read the marks."""
         row = transaction.find(_EPOCH, {"id": instance})
-        heads = {(head.workspace, head.created_at): head.last for head in transaction.execute(_HEADS)}
+        heads = {(head.workspace, head.created_at): (head.last, head.id) for head in transaction.execute(_HEADS)}
         return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads)
 
     def lost(self, past: Iterable[Marks], found: Marks) -> Lost:
-        """Return which numbers of events a database that went back may have lost; ``past`` are earlier marks, ``found`` its own now.
+        """Return the heads of which a database that went back may have lost some; ``past`` are earlier marks, ``found`` its own now."""
+        marks = (*past, self)
+        there = [place for place in found.heads if place in self.heads]
+        return {place[0]: list(dict.fromkeys(one.heads[place] for one in marks if place in one.heads)) for place in there}
 
-        What was there at a renewal that it knows is there, too. If it knows none, as a copy without leases, all that it has counts as kept.
-        """
-        known = [marks for marks in past if marks.renewed is not None and found.renewed is not None and marks.renewed <= found.renewed]
-        safe = known[-1].heads if known else {}
-        there = {place: (min(safe.get(place, head), head), self.heads[place]) for place, head in found.heads.items() if place in self.heads}
-        return {place[0]: ends for place, ends in there.items()}
+    def renumbered(self) -> Marks:
+        """Return the marks without the events of their heads, which have other numbers from now on."""
+        return replace(self, heads={place: (number, None) for place, (number, _) in self.heads.items()})
 
     def lower(self, found: Marks, *, lately: bool) -> str | None:
         """Return in words which mark of a database is lower now; None if none is. ``lately``: the lease was renewed so lately that no other
@@ -71,8 +75,8 @@ class Marks:
         if self.renewed is not None and (lately if found.renewed is None else found.renewed < self.renewed):
             there = "is not there" if found.renewed is None else f"is as of {iso(found.renewed)}"
             return f"the lease of this process {there}, and was renewed at {iso(self.renewed)}"
-        for place, last in self.heads.items():
-            if (now := found.heads.get(place, last)) < last:
+        for place, (last, event) in self.heads.items():
+            if (now := found.heads.get(place, (last, event))[0]) < last:
                 return f"the last event of the workspace '{place[0]}' has the number {now}, and there was {last}"
         return None
 
@@ -85,8 +89,8 @@ def note_return(database: Database, why: str, highest: int, lost: Lost, tell: Te
 
     def unit(transaction: Transaction) -> None:
         transaction.change(_RAISE, {"number": highest + 1})
-        for workspace, (safe, seen) in sorted(lost.items()):
-            give_up(transaction, workspace, safe, seen)
+        for workspace, heads in sorted(lost.items()):
+            give_up(transaction, workspace, heads)
         if transaction.change(LEAD.format(now=database.dialect.now), values) and tell is not None:
             tell(transaction, {"reason": why})
 
