@@ -45,7 +45,14 @@ def _meta() -> Json:
                         "failed": {"type": "integer", "minimum": 1, "description": "With 'partial': how many entries failed."},
                         "entries": {
                             "type": "array",
-                            "items": closed({"path": {"type": "string"}, "message": {"type": "string"}}, ["path", "message"]),
+                            "items": closed(
+                                {
+                                    "path": {"type": "string"},
+                                    "message": {"type": "string"},
+                                    "input": {"type": "string", "description": "Where in the inputs, if that is known."},
+                                },
+                                ["path", "message"],
+                            ),
                             "description": "With 'partial': pointers into the output to the first 1,000 of them.",
                         },
                         "file": {

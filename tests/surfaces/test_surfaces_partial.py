@@ -26,7 +26,7 @@ pytestmark = pytest.mark.above_sql
 _SOURCE = '''
 from pathlib import Path
 
-from jackfield.connector import Connector, Detail, Inputs, Output, current_call
+from jackfield.connector import Connector, Detail, FailedEntry, Inputs, Output, current_call
 
 connector = Connector("mailing", title="Mailing", version="1.0.0", connections=[])
 
@@ -48,12 +48,18 @@ def send_all(letters: Letters) -> Sent:
     with Path(letters.log).open("a") as log:
         log.write("sent\\n")
     bad = [name for name in letters.to if name.startswith("x")]
-    entries = [Detail(f"/failed/{number}", f"{name}: NoSuchAddress") for number, name in enumerate(bad)]
+    where = [None if name.startswith("xx") else f"/to/{letters.to.index(name)}" for name in bad]
+    entries = [
+        Detail(f"/failed/{number}", f"{name}: NoSuchAddress") if asked is None
+        else FailedEntry(f"/failed/{number}", f"{name}: NoSuchAddress", input=asked)
+        for number, (name, asked) in enumerate(zip(bad, where, strict=True))
+    ]
     current_call().failed_in_part(entries, path="/failed")
     return Sent(ids=[name for name in letters.to if name not in bad], failed=[{"id": name} for name in bad])
 '''
 _TEN = [f"{'x' if number in (2, 5, 9) else 'a'}{number}" for number in range(10)]
-_DETAILS = [{"path": f"/failed/{place}", "message": f"x{number}: NoSuchAddress"} for place, number in enumerate((2, 5, 9))]
+_DETAILS = [{"path": f"/to/{number}", "message": f"x{number}: NoSuchAddress"} for number in (2, 5, 9)]
+_ENTRIES = [{"path": f"/failed/{place}", "message": one["message"], "input": one["path"]} for place, one in enumerate(_DETAILS)]
 
 
 @pytest.fixture(name="log")
@@ -106,8 +112,18 @@ def test_a_part_that_failed_is_a_warning_by_default(jackfield: Jackfield, log: P
         result = jackfield.invoke({**_batch(log), **members, "idempotencyKey": f"k{len(members)}"}).to_json()
         (warning,) = result["meta"]["warnings"]
         assert (result["status"], warning["code"], warning["failed"], warning["path"]) == ("succeeded", "partial", 3, "/failed")
-        assert warning["entries"] == _DETAILS
+        assert warning["entries"] == _ENTRIES
         assert warning["message"] == "succeeded in part: 3 entries failed"
+
+
+def test_an_entry_whose_input_nobody_knows_is_named_in_the_output(jackfield: Jackfield, log: Path) -> None:
+    """The details of an error point into the inputs (contract §3): one that cannot has the whole of them, and says where in the output."""
+    body = {**_batch(log, partial="fail"), "inputs": {"to": ["a", "xx", "x"], "log": str(log)}}
+    error = jackfield.invoke(body).to_json()["error"]
+    assert error["details"] == [
+        {"path": "", "message": "/failed/0 of the output: xx: NoSuchAddress"},
+        {"path": "/to/2", "message": "x: NoSuchAddress"},
+    ]
 
 
 def test_the_same_key_is_one_request(jackfield: Jackfield, log: Path) -> None:

@@ -67,7 +67,8 @@ def test_what_is_refused_is_not_sent_again(rig: Rig, state: str) -> None:
     assert found.output == {"BulkEmailEntryResults": [{"Status": state, "Error": "no"}, {"Status": state}], "accepted": 0, "refused": 2}
     (warning,) = found.meta.warnings
     assert (warning["code"], warning["failed"]) == ("partial", 2)
-    assert warning["entries"][0] == {"path": "/BulkEmailEntryResults/0", "message": f"{state}: no"}
+    entry = {"path": "/BulkEmailEntryResults/0", "input": "/destinations/0", "message": f"{state}: no"}
+    assert warning["entries"][0] == entry
     assert rig.aws.calls().count("sesv2:SendBulkEmail") == 1
 
 

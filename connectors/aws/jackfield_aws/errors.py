@@ -32,8 +32,8 @@ from jackfield_aws.rows import (
     Key,
     Row,
     Rows,
-    says_throttled,
 )
+from jackfield_aws.throttles import says_throttled
 from jackfield_aws.transport import explain_transport
 
 _NOT_MODIFIED, _BAD_REQUEST, _NOT_FOUND, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 304, 400, 404, 429, 500, 501
@@ -144,12 +144,14 @@ class AwsErrors:
         return row or BY_STATUS.get(answer.status, CONTENT)
 
     def _row(self, answer: Answer) -> Row | None:
-        """Return the row of a code and its message: words that tell of a throttle outrank a code that tells of something more general."""
+        """Return the row of a code and its message: words that tell of a throttle outrank a code that tells of something more general. With
+        a 5xx, only a code that refuses counts, such as ``LimitExceeded``: a service that failed may word that as it likes."""
         code, message = plain(answer.code), answer.message.casefold()
         phrased = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None)
         row = phrased or self._rows.get(code)
         is_general = phrased is None and (row is None or row in (QUOTA, CONTENT))
-        return THROTTLED if is_general and answer.status < _SERVER and says_throttled(message) else row
+        may_be = is_general and (answer.status < _SERVER or row is QUOTA)
+        return THROTTLED if may_be and says_throttled(message) else row
 
 
 def _not_served(error: JackfieldError | None) -> JackfieldError | None:

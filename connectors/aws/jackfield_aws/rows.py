@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from jackfield.connector import (
@@ -18,6 +17,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import dataclass
+from jackfield_aws.throttles import THROTTLES, THROTTLES_BY_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +43,13 @@ Key = str | tuple[str, str]
 
 Rows = Mapping[Key, Row]
 
-_THROTTLE_WORDS = re.compile(
-    r"\brate (?:limit )?(?:was |has been |is )?exceeded|\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b"
-    r"|\btoo many requests\b|\brequests? rate (?:is )?too high|\breduce your request rate|\brequest limit exceeded"
-    r"|\bthrottled\b|\bthrottling\b"
-)
-
-
-def says_throttled(message: str) -> bool:
-    """Return whether a message in small letters tells of a throttle ("Rate exceeded for stream s"), as services say it under the codes of
-    quotas and of wrong content: Kinesis (``LimitExceededException``), ECS and Batch (``ClientException``)."""
-    return _THROTTLE_WORDS.search(message) is not None
-
-
 _KEY = "Check the Access Key ID and the Secret Access Key: "
 _CLOCK = "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of its own time."
 _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
 _OPT_IN = " If {region} is an opt-in region, the account must enable it first."
 
 THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests per second, or ask AWS for a higher quota.")
-"""Any 429 and every throttling code (botocore's own list): nothing was executed."""
+"""Any 429 and every code of ``throttles``: nothing was executed."""
 SERVER_FAULT = Row(
     Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
 )
@@ -171,18 +158,9 @@ AWS_ROWS: Rows = {
     **dict.fromkeys(_DENIALS, _FORBIDDEN),
     **{(code, reason): row for code in _DENIALS for reason, row in _REASONS.items()},
     "RegionDisabled": Row(Forbidden, "STS is not active in {region} for this account: enable the region, or choose another."),
-    "Throttling": THROTTLED,
-    "Throttled": THROTTLED,
-    "RequestThrottled": THROTTLED,
-    "TooManyRequests": THROTTLED,
-    "RequestLimitExceeded": THROTTLED,
-    "BandwidthLimitExceeded": THROTTLED,
-    "ProvisionedThroughputExceeded": THROTTLED,
+    **dict.fromkeys((code.removesuffix("Exception") for code in THROTTLES), THROTTLED),
+    **dict.fromkeys(THROTTLES_BY_WORDS, THROTTLED),
     "TransactionInProgress": _IN_PROGRESS,
-    "PriorRequestNotComplete": THROTTLED,
-    "EC2Throttled": THROTTLED,
-    "SlowDown": THROTTLED,
-    ("ServiceUnavailable", "reduce your request rate"): THROTTLED,
     **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
     ("MessageRejected", "not verified"): _UNVERIFIED,
     **{("MessageRejected", f"sending {verb}"): _STOPPED for verb in _STOPS},

@@ -26,31 +26,47 @@ _FAILED = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False, "M
     [
         ("sqs/sendMessageBatch", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q", "Entries": _entries(10)},
          Answer({"Successful": [], "Failed": _FAILED}),
-         [(f"/Failed/{place}", f"{entry['Id']}: InternalError: Try.") for place, entry in enumerate(_FAILED)]),
+         [(f"/Entries/{place}", f"{entry['Id']}: InternalError: Try.") for place, entry in zip((2, 5, 9), _FAILED, strict=True)]),
         ("kinesis/putRecords", {"StreamName": "s", "Records": [{"Data": "x", "PartitionKey": "1"}] * 3},
          Answer({"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1"}, {"ErrorCode": "E", "ErrorMessage": "no"}, {}]}),
          [("/Records/1", "E: no")]),
         ("dynamodb/batchWriteItem", {"RequestItems": {"t": [{"DeleteRequest": {"Key": {"a": "b"}}}] * 2}},
          Answer({"UnprocessedItems": {"t": [{"DeleteRequest": {"Key": {"a": {"S": "b"}}}}] * 2}}),
-         [("/UnprocessedItems/t/0", "failed"), ("/UnprocessedItems/t/1", "failed")]),
+         [("/RequestItems/t/0", "failed"), ("/RequestItems/t/1", "failed")]),
         ("dynamodb/batchGetItem", {"RequestItems": {"t": {"Keys": [{"a": "b"}]}}},
-         Answer({"UnprocessedKeys": {"t": {"Keys": [{"a": {"S": "b"}}]}}}), [("/UnprocessedKeys/t/Keys/0", "failed")]),
+         Answer({"UnprocessedKeys": {"t": {"Keys": [{"a": {"S": "b"}}]}}}), [("/RequestItems/t/Keys/0", "failed")]),
         ("lambda/invoke", {"FunctionName": "f"}, Answer({"errorMessage": "no"}, headers={"X-Amz-Function-Error": "Unhandled"}),
-         [("/FunctionError", "Unhandled")]),
+         [("/FunctionName", "Unhandled")]),
         ("s3/deleteObjects", {"Bucket": "reports", "Delete": {"Objects": [{"Key": "a"}, {"Key": "b"}]}},
          _xml("<r><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code><Message>No.</Message></Error></r>"),
-         [("/Errors/0", "b: AccessDenied: No.")]),
+         [("/Delete/Objects/1", "b: AccessDenied: No.")]),
+        ("glue/batchDeleteTable", {"DatabaseName": "d", "TablesToDelete": ["a", "b"]},
+         Answer({"Errors": [{"TableName": "b", "ErrorDetail": {"ErrorCode": "E", "ErrorMessage": "No."}}]}),
+         [("/TablesToDelete/1", "E: No.")]),
+        ("ecr/batchDeleteImage", {"repositoryName": "repo", "imageIds": [{"imageTag": "a"}, {"imageTag": "b"}]},
+         Answer({"failures": [{"imageId": {"imageTag": "b"}, "failureCode": "ImageNotFound", "failureReason": "No."}]}),
+         [("/imageIds/1", "ImageNotFound: No.")]),
+        ("ecs/startTask", {"taskDefinition": "t", "containerInstances": ["one", "two"]},
+         Answer({"failures": [{"arn": "arn:aws:ecs:eu-west-1:1:container-instance/c/two", "reason": "MISSING"}]}),
+         [("/containerInstances/1", "MISSING")]),
+        ("ecs/runTask", {"taskDefinition": "t"},
+         Answer({"failures": [{"arn": "arn:aws:ecs:eu-west-1:1:cluster/c", "reason": "RESOURCE:CPU"}]}),
+         [("", "/failures/0 of the output: RESOURCE:CPU")]),
+        ("firehose/putRecordBatch", {"DeliveryStreamName": "s", "Records": [{"Data": "x"}] * 3},
+         Answer({"FailedPutCount": 2, "RequestResponses": [{"ErrorCode": "E", "ErrorMessage": "no"}, {}, {"ErrorCode": "F"}]}),
+         [("/Records/0", "E: no"), ("/Records/2", "F")]),
     ],
 )  # fmt: skip
 def test_what_failed_in_part_fails_where_the_caller_says_so(
     action: str, inputs: dict[str, Any], answer: Answer, details: list[tuple[str, str]]
 ) -> None:
-    """One request; the error points to each entry that failed, in the answer, which is beside it, and says what AWS said of it."""
+    """One request; the error points to each entry of the inputs that failed, and says what AWS said of it. The answer is beside it."""
     result, requests = called(action, inputs, answer, partial="fail")
     error = result["error"]
     assert (result["status"], error["code"], error["retryable"], len(requests)) == ("failed", "rejected", False, 1)
     assert [(one["path"], one["message"]) for one in error["details"]] == details
-    assert all(_at(error["provider"]["details"], path) is not None for path, _ in details)
+    assert all(not path or _at(inputs, path) is not None for path, _ in details)
+    assert error["provider"]["details"]
 
 
 def _at(found: Any, path: str) -> Any:

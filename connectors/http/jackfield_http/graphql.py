@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import Detail, Provider, Rejected, Sent, Unavailable, current_call
+from jackfield.connector import FailedEntry, Provider, Rejected, Sent, Unavailable, current_call
 from jackfield.manifest import Effect
 from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
@@ -81,7 +81,7 @@ def _tell_errors(errors: Any) -> None:
     call = current_call()
     if call is not None and isinstance(errors, list):
         said = [str(error["message"]) if isinstance(error, Mapping) and "message" in error else "failed" for error in errors]
-        call.failed_in_part([Detail(f"/errors/{number}", text[:1000]) for number, text in enumerate(said)], path="/errors")
+        call.failed_in_part([FailedEntry(f"/errors/{number}", text[:1000]) for number, text in enumerate(said)], path="/errors")
 
 
 def _is_response(body: Any) -> bool:

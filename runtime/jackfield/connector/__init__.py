@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         current_call,
     )
     from jackfield.connector.declare import Action, Connector, Option
+    from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.jobs import Progress
     from jackfield.connector.lending import Lender, Lent
@@ -107,6 +108,7 @@ __all__ = [
     "DeclarationError",
     "Detail",
     "DeviceAuthorization",
+    "FailedEntry",
     "Field",
     "File",
     "Forbidden",
@@ -194,6 +196,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".budget": "Budget Limits Warmup",
             ".context": "Account Answered Apart Call Minted OpenContext Step Unread check_may_wait current_call",
             ".declare": "Action Connector Option",
+            ".failed_entries": "FailedEntry",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
             ".lending": "Lender Lent",

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
-from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
+from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
 from jackfield.connector.grants import Grants
 from jackfield.connector.reading import Events
 from jackfield.connector.room import Share
@@ -27,7 +27,7 @@ MAX_WARNINGS = 20
 """Limit of entries in ``meta.warnings``."""
 MAX_DONE = 100
 """Limit of entries in ``Call.done``; the last one then stands for all further steps."""
-_LONGEST_WARNING, _LONGEST_ENTRY = 1000, 300
+_LONGEST_WARNING = 1000
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
 
@@ -286,13 +286,14 @@ class Call:
 
     def failed_in_part(self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0) -> None:
         """Tell the caller that the provider carried out only a part of the request. ``entries`` are what failed: each has a JSON Pointer
-        into the output, and what the provider said. ``failed`` is their number, if ``entries`` are not all of them.
+        into the output, and what the provider said; a ``FailedEntry`` also points into the inputs. ``failed`` is their number, if
+        ``entries`` are not all of them.
 
-        That is a warning with the code ``partial``; where the caller asked for ``partial: "fail"``, the call fails.
+        That is a warning with the code ``partial``; with ``partial: "fail"`` the call fails, with details that point into the inputs.
         """
         if entries and len(self.warnings) < MAX_WARNINGS:
             known = sum(len(one.entries) for one in self.warnings if isinstance(one, FailedEntries))
-            shown = tuple(Detail(one.path[:_LONGEST_ENTRY], one.message[:_LONGEST_ENTRY]) for one in entries[: MAX_FAILED_ENTRIES - known])
+            shown = tuple(shortened(one) for one in entries[: MAX_FAILED_ENTRIES - known])
             count = max(failed, len(entries))
             text = message or f"succeeded in part: {count:,} {'entry' if count == 1 else 'entries'} failed"
             self.warnings = (*self.warnings, FailedEntries(path[:_LONGEST_WARNING], text[:_LONGEST_WARNING], None, shown, count))

@@ -9,14 +9,41 @@ from jackfield.errors import Detail
 
 MAX_FAILED_ENTRIES = 1000
 """Limit of entries that failed, of one provider's answer, to which a warning or an error points."""
+_LONGEST = 300
+"""Characters of an entry's pointers and of its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEntry(Detail):
+    """Entry that a provider did not carry out. ``path`` is a JSON Pointer into the output, ``input`` one into the inputs, None if nobody
+    knows which input it is about; ``message`` is what the provider said."""
+
+    input: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as a JSON object, as a warning has it."""
+        found = {"path": self.path, "message": self.message}
+        return found if self.input is None else {**found, "input": self.input}
+
+    @property
+    def fault(self) -> Detail:
+        """The entry as the detail of an error, which points into the inputs; at no place of them, its message names that of the output."""
+        return Detail("", f"{self.path} of the output: {self.message}") if self.input is None else Detail(self.input, self.message)
+
+
+def shortened(entry: Detail) -> FailedEntry:
+    """Return an entry as a warning keeps it: its texts cut, and without an input that is no pointer or too long."""
+    place = entry.input if isinstance(entry, FailedEntry) else None
+    is_pointer = place is not None and place.startswith("/") and len(place) <= _LONGEST
+    return FailedEntry(entry.path[:_LONGEST], entry.message[:_LONGEST], input=place if is_pointer else None)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedEntries(Detail):
     """Warning that a provider carried out only a part of a request: ``failed`` entries did not succeed, and ``entries`` are the first
-    1,000, each with a pointer into the output. As a warning of a Result it has the code ``partial``."""
+    1,000. As a warning of a Result it has the code ``partial``."""
 
-    entries: tuple[Detail, ...] = ()
+    entries: tuple[FailedEntry, ...] = ()
     failed: int = 0
 
     def to_json(self) -> dict[str, Any]:

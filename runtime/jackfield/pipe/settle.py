@@ -174,12 +174,12 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
 def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
     """Fail a call of which the provider carried out a part only.
 
-    :raises FailedInPart: with a detail for each entry that failed, and the output as the provider's details, into which they point.
+    :raises FailedInPart: with a detail for each entry that failed, which points into the inputs, and the output as the provider's details.
     """
     parts = [warning for warning in attempts.remarks.warnings if isinstance(warning, FailedEntries)]
     if not parts:
         return
-    details = [entry for part in parts for entry in part.entries]
+    details = [entry.fault for part in parts for entry in part.entries]
     told = concealed(output, attempts.plan.secrets)
     provider = Provider(request_id=attempts.run.meta.request_id, details=told if isinstance(told, Mapping) else None)
     raise FailedInPart(

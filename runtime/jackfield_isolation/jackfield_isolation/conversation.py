@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
-from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES
+from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntry
 from jackfield.connector.grants import Grant
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.media_types import media_type
@@ -352,10 +352,17 @@ def _remark(call: Call, frame: Frame) -> None:
     message, path = escaped(_text(told["message"])), escaped(_text(told["path"]))
     if "entries" in told:
         entries = told["entries"][:MAX_FAILED_ENTRIES]
-        details = [Detail(escaped(_text(one["path"])), escaped(_text(one["message"]))) for one in entries]
-        call.failed_in_part(details, message, path, failed=told["failed"] if type(told.get("failed")) is int else 0)
+        call.failed_in_part(
+            [_failed_entry(one) for one in entries], message, path, failed=told["failed"] if type(told.get("failed")) is int else 0
+        )
     else:
         call.warn(message, path)
+
+
+def _failed_entry(told: Mapping[str, Any]) -> FailedEntry:
+    place = told.get("input")
+    asked = None if place is None else escaped(_text(place))
+    return FailedEntry(escaped(_text(told["path"])), escaped(_text(told["message"])), input=asked)
 
 
 def _event(value: Any) -> Mapping[str, Any]:

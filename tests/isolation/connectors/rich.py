@@ -12,6 +12,7 @@ from jackfield.connector import (
     ConnectionType,
     Connector,
     Detail,
+    FailedEntry,
     Field,
     Inputs,
     Limits,
@@ -175,7 +176,8 @@ def halve(said: Said, client: Client) -> Heard:
     call = current_call()
     assert call is not None
     call.begin("halve")
-    call.failed_in_part([Detail(f"/text/{number}", f"{client.name}: no") for number in range(3)], path="/text")
+    entries = [FailedEntry(f"/text/{number}", f"{client.name}: no", input=f"/text/{number}") for number in range(3)]
+    call.failed_in_part(entries, path="/text")
     call.failed_in_part([Detail("/more", "x" * 90)] * 1500, "most failed")
     return Heard(text=said.text)
 

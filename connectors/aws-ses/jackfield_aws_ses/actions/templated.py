@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import Detail, Field, Sent, Unavailable, current_call
+from jackfield.connector import FailedEntry, Field, Sent, Unavailable, current_call
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.pacing import SENDING, recipients
@@ -119,9 +119,9 @@ def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     return read(BulkSent, answer, accepted=len(rows) - len(refused), refused=len(refused))
 
 
-def _refusal(number: int, row: Mapping[str, Any]) -> Detail:
+def _refusal(number: int, row: Mapping[str, Any]) -> FailedEntry:
     said = ": ".join(str(row[name]) for name in ("Status", "Error") if row.get(name))
-    return Detail(f"/BulkEmailEntryResults/{number}", said)
+    return FailedEntry(f"/BulkEmailEntryResults/{number}", said, input=f"/destinations/{number}")
 
 
 def _bulk_request(mail: BulkEmail) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Operation:
         if self.json:
             add_json(answer, self.json)
         if self.may_fail_in_part:
-            warn_of_failures(answer)
+            warn_of_failures(answer, given.parameters)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

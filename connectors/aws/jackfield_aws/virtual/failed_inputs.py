@@ -1,0 +1,80 @@
+"""Which input an entry is about that failed: AWS names it by what the request called it, or by its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jackfield.connector import pointer
+
+Steps = tuple[str | int, ...]
+_WHY_WORDS = """
+code errorcode message errormessage reason detail errordetail error failurecode failurereason senderfault
+"""
+WHY = frozenset(_WHY_WORDS.split())
+"""Members of an entry, in small letters, that say why it failed, not what it is."""
+_DEEPEST, _MOST = 3, 1000
+"""Maximum depth of a list of entries in the inputs, and number of entries that are looked at."""
+
+
+class FailedInputs:
+    """Entries of the lists in a request's parameters, each found once by what an answer says of it."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._lists = dict(_lists((), parameters, _DEEPEST))
+        self._free = [((*steps, number), entry) for steps, found in self._lists.items() for number, entry in enumerate(found)][:_MOST]
+
+    def at(self, member: str, number: int, length: int) -> str | None:
+        """Return the pointer to the entry with the place ``number`` in a list of answers with ``length`` entries, one for each of the
+        request's: that of the same name, or the only one that is as long; None if there is none."""
+        fitting = [steps for steps, found in self._lists.items() if len(found) == length]
+        named = [steps for steps in fitting if steps[-1] == member]
+        return pointer(*(named or fitting)[0], number) if len(named or fitting) == 1 else None
+
+    def of(self, entry: Any) -> str | None:
+        """Return the pointer to the entry of the request that an entry of an answer is: an equal one, one with the same names, or one that
+        it names; None if there is none."""
+        for is_it in (_equals, _has_same_names, _is_named):
+            for number, (steps, asked) in enumerate(self._free):
+                if is_it(asked, entry):
+                    del self._free[number]
+                    return pointer(*steps)
+        return None
+
+
+def _lists(steps: Steps, value: Mapping[str, Any], depth: int) -> Iterator[tuple[Steps, Sequence[Any]]]:
+    for name, item in value.items():
+        if isinstance(item, list):
+            yield (*steps, name), item
+        elif isinstance(item, Mapping) and depth > 1:
+            yield from _lists((*steps, name), item, depth - 1)
+
+
+def _equals(asked: Any, entry: Any) -> bool:
+    return bool(asked == entry)
+
+
+def _has_same_names(asked: Any, entry: Any) -> bool:
+    """Return whether an entry of the request has members of the answer's entry, such as ``Id``, and each with its value."""
+    if not isinstance(asked, Mapping) or not isinstance(entry, Mapping):
+        return False
+    known = {name.casefold(): value for name, value in asked.items()}
+    shared = [(known[name.casefold()], value) for name, value in _what(entry) if name.casefold() in known]
+    return bool(shared) and all(one == other for one, other in shared)
+
+
+def _is_named(asked: Any, entry: Any) -> bool:
+    """Return whether a member of the answer's entry is an entry of the request, or one of its lists and objects, or an ARN that ends with
+    it."""
+    if not isinstance(entry, Mapping):
+        return False
+    whole = [asked, *(value for value in asked.values() if isinstance(value, list | dict))] if isinstance(asked, Mapping) else [asked]
+    values = [value for _, value in _what(entry)]
+    if any(value in whole for value in values if value not in ("", [], {})):
+        return True
+    ends = (f"/{asked}", f":{asked}")
+    return isinstance(asked, str) and bool(asked) and any(isinstance(one, str) and one.endswith(ends) for one in values)
+
+
+def _what(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in entry.items() if name.casefold() not in WHY)
