@@ -3,7 +3,6 @@ effects and codes."""
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -12,33 +11,48 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import JackfieldError, UnknownAction
 from jackfield.hooks import hookimpl
 from jackfield.invocation import Invocation, Meta
+from jackfield.tracing_variables import exports_spans, remarks
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
 
-_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _LAST_WITHIN = 3.0
 """Timeout in seconds for exporting the last spans of a process."""
 _CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None)
 
 
-def configured(environment: Mapping[str, str]) -> Sequence[object]:
-    """Return the tracing plugin if the environment names a collector (OpenTelemetry's own variables) and the extra is installed; else
-    nothing."""
-    if not any(environment.get(name) for name in _VARIABLES) or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return ()
-    if importlib.util.find_spec("opentelemetry.sdk") is None:
+def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
+    """Return the tracing plugin if OpenTelemetry's variables ask for spans and nothing prevents it; else nothing."""
+    if not exports_spans(environment):
         return ()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider as Provider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    resource = Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"})
+    resource = Resource.create({"service.name": "jackfield", **OTELResourceDetector().detect().attributes})
     provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before exit handlers run
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return (Tracing(provider),)
+
+
+def remarked(environment: Mapping[str, str]) -> Sequence[Remarks]:
+    """Return the plugin that shows what is to be said about OpenTelemetry's variables; nothing if they need no word."""
+    texts = remarks(environment)
+    return (Remarks(texts),) if texts else ()
+
+
+class Remarks:
+    """Plugin that shows texts to operators, in ``/readyz`` of servers and workers."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = tuple(texts)
+
+    @hookimpl
+    def warn(self) -> Sequence[str]:
+        """Return the texts."""
+        return self._texts
 
 
 class Tracing:

@@ -224,6 +224,54 @@ def test_the_cookie_is_secure_with_tls(tmp_path: Path, settings: dict[str, Any])
         assert any(item.startswith("__Host-jackfield=") and "Secure" in item and "Path=/" in item for item in answer.cookies)
 
 
+OVER_PLAIN_HTTP = "cookies are for HTTPS only"
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ({}, OVER_PLAIN_HTTP),
+        ({"origin": "http://nas:8080", "x_forwarded_proto": "http"}, OVER_PLAIN_HTTP),
+        ({"origin": "null"}, OVER_PLAIN_HTTP),
+        ({"origin": "https://jackfield.example.com"}, "keeps no cookies of this site"),
+        ({"x_forwarded_proto": "https"}, "keeps no cookies of this site"),
+    ],
+)
+def test_a_sign_in_whose_cookie_does_not_stick_says_why(tmp_path: Path, headers: dict[str, str], why: str) -> None:
+    """A browser keeps no Secure cookie of a page over plain HTTP: it was told again and again that the form had expired."""
+    with placed(tmp_path, behind_proxy=True) as place:
+        text, client = token(place, "manage"), place.client()
+        csrf = client.get("/login").csrf
+        client.cookies.clear()
+        answer = client.post("/login", {"csrf": csrf, "token": text}, **headers)
+        assert (answer.status, why in answer.words) == (403, True)
+
+
+def test_a_link_whose_cookie_does_not_stick_says_why(tmp_path: Path) -> None:
+    """After a one-time link, too, which has been used up then; a browser that keeps cookies gets to the console."""
+    with placed(tmp_path, behind_proxy=True) as place:
+        for keeps in (True, False):
+            client = place.client()
+            found = re.search(r'content="0;url=([^"]*)"', client.get(place.link()).text)
+            assert found is not None
+            if not keeps:
+                client.cookies.clear()
+            answer = client.get(found[1])
+            if keeps:
+                assert (answer.status, answer.headers["location"]) == (303, "/")
+                assert is_in(client)
+            else:
+                assert OVER_PLAIN_HTTP in answer.words
+
+
+def test_a_browser_without_cookies_is_told_so(place: Place) -> None:
+    """On loopback without a proxy cookies need no HTTPS, so that only the browser can be why there are none."""
+    client = place.client()
+    csrf = client.get("/login").csrf
+    client.cookies.clear()
+    assert "keeps no cookies of this site" in client.post("/login", {"csrf": csrf, "token": "x"}).words
+
+
 def test_an_idle_session_ends(place: Place, clock: FakeClock) -> None:
     """A session ends when nothing is done for an hour, and not while something is."""
     client = place.signed_in()

@@ -6,6 +6,9 @@ import http.client
 import http.server
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from http_stand import SETTINGS, Client, Stand, say, standing
+from http_stand import SETTINGS, Client, Stand, clean, say, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import InvalidInvocation
@@ -213,9 +216,52 @@ def test_a_person_connects_below_a_prefix(tmp_path: Path, *, named: bool) -> Non
 
 def test_a_public_url_has_the_path_of_the_server() -> None:
     """Links without the prefix would lead to another server of the host."""
-    with pytest.raises(InvalidInvocation, match="does not end with --root-path '/jackfield'"):
-        check_settings(replace(SETTINGS, root_path=PREFIX, public_url="https://corp.example"))
+    for public in ("https://corp.example", f"https://corp.example/x{PREFIX}", f"https://corp.example{PREFIX}/y"):
+        with pytest.raises(InvalidInvocation, match="is not --root-path '/jackfield'"):
+            check_settings(replace(SETTINGS, root_path=PREFIX, public_url=public))
     check_settings(replace(SETTINGS, root_path=PREFIX, public_url=f"https://corp.example{PREFIX}"))
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+@pytest.mark.parametrize("asked", ["/login", f"{PREFIX}/login"])
+def test_the_path_of_the_public_url_is_that_of_all_links(tmp_path: Path, asked: str, *, by_variable: bool) -> None:
+    """Without --root-path, links and forms of the console led to ``/login`` of the host, which is the proxy's 404."""
+    public = f"https://corp.example{PREFIX}/"
+    command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", "--behind-proxy"]
+    command += [] if by_variable else ["--public-url", public]
+    environment = clean(tmp_path, **({"JACKFIELD_PUBLIC_URL": public} if by_variable else {}))
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        listens = re.search(r"listens on http://127.0.0.1:(\d+)/jackfield", server.stderr.readline())
+        assert listens is not None
+        page = Client(int(listens[1])).get(asked)
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert re.findall(r'action="([^"]*)"', page.body.decode()) == [f"{PREFIX}/login"]
+    assert f"Path={PREFIX};" in page.headers["set-cookie"]
+
+
+def test_a_public_url_whose_path_is_none(shell: Shell) -> None:
+    """A path that no link may begin with is refused before anything is served."""
+    answer = shell.run("serve", "--port", "0", "--public-url", "https://corp.example/a/../b")
+    assert (answer.code, "the public URL's path '/a/../b' is not a path" in answer.json["error"]["message"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("named", "prefix"),
+    [
+        ("/a, /b", "/a/b"),
+        ("/a/,/b/", "/a/b"),
+        ("/, /b", "/b"),
+        ("/a, //evil.example", ""),
+        ("/a, https://b", ""),
+        (", ".join(["/a"] * 9), ""),
+    ],
+)
+def test_the_prefixes_of_two_proxies_make_one(tmp_path: Path, named: str, prefix: str) -> None:
+    """Each of two proxies that strip a part of the path adds it to the header. They were ignored without a word."""
+    with standing(tmp_path, replace(SETTINGS, behind_proxy=True)) as stand:
+        assert stand.client().get("/connections", X_Forwarded_Prefix=named).headers["location"].startswith(f"{prefix}/login")
 
 
 def test_the_public_url_decides_links(tmp_path: Path) -> None:

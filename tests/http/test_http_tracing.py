@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +17,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from collector import Collector
-from http_stand import SETTINGS, process, say, standing
+from http_stand import SETTINGS, clean, process, say, standing
 from jackfield.cli.logs import JsonLines
+from jackfield.invocation import Invocation, Meta
 from jackfield.tracing import Tracing, configured
+from jackfield.tracing_variables import APPLIED, exports_spans, remarks
+from plugboard import ECHO
 from two_ways import PAST, THROUGH
+from waiting import until
 
 pytest_plugins = ["warm"]
 
@@ -125,6 +132,103 @@ def test_tracing_is_off_unless_a_collector_is_named() -> None:
     """No variable, or OpenTelemetry's own switch: nothing is made."""
     assert configured({}) == ()
     assert configured({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}) == ()
+
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+HERE = {ENDPOINT: "http://user:s3cret@127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sent", "named"),
+    [
+        ({}, False, ()),
+        (HERE, True, ()),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True, ()),
+        ({ENDPOINT: ""}, False, ()),
+        ({**HERE, "OTEL_SDK_DISABLED": "TRUE", "OTEL_LOG_LEVEL": "debug"}, False, ()),
+        ({**HERE, "OTEL_TRACES_EXPORTER": "none"}, False, ()),
+        ({**HERE, "OTEL_TRACES_EXPORTER": "otlp,console"}, True, ("OTEL_TRACES_EXPORTER",)),
+        ({**HERE, "OTEL_TRACES_EXPORTER": "zipkin"}, False, ("OTEL_TRACES_EXPORTER",)),
+        ({**HERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, True, ()),
+        ({**HERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, False, ("OTEL_EXPORTER_OTLP_PROTOCOL", "4318")),
+        ({**HERE, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, False, ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",)),
+        ({ENDPOINT: "collector:4318"}, False, (ENDPOINT, "http://collector:4318")),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "//collector"}, False, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",)),
+        ({**HERE, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "none"}, True, ("OTEL_METRICS_EXPORTER",)),
+        ({"OTEL_PROPAGATORS": "b3,tracecontext"}, False, ("OTEL_PROPAGATORS",)),
+        ({"OTEL_PROPAGATORS": "tracecontext, baggage", "OTEL_PYTHON_EXCLUDED_URLS": "x"}, False, ()),
+        ({**HERE, "OTEL_CONFIG_FILE": "/etc/s3cret"}, True, ("OTEL_CONFIG_FILE",)),
+    ],
+)
+def test_each_variable_of_opentelemetry_applies_or_is_named(
+    variables: dict[str, str], sent: bool, named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``none`` and ``grpc`` were ignored, and spans went to a gRPC port in vain. What does not apply is named, without its value."""
+    for name in [*APPLIED, *variables]:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    told = " ".join(remarks(variables))
+    assert exports_spans(variables) is sent
+    assert all(name in told for name in named)
+    assert bool(told) is bool(named)
+    assert "s3cret" not in told
+    plugins = configured(variables)
+    for plugin in plugins:
+        plugin.close()
+    assert bool(plugins) is sent
+
+
+@pytest.mark.parametrize(
+    ("variables", "service"),
+    [
+        ({}, "jackfield"),
+        ({"OTEL_SERVICE_NAME": "patchbay"}, "patchbay"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk,deployment.environment=prod"}, "desk"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=desk", "OTEL_SERVICE_NAME": "patchbay"}, "patchbay"),
+    ],
+)
+def test_the_service_has_the_name_that_the_variables_give(variables: dict[str, str], service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``OTEL_RESOURCE_ATTRIBUTES`` names the service, too; ``OTEL_SERVICE_NAME`` goes before it."""
+    with Collector() as collector:
+        for name, value in {ENDPOINT: collector.url, **variables}.items():
+            monkeypatch.setenv(name, value)
+        (plugin,) = configured({ENDPOINT: collector.url, **variables})
+        with plugin.around(Invocation("echo", "say", {}), "default", Meta("0190")):
+            pass
+        plugin.close()
+    assert collector.services == {service}
+
+
+@pytest.mark.parametrize("options", [(), ("--health-port", "0")])
+@pytest.mark.usefixtures("warm_python")
+def test_a_worker_sends_spans_and_names_what_does_not_apply(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Spans of queued calls were sent by servers only. They are children of the caller's span; the last ones come as the worker ends."""
+    paths = os.pathsep.join([str(tmp_path / "plugs"), str(ECHO)])
+    with Collector() as collector, process(tmp_path, "--queue-workers", "0") as server:
+        server.client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        body = {**say("say", "hall", text="x"), "context": {"traceparent": PARENT}}
+        place = server.client.post("/v1/invocations", body, Prefer="respond-async").headers["location"]
+        variables = {ENDPOINT: collector.url, "OTEL_BSP_SCHEDULE_DELAY": "600000", "OTEL_METRICS_EXPORTER": "otlp"}
+        environment = clean(tmp_path / "home", PYTHONPATH=paths, **variables)
+        command = [sys.executable, "-m", "jackfield", "worker", *options]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
+            until(lambda: server.client.get(place).json["status"] == "succeeded", 60)
+            worker.send_signal(signal.SIGTERM)
+            log = worker.communicate(timeout=60)[1]
+        assert worker.returncode == 0
+    assert "does not apply OTEL_METRICS_EXPORTER" in log
+    assert {span.trace_id.hex() for span in collector.spans} == {"a" * 32}
+    assert "jackfield.invoke" in {span.name for span in collector.spans}
+
+
+def test_a_server_names_what_does_not_apply(tmp_path: Path) -> None:
+    """The log at the start and ``/readyz`` say why no span is sent, and to which port they would be."""
+    with process(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317", OTEL_EXPORTER_OTLP_PROTOCOL="grpc") as server:
+        told = server.client.get("/readyz").json["warnings"]
+    (text,) = told
+    assert text.startswith("no spans are sent: OTEL_EXPORTER_OTLP_PROTOCOL is not http/protobuf")
+    assert "4318" in text
 
 
 def test_requests_are_logged_as_json_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

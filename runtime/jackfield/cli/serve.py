@@ -7,6 +7,7 @@ import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from jackfield.catalog.loading import chosen
 from jackfield.catalog.of_workspace import installed_here
@@ -17,6 +18,7 @@ from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.cli.starting import (
     check_connection_files,
     check_key,
+    check_tracing,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -52,7 +54,10 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
     parser.add_argument(
-        "--root-path", default="", metavar="PATH", help="the path prefix under which a proxy serves jackfield, such as /jackfield"
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="the path prefix under which a proxy serves jackfield, such as /jackfield (default: the path of the public URL)",
     )
     parser.add_argument(
         "--public-url", metavar="URL",
@@ -128,7 +133,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
-    jwt = None
+    jwt, public_url = None, _public_url(arguments)
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
             raise InvalidInvocation(
@@ -140,8 +145,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         port=_port(arguments),
         workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
-        root_path=_root_path(arguments),
-        public_url=_public_url(arguments),
+        root_path=_root_path(arguments, public_url),
+        public_url=public_url,
         certificate=arguments.certificate,
         key=arguments.key,
         origins=tuple(arguments.origin),
@@ -158,6 +163,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     bindings = _bindings(arguments, settings)
     require_connection_files(os.environ)
     check_queue(os.environ)
+    check_tracing(os.environ)
     if not (settings.local or settings.public_url):
         announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
     if "*" in settings.origins:
@@ -221,12 +227,17 @@ def _port(arguments: Namespace) -> int:
     return found
 
 
-def _root_path(arguments: Namespace) -> str:
+def _root_path(arguments: Namespace, public_url: str) -> str:
+    """Return the path below which the server lies: that of the option, else of the public URL, so that the console's links have it, too.
+
+    :raises InvalidInvocation: if it is no path that a link may begin with.
+    """
     from jackfield.surfaces.shared.prefix import checked_prefix
 
-    found = checked_prefix(arguments.root_path)
+    given, source = arguments.root_path or urlsplit(public_url).path, "--root-path" if arguments.root_path else "the public URL's path"
+    found = checked_prefix(given)
     if found is None:
-        raise InvalidInvocation(f"--root-path '{arguments.root_path[:200]}' is not a path", hint="Write it as /jackfield.")
+        raise InvalidInvocation(f"{source} '{given[:200]}' is not a path", hint="Write it as /jackfield.")
     return found
 
 

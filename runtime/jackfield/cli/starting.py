@@ -14,6 +14,7 @@ from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.database.faults import DatabaseUnfit, KeyServiceRefused
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.local import keep_memory_private
+from jackfield.tracing_variables import remarks
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -27,6 +28,12 @@ def prepare_process() -> None:
     """Configure the log of a process that runs for long, and keep its memory private."""
     configure(serves=True)
     keep_memory_private()
+
+
+def check_tracing(environment: Mapping[str, str]) -> None:
+    """Log what an operator should know about OpenTelemetry's variables."""
+    for text in remarks(environment):
+        logging.getLogger("jackfield.tracing").warning("%s", text)
 
 
 def declare_migrate(parser: Parser) -> None:

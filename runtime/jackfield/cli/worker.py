@@ -17,6 +17,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
 from jackfield.cli.starting import (
     check_connection_files,
+    check_tracing,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -32,6 +33,7 @@ from jackfield.resources.memory import memory_limit, room_within, save_memory
 from jackfield.resources.renewal import renew
 from jackfield.surfaces.shared.listeners import forget, listen, place
 from jackfield.surfaces.shared.metrics_folder import shared
+from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def _work(arguments: Namespace, _output: Output) -> int:
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
-    runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
+    check_tracing(os.environ)
+    runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)), plugins=remarked(os.environ))
     if not runtimes.storage.enabled:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
@@ -208,6 +211,8 @@ async def _run_until_signal(
 
     for number in (signal.SIGTERM,) if forked else (signal.SIGINT, *ENDS):
         loop.add_signal_handler(number, on_signal, number)
+    tracing = configured(runtimes.environment)
+    runtimes.add(tracing)
     engine = open_engine(runtimes, concurrency, ended)
     dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.guard or Guard(), runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
@@ -227,6 +232,8 @@ async def _run_until_signal(
         await asyncio.to_thread(dispatcher.stop)
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)
+    for one in tracing:
+        await asyncio.to_thread(one.close)
 
 
 VERBS = {"": Verb("Run queued invocations.", _declare, _work)}

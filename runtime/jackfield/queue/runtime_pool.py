@@ -76,6 +76,11 @@ class RuntimePool(ProcessLocal):
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
 
+    def add(self, plugins: Iterable[object]) -> None:
+        """Add plugins before the first call: those with a thread, which a fork would not copy."""
+        self._given = (*self._given, *plugins)
+        self.plugins = Plugins(self._points, self._given)
+
     def warnings(self) -> list[str]:
         """Return what probes show of the installed packages: what plugins warn of, and what is known to be broken."""
         return [*self.plugins.warn(), *self.catalog.broken()]

@@ -184,6 +184,13 @@ _USED = "This link was already used, or is over ten minutes old. Restart the ser
 _NOT_OPENED = "This link was opened by another page. It is still valid: click it, or paste it into the address bar."
 _UNKNOWN = "The token is invalid, expired or revoked."
 _FOREIGN = "The form has expired. Try again."
+_NO_COOKIE = "The form has expired, or your browser keeps no cookies of this site. Allow them, and try again."
+_PLAIN = (
+    "Your browser did not keep the cookie of this page: behind a proxy, cookies are for HTTPS only, and this page came over plain HTTP. "
+    "Open the https:// address of the proxy. To try jackfield without one, start it without --behind-proxy, on 127.0.0.1."
+)
+_KEPT_NOTHING = "kept"
+"""Reason of a visit after a sign-in that had to leave a cookie."""
 _NO_STORE = "Signing in needs a database, and none is configured. Set JACKFIELD_DATABASE_URL."
 _AHEAD = ("prefetch", "prerender")
 
@@ -232,8 +239,13 @@ class _SignInPages:
             if not _opened_by_a_person(request):
                 return self._form(request, _NOT_OPENED, status=403)
             entered = await asyncio.to_thread(self._sessions.by_link, once[:200])
-            return self._let_in(*entered, "/") if entered is not None else self._form(request, _USED, status=403)
-        return self._form(request, _REASONS.get(request.query_params.get("why", "")))
+            after = f"/login?why={_KEPT_NOTHING}" if self._sessions.jar.is_secure else "/"
+            return self._let_in(*entered, after) if entered is not None else self._form(request, _USED, status=403)
+        why = request.query_params.get("why", "")
+        if why == _KEPT_NOTHING:
+            kept = self._sessions.jar.session(request) is not None
+            return secured(RedirectResponse("/", 303)) if kept else self._form(request, _cookie_fault(request))
+        return self._form(request, _REASONS.get(why))
 
     async def entered(self, request: Request) -> Response:
         try:
@@ -242,6 +254,8 @@ class _SignInPages:
             return self._form(request, _UNKNOWN, status=403)
         visitor = self._sessions.jar.visitor(request)
         foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+        if visitor is None and not foreign:
+            return self._form(request, _cookie_fault(request) if self._sessions.jar.is_secure else _NO_COOKIE, status=403)
         if foreign or visitor is None or not same_token(fields.get("csrf", ""), visitor):
             return self._form(request, _FOREIGN, status=403)
         token = fields.get("token", "").strip()
@@ -290,6 +304,12 @@ def _opened_by_a_person(request: Request) -> bool:
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return True
     return headers.get("sec-fetch-user") == "?1" and headers.get("sec-fetch-dest") == "document"
+
+
+def _cookie_fault(request: Request) -> str:
+    """Explain why a browser has not sent a Secure cookie back: plain HTTP, unless the browser or the proxy says that it was HTTPS."""
+    origin = request.headers.get("origin", "")
+    return _NO_COOKIE if origin.startswith("https://") or request.scope["scheme"] == "https" else _PLAIN
 
 
 async def _csrf(request: Request) -> str:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -102,7 +103,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.surfaces.http.app import build_app
     from jackfield.surfaces.shared.server_context import ServerContext
-    from jackfield.tracing import configured
+    from jackfield.tracing import configured, remarked
 
     prepare()
     core = keep_to_one_core(os.environ)
@@ -112,7 +113,8 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     threading.stack_size(_STACK)
     save_memory()
     ANSWERS.size = settings.max_bodies  # what callers send and what providers answer gets as much each
-    server = ServerContext(settings, os.environ, plugins=configured(os.environ), stopping=stopping, imported=_keep_for_good)
+    plugins = (*configured(os.environ), *remarked(os.environ))
+    server = ServerContext(settings, os.environ, plugins=plugins, stopping=stopping, imported=_keep_for_good)
     app = build_app(server, mounts)
     app.state.core = core
     return app
@@ -145,8 +147,8 @@ def check_settings(settings: Settings) -> None:
     :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network unencrypted.
     """
     check_origins(settings.origins)
-    if settings.public_url and not settings.public_url.endswith(settings.root_path):
-        text = f"the public URL '{settings.public_url}' does not end with --root-path '{settings.root_path}'"
+    if settings.public_url and settings.root_path and urlsplit(settings.public_url).path != settings.root_path:
+        text = f"the path of the public URL '{settings.public_url}' is not --root-path '{settings.root_path}'"
         raise InvalidInvocation(text, hint="Name the address that browsers use, with that path.")
     _check_tls(settings)
     if not settings.local and not settings.behind_proxy and settings.certificate is None:

@@ -30,6 +30,11 @@ class CookieJar:
         self._suffix = "" if self._secure else f"_{settings.port}"
 
     @property
+    def is_secure(self) -> bool:
+        """True if browsers keep these cookies over HTTPS only."""
+        return self._secure
+
+    @property
     def _session(self) -> str:
         return f"{self._bound}jackfield{self._suffix}"
 

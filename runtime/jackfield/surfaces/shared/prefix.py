@@ -39,7 +39,8 @@ def checked_prefix(text: str) -> str | None:
 class Prefixed:
     """ASGI middleware. ``root_path`` is the operator's prefix; ``forwarded`` also accepts ``X-Forwarded-Prefix``.
 
-    With the operator's prefix, the proxy may leave it in the path or strip it; a prefix from the header counts as stripped.
+    With the operator's prefix, the proxy may leave it in the path or strip it; a prefix from the header counts as stripped. Of several
+    proxies, each of which strips a part and adds it to the header (``/outer, /inner``), the parts make one prefix.
     """
 
     def __init__(self, app: ASGIApp, root_path: str, *, forwarded: bool) -> None:
@@ -76,7 +77,8 @@ class Prefixed:
     @staticmethod
     def _named(scope: Scope) -> str:
         values = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
-        return checked_prefix(bytes(values[-1]).decode("latin-1")) or "" if len(values) == 1 else ""
+        parts = [checked_prefix(part) for part in b",".join(values).decode("latin-1").split(",")]
+        return "" if None in parts else checked_prefix("".join(filter(None, parts))) or ""
 
 
 def _varied(send: Send) -> Send:
