@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import kubernetes_validate
@@ -14,8 +15,9 @@ import yaml
 from kubernetes_validate import utils
 
 from deployment import DEPLOY, KUBERNETES, containers, documents, load, parsed, pod, render, templates, variables
+from jackfield.tracing_variables import exports_spans
 
-OVERLAYS = ("overlays/trial", "overlays/production")
+OVERLAYS = ("overlays/trial", "overlays/production", "overlays/openshift", "overlays/ipv6")
 VERSIONS = ("1.30", "1.37")
 OURS = ("jackfield-api", "jackfield-worker", "jackfield-migrate")
 RUNNING = ("jackfield-api", "jackfield-worker")
@@ -85,7 +87,7 @@ def test_pods_meet_the_restricted_standard(objects: list[dict[str, Any]]) -> Non
     for name, template, container in containers(objects):
         spec, context = template["spec"], container["securityContext"]
         assert spec["securityContext"]["runAsNonRoot"] is True, name
-        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"].get("runAsUser", 10001) > 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert spec["automountServiceAccountToken"] is False
         assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -113,7 +115,7 @@ def test_probes_ask_a_port_that_is_served(objects: list[dict[str, Any]]) -> None
         options = parsed(container["args"])
         (port,) = container["ports"]
         listens = (options.host, options.port) if name == "jackfield-api" else (options.health_host, options.health_port)
-        assert listens == ("0.0.0.0", port["containerPort"])
+        assert listens == ("::", port["containerPort"])
         asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
         assert {kind: probe["path"] for kind, probe in asked.items()} == {
             "startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz",
@@ -128,6 +130,84 @@ def test_pods_have_time_to_stop(objects: list[dict[str, Any]]) -> None:
             pause = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
             needed = float(pause[1]) + parsed(container["args"]).stop_within + 10
             assert template["spec"]["terminationGracePeriodSeconds"] >= needed
+
+
+def test_openshift_chooses_the_account() -> None:
+    """The restricted constraint refuses a fixed account and a fixed group; elsewhere ``runAsNonRoot`` needs the number of one."""
+    for overlay, fixed in (("overlays/production", {"runAsUser", "runAsGroup", "fsGroup"}), ("overlays/openshift", set())):
+        for name, template, _ in containers(render(overlay)):
+            context = template["spec"]["securityContext"]
+            assert context.keys() & {"runAsUser", "runAsGroup", "fsGroup"} == fixed, name
+            assert context["runAsNonRoot"] is True
+
+
+def test_names_are_resolved_in_each_kind_of_cluster() -> None:
+    """By the cluster's DNS, by a cache on the node, and by that of OpenShift, whose pods listen on another port."""
+
+    def asked(overlay: str) -> set[tuple[str, int]]:
+        rules = [rule for item in of_kind(render(overlay), "NetworkPolicy").values() for rule in item["spec"].get("egress", [])]
+        return {
+            (str(place.get("ipBlock", {}).get("cidr") or next(iter(place["namespaceSelector"]["matchLabels"].values()))), port["port"])
+            for rule in rules
+            for port in rule["ports"]
+            if port["protocol"] == "UDP"
+            for place in rule["to"]
+        }
+
+    assert asked("overlays/production") == {("kube-system", 53), ("169.254.20.10/32", 53)}
+    assert asked("overlays/openshift") - asked("overlays/production") == {("openshift-dns", 5353)}
+    assert asked("overlays/ipv6") - asked("overlays/production") == {("fd00:169:254:20::10/128", 53)}
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.255.255", "192.168.1.1", "8.8.8.8"])
+def test_providers_are_public_in_both_families(address: str) -> None:
+    """What is private over IPv4 is private through NAT64, too; of IPv6 itself only what is public is reached."""
+    (rule,) = of_kind(render("overlays/ipv6"), "NetworkPolicy")["providers"]["spec"]["egress"]
+    (mapped,) = of_kind(render("overlays/ipv6"), "NetworkPolicy")["providers-through-nat64"]["spec"]["egress"]
+    blocks = [place["ipBlock"] for place in (*rule["to"], *mapped["to"])]
+
+    def reached(text: str) -> bool:
+        found = ip_address(text)
+        return any(
+            found in ip_network(block["cidr"]) and not any(found in ip_network(part) for part in block.get("except", []))
+            for block in blocks
+            if ip_network(block["cidr"]).version == found.version
+        )
+
+    through = f"64:ff9b::{address}"
+    assert reached(address) is reached(through) is (address == "8.8.8.8")
+    assert [reached(text) for text in ("2606:4700::1111", "fd00::1", "fe80::1", "::1", "::ffff:10.0.0.1")] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_collector_is_reached_where_it_is_named() -> None:
+    """The component for traces opens the port to which its variable sends them: that of OTLP over HTTP."""
+    folder = KUBERNETES / "clusters" / "collector"
+    endpoint = documents(folder / "config.yaml")[0]["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    (rule,) = documents(folder / "network.yaml")[0]["spec"]["egress"]
+    assert endpoint.endswith(f":{rule['ports'][0]['port']}")
+    assert exports_spans({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+
+def test_the_ingress_lets_long_calls_and_large_files_through() -> None:
+    """ingress-nginx cuts bodies at 1 MB and answers at 60 s by itself; a call takes up to 900 s."""
+    for overlay in ("overlays/production", "overlays/openshift"):
+        notes = of_kind(render(overlay), "Ingress")["jackfield-api"]["metadata"]["annotations"]
+        assert notes["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+        times = [int(value.removesuffix("s")) for name, value in notes.items() if "timeout" in name]
+        assert len(times) == (5 if overlay.endswith("openshift") else 4)
+        assert min(times) > 900
+
+
+def test_what_is_applied_again_and_again_stays() -> None:
+    """A Job that deletes itself is made anew by Argo CD and Flux each day."""
+    (job,) = of_kind(render("overlays/production"), "Job").values()
+    assert "ttlSecondsAfterFinished" not in job["spec"]
 
 
 def test_selectors_find_their_pods(objects: list[dict[str, Any]]) -> None:

@@ -89,9 +89,20 @@ def render(overlay: str) -> list[dict[str, Any]]:
 
 def _built(folder: Path) -> list[dict[str, Any]]:
     plan = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
-    unknown = plan.keys() - {"apiVersion", "kind", "namespace", "labels", "resources", "configMapGenerator", "patches", "images"}
-    assert not unknown, f"{folder}: this reader does not know {sorted(unknown)}"
     objects: list[dict[str, Any]] = []
+    _add(folder, plan, objects)
+    for name in plan.get("components", []):
+        component = (folder / name).resolve()
+        _add(component, yaml.safe_load((component / "kustomization.yaml").read_text(encoding="utf-8")), objects)
+    for item in objects:
+        _finish(item, plan)
+    return objects
+
+
+def _add(folder: Path, plan: Mapping[str, Any], objects: list[dict[str, Any]]) -> None:
+    """Add the objects of a kustomization or a component to those that are there, and patch all of them."""
+    known = {"apiVersion", "kind", "namespace", "labels", "resources", "components", "configMapGenerator", "patches", "images"}
+    assert not plan.keys() - known, f"{folder}: this reader does not know {sorted(plan.keys() - known)}"
     for name in plan["resources"]:
         objects += _built((folder / name).resolve()) if (folder / name).is_dir() else documents(folder / name)
     objects += [_config_map(folder, wanted) for wanted in plan.get("configMapGenerator", [])]
@@ -99,9 +110,6 @@ def _built(folder: Path) -> list[dict[str, Any]]:
         for change in documents(folder / patch["path"]):
             (target,) = [item for item in objects if _name(item) == _name(change)]
             _merge(target, change)
-    for item in objects:
-        _finish(item, plan)
-    return objects
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
