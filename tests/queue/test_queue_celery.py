@@ -295,6 +295,54 @@ def test_a_url_of_no_broker_is_refused(url: str, tmp_path: Path) -> None:
         check_queue({"JACKFIELD_DATABASE_URL": "none", "JACKFIELD_QUEUE_URL": "amqp://127.0.0.1"})
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("AMQP://u:secret@h/v", "lower case"),
+        ("amqp://u:secret/x@h:5672/v", "%2F"),
+        ("amqp://u:secret#x@h:5672/v", "%23"),
+        ("amqp://u:secret?x@h:5672/v", "%3F"),
+        ("amqp://u:secret;x@h:5672/v", "%3B"),
+        ("amqp://u:12#secret@h/v", "%23"),
+        ("redis://:secret/x@h:6379/0", "%2F"),
+        ("amqp://h:rabbit/v", "not the URL of a broker"),
+        ("redis://h:99999/0", "not the URL of a broker"),
+        ("redis://h ost/0", "not the URL of a broker"),
+        ("redis://h/x", "number of a database"),
+        ("redis://h/-1", "number of a database"),
+        ("redis://h?db=3", "parameter 'db'"),
+        ("redis://h/0?socket_timeout=3", "parameter 'socket_timeout'"),
+        ("redis://h/0?ssl_cert_reqs=none", "parameter 'ssl_cert_reqs'"),
+        ("amqp://h/v?heartbeat=30", "parameter 'heartbeat'"),
+        ("amqp://h/v?ssl=true", "TLS is amqps://"),
+        ("amqps://h/v?ssl_ca_certs=/ca.pem", "parameter 'ssl_ca_certs'"),
+        ("amqp://a/v;http://b", "not the URL of a broker"),
+    ],
+)
+def test_a_url_that_a_driver_reads_as_something_else_is_refused(url: str, said: str) -> None:
+    """Each ended with a traceback of the driver, at the start or at a probe, in part with a piece of the password, or was misread."""
+    with pytest.raises(InvalidInvocation) as caught:
+        check_queue({"JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db", "JACKFIELD_QUEUE_URL": url})
+    text = f"{caught.value} {caught.value.hint}"
+    assert said in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://h", "amqp://h/", "amqp://h//", "amqp://h/%2F", "amqp://u:p%2Fw@h:5672/v", "amqp://u:p@w@h/v", "amqp://[::1]:5672/v",
+        "amqps://u@h", "amqp://a/v;amqp://u:p@b:5673/v", "redis://h", "redis://:p@h:6379/5", "redis://u:p@[::1]/0", "rediss://h/0",
+        "rediss://h/0?ssl_ca_certs=/ca.pem&ssl_check_hostname=true",
+    ],
+)  # fmt: skip
+def test_each_form_of_a_url_makes_an_application(url: str) -> None:
+    """Each form that hosters print, and each host of a list, is read by the driver as it was by us."""
+    check_queue({"JACKFIELD_DATABASE_URL": "sqlite:////nowhere/jackfield.db", "JACKFIELD_QUEUE_URL": url})
+    with new_app(url).connection_for_write() as connection:
+        assert connection.as_uri()
+
+
 def _publish(stand: EngineStand, ids: list[str]) -> None:
     publisher = CeleryPublisher(new_app(stand.queue_url), stand.queue_url)
     publisher.publish([("default", identifier) for identifier in ids])

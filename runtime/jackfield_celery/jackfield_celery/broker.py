@@ -11,15 +11,13 @@ from kombu import Connection, Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 
-from jackfield.errors import InvalidInvocation
-from jackfield.kernel.passwords import without_password
 from jackfield_celery.transport import DEAD, transport_of
+from jackfield_celery.urls import check
 
 TASK = "jackfield.run"
 QUEUE = "jackfield"
 DELIVERY_LIMIT = 5
 """Deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
-_SCHEMES = ("amqp", "amqps", "redis", "rediss")
 _VISIBILITY = 1200
 """Seconds after which Redis delivers an unacknowledged message again; longer than any invocation may run."""
 _DIRECT = Exchange("", type="direct")
@@ -79,19 +77,6 @@ def new_app(url: str) -> Celery:
         worker_redirect_stdouts=False,
     )
     return app
-
-
-def check(url: str) -> None:
-    """Check that a URL names a broker that is supported.
-
-    :raises InvalidInvocation: if not.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise InvalidInvocation(
-            f"JACKFIELD_QUEUE_URL is '{without_password(url)[:200]}', which is not the URL of a broker",
-            hint="Use 'amqp://user:password@host:5672/vhost', 'amqps://…', 'redis://…' or 'rediss://…'; unset it to use the database.",
-        )
 
 
 def _is_amqp(url: str) -> bool:

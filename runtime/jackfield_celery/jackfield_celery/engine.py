@@ -19,10 +19,11 @@ from jackfield.journal.instance import Instance
 from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
-from jackfield_celery.broker import check, new_app, warning
+from jackfield_celery.broker import new_app, warning
 from jackfield_celery.dispatcher import Dispatcher
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
+from jackfield_celery.urls import check
 from jackfield_celery.worker import BusyError, Worker
 
 _LOG = logging.getLogger("jackfield.queue")
