@@ -30,19 +30,21 @@ def takes_events(accept: str) -> bool:
 
 
 async def events_response(stream: Stream, request: Request, server: ServerContext) -> Response:
-    """Return the response that hands the events of a call on. It begins with the first event, or with the Result.
+    """Return the response that hands the events of a call on. It begins with the first event or the Result, and after 15 seconds in any
+    case: a proxy ends a request that is silent for 50 seconds (HAProxy) or 60 (nginx).
 
     :raises Problem: 429 if the call never began, since a limit of the workspace is reached.
     """
     server.metrics.running.inc()
     leaving = asyncio.ensure_future(_left(request, stream))
-    with OnFailure(partial(_end, stream, server)):
+    asking = asyncio.ensure_future(_next(stream))
+    with OnFailure(asking.cancel), OnFailure(partial(_end, stream, server)):
         try:
-            first = await anext(stream, None)
+            if (await asyncio.wait((asking,), timeout=_SILENCE))[0]:
+                _check_began(stream, asking.result())
         finally:
             leaving.cancel()
-        _check_began(stream, first)
-    return StreamingResponse(_events(first, stream, server), 200, _HEADERS, KIND)
+    return StreamingResponse(_events(asking, stream, server), 200, _HEADERS, KIND)
 
 
 def _end(stream: Stream, server: ServerContext) -> None:
@@ -61,23 +63,24 @@ async def _left(request: Request, stream: Stream) -> None:
     stream.close()
 
 
-async def _events(first: Mapping[str, Any] | None, stream: Stream, server: ServerContext) -> AsyncIterator[bytes]:
-    asking: asyncio.Task[Mapping[str, Any] | None] | None = None
+async def _events(asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext) -> AsyncIterator[bytes]:
     try:
-        event = first
-        while event is not None:
+        while True:
+            while not asking.done():
+                yield _COMMENT
+                await asyncio.wait((asking,), timeout=_SILENCE)
+            event = asking.result()
+            if event is None:
+                break
             yield _message("event", dumps(event))
             asking = asyncio.ensure_future(_next(stream))
-            while not (await asyncio.wait((asking,), timeout=_SILENCE))[0]:
-                yield _COMMENT
-            event = asking.result()
+            await asyncio.wait((asking,), timeout=_SILENCE)
         result = stream.result
         server.metrics.note(result)
         yield _message("result", dumps(result.to_json("http")))
     finally:
         _end(stream, server)
-        if asking is not None:
-            asking.cancel()
+        asking.cancel()
 
 
 async def _next(stream: Stream) -> Mapping[str, Any] | None:

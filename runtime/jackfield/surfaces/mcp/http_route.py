@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
     from jackfield.surfaces.mcp.tool_call import Send
 
+_SILENCE = 15.0
+"""Seconds without a message after which a comment is sent: proxies end requests that are silent."""
+_COMMENT = b": waiting\n\n"
 _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Header fields by which proxies pass events on as they come."""
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
@@ -291,14 +294,17 @@ def _key(request: Request, identity: Identity, identifier: object) -> Key | None
 
 
 async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], Awaitable[Answer]]) -> Response:
-    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before. The call is cancelled when the
-    client disconnects."""
+    """Return the answer that ``begin`` finds, or a stream that ends with it, if something is sent before, or nothing for 15 seconds. The
+    call is cancelled when the client disconnects."""
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     with ExitStack() as watching:
         watching.enter_context(cancelling(request, call.cancelled))
         answering = asyncio.ensure_future(begin(messages.put_nowait))
         answering.add_done_callback(lambda _ended: messages.put_nowait(None))
-        first = await messages.get()
+        try:
+            first = await asyncio.wait_for(messages.get(), _SILENCE)
+        except TimeoutError:
+            first = _COMMENT
         if first is not None:
             return StreamingResponse(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
     return call.response(await answering)
@@ -310,8 +316,11 @@ async def _events(
     message: bytes | None = first
     with watching:
         while message is not None:
-            yield _event(message)
-            message = await messages.get()
+            yield message if message is _COMMENT else _event(message)
+            try:
+                message = await asyncio.wait_for(messages.get(), _SILENCE)
+            except TimeoutError:
+                message = _COMMENT
         yield _event((await answering).body)
 
 
