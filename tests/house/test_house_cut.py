@@ -8,6 +8,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from jackfield.cli import commands
 from parsed import tree
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +104,15 @@ def counted() -> Counter[tuple[str, str]]:
         sources += [(folder.name, path) for path in (folder / folder.name).rglob("*.py")]
     edges = ((part, part_of(module)) for part, path in sources for module in imported(tree(path)) if module in modules())
     return Counter(edge for edge in edges if edge[1] not in ALLOWED[edge[0]])
+
+
+def test_the_page_says_which_distribution_has_which_command() -> None:
+    """Each built-in command is in one row of the page, the row of the part that its module belongs to."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("\n## Which distribution has which command\n")[2]
+    rows = re.findall(r"^\| (\w+) \| (`.*`) \|$", text.partition("\n## ")[0], re.MULTILINE)
+    listed = {name: part for part, names in rows for name in re.findall(r"`([^`]+)`", names)}
+    owners = {name: part_of(f"cli.{commands.module_of(name)}") for name in commands.BUILT_IN}
+    assert listed == owners
 
 
 def test_imports_against_the_cut_only_become_fewer() -> None:

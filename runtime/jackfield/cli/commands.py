@@ -99,12 +99,17 @@ SUMMARIES = {**_OURS, **{name: text for commands in _PACKAGES.values() for name,
 _GROUP = "jackfield.commands"
 
 
+def module_of(name: str) -> str:
+    """Return the module of ``jackfield.cli`` that has a built-in command."""
+    return _TABLES.get(name, (name, ""))[0]
+
+
 def built_in(name: str) -> Mapping[str, Verb]:
     """Import a built-in command."""
     import importlib
 
-    module, table = _TABLES.get(name, (name, "VERBS"))
-    verbs: Mapping[str, Verb] = getattr(importlib.import_module(f"jackfield.cli.{module}"), table)
+    _, table = _TABLES.get(name, (name, "VERBS"))
+    verbs: Mapping[str, Verb] = getattr(importlib.import_module(f"jackfield.cli.{module_of(name)}"), table)
     return verbs
 
 
