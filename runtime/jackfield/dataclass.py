@@ -152,7 +152,9 @@ def _init(cls: Any, *, frozen: bool) -> Any:
         lines.append(" self.__post_init__()")
     body = "\n ".join([f" def __init__({', '.join(parameters)}):", *(lines or [" pass"])])
     scope: dict[str, Any] = {}
-    exec(f"def _made({', '.join(known)}):\n{body}\n return __init__", vars(sys.modules[cls.__module__]), scope)
+    module = sys.modules.get(cls.__module__)
+    names = {} if module is None else vars(module)  # none where Python ends, which has dropped its modules
+    exec(f"def _made({', '.join(known)}):\n{body}\n return __init__", names, scope)
     made = scope["_made"](**known)
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     annotations = {name: about.annotation for name, about in fields.items() if about.init}

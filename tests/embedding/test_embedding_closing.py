@@ -177,6 +177,35 @@ if {early}: invoke()
 """
 
 
+_DELETED = """
+import builtins, gc, sys
+from jackfield import Jackfield
+jackfield = Jackfield(connections=[{connection!r}], database_url={url!r})
+class Late:
+    def __del__(self, jackfield=jackfield, print=print):
+        result = jackfield.invoke({call!r}, on_time={on_time})
+        print(result.error.code if result.error else result.status, flush=True)
+if {early}: jackfield.invoke({call!r}).unwrap()
+late = Late()
+{how}
+"""
+
+
+@pytest.mark.parametrize(("how", "early", "on_time"), [
+    ("pass", True, False), ("pass", False, True), ("sys.modules['late'] = late; del late", False, False),
+    ("gc.disable(); late.me = late; del late", True, True), ("builtins.late = late; jackfield.close()", False, False),
+])  # fmt: skip
+def test_a_call_after_the_end_of_the_interpreter_is_refused(
+    how: str, early: bool, on_time: bool, provider: Provider, tmp_path: Path
+) -> None:
+    """What is called by ``__del__`` after Python has dropped its modules is ``unavailable``, and nothing was sent."""
+    values = {"connection": provider.connection(), "url": f"sqlite:///{tmp_path / 'j.db'}", "call": request("/x")}
+    code = _DELETED.format(**values, how=how, early=early, on_time=on_time)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (0, ["unavailable"], False), done.stderr
+    assert provider.paths == ["/x"] * early
+
+
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("how", [
     "atexit.register(invoke)", "atexit.register(ainvoke)", "threading.Thread(target=in_thread).start()",

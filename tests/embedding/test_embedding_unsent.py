@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,43 @@ def test_a_handshake_that_somebody_forbids_is_not_sent(jackfield: Jackfield, pro
     assert result.error is not None
     assert (result.error.code, "no TLS here" in result.error.message) == ("unavailable", True)
     assert provider.paths == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the bytes of a connection")
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])
+@pytest.mark.parametrize("name", ["send", "settimeout"])
+def test_what_is_raised_in_place_of_the_first_write_has_sent_nothing(
+    name: str, error: Exception, is_kept: bool, provider: Provider, tmp_path: Path
+) -> None:
+    """The system has taken no byte for the connection since: a write is unavailable, over a new connection and over one that was kept."""
+    with Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{tmp_path / 'j.db'}") as made:
+        made.open()
+        if is_kept:
+            made.invoke(request("/before")).unwrap()
+        with mock.patch.object(socket.socket, name, side_effect=error):
+            result = made.invoke(request(), tries=1)
+        assert result.error is not None
+        assert (result.error.code, type(error).__name__ in result.error.message) == ("unavailable", True), result.error
+        assert provider.paths == ["/before"] * is_kept
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_what_is_raised_after_the_first_write_may_have_sent_something(is_kept: bool, provider: Provider, tmp_path: Path) -> None:
+    """A tracer that writes, and then raises its own fault, leaves a doubt: nothing repeats the request."""
+
+    def traced(self: socket.socket, data: bytes, *flags: int) -> int:
+        super(socket.socket, self).send(data, *flags)
+        raise Odd("a fault of the tracer")
+
+    with Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{tmp_path / 'j.db'}") as made:
+        made.open()
+        if is_kept:
+            made.invoke(request("/before")).unwrap()
+        with mock.patch.object(socket.socket, "send", traced):
+            result = made.invoke(request("/once"))
+        assert result.status == "in_doubt"
+        assert provider.paths.count("/once") <= 1
 
 
 @pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])

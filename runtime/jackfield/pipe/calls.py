@@ -40,8 +40,10 @@ class Calls(ProcessLocal):
     def check(self) -> None:
         """Refuse a call that begins too late.
 
-        :raises Unavailable: if the runtime is closed.
+        :raises Unavailable: if the runtime is closed, or Python imports nothing any more.
         """
+        if sys.is_finalizing():
+            raise Unavailable("Python ends", hint="Call before the end, or in a function of 'atexit'.", sent=Sent.NOTHING)
         if self.is_closed:
             raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
 

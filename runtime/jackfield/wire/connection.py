@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import ssl
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -34,6 +35,10 @@ _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 _MOST_INTERIM = 1_000
 _GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
 _ANY_SUCCESS = b"HTTP/1.1 2"
+_TCP_INFO, _COUNTED = (getattr(socket, "TCP_INFO", 0) if sys.platform == "linux" else 0), 216
+_SEGMENTS, _WAITING, _SENT, _AGAIN = slice(136, 140), (144, 4), (200, 8), (208, 8)
+"""Length of what Linux tells about a TCP connection up to the last number here, and places of those of segments that were sent, and of
+bytes that wait, were sent, and were sent again (tcp(7), ``struct tcp_info`` of linux/tcp.h)."""
 _MOST_EARLY = 1_048_576
 """Bytes of a response that are read while its request is still being written."""
 
@@ -131,8 +136,10 @@ class Connection:
 
         :raises WireFault: if the connection had ended, or the deadline passes. ``NOTHING`` of the data was sent if it took none of it.
         """
+        before = None
         try:
             self.sock.settimeout(_left(limit))
+            before = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED) if _TCP_INFO else b""
             written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
             let_out(error)
@@ -140,6 +147,11 @@ class Connection:
         except OSError as error:
             let_out(error)  # the host's says nothing about what was written
             raise _unwritten(self._alert() or error) from error
+        except Exception as error:
+            let_out(error)
+            if before is not None and not self._took_nothing_since(before):
+                raise
+            raise not_connected(error) from error
         return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
     def write_on(self, data: bytes | memoryview, limit: Limit) -> bool:
@@ -172,6 +184,14 @@ class Connection:
                     raise broken(error) from error
                 return False  # it may have answered before it hung up
         return True
+
+    def _took_nothing_since(self, before: bytes) -> bool:
+        """Return True if the system knows that nothing was written since: who raises in the place of a write may have written before."""
+        try:
+            now = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED)
+        except (OSError, TypeError):  # the latter where there is no such option
+            return False
+        return len(before) == len(now) == _COUNTED and _taken(before) == _taken(now) is not None
 
     def _alert(self) -> OSError | None:
         """Return the alert by which TLS ended the connection, if that is why nothing can be written."""
@@ -216,6 +236,12 @@ class Connection:
             if not self.fill(limit):
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if self.buffer else "")
         return self.take(end)
+
+
+def _taken(about: bytes) -> int | None:
+    """Return how many bytes a system has taken for a connection; None if it counts nothing."""
+    waiting, sent, again = (int.from_bytes(about[place : place + size], sys.byteorder) for place, size in (_WAITING, _SENT, _AGAIN))
+    return waiting + sent - again if any(about[_SEGMENTS]) else None
 
 
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
