@@ -22,6 +22,7 @@ from jackfield.journal.instance import CLAIM, Instance
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.subscription import Subscription
 from trigger_stage import TriggerStage, trigger_stage
+from waiting import until
 
 _LONG = 600.0
 
@@ -127,7 +128,12 @@ def _killed(folder: str, database_url: str) -> list[object]:
         stage.look(1)
         early = [ended, list(REGISTERED), stage.all().show("one")["status"]]
         stage.move(2)
-        stage.look(1)
+
+        def registered() -> list[str]:
+            stage.look(1)
+            return list(REGISTERED)
+
+        until(registered)  # a server holds the rows of a process that is gone until it notices
         return [*early, len(REGISTERED), stage.all().show("one")["status"]]
 
 
