@@ -155,15 +155,8 @@ _FOREIGN = {
     "DAPR_API_TOKEN": ("The token that callers of the Dapr bindings API must send.", "none: loopback only"),
     "APP_ID": ("The application whose Dapr components are loaded.", "none"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": (
-        (
-            "The collector to which servers and workers send traces (extra `otel`), by OTLP over HTTP: port 4318, not 4317. Also"
-            " `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, and `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_CERTIFICATE` and"
-            " `_CLIENT_KEY` of both; `OTEL_TRACES_EXPORTER` (`otlp`, `none`), `OTEL_SDK_DISABLED`, `OTEL_SERVICE_NAME`,"
-            " `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` with `_ARG`, `OTEL_BSP_*`, and the limits of attributes and events."
-            " A log line at the start and `/readyz` name each other variable of OpenTelemetry that is set, and say why no span is sent,"
-            " such as with the protocol `grpc`."
-        ),
-        "no traces; with `OTEL_TRACES_EXPORTER=otlp`, `http://localhost:4318`",
+        "The collector of traces (extra `otel`). [Traces](../tutorial/containers.md#traces) lists OpenTelemetry's variables that apply.",
+        "no traces",
     ),
     "PROMETHEUS_MULTIPROC_DIR": ("The folder in which worker processes share their metrics.", "a temporary folder"),
     "VAULT_ADDR": (
