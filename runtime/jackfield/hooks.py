@@ -82,8 +82,9 @@ class Specifications:
     def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
         """Return what an operator should know of this process although it works: a fallback that is on, a limit that is off.
 
-        ``jackfield doctor`` without a connection and ``/readyz`` of servers and workers show each text as one of their ``warnings``, the
-        latter to callers without a token: name a setting and what it changes, nothing secret. Each probe calls it, so it must not block.
+        ``jackfield doctor`` without a connection and, to the operator's tokens, ``/readyz`` of servers and workers show each text as one of
+        their ``warnings``; other callers see that there is one. Name a setting and what it changes, nothing secret. Each probe calls it, so
+        it must not block.
         """
 
 

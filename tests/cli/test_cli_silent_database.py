@@ -59,8 +59,9 @@ def test_doctor_says_what_is_wrong_with_the_database(proxy: DatabaseProxy, shell
     proxy.hold()
     found = shell.run("doctor")
     assert (found.code, found.json["healthy"]) == (1, False)
-    assert "does not answer" in found.json["database"]["message"]
-    assert found.json["database"]["hint"]
+    assert found.json["notReady"]["kind"] == "silent"
+    assert "does not answer" in found.json["notReady"]["message"]
+    assert found.json["notReady"]["hint"]
 
 
 def test_doctor_makes_no_database(shell: Shell, tmp_path: Path) -> None:
@@ -73,4 +74,4 @@ def test_doctor_makes_no_database(shell: Shell, tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     found = shell.run("doctor")
     assert (found.code, found.json["healthy"]) == (1, False)
-    assert found.json["database"]["message"]
+    assert found.json["notReady"]["kind"] == "damaged"

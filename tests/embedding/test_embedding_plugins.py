@@ -266,7 +266,7 @@ def test_two_distributions_with_one_name_of_a_part_are_both_refused(place: Path)
 
 
 def test_doctor_and_probes_show_what_is_broken(place: Path, tmp_path: Path) -> None:
-    """``jackfield doctor`` ends with 1 and lists all with the reason; probes, which need no token, show names and kinds only."""
+    """``jackfield doctor`` ends with 1 and lists all with the reason; probes show names and kinds only."""
     _part(place, "plugins", {"acme.stage": "acme_watch"}, "raise RuntimeError('at /secret/place')")
     _part(place, "commands", {"acme": "acme_gone:run"}, None, "acme-commands")
     (tmp_path / "home").mkdir()
@@ -308,18 +308,19 @@ def _console(stand: Stand, token: str | None = None) -> str:
 
 @pytest.mark.parametrize("part", [None, *_PARTS])
 def test_probes_and_the_console_of_a_server_name_what_is_broken(part: str | None, tmp_path: Path) -> None:
-    """Over a socket: a server with a broken part is ready, and says its name and distribution without a token; the operator's console does,
-    that of a token with rules does not; neither shows a path, or anything where all is well."""
+    """Over a socket: a server with a broken part is ready, and says its name and distribution to the operator's token, to others that there
+    is one; the operator's console names it, that of a token with rules does not; neither shows a path, or anything where all is well."""
     site = tmp_path / "parts"
     site.mkdir()
     if part is not None:
         _part(site, *_PARTS[part], "raise RuntimeError('at /secret/place')")
     with plugged(site), standing(tmp_path) as stand:
-        ready = Client(stand.port).get("/readyz")
+        ready, general = stand.client().get("/readyz"), Client(stand.port).get("/readyz")
         pages = {"operator": _console(stand), "limited": _console(stand, stand.client(rules=Rules(allow=("echo/*",))).token)}
     assert (ready.status, ready.json["status"]) == (200, "ok")
     assert "Overview" in pages["operator"]
     assert "Overview" in pages["limited"]
+    assert (general.json, "acme" in str(general.json)) == ({"status": "ok"} if part is None else general.json, False)
     point = "" if part is None else next(iter(_PARTS[part][1]))
     assert _is_named(ready.json, point) is (part is not None)
     assert _is_named(pages["operator"], point) is (part is not None)

@@ -28,7 +28,7 @@ PARTS = (
     ("console", r"surfaces\.console(\.|$)"),
     ("mcp_server", r"surfaces\.mcp(\.|$)"),
     ("server", r"surfaces(\.|$)"),
-    ("store", r"cli\.(stored|starting|connections|asking|loopback|db|files|invocations|keys|queue|suppressions|tokens)$"),
+    ("store", r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|suppressions|tokens)$"),
     ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|sealed_rows|subscriptions|triggers|workspaces)$"),
     ("server", r"cli\.(serve|worker|worker_probes)$"),
     ("mcp_server", r"cli\.mcp$"),

@@ -30,13 +30,13 @@ from jackfield.journal import Queue
 from jackfield.journal.jobs import DueJobs
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.journal.recovery import Recovery
+from jackfield.management.conditions import blocked_warning
 from jackfield.queue import LocalEngine, Poller, RuntimePool
 from jackfield.queue.scheduler import Scheduler
 from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield.queue.subscriptions import WorkspaceSubscriptions
 from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield.surfaces.shared.metrics import Metrics
-from jackfield.surfaces.shared.readiness import blocked_warning
 from jackfield_celery.outbox import Outbox
 from job_stage import furnace
 from plugboard import make_echo, plugged

@@ -17,7 +17,7 @@ from jackfield.database.backup import backup, restore
 from jackfield.database.hold import Hold, end_hold, find_hold, set_hold
 from jackfield.journal import Queue
 from jackfield.journal.jobs import DueJobs
-from jackfield.surfaces.shared.readiness import hold_warning
+from jackfield.management.conditions import hold_warning
 from job_stage import job_stage
 from postgres import Server, use_programs
 from receiver import Receiver

@@ -23,7 +23,7 @@ BUILT_IN = {
     "options": "list the choices for a form field",
     "connections": "manage connections",
     "connect-sessions": "make links on which people connect accounts",
-    "doctor": "find what keeps a connection from working",
+    "doctor": "find what keeps a connection or a server from working",
     "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
     "events": "list and follow events",
@@ -49,7 +49,6 @@ BUILT_IN = {
 
 _TABLES = {
     "connect-sessions": ("connect_sessions", "VERBS"),
-    "doctor": ("connections", "DOCTOR"),
     "options": ("connectors", "OPTIONS"),
     "schema": ("connectors", "SCHEMA"),
     "search": ("connectors", "SEARCH"),

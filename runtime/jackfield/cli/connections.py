@@ -1,7 +1,4 @@
-"""``jackfield connections``: list, show, store, connect, test, rename, remove and export connections; print their policies.
-
-Also ``jackfield doctor``, which finds what keeps a connection from working.
-"""
+"""``jackfield connections``: list, show, store, connect, test, rename, remove and export connections; print their policies."""
 
 from __future__ import annotations
 
@@ -14,18 +11,16 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.discovery import entry_points
-from jackfield.catalog.loading import broken_parts
 from jackfield.cli.local_files import STDIN, Files, read_document
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.cli.stored import actor
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.connections.foreign.translating import connection_name
-from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, JackfieldError, TimedOut
+from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
@@ -313,62 +308,6 @@ def _document(found: dict[str, Any], form: str) -> Any:
     return found[member]
 
 
-def _declare_doctor(parser: Parser) -> None:
-    parser.usage = "jackfield doctor [CONNECTION [key=value …]]"
-    parser.add_argument(
-        "connection", metavar="CONNECTION", nargs="?", help="a connection; without one, show broken packages, and what others warn of"
-    )
-    parser.add_argument(
-        "words", nargs="*", metavar="key=value", help="an input of the connector's action 'doctor', such as sender=a@example.com"
-    )
-
-
-def _doctor(arguments: Namespace, output: Output) -> int:
-    from jackfield.cli.arguments import read_inputs
-
-    with open_jackfield(arguments) as jackfield:
-        if arguments.connection is None:
-            fault = _database_fault(jackfield)
-            services = _key_services(jackfield) if fault is None else []
-            broken = _broken_parts(jackfield)
-            healthy = fault is None and all(row["healthy"] for row in services) and not broken
-            known = jackfield.plugins.broken()
-            warnings = [text for text in jackfield.plugins.warn() if text not in known]
-            rows = {name: found for name, found in (("database", fault), ("broken", broken), ("keyServices", services)) if found}
-            output.value({"healthy": healthy, "warnings": warnings, **rows})
-            return 0 if healthy else _FAILED
-        found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
-    output.value(found)
-    return 0 if found["healthy"] else _FAILED
-
-
-def _database_fault(jackfield: Jackfield) -> dict[str, str] | None:
-    """Open the database, and return why it cannot be used; None if it can, if there is none, or if its file is still to be made."""
-    storage = jackfield.storage
-    if not storage.enabled or not (storage.file in {"", ":memory:"} or os.path.exists(storage.file)):
-        return None
-    try:
-        storage.database.version()
-    except JackfieldError as error:
-        return {"message": error.message, "hint": str(error.hint or "")}
-    return None
-
-
-def _broken_parts(jackfield: Jackfield) -> list[str]:
-    """Import everything that installed packages declare, and return what cannot be loaded, each with its distribution."""
-    connectors = [f"{about}: {reason}" for about, reason in jackfield.catalog.whole.broken(load=True).items()]
-    return [*jackfield.plugins.broken(whole=True), *broken_parts(entry_points()), *connectors]
-
-
-def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:
-    """Ask the key services, if there are any and a database that needs them."""
-    if not (os.environ.get("JACKFIELD_KEY_WRAPPERS") and jackfield.storage.enabled):
-        return []
-    from jackfield.database.key_usage import key_faults
-
-    return [{"id": uri, **about} for uri, about in key_faults(jackfield.storage.vault).items()]
-
-
 _NOUN = Noun(_opened)
 VERBS = in_workspace(
     {
@@ -394,7 +333,4 @@ VERBS = in_workspace(
         ),
         "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
     }
-)
-DOCTOR = in_workspace(
-    {"": Verb("Test a connection and examine its setup; exit code 1 if a finding is an error.", _declare_doctor, _doctor)}
 )

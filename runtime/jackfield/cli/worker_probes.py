@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
 from jackfield.errors import JackfieldError
-from jackfield.journal.went_back import return_warning
 from jackfield.kernel.signals import HANGUPS
+from jackfield.management.conditions import Condition, Finding, answer_of, of_packages
 from jackfield.queue import broker_warning
 from jackfield.queue.prefork import Board, State
 from jackfield.resources.renewal import renew
+from jackfield.surfaces.shared.identity import Identities, token_of
 from jackfield.surfaces.shared.metrics import Metrics
-from jackfield.surfaces.shared.readiness import answer_of, blocked_warning, clock_warning, hold_warning, key_state
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.readiness import Readiness
 
 if TYPE_CHECKING:
     from jackfield.queue import RuntimePool
 
 _PATIENCE = 2.0
 """Seconds to wait for the database, and for a client."""
+_MOMENT = 0.3
+"""Seconds that a probe waits for the look-up of its token."""
 
 
 def serve(listeners: Sequence[socket.socket], board: Board, runtimes: RuntimePool) -> int:
@@ -65,46 +69,44 @@ class Figures:
         self._board = board
         self._runtimes = runtimes
         self._metrics = metrics
-        self._warning: str | None = None
-        self._blocked: str | None = None
-        self._returned: str | None = None
-        self._held: str | None = None
-        self._keys: str | None = None
-        self._broker: str | None = None
+        self._readiness = Readiness(
+            runtimes.storage, runtimes.clock, lambda: broker_warning(runtimes.environment), needs_broker=True
+        )  # fmt: skip
+        self._identities = Identities(runtimes.storage, runtimes.clock, None)
 
-    def answer(self, path: str) -> tuple[int, str, bytes]:
-        """Answer a request for ``path``."""
+    def answer(self, path: str, authorization: str = "") -> tuple[int, str, bytes]:
+        """Answer a request for ``path``. ``authorization`` is the header field: the operator's token gets the full text."""
         if path == "/healthz":
             return _json(200, {"status": "ok"})
         if path == "/readyz":
-            fault = self._fault()
-            more = [*filter(None, [self._keys, self._blocked, self._returned, self._held, self._broker]), *self._runtimes.warnings()]
-            return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, more))
+            found = self._condition()
+            full = self._is_operator(token_of(authorization))
+            if found.fault is not None:
+                return _problem(503, found.fault.shown(full=full), kind=found.fault.kind, **_hint(found.fault, full=full))
+            return _json(200, answer_of([*found.warnings, *of_packages(self._runtimes.warnings())], full=full))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
 
-    def _fault(self) -> str | None:
-        """Return why the worker is not ready: it stops, a process is starting, or the database is unavailable."""
+    def _condition(self) -> Condition:
+        """Return the condition of the worker: it stops, a process is starting, or what each call needs is missing."""
         states = self._board.states()
         if State.STOPPING in states:
-            return "the worker is stopping"
+            return Condition(Finding("stopping", "the worker is stopping"))
         ready = states.count(State.READY)
         if ready < len(states):
-            return f"{ready} of {len(states)} processes are ready"
+            return Condition(Finding("starting", f"{ready} of {len(states)} processes are ready"))
+        return self._readiness.look()
+
+    def _is_operator(self, text: str) -> bool:
+        if not text:
+            return False
         try:
-            with within(_PATIENCE):
-                database = self._runtimes.storage.database
-                pending = database.pending()
-                self._warning = None if pending else clock_warning(database, self._runtimes.clock)
-                self._blocked = None if pending else blocked_warning(database, self._runtimes.clock)
-                self._returned = None if pending else return_warning(database)
-                self._held = None if pending else hold_warning(database)
-                fault, self._keys = (None, None) if pending else key_state(self._runtimes.storage)
-                self._broker = broker_warning(self._runtimes.environment)
-        except JackfieldError as error:
-            return error.message
-        return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else fault
+            with within(_MOMENT):
+                found = self._identities.find(text)
+        except (JackfieldError, Problem):
+            found = self._identities.outlasting(text)
+        return found is not None and found.is_operator
 
     def _text(self) -> bytes:
         try:
@@ -127,7 +129,7 @@ class _Probe(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request."""
-        status, kind, body = self._figures.answer(self.path.partition("?")[0])
+        status, kind, body = self._figures.answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))
         self.send_response(status)
         for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
             self.send_header(name, value)
@@ -142,7 +144,11 @@ def _json(status: int, body: dict[str, Any]) -> tuple[int, str, bytes]:
     return status, "application/json", json.dumps(body).encode()
 
 
-def _problem(status: int, detail: str) -> tuple[int, str, bytes]:
+def _problem(status: int, detail: str, **more: str) -> tuple[int, str, bytes]:
     title = "Not Found" if status == 404 else "Service Unavailable"
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return status, "application/problem+json", json.dumps(body).encode()
+
+
+def _hint(fault: Finding, *, full: bool) -> dict[str, str]:
+    return {"hint": fault.hint} if full and fault.hint else {}

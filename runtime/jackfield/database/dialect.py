@@ -24,6 +24,8 @@ class Dialect(ABC):
     """Maximum units of work per commit."""
     tables: ClassVar[str]
     """Statement that lists the names of all tables, as ``name``."""
+    barred: ClassVar[str] = ""
+    """Statement that lists the tables that this account may not read and change; empty where the rights on a file decide."""
     indexes: ClassVar[str]
     """Statement that lists the names of all indexes, as ``name``."""
     locks: ClassVar[str] = ""

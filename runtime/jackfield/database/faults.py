@@ -8,6 +8,7 @@
     ├── NoAnswer                     the database kept silent for as long as anybody waits for it
     ├── KeyServiceUnavailable        the key service that wraps the data keys gives no answer
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
+        ├── SchemaUnfit              its tables are older or newer than this program's, or incomplete
         ├── WrongMasterKey           the data keys were wrapped by another master key
         ├── KeyServiceRefused        the key service does not let jackfield use its key
         ├── DataKeyDamaged           the row of a data key was changed, or is another workspace's
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from jackfield.errors import Internal, Unavailable
+from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.kernel import commits
 
 
@@ -53,6 +54,14 @@ class UsageFault(DatabaseUnfit):
     code = "invalid_invocation"
     http_status = 400
     exit_code = 2
+
+
+class SchemaUnfit(DatabaseUnfit):
+    """Tables that are older or newer than those of this program, or incomplete."""
+
+
+class NotUpgraded(UsageFault, SchemaUnfit):
+    """Older tables, which this command does not upgrade."""
 
 
 class WrongMasterKey(DatabaseUnfit):
@@ -125,6 +134,10 @@ class Trouble(Enum):
         "the database cannot be written: its file was moved, deleted or replaced",
         "Put the file back, or restart jackfield to create a new one.",
     )
+    POOLED = (
+        "the pooler in front of the database lends a session for one statement only",
+        "Set its pool_mode to 'transaction' or 'session', or connect to the database itself.",
+    )
     UNREACHABLE = ("the database cannot be reached", "Check that it is running and that JACKFIELD_DATABASE_URL is correct.")
     SILENT = (
         "the database does not answer",
@@ -145,6 +158,11 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
     """Return the error for ``trouble``. ``detail`` follows a colon and must not contain a secret."""
     sentence, hint = trouble.value
     return kind(f"{sentence}: {detail}" if detail else sentence, hint=hint)
+
+
+def cause_of(error: JackfieldError) -> Trouble | None:
+    """Return the trouble of an error that ``unavailable`` has made; None if another one is given."""
+    return next((trouble for trouble in Trouble if error.message.startswith(trouble.value[0])), None)
 
 
 def other_database() -> DatabaseUnfit:

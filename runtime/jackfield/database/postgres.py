@@ -78,6 +78,8 @@ _SETTINGS = """SELECT pg_backend_pid() AS pid, set_config('statement_timeout', '
 _SYNC = b"; SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
 _LOCAL = "; SET LOCAL statement_timeout = '{}ms'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 """Settings of each transaction behind a pooler."""
+_STATEMENT_MODE = "statement pooling mode"
+"""What PgBouncer says of a transaction if it lends a session for one statement only."""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
     "53100": Trouble.FULL,
@@ -252,6 +254,8 @@ class PostgresSession:
             raise unavailable(Trouble.READ_ONLY) from None
         if isinstance(fault, Unanswered):
             raise unavailable(Trouble.SILENT, str(fault), NoAnswer) from None
+        if _STATEMENT_MODE in str(fault):
+            raise unavailable(Trouble.POOLED, "", DatabaseUnfit) from None
         if self._is_closed_by(fault) or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
             raise unavailable(Trouble.UNREACHABLE, "the connection was lost" if not state else f"it says {state}") from None
         if trouble is None:
@@ -288,6 +292,11 @@ class PostgresDialect(Dialect):
     bounds_each = True
     batch = 60  # the server caches 64 subtransactions per backend; more slow down every snapshot
     tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
+    barred = (
+        "SELECT relname AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND NOT ("
+        "has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')"
+        " AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))"
+    )
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
 
     def __init__(self, url: str, *, wait: float, most: float = 0.0) -> None:

@@ -394,14 +394,14 @@ class Storage(ProcessLocal):
 
     def _opened_as_it_is(self) -> Database:
         """Open the database without migrating it; tables of a new SQLite database are created."""
-        from jackfield.database.faults import UsageFault
+        from jackfield.database.faults import NotUpgraded
 
         database = self.opened(migrate=None)
         with OnFailure(database.close):
             if self.url.startswith("sqlite:") and not database.version():
                 self.migrate(database)
             elif database.pending():
-                raise UsageFault(
+                raise NotUpgraded(
                     f"the database is not up to date, and this command does not upgrade it: {database.location}",
                     hint="Stop the processes of the older version, if any, then run 'jackfield db upgrade'.",
                 )

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from jackfield.database.dialect import Dialect
-from jackfield.database.faults import DatabaseUnfit
+from jackfield.database.faults import SchemaUnfit
 from jackfield.database.statements import split
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.dataclass import dataclass
@@ -81,7 +81,7 @@ class Migrations:
     def pending(self) -> list[Migration]:
         """Return the migrations still to be applied, in order.
 
-        :raises DatabaseUnfit: if a newer jackfield has migrated the database, or another one is being moved to it.
+        :raises SchemaUnfit: if a newer jackfield has migrated the database, or another one is being moved to it.
         """
         with self._begin(Mode.READ) as transaction:
             return self._pending(transaction)
@@ -89,12 +89,12 @@ class Migrations:
     def require_none_pending(self) -> None:
         """Check that the tables are up to date.
 
-        :raises DatabaseUnfit: if they are older or newer.
+        :raises SchemaUnfit: if they are older or newer.
         """
         pending = self.pending()
         if pending:
             count = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
-            raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
+            raise SchemaUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
 
     def apply(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
         """Apply pending migrations, all or nothing, and return their versions. Concurrent processes wait for each other.
@@ -131,11 +131,11 @@ class Migrations:
 
     def _pending(self, transaction: Transaction) -> list[Migration]:
         if UNFINISHED in self._tables(transaction):
-            raise DatabaseUnfit("the database is incomplete: moving another one to it has not ended", hint=_CONTINUE)
+            raise SchemaUnfit("the database is incomplete: moving another one to it has not ended", hint=_CONTINUE)
         applied, known = self._applied(transaction), self._known()
         newest, ours = max(applied, default=0), known[-1].version
         if newest > ours:
-            raise DatabaseUnfit(
+            raise SchemaUnfit(
                 f"the database belongs to a newer jackfield: it has version {newest}; this jackfield supports {ours}",
                 hint="Upgrade jackfield, or restore a backup that was made before the upgrade of the database.",
             )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError, LimitReached
+from jackfield.surfaces.http.authentication import identified
 from jackfield.surfaces.http.direct import Direct
 from jackfield.surfaces.http.error_responses import EXPECTED, bug_response, expected_response
 from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
@@ -21,7 +22,7 @@ from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import READING, Mount, Operation
 from jackfield.surfaces.shared.prefix import Prefixed
-from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.problem import of_error
 from jackfield.surfaces.shared.request_shares import OPEN_CONNECTIONS
 from jackfield.surfaces.shared.server_context import ServerContext
 
@@ -118,7 +119,7 @@ async def _caller(request: Request, server: ServerContext, operation: Operation)
     if operation.scope is None:
         return NOBODY
     known = server.identities.cached(bearer(request))
-    return known if known is not None else await patiently(request, lambda: _identified(request, server))
+    return known if known is not None else await patiently(request, lambda: identified(request, server))
 
 
 async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
@@ -135,22 +136,6 @@ async def _answered(request: Request, server: ServerContext, operation: Operatio
     connection, reads = request.scope.get("jackfield.connection"), operation.method == "GET"
     async with server.requests.of(identity.holder, connection, reads=reads):
         return await operation.endpoint(request, server, identity)
-
-
-async def _identified(request: Request, server: ServerContext) -> Identity:
-    """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess."""
-    text = bearer(request)
-    known = await server.identities.awaited(text)
-    if known is not None:
-        return known
-    await server.identities.prepare(text)
-    async with server.guesses.turn(request):
-        try:
-            return await server.identities.found_once(text, lambda: server.briefly(lambda: server.identities.of(text)))
-        except Problem as refusal:
-            if refusal.status == 401:
-                server.guesses.note(request)
-            raise
 
 
 @contextlib.asynccontextmanager

@@ -8,11 +8,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.access import DEFAULT
-from jackfield.surfaces.shared.identity import Identity
+from jackfield.errors import JackfieldError
+from jackfield.management.conditions import Condition, Finding, answer_of, of_packages
+from jackfield.surfaces.http.authentication import identified
+from jackfield.surfaces.shared.identity import Identity, bearer
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.readiness import answer_of
 from jackfield.surfaces.shared.server_context import ServerContext
+
+_PATIENCE = 0.3
+"""Seconds that a probe waits for the look-up of its token after the examination."""
+_STOPPING = Finding("stopping", "the server is stopping")
 
 
 async def healthy(_request: Request, _server: ServerContext, _identity: Identity) -> Response:
@@ -20,16 +26,37 @@ async def healthy(_request: Request, _server: ServerContext, _identity: Identity
     return answer({"status": "ok"})
 
 
-async def ready(_request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /readyz``: check that the database is writable and its schema up to date."""
-    if server.stopping:
-        raise Problem(503, "the server is stopping")
-    fault = await server.readiness.fault()
+async def ready(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /readyz``: examine what each call needs. The operator's token gets the full text, others kinds."""
+    asked = asyncio.ensure_future(_is_operator(request, server))
+    try:
+        condition = Condition(_STOPPING) if server.stopping else await server.readiness.condition()
+        done, _ = await asyncio.wait({asked}, timeout=_PATIENCE)
+        operator = asked.result() if done else _was_operator(request, server)
+    finally:
+        asked.cancel()
+    fault = condition.fault
     if fault is not None:
-        raise Problem(503, fault, {"Retry-After": "1"})
-    found = server.readiness
-    more = (found.key_warning, found.blocked_warning, found.return_warning, found.hold_warning, found.silence_warning, found.broker_warning)
-    return answer(answer_of(found.warning, [*filter(None, more), *server.runtimes.warnings()]))
+        more = {"hint": fault.hint} if operator and fault.hint else {}
+        raise Problem(503, fault.shown(full=operator), {"Retry-After": "1"}, kind=fault.kind, **more)
+    return answer(answer_of([*condition.warnings, *of_packages(server.runtimes.warnings())], full=operator))
+
+
+async def _is_operator(request: Request, server: ServerContext) -> bool:
+    """Return whether the operator asks; with a database that cannot tell, whether it was the operator's token when that last could."""
+    if not bearer(request):
+        return False
+    try:
+        return (await identified(request, server)).is_operator
+    except Problem as refusal:
+        return refusal.status >= 500 and _was_operator(request, server)
+    except JackfieldError:
+        return _was_operator(request, server)
+
+
+def _was_operator(request: Request, server: ServerContext) -> bool:
+    known = server.identities.outlasting(bearer(request))
+    return known is not None and known.is_operator
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -482,10 +482,12 @@ _OTHERS: dict[str, Json] = {
             "description": "Of a single delivery: the request of its last attempt without its signature, as event and callback make it.",
         },
     ),
-    "Healthy": _object(("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}),
+    "Healthy": _object(
+        ("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}, kinds={"type": "array", "items": _STRING}
+    ),
     "Problem": _object(
         ("type", "title", "status", "detail"), closed=False,
-        type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING, code=_STRING, hint=_STRING,
+        type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING, code=_STRING, hint=_STRING, kind=_STRING,
         details={"type": "array", "items": _ANY},
     ),
 }  # fmt: skip

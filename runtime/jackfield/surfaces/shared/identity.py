@@ -74,6 +74,11 @@ class Identity:
         token = self.id if self.kind == "token" else None
         return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience)
 
+    @property
+    def is_operator(self) -> bool:
+        """True if the identity may know what is wrong with this process: it manages the operator's workspace, without rules."""
+        return self.workspace == DEFAULT and may(self.scope, "manage") and not self.rules and not self.suspended
+
     def require(self, scope: Scope) -> None:
         """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.
 
@@ -136,6 +141,12 @@ class Identities:
         epochs = self._storage.epochs
         found = None if epochs is None or epochs.is_near else self._known.last(text)
         return None if found is None else found.identity
+
+    def outlasting(self, text: str) -> Identity | None:
+        """Return the identity that a token had when the database last answered, unless it has expired since: for what an operator may read
+        while the database is away, when nobody can revoke the token either."""
+        found = self._known.last(text)
+        return found.identity if found is not None and found.since <= self._clock.time() < found.expires else None
 
     async def awaited(self, text: str) -> Identity | None:
         """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
