@@ -191,7 +191,8 @@ def test_readers_are_told_of_what_a_standby_lacked(since: int) -> None:
                 there = _read(feed, EventView())
                 assert {subject for _, subject in there.events.values()} == {"a", "b", "c", *(f"new {number}" for number in range(since))}
                 assert _read(feed, reader).lost(there) | reader.missed(there) == set()
-                assert (reader.gone, {**reader.events, **kept}) == (1, reader.events)
+                assert {**reader.events, **kept} == reader.events
+                assert reader.gone in {1, 2}  # for a cursor beyond the last event, and for the return, if that is noticed only later
                 assert (_read(feed, late).events, late.gone) == (there.events, 0)
         finally:
             standby.stop()
