@@ -13,12 +13,18 @@ import pytest
 from mcp.server import streamable_http_manager
 
 from http_stand import Client, Stand, say, standing
+from jackfield.invocation import Result
+from jackfield.kernel.exact import Exact
 from jackfield.surfaces.mcp import stateless_http
+from jackfield.surfaces.mcp.tool_call import tool_call
+from jackfield.surfaces.mcp.tool_results import answered
+from jackfield.surfaces.shared.json_response import dumps
 from mcp_talk import call_of, message
 from replies import Reply
 
 VERSIONS = (None, "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 _VOLATILE = re.compile(r'(\\*")(invocationId|durationMs)\1:(\\*"[^"]*"|[0-9.]+)')
+DIGITS = "3.1415926535897932384626433832795028842"
 _LENGTH = re.compile(r"of [0-9,]+ characters")
 
 
@@ -105,6 +111,20 @@ def differing(client: Client, asked: Iterable[tuple[str | None, dict[str, Any], 
 def test_both_ways_answer_alike(client: Client) -> None:
     """Status, headers and message are the SDK's, for every version of the protocol."""
     assert differing(client, [(version, body, {}) for version, body in product(VERSIONS, BODIES)]) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS[:-1])
+def test_numbers_have_all_digits(version: str | None) -> None:
+    """Those of the arguments are the action's; those of its output are in structured content, and in the text beside it."""
+    text = json.dumps(call_of("execute_action", 1, **say("say", "hall", data=["NUMBER"]))).replace('"NUMBER"', DIGITS)
+    asked = tool_call([] if version is None else [(b"mcp-protocol-version", version.encode())], text.encode())
+    assert asked is not None
+    (number,) = asked.params["arguments"]["inputs"]["data"]
+    assert (type(number), number.text) == (Exact, DIGITS)
+    output = {"n": number, "lone": "\ud800"}
+    found = answered(Result.from_json({"status": "succeeded", "output": output, "meta": {"invocationId": "i"}}), structured=True)
+    assert DIGITS in dumps(found.structured_content).decode()
+    assert DIGITS in str(found.content)
 
 
 def test_headers_mean_the_same(client: Client) -> None:

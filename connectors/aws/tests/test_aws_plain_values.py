@@ -267,3 +267,23 @@ def test_text_that_is_no_base64_is_refused_with_the_way_to_write_it(aws: Aws, ty
     assert result.error is not None
     assert ([detail.path for detail in result.error.details], aws.provider.requests) == ([path], [])
     assert '{"data": Base64}' in result.error.details[0].message
+
+
+def test_a_replay_has_all_digits(tmp_path: Path) -> None:
+    """What the first caller was told is told again, from the journal and to whoever looks an invocation up."""
+    with Provider(lambda _number, _request: Answer(content=f'{{"v": [{DIGITS}, 0.5]}}'.encode())) as provider:
+        values = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "wJalrXUtnFEMI", "endpoint": provider.url}
+        named = {"connections": {"m": {"type": "aws/apiKeySecret", "values": values}}}
+        inputs = {"awsRegion": "eu-west-1", "FunctionName": "f", "Payload": {}}
+        body = {"connector": "aws.lambda", "action": "invoke", "connection": "m", "idempotencyKey": "k", "inputs": inputs}
+        url, outputs = f"sqlite:///{tmp_path}/x.db", []
+        open_database(url, migrate=True).close()
+        for _ in range(2):
+            with Jackfield(connections=[named], database_url=url, environment={"JACKFIELD_HOME": str(tmp_path)}) as jackfield:
+                result = jackfield.invoke(body)
+                assert jackfield.journal is not None
+                (entry,) = jackfield.journal.entries()[0]
+            outputs += [result.output, (entry.result or {})["output"]]
+        assert len(provider.requests) == 1
+    assert result.meta.replayed
+    assert {exact_json(output["PayloadJson"], json.JSONEncoder()) for output in outputs} == {f'{{"v": [{DIGITS}, 0.5]}}'}

@@ -12,8 +12,10 @@ from jackfield.events.callback import Options
 from jackfield.events.event import Event
 from jackfield.events.outputs import output_of
 from jackfield.events.signing import signatures
+from jackfield.kernel.exact import result_json
 
 Fields = list[tuple[bytes, bytes]]
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def request_to(
@@ -36,7 +38,7 @@ def request_of(
     data: dict[str, Any] = {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}
     if not thin:
         data["payload"] = {**event.data, **(more or {})}
-    text = json.dumps({"type": event.type, "timestamp": iso(event.at), "data": data}, ensure_ascii=False, separators=(",", ":"))
+    text = result_json({"type": event.type, "timestamp": iso(event.at), "data": data}, _JSON)
     body, timestamp = text.encode("utf-8", "replace"), int(now)
     signed = signatures([one["secret"] for one in secrets], event.id, timestamp, body)
     fields = [

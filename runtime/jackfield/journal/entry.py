@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.exact import read_float
 from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
 
     :raises ValueError: if one of the columns was changed since.
     """
-    result: dict[str, Any] = json.loads(text)
+    result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
     return result

@@ -32,7 +32,7 @@ from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_
 from jackfield.journal.watched import Watched
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.exact import exact_json, read_float
+from jackfield.kernel.exact import Exact, exact_json, read_float
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -469,7 +469,7 @@ class Journal(Watched):
         }
 
     def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
-        text = _JSON.encode(result).encode("utf-8", "surrogatepass")
+        text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, "result"), text)
 
     def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None) -> Entry:

@@ -28,11 +28,13 @@ from jackfield.journal.abandoned import expired, given_up, left_behind, tries_le
 from jackfield.journal.entry import Entry, bound_result, read_entry
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.jobs import RETURNED
+from jackfield.kernel.exact import result_json
 
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""
 _UNBEGUN = 20
 """Limit of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STALE = 60.0
 """Age in seconds by the database's clock at which a process that has just started counts a lease as expired; that clock may be set."""
 _UNREGISTERED_EVERY = 2 * LEASE
@@ -235,7 +237,7 @@ class Recovery:
         """Seal a Result; None if there is no key for that, so that only the status can be stored."""
         if self._blocked.is_keyless(workspace):
             return None
-        text = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        text = result_json(result, _JSON).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
         except (Internal, KeyServiceRefused, DataKeyDamaged):

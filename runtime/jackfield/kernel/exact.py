@@ -11,7 +11,7 @@ from itertools import chain
 
 TYPE_CHECKING = False  # typing would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
 ALWAYS_EXACT = 16
 """Characters of a number up to which a double keeps all its digits: 15 of them, and a point."""
@@ -22,9 +22,15 @@ class Exact(float):
     """Number with more digits than a double is sure to keep; ``text`` has them all."""
 
     __slots__ = ("text",)
+    text: str
+    any_made = False
+    """Whether this process has made one."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __new__(cls, text: str) -> Self:
+        """Read a number of JSON."""
+        made = super().__new__(cls, text)
+        made.text, Exact.any_made = text, True
+        return made
 
     @property
     def canonical(self) -> str | None:
@@ -80,6 +86,11 @@ def exact_json(value: Any, encoder: json.JSONEncoder) -> str:
     sign, texts = os.urandom(16).hex(), list[str]()
     parts = encoder.encode(_signed(value, sign, texts)).split(f'"{sign}"')
     return "".join(chain.from_iterable(zip(parts, (*texts, ""), strict=True)))
+
+
+def result_json(value: Any, encoder: json.JSONEncoder) -> str:
+    """Do what ``exact_json`` does, for a value without a ``Decimal``; the value is searched only if this process has made such a number."""
+    return exact_json(value, encoder) if Exact.any_made else encoder.encode(value)
 
 
 def _signed(value: Any, sign: str, texts: list[str]) -> Any:

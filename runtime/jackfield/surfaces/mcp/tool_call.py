@@ -64,7 +64,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
     if len(given) != len(headers) or accepted.isdisjoint(_JSON) or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS):
         return None
     try:
-        message = json.loads(body, parse_float=read_float) if is_modern else pydantic_core.from_json(body)
+        message = json.loads(body, parse_float=read_float) if is_modern else _read(body)
         if not _is_plain(message):
             return None
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
@@ -74,6 +74,18 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
     except (ValueError, KeyError, RecursionError):  # pydantic's is a ValueError
         return None
     return ToolCall(message["id"], version, message["params"])
+
+
+def _read(body: bytes) -> Any:
+    """Parse a message as the SDK does for older versions of the protocol, but with all digits of its numbers."""
+    message = pydantic_core.from_json(body)
+    return json.loads(body, parse_float=read_float) if _has_float(message) else message
+
+
+def _has_float(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float)
 
 
 def _is_plain(message: Any) -> bool:

@@ -11,7 +11,7 @@ from mcp_types import CallToolResult, TextContent
 
 from jackfield.hints import worded
 from jackfield.invocation import Result
-from jackfield.kernel.exact import exact_json
+from jackfield.kernel.exact import exact_json, read_float
 
 if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
@@ -90,4 +90,4 @@ def _encoded(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return value, orjson.dumps(value).decode()
     except TypeError:  # a lone surrogate, or an integer of more than 64 bits
         text = _plain(exact_json(value, _ENCODER))
-        return json.loads(text), text
+        return json.loads(text, parse_float=read_float), text
