@@ -301,3 +301,18 @@ def test_who_leaves_after_it_was_sent_has_sent(client: Client) -> None:
         assert until(client, identifier, is_settled)["status"] == "succeeded"
         again = client.post("/v1/invocations", body).json
     assert (again["status"], again["meta"]["invocationId"], again["meta"]["replayed"]) == ("succeeded", identifier, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("text/event-stream", True), ("Text/Event-Stream; q=0.5", True), ("text/event-stream, application/json;q=0.9", True),
+        ("application/json, text/event-stream", False), ("application/json, text/event-stream;q=0.5", False),
+        ("text/event-stream;q=0", False), ("text/event-streams", False), ("*/*", False),
+    ],
+)  # fmt: skip
+def test_a_stream_is_the_answer_only_if_it_is_preferred(client: Client, accept: str, streams: bool) -> None:
+    """Weights are weighed; JSON is the answer to who wants both equally."""
+    reply = client.post("/v1/invocations", say("say", text="x"), Accept=accept)
+    kind = "text/event-stream" if streams else "application/json"
+    assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, kind)

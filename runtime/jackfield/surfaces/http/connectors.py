@@ -16,6 +16,7 @@ from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.installations import revocations
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
+from jackfield.surfaces.http.accept import prefers
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.shared.action_guides import Over, guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
@@ -117,25 +118,10 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     runtime = await server.opened(identity.workspace)
     wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
     verdict = await server.slowly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
-    if _wants_markdown(request.headers.get("accept", "")):
+    if prefers(request.headers.get("accept", ""), "text/markdown"):
         over = await server.slowly(lambda: Over.of(runtime, identity.caller, action, wish.connection, verdict))
         text = guide(manifest, action, verdict, server.seen(request), over)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
     raw = await server.slowly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
     return answer({**raw, "inputs": action.inputs, "output": action.output, **about}, headers={"Vary": "Accept"})
-
-
-def _wants_markdown(accept: str) -> bool:
-    """Return whether Markdown is preferred to JSON (RFC 9110 §12.5.1)."""
-    weights = {"text/markdown": 0.0, "application/json": 0.0}
-    for part in accept.split(","):
-        kind, *parameters = (item.strip().lower() for item in part.split(";"))
-        weight = next((item[2:] for item in parameters if item.startswith("q=")), "1")
-        try:
-            value = float(weight)
-        except ValueError:
-            continue
-        if kind in weights:
-            weights[kind] = value
-    return weights["text/markdown"] > weights["application/json"]

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from jackfield.errors import LimitReached
 from jackfield.failures import OnFailure
 from jackfield.pipe.streams import Stream
+from jackfield.surfaces.http.accept import prefers
 from jackfield.surfaces.shared.json_response import dumps
 from jackfield.surfaces.shared.problem import of_error
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -25,8 +26,8 @@ _COMMENT = b": waiting\n\n"
 
 
 def takes_events(accept: str) -> bool:
-    """Return whether a client asks for a stream of events."""
-    return KIND in accept.lower()
+    """Return whether a client prefers a stream of events to JSON."""
+    return KIND in accept.lower() and prefers(accept, KIND)
 
 
 async def events_response(stream: Stream, request: Request, server: ServerContext) -> Response:
