@@ -138,7 +138,7 @@ def _service(model: ServiceModel, url: str) -> Service:
 def _request_fault(model: ServiceModel, operation: OperationModel, case: dict[str, Any]) -> str | None:
     wanted, given = case["serialized"], _with_floats(case["params"])
     service = _service(model, model._service_description.get("clientEndpoint") or "https://example.com")
-    made = Requests(service).build(Operation(operation, PLAIN, (), ()), given, _KEYS)
+    made = Requests(service).build(Operation(operation, PLAIN, (), ()), given, lambda: _KEYS)
     fields = {name.lower(): value for name, value in made.headers.items() if name.lower() not in _ADDED}
     faults = [
         f"{name}: {fields.get(name.lower())!r} and not {value!r}"

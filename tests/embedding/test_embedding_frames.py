@@ -380,6 +380,23 @@ def test_an_authors_frame_keeps_its_variables_which_show_no_values() -> None:
         assert not any(needle in shown for needle in NEEDLES), name
 
 
+@pytest.mark.parametrize(
+    ("service", "method", "given"), [("sqs", "send_message", {"QueueUrl": 5}), ("sesv2", "get_email_identity", {"EmailIdentity": "\ud800"})]
+)
+def test_a_parameter_that_a_lent_client_of_aws_refuses_shows_no_credentials(service: str, method: str, given: dict[str, Any]) -> None:
+    """Calls of a lent client have no border: while a request is built, no frame of ours holds keys."""
+    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": SECRET, "sessionToken": SECRET, "region": "eu-west-1"}
+    found = {"aws": {"type": "aws-ses/apiKeySecret", "values": keys}}
+    with Jackfield(connections=[{"connections": found}], database_url="none", environment={}, only_hosts=[]) as jackfield:
+        clients: Any = jackfield.lend("aws").client()
+        call = getattr(clients.client(service), method)
+        del keys, found
+        with pytest.raises(Exception, match=r"QueueUrl|surrogates") as raised:
+            call(**given)
+    assert "requests.py" in {Path(str(entry.path)).name for entry in raised.traceback}
+    assert _in_variables(raised.value) == set()
+
+
 def test_the_trace_is_in_the_log_at_debug(jackfield: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the log has all frames of what is raised to the host, and of its causes, without values; else nothing."""
     for level, expected in ((logging.INFO, 0), (logging.DEBUG, 1)):

@@ -150,7 +150,7 @@ def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
 def _ours(builder: requests.Requests, operation: requests.Operation, client: Any, given: dict[str, Any]) -> Any:
     try:
         with mock.patch.object(signing, "now", _moment):
-            sent = builder.build(operation, given, client._request_signer._credentials.get_frozen_credentials())
+            sent = builder.build(operation, given, client._request_signer._credentials.get_frozen_credentials)
     except _REFUSALS as error:
         return error
     fields = {key.lower().decode(): value.decode() for key, value in sent.fields()}

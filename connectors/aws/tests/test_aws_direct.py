@@ -248,7 +248,7 @@ def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, variab
     client = open_client(ClientSpec("sesv2", "eu-west-1", None, KEYS), begins=True)
     sessions._shared.cache_clear()
     calls = client._calls
-    request = calls._requests.build(calls._operation("GetAccount"), {}, calls._service.credentials())
+    request = calls._requests.build(calls._operation("GetAccount"), {}, calls._service.credentials)
     assert (request.target.host, request.url) == (host, f"https://{host}/v2/email/account")
 
 

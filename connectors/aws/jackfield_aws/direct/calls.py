@@ -79,7 +79,7 @@ class Calls(ProcessLocal):
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
         try:
-            request = self._requests.build(operation, dict(parameters), self._service.credentials())
+            request = self._requests.build(operation, dict(parameters), self._service.credentials)
         except Unfit:
             return self.client()._make_api_call(name, parameters)
         call = current_call()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -103,8 +103,9 @@ class Requests:
         self._signer = Signer()
         self._endpoints: dict[tuple[str, ...], Endpoint] = {}
 
-    def build(self, operation: Operation, parameters: dict[str, Any], credentials: Credentials) -> Request:
-        """Build and sign a request. ``parameters`` may be changed.
+    def build(self, operation: Operation, parameters: dict[str, Any], credentials: Callable[[], Credentials]) -> Request:
+        """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for the signature only, so that no frame of a
+        refused parameter shows them.
 
         :raises Unfit: if only botocore's client can build it.
         """
@@ -122,7 +123,7 @@ class Requests:
         path, query = _address(endpoint, found["url_path"], found["query_string"])
         prefix = found.get("host_prefix") if service.has_host_prefix else None
         target, host = endpoint.at(prefix) if prefix else (endpoint.target, endpoint.host)
-        self._signer.sign(found["method"], path, query, headers, body, credentials, endpoint.scope, host)
+        self._signer.sign(found["method"], path, query, headers, body, credentials(), endpoint.scope, host)
         headers["User-Agent"] = service.user_agent
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
