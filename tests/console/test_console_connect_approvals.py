@@ -111,7 +111,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def person(browser: Browser) -> Iterator[BrowserContext]:
     """Somebody's browser, which believes the server's certificate."""
     context = browser.new_context(ignore_https_errors=True, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 

@@ -233,7 +233,7 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
         client = stand.client()
         found = client.get("/readyz")
         assert (found.status, found.json["status"], len(found.json["warnings"]), found.json["kinds"]) == (200, "ok", 1, ["clock"])
-        assert "hours ahead of the database's" in found.json["warnings"][0]
+        assert " ahead of the database's" in found.json["warnings"][0]
         board = mock.Mock(**{"states.return_value": [State.READY]})
         status, _, body = Figures(board, stand.host.runtimes, mock.Mock()).answer("/readyz", f"Bearer {client.token}")
         assert (status, "ahead of the database's" in json.loads(body)["warnings"][0]) == (200, True)
