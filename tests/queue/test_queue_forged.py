@@ -95,6 +95,7 @@ def test_forged_messages_become_dead_letters(
                     channel.basic_publish(message, exchange="", routing_key=QUEUE)
             stand.ended(*[stand.queue(f"order-{number}") for number in range(10)])
             assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+            dead_letters(stand, len(messages))  # while the engine works: calls may overtake messages that other threads refuse
             return len(messages)
 
         count = stand.work(step)
