@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.errors import InvalidInvocation
-from jackfield.kernel.database_urls import is_none, named_url, own_file
+from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class NoStore:
         :raises InvalidInvocation: always.
         """
         del retention
-        raise unstored.no_database()
+        raise no_database()
 
     def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
         """Return what records nothing, and let each process have its own paces."""

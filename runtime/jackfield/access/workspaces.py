@@ -24,7 +24,6 @@ from jackfield.kernel.stored_values import possible_time
 
 DEFAULT = "default"
 """The workspace that always exists."""
-"""Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")
 _MOST_CACHED = 1000
 _TRIES = 100

@@ -7,6 +7,7 @@ import re
 from jackfield.errors import Detail, InvalidInvocation
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+"""Valid names; the platform's own id of its customer usually qualifies."""
 
 
 def check_workspace_name(name: str, path: str = "") -> None:

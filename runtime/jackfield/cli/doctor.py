@@ -65,7 +65,7 @@ def _shown(fault: Finding) -> dict[str, str]:
 def _condition(jackfield: Jackfield) -> Condition:
     """Examine the database, if there is one: a new one is not begun for that."""
     storage = jackfield.storage
-    if not storage.enabled or not (storage.file in {"", ":memory:"} or os.path.exists(storage.file)):
+    if not storage.enabled or storage.is_new:
         return Condition()
     return examine(storage, jackfield.clock, lambda: broker_warning(os.environ))
 

@@ -82,7 +82,7 @@ class Figures:
             found = self._condition()
             full = self._is_operator(token_of(authorization))
             if found.fault is not None:
-                return _problem(503, found.fault.shown(full=full), kind=found.fault.kind, **_hint(found.fault, full=full))
+                return _problem(503, found.fault.shown(full=full), **found.fault.members(full=full))
             return _json(200, answer_of([*found.warnings, *of_packages(self._runtimes.warnings())], full=full))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
@@ -148,7 +148,3 @@ def _problem(status: int, detail: str, **more: str) -> tuple[int, str, bytes]:
     title = "Not Found" if status == 404 else "Service Unavailable"
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return status, "application/problem+json", json.dumps(body).encode()
-
-
-def _hint(fault: Finding, *, full: bool) -> dict[str, str]:
-    return {"hint": fault.hint} if full and fault.hint else {}

@@ -22,6 +22,11 @@ def is_none(url: str) -> bool:
     return url.strip().lower() == NONE
 
 
+def no_database() -> InvalidInvocation:
+    """Return the error for what needs a database where there is none."""
+    return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
+
+
 def database_url(environment: Mapping[str, str]) -> str:
     """Return the URL of the database: that of the environment, else the SQLite file ``jackfield.db`` in the data folder.
 

@@ -97,6 +97,10 @@ class Finding:
         """Return the text, or only what strangers may know."""
         return self.text if full else SAID[self.kind]
 
+    def members(self, *, full: bool) -> dict[str, str]:
+        """Return what a Problem has beside that: the kind, and what to do only where the text is shown, too."""
+        return {"kind": self.kind, "hint": self.hint} if full and self.hint else {"kind": self.kind}
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:

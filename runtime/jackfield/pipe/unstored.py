@@ -12,15 +12,11 @@ from jackfield.callers.rules import Rules
 from jackfield.connections.connection_lookup import barred_paths
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES
-from jackfield.kernel.database_urls import NONE
+from jackfield.kernel.database_urls import NONE, no_database
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 
 if TYPE_CHECKING:
-    from jackfield.access import Settings, Workspaces
-    from jackfield.database import Database, Vault
-    from jackfield.database.blocked import BlockedWorkspaces
-    from jackfield.database.shared_clock import SharedClock
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
@@ -28,15 +24,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import Given, Pipe
     from jackfield.pipe.waiter import Waiter
-    from jackfield.resources.tenant_limits import TenantLimits
 
 T = TypeVar("T")
 _ALWAYS = "default"
-
-
-def no_database() -> InvalidInvocation:
-    """Return the error for what needs a database."""
-    return InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
 
 
 def _refuse(*_given: object, **_options: object) -> NoReturn:
@@ -67,6 +57,7 @@ class NoStorage:
     url = NONE
     enabled = is_open = False
     is_near = migrates = True
+    database = vault = limits = blocked = property(_refuse)
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -74,38 +65,6 @@ class NoStorage:
 
     def __repr__(self) -> str:
         return "<NoStorage>"
-
-    @property
-    def database(self) -> Database:
-        """Refuse.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
-
-    @property
-    def vault(self) -> Vault:
-        """Refuse.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
-
-    @property
-    def limits(self) -> TenantLimits:
-        """Refuse: without settings, no workspace has limits.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
-
-    @property
-    def blocked(self) -> BlockedWorkspaces:
-        """Refuse.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
 
     def require(self, workspace: str) -> None:
         """Refuse any workspace but ``default``, which always exists.
@@ -154,6 +113,7 @@ class NoFiles:
     enabled = is_shared = False
     together = MAX_BYTES
     content = open = open_by_id = store = delete = renew = digests = is_full = staticmethod(_refuse)
+    time = property(_refuse)
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -161,38 +121,15 @@ class NoFiles:
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> None:
         """Find nothing: an input that refers to a file is refused at its place."""
 
-    @property
-    def time(self) -> SharedClock:
-        """Refuse: what is not stored does not expire.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
-
 
 class NoAccess:
     """Access of a workspace without rules: a caller's own hold alone. ``names`` returns the names and types of its connections."""
 
     is_gone = False
+    settings = workspaces = property(_refuse)
 
     def __init__(self, storage: Storage, names: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self.storage, self.epoch, self._names = storage, storage.epoch, names
-
-    @property
-    def settings(self) -> Settings:
-        """Refuse.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
-
-    @property
-    def workspaces(self) -> Workspaces:
-        """Refuse.
-
-        :raises InvalidInvocation: always.
-        """
-        raise no_database()
 
     def authorizer(self, caller: Caller) -> Authorizer:
         """Build the authorizer of a caller."""

@@ -17,7 +17,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
-from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none
+from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none, no_database
 from jackfield.local import home
 from jackfield.resources.tenant_limits import TenantLimits
 
@@ -146,6 +146,12 @@ class Storage(ProcessLocal):
         return url.removeprefix(SQLITE) if url.startswith(SQLITE) else ""
 
     @property
+    def is_new(self) -> bool:
+        """True if the first use would begin a new SQLite database in a file."""
+        path = self.file
+        return path not in {"", ":memory:"} and not os.path.exists(path)
+
+    @property
     def is_near(self) -> bool:
         """True if asking whether anything has changed takes no query."""
         return not self.enabled or self.url.startswith("sqlite:")
@@ -243,7 +249,7 @@ class Storage(ProcessLocal):
         :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
         """
         if not self.enabled:
-            raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
+            raise no_database()
         from jackfield.database import open_database
 
         wait, syncs = _wait(self.environment, near=self.is_near), _syncs(self.environment)
@@ -382,9 +388,9 @@ class Storage(ProcessLocal):
         wanted = self.environment.get(_NEW) or "say"
         if wanted not in {"say", "refuse"}:
             raise InvalidInvocation(f"{_NEW} is '{wanted[:80]}', and must be 'say' or 'refuse'", hint="Unset it: a new database is said.")
-        path = self.file
-        if path in {"", ":memory:"} or os.path.exists(path):
+        if not self.is_new:
             return
+        path = self.file
         if wanted == "refuse":
             raise InvalidInvocation(
                 f"there is no database at '{path}', and {_NEW} is 'refuse'",

@@ -37,8 +37,7 @@ async def ready(request: Request, server: ServerContext, _identity: Identity) ->
         asked.cancel()
     fault = condition.fault
     if fault is not None:
-        more = {"hint": fault.hint} if operator and fault.hint else {}
-        raise Problem(503, fault.shown(full=operator), {"Retry-After": "1"}, kind=fault.kind, **more)
+        raise Problem(503, fault.shown(full=operator), {"Retry-After": "1"}, **fault.members(full=operator))
     return answer(answer_of([*condition.warnings, *of_packages(server.runtimes.warnings())], full=operator))
 
 
