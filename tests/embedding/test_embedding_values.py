@@ -249,6 +249,24 @@ def _check_refusal(result: Result, path: str, says: str) -> None:
     assert SECRET_TEXT not in str(result.to_json())
 
 
+class _Odd(list[Any]):
+    """A list of a host's own, whose code fails."""
+
+    def __iter__(self) -> Any:
+        raise OSError("the host's own fault")
+
+
+@pytest.mark.parametrize("odd", [_Odd([1]), {"at": _Odd([1])}, "whole"])
+def test_a_fault_of_a_value_keeps_no_other_from_the_queue(odd: Any, jackfield: Jackfield) -> None:
+    """A value of a host's own class, whose code fails as it is read, fails its own invocation of a batch."""
+    given: Any = _Odd([1]) if odd == "whole" else {**_take({}), "inputs": odd}
+    first, refused, last = jackfield.enqueue_many([_take({}), given, _take({})])
+    assert isinstance(first, Enqueued)
+    assert isinstance(last, Enqueued)
+    assert isinstance(refused, Result)
+    assert refused.status == "failed"
+
+
 def test_a_queued_call_waits_as_json(jackfield: Jackfield) -> None:
     """A worker reads what the queue holds, and runs it as the call that was made."""
     identifier = jackfield.enqueue(_take(Order(at=_NOON, ident=_UUID, amount=Decimal("0.5")), idempotencyKey=_UUID, notBefore=_LONG_AGO))

@@ -51,6 +51,7 @@ FOREIGN = {
     "runtime/jackfield/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
+    "runtime/jackfield/recording/enqueue.py": "one invocation of a batch, which must not keep the others from being queued",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",
     "runtime/jackfield/pacing/turn.py": "connectors' functions of costs, scopes and plans",
     "runtime/jackfield/pacing/pace.py": "connectors' functions of limits",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.failures import Raised, attempt
 from jackfield.files.table import hold
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.manifest import WHOLE_BODY
+from jackfield.pipe import endings
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.masking import masked_error
@@ -151,11 +153,12 @@ def enqueue_many(pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter:
 
 def _admitted(pipeline: Pipe, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
     run = Run(waiter, None, caller, wait=False)
-    try:
-        found: Record | Result = run_in_thread(_prepared(pipeline, given, run))
-    except JackfieldError as error:
-        return failed(run.ended(), masked_error(error, run.redactor))
-    return found
+    found = attempt(run_in_thread, _prepared(pipeline, given, run))
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, JackfieldError):
+        return failed(run.ended(), masked_error(found.error, run.redactor))
+    return endings.unexpected(run, found.error, pipeline.workspace)  # a value of the host's own class, most likely
 
 
 def _queued(pipeline: Pipe, records: Sequence[Record], most: float | None) -> frozenset[str] | JackfieldError:
