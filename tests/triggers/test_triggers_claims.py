@@ -119,10 +119,12 @@ def _killed(folder: str, database_url: str) -> list[object]:
             os.kill(os.getpid(), signal.SIGKILL)
 
         def work() -> None:
+            stage.move(0.0)  # the databases of a child are its own, and show a server's real time until then
             with mock.patch.object(posted, "enabled", die):
                 stage.look()
 
         stage.add("posted")
+        stage.move(5)  # beyond what the stage took to begin, which a server's time shows
         ended = fork(work).dies()
         stage.move(CLAIM - 1)
         stage.look(1)

@@ -10,6 +10,7 @@ import pytest
 
 from aws_opening import KEY_ID, SECRET, Opener
 from aws_paged import pages_server
+from clocks import FakeClock
 from jackfield import Jackfield
 from jackfield.connector.context import entered
 from jackfield.errors import MAX_PROVIDER_DETAILS
@@ -23,7 +24,7 @@ JSON, XML = "application/x-amz-json-1.0", "text/xml"
 @pytest.fixture(name="stand", scope="module")
 def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, Any]]:
     environment = offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})
-    with pages_server() as server, Jackfield(environment=environment) as jackfield:
+    with pages_server() as server, Jackfield(environment=environment, clock=FakeClock()) as jackfield:  # waits take no time
         yield Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}"), server
 
 
@@ -89,7 +90,7 @@ def test_h4_secrets_in_details_are_masked(stand: tuple[Rig, Any]) -> None:
 def _transaction(stand: tuple[Rig, Any], *reasons: dict[str, Any], action: str = "transactWriteItems", part: str = "TransactItems") -> Any:
     body = json.dumps({"__type": "TransactionCanceledException", "Message": "Transaction cancelled", "CancellationReasons": reasons})
     inputs = {part: [{"Put": PUT}] * len(reasons)} if part == "TransactItems" else {part: [{"Statement": "s"}] * len(reasons)}
-    return _refused(stand, f"dynamodb/{action}", inputs, body, timeout=3 if SLOW in reasons and UNMET not in reasons else 120)
+    return _refused(stand, f"dynamodb/{action}", inputs, body)
 
 
 NONE, UNMET = {"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
