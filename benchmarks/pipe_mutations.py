@@ -122,9 +122,9 @@ MUTATIONS = (
         "a key serves another request", "recording/record.py",
         "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
     ),
-    Mutation("a key is compared without the inputs", "recording/drafting.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation("a key is compared without the inputs", "recording/drafting.py", '        "inputs": invocation.inputs,\n', "", _KEYS),
     Mutation(
-        "a key is compared without the connection", "recording/drafting.py", '            "connection": invocation.connection,\n', "", _KEYS,
+        "a key is compared without the connection", "recording/drafting.py", '        "connection": invocation.connection,\n', "", _KEYS,
     ),
     Mutation("an outcome is lost", "recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
     Mutation("an outcome is not owed to a locked database", "recording/record.py", "self._journal.owe(unit)", "pass", _FAULTS),

@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # as in failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType, TracebackType
+    from typing import Any
 
 _DEPTH = 20
 """Limit of causes that are looked at."""
@@ -76,8 +77,10 @@ def _is_handler(frame: FrameType) -> bool:
         return False
     count = code.co_argcount + bool(code.co_flags & 0x04)  # *args
     values = frame.f_locals
-    given = [values.get(name) for name in code.co_varnames[: count + code.co_kwonlyargcount]]
-    return any(value is interrupted or (isinstance(value, tuple) and any(one is interrupted for one in value)) for value in given)
+    given: list[Any] = [values.get(name) for name in code.co_varnames[: count + code.co_kwonlyargcount]]
+    # isinstance would ask an object of the host's, and one that is lazy may raise
+    several = [one for value in given if issubclass(type(value), tuple) for one in value]
+    return any(one is interrupted for one in (*given, *several))
 
 
 def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:

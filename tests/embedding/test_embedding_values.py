@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import fractions
 import json
+import numbers
 import types
 import uuid
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,12 @@ class Shop(pydantic.BaseModel):
     floor: Size = Size.LARGE
 
 
+class Settings(pydantic.BaseModel):
+    """A host's settings."""
+
+    token: pydantic.SecretStr
+
+
 class Order(pydantic.BaseModel):
     """A host's model of all inputs."""
 
@@ -137,6 +145,43 @@ def _take(inputs: Any, **members: Any) -> dict[str, Any]:
     return {"connector": "values", "action": "take", "inputs": inputs, **members}
 
 
+@numbers.Integral.register
+class Counted:
+    """An integer of another package, such as numpy's."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+@numbers.Real.register
+class Measured:
+    """A number of another package, which a double may or may not hold."""
+
+    def __init__(self, number: float, equals: object) -> None:
+        self.number, self.equals = number, equals
+
+    def __float__(self) -> float:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self.equals == other
+
+    __hash__ = None  # type: ignore[assignment]  # as that of arrays
+
+
+class Flag:
+    """A truth value of numpy."""
+
+    dtype = "bool"
+
+    def __init__(self, found: object = True) -> None:
+        self.found = found
+
+    def item(self) -> object:
+        """Return what it holds."""
+        return self.found
+
+
 class Lent(dict[str, Any]):
     """A mapping of a host's own class."""
 
@@ -157,6 +202,9 @@ SAME: dict[str, tuple[Any, Any]] = {
     "exponent": ({"price": Decimal("1E+3")}, {"price": "1000"}),
     "enum": ({"text": Colour.RED, "at": Colour.WHEN, "count": Size.LARGE}, {"text": "red", "at": "2026-01-31T12:00:00Z", "count": 3}),
     "text-enum": ({"text": Word.HI}, {"text": "hi"}),
+    "numbers": ({"count": Counted(), "amount": Measured(1.5, 1.5)}, {"count": 3, "amount": 1.5}),
+    "numbers-anywhere": ({"anything": [Counted(), Measured(0.1, 0.1), Flag()]}, {"anything": [3, 0.1, True]}),
+    "fraction": ({"amount": fractions.Fraction(1, 2)}, {"amount": 0.5}),
     "bytes": ({"data": b"%PDF"}, {"data": "JVBERg=="}),
     "bytearray": ({"data": bytearray(b"%PDF")}, {"data": "JVBERg=="}),
     "every-second-byte": ({"data": memoryview(b"%xPxDxFx")[::2]}, {"data": "JVBERg=="}),
@@ -212,13 +260,18 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "signalling": ({"amount": Decimal("sNaN")}, "/amount", "NaN"),
     "changed": ({"amount": Decimal("0.1234567890123456789")}, "/amount", "double"),
     "changed-anywhere": ({"anything": {"a": Decimal("1.00000000000000000001")}}, "/anything/a", "double"),
+    "third": ({"amount": fractions.Fraction(1, 3)}, "/amount", "double"),
+    "long-double": ({"anything": {"a": Measured(0.1, None)}}, "/anything/a", "double"),
+    "other-nan": ({"amount": Measured(float("nan"), None)}, "/amount", "NaN"),
+    "not-a-flag": ({"anything": Flag([True])}, "/anything", "'Flag'"),
     "huge": ({"amount": Decimal("1E+999999")}, "/amount", "double"),
     "tiny": ({"price": Decimal("1E-999999")}, "/price", "double"),
     "bytes-as-text": ({"text": b"abc"}, "/text", "bytes"),
     "path-as-text": ({"text": Path(__file__)}, "/text", "path"),
     "set": ({"many": {"a"}}, "/many", "set"),
     "object": ({"anything": object()}, "/anything", "'object'"),
-    "secret": ({"text": pydantic.SecretStr(SECRET_TEXT)}, "/text", "'SecretStr'"),
+    "secret": ({"text": pydantic.SecretStr(SECRET_TEXT)}, "/text", "get_secret_value"),
+    "secret-in-model": ({"anything": Settings(token=pydantic.SecretStr(SECRET_TEXT))}, "/anything/token", "get_secret_value"),
     "names": ({"anything": {1: "a"}}, "/anything", "names of members"),
     "names-in-place": ({"place": {"name": "a", ("b",): 1}}, "/place", "names of members"),
     "endless": ({"count": 10**5000}, "/count", "308 digits"),
@@ -303,6 +356,81 @@ def test_cycles_and_faulty_classes_are_refused_and_no_crash(jackfield: Jackfield
         assert result.error is not None
         assert result.error.code == "invalid_input"
         assert result.error.details[0].path.startswith("/anything")
+
+
+class Detached(Exception):
+    """What a host's mapper raises: none of Python's own classes of errors."""
+
+
+class NoZone(dt.tzinfo):
+    """A time zone that fails."""
+
+    def utcoffset(self, _moment: object, /) -> dt.timedelta:
+        """Fail."""
+        raise Detached(SECRET_TEXT)
+
+    def dst(self, moment: object, /) -> dt.timedelta:
+        """Fail."""
+        return self.utcoffset(moment)
+
+    def tzname(self, _moment: object, /) -> str:
+        """Return a name."""
+        return "nowhere"
+
+
+class NoValue(enum.Enum):
+    """A member that fails to tell its value."""
+
+    ONE = 1
+
+    @property
+    def value(self) -> Any:
+        """Fail."""
+        raise Detached(SECRET_TEXT)
+
+
+class NoMembers(Mapping[str, Any]):
+    """A mapping that has a name and no value."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise Detached(SECRET_TEXT)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["name"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclasses.dataclass
+class Row:
+    """A row whose session is gone."""
+
+    name: str = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "name":
+            raise Detached(SECRET_TEXT)
+        return super().__getattribute__(name)
+
+
+FAULTY: dict[str, tuple[Any, str]] = {
+    "zone": ({"at": dt.datetime(2026, 1, 1, tzinfo=NoZone())}, "/at"),
+    "zone-anywhere": ({"anything": [dt.datetime(2026, 1, 1, tzinfo=NoZone())]}, "/anything/0"),
+    "enum": ({"text": NoValue.ONE}, "/text"),
+    "mapping": ({"place": NoMembers()}, "/place"),
+    "row": ({"places": [Row()]}, "/places/0"),
+}
+
+
+@pytest.mark.parametrize(("given", "path"), FAULTY.values(), ids=FAULTY)
+def test_a_value_whose_class_raises_is_refused_at_its_place(jackfield: Jackfield, given: Any, path: str) -> None:
+    """Whatever it raises: nothing of that is shown, and the others of a batch are queued."""
+    _check_refusal(jackfield.invoke(_take(given)), path, "must be JSON")
+    refused, queued = jackfield.enqueue_many([_take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")])
+    assert isinstance(refused, Result)
+    assert isinstance(queued, Enqueued)
+    _check_refusal(refused, path, "must be JSON")
 
 
 def test_an_unknown_action_is_unknown_whatever_its_inputs(jackfield: Jackfield) -> None:

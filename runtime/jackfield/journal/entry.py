@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.dataclass import dataclass, replace
+from jackfield.exports import late_hints
 from jackfield.kernel.exact import read_float
 from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 
@@ -275,3 +276,6 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
 def damaged_entry(row: Mapping[str, Any]) -> Entry:
     """Create an Entry without its Result, which cannot be opened."""
     return replace(read_entry(row, None), damage=_DAMAGED)
+
+
+late_hints(__name__)

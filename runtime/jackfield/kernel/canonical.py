@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import json.encoder
 import math
-import os
 from collections.abc import Iterator, Mapping
 
 from jackfield.kernel.exact import Exact
@@ -15,22 +14,19 @@ _QUOTED = json.encoder.encode_basestring
 _EXACT = 2**53
 _PLAIN_BELOW = 21
 _PLAIN_ABOVE = -7
-_NOT_JSON = (ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError)
 
 
 def canonical(value: object) -> Iterator[bytes]:
     """Generate the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
 
     Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in ECMAScript (§3.2.2.3). Integers beyond 2**53 keep
-    all digits, unlike in RFC 8785: neighbouring integers are different requests. The check refuses what is no JSON, and comes later: such a
-    value equals no other.
+    all digits, unlike in RFC 8785: neighbouring integers are different requests.
+
+    :raises Exception: for what is no JSON: ``TypeError``, or what a foreign class raises.
     """
     pieces: list[str] = []
     large: list[int] = []
-    try:
-        _write(value, pieces, large)
-    except _NOT_JSON:  # a member's name that is no string, an integer that Python does not write, a foreign class
-        pieces.append(os.urandom(16).hex())
+    _write(value, pieces, large)
     done = 0
     for place in large:
         yield "".join(pieces[done:place]).encode("utf-8", "surrogatepass")
@@ -87,7 +83,7 @@ def _scalar(value: object) -> str:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return (value.canonical if isinstance(value, Exact) else None) or _number(float(value))
-    return json.dumps(str(value))  # not JSON: the check stage will refuse it, but the fingerprint is computed earlier
+    raise TypeError("this value is no JSON")
 
 
 def _number(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jackfield.catalog.loading import chosen
 from jackfield.errors import InvalidInvocation, missing_extra
+from jackfield.exports import late_hints
 from jackfield.kernel.database_urls import database_url, is_none, secret_url
 from jackfield.kernel.signals import HANGUPS
 from jackfield.queue.local import LocalEngine
@@ -129,3 +130,6 @@ def open_engine(
     if url is None:
         return LocalEngine(runtimes, slots, ended, stopping)
     return _broker_engines(runtimes.environment)(runtimes, url, slots, ended, stopping)
+
+
+late_hints(__name__)

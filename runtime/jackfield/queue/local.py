@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.errors import JackfieldError
+from jackfield.exports import late_hints
 from jackfield.invocation import Result
 from jackfield.journal import Queue
 from jackfield.pacing.turn import PostponedError
@@ -164,3 +165,6 @@ def leave(code: int) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+late_hints(__name__)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jackfield.errors import JackfieldError
+from jackfield.exports import late_hints
 from jackfield.journal.jobs import ClaimedJob, DueJobs
 from jackfield.queue.due_loop import DueLoop
 
@@ -90,3 +91,6 @@ class Poller(DueLoop[DueJobs]):
             self._log.error("a job could not be polled: an unexpected %s", type(error).__name__)
         if len(self._polls) == _AT_ONCE - 1:
             self._woken.set()
+
+
+late_hints(__name__)

@@ -12,6 +12,7 @@ from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.clock import Clock, SystemClock
+from jackfield.exports import late_hints
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
@@ -183,3 +184,6 @@ class RuntimePool(ProcessLocal):
             runtime.close()
         self.isolated.close()
         self.storage.close()
+
+
+late_hints(__name__)

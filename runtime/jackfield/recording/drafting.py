@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
+from jackfield.failures import Raised, attempt
 from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.pipe.filling import compared
 from jackfield.recording.record import Record
@@ -26,15 +28,18 @@ async def drafted(invocation: Invocation, run: Run, journal: Journal, means: Mea
 
 
 def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
-    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
-    return journal.fingerprint(
-        {
-            "connector": invocation.connector,
-            "action": invocation.action,
-            "connection": invocation.connection,
-            "inputs": invocation.inputs,
-        }
-    )
+    """Compute the fingerprint of a request: connector, action, connection and inputs as received.
+
+    The check refuses inputs that are no JSON, and comes later: they equal no other.
+    """
+    request = {
+        "connector": invocation.connector,
+        "action": invocation.action,
+        "connection": invocation.connection,
+        "inputs": invocation.inputs,
+    }
+    found = attempt(journal.fingerprint, request)
+    return journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
 
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jackfield.exports import exports
+from jackfield.exports import exports, late_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,3 +42,6 @@ def compile_schema(schema: Mapping[str, Any], *, noun: str = "input") -> Compile
     from jackfield.schema.compiling import compiled_schema
 
     return compiled_schema(schema, noun)
+
+
+late_hints(__name__)

@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
+from jackfield.failures import Raised, attempt
 from jackfield.json_tools.pointers import child, cut, shown
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json
 from jackfield.schema.wording import escaped
@@ -25,7 +27,8 @@ _SMALL = 1 << 64
 _TOO_LARGE: int = 10**MAX_DIGITS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_UNICODE = "contains a character that is not valid Unicode (a lone surrogate)"
-_FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_BUILT_IN = frozenset({"bool", "bytes", "dict", "float", "int", "list", "str"})
+"""Names of types of JSON, which other packages have for types of their own, too."""
 _NO_BYTES = 'bytes are not; decode text, or give a file as {"data": base64}'
 _WORDS: Mapping[type, str] = {
     bytes: _NO_BYTES,
@@ -38,7 +41,7 @@ _WORDS: Mapping[type, str] = {
     time: "a time with a time zone is taken where the schema names the format 'time'; give text here",
 }
 _NOT_FINITE = "NaN and Infinity are not numbers of JSON"
-_NO_DOUBLE = "a Decimal is a number only if a double holds it unchanged; round it, or give text where the schema takes text"
+_NO_DOUBLE = "a number of Python is one of JSON only if a double holds it unchanged; round it, or give text where the schema takes text"
 
 
 def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
@@ -146,9 +149,8 @@ class _Reader:
         return None
 
     def _mapping(self, value: Mapping[object, object], path: str, depth: int) -> Json:
-        try:
-            plain = dict(value)
-        except _FOREIGN_FAULTS:  # a foreign class's own code failed; there is nothing to read
+        plain = attempt(dict, value)
+        if isinstance(plain, Raised):  # a foreign class's own code failed; there is nothing to read
             self._refuse(path, _reason(value))
             return None
         return self._object(plain, path, depth)
@@ -206,7 +208,11 @@ _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
 
 
 def _reason(value: object) -> str:
-    kind = type(value)
+    found = attempt(_own_reason, value, type(value))
+    return "this Python object is not, and its class fails to describe it" if isinstance(found, Raised) else found
+
+
+def _own_reason(value: object, kind: type) -> str:
     known = next((words for base, words in _WORDS.items() if issubclass(kind, base)), None)
     if issubclass(kind, datetime) and datetime.utcoffset(value) is None:  # type: ignore[arg-type]  # issubclass says what it is
         return "a date and time needs a time zone, such as tzinfo=UTC"
@@ -215,4 +221,9 @@ def _reason(value: object) -> str:
         return _NO_DOUBLE if is_finite else _NOT_FINITE
     if hasattr(kind, "__fspath__"):
         return "a path is not; give its text"
-    return known or f"a Python object of type '{escaped(str(kind.__name__)[:80])}' is not"
+    if hasattr(kind, "get_secret_value"):
+        return f"a '{escaped(kind.__name__[:80])}' is not; give what its get_secret_value() returns"
+    if issubclass(kind, Real):
+        return _NO_DOUBLE
+    name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in _BUILT_IN else kind.__name__
+    return known or f"a Python object of type '{escaped(name[:80])}' is not"

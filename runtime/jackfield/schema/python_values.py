@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
+from jackfield.failures import Raised, attempt
 from jackfield.json_tools.walk import Nodes, Schema, members, nodes
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
-_FOREIGN_FAULTS = (ArithmeticError, AttributeError, BufferError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 def as_json(inputs: Any, schema: Schema) -> Any:
@@ -46,20 +48,22 @@ class _Reader:
         kind = type(value)
         if kind in _ATOMS or depth <= 0 or id(value) in self._open:
             return value
-        if issubclass(kind, Enum):
-            return self.read(value.value, applying, depth - 1)
         self._open.add(id(value))
         try:
-            found = _object(value)
-            if found is not value:
-                return self.read(found, applying, depth, drops=True)
-            if issubclass(kind, (Mapping, list, tuple)):
-                return self._container(value, applying, depth - 1, drops)
-            return _scalar(value, _Place(applying))
-        except _FOREIGN_FAULTS:  # a foreign class's own code failed; the check refuses it by its type
-            return value
+            found = attempt(self._foreign, value, applying, depth, drops)
         finally:
             self._open.discard(id(value))
+        return value if isinstance(found, Raised) else found  # the check refuses by its type what its own class fails to show
+
+    def _foreign(self, value: Any, applying: Nodes, depth: int, drops: bool) -> Any:
+        if issubclass(type(value), Enum):
+            return self.read(value.value, applying, depth - 1)
+        found = _object(value)
+        if found is not value:
+            return self.read(found, applying, depth, drops=True)
+        if issubclass(type(value), (Mapping, list, tuple)):
+            return self._container(value, applying, depth - 1, drops)
+        return _scalar(value, _Place(applying))
 
     def _container(self, value: Any, applying: Nodes, depth: int, drops: bool) -> Any:
         parts = members(self._schema, applying, value)
@@ -103,10 +107,32 @@ def _items(found: object) -> Iterable[Any]:
 
 
 def _scalar(value: Any, place: _Place) -> Any:
+    kind = type(value)
     for kinds, convert in _CONVERSIONS:
-        if issubclass(type(value), kinds):
+        if issubclass(kind, kinds):
             return convert(value, place)
-    return _of_text(value, place) if hasattr(type(value), "unicode_string") else value  # pydantic's URLs
+    if hasattr(kind, "unicode_string"):  # pydantic's URLs
+        return _of_text(value, place)
+    return _of_flag(value) if hasattr(kind, "dtype") else value
+
+
+def _of_flag(value: Any) -> Any:
+    """Return a truth value of numpy, the one of its scalars whose class no abstract one of Python's names."""
+    found = value.item()
+    return found if type(found) is bool else value
+
+
+def _as_it_is(value: Any, _place: _Place) -> Any:
+    return value
+
+
+def _of_integral(value: Any, _place: _Place) -> Any:
+    return operator.index(value)
+
+
+def _of_real(value: Any, _place: _Place) -> Any:
+    number = float(value)
+    return number if number == value or not math.isfinite(number) else value
 
 
 def _of_text(value: Any, place: _Place) -> Any:
@@ -153,10 +179,13 @@ def _number(value: Decimal) -> int | float | None:
 
 
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any, _Place], Any]], ...] = (
+    ((str, int, float), _as_it_is),
     ((bytes, bytearray, memoryview), _of_bytes),
     (datetime, _of_instant),  # before date, of which it is a subclass
     (date, _of_date),
     (time, _of_time),
     (Decimal, _of_decimal),
     (UUID, _of_text),
+    (Integral, _of_integral),  # numpy's numbers, fractions and the like
+    (Real, _of_real),
 )

@@ -11,6 +11,7 @@ from jackfield.access.platform_tokens import manages
 from jackfield.access.sessions import end_sessions
 from jackfield.access.settings import require_own
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.exports import late_hints
 from jackfield.tenants.purge import keep_at_providers, kept_by, purge
 
 if TYPE_CHECKING:
@@ -165,3 +166,6 @@ def _unknown(name: str) -> UnknownWorkspace:
         "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
     )
     return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
+
+
+late_hints(__name__)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.connections.connection_table import COUNT
+from jackfield.exports import late_hints
 from jackfield.files.table import FileTable
 from jackfield.journal.counts import DAY, open_now
 
@@ -84,3 +85,6 @@ def in_use(database: Database, workspace: str, limit: str) -> int:
         return FileTable(database).usage(workspace)[1]
     with database.read() as transaction:
         return int(transaction.execute(COUNT, {"workspace": workspace})[0].n)
+
+
+late_hints(__name__)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
 from jackfield.dataclass import replace
+from jackfield.exports import late_hints
 from jackfield_aws import account_of_key, check_keys, check_login, connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
@@ -307,3 +308,6 @@ def _temporary(path: str) -> InvalidConnection:
         details=[Detail(path, "is the id of a temporary key (ASIA…)")],
         hint=f"{TEMPORARY}.",
     )
+
+
+late_hints(__name__)

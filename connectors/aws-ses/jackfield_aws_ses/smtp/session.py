@@ -7,16 +7,13 @@ import re
 import smtplib
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
 from jackfield.interrupts import let_out
 from jackfield.wire.guard import connected
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
 from jackfield_aws_ses.smtp.server import Login, Server
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 CONNECT_SECONDS = 5.0
 """Maximum wait for each step until the connection is encrypted, and for the first reply after an idle period."""
@@ -166,7 +163,7 @@ class Session(smtplib.SMTP):
                 return int(code), b"\n".join(lines)
         raise Garbled
 
-    def send(self, s: ReadableBuffer | str) -> None:
+    def send(self, s: Any) -> None:
         """Send all bytes."""
         self._begin_step()
         rest = memoryview(s.encode("ascii") if isinstance(s, str) else s)

@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.place import Disabled, Document, Problem, Surroundings
+from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
@@ -91,3 +92,6 @@ def _is_config_variable(content: Mapping[str, Any]) -> bool:
 
 _FORMATS = {"dapr": _is_dapr, "vcap": _is_vcap, "thand": _is_thand, "prismatic": _is_prismatic}
 """Formats and their tests; the first match wins."""
+
+
+late_hints(__name__)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import entry_points
 from jackfield.connections.foreign.aliases import Aliases
 from jackfield.dataclass import dataclass
+from jackfield.exports import late_hints
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 
@@ -90,3 +91,6 @@ class Surroundings:
 
 for _name in ("aliases", "plugins"):
     at_fork(Surroundings.__dict__[_name])  # Python 3.11 holds one lock for all instances while it computes the value
+
+
+late_hints(__name__)

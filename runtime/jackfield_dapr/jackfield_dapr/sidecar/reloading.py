@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.callers import Caller
+from jackfield.exports import late_hints
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.bindings import Binding, Bindings
 from jackfield_dapr.sidecar.loading import Components, look_at
@@ -122,3 +123,6 @@ def _changes(before: Bindings, after: Bindings) -> Iterator[str]:
         ]:
             yield f"'{name}' has changed"
     yield from (f"'{name}' is gone" for name in before.by_name if name not in after.by_name)
+
+
+late_hints(__name__)

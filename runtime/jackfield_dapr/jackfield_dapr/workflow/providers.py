@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.foreign.aliases import Alias, Aliases
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidInvocation, UnknownConnection
+from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
@@ -89,3 +90,6 @@ def _names(item: NamedConnection) -> tuple[str, ...]:
 
 def _first(items: Iterable[NamedConnection]) -> NamedConnection | None:
     return next(iter(items), None)
+
+
+late_hints(__name__)

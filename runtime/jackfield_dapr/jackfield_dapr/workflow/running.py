@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.expression import ExpressionError, evaluate, readable, substitute
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.exports import late_hints
 from jackfield_dapr.workflow.documents import Workflow
 from jackfield_dapr.workflow.notifying import Delivery, Invoke, notify
 from jackfield_dapr.workflow.providers import Providers
@@ -159,3 +160,6 @@ def _causes(bad: Sequence[Delivery]) -> str:
         to = item.to if isinstance(item.to, str) else ", ".join(item.to)
         causes.append(f"{to}: {item.result.error.message if item.result.error is not None else 'unknown'}")
     return "; ".join(causes)
+
+
+late_hints(__name__)
