@@ -222,6 +222,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "slack-files": ("2 GB to Slack, and to an HTTP service and back", (*_PYTHON, "benchmarks.slack_files")),
     "aws-files": ("2 GB to S3 and back", (*_PYTHON, "benchmarks.aws_files")),
+    "s3": ("5 GB to S3 and from there, killed in the middle of each; 6 GB of disk", (*_PYTHON, "benchmarks.s3_files")),
     "thousand": ("1,000 generated connectors", (*_PYTHON, "benchmarks.thousand", str(_LOGS / "thousand"))),
     "market": ("these as a signed marketplace", (*_PYTHON, "benchmarks.generated_market", str(_LOGS / "thousand"))),
     **{part: ("benchmark at its full size", (*_PYTHON, "benchmarks", part)) for part in _SIZES},

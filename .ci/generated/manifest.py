@@ -213,6 +213,10 @@ def _action() -> Json:
                 "description": "True: the output hands out credentials. Rules treat the action as a write, catalog sources offer it by its "
                 "full name only, and everyone but the caller of a call sees its output masked.",
             },
+            "allowedWith": {
+                **names,
+                "description": "Other actions that the caller must be allowed to call, too: the output lets its holder do the same.",
+            },
             "needsConnection": {
                 "type": "boolean",
                 "default": True,

@@ -159,6 +159,8 @@ class ActionManifest:
     """Words by which people look for the action, besides those in its key."""
     group: str = ""
     """Heading under which the action is listed: of a generated one its first tag."""
+    allowed_with: tuple[str, ...] = ()
+    """Other actions of the connector that a caller must be allowed to call, too: this one lets its output's holder do the same."""
     hands_out: bool = False
     """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
 
@@ -236,6 +238,7 @@ class ActionManifest:
             definitions=definitions,
             group=read.optional_text(data, "group", where) or "",
             keywords=" ".join(read.texts(data, "keywords", where)),
+            allowed_with=read.texts(data, "allowedWith", where),
             hands_out=read.is_true(data, "handsOutCredentials", where),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import os
 import re
 import statistics
@@ -385,6 +386,15 @@ def test_no_index_is_named() -> None:
 def test_nobody_installs_a_strangers_package() -> None:
     """No text installs `runtime` by that bare word, which is a stranger's package."""
     assert found(r"\b(install|wheel|download)( -\S+)* runtime\b(?!/)", texts()) == []
+
+
+def test_packages_of_npm_are_pinned_and_run_nothing_when_they_are_installed() -> None:
+    """Each has the SHA-512 of what is installed, which npm compares, and no script; the lock names no other origin than npm's own index."""
+    lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_text())
+    packages = {place: about for place, about in lock["packages"].items() if place}
+    assert [place for place, about in packages.items() if not about["integrity"].startswith("sha512-")] == []
+    assert [place for place, about in packages.items() if about.get("hasInstallScript") or "resolved" in about] == []
+    assert "npm ci --ignore-scripts" in (ROOT / ".ci" / "clients").read_text()
 
 
 def test_readme_is_short() -> None:

@@ -143,6 +143,27 @@ def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(stage: JobS
     assert "melt-1" in str(result.error)
 
 
+def test_a_job_that_only_its_polls_carry_on_is_cancelled_where_nobody_polls_it(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handle cannot be stored, or its time is over: the provider is told once, so that nothing of it stays."""
+
+    def gone(*_arguments: object) -> None:
+        raise Unavailable("the database is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jackfield.journal.jobs.JobUnits.storing", gone)
+        result = stage.invoke("carry")
+    assert result.error is not None
+    assert (result.status, stage.provider.reached("cancel")) == ("failed", ["melt-1"])
+    assert "it was cancelled" in result.error.message
+    identifier = stage.queue("carry", jobTimeoutSeconds=100)
+    stage.work()
+    stage.poll(60)
+    assert stage.provider.reached("cancel") == ["melt-1"]
+    stage.poll(60)
+    assert stage.provider.reached("cancel") == ["melt-1", "melt-2"]
+    assert (stage.entry(identifier).status, stage.entry(identifier).error_code) == ("failed", "timeout")
+
+
 def test_a_job_over_no_database_is_waited_for_until_the_deadline(sqlite: JobStage) -> None:
     """Nothing can be stored, so the call itself polls; at its deadline a ``write`` is in doubt, with its handle."""
     with Jackfield(database_url="none", clock=sqlite.clock) as jackfield:

@@ -80,6 +80,11 @@ class Writes(Steps):
     def cancel(self, melt: Melt) -> None:
         note("cancel", melt.id)
 
+@connector.action("carry", kind="job", effect="idempotent", needs_connection=False)
+class Carries(Writes):
+    """Carry metal by hand: only polls do the work."""
+    cancels_late = True
+
 @connector.action("look", kind="job", effect="read", needs_connection=False)
 class Reads(Steps):
     """Look how metal melts."""

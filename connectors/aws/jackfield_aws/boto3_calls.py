@@ -19,6 +19,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at, model_loader
 from jackfield_aws.bounded import bound
 from jackfield_aws.client_hooks import is_safe, note_parsed, watch
+from jackfield_aws.endpoints import S3Settings
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -36,6 +37,7 @@ class Opened(Protocol):
     """The open client of an AWS connection (``AwsClients``)."""
 
     region: str | None
+    s3: S3Settings
 
     @property
     def guard(self) -> Guard:
@@ -93,7 +95,8 @@ class _Bound(SecretHolder):
         if given.get("endpoint_url") not in {None, endpoint}:
             raise Internal("an action may not choose the endpoint of its connection: leave out 'endpoint_url'", sent=Sent.NOTHING)
         given["endpoint_url"] = endpoint
-        ours = config_at(endpoint).merge(_ONCE)
+        own = self.clients.s3.members if service == "s3" else {}
+        ours = config_at(endpoint).merge(_ONCE).merge(Config(**own))
         given["config"] = ours if given.get("config") is None else given["config"].merge(ours)
         return self._watch
 

@@ -54,6 +54,8 @@ class _ForPrograms(SecretHolder):
         if given.get("endpoint_url") is None:
             given["endpoint_url"] = clients.endpoint_of(service)
         ours = config_at(given["endpoint_url"])
+        if service == "s3":
+            ours = ours.merge(Config(**clients.s3.members))
         if "AWS_RETRY_MODE" not in os.environ:
             ours = ours.merge(Config(retries={"mode": "standard"}))
         given["config"] = ours if given.get("config") is None else ours.merge(given["config"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, Minted, OpenContext, Warmup
+from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, InvalidInput, Minted, OpenContext, Warmup
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import OnlyHosts
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of
 from jackfield_aws.direct.client import open_client
-from jackfield_aws.endpoints import names_endpoint, names_loopback, serves_all, service_endpoint, sts_endpoint
+from jackfield_aws.endpoints import USUAL_S3, S3Settings, names_endpoint, names_loopback, serves_all, service_endpoint, sts_endpoint
 from jackfield_aws.keys import Keys
+from jackfield_aws.regions import REGION_EXPECTED, partition_of
 from jackfield_aws.sessions import Ambient, ClientSpec, find_keys
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ class AwsClients(SecretHolder):
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
     credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an
-    External ID. ``sts_endpoint`` is that of a connection which names one for STS.
+    External ID. ``sts_endpoint`` is that of a connection which names one for STS,
+    and ``s3`` how a server that speaks S3 is addressed.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region", "sts_endpoint")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region", "s3", "sts_endpoint")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class AwsClients(SecretHolder):
     ) -> None:
         self.sts_endpoint: str | None = None
         self._mail = mail
+        self.s3: S3Settings = USUAL_S3
         self._account = account
         self._context = context
         self._identity = identity
@@ -74,7 +77,10 @@ class AwsClients(SecretHolder):
         endpoint = self.endpoint_of(service)
         guard = self._context.guard if endpoint is not None and endpoint in (self._endpoint, self.sts_endpoint) else ANYWHERE
         key = (service, region, endpoint, self._version, guard, validates, as_json)
-        return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json)))
+        s3 = self.s3 if service == "s3" else USUAL_S3
+        return self._context.cached(
+            key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json, s3))
+        )
 
     def boto3_session(self) -> boto3.Session:
         """Return a boto3 Session with the connection's credentials, endpoint and region, for code that boto3 alone can run: resources,
@@ -86,6 +92,11 @@ class AwsClients(SecretHolder):
         from jackfield_aws.boto3_calls import call_session
 
         return call_session(self)
+
+    @property
+    def ends_at(self) -> float | None:
+        """Time in seconds since 1970 at which the credentials expire; None if they do not, or nobody knows."""
+        return None if self._lease is None else self._lease[1].expires_at
 
     @property
     def only_hosts(self) -> OnlyHosts | None:
@@ -195,4 +206,16 @@ def _with_region(spec: ClientSpec) -> ClientSpec:
     if spec.region is None and isinstance(spec.identity, Keys):
         text = "no AWS region is given"
         raise InvalidConnection(text, details=[Detail("/region", text)], hint="Set 'region' in the connection, or 'awsRegion' in the call.")
+    check_region(spec.region, spec.endpoint)
     return spec
+
+
+def check_region(region: str | None, endpoint: str | None) -> None:
+    """Check that a region is AWS's where the endpoint is.
+
+    :raises InvalidInput: if it is not.
+    """
+    if endpoint is None and region is not None and partition_of(region) is None:
+        detail = Detail("/awsRegion", f"'{region[:80]}' is not {REGION_EXPECTED}", "pattern")
+        hint = "Nothing was sent. A region of another server that speaks S3 needs its 'endpoint' in the connection."
+        raise InvalidInput("1 input is not valid", details=[detail], hint=hint)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.connector import Field, Warmup
 from jackfield.dataclass import dataclass
-from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws.endpoints import S3_ADDRESSING, S3_CHECKSUMS
+from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
 
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
@@ -61,8 +62,16 @@ def session_token(about: str = "Only for temporary keys: the session token issue
     )
 
 
-def region(about: str = "The region for actions that do not set one, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:
-    """Define a region; by default the one for actions without ``awsRegion``."""
+AT_AWS: dict[str, Any] = {
+    "if": {"not": {"required": ["endpoint"]}},
+    "then": {"properties": {"region": {"pattern": REGION_PATTERN, "x-jackfield": {"expects": REGION_EXPECTED}}}},
+}
+"""JSON Schema: AWS's regions, unless the connection names an endpoint, whose owner names its own."""
+_REGION = "The region for actions that do not set one, such as us-west-2 or eu-west-1."
+
+
+def region(about: str = _REGION, example: str = "eu-west-1", *, expects: str = REGION_EXPECTED, pattern: str = REGION_PATTERN) -> Any:
+    """Define a region of AWS; by default the one for actions without ``awsRegion``."""
     return Field(
         None,
         title="AWS Region",
@@ -72,9 +81,14 @@ def region(about: str = "The region for actions that do not set one, such as us-
         trim=True,
         lowercase=True,
         blank="absent",
-        expects=REGION_EXPECTED,
-        schema={"pattern": REGION_PATTERN},
+        expects=expects,
+        schema={"pattern": pattern},
     )
+
+
+def region_of_server() -> Any:
+    """Define a region of AWS, or of another server at the connection's endpoint; for types with ``AT_AWS``."""
+    return region(expects=ANY_REGION_EXPECTED, pattern=ANY_REGION_PATTERN)
 
 
 def url(title: str, description: str, example: str) -> Any:
@@ -152,3 +166,20 @@ def tenant() -> Any:
         expects="the name of a tenant (1 to 64 letters, digits, '_' and '-')",
         schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
     )
+
+
+def s3_addressing() -> Any:
+    """Define how a server that speaks S3 is told the bucket."""
+    text = "Where a server that speaks S3 finds the bucket: path, or virtual (in the host's name). By default path, but at AWS."
+    return _of_s3("s3Addressing", "S3 Addressing", text, S3_ADDRESSING)
+
+
+def s3_checksums() -> Any:
+    """Define which checksums a server that speaks S3 takes."""
+    text = "whenRequired for servers that speak S3 and know no checksums but MD5. By default whenSupported, as AWS does."
+    return _of_s3("s3Checksums", "S3 Checksums", text, S3_CHECKSUMS)
+
+
+def _of_s3(alias: str, title: str, description: str, choices: Sequence[str]) -> Any:
+    """Define a choice that only S3 uses: every connector of the family accepts it, and ``aws.s3`` offers it."""
+    return Field(None, alias=alias, title=title, description=description, blank="absent", hidden=True, schema={"enum": list(choices)})

@@ -11,6 +11,7 @@ from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
+from jackfield_aws.endpoints import S3Settings
 from jackfield_aws.iam_actions import unproven
 from jackfield_aws.key_shapes import check_keys
 from jackfield_aws.keys import Keys
@@ -91,6 +92,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     sender: str | None = fields.sender()
     tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
+    s3_addressing: str | None = fields.s3_addressing()
+    s3_checksums: str | None = fields.s3_checksums()
 
     @property
     def reads_host(self) -> bool:
@@ -152,6 +155,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             lacks_external_id=self.external_id is None,
             mail=fields.MailLimits(self.warmup, self.tenant),
         )
+        if self.s3_addressing or self.s3_checksums:
+            clients.s3 = S3Settings(self.s3_addressing, self.s3_checksums)
         clients.sts_endpoint = self.sts_endpoint
         return clients
 
@@ -191,7 +196,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         }
 
 
-class ApiKeySecret(ConnectionType):
+class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
     """Authenticates requests to AWS using an API Key and API Secret. The key's user needs the permissions of the connector's actions; for
     Amazon SES, read about its [IAM policies](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html)."""
 
@@ -206,11 +211,13 @@ class ApiKeySecret(ConnectionType):
     access_key_id: str = fields.access_key_id()
     secret_access_key: str = fields.secret_access_key()
     session_token: str | None = fields.session_token()
-    region: str | None = fields.region()
+    region: str | None = fields.region_of_server()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
     tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
+    s3_addressing: str | None = fields.s3_addressing()
+    s3_checksums: str | None = fields.s3_checksums()
 
     @property
     def reads_host(self) -> bool:
@@ -226,9 +233,11 @@ class ApiKeySecret(ConnectionType):
         :raises InvalidConnection: if a key is of another kind, or in another field.
         """
         check_keys(self.access_key_id, self.secret_access_key, self.session_token)
-        return AwsClients(
-            context, self._identity(), region=self.region, endpoint=self.endpoint, mail=fields.MailLimits(self.warmup, self.tenant)
-        )
+        limits = fields.MailLimits(self.warmup, self.tenant)
+        clients = AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, mail=limits)
+        if self.s3_addressing or self.s3_checksums:
+            clients.s3 = S3Settings(self.s3_addressing, self.s3_checksums)
+        return clients
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
@@ -253,7 +262,7 @@ class ApiKeySecret(ConnectionType):
         return {"identityPolicy": policy, **doubts(permissions, statements)}
 
 
-class AwsDefault(ConnectionType):
+class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
     """Connect to AWS with the server's own identity."""
 
     key: ClassVar[str] = "awsDefault"
@@ -283,11 +292,13 @@ class AwsDefault(ConnectionType):
         description="Use the role of the container or EC2 instance even if the environment has an access key. A profile takes precedence.",
     )
     session_token: str | None = fields.session_token("Not used here: the server's identity has its own session token.", hidden=True)
-    region: str | None = fields.region()
+    region: str | None = fields.region_of_server()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
     tenant: str | None = fields.tenant()
     warmup: dict[str, Any] | None = fields.warmup()
+    s3_addressing: str | None = fields.s3_addressing()
+    s3_checksums: str | None = fields.s3_checksums()
 
     @property
     def reads_host(self) -> bool:
@@ -336,7 +347,10 @@ class AwsDefault(ConnectionType):
             self._machines = (*self._machines, machine)
         lease = None if found.expires_at is None else (machine, found)
         limits = fields.MailLimits(self.warmup, self.tenant)
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, lease=lease, mail=limits)
+        clients = AwsClients(context, identity, region=self.region, endpoint=self.endpoint, lease=lease, mail=limits)
+        if self.s3_addressing or self.s3_checksums:
+            clients.s3 = S3Settings(self.s3_addressing, self.s3_checksums)
+        return clients
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

@@ -1,9 +1,13 @@
-"""Selection of a service's endpoint (docs/reference/cli.md): the connection's, the environment's, or AWS's own for the region."""
+"""Selection of a service's endpoint (docs/reference/cli.md): the connection's, the environment's, or AWS's own for the region; and how a
+server that speaks S3 is addressed there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
+
+from jackfield.dataclass import dataclass
 
 _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
@@ -54,3 +58,32 @@ def names_loopback(endpoint: str | None, environment: Mapping[str, str]) -> bool
     """Return whether that endpoint, and every one that a variable names, is on this machine: an emulator, with no proxy between."""
     named = [endpoint] if endpoint is not None else [value for name, value in environment.items() if name.startswith(_ANY) and value]
     return names_endpoint(endpoint, environment) and all((urlsplit(url).hostname or "") in _LOOPBACK for url in named)
+
+
+S3_ADDRESSING = ("auto", "path", "virtual")
+S3_CHECKSUMS = ("whenSupported", "whenRequired")
+"""Choices of a connection for servers that speak S3."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Settings of a connection for S3; None where it has none.
+
+    - ``addressing``: ``path`` puts the bucket into the path, ``virtual`` into the host's name; ``auto`` into the path at an endpoint that
+      is not AWS's.
+    - ``checksums``: ``whenRequired`` sends none but a request's MD5, which all servers know, and compares none.
+    """
+
+    addressing: str | None = None
+    checksums: str | None = None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Members of botocore's Config that they are; none if there are none."""
+        given: dict[str, Any] = {} if self.addressing is None else {"s3": {"addressing_style": self.addressing}}
+        if self.checksums == "whenRequired":
+            given |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+        return given
+
+
+USUAL_S3 = S3Settings()

@@ -37,6 +37,12 @@ REGION_PATTERN = "^(" + "|".join(f"({pattern})" for pattern in PARTITION_PATTERN
 REGION_EXPECTED = "an AWS region such as eu-west-1"
 """Completes "… is not"."""
 
+ANY_REGION_PATTERN = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
+"""JSON Schema ``pattern`` of what servers other than AWS's call a region: ``auto``, ``garage``, ``fr-par``."""
+
+ANY_REGION_EXPECTED = "a region such as eu-west-1, or auto"
+"""Completes "… is not"."""
+
 _COMPILED = {name: re.compile(pattern) for name, pattern in PARTITION_PATTERNS.items()}
 
 

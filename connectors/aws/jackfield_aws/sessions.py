@@ -17,6 +17,7 @@ from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, chec
 from jackfield.dataclass import dataclass, field
 from jackfield.fork import ProcessLocal
 from jackfield_aws.direct.switch import creator
+from jackfield_aws.endpoints import USUAL_S3, S3Settings
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline, is_fetching
@@ -76,6 +77,7 @@ class ClientSpec:
     guard: Guard = ANYWHERE
     validates: bool = True
     as_json: bool = False
+    s3: S3Settings = USUAL_S3
 
 
 _ROLES = ("container-role", "iam-role")
@@ -284,7 +286,7 @@ def user_agent() -> str:
 
 
 def _config(read_timeout: float, spec: ClientSpec) -> Any:
-    return botocore.config.Config(  # a part of botocore.session, which is imported by now
+    config = botocore.config.Config(  # a part of botocore.session, which is imported by now
         user_agent=user_agent(),
         # total_max_attempts overrides AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
         retries={"mode": "standard", "total_max_attempts": 1},
@@ -297,3 +299,4 @@ def _config(read_timeout: float, spec: ClientSpec) -> Any:
         account_id_endpoint_mode="disabled",
         max_pool_connections=_POOL,
     )
+    return config.merge(botocore.config.Config(**spec.s3.members)) if spec.s3 != USUAL_S3 else config

@@ -11,10 +11,12 @@ import pytest
 from aws_opening import EXTERNAL_ID, KEY_ID, ROLE_ARN, SECRET, TOKEN
 from jackfield.connector import ConnectionType, Connector, describe
 from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsDefault, AwsRolesAnywhere
+from jackfield_aws.virtual.source import AwsSource
 
 ROLE = {"roleARN": ROLE_ARN}
 PAIR = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
 COMMON = {"region", "endpoint", "sessionToken", "sender", "tenant", "warmup"}
+OF_S3 = {"s3Addressing", "s3Checksums"}
 
 
 def _described(kind: type[ConnectionType]) -> dict[str, Any]:
@@ -47,10 +49,30 @@ def test_types_have_the_contracts_names(kind: type[ConnectionType], key: str, fi
     """Key, family, members and required members are those of the contract, and no more."""
     row = _described(kind)
     assert (row["key"], row["family"], row["auth"]) == (key, "aws", "aws")
-    assert set(row["schema"]["properties"]) == fields | (COMMON - {"sessionToken"} if kind is AwsRolesAnywhere else COMMON)
+    assert set(row["schema"]["properties"]) == fields | (COMMON - {"sessionToken"} if kind is AwsRolesAnywhere else COMMON | OF_S3)
     assert row["schema"].get("required", []) == required
     assert row["schema"]["additionalProperties"] is False
     assert kind.reports_begin
+
+
+@pytest.mark.parametrize(("service", "offers"), [("s3", True), ("sesv2", False), ("dynamodb", False)])
+def test_what_one_service_uses_the_others_accept_and_do_not_offer(service: str, offers: bool) -> None:
+    """A connection of the family serves all connectors, so each accepts the settings of S3; only ``aws.s3`` offers them."""
+    manifest = AwsSource().manifest(f"aws.{service}")
+    for row in manifest.raw["connectionTypes"]:
+        members = row["schema"]["properties"]
+        found = {name for name in OF_S3 & set(members) if not members[name]["x-jackfield"].get("hidden")}
+        assert found == (OF_S3 if offers and row["key"] != "awsRolesAnywhere" else set()), row["key"]
+        assert manifest.connection_types[row["key"]].schema == row["schema"]
+
+
+@pytest.mark.parametrize("kind", [ApiKeySecret, AwsDefault])
+def test_an_endpoint_names_its_own_regions(kind: type[ConnectionType]) -> None:
+    """Without an endpoint, a region is one of AWS's; so is the region in which a role is assumed."""
+    needed = PAIR if kind is ApiKeySecret else {}
+    assert _faults(kind, {**needed, "region": "garage", "endpoint": "https://s3.example.com"}) == 0
+    assert _faults(kind, {**needed, "region": "garage"}) == 1
+    assert _faults(AwsAssumeRole, {**ROLE, "region": "garage", "endpoint": "https://s3.example.com"}) == 1
 
 
 def test_secrets_and_masks_are_marked() -> None:

@@ -124,7 +124,10 @@ def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
     assert "aws.ec2" in {row["key"] for row in jackfield("connectors", "list", "--all")}
     shown = jackfield("offers", "show", "s3")
     assert ("putObject" in shown["operator"], "putObject" in shown["tenants"], "listBuckets" in shown["mcp"]) == (True, False, True)
-    assert (shown["handOutCredentials"], "createSession" in shown["operator"]) == (["createSession"], False)
+    assert (shown["handOutCredentials"], "createSession" in shown["operator"]) == (
+        ["createSession", "presignGet", "presignPost", "presignPut"],
+        False,
+    )
     assert jackfield("offers", "add", "s3.createSession", "--operator")[1]["operator"]
     shown = jackfield("offers", "show", "aws.s3")
     assert ("createSession" in shown["operator"], "createSession" in shown["tenants"]) == (True, False)

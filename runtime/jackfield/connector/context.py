@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, cast
@@ -12,7 +12,7 @@ from uuid import uuid4
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
 from jackfield.connector.grants import Grants
-from jackfield.connector.reading import Events
+from jackfield.connector.reading import Events, FileStore
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
@@ -57,13 +57,6 @@ class Unread:
     error: JackfieldError
     content: bytes | None = None
     content_type: str = ""
-
-
-class FileStore(Protocol):
-    """Storage of the files that actions of one workspace return."""
-
-    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
-        """Store content and return the file as it appears in the output."""
 
 
 @dataclass(slots=True, eq=False)

@@ -105,11 +105,13 @@ class Preview:
 class JobSteps:
     """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
 
-    ``poll`` returns a ``jackfield.connector.jobs.Polled``; what it raises, but for ``JobFailed``, does not end the job.
+    ``poll`` returns a ``jackfield.connector.jobs.Polled``; what it raises, but for ``JobFailed``, does not end the job. With
+    ``cancels_late``, a job whose time is over is cancelled: nobody would go on with its work, and what it has left would stay.
     """
 
     poll: Action
     cancel: Action | None = None
+    cancels_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class Action:
     returns_files: bool = False
     hands_out: bool = False
     """True if its output hands out credentials."""
+    allowed_with: tuple[str, ...] = ()
+    """Other actions that its caller must be allowed to call."""
     keywords: tuple[str, ...] = ()
     """What people search for when they mean it, besides the words of its key, title and description."""
     job: JobSteps | None = None
@@ -260,6 +264,7 @@ class Connector(Triggers):
         effect_of: Callable[[Any], Effect] | None = None,
         pace_by: Sequence[str] = (),
         hands_out_credentials: bool = False,
+        allowed_with: Sequence[str] = (),
         keywords: Sequence[str] = (),
         kind: Literal["call", "job"] = "call",
     ) -> Callable[[F], F]:
@@ -291,6 +296,9 @@ class Connector(Triggers):
 
         ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat the action as a ``write``, whatever its
         effect, and only the caller of a call sees its output. For single members of an output, ``Field(secret=True)`` does the latter.
+
+        ``allowed_with`` lists other actions of the connector: the rules must allow the caller these, too, over the same connection. It is
+        for outputs that let their holder do the same, such as a signed URL.
 
         ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
 
@@ -356,12 +364,14 @@ class Connector(Triggers):
                 pace_by=tuple(pace_by),
                 returns_files=returns_files(output),
                 hands_out=hands_out_credentials,
+                allowed_with=tuple(allowed_with),
                 keywords=tuple(keywords),
             )
             if handle is not None:
                 from jackfield.connector.jobs import steps_of
 
-                action = replace(action, job=JobSteps(*steps_of(action, steps, handle, output)))
+                late = getattr(steps, "cancels_late", False) is True
+                action = replace(action, job=JobSteps(*steps_of(action, steps, handle, output), cancels_late=late))
             self._declared[key] = action
             return function
 

@@ -148,10 +148,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:
         row["needsConnection"] = False
-    if action.hands_out:
-        row["handsOutCredentials"] = True
-    if action.keywords:
-        row["keywords"] = list(action.keywords)
+    last = {"handsOutCredentials": action.hands_out, "allowedWith": [*action.allowed_with], "keywords": [*action.keywords]}
+    row |= {name: value for name, value in last.items() if value}
     row["examples"] = [dict(example) for example in action.examples]
     return row
 

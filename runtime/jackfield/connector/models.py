@@ -135,7 +135,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
       entering the secrets again.
-    - ``hidden``: forms do not offer an optional field that is only accepted for compatibility.
+    - ``hidden``: forms do not offer an optional field that is only accepted: for compatibility, or since others of the family use it.
     - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events name what was sent
       (``TriggerEvent.reference``).
     - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.

@@ -1,9 +1,9 @@
-"""Events that an action hands on while it runs."""
+"""Ports of an attempt: events that an action hands on while it runs, and stored files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, BinaryIO, Protocol
 
 from jackfield.errors import JackfieldError
 
@@ -29,3 +29,32 @@ class Events:
         """Take the end of the attempt; return its error. ``warn`` tells the caller of a success something."""
         del warn
         return error
+
+
+class FileSource(Protocol):
+    """Stored file that a ``StreamedFile`` reads."""
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+
+    @property
+    def content_type(self) -> str:
+        """Media type."""
+
+    @property
+    def name(self) -> str | None:
+        """File name, if known."""
+
+    def open(self) -> BinaryIO:
+        """Return a new reader of the content."""
+
+
+class FileStore(Protocol):
+    """Storage of the files of one workspace."""
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, object]:
+        """Store content and return the file as it appears in the output."""
+
+    def find(self, identifier: str) -> FileSource | None:
+        """Return a stored file by its ID; None if there is none, or it has expired."""

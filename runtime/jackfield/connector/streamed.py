@@ -5,38 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Any, BinaryIO, Protocol, cast, get_args
+from typing import Any, BinaryIO, Self, cast, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from jackfield.connector.context import FileStore, current_call
+from jackfield.connector.context import current_call
 from jackfield.connector.models import OCTETS, File, read_file
+from jackfield.connector.reading import FileSource, FileStore
 from jackfield.errors import InvalidOutput, Sent
 from jackfield.secrecy import SecretHolder
 
 _CHUNK = 1024 * 1024
 _ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
 """Types of values that hold no file."""
-
-
-class FileSource(Protocol):
-    """Stored file that a ``StreamedFile`` reads."""
-
-    @property
-    def size(self) -> int:
-        """Size in bytes."""
-
-    @property
-    def content_type(self) -> str:
-        """Media type."""
-
-    @property
-    def name(self) -> str | None:
-        """File name, if known."""
-
-    def open(self) -> BinaryIO:
-        """Return a new reader of the content."""
 
 
 class StreamedFile:
@@ -57,6 +39,19 @@ class StreamedFile:
 
     def __repr__(self) -> str:  # content from callers stays out of logs
         return f"StreamedFile({self.size} bytes, {self.content_type!r})"
+
+    @property
+    def id(self) -> str | None:
+        """ID of a stored file; None for content that came with the call, which ends with it."""
+        return getattr(self._source, "id", None)
+
+    @classmethod
+    def stored(cls, identifier: str) -> Self | None:
+        """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``: the file is kept until the job has
+        ended. None if it is gone, or there is no file storage."""
+        call = current_call()
+        source = None if call is None or call.files is None else call.files.find(identifier)
+        return None if source is None else cls(source)
 
     def __iter__(self) -> Iterator[bytes]:
         with self.open() as stream:

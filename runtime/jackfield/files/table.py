@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from jackfield.clock import iso
@@ -186,9 +186,17 @@ class FileTable:
         return found, cursor_after(found[-1] if len(rows) > limit else None, "created_at", "id")
 
 
-def hold(transaction: Transaction, workspace: str, identifier: str, invocation: str) -> None:
-    """Keep a file for a queued invocation, in the transaction that queues it. If it was deleted meanwhile, the worker reports that."""
-    transaction.change(_HOLD, {"workspace": workspace, "id": identifier, "invocation": invocation})
+def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Callable[[Transaction], None] | None:
+    """Return the statements that keep files until an invocation has ended, for the transaction that lets it wait; None without files. If
+    one was deleted meanwhile, whoever reads it reports that."""
+    if not identifiers:
+        return None
+
+    def hold_all(transaction: Transaction) -> None:
+        for identifier in identifiers:
+            transaction.change(_HOLD, {"workspace": workspace, "id": identifier, "invocation": invocation})
+
+    return hold_all
 
 
 def _grow(transaction: Transaction, statement: str, workspace: str, identifier: str, size: int, quota: Quota, more: dict[str, Any]) -> None:

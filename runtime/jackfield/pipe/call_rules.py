@@ -90,6 +90,19 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
         authorizer.require(_request(invocation, action.rule_effect), note)
 
 
+def require_others(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer, note: Note | None) -> None:
+    """Check the rules for the actions that a caller must be allowed to call, too, ``over`` the connection of the call.
+
+    :raises NotAllowed: if a rule forbids one, or it is not offered.
+    """
+    for key in action.allowed_with:
+        other = manifest.actions.get(key)
+        if other is None:
+            text = f"not allowed: '{action.key}' is for callers who may call '{key}', too, and it is not offered here"
+            raise NotAllowed(text, hint=f"Whoever offers '{manifest.key}' can offer '{key}'.")
+        authorizer.require(_asked(manifest.key, key, other.rule_effect, over), note)
+
+
 def is_guarded(settings: Settings, connection: str | None, action: ActionManifest) -> bool:
     """Return whether suppressed recipients of a call are refused.
 
@@ -114,10 +127,14 @@ def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
+    return _asked(invocation.connector, invocation.action, effect, invocation.connection)
+
+
+def _asked(connector: str, action: str, effect: str, over: object) -> Request:
+    """Return the request of rules for a call ``over`` a connection's name, inline values, or None."""
     from jackfield.callers.rules import INLINE, Request
 
-    given = invocation.connection
-    return Request(invocation.connector, invocation.action, effect, given if given is None or isinstance(given, str) else INLINE)
+    return Request(connector, action, effect, over if over is None or isinstance(over, str) else INLINE)
 
 
 def permitted(
@@ -127,12 +144,10 @@ def permitted(
 
     :raises NotAllowed: if there is none and the rules forbid the action itself.
     """
-    from jackfield.callers.rules import Request
-
     about = manifest.actions[action]
     fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)
     found = [(name, kind) for name, kind in fitting if authorizer.permits(manifest, about, name)]
-    authorizer.require(Request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
+    authorizer.require(_asked(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
     return found
 
 

@@ -22,7 +22,7 @@ from jackfield.invocation.file_references import (
 )
 
 if TYPE_CHECKING:
-    from jackfield.connector.streamed import FileSource
+    from jackfield.connector.reading import FileSource
     from jackfield.files import StoredFile
     from jackfield.invocation import Invocation
     from jackfield.invocation.file_references import Place
@@ -43,6 +43,11 @@ class Source:
 
     files: Files
     file: StoredFile
+
+    @property
+    def id(self) -> str:
+        """ID of the stored file."""
+        return self.file.id
 
     @property
     def size(self) -> int:
@@ -77,6 +82,11 @@ class Outputs:
         stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, returned=True)
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
+
+    def find(self, identifier: str) -> Source | None:
+        """Return a stored file of the workspace; None if there is none."""
+        file = self.files.find(self.workspace, identifier)
+        return None if file is None else Source(self.files, file)
 
 
 async def compared(

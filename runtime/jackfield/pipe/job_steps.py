@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 1.0, 60.0
 """Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
+_MOST_RESERVED = 5.0
 SOONEST, _LATEST = 0.1, 3600.0
 """Bounds of what the author says."""
 
@@ -34,7 +35,8 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
     if steps is None:
         raise TypeError("this action is no job")
     started, pause, clock = attempts.means.clock.monotonic(), FIRST_POLL, attempts.means.clock
-    while pause < run.deadline.remaining() and not run.cancelled.is_set():
+    reserve = _reserved(run) if steps.cancels_late else 0.0
+    while pause < run.deadline.remaining() - reserve and not run.cancelled.is_set():
         await run.waiter.pause(pause, run.cancelled)
         if run.cancelled.is_set():
             break
@@ -53,7 +55,30 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
         pause = bounded(told.get("retryAfter")) or pause
         if run.follow is not None:
             run.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
-    raise unended(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
+    raise await abandoned(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
+
+
+def _reserved(run: Run) -> float:
+    """Return the seconds of a call that are kept for cancelling its job."""
+    return min(_MOST_RESERVED, run.deadline.remaining() / 4)
+
+
+async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
+    """Cancel a job that has started and that nobody will poll, if only its polls do its work; return the error that says so."""
+    steps = attempts.plan.code.job
+    if steps is not None and steps.cancels_late and steps.cancel is not None:
+        reason += await _stopped(attempts, steps.cancel, handle)
+    return unended(attempts, handle, reason)
+
+
+async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]) -> str:
+    """Cancel a job that nobody goes on with, and tell what came of it."""
+    try:
+        stopping = await step(attempts.run, attempts.plan, cancel, handle, attempts.means)
+        await stopping.page(cast("Any", handle))
+    except JackfieldError as error:
+        return f"; it could not be cancelled: {error.message}"
+    return "; it was cancelled"
 
 
 def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Result:

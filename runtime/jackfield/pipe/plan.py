@@ -18,7 +18,7 @@ from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
-from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
+from jackfield.pipe.call_rules import find_called, is_guarded, require_call, require_others, sees_entry
 from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
@@ -435,6 +435,8 @@ class Plans(ProcessLocal):
         require_call(invocation, manifest, action, authorizer, note)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
+        if action.allowed_with:
+            require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
         if target is not None and target.kind.serves is not None:
             check_serves(manifest, target.kind, action.key)
         return self._of(manifest, action, target)

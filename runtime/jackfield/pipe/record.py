@@ -56,8 +56,9 @@ class Record(Protocol):
         :raises Unavailable: if it cannot be recorded; nothing was sent.
         """
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float) -> bool:
-        """Record what the start of a job has returned, and what polls it; False if another process has taken the invocation over."""
+    async def store_job(self, job: Mapping[str, Any], seconds: float, also: Callable[[Any], None] | None) -> bool:
+        """Record what the start of a job has returned, and what polls it, with ``also`` in the same transaction; False if another process
+        has taken the invocation over."""
 
     async def end(self, result: Result, *, is_alone: bool) -> None:
         """Record the outcome; ``is_alone`` if no other call runs that would share the commit."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.clock import Deadline
     from jackfield.connector import Call
-    from jackfield.connector.streamed import FileSource
+    from jackfield.connector.reading import FileSource
     from jackfield.errors import JackfieldError
     from jackfield.journal import Claimed
     from jackfield.manifest import ActionManifest, Manifest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline, within
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.failures import Raised, attempt
-from jackfield.files.table import hold
+from jackfield.files.table import holding
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.manifest import WHOLE_BODY
@@ -115,21 +115,9 @@ async def _prepared(
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
         request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
         record.keep(journal.sealed_inputs(meta.invocation_id, request))
-        record.queue_with(_holding(workspace, {*named, *stored}, meta.invocation_id))
+        record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
     run.release()
     return record
-
-
-def _holding(workspace: str, identifiers: Collection[str], invocation: str) -> Also | None:
-    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files."""
-    if not identifiers:
-        return None
-
-    def hold_all(transaction: Transaction) -> None:
-        for identifier in identifiers:
-            hold(transaction, workspace, identifier, invocation)
-
-    return hold_all
 
 
 def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:

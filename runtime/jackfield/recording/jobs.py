@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,15 +23,17 @@ from jackfield.callers import LIBRARY
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
+from jackfield.files.table import holding
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation.file_references import named_files
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
 from jackfield.journal.jobs import ClaimedJob, DueJobs
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import in_doubt
-from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, bounded, followed_here, step, still, unended
+from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
 _MISSED = 5.0
 """Seconds at least after a poll that failed."""
+_LAST = 30.0
+"""Seconds within which a job whose time is over is cancelled."""
 _LOOK = 1.0
 """Seconds between two looks of a caller that waits, so that it sees what other processes have found."""
 _MAX_TEXT = 200
@@ -68,12 +73,13 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
         return await followed_here(attempts, handle)
     invocation, plan = run.invocation, attempts.plan
     job = {"handle": handle, "invocation": _remembered(invocation, plan, attempts.inputs), "attempts": attempts.count}
+    files = holding(pipeline.workspace, named_files(handle), run.meta.invocation_id)
     try:
-        stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT)
+        stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
     except JackfieldError as error:
-        raise unended(attempts, handle, f"its handle could not be recorded: {error.message}") from None
+        raise await abandoned(attempts, handle, f"its handle could not be recorded: {error.message}") from None
     if not stored:
-        raise unended(attempts, handle, "another process took the invocation over while it started")
+        raise await abandoned(attempts, handle, "another process took the invocation over while it started")
     if run.claimed is not None:
         return _running(pipeline, run.ended(), None)
     while True:
@@ -202,6 +208,7 @@ class _Poll:
     """True once the provider knows that the job is to be cancelled."""
     tried: bool = False
     can_cancel: bool = False
+    plan: Plan | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
 
     async def made(self) -> _Found:
@@ -228,6 +235,7 @@ class _Poll:
                 endings.log(self.run, fault, self.pipeline.workspace)
         left = (self.entry.job_until or 0.0) - self.journal.time.now()
         if ended is None and left <= 0:
+            await self._stop()
             ended = self._lost(error)
         if ended is None:
             return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
@@ -250,7 +258,7 @@ class _Poll:
             steps = plan.code.job
             if steps is None:
                 raise UnknownAction(f"'{plan.code.key}' is no job any more")
-            self.can_cancel = steps.cancel is not None
+            self.can_cancel, self.plan = steps.cancel is not None, plan
             if self.claimed.cancel_at is not None:
                 await self._cancel(plan, steps.cancel)
             attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.means)
@@ -280,6 +288,15 @@ class _Poll:
                 self.told = not error.retryable
                 return
         self.told = True
+
+    async def _stop(self) -> None:
+        """Cancel a job whose time is over, if only its polls do its work: nothing of it may stay."""
+        plan, steps = self.plan, None if self.plan is None else self.plan.code.job
+        if plan is None or steps is None or not steps.cancels_late:
+            return
+        self.run.deadline = Deadline.after(_LAST, self.pipeline.means.clock)
+        with suppress(JobFailed), within(_LAST):
+            await self._cancel(plan, steps.cancel)
 
     def _noted(self, progress: Mapping[str, Any]) -> float:
         """Note the progress, and return the seconds to the next poll."""

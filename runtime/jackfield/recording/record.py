@@ -209,10 +209,10 @@ class Record:
             return False
         return await self.replay()
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float) -> bool:
+    async def store_job(self, job: Mapping[str, Any], seconds: float, also: Callable[[Transaction], None] | None) -> bool:
         """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
 
-        Return False if another process has taken the invocation over.
+        ``also`` are statements for the same transaction. Return False if another process has taken the invocation over.
         """
         run, draft, journal = self._run, self._draft, self._journal
         sealed = journal.sealed_inputs(draft.id, {**job, **run.caller.to_json()}, "job")
@@ -221,7 +221,14 @@ class Record:
             "until": now + seconds, "due": now + FIRST_POLL, "inputs": draft.inputs, "attempts": job["attempts"],
             "attempt_log": json.dumps(log) if log else None, "request_id": run.meta.request_id,
         }  # fmt: skip
-        self.is_left = bool(await run.waiter.record(journal.database, journal.jobs.storing(draft.id, draft.delivery, sealed, facts)))
+        store = journal.jobs.storing(draft.id, draft.delivery, sealed, facts)
+
+        def unit(transaction: Transaction) -> int:
+            if also is not None:
+                also(transaction)
+            return store(transaction)
+
+        self.is_left = bool(await run.waiter.record(journal.database, unit))
         journal.tasks.discard(draft.id)
         return self.is_left
 

@@ -26,6 +26,7 @@ from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import judge
 from jackfield_aws.direct.signing import Scope
 from jackfield_aws.direct.wires import Reach
+from jackfield_aws.endpoints import USUAL_S3
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.service_models import ServiceModels
@@ -81,7 +82,13 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
     """Return a service as botocore would make it for a client, and those of its operations that need more; None if only botocore knows
     them."""
     identity, without = spec.identity, _table().get(spec.service)
-    if without is None or not isinstance(identity, Keys) or not _REGION.fullmatch(spec.region or "") or not _is_plain(spec):
+    if (
+        without is None
+        or spec.s3 != USUAL_S3
+        or not isinstance(identity, Keys)
+        or not _REGION.fullmatch(spec.region or "")
+        or not _is_plain(spec)
+    ):
         return None
     model = ServiceModel(_loader().load_service_model(spec.service, "service-2"), service_name=spec.service)
     parsers = ResponseParserFactory()

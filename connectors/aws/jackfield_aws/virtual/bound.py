@@ -15,6 +15,8 @@ from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.policies import Statement
 from jackfield_aws.regions import regions_for
+from jackfield_aws.s3.connector import OWN_ACTIONS
+from jackfield_aws.s3.names import own_rows
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.call_statements import statements_of
 from jackfield_aws.virtual.calls import REGION, JsonOutput
@@ -76,7 +78,8 @@ class ServiceConnector(DescribedConnector):
         """Return the IAM statements that a call of an action needs, by its inputs."""
         found = self.actions[action]
         own = found.permissions.get("aws:iam", ())
-        name = next(name for name in models.operations(self._model) if action_key(name) == action)
+        names = (*models.operations(self._model), *(name for name, _, _ in own_rows(self._model)))
+        name = next(name for name in names if action_key(name) == action)
         return statements_of(self._model, name, own, inputs, reads=found.effect == "read")
 
 
@@ -85,9 +88,11 @@ class VirtualConnector(ServiceConnector):
 
     def __init__(self, manifest: Manifest) -> None:
         service = manifest.key.removeprefix(PREFIX)
-        self._service = service
+        self._service, own = service, {action_key(name) for name, _, _ in own_rows(service)}
 
         def make(key: str) -> Action:
+            if key in own:
+                return OWN_ACTIONS.actions[key]
             return _ACTIONS.get((service, key), lambda: _action(service, manifest.actions[key].content.row))
 
         super().__init__(service, manifest.raw, make, kept=False)

@@ -10,6 +10,7 @@ from jackfield.cli.parsing import Parser
 from jackfield.connector import InvalidInput
 from jackfield_aws.virtual.freeze import files_of, frozen
 from jackfield_aws.virtual.index import Index
+from jackfield_aws.virtual.manifests import types_for
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
@@ -26,7 +27,9 @@ def command(argv: list[str]) -> int:
     key = arguments.key or f"aws-{arguments.service}"
     if not _KEY.fullmatch(key):
         raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-s3.")
-    manifest = frozen(arguments.service, key, arguments.connector_version, arguments.select, Index().connection_types)
+    manifest = frozen(
+        arguments.service, key, arguments.connector_version, arguments.select, types_for(arguments.service, Index().connection_types)
+    )
     folder = Path(arguments.out or key)
     files = files_of(manifest)
     changed = [name for name, text in files.items() if _differs(folder, name, text)]

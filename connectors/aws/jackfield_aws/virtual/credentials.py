@@ -152,7 +152,7 @@ _TABLE: Mapping[str, str] = {
     "redshift-serverless": "GetCredentials GetIdentityCenterAuthToken",
     "route53domains": "RetrieveDomainAuthCode TransferDomainToAnotherAwsAccount",
     "route53globalresolver": "CreateAccessToken GetAccessToken",
-    "s3": "CreateSession",
+    "s3": "CreateSession PresignGet PresignPost PresignPut",
     "s3control": "GetDataAccess",
     "sagemaker": """
         CreateHubContentPresignedUrls CreatePartnerAppPresignedUrl CreatePresignedDomainUrl CreatePresignedMlflowAppUrl

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.dataclass import dataclass
 from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
+from jackfield_aws.s3.names import ALLOWED_WITH, PRESIGNED, SERVICE, own_rows
+from jackfield_aws.s3.names import KEYWORDS as OWN_KEYWORDS
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
@@ -25,6 +27,8 @@ _REFERENCE = "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/
 _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
 """Actions of the services that were used last."""
+OFFERED: Mapping[str, tuple[str, ...]] = {"s3": ("s3Addressing", "s3Checksums")}
+"""Members of connection types by the services that use them. Others hide them: they accept them, since they share the connections."""
 REGIONS = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
 """Option source of each service."""
 
@@ -54,6 +58,21 @@ def _description(head: Head) -> str:
     return head.description.removeprefix(head.title).strip() or head.title
 
 
+def types_for(service: str, kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return connection types as a service offers them."""
+    names = OFFERED.get(service, ())
+    return [_showing(kind, names) for kind in kinds] if names else kinds
+
+
+def _showing(kind: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a connection type whose members ``names`` are not hidden."""
+    members = dict(kind["schema"]["properties"])
+    for name in members.keys() & names:
+        marks = {mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"}
+        members[name] = {**members[name], "x-jackfield": marks}
+    return {**kind, "schema": {**kind["schema"], "properties": members}}
+
+
 class ServiceActions(Mapping[str, ActionManifest]):
     """Actions of a service by key, except the operations ``without``. The number of all is known without reading them."""
 
@@ -72,17 +91,19 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return (action_key(name) for name, _, _ in self.listed())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self) if self._without else self._index.services[self.service].count
+        return sum(1 for _ in self) if self._without else self._index.services[self.service].count + len(own_rows(self.service))
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, summary and effect of each operation, those that people use most first."""
-        return (row for row in ordered(self.service, self._index.rows(self.service)) if row[0] not in self._without)
+        """Yield name, summary and effect of each operation, those that people use most first, and last the actions of our own."""
+        rows = (*ordered(self.service, self._index.rows(self.service)), *own_rows(self.service))
+        return (row for row in rows if row[0] not in self._without)
 
     def _read(self) -> dict[str, ActionManifest]:
         return _MADE.get((self._index.path, self.service), self._made)
 
     def _made(self) -> dict[str, ActionManifest]:
-        made = (_action(self.service, *row) for row in self._index.rows(self.service))
+        made = [_action(self.service, *row) for row in self._index.rows(self.service)]
+        made += [_own_action(*row) for row in own_rows(self.service)]
         return {action.key: action for action in made}
 
 
@@ -97,6 +118,36 @@ def _action(service: str, name: str, summary: str, effect: str) -> ActionManifes
         keywords=KEYWORDS.get((service, name), ""),
         hands_out=name in HANDS_OUT.get(service, ()),
     )
+
+
+def _own_action(name: str, summary: str, effect: str) -> ActionManifest:
+    """Return an action that no operation of the service's model is."""
+    return ActionManifest(
+        key=action_key(name),
+        title=title_of(name),
+        description=summary,
+        effect=cast("Effect", effect),
+        content=cast("Any", OwnContent(action_key(name))),
+        keywords=OWN_KEYWORDS.get((SERVICE, name), ""),
+        hands_out=name in PRESIGNED,
+        allowed_with=ALLOWED_WITH.get(name, ()),
+    )
+
+
+class OwnContent:
+    """Content of an action of our own, declared when it is first used."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._found: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._found is None:
+            from jackfield_aws.s3.connector import connector  # imports pydantic, which lists do not need
+
+            (row,) = connector.describe({self._key})["actions"]
+            self._found = ActionManifest.from_json(row, f"{PREFIX}{SERVICE}").content
+        return getattr(self._found, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +204,8 @@ class OperationContent:
 
 def _row(service: str, name: str, summary: str, effect: str) -> dict[str, Any]:
     handed = {"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {}
-    return {"key": action_key(name), "title": title_of(name), "description": summary, "effect": effect, **handed}
+    others = {"allowedWith": list(ALLOWED_WITH[name])} if service == SERVICE and name in ALLOWED_WITH else {}
+    return {"key": action_key(name), "title": title_of(name), "description": summary, "effect": effect, **handed, **others}
 
 
 class _Listed:
@@ -177,7 +229,7 @@ class _Listed:
             "categories": ["aws"],
             "documentationUrl": f"{_REFERENCE}/{service}.html",
             "hosts": list(_HOSTS),
-            "connectionTypes": self._index.connection_types,
+            "connectionTypes": types_for(service, self._index.connection_types),
             "actions": [_row(service, *row) for row in self._actions.listed()],
             "optionSources": [REGIONS],
         }
@@ -188,7 +240,7 @@ class _Listed:
         """Yield a row for each action, which is not made for it."""
         service = self._actions.service
         handed, listed = HANDS_OUT.get(service, ()), list(self._actions.listed())
-        about = groups(tuple(name for name, _, _ in listed))
+        about, words = groups(tuple(name for name, _, _ in listed)), {**KEYWORDS, **OWN_KEYWORDS}
         for name, summary, effect in listed:
             counted = "write" if name in handed else effect
-            yield ActionRow(action_key(name), title_of(name), summary, counted, about[name], KEYWORDS.get((service, name), ""))
+            yield ActionRow(action_key(name), title_of(name), summary, counted, about[name], words.get((service, name), ""))

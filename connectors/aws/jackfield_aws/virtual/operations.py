@@ -12,7 +12,8 @@ from jackfield.connector import Pagination
 from jackfield.dataclass import dataclass
 from jackfield.errors import UnknownAction
 from jackfield.manifest import Effect
-from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws.s3.names import PERMISSIONS as OWN_PERMISSIONS
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, Operation
 from jackfield_aws.virtual.choices import choices_of
@@ -165,6 +166,8 @@ def needed_permissions(service: str, name: str) -> tuple[str, ...]:
 
     :raises UnknownAction: if the installed botocore does not have it.
     """
+    if (service, name) in OWN_PERMISSIONS:
+        return OWN_PERMISSIONS[service, name]
     row = STARTS.get((service, name))
     others = [] if row is None else [models.waiters(service)[row.waiter]["operation"], *([row.cancel[0]] if row.cancel is not None else [])]
     found = (permissions_of(service, _model(service, one)) for one in (name, *others))
@@ -219,15 +222,16 @@ def _model(service: str, name: str) -> Any:
 def _own_inputs(service: str, operation: Any, paging: Pagination | None, waiters: Mapping[str, Waiter]) -> dict[str, Json]:
     taken = operation.input_shape.members if operation.input_shape is not None else {}
     own: dict[str, Json] = {}
+    is_s3 = service == "s3"  # which other servers speak, too; AwsClients checks the region of AWS's own endpoint
     if REGION not in taken:
         own[REGION] = {
             "type": "string",
             "title": "AWS Region",
             "description": "AWS provides services in multiple regions, like us-west-2 or eu-west-1.",
-            "pattern": REGION_PATTERN,
+            "pattern": ANY_REGION_PATTERN if is_s3 else REGION_PATTERN,
             "x-jackfield": {
                 "fromConnection": "region", "options": "awsRegions", "trim": True, "lowercase": True, "blank": "absent",
-                "expects": REGION_EXPECTED,
+                "expects": ANY_REGION_EXPECTED if is_s3 else REGION_EXPECTED,
             },
         }  # fmt: skip
         own[REGION] |= {"default": GLOBAL[service]} if service in GLOBAL else {"required": True}

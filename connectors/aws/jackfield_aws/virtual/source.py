@@ -11,11 +11,12 @@ from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.manifest import ConnectionTypeManifest, Manifest
+from jackfield_aws.s3.names import ROWS
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
 from jackfield_aws.virtual.known_as import service_called
-from jackfield_aws.virtual.manifests import manifest_of
+from jackfield_aws.virtual.manifests import OFFERED, manifest_of, types_for
 from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.ordering import RULES
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
@@ -31,8 +32,7 @@ class AwsSource(ProcessLocal):
         self._index = index or Index()
         self._manifests: dict[tuple[str, frozenset[str]], Manifest] = {}
         self._connectors: dict[str, VirtualConnector] = {}
-        kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in self._index.connection_types)
-        self._connection_types: Mapping[str, ConnectionTypeManifest] = {kind.key: kind for kind in kinds}
+        self._connection_types = self._types_for("")
         self._lock = threading.Lock()
 
     def keys(self) -> Sequence[str]:
@@ -60,7 +60,7 @@ class AwsSource(ProcessLocal):
         """Return the versions of the package and of the index, and a checksum of the words by which operations are found and of those that
         hand out credentials."""
         handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
-        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES)).encode())
+        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES, ROWS)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"
 
     def load(self, key: str) -> VirtualConnector:
@@ -80,7 +80,12 @@ class AwsSource(ProcessLocal):
             meant = service_called(service[:80], self._index.services)
             suggestion = did_you_mean(key, self.keys()) if meant is None else f"; did you mean '{PREFIX}{meant}'?"
             raise UnknownConnector(f"AWS has no service '{service[:80]}'{suggestion}", hint=NextStep("connectors"))
-        return manifest_of(self._index, service, self._connection_types, without)
+        kinds = self._types_for(service) if service in OFFERED else self._connection_types
+        return manifest_of(self._index, service, kinds, without)
+
+    def _types_for(self, service: str) -> Mapping[str, ConnectionTypeManifest]:
+        kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in types_for(service, self._index.connection_types))
+        return {kind.key: kind for kind in kinds}
 
 
 def source() -> AwsSource:
