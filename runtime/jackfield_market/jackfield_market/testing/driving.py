@@ -113,6 +113,10 @@ class _Files:
         stored = {"file": "conformance-file", "size": size, "contentType": content_type, "expiresAt": "2030-01-01T00:00:00.000Z"}
         return stored if name is None else {**stored, "name": name}
 
+    def find(self, identifier: str) -> None:
+        """Return None: nothing is kept."""
+        del identifier
+
 
 def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
     """Return the key of the connection type whose values name the server, for which the loopback provider can stand in; ``connection`` if
