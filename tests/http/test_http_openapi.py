@@ -92,6 +92,17 @@ def test_published_schemas_are_those_of_the_repository() -> None:
         assert ours.read_text(encoding="utf-8") == (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "kind"),
+    [("/v1/invocations", "post", "text/event-stream"), ("/v1/connectors/{key}/actions/{action}", "get", "text/markdown")],
+)
+def test_other_forms_of_an_answer_are_named(document: Any, path: str, method: str, kind: str) -> None:
+    """What an Accept header asks for stands beside JSON, which stays the first: client generators take that one."""
+    answers = document["paths"][path][method]["responses"]
+    assert [*answers["200"]["content"]][:2] == ["application/json", kind]
+    assert [status for status, found in answers.items() if kind in found.get("content", {})] == ["200"]
+
+
 def test_each_body_can_be_too_slow(document: Any) -> None:
     """408 is among the answers of every operation that takes a body, and 400 among those of all."""
     operations = [operation for path in document["paths"].values() for operation in path.values()]

@@ -20,6 +20,7 @@ from jackfield import __version__
 from jackfield.errors import did_you_mean
 from jackfield.manifest import Manifest
 from jackfield.surfaces.http.batches import JSON_LINES
+from jackfield.surfaces.http.event_stream import KIND
 from jackfield.surfaces.http.shapes import shapes
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps, tagged
@@ -77,6 +78,8 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("uploadFile", 201): ("file", "/file", _FILE),
 }
 """Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
+_ALSO: Mapping[str, Mapping[str, str]] = {"showAction": {"Action": "text/markdown"}, "invoke": {"Result": KIND}}
+"""Other media type of an answer, by operation and shape, for who accepts it."""
 _CHOICE: Json = {
     "type": "object",
     "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
@@ -187,8 +190,8 @@ def _content(operation: Operation, name: str) -> Json:
     if operation.body == "Batch":
         return {"application/json": _array(name), JSON_LINES: {"schema": {"description": f"One {name} per line."}}}
     content: Json = {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}
-    if operation.name == "showAction":
-        content["text/markdown"] = {"schema": {"type": "string"}}
+    if name in _ALSO.get(operation.name, {}):
+        content[_ALSO[operation.name][name]] = {"schema": {"type": "string"}}
     return content
 
 

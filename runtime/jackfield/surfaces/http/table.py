@@ -83,7 +83,8 @@ _BEHALF = "Jackfield-On-Behalf-Of"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke", "Run an action, or queue it for the workers.",
+        "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke",
+        "Run an action, or queue it for the workers. 'Accept: text/event-stream' returns its events, then its Result.",
         {200: "Result", 202: "Queued"}, headers=("Idempotency-Key", "Prefer"), body="Invocation",
         results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
     ),
