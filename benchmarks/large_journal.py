@@ -62,15 +62,7 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
     from jackfield import Jackfield
 
     with open_database(url, migrate=None, wait=3600.0) as database, open_database("sqlite://") as sealing:
-        known = known_migrations()
-        Migrations(database.dialect, database._process.begin, lambda: known[: [one.name for one in known].index(_BEFORE)]).apply()
-        vault = Storage("sqlite://", environment, SystemClock())._vault_on(sealing)  # the code seals with tables of the newest version only
-        chance, now = random.Random(seed), time.time()
-        journals = {name: Journal(sealing, vault, name, SystemClock()) for name in WORKSPACES}
-        block = min(count, _BLOCK)
-        period = PERIOD * block / count
-        rows = [_row(chance, now - period + period * number / block, now, journals) for number in range(block)]
-        _insert(database, rows, -(-count // block), period)
+        fill_older(database, sealing, environment, count, seed=seed)
         said = time.perf_counter()
         database.migrate()
         print(f"upgraded in {time.perf_counter() - said:.0f} s", flush=True)
@@ -83,6 +75,19 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
         for name in WORKSPACES:
             while upkeep.merge(name):
                 pass
+
+
+def fill_older(database: Database, sealing: Database, environment: Mapping[str, str], count: int, *, seed: int = 1) -> None:
+    """Make the tables as an older jackfield had them, without sums, and insert the invocations; ``sealing`` holds the keys of their Results."""
+    known = known_migrations()
+    Migrations(database.dialect, database._process.begin, lambda: known[: [one.name for one in known].index(_BEFORE)]).apply()
+    vault = Storage("sqlite://", environment, SystemClock())._vault_on(sealing)  # the code seals with tables of the newest version only
+    chance, now = random.Random(seed), time.time()
+    journals = {name: Journal(sealing, vault, name, SystemClock()) for name in WORKSPACES}
+    block = min(count, _BLOCK)
+    period = PERIOD * block / count
+    rows = [_row(chance, now - period + period * number / block, now, journals) for number in range(block)]
+    _insert(database, rows, -(-count // block), period)
 
 
 def _take_keys(source: Database, target: Database) -> None:

@@ -44,6 +44,13 @@ _VARIABLES = {
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
     ),
+    "JACKFIELD_DATABASE_CONNECTIONS": (
+        (
+            "Connections that a process takes of PostgreSQL at most, from 2 to 200. [Connections to"
+            " PostgreSQL](../tutorial/shortage.md#connections-to-postgresql) has the sum over all processes."
+        ),
+        "`4`",
+    ),
     "JACKFIELD_NEW_DATABASE": (
         (
             "`refuse`: where there is no SQLite database yet, only `jackfield db upgrade` and `jackfield serve --migrate` make one, so"

@@ -20,6 +20,7 @@ NAMES = _LISTS | frozenset(
         "DATABASE_URL",
         "DATABASE_URL_FILE",
         "DATABASE_WAIT",
+        "DATABASE_CONNECTIONS",
         "NEW_DATABASE",
         "PUBLIC_URL",
         "DURABILITY",

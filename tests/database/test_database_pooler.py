@@ -50,6 +50,20 @@ def test_each_transaction_has_its_settings_and_leaves_nothing(tmp_path: Path, po
             assert (row.sync, row.most, row.idle, row.prepared) == ("off", "0", "0", 0)
 
 
+@pytest.mark.parametrize("more", ["pgbouncer=true", "pgbouncer=true&application_name=mine"])
+def test_a_url_that_says_so_keeps_nothing_in_the_session(postgres_url: str, more: str) -> None:
+    """With ``?pgbouncer=true`` each transaction has its settings and the session none, whatever process the server names."""
+    with open_database(f"{postgres_url}?{more}", migrate=None) as database:
+        for _ in range(12):
+            row = database.look_up(SETTINGS, {})
+            assert row is not None
+            assert (row.most, row.idle, row.prepared) == ("0", "0", 0)
+            with database.write() as transaction:
+                row = transaction.find(SETTINGS)
+                assert row is not None
+                assert (row.sync, row.most, row.idle, row.prepared) == ("on", "30s", "1min", 0)
+
+
 def test_a_direct_connection_keeps_its_settings(postgres_url: str) -> None:
     """Without a pooler the session has the settings: no transaction sets them again."""
     with open_database(postgres_url, migrate=None) as database:

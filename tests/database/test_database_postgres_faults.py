@@ -22,6 +22,7 @@ from jackfield.database import (
     open_database,
 )
 from jackfield.database.postgres_connections import Connection
+from jackfield.database.postgres_urls import options_of
 from jackfield.database.transaction import Mode
 from jackfield.errors import JackfieldError, Sent, Unavailable
 from postgres import Server, missing, running_server
@@ -321,7 +322,7 @@ def test_waits_have_ends(postgres_url: str) -> None:
 
 def test_connections_are_limited(postgres_url: str) -> None:
     """The eleventh caller waits for one of ten connections, and is told when none comes free in time."""
-    with open_database(postgres_url, wait=0.1) as database:
+    with open_database(postgres_url, wait=0.1, connections=10) as database:
         sessions = [database.dialect.begin(Mode.READ) for _ in range(10)]
         with pytest.raises(Unavailable, match="busy"):
             names(database)
@@ -358,12 +359,48 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pip install" in str(caught.value)
 
 
-@pytest.mark.parametrize("query", ["schema=public", "pgbouncer=true", "sslmode=require&connection_limit=5", "pool_size=5"])
+@pytest.mark.parametrize("query", ["schema=public", "pgbouncer=true&pool_size=9", "sslmode=require&connection_limit=5", "pool_size=5"])
 def test_a_parameter_of_another_library_is_named(query: str) -> None:
     """What Prisma, SQLAlchemy and hosters append to a URL is named, so that nobody looks for a fault in his password."""
     with pytest.raises(DatabaseUnfit) as raised:
         open_database(f"postgresql://user:s3cr3t@127.0.0.1:1/name?{query}")
     assert f"the parameter '{query.rpartition('&')[2].partition('=')[0]}'" in raised.value.message
+
+
+@pytest.mark.parametrize("query", ["pgbouncer=1", "pgbouncer=true&pgbouncer=true", "pgbouncer=", "pgbouncer=true%20"])
+def test_pgbouncer_is_true_or_false_once(query: str) -> None:
+    """Prisma's parameter with another value is refused by its name; the password is not shown."""
+    with pytest.raises(DatabaseUnfit, match="'pgbouncer'") as raised:
+        open_database(f"postgresql://user:s3cr3t@127.0.0.1:1/name?{query}")
+    assert "s3cr3t" not in f"{raised.value} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("url", "pooled"),
+    [
+        ("postgresql://u:p@h/db?pgbouncer=true", True),
+        ("postgresql://u:p@h/db?pgbouncer=true&sslmode=require", True),
+        ("postgresql://u:p@h/db?sslmode=require&pgbouncer=true", True),
+        ("postgresql://u:p@h/db?pgbouncer=false", False),
+        ("postgresql://u:%3Fpgbouncer=true@h/db", False),
+        ("postgresql://postgres.ref:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres", True),
+        ("postgresql://postgres.ref:p@aws-0-eu-central-1.pooler.supabase.com:5432/postgres", False),
+        ("postgresql://postgres:p@db.ref.supabase.co:5432/postgres", False),
+        ("postgresql://u:p@ep-cool-dew-123456-pooler.us-east-2.aws.neon.tech/neondb?sslmode=require", True),
+        ("postgresql://u:p@ep-cool-dew-123456.us-east-2.aws.neon.tech/neondb?sslmode=require", False),
+        ("postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25061/pool?sslmode=require", True),
+        ("postgresql://doadmin:p@db-postgresql-fra1-1-do-user-1-0.b.db.ondigitalocean.com:25060/defaultdb?sslmode=require", False),
+        ("postgresql://u:p@name.postgres.database.azure.com:6432/db?sslmode=require", True),
+        ("postgresql://u:p@name.postgres.database.azure.com/db?sslmode=require", False),
+        ("postgresql://u:p@first.example,Name.postgres.database.azure.com:6432/db", True),
+    ],
+)
+def test_the_url_of_a_pooler_is_known(url: str, pooled: bool) -> None:
+    """Pooled URLs of hosters, and Prisma's parameter, are known before the server is asked; direct URLs of the same hosters are not."""
+    given, found = options_of(url)
+    assert found is pooled
+    assert "pgbouncer" not in given
+    assert given["user"] in url
 
 
 @pytest.mark.parametrize("password", ["Sup3r@Secret9", "@", "a@b@c"])

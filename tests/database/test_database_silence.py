@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
+from jackfield.clock import within
 from jackfield.database import Database, open_database
 from jackfield.database.faults import NoAnswer
 from jackfield.database.postgres import PostgresDialect
+from jackfield.errors import Unavailable
 from postgres import Server
 
 _LONG = 300
@@ -49,3 +51,34 @@ def test_a_server_that_falls_silent_later_is_given_up(postgres_server: Server, m
         with pytest.raises(NoAnswer, match="no answer within"):
             asking.result(60)
         proxy.reset()
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_a_silent_server_is_not_called_busy(postgres_server: Server, number: int) -> None:
+    """While a silent server keeps all connections, one caller more is told that it does not answer; while they work, that they are in
+    use."""
+    url = postgres_server.create(postgres_server.template())
+    with (
+        DatabaseProxy(postgres_server.port) as proxy,
+        open_database(proxy.url(url), migrate=False, wait=60.0, connections=number) as database,
+        ThreadPoolExecutor(number) as threads,
+    ):
+        met, leave = threading.Barrier(number + 1, timeout=60), threading.Event()
+
+        def use() -> None:
+            with database.write() as transaction:
+                transaction.execute("SELECT 1")
+                met.wait()
+                leave.wait(60)
+
+        using = [threads.submit(use) for _ in range(number)]
+        met.wait()
+        with pytest.raises(Unavailable, match="all its connections are in use"), within(1.0):
+            _asked(database, "SELECT 1")
+        proxy.hold()
+        with pytest.raises(Unavailable, match="the database does not answer"), within(1.0):
+            _asked(database, "SELECT 1")
+        proxy.deliver()
+        leave.set()
+        for one in using:
+            one.result(60)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from jackfield.access import Workspaces
 from jackfield.callers import Rules
 from jackfield.cli.worker_probes import Figures
 from jackfield.database import open_database
+from jackfield.management import conditions
 from jackfield.management.conditions import SAID
 from jackfield.queue.prefork import State
 from jackfield.surfaces.shared import readiness
@@ -31,6 +33,13 @@ from postgres import Server
 from waiting import until
 
 OTHER = base64.b64encode(b"x" * 32).decode()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an examination take as long as a busy machine needs."""
+    monkeypatch.setattr(readiness, "_PATIENCE", 60.0)
+    monkeypatch.setattr(conditions, "_LOCK_WAIT", 60.0)
 
 
 def _run(url: str, *statements: str) -> None:
@@ -90,6 +99,7 @@ WRONG: dict[str, tuple[str, Callable[[Server, Path, ExitStack], str]]] = {
 """Databases that cannot serve a call: the kind, and how each is made."""
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_database_is_not_ready(tmp_path: Path, postgres_server: Server, case: str, caplog: pytest.LogCaptureFixture) -> None:
     """A server tells strangers the kind, and its log the text; a worker's probe says the same."""
@@ -114,6 +124,24 @@ def test_an_account_with_all_rights_is_ready(tmp_path: Path, postgres_server: Se
         assert stand.client().post("/v1/invocations", say("say", text="x")).json["status"] == "succeeded"
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_database_is_told_in_time(tmp_path: Path, postgres_server: Server, case: str) -> None:
+    """Each answer comes within three seconds, the first one and later ones; with the kind, where the machine is not busy."""
+    kind, make = WRONG[case]
+    if kind == "pooler" and MISSING is not None:
+        pytest.skip(MISSING)
+    with ExitStack() as stack:
+        url = make(postgres_server, tmp_path, stack)
+        stand = stack.enter_context(standing(tmp_path, JACKFIELD_DATABASE_URL=url))
+        for _ in range(3):
+            began = time.monotonic()
+            found = Client(stand.port).get("/readyz")
+            assert time.monotonic() - began < 3.0
+            assert (found.status, found.json["kind"]) == (503, kind)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("key", [OTHER, "abc", None])
 def test_a_wrong_key_is_not_ready(tmp_path: Path, key: str | None) -> None:
     """The key of another installation, no key, and a key file that is gone."""

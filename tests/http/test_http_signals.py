@@ -274,28 +274,41 @@ def _journal(server: Process) -> dict[str, str]:
         return {str(row.id): str(row.status) for row in transaction.execute("SELECT id, status FROM invocations")}
 
 
+def _number(server: Process, *, first: bool) -> int:
+    """The process id of a server, which is its parent's only child where it is process 1."""
+    pid = server.process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")) if first else pid
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["ordinary", "process-1"])
 @pytest.mark.parametrize("runs", [2, pytest.param(RUNS, marks=pytest.mark.campaign)])
-def test_sighup_at_random_moments_loses_no_call(tmp_path: Path, runs: int) -> None:
+def test_sighup_at_random_moments_loses_no_call(tmp_path: Path, runs: int, *, first: bool) -> None:
     """SIGHUP at random moments of 50 calls: nothing ends, and each call is answered with success."""
-    with process(tmp_path) as server, ThreadPoolExecutor(CALLS) as pool:
+    before = (*_as_first(), *KEPT) if first else ()
+    with process(tmp_path, before=before) as server, ThreadPoolExecutor(CALLS) as pool:
         for _ in range(runs):
             asked = _spread(server, CALLS, 1.0, pool)
             threading.Event().wait(random.uniform(0, 1.0))
-            server.process.send_signal(signal.SIGHUP)
+            os.kill(_number(server, first=first), signal.SIGHUP)
             told = Counter(None if (answer := one.result(120)) is None else answer.json["status"] for one in asked)
             assert told == {"succeeded": CALLS}
         assert server.process.poll() is None
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["ordinary", "process-1"])
 @pytest.mark.parametrize("run", [0, *(pytest.param(run, marks=pytest.mark.campaign) for run in range(1, RUNS))])
-def test_sigterm_at_random_moments_leaves_no_doubt_about_what_was_answered(tmp_path: Path, run: int) -> None:
+def test_sigterm_at_random_moments_leaves_no_doubt_about_what_was_answered(tmp_path: Path, run: int, *, first: bool) -> None:
     """SIGTERM at a random moment of 50 calls: the server ends in time with 0, and the journal has each call that was answered as it was
     answered. With another process each second time."""
-    with process(tmp_path, "--workers", str(1 + run % 2), "--stop-within", "10") as server, ThreadPoolExecutor(CALLS) as pool:
+    before = (*_as_first(), *KEPT) if first else ()
+    with (
+        process(tmp_path, "--workers", str(1 + run % 2), "--stop-within", "10", before=before) as server,
+        ThreadPoolExecutor(CALLS) as pool,
+    ):
         asked = _spread(server, CALLS, 1.0, pool)
         threading.Event().wait(random.uniform(0, 1.2))
         began = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
+        os.kill(_number(server, first=first), signal.SIGTERM)
         assert server.process.wait(60) == 0
         assert time.monotonic() - began < 10 + 5 + SLACK
         answered = [answer.json for one in asked if (answer := one.result(120)) is not None and answer.status == 200]

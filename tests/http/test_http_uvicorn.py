@@ -6,12 +6,16 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+from uvicorn.supervisors import Multiprocess
 
+from jackfield.surfaces.http import server_process
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.protocol import Bounded
 
@@ -98,3 +102,39 @@ def test_a_request_leaves_the_state_that_we_read() -> None:
     assert all(hasattr(protocol.flow, name) for name in OF_THE_FLOW)
     assert protocol.url == b"/healthz?a=b"
     assert line.written.startswith(b"HTTP/1.1 204 ")
+
+
+class _Child:
+    """A server process as its parent sees it."""
+
+    def __init__(self, *, answers: bool, alive: bool = True) -> None:
+        self.answers, self.process = answers, SimpleNamespace(is_alive=lambda: alive)
+
+    def ping(self, _timeout: float) -> bool:
+        return self.answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "alive", "seconds", "replaced"),
+    [
+        (True, True, 600.0, False),
+        (False, True, 59.0, False),
+        (False, True, 61.0, True),
+        (False, False, 0.0, True),
+        (True, False, 0.0, True),
+    ],
+)
+def test_a_process_that_starts_slowly_is_not_killed(
+    monkeypatch: pytest.MonkeyPatch, answers: bool, alive: bool, seconds: float, replaced: bool
+) -> None:
+    """A process that does not answer, as one that still imports on a busy machine, is replaced after a minute; an ended one at once."""
+    clock, looked = [100.0], list[float]()
+    monkeypatch.setattr(server_process, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda _parent: looked.append(clock[0]))
+    parent = server_process._Workers.__new__(server_process._Workers)
+    child: Any = _Child(answers=answers, alive=alive)
+    parent.processes, parent._heard = [child], {}
+    for passed in (0.0, seconds):
+        clock[0] = 100.0 + passed
+        parent.keep_subprocess_alive()
+    assert bool(looked) is replaced

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -220,9 +220,15 @@ def _command(pid: int) -> bytes:
 
 @contextlib.contextmanager
 def process(
-    folder: Path, *options: str, paths: tuple[str, ...] = (), settings: Mapping[str, Any] | None = None, **more: str
+    folder: Path,
+    *options: str,
+    paths: tuple[str, ...] = (),
+    settings: Mapping[str, Any] | None = None,
+    before: Sequence[str] = (),
+    **more: str,
 ) -> Iterator[Process]:
-    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other ``settings``, what that command runs."""
+    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other ``settings``, what that command runs. ``before``
+    is a command that runs it."""
     home = folder / "home"
     token = mint(home)
     environment = clean(home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more)
@@ -230,7 +236,7 @@ def process(
     if settings is not None:
         command = [sys.executable, "-c", _SERVE, repr(dict(settings))]
     with (folder / "stderr").open("wb", buffering=0) as log:
-        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        running = subprocess.Popen([*before, *command], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert running.stderr is not None
         line = ""
         try:

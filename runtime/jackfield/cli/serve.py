@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.settings import Settings
 
 _MOST_WORKERS = 256
+_MOST_FD = 2**20
 _PORT = 8080
+_LOOPBACK = "127.0.0.1"
 _PATIENCE = 3.0
 """Seconds that the start waits for the database: probes are answered after that."""
 _SURFACES = "jackfield.surfaces"
@@ -47,10 +49,14 @@ _SURFACES = "jackfield.surfaces"
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
+        "--host", metavar="ADDRESS",
         help="address or name to listen on (default 127.0.0.1); :: = all of both families; unix:PATH = a Unix socket",
     )  # fmt: skip
     parser.add_argument("--port", type=port, metavar="N", help="the port (default: PORT, else 8080); 0 = any free port")
+    parser.add_argument(
+        "--fd", action="append", type=count(3, _MOST_FD), default=[], metavar="N",
+        help="serve on the listening socket that this descriptor is, in place of --host and --port; repeatable. Those of systemd are found",
+    )  # fmt: skip
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
     parser.add_argument(
@@ -133,7 +139,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
-    jwt, public_url = None, _public_url(arguments)
+    jwt, public_url, descriptors = None, _public_url(arguments), _descriptors(arguments)
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
             raise InvalidInvocation(
@@ -141,8 +147,9 @@ def _serve(arguments: Namespace, _output: Output) -> int:
             )
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
     settings = Settings(
-        host=arguments.host,
-        port=_port(arguments),
+        host=_reached_at(descriptors) if descriptors else arguments.host or _LOOPBACK,
+        port=0 if descriptors else _port(arguments),
+        descriptors=descriptors,
         workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
         root_path=_root_path(arguments, public_url),
@@ -209,6 +216,41 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
     return make(sources, roots)
 
 
+def _descriptors(arguments: Namespace) -> tuple[int, ...]:
+    """Return the descriptors to serve on: those of the command, or else those of systemd, which is said if it replaces an address.
+
+    :raises InvalidInvocation: if the command names an address, too.
+    """
+    from jackfield.surfaces.shared.listeners import passed_on
+
+    named = arguments.host is not None or arguments.port is not None
+    if arguments.fd:
+        if named:
+            raise InvalidInvocation("--fd excludes --host and --port", hint="The socket has its address already.")
+        return tuple(arguments.fd)
+    found = passed_on(os.environ, os.getpid())
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES") if found else ():
+        os.environ.pop(name, None)  # programs that this one starts have other descriptors
+    if found and named:
+        announce("jackfield: it listens on the sockets of systemd, not on --host and --port")
+    return found
+
+
+def _reached_at(descriptors: Sequence[int]) -> str:
+    """Return the address of sockets that others can reach from furthest: one beyond this machine, if any is.
+
+    :raises InvalidInvocation: if one is no socket that listens.
+    """
+    from jackfield.surfaces.shared.listeners import adopt, host_of
+    from jackfield.surfaces.shared.settings import Settings
+
+    sockets = adopt(descriptors)
+    hosts = [host_of(one) for one in sockets]
+    for one in sockets:
+        one.detach()
+    return next((host for host in hosts if not Settings(host=host).local), hosts[0])
+
+
 def _port(arguments: Namespace) -> int:
     """Return the port: that of the command, or else of the platform's variable ``PORT``, which is said.
 
@@ -217,7 +259,7 @@ def _port(arguments: Namespace) -> int:
     if arguments.port is not None:
         return int(arguments.port)
     named = os.environ.get("PORT", "").strip()
-    if not named or arguments.host.startswith("unix:"):
+    if not named or (arguments.host or "").startswith("unix:"):
         return _PORT
     try:
         found = port(named)

@@ -41,20 +41,21 @@ _AT_END = _FOR_FORK = 5.0
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
-def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0, most: float = 0.0, syncs: bool = True) -> Database:
+def open_database(
+    url: str, *, migrate: bool | None = True, wait: float = 30.0, most: float = 0.0, syncs: bool = True, connections: int = 4
+) -> Database:
     """Open the database at ``url``.
 
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
-    tables up to date, False refuses a database that is not, None skips the check. ``wait`` is the maximum number of seconds that a call
-    waits for a lock, a free connection, or a server that is silent; a block of ``jackfield.clock.within`` can only shorten that. A
-    statement may take ``most`` seconds if that is longer, and so may a lock of SQLite. Without ``syncs``, group commits (``record``,
-    ``submit``, ``defer``) do not wait for the disk: a crash of the process loses nothing, a crash of the machine up to a second of them.
+    tables up to date, False refuses a database that is not, None skips the check. A call waits at most ``wait`` seconds for a lock, one of
+    the ``connections`` to a server, or a silent server; ``jackfield.clock.within`` can only shorten that. A statement and a lock of SQLite
+    may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.
     """
-    database = Database(lambda: _dialect(url, wait, most), syncs=syncs)
+    database = Database(lambda: _dialect(url, wait, most, connections), syncs=syncs)
     with OnFailure(database.close):
         if migrate:
             database.migrate()
@@ -459,7 +460,7 @@ def _apart(step: Callable[[], None]) -> None:
     threading.Thread(target=step, name="jackfield-closing", daemon=True).start()
 
 
-def _dialect(url: str, wait: float, most: float) -> Dialect:
+def _dialect(url: str, wait: float, most: float, connections: int) -> Dialect:
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite":
         from jackfield.database.sqlite import SqliteDialect
@@ -470,7 +471,7 @@ def _dialect(url: str, wait: float, most: float) -> Dialect:
             from jackfield.database.postgres import PostgresDialect
         except ImportError:
             raise DatabaseUnfit("PostgreSQL needs the extra 'postgres'", hint="Install it: pip install 'jackfield[postgres]'.") from None
-        return PostgresDialect(url, wait=wait, most=most)
+        return PostgresDialect(url, wait=wait, most=most, connections=connections)
     raise UsageFault("unsupported database URL", hint=_FORMS)
 
 

@@ -32,10 +32,10 @@ P = TypeVar("P", bound=Pooled)
 class Pool(Generic[P]):
     """Pool of at most ``limit`` connections.
 
-    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline.
+    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline; ``full`` says why it was in vain.
     """
 
-    def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
+    def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Callable[[], Trouble] = lambda: Trouble.BUSY) -> None:
         self._connect = connect
         self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code around a lock: Ctrl-C in it can leave that held
         for _ in range(limit):
@@ -59,7 +59,7 @@ class Pool(Generic[P]):
             try:
                 slots.extend(map(self._free.get, (True,), (patience(self._wait),)))  # without a step in between: no interrupt loses a slot
             except Empty:
-                raise unavailable(self._full) from None
+                raise unavailable(self._full()) from None
             item = self._free_one() or self._new()
             item.holder = held
             held.append(item)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import socket
-import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +29,7 @@ from jackfield.database.faults import (
 )
 from jackfield.database.host_names import HostNames
 from jackfield.database.pool import Pool
-from jackfield.database.postgres_connections import SHORTEST_WAIT, Connection, Flag, Number, Unanswered
+from jackfield.database.postgres_connections import SHORTEST_WAIT, Connection, Flag, Number, Unanswered, answers
 from jackfield.database.postgres_urls import options_of
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
@@ -44,7 +42,6 @@ from jackfield.kernel.commits import CommitUnknown
 T = TypeVar("T")
 
 _log = logging.getLogger("jackfield.database")
-_CONNECTIONS = 10
 _SHORTEST_HIDDEN = 4
 _BEGIN = {
     Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",  # one snapshot, like a reader of SQLite's WAL
@@ -60,8 +57,6 @@ _STATEMENT = 30.0
 """Seconds that a statement may take: the server ends it then."""
 _ROUND = 0.5
 """Seconds by which a wait is longer than that: a statement that the server ends leaves the connection usable."""
-_HELLO = struct.pack("!ii", 8, 80877103)
-"""PostgreSQL's SSLRequest, which a server that is there answers with one byte before it knows who asks."""
 # Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
     "connect_timeout": "10",
@@ -269,7 +264,7 @@ class PostgresSession:
 
 
 class PostgresDialect(Dialect):
-    """PostgreSQL server with at most ten connections to it."""
+    """PostgreSQL server with at most ``connections`` connections to it."""
 
     name = "postgresql"
     now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
@@ -299,8 +294,8 @@ class PostgresDialect(Dialect):
     )
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
 
-    def __init__(self, url: str, *, wait: float, most: float = 0.0) -> None:
-        given = options_of(url)
+    def __init__(self, url: str, *, wait: float, most: float = 0.0, connections: int = 1) -> None:
+        given, self._pooled = options_of(url)
         self.options: Mapping[str, str] = {**_PATIENCE, **given}
         # shorter ones are parts of ordinary words, and libpq's messages do not contain passwords intentionally
         self._hidden = [given[name] for name in ("password", "sslpassword") if len(given.get(name, "")) >= _SHORTEST_HIDDEN]
@@ -313,7 +308,9 @@ class PostgresDialect(Dialect):
         self._names = HostNames()
         self._silent_until = self._asked_at = -math.inf
         self._asking, self._found_there = threading.Lock(), True
-        self._pool = Pool(lambda: PostgresSession(self._connected, self._lost), limit=_CONNECTIONS, wait=wait)
+        self._place: tuple[str, int] | None = None
+        """Address to which the newest connection goes."""
+        self._pool = Pool(lambda: PostgresSession(self._connected, self._lost), limit=connections, wait=wait, full=self._full)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
         """Return a connection in a transaction."""
@@ -351,7 +348,7 @@ class PostgresDialect(Dialect):
         other._connected().close()
 
         def use() -> None:
-            self.options, self._hidden = other.options, [*self._hidden, *other._hidden]
+            self.options, self._pooled, self._hidden = other.options, other._pooled, [*self._hidden, *other._hidden]
             self._pool.drop_idle()
 
         return use
@@ -376,12 +373,17 @@ class PostgresDialect(Dialect):
         if monotonic() < self._silent_until:
             raise unavailable(Trouble.SILENT, f"no answer within {self.wait:.1f} seconds", NoAnswer)
 
-    def _is_there(self, info: psycopg.ConnectionInfo, seconds: float) -> bool:
-        """Return whether the server to which a connection goes answers a new one in time; note if it does not. One thread asks for all."""
+    def _full(self) -> Trouble:
+        """Return why no connection came free in time: a server that says nothing keeps all of them."""
+        place = self._place
+        return Trouble.BUSY if place is None or self._is_there(place, SHORTEST_WAIT / 2) else Trouble.SILENT
+
+    def _is_there(self, place: tuple[str, int], seconds: float) -> bool:
+        """Return whether the server at an address answers a new connection in time; note if it does not. One thread asks for all."""
         since = monotonic()
         with self._asking:
             if self._asked_at < since:
-                self._found_there = _answers(info.hostaddr or info.host, info.port, max(SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
+                self._found_there = answers(*place, max(SHORTEST_WAIT / 2, min(seconds, self.wait / 2)))
                 self._asked_at = monotonic()
             if not self._found_there:
                 self._note_silence()
@@ -428,7 +430,8 @@ class PostgresDialect(Dialect):
 
     def _prepared(self, connection: Connection) -> Connection:
         connection.silence, connection.most = self.wait / 2, self._most + _ROUND
-        connection.is_there = partial(self._is_there, connection.info)
+        self._place = place = (connection.info.hostaddr or connection.info.host, connection.info.port)
+        connection.is_there = partial(self._is_there, place)
         connection.adapters.register_dumper(bool, IntDumper)
         connection.adapters.register_loader("bool", Flag)
         connection.adapters.register_loader("numeric", Number)
@@ -442,7 +445,7 @@ class PostgresDialect(Dialect):
     def _set_up(self, connection: Connection) -> None:
         """Set a connection up, and read the server's timeline with the same statement; without it, where a server of another maker that
         speaks PostgreSQL's protocol has none."""
-        settings = _SETTINGS.format(most=self._milliseconds, pid=connection.info.backend_pid)
+        settings = _SETTINGS.format(most=self._milliseconds, pid=0 if self._pooled else connection.info.backend_pid)
         if self._timelines is not None:
             try:
                 row = connection.execute(f"{settings}, {COLUMNS}".encode()).fetchone()
@@ -458,8 +461,8 @@ class PostgresDialect(Dialect):
 
     def _share(self, connection: Connection, row: Sequence[Any] | None) -> None:
         """Keep nothing in the server's session if it is not this connection's alone: a pooler (PgBouncer, Supavisor, PgCat) gives each
-        transaction another one. Its answer to the start of a connection names a process that is not the server's."""
-        if row is not None and row[0] != connection.info.backend_pid:
+        transaction another one. Its URL says so, or its answer to the start of a connection, which names a process of its own."""
+        if self._pooled or (row is not None and row[0] != connection.info.backend_pid):
             connection.local = _LOCAL.format(self._milliseconds).encode()
             connection.prepare_threshold = None
 
@@ -482,18 +485,3 @@ class PostgresDialect(Dialect):
 
 def _nothing(_session: PostgresSession) -> None:
     """Do nothing: a single statement needs no transaction."""
-
-
-def _answers(host: str, port: int, seconds: float) -> bool:
-    try:
-        if host.startswith("/"):
-            asking = socket.socket(socket.AF_UNIX)
-            asking.settimeout(seconds)
-            asking.connect(f"{host}/.s.PGSQL.{port}")
-        else:
-            asking = socket.create_connection((host, port), seconds)
-        with asking:
-            asking.sendall(_HELLO)
-            return bool(asking.recv(1))
-    except OSError:
-        return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,8 @@ from jackfield.clock import monotonic, patience
 _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0
 """Seconds that a wait for the server gets at least once it has begun: to give a connection up costs more than the rest of an answer."""
+_HELLO = struct.pack("!ii", 8, 80877103)
+"""PostgreSQL's SSLRequest, which a server that is there answers with one byte before it knows who asks."""
 
 
 class Flag(Loader):
@@ -64,3 +68,19 @@ class Connection(psycopg.Connection[Any]):
         except _TIMEOUT:
             self.close()
             raise Unanswered(f"no answer within {monotonic() - began:.1f} seconds") from None
+
+
+def answers(host: str, port: int, seconds: float) -> bool:
+    """Return whether a server answers a new connection within some seconds; a host that is a path is the folder of a Unix socket."""
+    try:
+        if host.startswith("/"):
+            asking = socket.socket(socket.AF_UNIX)
+            asking.settimeout(seconds)
+            asking.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            asking = socket.create_connection((host, port), seconds)
+        with asking:
+            asking.sendall(_HELLO)
+            return bool(asking.recv(1))
+    except OSError:
+        return False

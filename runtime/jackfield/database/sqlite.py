@@ -348,7 +348,7 @@ class SqliteDialect(Dialect):
         self.wait = wait
         self._durable = bool(path)
         _make(self.path)
-        self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=Trouble.SLOW)
+        self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=lambda: Trouble.SLOW)
         self._readers = Pool(partial(self.connect, reads=True), limit=_READERS, wait=wait)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> SqliteSession:

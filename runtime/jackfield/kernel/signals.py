@@ -31,6 +31,11 @@ class Deadline:
         self._over.acquire()
         self._begun = False
 
+    @property
+    def begun(self) -> bool:
+        """True once the process was told to stop."""
+        return self._begun
+
     def begin(self) -> None:
         """Start the countdown, once. A signal handler may call this: it takes no lock that the thread below it may hold."""
         if not self._begun:

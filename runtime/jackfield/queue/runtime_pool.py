@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import jackfield
 from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
@@ -33,6 +35,20 @@ if TYPE_CHECKING:
 
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
+
+
+def _code() -> tuple[int, int, int] | None:
+    """Return what tells the files of jackfield from those of another installation at the same place; None if there is no file."""
+    try:
+        found = os.stat(jackfield.__file__)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+_RUNNING = _code()
+"""Files that this process has begun with."""
+_REPLACED = "the files of jackfield were replaced since this process began: restart it, since what it has not loaded yet may fail"
 
 
 def _limits(settings: Settings) -> Limits | None:
@@ -83,8 +99,9 @@ class RuntimePool(ProcessLocal):
         self.plugins = Plugins(self._points, self._given)
 
     def warnings(self) -> list[str]:
-        """Return what probes show of the installed packages: what plugins warn of, and what is known to be broken."""
-        return [*self.plugins.warn(), *self.catalog.broken()]
+        """Return what probes show of the installed packages: what plugins warn of, what is known to be broken, and that they are others
+        now."""
+        return [*self.plugins.warn(), *self.catalog.broken(), *([] if _code() == _RUNNING else [_REPLACED])]
 
     def broken(self) -> list[str]:
         """Return which parts of installed packages are known to be broken."""

@@ -37,9 +37,12 @@ _DURABILITY = "JACKFIELD_DURABILITY"
 _WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
 _KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
 _WAIT = "JACKFIELD_DATABASE_WAIT"
+_CONNECTIONS = "JACKFIELD_DATABASE_CONNECTIONS"
 _NEW = "JACKFIELD_NEW_DATABASE"
 _SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
+_FEWEST, _USUAL, _MOST = 2, 4, 200
+"""Connections of a process to a server. Under load, less than 3 % of the uses find four others in use (``docs/tutorial/shortage.md``)."""
 UPKEEP = 3600.0
 """Seconds that a statement of a command may take which reads or writes whole tables, and which a person watches."""
 _SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
@@ -99,6 +102,19 @@ def _wait(environment: Mapping[str, str], *, near: bool) -> float:
             hint=f"Unset it to wait {_SERVER_WAIT:g} seconds for a server, and {_LOCK_WAIT:g} for a lock of SQLite.",
         )
     return found
+
+
+def _connections(environment: Mapping[str, str]) -> int:
+    """Return the number of connections that a process has to a server at most.
+
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_CONNECTIONS`` is no number of them.
+    """
+    text = environment.get(_CONNECTIONS) or str(_USUAL)
+    if not (text.isascii() and text.isdigit() and _FEWEST <= int(text) <= _MOST):
+        raise InvalidInvocation(
+            f"{_CONNECTIONS} is '{text[:80]}', and must be a number from {_FEWEST} to {_MOST}", hint=f"Unset it for {_USUAL} connections."
+        )
+    return int(text)
 
 
 class Migrated(NamedTuple):
@@ -252,8 +268,8 @@ class Storage(ProcessLocal):
             raise no_database()
         from jackfield.database import open_database
 
-        wait, syncs = _wait(self.environment, near=self.is_near), _syncs(self.environment)
-        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs)
+        wait, syncs, most_open = _wait(self.environment, near=self.is_near), _syncs(self.environment), _connections(self.environment)
+        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
         with OnFailure(database.close):
             if migrate:
                 self.migrate(database)

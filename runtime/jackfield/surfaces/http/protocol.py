@@ -23,6 +23,9 @@ _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
 """Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
+_FIRST = 1.0
+"""Seconds for which a server that stops waits for the request of a connection on which one may be on its way. Closing it at once would lose
+that request in a restart without a gap."""
 _RETRY = ("retry-after: 1",)
 _NO_MEMORY = "this process is out of memory"
 
@@ -45,6 +48,8 @@ class Bounded(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
         self._for_probes = False
+        self._last = False
+        """True once the server stops: the connection ends with its next response."""
         self.holder = ""
         """Workspace whose token came last, empty before the first."""
         self._earlier: deque[Any] = deque()
@@ -62,6 +67,22 @@ class Bounded(HttpToolsProtocol):
             return
         self._for_probes = over > 0
         self._wait(_PROBE_HEAD if self._for_probes else self._limits.head_within)
+        deadline = getattr(self.config, "deadline", None)
+        if deadline is not None and deadline.begun:
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Close the connection: after the request that is under way or arriving, or after the first one, which may be on its way."""
+        self._last = True
+        cycle: Any = self.cycle  # None before the first request
+        if self._busy() or (cycle is not None and not self._received and self._in_head):
+            super().shutdown()
+        else:
+            self.loop.call_later(_FIRST, self._end_unless_busy)
+
+    def _end_unless_busy(self) -> None:
+        if not self._gone() and not self._busy() and self._in_head:
+            self.transport.close()
 
     @property
     def open(self) -> int:
@@ -129,13 +150,14 @@ class Bounded(HttpToolsProtocol):
             self._note_earlier()
         exchange = self._direct.taken(self) if self._direct is not None else None
         if exchange is not None:
+            exchange.keep_alive = exchange.keep_alive and not self._last
             self.cycle = exchange  # type: ignore[assignment]
         else:
             self._begin_cycle()
 
     def _begin_cycle(self) -> None:
         super().on_headers_complete()
-        if self._for_probes:
+        if self._for_probes or self._last:
             self.cycle.keep_alive = False
         if not self._gone():
             self.cycle.transport = _Closing(self.transport, self.close_politely)  # type: ignore[assignment]

@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from jackfield.clock import SystemClock
+from jackfield.clock import SystemClock, monotonic
 from jackfield.connector.room import ANSWERS
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.notices import Notices
@@ -34,7 +34,7 @@ from jackfield.resources.memory import memory_limit, room_within, save_memory
 from jackfield.surfaces.http.certificates import Certificates, check_certificate
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.http.upkeep import Upkeep
-from jackfield.surfaces.shared.listeners import forget, listen, origin, port_of
+from jackfield.surfaces.shared.listeners import adopt, forget, host_of, listen, origin, port_of
 from jackfield.surfaces.shared.operation import Mount
 from jackfield.surfaces.shared.origins import check_origins
 from jackfield.surfaces.shared.settings import Settings
@@ -186,6 +186,7 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: t
         proxy_headers=False,  # the Forwarded middleware reads them
         backlog=2048,
         timeout_keep_alive=20,
+        timeout_worker_healthcheck=_HANGS,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
         ssl_context_factory=_tls if settings.certificate else None,
@@ -207,24 +208,32 @@ def run(
     bodies, body = fitted_bodies(settings.max_bodies, settings.max_body, settings.workers)
     settings = replace(settings, max_connections=fitted_connections(settings.max_connections), max_bodies=bodies, max_body=body)
     with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(one) for one in listen(settings.host, settings.port)]
-        stack.callback(forget, settings.host)
+        found = adopt(settings.descriptors) if settings.descriptors else listen(settings.host, settings.port)
+        listeners = [stack.enter_context(one) for one in found]
+        if not settings.descriptors:
+            stack.callback(forget, settings.host)
         scheme = "https" if settings.certificate else "http"
-        announce(origin(settings.host, port_of(listeners[0]), scheme))
+        announce(origin(host_of(listeners[0]) if settings.descriptors else settings.host, port_of(listeners[0]), scheme))
         if settings.workers > 1:
             from jackfield.surfaces.shared.metrics_folder import shared
 
             with shared():
                 _Workers(config(settings, prepare, mounts), listeners, settings.stop_within).run()
             return 0
-        found = config(settings, prepare, mounts)
-        server = GracefulServer(found)
+        serving = config(settings, prepare, mounts)
+        server = GracefulServer(serving)
         try:
             server.run(listeners)
         finally:
-            if found.deadline is not None:
-                found.deadline.cancel()
+            if serving.deadline is not None:
+                serving.deadline.cancel()
     return leave(0 if server.started else 1)
+
+
+_HANGS = 60.0
+"""Seconds without an answer after which a server process hangs, and is replaced."""
+_ANSWER = 0.2
+"""Seconds that the parent waits for an answer each time: it has signals to act on."""
 
 
 class _Workers(Multiprocess):
@@ -233,6 +242,7 @@ class _Workers(Multiprocess):
     def __init__(self, config: ServerConfig, sockets: list[socket.socket], within: float) -> None:
         super().__init__(config, sockets)
         self._deadline, self._notices = Deadline(within), Notices()
+        self._heard: dict[Process, float] = {}
         begin_with_signals(self._deadline, self._end)
         HANGUPS.listen()
 
@@ -252,6 +262,14 @@ class _Workers(Multiprocess):
             self._reload()
         elif self._notices.wanted and all(process.is_ready(timeout=1) for process in self.processes):
             self._notices.alive()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the processes that have ended, and those that have said nothing for long: one that starts on a busy machine, or works at
+        one thing, must not be killed. uvicorn itself would after five seconds, and wait so long for each."""
+        now, heard = monotonic(), self._heard
+        self._heard = {one: now if one.ping(_ANSWER) else heard.get(one, now) for one in self.processes if one.process.is_alive()}
+        if any(now - self._heard.get(one, -_HANGS) >= _HANGS for one in self.processes):
+            super().keep_subprocess_alive()
 
     def _end(self, number: int, _frame: object) -> None:
         """Stop: the processes at once, whatever this one waits for."""

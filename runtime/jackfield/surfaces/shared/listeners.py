@@ -1,4 +1,4 @@
-"""Sockets that a server listens on: addresses of both families, names, and Unix sockets."""
+"""Sockets that a server listens on: addresses of both families, names, Unix sockets, and sockets that another program has opened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
@@ -15,6 +15,8 @@ from jackfield.failures import OnFailure
 UNIX = "unix:"
 """Prefix of the path of a Unix socket, in the place of a host."""
 _ALL = "::"
+_FIRST = 3
+"""First descriptor that systemd passes on: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html"""
 _BACKLOG = 2048
 _TRIES = 10
 """Times that a free port is looked for which all addresses of a name have."""
@@ -44,6 +46,51 @@ def listen(host: str, port: int, option: str = "--port", backlog: int = _BACKLOG
             else f"Choose another {option}; 0 picks a free one."
         )
         raise InvalidInvocation(f"cannot listen on {place}: {reason}", hint=hint) from None
+
+
+def passed_on(environment: Mapping[str, str], process: int) -> tuple[int, ...]:
+    """Return the descriptors that systemd passes on to this process: ``LISTEN_FDS`` counts them, ``LISTEN_PID`` names the process.
+
+    :raises InvalidInvocation: if the number is none.
+    """
+    if environment.get("LISTEN_PID") != str(process):
+        return ()
+    text = environment.get("LISTEN_FDS", "")
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _BACKLOG):
+        raise InvalidInvocation(f"LISTEN_FDS is '{text[:80]}', which is no number of sockets", hint="Unset LISTEN_FDS and LISTEN_PID.")
+    return tuple(range(_FIRST, _FIRST + int(text)))
+
+
+def adopt(numbers: Iterable[int]) -> list[socket.socket]:
+    """Return the listening sockets behind descriptors, which another program has opened. Programs that this one starts do not get them.
+
+    :raises InvalidInvocation: if one is no socket that listens.
+    """
+    taken: list[socket.socket] = []
+    with OnFailure(_close, taken):
+        for number in dict.fromkeys(numbers):
+            try:
+                found = socket.socket(fileno=number)
+            except OSError as error:
+                raise _refused(number, error.strerror) from None
+            taken.append(found)
+            if found.type != socket.SOCK_STREAM or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise _refused(number, "it does not listen")
+            found.set_inheritable(False)
+    return taken
+
+
+def host_of(listener: socket.socket) -> str:
+    """Return the address that a socket listens on, as ``listen`` takes it; a name that is no path begins with ``@``."""
+    name = listener.getsockname()
+    if isinstance(name, tuple):
+        return str(name[0])
+    return UNIX + (os.fsdecode(name).replace("\0", "@", 1) if isinstance(name, bytes) else str(name))
+
+
+def _refused(number: int, reason: str | None) -> InvalidInvocation:
+    hint = "Let the program that starts jackfield open the socket, listen on it, and pass it on under that number."
+    return InvalidInvocation(f"descriptor {number} is no socket to listen on: {reason}", hint=hint)
 
 
 def origin(host: str, port: int, scheme: str) -> str:

@@ -42,6 +42,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    descriptors: tuple[int, ...] = ()
+    """Listening sockets that another program has opened, in place of ``host`` and ``port``."""
     workers: int = 1
     behind_proxy: bool = False
     root_path: str = ""

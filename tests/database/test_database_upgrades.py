@@ -1,0 +1,161 @@
+"""Upgrades of a database: killed at any statement and run again, and beside processes of the other version, in both orders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import jackfield
+from http_stand import Client, say, standing
+from jackfield.database import Database, open_database
+from jackfield.database.backup import check
+from jackfield.database.faults import DatabaseUnfit
+from jackfield.database.migrations import Migration, Migrations, known_migrations
+from jackfield.management.conditions import SAID
+from jackfield.surfaces.shared import readiness
+from postgres import Server
+from ready_database import migrated_for_real
+
+__all__ = ["migrated_for_real"]
+
+LAST = known_migrations()[-1].version
+BEFORE = 6
+"""Version of the older jackfield."""
+LATER = Migration(
+    LAST + 1, "later", "CREATE TABLE later (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX later_b ON later (b);"
+)
+
+# Upgrades in a child for each number of a statement, and kills it there: SIGKILL, as a machine or an operator that loses patience. The last
+# number is the moment after all statements, before the commit. Prints how many statements an upgrade has.
+_KILLED = """
+import os, signal, sys
+from jackfield.database import open_database
+from jackfield.database.migrations import Migrations
+
+url, wanted = sys.argv[1], sys.argv[2]
+run, done = Migrations._run, 0
+
+def killed_at(number):
+    global done
+    def _run(migrations, transaction, statement):
+        global done
+        done += 1
+        if done == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        run(migrations, transaction, statement)
+    Migrations._run, done = _run, 0
+    with open_database(url, migrate=None) as database:
+        database.migrate(lambda transaction, names: os.kill(os.getpid(), signal.SIGKILL) if number == 0 else sys.exit(done))
+
+def ended(number):
+    child = os.fork()
+    if child == 0:
+        killed_at(number)
+        os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+count = ended(10**6)  # no statement has this number: the upgrade is left before its commit by an exception
+numbers = range(count + 1) if wanted == "all" else [0, 1, 2, count // 2, count - 1, count]
+print(count, {ended(number) for number in numbers})
+"""
+
+
+@pytest.mark.parametrize("which", ["some", pytest.param("all", marks=pytest.mark.campaign)])
+def test_an_upgrade_that_is_killed_is_done_by_a_repeat(database_url: str, which: str) -> None:
+    """SIGKILL at a statement of the upgrade, or before its commit, leaves the older version whole; a repeat upgrades it with all rows."""
+    with open_database(database_url, migrate=None) as database:
+        _older(database)
+    ended = subprocess.run([sys.executable, "-c", _KILLED, database_url, which], check=True, capture_output=True, text=True, timeout=1800)
+    statements, codes = ended.stdout.split(maxsplit=1)
+    assert int(statements) > 100, ended
+    assert codes.strip() == "{-9}", ended
+    with open_database(database_url, migrate=None) as database:
+        assert database.version() == BEFORE
+        assert database.migrate() == list(range(BEFORE + 1, LAST + 1))
+        assert check(database).problems == ()
+        with database.read() as transaction:
+            found = transaction.execute("SELECT id, status FROM invocations ORDER BY id")
+        assert [tuple(row) for row in found] == [("i0", "succeeded"), ("i1", "in_doubt")]
+
+
+def _older(database: Database) -> None:
+    process = database._process
+    Migrations(process.dialect, process.begin, lambda: known_migrations()[:BEFORE]).apply()
+    with database.write() as transaction:
+        transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('a', 1)")
+        for place, status in enumerate(("succeeded", "in_doubt")):
+            transaction.change(
+                "INSERT INTO invocations (workspace, id, status, connector, action, created_at, purge_after)"
+                " VALUES ('a', :id, :status, 'echo', 'post', 1, 9)",
+                {"id": f"i{place}", "status": status},
+            )
+
+
+def _newer(url: str, known: Sequence[Migration] = (*known_migrations(), LATER)) -> None:
+    """Upgrade as a jackfield with one migration more does."""
+    with open_database(url, migrate=None) as database:
+        Migrations(database._process.dialect, database._process.begin, lambda: tuple(known)).apply()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_upgrade_beside_an_older_server(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """A server that runs while the database is upgraded serves what was stored before, but is not ready from then on, so that a load
+    balancer leaves it; a process of its version that starts later is refused."""
+    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+    url = f"sqlite:///{tmp_path}/a.db" if engine == "sqlite" else postgres_server.create(postgres_server.template())
+    if engine == "sqlite":
+        open_database(url).close()
+    with standing(tmp_path, JACKFIELD_DATABASE_URL=url) as stand:
+        client = stand.client()
+        made = client.post("/v1/connections?test=false", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        assert made.status == 201
+        assert Client(stand.port).get("/readyz").status == 200
+        _newer(url)
+        assert client.post("/v1/invocations", say("post", "hall", text="x")).json["status"] == "succeeded"
+        keyed = {**say("post", "hall", text="x"), "idempotencyKey": "k"}
+        assert [client.post("/v1/invocations", keyed).json["meta"]["replayed"] for _ in range(2)] == [False, True]
+        found = Client(stand.port).get("/readyz")
+        assert (found.status, found.json["kind"], found.json["detail"]) == (503, "schema", SAID["schema"])
+        assert "belongs to a newer jackfield" in client.get("/readyz").json["detail"]
+    for migrate in (True, False):
+        with pytest.raises(DatabaseUnfit, match="belongs to a newer jackfield"):
+            open_database(url, migrate=migrate)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_older_database_under_a_newer_program(tmp_path: Path, postgres_server: Server, engine: str) -> None:
+    """A newer program on tables of the older version: a worker refuses PostgreSQL's until they are upgraded; the command does that once."""
+    url = f"sqlite:///{tmp_path}/a.db" if engine == "sqlite" else postgres_server.create()
+    with open_database(url, migrate=None) as database:
+        _older(database)
+    environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": url}
+    if engine == "postgresql":
+        command = [sys.executable, "-m", "jackfield", "worker"]
+        ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 1
+        assert "not up to date" in ended.stdout
+    command = [sys.executable, "-m", "jackfield", "db", "upgrade"]
+    for applied in (LAST - BEFORE, 0):  # a repeat has nothing to do
+        ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, ended
+        assert ended.stdout.count(str(LAST)) >= (1 if applied else 0)
+    with open_database(url, migrate=False) as database:
+        assert database.version() == LAST
+
+
+def test_replaced_files_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ``pip install`` of another version under a running server, calls go on, and a probe says that a restart is due."""
+    with standing(tmp_path) as stand:
+        assert stand.client().get("/readyz").json == {"status": "ok"}
+        monkeypatch.setattr(jackfield, "__file__", __file__)
+        found = stand.client().get("/readyz")
+        assert (found.status, found.json["kinds"]) == (200, ["packages"])
+        assert "were replaced since this process began" in found.json["warnings"][0]
+        assert stand.client().post("/v1/invocations", say("say", text="x")).json["status"] == "succeeded"
+        monkeypatch.setattr(jackfield, "__file__", str(tmp_path / "gone"))
+        assert stand.client().get("/readyz").json["kinds"] == ["packages"]
