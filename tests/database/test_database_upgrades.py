@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,39 +31,11 @@ LATER = Migration(
     LAST + 1, "later", "CREATE TABLE later (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX later_b ON later (b);"
 )
 
-# Upgrades in a child for each number of a statement, and kills it there: SIGKILL, as a machine or an operator that loses patience. The last
-# number is the moment after all statements, before the commit. Prints how many statements an upgrade has.
-_KILLED = """
-import os, signal, sys
-from jackfield.database import open_database
-from jackfield.database.migrations import Migrations
+_KILLED = Path(__file__).resolve().parents[1] / "support" / "killed_upgrades.py"
 
-url, wanted = sys.argv[1], sys.argv[2]
-run, done = Migrations._run, 0
 
-def killed_at(number):
-    global done
-    def _run(migrations, transaction, statement):
-        global done
-        done += 1
-        if done == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        run(migrations, transaction, statement)
-    Migrations._run, done = _run, 0
-    with open_database(url, migrate=None) as database:
-        database.migrate(lambda transaction, names: os.kill(os.getpid(), signal.SIGKILL) if number == 0 else sys.exit(done))
-
-def ended(number):
-    child = os.fork()
-    if child == 0:
-        killed_at(number)
-        os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-count = ended(10**6)  # no statement has this number: the upgrade is left before its commit by an exception
-numbers = range(count + 1) if wanted == "all" else [0, 1, 2, count // 2, count - 1, count]
-print(count, {ended(number) for number in numbers})
-"""
+def _killed(*words: str) -> list[str]:
+    return subprocess.run([sys.executable, str(_KILLED), *words], check=True, capture_output=True, text=True, timeout=1800).stdout.split()
 
 
 @pytest.mark.parametrize("which", ["some", pytest.param("all", marks=pytest.mark.campaign)])
@@ -70,10 +43,9 @@ def test_an_upgrade_that_is_killed_is_done_by_a_repeat(database_url: str, which:
     """SIGKILL at a statement of the upgrade, or before its commit, leaves the older version whole; a repeat upgrades it with all rows."""
     with open_database(database_url, migrate=None) as database:
         _older(database)
-    ended = subprocess.run([sys.executable, "-c", _KILLED, database_url, which], check=True, capture_output=True, text=True, timeout=1800)
-    statements, codes = ended.stdout.split(maxsplit=1)
-    assert int(statements) > 100, ended
-    assert codes.strip() == "{-9}", ended
+    count = _killed(database_url, which)[0]
+    assert int(count) > 100
+    assert _killed(database_url, which, count) == [str(-signal.SIGKILL)]
     with open_database(database_url, migrate=None) as database:
         assert database.version() == BEFORE
         assert database.migrate() == list(range(BEFORE + 1, LAST + 1))
