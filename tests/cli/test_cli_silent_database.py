@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from database_proxy import DatabaseProxy
 from postgres import Server, use_programs
 from shell import Shell
+from waiting import until
 
 pytest_plugins = ["shell_fixture", "postgres"]
 
@@ -51,6 +54,41 @@ def test_a_command_does_not_wait_for_a_silent_database(proxy: DatabaseProxy, she
     assert "the database does not answer" in silent.out + silent.err
     proxy.deliver()
     assert shell.run(*_COMMANDS[command]).code == 0
+
+
+@pytest.mark.parametrize("words", [("backup",), ("restore",), ("restore", "--hold-queue")], ids=" ".join)
+def test_a_program_does_not_wait_for_a_silent_database(
+    proxy: DatabaseProxy, shell: Shell, postgres_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A server that falls silent while pg_dump, pg_restore or psql works ends the program and the command, which says so; no part of a
+    backup stays. One that answers is waited for, however long the program takes."""
+    programs, told, archive = tmp_path / "programs", tmp_path / "told", tmp_path / "archive"
+    programs.mkdir()
+    slow = {"backup": "pg_dump", "restore": "psql" if "--hold-queue" in words else "pg_restore"}[words[0]]
+    for name in ("pg_dump", "pg_restore", "psql"):
+        does = f"echo $$ > {told}\nexec sleep 600" if name == slow else "true"
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n", encoding="ascii")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    if words[0] == "restore":
+        archive.write_bytes(b"PGDMP")
+        shell.set(JACKFIELD_DATABASE_URL=f"{proxy.url(postgres_server.create())}?connect_timeout={_SLOW}")
+
+    def hold() -> None:
+        until(lambda: told.exists() and told.read_text(encoding="ascii").strip())
+        before = proxy.turns
+        until(lambda: proxy.turns >= before + 3)  # it has asked, was answered, and has waited on
+        proxy.hold()
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    silent = shell.run("db", *words, str(archive))
+    holding.join()
+    assert silent.code != 0
+    made = "the backup was not made" if words[0] == "backup" else "nothing was restored"
+    assert f"{made}: the database does not answer" in silent.out + silent.err
+    assert not Path(f"/proc/{told.read_text(encoding='ascii').strip()}").exists()
+    assert [path.name for path in tmp_path.iterdir() if "archive" in path.name] == (["archive"] if words[0] == "restore" else [])
 
 
 def test_doctor_says_what_is_wrong_with_the_database(proxy: DatabaseProxy, shell: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.clock import SystemClock
 from jackfield.database import Database, open_database
+from jackfield.database.backup import backup, restore
 from jackfield.database.outbox import record
 from jackfield.events.feed import CursorExpired, Feed
 from jackfield.journal import instance as instances
+from jackfield.journal import went_back
 from jackfield.journal.instance import Instance
 from jackfield.journal.went_back import Marks, return_warning
+from postgres import Server, use_programs
 
 _LOWER = {
     "epoch": "UPDATE epoch SET number = 1",
@@ -262,3 +266,124 @@ def test_a_workspace_of_the_same_name_begins_anew(copied: _Copied) -> None:
         transaction.change("UPDATE event_heads SET last = last + 2000000")  # so many later
     there = copied.read(None)[0]  # the first number is that of an audit event
     assert (copied.read("2")[0], copied.read("3")[0]) == (there[1:], there[2:])
+
+
+def test_a_workspace_that_is_not_among_the_marks_is_told(copied: _Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many workspaces there are: the reader of one whose numbers nobody remembers, and that was numbered anew before a process
+    noticed the return, is told to read again what is kept. He was not told, and missed what had the numbers of what he had read."""
+    monkeypatch.setattr(went_back, "_HEADS", went_back._HEADS.replace("LIMIT 100", "LIMIT 0"))
+    copied.happen(3)
+    copied.instance.renew()
+    copied.happen(4)
+    lost, cursor = copied.read(None)
+    copied.instance.renew()
+    copied.go_back(3)
+    copied.happen(6)
+    copied.instance.renew()
+    for number in range(4, int(cursor) + 1):
+        with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+            copied.feed.page(str(number))
+    assert told.value.oldest == "0"
+    there = copied.read("0")[0]
+    assert there[:3] == lost[:3]
+    assert len(there) == 9
+    copied.instance.renew()
+    assert copied.read(None)[0] == there
+
+
+def test_a_workspace_in_which_nothing_happened_since_is_told(copied: _Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace whose numbers nobody remembers, and that was numbered long before: its reader goes on from exactly what is there, before
+    its next event and after it."""
+    monkeypatch.setattr(went_back, "_HEADS", went_back._HEADS.replace("LIMIT 100", "LIMIT 0"))
+    copied.happen(3)
+    kept, before = copied.read(None)
+    copied.happen(2)
+    cursor = copied.read(None)[1]
+    copied.instance.renew()
+    copied.go_back(int(before))
+    with copied.other.write() as transaction:
+        transaction.change("UPDATE event_heads SET numbered_at = numbered_at - 3600")
+    copied.instance.renew()
+    for count in (0, 4):
+        copied.happen(count)
+        with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+            copied.feed.page(cursor)
+        assert told.value.oldest == before
+        assert len(copied.read(before)[0]) == count
+    assert copied.read(None)[0][: len(kept)] == kept
+
+
+def test_who_knows_less_tells_no_less(copied: _Copied, database_url: str) -> None:
+    """A process that began in what was lost, and notices the return first, keeps no number of which it does not know that it is there."""
+    copied.happen(3)
+    copied.instance.renew()
+    copied.happen(4)
+    cursor = copied.read(None)[1]
+    with Jackfield(database_url=database_url) as later:
+        later.open()
+        Instance.of(later.storage.database).renew()
+        Instance.of(later.storage.database).renew()
+        copied.instance.renew()
+        later.storage.database.epoch()
+        copied.go_back(3)
+        copied.happen(6)
+        Instance.of(later.storage.database).renew()
+        copied.instance.renew()
+        for number in range(4, int(cursor) + 1):
+            with pytest.raises(CursorExpired, match="lost when the database went back"):
+                copied.feed.page(str(number))
+
+
+def _copy(database_url: str, folder: Path, server: Server) -> str:
+    """Copy a database; return the copy's URL."""
+    with open_database(database_url) as database:
+        backup(database, folder / "copy.db")
+    if database_url.startswith("sqlite"):
+        return f"sqlite:///{folder}/copy.db"
+    url = server.create()
+    with open_database(url, migrate=None) as database:
+        restore(database, folder / "copy.db")
+    return url
+
+
+def _read(database_url: str, happen: int = 0, after: str | None = None) -> list[Any]:
+    with Jackfield(database_url=database_url) as jackfield:
+        jackfield.open()
+        with jackfield.storage.database.write() as transaction:
+            for number in range(happen):
+                record(transaction, "default", *_QUOTA, "s", 1.0, {"number": number})
+        return list(jackfield.events(types=_QUOTA, after=after))
+
+
+def test_an_event_that_is_numbered_again_keeps_its_id(
+    database_url: str, tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that had happened before a copy was made, and was numbered after it, has one ID in both: who has read it knows it again."""
+    use_programs(monkeypatch)
+    with Jackfield(database_url=database_url) as jackfield:
+        jackfield.open()
+        with jackfield.storage.database.write() as transaction:
+            for number in range(3):
+                record(transaction, "default", *_QUOTA, "s", 1.0, {"number": number})
+    other = _copy(database_url, tmp_path, postgres_server)
+    there, here = _read(other), _read(database_url)
+    assert [event.id for event in there] == [event.id for event in here]
+    assert len({event.id for event in here}) == 3
+    assert {event.id[14] for event in here} == {"7"}
+
+
+def test_a_copy_on_a_server_needs_nobody_who_notices(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of PostgreSQL that takes another one's place gives none of the numbers that the other one may have given since, whether or
+    not a process has seen both."""
+    use_programs(monkeypatch)
+    database_url = postgres_server.create(postgres_server.template())
+    kept = _read(database_url, 3)
+    other = _copy(database_url, tmp_path, postgres_server)
+    lost = _read(database_url, 4)[3:]
+    there = _read(other, 6)
+    assert [event.id for event in there[:3]] == [event.id for event in kept]
+    for event in lost:
+        with pytest.raises(CursorExpired, match="lost when the database went back") as told:
+            _read(other, 0, event.cursor)
+        assert told.value.oldest == kept[-1].cursor
+    assert [event.id for event in _read(other, 0, kept[-1].cursor)] == [event.id for event in there[3:]]

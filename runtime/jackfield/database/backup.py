@@ -13,10 +13,11 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from jackfield.clock import within
 from jackfield.database.check import Report, check
 from jackfield.database.dialect import Dialect
 from jackfield.database.engine import Database
-from jackfield.database.faults import DatabaseUnfit, Trouble, UsageFault, unavailable
+from jackfield.database.faults import DatabaseUnfit, NoAnswer, Trouble, UsageFault, unavailable
 from jackfield.database.hold import Hold, script
 from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
@@ -139,6 +140,8 @@ _URL = '"$JACKFIELD_DATABASE_URL"'
 _DUMP = ("--format=custom", "--exclude-table-data=instances", "--lock-wait-timeout=30s")  # no list of live processes
 _SECRET = ("password", "sslpassword")
 _HINT = "Read the program's message. The program must not be older than the server."
+_STALLED = 60.0
+"""Seconds without an answer after which a server that takes new connections is given up, too."""
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
@@ -174,7 +177,7 @@ def restore_held(dialect: Dialect, path: Path, hold: Hold) -> None:
     load = _program("psql", f"psql --single-transaction --dbname={_URL}")
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder, "restored.sql")
-        _ran([unpack, *_RESTORE[:2], "--file", str(text), str(path)], {}, "nothing was restored", dialect)
+        _ran([unpack, *_RESTORE[:2], "--file", str(text), str(path)], None, "nothing was restored")
         with text.open("a", encoding="utf-8") as end:
             end.write(f"\nSET search_path = public;\n{script(hold)}")
         options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1", "--file", str(text))
@@ -209,21 +212,46 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
     if not isinstance(dialect, PostgresDialect):
         raise TypeError(dialect.name)
     place = make_conninfo("", **{name: value for name, value in dialect.options.items() if name not in _SECRET})
-    _ran([*command, "--no-password", "--dbname", place], dialect.options, failed, dialect)
+    _ran([*command, "--no-password", "--dbname", place], dialect, failed)
 
 
-def _ran(command: list[str], options: Mapping[str, str], failed: str, dialect: Dialect) -> None:
+def _ran(command: list[str], dialect: PostgresDialect | None, failed: str) -> None:
+    """Run a program of PostgreSQL to its end, for as long as the server that it uses answers; None if it uses none."""
     started: list[subprocess.Popen[str]] = []
     with OnFailure(_end, started):
         try:
             with started_whole():
-                started.append(_started(command, options))
+                started.append(_started(command, {} if dialect is None else dialect.options))
         except OSError as fault:
             raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
-        _, told = started[0].communicate()
+        told = _told(started[0], dialect, failed)
     if started[0].returncode != 0:
         line = _first_line(told, started[0].returncode)
-        raise Unavailable(f"{failed}: {dialect.without_secrets(line) if isinstance(dialect, PostgresDialect) else line}", hint=_HINT)
+        raise Unavailable(f"{failed}: {line if dialect is None else dialect.without_secrets(line)}", hint=_HINT)
+
+
+def _told(program: subprocess.Popen[str], dialect: PostgresDialect | None, failed: str) -> str:
+    """Wait for the end of a program, and return its stderr. It would wait without end for a server that keeps silent; one that works, such
+    as on an index, answers others meanwhile.
+
+    :raises Unavailable: if the server does not answer.
+    """
+    while True:
+        try:
+            return program.communicate(timeout=None if dialect is None else dialect.wait / 2)[1]
+        except subprocess.TimeoutExpired:
+            _ask(dialect, failed)
+
+
+def _ask(dialect: PostgresDialect | None, failed: str) -> None:
+    try:
+        with within(_STALLED):
+            if dialect is not None:
+                dialect.look_up("SELECT 1 AS one", {})
+    except NoAnswer as error:
+        raise Unavailable(f"{failed}: {error.message}", hint=error.hint) from None
+    except Unavailable:  # it did answer: what it refuses the program, too, that will tell
+        pass
 
 
 def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen[str]:

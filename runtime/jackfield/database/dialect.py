@@ -40,6 +40,9 @@ class Dialect(ABC):
     """True if a subquery in FROM may refer to the rows before it."""
     now: ClassVar[str]
     """Expression for the seconds since 1970 by the database's own clock."""
+    place: str = "''"
+    """Expression for what is another text once another server, or another database of it, has taken this one's place; empty if that cannot
+    be known."""
     wait: float
     """Maximum seconds that a call waits for a lock, a free connection, or an answer of a server."""
     bounds_each: ClassVar[bool] = False

@@ -33,7 +33,7 @@ from jackfield.database.postgres_connections import SHORTEST_WAIT, Connection, F
 from jackfield.database.postgres_urls import options_of
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
-from jackfield.database.timelines import COLUMNS, PASSING, Timelines
+from jackfield.database.timelines import COLUMNS, PASSING, PLACE, Timelines
 from jackfield.database.transaction import Mode, Session, Step
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
@@ -267,7 +267,7 @@ class PostgresDialect(Dialect):
     """PostgreSQL server with at most ``connections`` connections to it."""
 
     name = "postgresql"
-    now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+    now, place = "EXTRACT(EPOCH FROM clock_timestamp())::double precision", PLACE
     lateral = True
     locks = " FOR UPDATE"
     shares = " FOR SHARE"
@@ -452,7 +452,7 @@ class PostgresDialect(Dialect):
             except psycopg.DatabaseError as fault:
                 if connection.closed or fault.sqlstate is None:
                     raise
-                self._timelines = self._timelines if fault.sqlstate == PASSING else None
+                self._timelines, self.place = (self._timelines, PLACE) if fault.sqlstate == PASSING else (None, "''")
             else:
                 self._timelines.note(row[-2], waits=bool(row[-1])) if row is not None else None
                 self._share(connection, row)

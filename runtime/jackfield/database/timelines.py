@@ -10,9 +10,12 @@ import threading
 
 from jackfield.dataclass import dataclass, field
 
-COLUMNS = """CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline,
+_TIMELINE = "CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END"
+COLUMNS = f"""{_TIMELINE} AS timeline,
  current_setting('synchronous_standby_names') <> '' AS waits"""
 """Columns of the statement that sets a connection up. They need no privilege."""
+PLACE = f"(SELECT {_TIMELINE} || '-' || oid::text FROM pg_database WHERE datname = current_database())"
+"""Expression for a server's timeline and its own number of the database; NULL on a standby."""
 PASSING = "55000"
 """State of an error that says nothing about the kind of server: it has just become a standby."""
 

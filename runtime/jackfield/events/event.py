@@ -40,8 +40,9 @@ _IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
 class Event:
     """One thing that happened.
 
-    ``sequence`` counts a workspace's events in the order of their commits, without gaps; a reader goes on after it. ``at`` is when it
-    happened, in seconds since 1970. ``data`` depends on the type (docs/reference/events.md).
+    ``sequence`` counts a workspace's events in the order of their commits; a reader goes on after it. Numbers that may have been lost when
+    the database went back are left out. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
+    (docs/reference/events.md).
     """
 
     id: str

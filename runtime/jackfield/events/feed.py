@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import DataKeyDamaged, SealBroken
-from jackfield.database.lost_numbers import NAME, before_lost, past_lost
+from jackfield.database.lost_numbers import NAME, before_lost, is_elsewhere, may_be_lost, past_lost, place_of
 from jackfield.database.outbox import sealed_place
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation
@@ -31,8 +31,10 @@ _RECENT = 500
 _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
 _HEAD = f"""
-SELECT last, purged, (SELECT holder FROM dispatchers WHERE name = {NAME}) AS lost FROM event_heads WHERE workspace = :workspace
+SELECT last, purged, numbered_on, {{here}} AS here, (SELECT holder FROM dispatchers WHERE name = {NAME}) AS lost
+FROM event_heads WHERE workspace = :workspace
 """
+_LAST = "SELECT last FROM event_heads WHERE workspace = :workspace"
 EVENT_COLUMNS = "sequence, id, type, subject, at, data"
 _MOST_BYTES = 4 * 1024 * 1024
 """Bytes of data in a page, but for its last event: one event of a poll may have 32 MiB."""
@@ -66,11 +68,13 @@ class CursorBeyond(CursorExpired):
 
 
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest number given, and the highest one deleted; and the numbers that were lost."""
+    """Ends of a workspace's events: the highest number given, and the highest one deleted; the numbers that were lost; and whether those
+    above the last one may be lost, too."""
 
     last: int
     purged: int
     lost: str | None = None
+    went_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +162,12 @@ class Feed:
         """Return whether there may be events after a cursor: two look-ups in indexes."""
         if self._numbering.waits(self._workspace):
             return True
-        row = self._database.look_up(_HEAD, {"workspace": self._workspace})
+        row = self._database.look_up(_LAST, {"workspace": self._workspace})
         return row is not None and row.last > int(cursor)
 
     def _head(self, transaction: Transaction) -> Head:
-        row = transaction.find(_HEAD, {"workspace": self._workspace})
-        return Head(0, 0) if row is None else Head(row.last, row.purged, row.lost)
+        row = transaction.find(_HEAD.format(here=place_of(self._database.dialect)), {"workspace": self._workspace})
+        return Head(0, 0) if row is None else Head(row.last, row.purged, row.lost, went_back=is_elsewhere(row.numbered_on, row.here))
 
     def _window(
         self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
@@ -229,14 +233,20 @@ def _checked(start: int, head: Head) -> int:
     """
     if start < head.purged:
         raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", str(head.purged))
+    if head.went_back and may_be_lost(start, head.last):
+        raise _lost(start, head.last)
     if start > head.last:
         text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
         raise CursorBeyond(text, str(head.purged))
     before = before_lost(start, head.last, head.lost)
     if before is not None:
-        text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"
-        raise CursorExpired(text, str(max(before, head.purged)), ": those before it are as you have read them")
+        raise _lost(start, max(before, head.purged))
     return start
+
+
+def _lost(start: int, before: int) -> CursorExpired:
+    text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"
+    return CursorExpired(text, str(before), ": those before it are as you have read them")
 
 
 def _read_cursor(cursor: str | int) -> int:

@@ -4,19 +4,21 @@ A number that is taken when a row is written says nothing about commits: on Post
 one with a higher, and a reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
 process at a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before
 they read, the dispatcher in its rounds. Events of one subject keep their order, since whoever changes a row waits for its last change.
+An event whose number was lost with a database that went back gets another number, and the same ID.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
-from jackfield.database.lost_numbers import begin_anew
+from jackfield.database.lost_numbers import begin_anew, is_elsewhere, place_of, skip_lost
 from jackfield.database.outbox import sealed_place
 from jackfield.events.counts import count_events
 from jackfield.events.event import data_of
-from jackfield.invocation import new_invocation_id
+from jackfield.kernel.stored_values import LATEST
 
 SLICE = 500
 """Events numbered in one commit."""
@@ -31,13 +33,18 @@ WITH RECURSIVE waiting(workspace) AS (
 SELECT workspace FROM waiting WHERE workspace IS NOT NULL
 """
 _BEGIN = "INSERT INTO event_heads (workspace, last, purged, size) VALUES (:workspace, 0, 0, 0) ON CONFLICT DO NOTHING"
-_HEAD = "SELECT last FROM event_heads WHERE workspace = :workspace"
-_TAKE = "SELECT id, type, subject, at, facts, event_id, sealed FROM outbox WHERE workspace = :workspace ORDER BY id LIMIT :limit"
+_HEAD = "SELECT last, numbered_on FROM event_heads WHERE workspace = :workspace"
+_TAKE = """
+SELECT id, type, subject, at, facts, event_id, sealed, salt, {here} AS here FROM outbox
+WHERE workspace = :workspace ORDER BY id LIMIT :limit
+"""
 _REMOVE = "DELETE FROM outbox WHERE workspace = :workspace AND id = :row"
 _INSERT = """
 INSERT INTO events (workspace, sequence, id, type, subject, at, data) VALUES (:workspace, :sequence, :id, :type, :subject, :at, :data)
 """
-_SET_HEAD = "UPDATE event_heads SET last = :last, size = size + :size WHERE workspace = :workspace"
+_SET_HEAD = """
+UPDATE event_heads SET last = :last, size = size + :size, numbered_on = :here, numbered_at = {now} WHERE workspace = :workspace
+"""
 
 
 class Numbering:
@@ -81,21 +88,32 @@ class Numbering:
         place = {"workspace": workspace}
         if transaction.change(_BEGIN, place):
             begin_anew(transaction, workspace)
-        head = transaction.execute(_HEAD + self._database.dialect.locks, place)[0]
-        rows = transaction.execute(_TAKE, {**place, "limit": SLICE})
+        dialect = self._database.dialect
+        head = transaction.execute(_HEAD + dialect.locks, place)[0]
+        rows = transaction.execute(_TAKE.format(here=place_of(dialect)), {**place, "limit": SLICE})  # after the lock: nobody notes a return
         if rows:
-            events = [{**place, **self._event(workspace, row), "sequence": head.last + number} for number, row in enumerate(rows, 1)]
+            here = rows[0].here
+            last = skip_lost(transaction, workspace) if is_elsewhere(head.numbered_on, here) else head.last
+            events = [{**place, **self._event(workspace, row), "sequence": last + number} for number, row in enumerate(rows, 1)]
             transaction.change_many(_INSERT, events)
             transaction.change_many(_REMOVE, [{**place, "row": row.id} for row in rows])
             size = sum(len(event["data"]) for event in events)
             count_events(transaction, workspace, (row.at for row in rows))
-            transaction.change(_SET_HEAD, {**place, "last": head.last + len(rows), "size": size})
+            transaction.change(_SET_HEAD.format(now=dialect.now), {**place, "last": last + len(rows), "size": size, "here": here})
         return len(rows)
 
-    def _event(self, workspace: str, row: Row) -> dict[str, object]:
+    def _event(self, workspace: str, row: Row) -> dict[str, Any]:
         if row.sealed is not None:
             return {"id": row.event_id, "type": row.type, "subject": row.subject, "at": row.at, "data": row.sealed}
-        identifier = new_invocation_id()
+        identifier = _identifier(row.at, row.salt)
         data = json.dumps(data_of(row.type, row.subject, row.facts), ensure_ascii=False, separators=(",", ":"))
         sealed = self._vault.seal(workspace, sealed_place(identifier, row.type, row.subject), data.encode("utf-8", "surrogatepass"))
         return {"id": identifier, "type": row.type, "subject": row.subject, "at": row.at, "data": sealed}
+
+
+def _identifier(at: object, salt: str) -> str:
+    """Return the UUIDv7 of an event by when it happened and its 16 random bytes, in hexadecimal: always the same."""
+    milliseconds = int(at * 1000) if isinstance(at, int | float) and 0 <= at <= LATEST else 0  # a time that somebody has damaged
+    random = f"{int(salt.replace('-', ''), 16) & (1 << 76) - 1:019x}"
+    text = f"{milliseconds:012x}7{random[:3]}{'89ab'[int(random[3], 16) & 3]}{random[4:]}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -26,7 +26,7 @@ from jackfield.journal import statements as sql
 from jackfield.journal.went_back import Marks
 
 if TYPE_CHECKING:
-    from jackfield.journal.went_back import Lost
+    from jackfield.database.lost_numbers import Lost
 from jackfield.kernel.ends import at_end, is_ending
 
 RENEWED = 2.0
@@ -62,15 +62,18 @@ class Instance:
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self.look: Callable[[], object] | None = None
         """Looks for entries of lost instances, once there is a journal."""
-        self.returned: Callable[[str, Lost], object] | None = None
-        """Is told why the database is taken to have gone back, and which numbers of events it may have lost."""
+        self.returned: Callable[[str, Lost | None], float] | None = None
+        """Is told why the database is taken to have gone back, and which numbers of events it may have lost; returns when it noted that, by
+        the database's clock."""
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
         self._marks, self._past, self._past_day = Marks(), deque[Marks](maxlen=_PAST), deque[Marks](maxlen=_PAST_DAY)
         self._renewals, self._renewing = 0, threading.Lock()
         self._servers: tuple[int, str | None] = 0, None
-        self._untold: tuple[str, Lost] | None = None
+        self._untold: tuple[str, Lost | None] | None = None
         """What is to be told of a return, until that is recorded."""
+        self._since = 0.0
+        """Time of the database's clock at which this process noted the last return."""
         self._registered = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -94,7 +97,7 @@ class Instance:
             self._start()
         return self.id
 
-    def watch(self, look: Callable[[], object], returned: Callable[[str, Lost], object]) -> None:
+    def watch(self, look: Callable[[], object], returned: Callable[[str, Lost | None], float]) -> None:
         """Call ``look`` after each renewal, to take over entries of lost instances, and ``returned`` before it if the database went back.
         Only the first ones registered are used."""
         self.look, self.returned = self.look or look, self.returned or returned
@@ -206,7 +209,8 @@ class Instance:
 
     def _renewed(self, transaction: Transaction) -> tuple[Marks, float]:
         """Renew the lease; return the marks of the database before, and the time of the renewal by its clock."""
-        found, statement = Marks.read(transaction, self.id), sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
+        dialect = self._database.dialect
+        found, statement = Marks.read(transaction, self.id, dialect), sql.RENEW_INSTANCE.format(now=dialect.now)
         return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
@@ -217,8 +221,8 @@ class Instance:
         changed = self._servers[1] if self._servers[0] != servers[0] else None
         why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately) or changed
         if why is not None:
-            before = {} if self._untold is None else self._untold[1]
-            self._untold = why, {**seen.lost((*self._past_day, *self._past), found), **before}
+            before = None if self._untold is None else self._untold[1]
+            self._untold = why, before or self._lost(seen, found)
             self._marks = self._marks.renumbered()
             self._past.clear()
             self._past_day.clear()
@@ -228,9 +232,14 @@ class Instance:
             return
         told = attempt(self.returned, *self._untold)
         if not isinstance(told, Raised):
-            self._untold = None
+            self._untold, self._since = None, told
         else:
             _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
+
+    def _lost(self, seen: Marks, found: Marks) -> Lost | None:
+        """Return what is known of the numbers that were lost; None if nothing was seen before."""
+        past = (*self._past_day, *self._past)
+        return None if seen.renewed is None else seen.lost(past, found, max(seen.renewed, self._since))
 
     def _remember(self, seen: Marks) -> None:
         """Remember marks that were seen; the oldest of five minutes for a day, too."""

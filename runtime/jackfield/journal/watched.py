@@ -12,8 +12,9 @@ from jackfield.journal.went_back import note_return
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
+    from jackfield.database.lost_numbers import Lost
     from jackfield.journal.recovery import Recovery
-    from jackfield.journal.went_back import Lost, Tell
+    from jackfield.journal.went_back import Tell
 
 
 class Watched(ProcessLocal):
@@ -72,9 +73,10 @@ class Watched(ProcessLocal):
             finally:
                 self.upkeep.run_if_due()
 
-        def returned(why: str, lost: Lost) -> None:
-            note_return(self.database, why, self.database.highest_epoch, lost, tell)
+        def returned(why: str, lost: Lost | None) -> float:
+            noted = note_return(self.database, why, self.database.highest_epoch, lost, tell)
             self._vault.reread()
+            return noted
 
         Instance.of(self.database).watch(look, returned)
 

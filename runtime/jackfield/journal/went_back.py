@@ -9,32 +9,32 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
-from jackfield.database.lost_numbers import give_up
+from jackfield.database.lost_numbers import Lost, give_up
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.journal.statements import LEAD
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
+    from jackfield.database.dialect import Dialect
 
     Head = tuple[int, str | None]
     """Last number of a workspace's events, and the id of the event that has it; None if that is not known."""
-    Lost = Mapping[str, Sequence[Head]]
-    """By workspace, the heads that were seen, oldest first: some of them may not be there."""
     Tell = Callable[[Transaction, Mapping[str, Any]], None]
     """Records in a transaction that the database went back."""
 
-_EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed FROM epoch WHERE name = 'shared'"
+_EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed, {place} AS place FROM epoch WHERE name = 'shared'"
 _HEADS = """
 SELECT event_heads.workspace, workspaces.created_at, event_heads.last, events.id
 FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace
 LEFT JOIN events ON events.workspace = event_heads.workspace AND events.sequence = event_heads.last
-ORDER BY event_heads.last DESC LIMIT 100
+ORDER BY event_heads.numbered_at DESC LIMIT 100
 """
-"""A workspace that was purged and created anew numbers its events from 1 again."""
+"""The workspaces in which something happened last: how many events others have is known without it. A workspace that was purged and created
+anew numbers its events from 1 again."""
 _RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
 _NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
 """Row by which processes agree on who records it; seconds within which several notice the same; seconds for which probes warn of it."""
@@ -49,19 +49,26 @@ class Marks:
     epoch: int = 0
     renewed: float | None = None
     heads: Mapping[tuple[str, Any], Head] = field(default_factory=dict)
+    place: str | None = None
+    """The server and its database."""
 
     @classmethod
-    def read(cls, transaction: Transaction, instance: str) -> Marks:
+    def read(cls, transaction: Transaction, instance: str, dialect: Dialect) -> Marks:
         """Read the marks."""
-        row = transaction.find(_EPOCH, {"id": instance})
+        row = transaction.find(_EPOCH.format(place=dialect.place), {"id": instance})
         heads = {(head.workspace, head.created_at): (head.last, head.id) for head in transaction.execute(_HEADS)}
-        return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads)
+        return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads, row.place)
 
-    def lost(self, past: Iterable[Marks], found: Marks) -> Lost:
-        """Return the heads of which a database that went back may have lost some; ``past`` are earlier marks, ``found`` its own now."""
-        marks = (*past, self)
-        there = [place for place in found.heads if place in self.heads]
-        return {place[0]: list(dict.fromkeys(one.heads[place] for one in marks if place in one.heads)) for place in there}
+    def lost(self, past: Iterable[Marks], found: Marks, since: float) -> Lost | None:
+        """Return what is known of a database that went back at the same place; None if it is at another one now, whose numbers of events
+        are told apart without it. ``past`` are earlier marks, ``found`` its own now; it was there until ``since``."""
+        if found.place != self.place:
+            return None
+        heads: dict[tuple[str, Any], dict[Head, None]] = {}
+        for one in (*past, self):
+            for place, head in one.heads.items():
+                heads.setdefault(place, {})[head] = None
+        return Lost(since, {place[0]: list(heads[place]) for place in found.heads if place in heads})
 
     def renumbered(self) -> Marks:
         """Return the marks without the events of their heads, which have other numbers from now on."""
@@ -81,20 +88,22 @@ class Marks:
         return None
 
 
-def note_return(database: Database, why: str, highest: int, lost: Lost, tell: Tell | None) -> None:
+def note_return(database: Database, why: str, highest: int, lost: Lost | None, tell: Tell | None) -> float:
     """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and give
-    up the numbers of events that are ``lost``, so that each reader is told."""
+    up the numbers of events that are ``lost``, so that each reader is told. Return when that was, by the database's clock."""
     _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
+    dialect = database.dialect
 
-    def unit(transaction: Transaction) -> None:
+    def unit(transaction: Transaction) -> float:
         transaction.change(_RAISE, {"number": highest + 1})
-        for workspace, heads in sorted(lost.items()):
-            give_up(transaction, workspace, heads)
-        if transaction.change(LEAD.format(now=database.dialect.now), values) and tell is not None:
+        if lost is not None:
+            give_up(transaction, dialect, lost)
+        if transaction.change(LEAD.format(now=dialect.now), values) and tell is not None:
             tell(transaction, {"reason": why})
+        return float(transaction.execute(f"SELECT {dialect.now} AS now")[0].now)
 
-    database.record(unit)
+    return database.record(unit)
 
 
 def return_warning(database: Database) -> str | None:
