@@ -15,6 +15,7 @@ from jackfield.connector.jobs import Started
 from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
+from jackfield_aws.virtual.entry_errors import EntryErrors
 from jackfield_aws.virtual.inputs import Given
 from jackfield_aws.virtual.partial import warn_of_failures
 from jackfield_aws.virtual.plain_values import add_json, warn_of_rounding
@@ -102,6 +103,8 @@ class Operation:
     wait: tuple[str, int] | None = None
     """Input that is a wait of AWS's own, and its minimum."""
     may_fail_in_part: bool = False
+    entry_errors: tuple[EntryErrors, ...] = ()
+    """Output lists whose entries may fail each for itself."""
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
@@ -132,7 +135,7 @@ class Operation:
         if self.json:
             add_json(answer, self.json)
         if self.may_fail_in_part:
-            warn_of_failures(answer, given.parameters)
+            warn_of_failures(answer, given.parameters, self.entry_errors)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _sent(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, Operation
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
+from jackfield_aws.virtual.entry_errors import READS, entry_errors
 from jackfield_aws.virtual.names import PREFIX, title_of
 from jackfield_aws.virtual.pages import EXCLUDED, FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
@@ -194,7 +195,8 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         default_region=GLOBAL.get(service),
         stream=payload if is_blob and operation.has_streaming_output else None,
         events=events,
-        may_fail_in_part=effect != "read" or name.startswith("Batch"),
+        may_fail_in_part=effect != "read" or name.startswith("Batch") or (service, name) in READS,
+        entry_errors=entry_errors(service, operation, effect),
         excluded=EXCLUDED.get((service, name)),
         wait=wait_of(operation.input_shape),
         sends_body=_sends_body(operation.input_shape),

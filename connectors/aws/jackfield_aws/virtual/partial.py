@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jackfield.connector import FailedEntry, current_call, pointer
+from jackfield.connector import Call, FailedEntry, current_call, pointer
+from jackfield_aws.virtual.entry_errors import FAILURES, EntryErrors
 from jackfield_aws.virtual.failed_inputs import FailedInputs
 
-_FAILED = re.compile(
-    r"(?:failed|unprocessed|unsuccessful)\w*|failures|errorlist|errorentries|invalid(?:answers|labels|executions)|\w*errors", re.IGNORECASE
-)
-"""Members of outputs that hold what failed, of operations that change something and of batches (a test has those of the models)."""
 _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
-_CODE = ("ErrorCode", "errorCode")
-"""Members of an entry that failed among those that did not."""
+_REJECTED = "rejectedLogEventsInfo"
+"""Member of CloudWatch Logs' answer that gives the places of log events that it did not take (API reference, RejectedLogEventsInfo)."""
+_EVENTS, _FROM = "logEvents", "tooNewLogEventStartIndex"
+_ENTITY = "rejectedEntityInfo"
 _FUNCTION, _NAME = "FunctionError", "FunctionName"
 _SAID_WORDS = """
-Id id Key key ErrorCode errorCode Code code ErrorMessage errorMessage Message message failureCode failureReason reason
+Id id Key key ErrorCode errorCode Code code Error error ErrorMessage errorMessage Message message failureCode failureReason reason
+errorType
 """
 _SAID = _SAID_WORDS.split()
 """Members of an entry that say what failed, and why."""
@@ -26,30 +26,51 @@ _MOST, _LONGEST = 10, 200
 """Maximum number of entries that the text of a warning names, and of characters of what an entry says."""
 
 
-def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-    """Tell the caller which entries of a batch failed, or that a function did. ``parameters`` are those of the request."""
+def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()) -> None:
+    """Tell the caller which entries of a batch failed, or that a function did. ``parameters`` are those of the request, and ``own`` the
+    lists of the output whose entries may have errors of their own."""
     call = current_call()
     if call is None:
         return
+    counted, marked = _counted(output), _marked(output, own, FailedInputs(parameters)) if own else []
     for name, value in output.items():
         if name == _FUNCTION and value:
             asked = pointer(_NAME) if _NAME in parameters else None
             error = FailedEntry(pointer(name), str(value)[:_LONGEST], input=asked)
             call.failed_in_part([error], f"the function failed ({value}): the output has its error", error.path)
-        elif found := _failures(name, value, output, parameters):
-            noun = "entry" if len(found) == 1 else "entries"
-            more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
-            named = ", ".join(entry.path for entry in found[:_MOST])
-            call.failed_in_part(found, f"succeeded in part: {len(found):,} {noun} failed, {named}{more}", pointer(name))
+        elif FAILURES.fullmatch(name) and isinstance(value, list | dict):
+            _tell(call, name, list(_below((name,), value, FailedInputs(parameters))) if value else [])
+        elif name in (_REJECTED, _ENTITY) and isinstance(value, dict):
+            _tell(call, name, list(_rejected(name, value, parameters)))
+    if marked or counted is not None:
+        name = counted or marked[0].path.split("/")[1]
+        _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
 
 
-def _failures(name: str, value: Any, output: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[FailedEntry]:
-    """Return what failed: the entries of a member of failures, or those with an error code where a member counts failures."""
-    if _FAILED.fullmatch(name) and isinstance(value, list | dict):
-        return list(_below((name,), value, FailedInputs(parameters))) if value else []
-    if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name):
-        return list(_marked(output, FailedInputs(parameters))) or [FailedEntry(pointer(name), f"{value:,} failed")]
-    return []
+def _tell(call: Call, name: str, found: list[FailedEntry]) -> None:
+    noun = "entry" if len(found) == 1 else "entries"
+    more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
+    named = ", ".join(entry.path for entry in found[:_MOST])
+    call.failed_in_part(found, f"succeeded in part: {len(found):,} {noun} failed, {named}{more}", pointer(name))
+
+
+def _counted(output: Mapping[str, Any]) -> str | None:
+    """Return the member that counts failures, if there were any."""
+    return next((name for name, value in output.items() if isinstance(value, int) and value > 0 and _COUNT.fullmatch(name)), None)
+
+
+def _rejected(name: str, value: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[FailedEntry]:
+    """Yield the log events that CloudWatch Logs did not take: those before an index, or from one on; or the entity that it did not."""
+    if name == _ENTITY:
+        yield FailedEntry(pointer(name), _said(value) or "rejected", input="/entity" if "entity" in parameters else None)
+        return
+    count, seen = len(parameters.get(_EVENTS) or ()), set[int]()
+    for why, index in value.items():
+        if isinstance(index, int):
+            for place in range(index, count) if why == _FROM else range(min(index, count)):
+                if place not in seen:
+                    seen.add(place)
+                    yield FailedEntry(pointer(name, why), f"rejected ({why} {index})", input=pointer(_EVENTS, place))
 
 
 def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Iterator[FailedEntry]:
@@ -67,10 +88,10 @@ def _below(steps: tuple[str | int, ...], value: Any, asked: FailedInputs) -> Ite
             yield _entry((*steps, key), entry, asked.of(key))
 
 
-def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None) -> FailedEntry:
-    """Return an entry with what AWS says of it: its ID, its code and its message, where it has them."""
+def _entry(steps: tuple[str | int, ...], entry: Any, asked: str | None, status: str | None = None) -> FailedEntry:
+    """Return an entry with what AWS says of it: its ID, its code and its message, where it has them, else its status."""
     inner = [value for value in entry.values() if isinstance(value, dict)] if isinstance(entry, dict) else []
-    said = next(filter(None, map(_said, [entry, *inner])), "failed")
+    said = next(filter(None, map(_said, [entry, *inner])), status or "failed")
     return FailedEntry(pointer(*steps), said, input=asked)
 
 
@@ -79,8 +100,26 @@ def _said(entry: Any) -> str:
     return ": ".join(known[name][:_LONGEST] for name in _SAID if isinstance(known.get(name), str))
 
 
-def _marked(output: Mapping[str, Any], asked: FailedInputs) -> Iterator[FailedEntry]:
-    for name, value in output.items():
-        for number, entry in enumerate(value if isinstance(value, list) else ()):
-            if isinstance(entry, dict) and any(entry.get(code) for code in _CODE):
-                yield _entry((name, number), entry, asked.at(name, number, len(value)))
+def _marked(output: Mapping[str, Any], own: Sequence[EntryErrors], asked: FailedInputs) -> list[FailedEntry]:
+    """Return the entries that have errors of their own."""
+    return [
+        _entry(steps, entry, _place(one, steps, output, asked), entry.get(one.status) if one.status else None)
+        for one in own
+        for steps, entry in _entries((one.member,), output.get(one.member))
+        if one.failed(entry)
+    ]
+
+
+def _entries(steps: tuple[str | int, ...], value: Any) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    """Yield the objects of a list, and those of its lists."""
+    for number, entry in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(entry, dict):
+            yield (*steps, number), entry
+        else:
+            yield from _entries((*steps, number), entry)
+
+
+def _place(one: EntryErrors, steps: tuple[str | int, ...], output: Mapping[str, Any], asked: FailedInputs) -> str | None:
+    if one.asked is None:
+        return None
+    return asked.at(one.asked, int(steps[1]), len(output[one.member]))

@@ -1,0 +1,97 @@
+"""Entries of an answer that have an error of their own among those that were carried out, by what each operation's model says.
+
+A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
+tables, read one by one, say what no model does: where such an error is the state of a thing and no outcome of the call, where only a status
+tells, and which lists have an entry for each of the request's. ``connectors/aws/tests/entry_errors.txt`` lists what the rule finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.dataclass import dataclass
+
+FAILURES = re.compile(
+    r"(?:failed|unprocessed|unsuccessful)\w*|\w*failures|\w+failurestatuses|errorlist|errorentries|\w+errordetails|\w+errormap"
+    r"|invalid(?:answers|labels|executions|parameters)|\w*errors|\w*notfound|missing[a-z]+s|skippedentries",
+    re.IGNORECASE,
+)
+"""Members of outputs that hold what failed, or was not found, of operations that change something and of batches."""
+_ERROR = re.compile(r"(?:error|exception|failure|fault)(?:code|cause|details?|message|info|information|response|string)?", re.IGNORECASE)
+"""Members of an entry that are there only if it failed."""
+STATES: Mapping[tuple[str, str], str] = {
+    ("datazone", "assets"): "a grant of which an asset had failed may be changed or deleted",
+    ("ec2", "NatGatewayAddresses"): "an address that had failed may be taken away",
+    ("ec2", "SpotInstanceRequests"): "a request is evaluated later",
+    ("evs", "entitlements"): "an entitlement that had failed may be deleted",
+    ("fsx", "AdministrativeActions"): "actions are carried out later, and earlier ones are listed, too",
+    ("opensearch", "DomainPackageDetailsList"): "a package whose association had failed may be dissociated",
+    ("workspaces", "PendingRequests"): "what is pending has not failed",
+}
+"""Lists whose errors are the state of a thing, by service and member, and why."""
+READS = frozenset({("location", "CalculateRouteMatrix"), ("geo-routes", "CalculateRouteMatrix")})
+"""Reads whose entries fail each for itself, which no ``Batch`` in the name says."""
+_BY_STATUS: Mapping[tuple[str, str], tuple[str, str, frozenset[str]]] = {
+    ("emr", "CancelSteps"): ("CancelStepsInfoList", "Status", frozenset({"SUBMITTED"})),
+    ("ses", "SendBulkTemplatedEmail"): ("Status", "Status", frozenset({"Success"})),
+    ("sesv2", "SendBulkEmail"): ("BulkEmailEntryResults", "Status", frozenset({"SUCCESS"})),
+    ("workdocs", "AddResourcePermissions"): ("ShareResults", "Status", frozenset({"SUCCESS"})),
+}
+"""Lists of which a status says what failed: the list, the status, and its values for what did not."""
+_ASKED: Mapping[tuple[str, str], str] = {
+    ("clouddirectory", "BatchRead"): "Operations",
+    ("dynamodb", "BatchExecuteStatement"): "Statements",
+    ("eventbridgev2", "PutEvents"): "Entries",
+    ("eventbridgev2", "PutRawEvents"): "Entries",
+    ("events", "PutEvents"): "Entries",
+    ("events", "PutPartnerEvents"): "Entries",
+    ("firehose", "PutRecordBatch"): "Records",
+    ("kinesis", "PutRecords"): "Records",
+    ("ses", "SendBulkTemplatedEmail"): "Destinations",
+    ("sesv2", "SendBulkEmail"): "BulkEmailEntries",
+}
+"""Input that has an entry for each of the list's, in the same order (API reference of each)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryErrors:
+    """A list of an output whose entries may have failed each for itself.
+
+    ``errors`` are the members of an entry that are there only then; ``status`` is one whose values ``fine`` say that it did not.
+    ``asked`` is the input with an entry for each; None if no order is documented.
+    """
+
+    member: str
+    errors: tuple[str, ...]
+    status: str | None
+    fine: frozenset[str]
+    asked: str | None
+
+    def failed(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether an entry failed."""
+        status = entry.get(self.status) if self.status is not None else None
+        return any(entry.get(name) for name in self.errors) or (status is not None and status not in self.fine)
+
+
+def entry_errors(service: str, operation: Any, effect: str) -> tuple[EntryErrors, ...]:
+    """Return the lists of an operation's output whose entries may fail each for itself."""
+    key = (service, operation.name)
+    if operation.output_shape is None or (effect == "read" and key not in READS):
+        return ()
+    return tuple(_found(key, operation.output_shape.members))
+
+
+def _found(key: tuple[str, str], members: Mapping[str, Any]) -> Iterator[EntryErrors]:
+    listed, status, fine = _BY_STATUS.get(key, ("", None, frozenset()))
+    for name, shape in members.items():
+        entry = shape
+        while entry.type_name == "list":
+            entry = entry.member
+        if entry is shape or entry.type_name != "structure" or FAILURES.fullmatch(name) or (key[0], name) in STATES:
+            continue
+        errors = tuple(member for member in entry.members if _ERROR.fullmatch(member))
+        if errors or name == listed:
+            given = (status, fine) if name == listed else (None, frozenset[str]())
+            yield EntryErrors(name, errors, *given, _ASKED.get(key))
