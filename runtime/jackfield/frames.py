@@ -78,8 +78,12 @@ class _Border:
         """Enter the block."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
+        if error is None:
+            return
+        try:
             clear(error)
+        except RecursionError:  # the host calls from as deep as one may: there is no room to look through frames
+            error.__cause__ = error.__context__ = error.__traceback__ = None
 
 
 _BORDER = _Border()

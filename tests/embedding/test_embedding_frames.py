@@ -7,6 +7,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -136,6 +137,54 @@ async def _within(jackfield: Jackfield) -> None:
         jackfield.connections.check("acme/token", {**VALUES, "more": 1})
 
 
+def _line() -> str:
+    """Return a document in one line, which may be taken for a path."""
+    return f"connections: {{{_name()}: {{type: acme/token, values: {{token: {json.dumps(SECRET)}}}}}}}"
+
+
+def _refused(jackfield: Jackfield) -> None:
+    jackfield.connections.check("acme/token", {**VALUES, "more": 1})
+
+
+async def _grouped(jackfield: Jackfield) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(asyncio.to_thread(_refused, jackfield))
+
+
+def _several(jackfield: Jackfield) -> None:
+    try:
+        _refused(jackfield)
+    except JackfieldError as error:
+        try:
+            jackfield.connections.add(_name(), "acme/token", {**VALUES, "more": 1})
+        except JackfieldError as other:
+            raise ExceptionGroup("both", [error, ExceptionGroup("within", [other])]) from other
+
+
+def _pooled(jackfield: Jackfield) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_refused, jackfield).result()
+
+
+def _closed(jackfield: Jackfield) -> None:
+    jackfield.close()
+    jackfield.connections.add(_name(), "acme/token", VALUES)
+
+
+def _made(connections: Callable[[], Any]) -> None:
+    with Jackfield(database_url="none", connections=[connections()]) as made:
+        made.invoke(_call()).unwrap()
+
+
+def _fail(_found: object) -> None:
+    raise _Held("the host's")
+
+
+class _Held(Exception):
+    """What the host raises."""
+
+
 _FILE = {"data": b64encode(SECRET.encode()).decode(), "contentType": "text/plain"}
 METHODS: dict[str, Callable[[Jackfield], object]] = {
     "Jackfield": lambda _: Jackfield(connections={"i": INLINE}, database_url="none").invoke(_call(connection="i")),
@@ -180,6 +229,18 @@ METHODS: dict[str, Callable[[Jackfield], object]] = {
     "connections.import_document": lambda jf: jf.connections.import_document(_document()),
     "connections.import_document, bad": lambda jf: jf.connections.import_document("{" + _document()),
     "connections.import_document, values": lambda jf: jf.connections.import_document(_document(), values=VALUES, force=True),
+    "connections.import_document, a line": lambda jf: jf.connections.import_document(_line()),
+    "connections.import_document, bytes": lambda jf: jf.connections.import_document(_document().encode()),  # type: ignore[arg-type]
+    "connections.add, no text": lambda jf: jf.connections.add(SECRET, 5, VALUES),  # type: ignore[arg-type]
+    "connections.add, no object": lambda jf: jf.connections.add(_name(), "acme/token", [SECRET]),  # type: ignore[arg-type]
+    "connections.add, closed": _closed,
+    "connections.check, in a group": lambda jf: asyncio.run(_grouped(jf)),
+    "connections.check, several errors": _several,
+    "connections.check, in a pool": _pooled,
+    "invoke, named": lambda jf: jf.invoke(_call(connection=INLINE), named=_fail),
+    "invoke, followed": lambda jf: jf.invoke(_call(connection=INLINE), follow=_fail),
+    "Jackfield, a line": lambda _: _made(_line),
+    "Jackfield, wrong": lambda _: _made(lambda: {"connections": {"m": {"type": 5, "values": VALUES}}, "more": VALUES}),
     "connections.export": lambda jf: jf.connections.export(secrets=True),
     "connections.policy": lambda jf: jf.connections.policy("m"),
     "connections.draft_policy": lambda jf: jf.connections.draft_policy("acme/token", VALUES, "x", PolicyRequest()),
@@ -266,10 +327,6 @@ def _shown(value: object) -> str:
     return repr(value)
 
 
-class _Held(Exception):
-    """What the host raises."""
-
-
 def test_the_hosts_frames_keep_their_variables(jackfield: Jackfield) -> None:
     """What a host's function raises through us has its file, line and variables, and the frames of ours their file and line."""
 
@@ -311,6 +368,19 @@ def work():
     yield
     yield value
 """
+
+
+def test_an_error_that_cannot_be_looked_through_has_no_frames(jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that calls from as deep as one may leaves no room to look: the error comes out, without the frames below the border."""
+
+    def frames(_error: BaseException) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr("jackfield.frames._frames", frames)
+    with pytest.raises(JackfieldError, match="more") as raised:
+        _refused(jackfield)
+    assert _in_variables(raised.value) == set()
+    assert raised.value.__cause__ is raised.value.__context__ is None
 
 
 def test_a_suspended_generator_is_not_ended() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,16 +12,22 @@ from typing import Any
 
 from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
 
-__all__ = ["MAX_FILE", "DocumentError", "documents", "is_json", "read_text", "split_documents"]
+__all__ = ["MAX_FILE", "DocumentError", "documents", "is_json", "read_text", "shown_path", "split_documents"]
 
 MAX_FILE = 8 * 1024 * 1024
 """Maximum size of a connection file in bytes."""
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
+_NO_PATH = re.compile(r"""[{}"'\r\n]|:\s|^\s""")
 _FLOW = re.compile(r"\s*(?:\[\s*)?\{\s*['\w$]")
 _ENTRIES = ("connections", "providers", "workflows")
 """Members of a document that contain independent entries: a duplicate entry does not invalidate the others."""
+
+
+def shown_path(path: str) -> str:
+    """Return a path as a message names it. A text that may be a document, given where a path was expected, is not shown: it has secrets."""
+    return "a text that is no path of a file" if _NO_PATH.search(path) else path[:200]
 
 
 def read_text(path: str) -> str:
@@ -28,6 +35,8 @@ def read_text(path: str) -> str:
 
     :raises DocumentError: if it cannot be read, is too large, or is not UTF-8.
     """
+    if _NO_PATH.search(path) and not os.path.exists(path):
+        raise DocumentError(f"it cannot be read: {os.strerror(errno.ENOENT)}")  # the system's error would quote it
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE + 1)

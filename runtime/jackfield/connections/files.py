@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog as Installed
-from jackfield.connections.documents import DocumentError, read_text, split_documents
+from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.dataclass import dataclass
 
@@ -139,7 +139,7 @@ def _from_file(path: str) -> Iterator[NamedConnection | Document | str]:
     try:
         text = read_text(path)
     except DocumentError as error:
-        yield f"{path}: {error}"
+        yield f"{shown_path(path)}: {error}"
         return
     yield from _from_text(text, name, path, os.path.dirname(path) or ".")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_rows import joined, parted
-from jackfield.connections.documents import DocumentError, read_text, split_documents
+from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.files import connections_of, load, read_foreign
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
@@ -141,6 +141,7 @@ def imported(
 
 def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[NamedConnection | str]:
     """Read a document. Only the operator's may be a path, or name files and variables of this host."""
+    _check_kind(document)
     if provenance.origin != "operator":
         return _read_document(str(document), "the document", ".", reads_host=False)
     if not (isinstance(document, str) and _is_text(document)):
@@ -148,6 +149,14 @@ def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[Name
         if os.path.isdir(path):
             return _read_folder(path)
     return _read_document(*_text(document))
+
+
+def _check_kind(document: object) -> None:
+    if not isinstance(document, (str, os.PathLike)):
+        kind = type(document).__name__
+        raise InvalidConnection(
+            f"a document is a text or a path, not of the type '{kind[:80]}'", hint="Decode bytes, or give their file's path."
+        )
 
 
 def _with(rows: Iterable[NamedConnection | str], values: Mapping[str, Any] | Fill) -> Iterator[NamedConnection | str]:
@@ -192,7 +201,7 @@ def _text(document: str | os.PathLike[str]) -> tuple[str, str, str]:
     try:
         return read_text(path), os.path.basename(path), os.path.dirname(path) or "."
     except DocumentError as error:
-        raise InvalidConnection(f"{path[:200]}: {error}", hint="Check the path and its permissions.") from None
+        raise InvalidConnection(f"{shown_path(path)}: {error}", hint="Check the path and its permissions.") from None
 
 
 def _is_text(document: str) -> bool:
