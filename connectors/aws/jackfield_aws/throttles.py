@@ -1,9 +1,9 @@
 """Codes by which AWS says that it throttles: nothing was done, whatever the status, so any operation may be sent again.
 
-Reviewed one by one, each with its source. botocore's list is the start (``botocore.retries.standard``), without three of its codes:
-``TransactionInProgressException``, since what runs may be an earlier attempt of the same call; ``RequestTimeout``, which is no throttle;
-and ``LimitExceededException``, which is a used-up quota as well, and a throttle only by its words. Codes that services model with a status
-4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
+Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without three
+of its codes: ``TransactionInProgressException``, since what runs may be an earlier attempt of the same call; ``RequestTimeout``, which is no
+throttle; and ``LimitExceededException``, which is a used-up quota as well, and a throttle only by its words. Codes that services model with
+a status 4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ import re
 from collections.abc import Mapping
 
 _STANDARD = "botocore.retries.standard"
-_LEGACY = "botocore/data/_retry.json"
 THROTTLES: Mapping[str, str] = {
-    "Throttling": f"{_STANDARD}; AWS reference, common errors",
-    "ThrottlingException": f"{_STANDARD}; 231 services model it, neptunedata with 500",
-    "ThrottledException": f"{_STANDARD}; Lake Formation API reference, ThrottledException",
-    "RequestThrottledException": f"{_STANDARD}; Amazon EBS direct APIs, RequestThrottledException",
-    "TooManyRequestsException": f"{_STANDARD}; AWS Lambda API reference, TooManyRequestsException",
-    "ProvisionedThroughputExceededException": f"{_STANDARD}; Amazon DynamoDB developer guide, error handling",
-    "RequestLimitExceeded": f"{_STANDARD}; Amazon EC2 API reference, request throttling: sent with 503",
-    "BandwidthLimitExceeded": f"{_STANDARD}; {_LEGACY}, cloudsearch: sent with 509",
-    "RequestThrottled": f"{_STANDARD}; Amazon SQS API reference, RequestThrottled: sent with 403",
-    "SlowDown": f"{_STANDARD}; Amazon S3 API reference, error responses: sent with 503",
-    "PriorRequestNotComplete": f"{_STANDARD}; Amazon Route 53 API reference, PriorRequestNotComplete",
-    "EC2ThrottledException": f"{_STANDARD}; AWS Lambda API reference, Invoke: sent with 502, before the function is run",
-    "Throttled": "Amazon SNS API reference, ThrottledException",
-    "ThrottledRequestException": "AWS End User Messaging Social API reference, ThrottledRequestException",
-    "ThrottledClientException": "Amazon Chime API reference, ThrottledClientException",
-    "ThrottlingError": "Amazon DynamoDB API reference, TransactWriteItems, cancellation reasons",
-    "TooManyRequestException": "AWS Elemental Inference API reference, TooManyRequestException",
-    "TooManyRequestsError": "AWS Sign-In API reference, TooManyRequestsError",
-    "RateLimitError": "AWS Wickr API reference, RateLimitError",
-    "RateLimitExceededException": "AWS License Manager API reference, RateLimitExceededException",
-    "CallRateLimitExceededException": "EC2 Image Builder API reference, CallRateLimitExceededException",
-    "APICallRateForCustomerExceeded": "Amazon ElastiCache API reference, APICallRateForCustomerExceeded",
-    "APICallRateForCustomerExceededFault": "Amazon MemoryDB API reference, APICallRateForCustomerExceededFault",
-    "EKSRequestThrottledException": "Amazon EMR on EKS API reference, EKSRequestThrottledException",
-    "LambdaThrottledException": "Amazon Cognito Sync API reference, LambdaThrottledException",
-    "KMSThrottlingException": "Amazon Kinesis Data Streams API reference, KMSThrottlingException",
-    "KMSThrottling": "Amazon SNS API reference, KMSThrottlingException",
-    "KMSThrottlingFault": "AWS DMS API reference, KMSThrottlingFault",
-    "KmsThrottled": "Amazon SQS API reference, KmsThrottled",
-    "DependencyThrottle": "Elastic Load Balancing API reference, DependencyThrottleException",
-    "DependentServiceRequestThrottlingFault": "Amazon Redshift API reference, DependentServiceRequestThrottlingFault",
-    "ResourceProvisionedThroughputExceededException": "Kinesis Data Analytics API reference, DiscoverInputSchema",
+    "Throttling": _STANDARD,
+    "ThrottlingException": f"{_STANDARD}; model of neptunedata",
+    "ThrottledException": f"{_STANDARD}; model of lakeformation",
+    "RequestThrottledException": f"{_STANDARD}; model of ebs",
+    "TooManyRequestsException": f"{_STANDARD}; model of lambda",
+    "ProvisionedThroughputExceededException": f"{_STANDARD}; model of dynamodb",
+    "RequestLimitExceeded": f"{_STANDARD}; botocore/data/_retry.json: ec2 sends it with 503",
+    "BandwidthLimitExceeded": f"{_STANDARD}; botocore/data/_retry.json: cloudsearch sends it with 509",
+    "RequestThrottled": f"{_STANDARD}; botocore/data/_retry.json: sqs sends it with 403",
+    "SlowDown": _STANDARD,
+    "PriorRequestNotComplete": f"{_STANDARD}; model of route53",
+    "EC2ThrottledException": f"{_STANDARD}; model of lambda",
+    "Throttled": "model of sns",
+    "ThrottledRequestException": "model of socialmessaging",
+    "ThrottledClientException": "model of chime",
+    "ThrottlingError": "model of dynamodb, documentation of TransactionCanceledException",
+    "TooManyRequestException": "model of elementalinference",
+    "TooManyRequestsError": "model of signin",
+    "RateLimitError": "model of wickr",
+    "RateLimitExceededException": "model of license-manager",
+    "CallRateLimitExceededException": "model of imagebuilder",
+    "APICallRateForCustomerExceeded": "model of elasticache",
+    "APICallRateForCustomerExceededFault": "model of memorydb",
+    "EKSRequestThrottledException": "model of emr-containers",
+    "LambdaThrottledException": "model of cognito-sync",
+    "KMSThrottlingException": "model of kinesis",
+    "KMSThrottling": "model of sns",
+    "KMSThrottlingFault": "model of dms",
+    "KmsThrottled": "model of sqs",
+    "DependencyThrottle": "model of elb",
+    "DependentServiceRequestThrottlingFault": "model of redshift",
+    "ResourceProvisionedThroughputExceededException": "model of kinesisanalytics",
 }
-"""Codes of throttles, whatever the message, and the source of each."""
+"""Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service, by
+its name in botocore, which has the code among its errors. A test looks each up."""
 THROTTLES_BY_WORDS: Mapping[tuple[str, str], str] = {
     ("ServiceUnavailable", "reduce your request rate"): "Amazon S3 API reference, error responses: sent with 503",
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore
 import botocore.session
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
@@ -36,10 +39,28 @@ def test_the_table_begins_with_botocores_list_and_gives_each_row_a_source() -> N
     theirs = {*ThrottledRetryableChecker._THROTTLED_ERROR_CODES, *TransientRetryableChecker._TRANSIENT_ERROR_CODES}
     assert theirs - _LEFT_OUT - {"RequestTimeout", "RequestTimeoutException"} <= THROTTLES.keys()
     assert not _LEFT_OUT & THROTTLES.keys()
-    sources = [*THROTTLES.values(), *THROTTLES_BY_WORDS.values(), *THROTTLE_PHRASES.values()]
-    assert all(len(source) > 10 for source in sources)
+    assert all(len(source) > 10 for source in [*THROTTLES_BY_WORDS.values(), *THROTTLE_PHRASES.values()])
     keys: list[Key] = [*(code.removesuffix("Exception") for code in THROTTLES), *THROTTLES_BY_WORDS]
     assert {AWS_ROWS[key] for key in keys} == {THROTTLED}
+
+
+@pytest.mark.parametrize(("code", "source"), [(code, source) for code, found in THROTTLES.items() for source in found.split("; ")])
+def test_each_source_of_a_throttle_has_its_code(code: str, source: str) -> None:
+    """A row's source is botocore's list of throttles, its table of what is tried again, or the errors of a service's model."""
+    if source == "botocore.retries.standard":
+        assert code in ThrottledRetryableChecker._THROTTLED_ERROR_CODES
+    elif found := re.fullmatch(r"botocore/data/_retry.json: (\w+) sends it with (\d+)", source):
+        retry = json.loads((Path(botocore.__file__).parent / "data" / "_retry.json").read_text(encoding="utf-8"))
+        policy = f'"http_status_code": {found[2]}, "service_error_code": "{code}"'
+        used = re.findall(r'"\$ref": "(\w+)"', text := json.dumps(retry["retry"][found[1]], sort_keys=True))
+        assert any(policy in one for one in [text, *(json.dumps(retry["definitions"][name], sort_keys=True) for name in used)])
+    else:
+        service, _, place = source.removeprefix("model of ").partition(", documentation of ")
+        model = service_model(service)
+        if place:
+            assert code in model.shape_for(place).documentation
+        else:
+            assert code in {shape.error_code for shape in model.error_shapes} | {shape.name for shape in model.error_shapes}
 
 
 def test_each_throttle_that_a_service_models_with_a_5xx_or_without_a_status_is_in_the_table() -> None:
