@@ -1,9 +1,10 @@
 """Codes by which AWS says that it throttles: nothing was done, whatever the status, so any operation may be sent again.
 
-Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without three
-of its codes: ``TransactionInProgressException``, since what runs may be an earlier attempt of the same call; ``RequestTimeout``, which is no
-throttle; and ``LimitExceededException``, which is a used-up quota as well, and a throttle only by its words. Codes that services model with
-a status 4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
+Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without
+three of its codes: ``TransactionInProgressException``, since what runs may be an earlier attempt of the same call; ``RequestTimeout``,
+which is no throttle; and ``LimitExceededException``, which is a used-up quota as well, and a throttle only by its words. Codes that
+services model with a status 4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this
+list alone.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ THROTTLES: Mapping[str, str] = {
 """Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service, by
 its name in botocore, which has the code among its errors. A test looks each up."""
 THROTTLES_BY_WORDS: Mapping[tuple[str, str], str] = {
-    ("ServiceUnavailable", "reduce your request rate"): "Amazon S3 API reference, error responses: sent with 503",
+    ("ServiceUnavailable", "reduce your request rate"): "from memory: AWS's pages have these words for SlowDown only",
 }
 """Codes that are throttles with these words in their message only, and the source of each."""
 THROTTLE_PHRASES: Mapping[str, str] = {
@@ -57,7 +58,7 @@ THROTTLE_PHRASES: Mapping[str, str] = {
     r"\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b": "the same in a sentence",
     r"\btoo many requests\b": "the reason phrase of 429 (RFC 6585 §4), which services send under codes of their own",
     r"\brequests? rate (?:is )?too high": "AWS IoT and Amazon DynamoDB, error messages",
-    r"\breduce your request rate": "Amazon S3 API reference, error responses, SlowDown",
+    r"\breduce your request rate": "AWS re:Post, S3's 503 SlowDown: the message of that code",
     r"\brequest limit exceeded": "Amazon EC2 API reference, error codes, RequestLimitExceeded",
     r"\bthrottled\b|\bthrottling\b": "AWS's own word for it, under codes of wrong content",
 }
