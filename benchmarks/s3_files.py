@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.trees import TREE
-from s3_measured import measure
+from s3_measured import Found, measure
 
 _MIB = 1024 * 1024
 _MOST, _DISK = 60e6, 6e9
@@ -18,20 +18,30 @@ _MOST, _DISK = 60e6, 6e9
 
 
 def main(size: int) -> int:
-    """Print memory, seconds, requests and disk; return 1 if the memory or the disk exceeds its bound."""
-    with tempfile.TemporaryDirectory(prefix=f"{TREE.name}-s3-") as folder:
-        found = measure(Path(folder), size * _MIB)
-    print(f"{size:,} MiB; idle server {found.idle / 1e6:.0f} MB after its start, {found.warm / 1e6:.0f} MB after a small file")
-    for name, bytes_ in found.peaks.items():
-        print(f"{name}: {bytes_ / 1e6:.0f} MB at most, {(bytes_ - found.warm) / 1e6:+.0f} MB to the idle server")
-    for name, seconds in found.seconds.items():
-        print(f"{name}: {seconds:.1f} s")
-    print(f"parts sent: {found.sent['up']:,}; ranges asked for: {found.sent['down']:,}; disk {found.disk / 1e9:.2f} GB at most")
+    """Print memory, seconds, requests and disk, of what was done before a failure too; return 1 if the memory or the disk exceeds its
+    bound."""
+    found = Found()
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{TREE.name}-s3-") as folder:
+            measure(Path(folder), size * _MIB, found)
+    finally:
+        _print(size, found)
     too_much = [name for name, bytes_ in found.peaks.items() if bytes_ - found.warm > _MOST]
     if too_much or found.disk > _DISK:
         print(f"above the bounds: {', '.join(too_much) or 'disk'}")
         return 1
     return 0
+
+
+def _print(size: int, found: Found) -> None:
+    print(f"{size:,} MiB; idle server {found.idle / 1e6:.0f} MB after its start, {found.warm / 1e6:.0f} MB after a small file")
+    for name, bytes_ in found.peaks.items():
+        print(f"{name}: {bytes_ / 1e6:.0f} MB at most, {(bytes_ - found.warm) / 1e6:+.0f} MB to the idle server")
+    for name, seconds in found.seconds.items():
+        print(f"{name}: {seconds:.1f} s")
+    print(
+        f"parts sent: {found.sent.get('up', 0):,}; ranges asked for: {found.sent.get('down', 0):,}; disk {found.disk / 1e9:.2f} GB at most"
+    )
 
 
 if __name__ == "__main__":

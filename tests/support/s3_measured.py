@@ -46,8 +46,8 @@ class Found:
 class _Run:
     """Servers one after the other over one folder, and one sink."""
 
-    def __init__(self, folder: Path, sink: Sink, width: int) -> None:
-        self.folder, self.sink, self.width, self.found = folder, sink, width, Found()
+    def __init__(self, folder: Path, sink: Sink, width: int, found: Found) -> None:
+        self.folder, self.sink, self.width, self.found = folder, sink, width, found
         values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "sink-secret-4711", "endpoint": sink.url, "region": "us-east-1"}
         file = folder / "connections.json"
         file.write_text(json.dumps({"connections": {"sink": {"type": "aws/apiKeySecret", "values": values}}}))
@@ -93,14 +93,14 @@ class _Run:
         self.found.disk = max(self.found.disk, total)
 
 
-def measure(folder: Path, size: int, width: int = 8 * MEBI) -> Found:
-    """Move a file of ``size`` bytes up and another one down; check entity tag, checksum and content, and that nothing is left over."""
+def measure(folder: Path, size: int, found: Found, width: int = 8 * MEBI) -> None:
+    """Move a file of ``size`` bytes up and another one down; check entity tag, checksum and content, and that nothing is left over.
+    ``found`` has what was measured before a failure, too."""
     with s3_sink() as sink:
-        run = _Run(folder, sink, width)
+        run = _Run(folder, sink, width, found)
         _up(run, size)
         _down(run, size)
         _aborted(run)
-        return run.found
 
 
 def _up(run: _Run, size: int) -> None:
