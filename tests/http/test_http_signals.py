@@ -333,9 +333,11 @@ def test_a_program_is_started_whole_or_not_at_all() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + signal.SIGTERM, "started\n", "")
 
 
-@pytest.mark.parametrize("words", [("backup",), ("restore",)], ids=" ".join)
-def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_server: Server, words: tuple[str, ...]) -> None:
-    """SIGTERM while pg_dump or pg_restore works: it ends, too, so that nothing is restored later, and no part of a
+@pytest.mark.parametrize(
+    ("words", "number"), [(("backup",), signal.SIGTERM), (("restore",), signal.SIGTERM), (("backup",), signal.SIGHUP)], ids=str
+)
+def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_server: Server, words: tuple[str, ...], number: int) -> None:
+    """A signal that ends the command while pg_dump or pg_restore works ends that, too, so that nothing is restored later, and no part of a
     backup stays."""
     programs, told, backup = tmp_path / "programs", tmp_path / "told", tmp_path / "backup"
     programs.mkdir()
@@ -347,7 +349,7 @@ def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_ser
     more = {"PATH": f"{programs}:{os.environ['PATH']}", "JACKFIELD_DATABASE_URL": postgres_server.create()}
     with _running(tmp_path, ["db", *words, str(backup)], first=False, **more) as (running, pid):
         program = int(until(lambda: told.exists() and told.read_text(encoding="ascii").strip()))
-        _ends(running, pid)
-        assert running.returncode == 128 + signal.SIGTERM
+        _ends(running, pid, number)
+        assert running.returncode == 128 + number
         until(lambda: not Path(f"/proc/{program}").exists())
     assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == (["backup"] if words == ("restore",) else [])

@@ -306,6 +306,7 @@ def test_a_workspace_in_which_nothing_happened_since_is_told(copied: _Copied, mo
     copied.instance.renew()
     for count in (0, 4):
         copied.happen(count)
+        assert len(copied.feed.latest(_QUOTA, "s", 20)) == 3 + count
         with pytest.raises(CursorExpired, match="lost when the database went back") as told:
             copied.feed.page(cursor)
         assert told.value.oldest == before

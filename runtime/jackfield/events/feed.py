@@ -48,7 +48,9 @@ SELECT {EVENT_COLUMNS}, ahead FROM events JOIN (
 """
 _LATEST = f"""
 SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND subject = :subject{{types}}
-ORDER BY sequence DESC LIMIT :limit
+AND sequence >= COALESCE(
+    (SELECT sequence FROM events WHERE workspace = :workspace ORDER BY sequence DESC LIMIT 1 OFFSET {_RECENT - 1}), 0
+) ORDER BY sequence DESC LIMIT :limit
 """
 _ONE = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
 _LONGEST_CURSOR = 18
@@ -142,7 +144,7 @@ class Feed:
         more, values = _only(check_types(types))
         with self._database.read(flush=False) as transaction:
             head = self._head(transaction)
-            about = {"workspace": self._workspace, "after": max(head.purged, head.last - _RECENT), "subject": subject, "limit": limit}
+            about = {"workspace": self._workspace, "after": head.purged, "subject": subject, "limit": limit}
             rows = transaction.execute(_LATEST.format(types=more), {**about, **values})
         return self._seen(rows)
 

@@ -20,6 +20,8 @@ _EXTRA = 4.0
 _OUTLASTED = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)]
 """Signals that ask a process to stop, beside Ctrl-C."""
+_ENDING = (signal.SIGINT, *ENDS, *_OUTLASTED)
+"""Signals that end a process which does not handle them."""
 
 
 class Deadline:
@@ -81,32 +83,35 @@ HANGUPS = Hangups()
 
 @contextmanager
 def ending_programs() -> Iterator[None]:
-    """Let SIGTERM leave the block by an exception: the program that it waits for ends with this process, instead of going on alone."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let each signal that would end this process leave the block by an exception: the program that it waits for ends, too, instead of
+    going on alone."""
+    with _handled([number for number in (*ENDS, *_OUTLASTED) if signal.getsignal(number) is signal.SIG_DFL], _leave):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def started_whole() -> Iterator[None]:
-    """Let SIGTERM wait for the end of the block, which starts a program: one that leaves it in between would leave a program that nobody
+    """Let signals wait for the end of the block, which starts a program: one that leaves it in between would leave a program that nobody
     knows."""
+    taken: list[int] = []
+    with _handled([number for number in _ENDING if callable(signal.getsignal(number))], lambda number, _frame: taken.append(number)):
+        yield
+    for number in taken:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _handled(numbers: list[signal.Signals], handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle signals in the block; do nothing in a thread that cannot."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    taken: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: taken.append(number))
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-    if taken:
-        signal.raise_signal(signal.SIGTERM)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
