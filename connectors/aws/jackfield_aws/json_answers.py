@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.utils import parse_timestamp
@@ -11,12 +13,41 @@ from botocore.utils import parse_timestamp
 from jackfield.connector import current_call
 
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
+_NUMBERS = ("_handle_integer", "_handle_long", "_handle_float", "_handle_double")
+"""Methods of botocore's parsers that read numbers of XML and of header fields."""
 _POINT, _GROUP, _MILLI = ".", 3, 1000
 
 
 def parse_as_json(parsers: Any) -> None:
-    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``."""
+    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``, and texts of XML and of header
+    fields that are no numbers as they are."""
     parsers.set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
+    make = parsers.create_parser
+
+    def made(protocol: str) -> Any:
+        parser = make(protocol)
+        for name in _NUMBERS:
+            if handle := getattr(parser, name, None):
+                setattr(parser, name, partial(_number, handle))
+        return parser
+
+    parsers.create_parser = made
+
+
+def _number(handle: Callable[[Any, Any], Any], shape: Any, found: Any) -> Any:
+    """Return what botocore makes of a number, or its text with a warning: one odd value never loses an answer."""
+    try:
+        return handle(shape, found)
+    except (TypeError, ValueError):
+        text = str(getattr(found, "text", found) or "")
+        _tell(text, "a number")
+        return text
+
+
+def _tell(value: object, what: str) -> None:
+    call = current_call()
+    if call is not None:
+        call.warn(f"AWS sent {str(value)[:40]!r} where {what} belongs: it is returned as it is")
 
 
 def timestamp(value: Any) -> str:
@@ -26,9 +57,7 @@ def timestamp(value: Any) -> str:
     try:
         return _rfc3339(value)
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):
-        call = current_call()
-        if call is not None:
-            call.warn(f"AWS sent {str(value)[:40]!r} where a time belongs: it is returned as it is")
+        _tell(value, "a time")
         return str(value)
 
 

@@ -451,6 +451,27 @@ def test_what_failed_in_part_is_said(action: str, inputs: dict[str, Any], answer
     ]
 
 
+@pytest.mark.parametrize("text", ["<Size/>", "<Size></Size>", "<Size>True</Size>", "<Size>1.5</Size>", "<Size>many</Size>"])
+def test_a_number_of_xml_that_is_none_loses_no_answer(text: str) -> None:
+    """Servers that speak S3 send empty and other sizes: the text stays, with a warning that names it."""
+    found = f"<ListBucketResult><Contents><Key>a</Key>{text}</Contents><Contents><Key>b</Key><Size>2</Size></Contents></ListBucketResult>"
+    result, requests = _called("s3/listObjectsV2", {"Bucket": "reports"}, _xml(found))
+    said = text.removeprefix("<Size>").removesuffix("</Size>").removesuffix("<Size/>")
+    assert (result["status"], requests, result["output"]["Contents"]) == (
+        "succeeded",
+        1,
+        [{"Key": "a", "Size": said}, {"Key": "b", "Size": 2}],
+    )
+    assert f"AWS sent {said!r} where a number belongs: it is returned as it is" in _warnings(result)
+
+
+def test_a_number_of_a_header_field_that_is_none_confirms_a_write() -> None:
+    """The effect that AWS confirmed stays confirmed."""
+    answer = Answer(content=b"", headers={"x-amz-object-size": "large", "ETag": '"e"'})
+    result, requests = _called("s3/putObject", {"Bucket": "reports", "Key": "k", "Body": "x"}, answer)
+    assert (result["status"], requests, result["output"]) == ("succeeded", 1, {"ETag": '"e"', "Size": "large"})
+
+
 def test_a_function_that_failed_is_said() -> None:
     """Lambda answers 200 for a function that raised: the warning says so; a function that returned has none."""
     failed = Answer({"errorMessage": "no"}, headers={"X-Amz-Function-Error": "Unhandled"})
@@ -458,3 +479,14 @@ def test_a_function_that_failed_is_said() -> None:
         one.startswith("the function failed (Unhandled)") for one in _warnings(_called("lambda/invoke", {"FunctionName": "f"}, failed)[0])
     ] == [True]
     assert _warnings(_called("lambda/invoke", {"FunctionName": "f"}, Answer({"Failed": [1]}))[0]) == []
+
+
+@pytest.mark.parametrize(("end", "said"), [({"ErrorCode": "Unhandled", "ErrorDetails": "no"}, ["/EventStream/1/InvokeComplete"]), ({}, [])])
+def test_a_function_whose_stream_ends_with_an_error_is_said(end: dict[str, Any], said: list[str]) -> None:
+    """The last event of Lambda's stream has the error of a function that raised after its first bytes."""
+    stream = Answer(
+        content=_event("PayloadChunk", b"x") + _event("InvokeComplete", end), headers={"Content-Type": "application/vnd.amazon.eventstream"}
+    )
+    result, _ = _called("lambda/invokeWithResponseStream", {"FunctionName": "f"}, stream)
+    assert result["status"] == "succeeded"
+    assert [one["path"] for one in result["meta"].get("warnings", ()) if "the function failed (Unhandled)" in one["message"]] == said

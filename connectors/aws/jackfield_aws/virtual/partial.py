@@ -11,6 +11,8 @@ from jackfield_aws.virtual.entry_errors import FAILURES, EntryErrors
 from jackfield_aws.virtual.failed_inputs import FailedInputs
 
 _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
+_STREAM, _END = "EventStream", "InvokeComplete"
+"""Lambda's stream of events, and its last one, which says how the function ended."""
 _REJECTED = "rejectedLogEventsInfo"
 """Member of CloudWatch Logs' answer that gives the places of log events that it did not take (API reference, RejectedLogEventsInfo)."""
 _EVENTS, _FROM = "logEvents", "tooNewLogEventStartIndex"
@@ -35,9 +37,11 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
     counted, marked = _counted(output), _marked(output, own, FailedInputs(parameters)) if own else []
     for name, value in output.items():
         if name == _FUNCTION and value:
-            asked = pointer(_NAME) if _NAME in parameters else None
-            error = FailedEntry(pointer(name), str(value)[:_LONGEST], input=asked)
-            call.failed_in_part([error], f"the function failed ({value}): the output has its error", error.path)
+            _tell_of_function(call, FailedEntry(pointer(name), str(value)[:_LONGEST]), parameters)
+        elif name == _STREAM and isinstance(value, list):
+            for number, event in enumerate(value):
+                if code := event.get(_END, {}).get("ErrorCode"):
+                    _tell_of_function(call, FailedEntry(pointer(name, number, _END), str(code)[:_LONGEST]), parameters)
         elif FAILURES.fullmatch(name) and isinstance(value, list | dict):
             _tell(call, name, list(_below((name,), value, FailedInputs(parameters))) if value else [])
         elif name in (_REJECTED, _ENTITY) and isinstance(value, dict):
@@ -45,6 +49,11 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
     if marked or counted is not None:
         name = counted or marked[0].path.split("/")[1]
         _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
+
+
+def _tell_of_function(call: Call, error: FailedEntry, parameters: Mapping[str, Any]) -> None:
+    entry = FailedEntry(error.path, error.message, input=pointer(_NAME) if _NAME in parameters else None)
+    call.failed_in_part([entry], f"the function failed ({error.message}): the output has its error", error.path)
 
 
 def _tell(call: Call, name: str, found: list[FailedEntry]) -> None:
