@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from benchmarks.large_journal import fill_older
 from benchmarks.scenes import database, databases
 from jackfield.database import open_database
+from postgres import path_with_programs
 
 _COUNT = "SELECT count(*) AS number FROM invocations"
 _ROWS = int(os.environ.get("ROWS") or 1_000_000)
@@ -36,7 +37,7 @@ def _run(environment: Mapping[str, str], *words: str, within: float | None = Non
 def measure(kind: str) -> None:
     """Print the seconds of all steps on one kind of database."""
     with database(kind, has_tables=False) as (url, home), open_database("sqlite://") as sealing:
-        environment = {**os.environ, "JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": url}
+        environment = {**os.environ, "JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": url, "PATH": path_with_programs()}
         with open_database(url, migrate=None, wait=3600.0) as made:
             fill_older(made, sealing, environment, _ROWS)
             before = made.look_up(_COUNT, {})

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,20 @@ def test_a_sidecar_that_stops_waits_for_what_runs() -> None:
         idle.sendall(b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(100).startswith(b"HTTP/1.1 204")
     assert api.stopping.is_set()
+
+
+@pytest.mark.parametrize("number", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
+def test_signals_that_ask_for_something_else_break_no_call(folder: Path, aws: FakeAws, number: str) -> None:
+    """A sidecar without a command of its own goes on after them: a call that is under way is answered, and so is the next."""
+    write(folder, "a.yaml", component())
+    with started("--components", ".") as (process, ready), ThreadPoolExecutor(1) as threads:
+        aws.script([{"do": "hang", "operation": "SendEmail"}])
+        asking = threads.submit(asked, ready["httpPort"], "POST", "/v1.0/bindings/outbox", {"operation": "create", "data": "x"})
+        assert aws.wait_until(lambda fake: fake.received == 1, _PATIENCE)
+        process.send_signal(getattr(signal, number))
+        assert asked(ready["httpPort"], "GET", "/v1.0/healthz")[0] == 204
+        aws.release()
+        assert asking.result(_PATIENCE)[0] == 204
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(_PATIENCE) == 0

@@ -36,7 +36,8 @@ import os, signal, sys
 def stop(number, frame):
     os.write(1, b"stopped by %d\\n" % number)  # print may still hold its lock
     sys.exit(5)
-signal.signal(signal.SIGTERM, stop)
+for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+    signal.signal(number, stop)
 print("waiting", flush=True)
 signal.pause()
 """
@@ -64,7 +65,7 @@ def test_dapr_run_s_options_start_a_command(folder: Path, aws: FakeAws) -> None:
     assert len(aws.messages) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_are_forwarded_to_the_command(folder: Path, number: signal.Signals) -> None:
     """A signal reaches the command, which ends in its own way; the sidecar ends with it."""
     write(folder, "outbox.yaml", component())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,12 @@ import pytest
 import jackfield
 from http_stand import Client, say, standing
 from jackfield.database import Database, open_database
-from jackfield.database.backup import check
+from jackfield.database.backup import backup, check, restore
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.migrations import Migration, Migrations, known_migrations
 from jackfield.management.conditions import SAID
 from jackfield.surfaces.shared import readiness
-from postgres import Server
+from postgres import Server, use_programs
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
@@ -56,8 +57,7 @@ def test_an_upgrade_that_is_killed_is_done_by_a_repeat(database_url: str, which:
 
 
 def _older(database: Database) -> None:
-    process = database._process
-    Migrations(process.dialect, process.begin, lambda: known_migrations()[:BEFORE]).apply()
+    _as_older(database)
     with database.write() as transaction:
         transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('a', 1)")
         for place, status in enumerate(("succeeded", "in_doubt")):
@@ -118,6 +118,38 @@ def test_an_older_database_under_a_newer_program(tmp_path: Path, postgres_server
         assert ended.stdout.count(str(LAST)) >= (1 if applied else 0)
     with open_database(url, migrate=False) as database:
         assert database.version() == LAST
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_the_way_back(tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """A backup from before the upgrade becomes the database of the older version again, whole: the steps of the page."""
+    use_programs(monkeypatch)
+    url = f"sqlite:///{tmp_path}/a.db" if engine == "sqlite" else postgres_server.create()
+    with open_database(url, migrate=None) as database:
+        _older(database)
+        backup(database, tmp_path / "backup")
+        assert database.migrate() == list(range(BEFORE + 1, LAST + 1))
+    known = known_migrations()[:BEFORE]
+    if engine == "sqlite":
+        for end in ("-wal", "-shm", "-epoch"):
+            (tmp_path / f"a.db{end}").unlink(missing_ok=True)
+        shutil.copy(tmp_path / "backup", tmp_path / "a.db")
+    else:
+        url = postgres_server.create()
+        with open_database(url, migrate=None) as database:
+            assert restore(database, tmp_path / "backup", _as_older) == []
+    with open_database(url, migrate=None) as database:
+        assert Migrations(database._process.dialect, database._process.begin, lambda: known).pending() == []
+        with database.read() as transaction:
+            found = transaction.execute("SELECT id, status FROM invocations ORDER BY id")
+        assert [tuple(row) for row in found] == [("i0", "succeeded"), ("i1", "in_doubt")]
+        assert database.migrate() == list(range(BEFORE + 1, LAST + 1))
+
+
+def _as_older(database: Database) -> list[int]:
+    """Migrate as the older jackfield does after a restore."""
+    process = database._process
+    return Migrations(process.dialect, process.begin, lambda: known_migrations()[:BEFORE]).apply()
 
 
 def test_replaced_files_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,23 @@ def test_a_broker_is_a_warning_of_a_server_and_a_fault_of_a_worker(tmp_path: Pat
         assert (status, json.loads(body)["kind"]) == (503, "broker")
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_workspace_that_is_not_served_is_a_warning(tmp_path: Path) -> None:
+    """The key service of one workspace refuses, which a process has noted: all others are served, so the process is ready, and names nobody
+    to strangers."""
+    with standing(tmp_path) as stand:
+        Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+        row = {"now": stand.host.clock.time(), "reason": "the key service of acme refuses"}
+        with stand.host.storage.database.write() as transaction:
+            transaction.change("INSERT INTO blocked_workspaces VALUES ('acme', 'unavailable', :reason, :now, :now)", row)
+        for client, said in ((Client(stand.port), SAID["workspaces"]), (stand.client(), "1 workspace is blocked")):
+            found = client.get("/readyz")
+            assert (found.status, found.json["kinds"]) == (200, ["workspaces"])
+            assert said in found.json["warnings"][0]
+            assert "acme" not in str(found.json)
+        assert stand.client().post("/v1/invocations", say("say", text="x")).json["status"] == "succeeded"
+
+
 def test_a_rolling_update_keeps_the_good_replica(tmp_path: Path) -> None:
     """A new replica with another key never becomes ready and ends by itself; the old one serves all calls. One with the right key takes its
     place."""

@@ -350,7 +350,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def use_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the wheel's ``pg_dump`` and its kind first on the PATH: those of another version may refuse the server."""
-    monkeypatch.setenv("PATH", f"{_newest() / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", path_with_programs())
+
+
+def path_with_programs() -> str:
+    """Return the PATH with the wheel's programs first."""
+    return f"{_newest() / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def _newest() -> Path:

@@ -33,7 +33,7 @@ import sys
 words = {prefix!r} + sys.argv[1:]
 if not words or (words[0].startswith("-") and words[0] not in ("-B", "-P", "-c", "-m")):  # it may also inherit more than three streams
     os.execv({python!r}, [{python!r}] + words)
-forwarded = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+forwarded = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 _signal.pthread_sigmask(_signal.SIG_BLOCK, forwarded)  # the fork may run, and be waited for, before this knows its number
 link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 link.connect({address!r})

@@ -106,12 +106,12 @@ def require_others(manifest: Manifest, action: ActionManifest, over: object, aut
 def is_guarded(settings: Settings, connection: str | None, action: ActionManifest) -> bool:
     """Return whether suppressed recipients of a call are refused.
 
-    :raises NotAllowed: if the guard has paused the connection, and the action does not only read.
+    :raises NotAllowed: if the guard has paused the connection, and the action does not only read: what hands out credentials does more.
     """
     guard = settings.guard_of(connection)
     if guard is None:
         return False
-    if "paused" in guard and action.effect != "read":
+    if "paused" in guard and action.rule_effect != "read":
         figures = settings.figures(guard["paused"])
         hint = "Nothing was sent. Find out why; who controls the workspace resumes the connection by setting its guard again."
         raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{connection}' ({figures})", hint=hint)

@@ -13,6 +13,7 @@ from typing import IO, Any
 from jackfield.errors import InvalidInvocation
 
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+_FORWARDED = [*_STOPPING, *(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))]
 _KILLED = 128
 """Added by shells to the number of the signal that ended a command."""
 
@@ -30,7 +31,7 @@ def stop_signal() -> Iterator[threading.Event]:
 
 
 def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop: threading.Event, stdout: IO[Any]) -> int:
-    """Run a command to its end and return its exit code. Signals that stop this process are forwarded to it; ``stop`` is set if one came
+    """Run a command to its end and return its exit code. Signals that would end this process go to it; ``stop`` is set if one came
     before.
 
     :raises InvalidInvocation: if the command cannot be started.
@@ -42,7 +43,7 @@ def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop:
         if not (number == signal.SIGINT and os.isatty(0)):
             process.send_signal(number)
 
-    for number in _STOPPING:
+    for number in _FORWARDED:
         signal.signal(number, forward)
     if stop.is_set():
         process.terminate()

@@ -16,6 +16,8 @@ from jackfield.cli.quantities import DAY, duration, port
 from jackfield.cli.serve import declare_components
 from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
+from jackfield.kernel.signals import HANGUPS
+from jackfield.resources.renewal import renew
 from jackfield.surfaces.shared.web_pages import LOOPBACK
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 from jackfield_dapr.commands.run_file import read_apps, run_apps
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
+_LOOK = 0.5
+"""Seconds between two looks for a SIGHUP."""
 _RECORDING = 0.5
 """Seconds after the time for stopping in which a call that has just been answered is recorded."""
 _UNUSED = (
@@ -132,6 +136,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _serve(arguments: Namespace, output: Output, components: Components, found: Bindings, jackfield: Jackfield) -> int:
     """Serve the bindings until a signal or the end of the command; return the exit code."""
     with stop_signal() as stop:
+        if not arguments.command:
+            HANGUPS.listen()
         api = served_api(components, found, jackfield, os.environ, _say, local=arguments.host in LOOPBACK, stopping=threading.Event())
         with Sidecar(api, arguments.host, *_ports(arguments), patience=arguments.stop_within) as sidecar:
             ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
@@ -139,7 +145,9 @@ def _serve(arguments: Namespace, output: Output, components: Components, found: 
                 _say(f"ready: {json.dumps(ready)}")  # stdout is the command's
                 return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
             output.line(ready)
-            stop.wait()
+            while not stop.wait(_LOOK):
+                if HANGUPS.taken():
+                    renew(jackfield.storage)
     return 0
 
 
