@@ -39,15 +39,15 @@ _VARIABLES = {
     "JACKFIELD_DATABASE_WAIT": (
         (
             "Seconds that a wait for the database takes at most: for an answer of PostgreSQL, a free connection, or a lock. The deadline of"
-            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds, one of `jackfield db` an hour:"
-            " meanwhile the server is asked again and again whether it is there. From 1 to 600."
+            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds, one of `jackfield db` an hour."
+            " From 1 to 600."
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
     ),
     "JACKFIELD_DATABASE_CONNECTIONS": (
         (
-            "Connections that a process takes of PostgreSQL at most, from 2 to 200. [Connections to"
-            " PostgreSQL](../tutorial/shortage.md#connections-to-postgresql) has the sum over all processes."
+            "Connections that a process takes of PostgreSQL at most, from 2 to 200: [their sum over all"
+            " processes](../tutorial/shortage.md#connections-to-postgresql)."
         ),
         "`4`",
     ),
@@ -68,9 +68,8 @@ _VARIABLES = {
     ),
     "JACKFIELD_DURABILITY": (
         (
-            "`disk`: what the journal says is on the disk before a request is sent. `process`: its commits do not wait for the disk, which"
-            " survives a crash of any process (`kill -9`), while a power failure or a crash of the machine may lose the last second of"
-            " invocations, idempotency keys, queue and files. Connections, tokens, settings and the audit log always wait for the disk."
+            "`disk`: what the journal says is on the disk before a request is sent. `process`: its commits do not wait for the disk:"
+            " [what that may lose](../tutorial/operators.md#storage)."
         ),
         "`disk`",
     ),
@@ -145,7 +144,7 @@ _VARIABLES = {
     "JACKFIELD_AWS_DIRECT": (
         (
             "`0`: all calls of AWS are made by boto3's client. Otherwise botocore's makes only those to which it adds something (S3,"
-            " streams, checksums); the others cost half of the CPU time without it, and are the same requests byte for byte."
+            " streams, checksums); the others cost half of the CPU time without it."
         ),
         "`1`",
     ),
@@ -203,8 +202,7 @@ over HTTP or MCP.
   What exceeds a budget waits in the queue. It holds no worker, and delays nothing of other workspaces or over other connections. A rate
   allows a burst of what half a second earns. It holds over all processes and their restarts, by the database's clock.
 - **`guards`** (`--guard NAME=JSON`): the guard of a connection, by its name, or `*` for each connection that has none, and for inline
-  ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. `bounceRate`, `complaintRate`: the shares of
-  the last `messages` (1,000) above which the connection is paused, until the guard is set again. Default: none. See
+  ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. Default: none. See
   [Know what became of a mail](../tutorial/mail-events.md#send-nothing-more-to-whom-it-bounced).
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
