@@ -162,12 +162,14 @@ def judge(place: Noted, told: Iterable[Told], figures: Figures, *, may_lose: boo
     figures.wrong += settled(place)
     counted = Counter(place.ledger.effects)
     rows: dict[str, str | None] = {}
+    causes: dict[str, str] = {}
 
     def row(identifier: str | None) -> str | None:
         if identifier is not None and identifier not in rows:
             reply = place.client.get(f"/v1/invocations/{identifier}")
             assert reply.status in {200, 404}, reply.json
             rows[identifier] = reply.json["status"] if reply.status == 200 else None
+            causes[identifier] = str(reply.json.get("error"))
         return None if identifier is None else rows[identifier]
 
     calls = list(told)
@@ -181,7 +183,7 @@ def judge(place: Noted, told: Iterable[Told], figures: Figures, *, may_lose: boo
         found = row(identifier)
         figures.lost += found is None
         if found not in {"succeeded", "in_doubt"} and not (may_lose and found is None):
-            figures.wrong.append(f"{name}: reached the provider as {identifier}, which the journal has as {found}")
+            figures.wrong.append(f"{name}: reached the provider as {identifier}, which the journal has as {found}: {causes[identifier]}")
     figures.entries += Counter(str(found) for found in rows.values())
     figures.wrong += [f"{name}: sent after its deadline" for name in place.ledger.late]
     return figures
