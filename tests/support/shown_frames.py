@@ -118,7 +118,8 @@ class Injected(Exception):
 
 
 class _Injection:
-    """Trace function that raises at the ``at``-th call of a function of ours; ``count`` is the number of calls."""
+    """Trace function that raises at the ``at``-th call of a function of ours, or the first after it that no ``__del__`` makes: what is
+    raised there, Python drops. ``count`` is the number of calls."""
 
     def __init__(self, at: int) -> None:
         self.at, self.count = at, 0
@@ -129,9 +130,15 @@ class _Injection:
         if event != "call" or not module.startswith("jackfield.") or module.startswith(_LEFT_OUT) or name.startswith(("__", "<")):
             return
         self.count += 1
-        if self.count == self.at:
+        if self.count >= self.at > 0 and not _is_finalizing(frame):
             sys.settrace(None)
             raise Injected("in the middle")
+
+
+def _is_finalizing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 def injected(call: Callable[[], object], at: int) -> tuple[int, BaseException | None]:
