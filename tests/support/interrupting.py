@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import signal
 import sys
 import threading
@@ -156,10 +157,12 @@ def during(provider: Provider, stop: Callable[[], None]) -> Iterator[None]:
             provider.go.set()
 
     thread = threading.Thread(target=work)
+    gc.disable()  # a callback of the collector would take what is thrown in, and Python would drop it
     thread.start()
     try:
         yield
     finally:
+        gc.enable()
         thread.join()
         for number, handler in before.items():
             signal.signal(number, handler)
