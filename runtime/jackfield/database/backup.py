@@ -236,18 +236,19 @@ def _told(program: subprocess.Popen[str], dialect: PostgresDialect | None, faile
 
     :raises Unavailable: if the server does not answer.
     """
+    if dialect is None:
+        return program.communicate()[1]
     while True:
         try:
-            return program.communicate(timeout=None if dialect is None else dialect.wait / 2)[1]
+            return program.communicate(timeout=dialect.wait / 2)[1]
         except subprocess.TimeoutExpired:
             _ask(dialect, failed)
 
 
-def _ask(dialect: PostgresDialect | None, failed: str) -> None:
+def _ask(dialect: PostgresDialect, failed: str) -> None:
     try:
         with within(_STALLED):
-            if dialect is not None:
-                dialect.look_up("SELECT 1 AS one", {})
+            dialect.look_up("SELECT 1 AS one", {})
     except NoAnswer as error:
         raise Unavailable(f"{failed}: {error.message}", hint=error.hint) from None
     except Unavailable:  # it did answer: what it refuses the program, too, that will tell

@@ -452,7 +452,8 @@ class PostgresDialect(Dialect):
             except psycopg.DatabaseError as fault:
                 if connection.closed or fault.sqlstate is None:
                     raise
-                self._timelines, self.place = (self._timelines, PLACE) if fault.sqlstate == PASSING else (None, "''")
+                if fault.sqlstate != PASSING:
+                    self._timelines, self.place = None, "''"
             else:
                 self._timelines.note(row[-2], waits=bool(row[-1])) if row is not None else None
                 self._share(connection, row)

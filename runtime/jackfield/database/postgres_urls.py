@@ -27,7 +27,9 @@ _HOSTS = (
     re.compile(r"\.ondigitalocean\.com:25061$"),
     re.compile(r"\.postgres\.database\.azure\.com:6432$"),
 )
-"""Hosts, with their ports, of the poolers of Supabase, Neon, DigitalOcean and Azure, from their documentation."""
+"""Hosts, with their ports, of the poolers of Supabase (https://supabase.com/docs/guides/database/connecting-to-postgres), Neon
+(https://neon.com/faqs/enable-disable-connection-pooling-neon), DigitalOcean (25061 from memory: no page that was read names it) and Azure
+(https://learn.microsoft.com/en-us/azure/postgresql/flexible-server/concepts-pgbouncer)."""
 
 
 def options_of(url: str) -> tuple[dict[str, str], bool]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
@@ -112,8 +113,7 @@ class Numbering:
 
 
 def _identifier(at: object, salt: str) -> str:
-    """Return the UUIDv7 of an event by when it happened and its 16 random bytes, in hexadecimal: always the same."""
+    """Return the UUIDv7 (RFC 9562 §5.7) of an event by when it happened and its 16 random bytes, in hexadecimal: always the same."""
     milliseconds = int(at * 1000) if isinstance(at, int | float) and 0 <= at <= LATEST else 0  # a time that somebody has damaged
-    random = f"{int(salt.replace('-', ''), 16) & (1 << 76) - 1:019x}"
-    text = f"{milliseconds:012x}7{random[:3]}{'89ab'[int(random[3], 16) & 3]}{random[4:]}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    random = int(salt.replace("-", ""), 16)
+    return str(UUID(int=milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1))

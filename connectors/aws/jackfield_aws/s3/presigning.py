@@ -19,6 +19,7 @@ from jackfield_aws.clients import AwsClients
 from jackfield_aws.s3 import multipart
 from jackfield_aws.s3.connector import connector, needed
 from jackfield_aws.s3.fields import Described, Located, Texts, text
+from jackfield_aws.s3.names import ALLOWED_WITH
 
 _USUAL, _LONGEST = 900, 604_800
 """Seconds: a quarter of an hour, and the seven days that Signature Version 4 allows (Amazon S3 API reference, authenticating requests)."""
@@ -113,7 +114,7 @@ class PresignedForm(Output):
     effect="read",
     permissions=needed("PresignGet"),
     hands_out_credentials=True,
-    allowed_with=("getObject",),
+    allowed_with=ALLOWED_WITH["PresignGet"],
     keywords=("share link",),
 )
 def presign_get(given: Got, aws: AwsClients) -> Presigned:
@@ -132,7 +133,7 @@ def presign_get(given: Got, aws: AwsClients) -> Presigned:
     effect="read",
     permissions=needed("PresignPut"),
     hands_out_credentials=True,
-    allowed_with=("putObject",),
+    allowed_with=ALLOWED_WITH["PresignPut"],
     keywords=("upload link",),
 )
 def presign_put(given: Put, aws: AwsClients) -> Presigned:
@@ -150,7 +151,7 @@ def presign_put(given: Put, aws: AwsClients) -> Presigned:
     effect="read",
     permissions=needed("PresignPost"),
     hands_out_credentials=True,
-    allowed_with=("putObject",),
+    allowed_with=ALLOWED_WITH["PresignPost"],
     keywords=("upload form",),
 )
 def presign_post(given: Post, aws: AwsClients) -> PresignedForm:
@@ -159,17 +160,17 @@ def presign_post(given: Post, aws: AwsClients) -> PresignedForm:
     The caller must also be allowed to call putObject. The form may have no other fields than those of the answer and of the conditions. A
     key that ends with ${filename} lets the form choose what follows the prefix before it: any key that begins with it.
     """
-    s3, (seconds, until) = _client(aws), _time(given.expires_in, aws)
+    s3, until = _client(aws), _end(given.expires_in, aws)
     fields = dict(given.fields or {})
     conditions = [*(given.conditions or ())]
     named = {name for one in conditions for name in _names(one)}
     conditions += [{name: value} for name, value in fields.items() if name.casefold() not in named]
-    made = s3.generate_presigned_post(given.bucket, given.key, fields, conditions, seconds)
+    made = s3.generate_presigned_post(given.bucket, given.key, fields, conditions, given.expires_in)
     return PresignedForm(url=made["url"], fields=made["fields"], expires_at=until)
 
 
 def _presigned(given: Got | Put, aws: AwsClients, method: str, more: Mapping[str, Any]) -> Presigned:
-    s3, (seconds, until) = _client(aws), _time(given.expires_in, aws)
+    s3, until = _client(aws), _end(given.expires_in, aws)
     parameters = {"Bucket": given.bucket, "Key": given.key, **multipart.shared(given), **more}
     sent: dict[str, Any] = {}
 
@@ -177,7 +178,7 @@ def _presigned(given: Got | Put, aws: AwsClients, method: str, more: Mapping[str
         sent.update(verb=request.method, headers={name: _text(value) for name, value in request.headers.items()})
 
     s3.meta.events.register_last("before-sign.s3", note)
-    url = s3.generate_presigned_url(method, parameters, ExpiresIn=seconds)
+    url = s3.generate_presigned_url(method, parameters, ExpiresIn=given.expires_in)
     signed = _signed_names(url)
     headers = {name: value for name, value in sent.get("headers", {}).items() if name.casefold() in signed}
     return Presigned(url=url, method=sent["verb"], headers=headers, expires_at=until)
@@ -193,14 +194,14 @@ def _signed_names(url: str) -> frozenset[str]:
     return frozenset(found.split(";")) - {"host"}
 
 
-def _time(asked: int, aws: AwsClients) -> tuple[int, str]:
-    """Return for how many seconds a request is signed, and when it ends: at the latest with the credentials that sign it."""
+def _end(asked: int, aws: AwsClients) -> str:
+    """Return when a request that is signed for some seconds ends: at the latest with the credentials that sign it."""
     end, session, call = time.time() + asked, aws.ends_at, current_call()
     if session is not None and session < end:
         end = session
         if call is not None:
             call.warn(f"it ends earlier than after {asked:,} seconds: with the session whose credentials have signed it", "/expiresAt")
-    return asked, str(iso(end))
+    return str(iso(end))
 
 
 def _client(aws: AwsClients) -> Any:
