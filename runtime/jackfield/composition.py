@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jackfield.catalog.loading import has_part, part
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller
-    from jackfield.catalog import Catalog
+    from jackfield.catalog import Catalog, EntryPoint
     from jackfield.catalog.offering import Audience
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from jackfield.secrecy import Hidden
 
 _INSTALL = "Install it: pip install 'jackfield[store]'."
-_KEEPING = ("jackfield.store", "jackfield.management", "jackfield.management.managed")
-"""Modules that the package jackfield-store will bring, once its folder is parted from this one."""
 _SAID: list[str] = []
 """Sentence of this process about a database that there is not: it is said once."""
 
@@ -127,8 +125,10 @@ def composed(
     clock: Clock,
     journal: Callable[[], Journal | None],
     storage: DatabaseStorage | None,
+    groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
     """Return what a runtime has of what lasts: over ``storage``, if it is given, else over the database of ``url`` or the environment.
+    ``groups`` are the entry points, if they have been read.
 
     Where no installed package keeps anything, no URL means ``none``, which is said once on stderr.
 
@@ -138,12 +138,9 @@ def composed(
     wanted = url if storage is not None or url is not None else named_url(environment)
     if storage is None and wanted is not None and is_none(wanted):
         return NoStore(environment)
-    try:
-        from jackfield.store import DatabaseStore
-    except ModuleNotFoundError as error:
-        _require_missing(error)
-    else:
-        return DatabaseStore(workspace, url, environment, clock, journal, storage)
+    keeping: Callable[..., Store] | None = part("store", groups)
+    if keeping is not None:
+        return keeping(workspace, url, environment, clock, journal, storage)
     if wanted is not None:
         raise InvalidInvocation("a database needs the package jackfield-store, which is not installed", hint=_INSTALL)
     if os.path.exists(path := own_file(environment)):
@@ -203,20 +200,23 @@ class NoStore:
 
         :raises InvalidInvocation: if no installed package manages anything.
         """
-        try:
-            from jackfield.management.managed import WorkspaceManagement
-        except ModuleNotFoundError as error:
-            _require_missing(error)
-            text = "managing connections needs the package jackfield-store, which is not installed"
-            raise InvalidInvocation(text, hint=_INSTALL) from None
-        return WorkspaceManagement(self.storage, pipeline)
+        managing: Callable[..., Management] | None = part("management")
+        if managing is None:
+            raise InvalidInvocation("managing connections needs the package jackfield-store, which is not installed", hint=_INSTALL)
+        return managing(self.storage, pipeline)
+
+
+def searching() -> Any:
+    """Return the installed package's class of indexes of a catalog's actions.
+
+    :raises InvalidInvocation: if no installed package searches.
+    """
+    found = part("search")
+    if found is None:
+        text = "a search needs the package jackfield-search, which is not installed"
+        raise InvalidInvocation(text, hint="Install it: pip install 'jackfield[search]'.")
+    return found
 
 
 def _advice() -> str:
-    return f" {_INSTALL}" if find_spec(_KEEPING[0]) is None else ""
-
-
-def _require_missing(error: ModuleNotFoundError) -> None:
-    """Raise ``error`` unless it is about the package that keeps things: one of its own imports may be missing."""
-    if error.name not in _KEEPING:
-        raise error
+    return "" if has_part("store") else f" {_INSTALL}"

@@ -13,7 +13,7 @@ from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
-from jackfield.composition import composed
+from jackfield.composition import composed, searching
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.fork import ProcessLocal
@@ -103,7 +103,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.catalog = of_workspace(whole, workspace)
         self.clock = SystemClock() if clock is None else clock
-        store = self._store = composed(workspace, database_url, environment, self.clock, lambda: self.journal, storage)
+        store = self._store = composed(workspace, database_url, environment, self.clock, lambda: self.journal, storage, groups or None)
         self.storage = cast("Storage", store.storage)  # the packages above know the database's own class
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
@@ -331,10 +331,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return [row.to_json() for row in self._indexed().triggers(words) if connector in (None, row.connector)]
 
     def _indexed(self) -> ActionIndex:
-        from jackfield.catalog.index import ActionIndex
-
         if self._index is None:
-            self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
+            self._index = searching()(self.catalog, for_operator=self.catalog.offering is not None)
         return self._index
 
     def _looping(self) -> OnLoop:

@@ -13,11 +13,12 @@ from plugboard import make_echo
 
 MISSING = """
 import sys
-sys.modules.update({"jackfield.store": None, "jackfield.management.managed": None})
+sys.modules.update({"jackfield.store": None, "jackfield.management": None, "jackfield.database": None})
 from jackfield import Jackfield, JackfieldError
 CALL = {"connector": "echo", "action": "say", "connection": {"type": "echo/token", "values": {"token": "abc"}}, "inputs": {"text": "x"}}
 """
 """Beginning of a program in which those modules cannot be imported."""
+METADATA = "jackfield-0.dist-info"
 CALLS = """
 with Jackfield() as first, Jackfield() as second:
     print(first.invoke(CALL).status, second.invoke(CALL).status, first.journal)
@@ -25,9 +26,16 @@ with Jackfield() as first, Jackfield() as second:
 
 
 def ran(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of a process that has the connector ``echo``."""
+    """Run a program of a process that has the connector ``echo``, and a distribution ``jackfield`` that brings no part of a runtime."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
-    environment = {**known, "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(make_echo(folder)), **variables}
+    (folder / METADATA).mkdir()
+    (folder / METADATA / "METADATA").write_text("Metadata-Version: 2.1\nName: jackfield\nVersion: 0\n")
+    environment = {
+        **known,
+        "JACKFIELD_HOME": str(folder / "home"),
+        "PYTHONPATH": os.pathsep.join([str(folder), *make_echo(folder)]),
+        **variables,
+    }
     return subprocess.run([sys.executable, "-c", MISSING + program], env=environment, capture_output=True, text=True, check=False)
 
 

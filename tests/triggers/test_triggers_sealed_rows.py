@@ -9,7 +9,6 @@ import pytest
 
 from jackfield.access import Actor, Workspaces
 from jackfield.callers import LIBRARY
-from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.clock import Deadline
 from jackfield.connections.authorizations import Authorizations
 from jackfield.connections.grants import GrantTable
@@ -21,11 +20,14 @@ from jackfield.connector.grants import Grant
 from jackfield.database import Transaction
 from jackfield.events.callbacks import Callbacks
 from jackfield.journal.outcomes import note, sealed_outcome
+from jackfield.platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
 from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield.resources.sealed_rows import STORE_ROWS
 from jackfield.resources.verify import Contents
 from jackfield.tenants.connecting import open_sessions
 from trigger_stage import TriggerStage, trigger_stage
 
+SEALED_ROWS = (*STORE_ROWS, *PLATFORM_ROWS)
 _TICK = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "tick"}}
 _MOVED = {
     "schedules": ("missed", "'all'"),

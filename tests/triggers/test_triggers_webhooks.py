@@ -25,6 +25,7 @@ from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
+from jackfield.platform.webhook_samples import replay
 from jackfield.surfaces.http import hooks
 from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.settings import Settings
@@ -32,7 +33,6 @@ from jackfield.testing import Provider
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, by_path
 from jackfield_http.bindings.webhooks import webhook_of
-from jackfield_market.commands.dev_hooks import replay
 from jackfield_market.testing.registrations import Registry
 from replies import Reply
 from shell import Shell

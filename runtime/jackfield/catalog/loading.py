@@ -28,6 +28,9 @@ REINSTALL = "Reinstall or upgrade the connector's package, or report it to its a
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
 _BINDINGS = "jackfield.bindings"
+_PARTS = "jackfield.parts"
+_FOUND: dict[str, Any] = {}
+"""Parts of this process's runtimes."""
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
 """Groups of entry points that have their own way to be examined, or name no module."""
 _SLOW = 2.0
@@ -114,7 +117,11 @@ def declared(group: str, name: str, *, isolated: bool = False) -> Any:
 
     :raises BrokenPart: if it cannot be imported, or two packages declare it.
     """
-    points = [point for point in entry_points(isolated=isolated).get(group, ()) if point.name == name]
+    return _declared(group, name, entry_points(isolated=isolated))
+
+
+def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -> Any:
+    points = [point for point in groups.get(group, ()) if point.name == name]
     return of_one(points, f"{group.removeprefix('jackfield.')} entry point")
 
 
@@ -123,10 +130,32 @@ def chosen(group: str, name: str) -> Any:
 
     :raises InvalidInvocation: if it cannot be imported, or two packages declare it.
     """
+    return _chosen(group, name, entry_points())
+
+
+def _chosen(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -> Any:
     try:
-        return declared(group, name)
+        return _declared(group, name, groups)
     except BrokenPart as error:
         raise InvalidInvocation(str(error), hint="Reinstall or upgrade the package, or uninstall one of two.") from error
+
+
+def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> Any:
+    """Import the part of a runtime that an installed package brings; None if none does. It is looked up once a process.
+
+    Parts are ``store`` and ``management`` (what lasts, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
+    ``search-listing``, and ``webhook-samples``. ``groups`` are the entry points, if they have been read already.
+
+    :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
+    """
+    if name not in _FOUND:
+        _FOUND[name] = _chosen(_PARTS, name, entry_points() if groups is None else groups)
+    return _FOUND[name]
+
+
+def has_part(name: str) -> bool:
+    """Return whether an installed package brings a part; nothing of it is imported."""
+    return any(point.name == name for point in entry_points().get(_PARTS, ()))
 
 
 def of_one(points: Sequence[EntryPoint], noun: str) -> Any:

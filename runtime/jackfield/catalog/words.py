@@ -24,8 +24,9 @@ from jackfield.catalog.postings import (
     Lexicon,
     Table,
 )
-from jackfield.catalog.query_words import STOP_WORDS, one_edit, stem, words_of
+from jackfield.catalog.query_words import STOP_WORDS, stem, words_of
 from jackfield.catalog.synonyms import Term, terms_of
+from jackfield.kernel.edits import one_edit
 from jackfield.manifest import EFFECTS, Manifest
 
 Keep = Callable[[str, str, str], bool]

@@ -53,12 +53,12 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
     """Return the rows of the connectors, from the search index if a process has kept one."""
     home = catalog.whole.home
     if home is not None and os.path.isdir(os.path.join(home, "cache")):
-        from jackfield.catalog.index import ActionIndex
-        from jackfield.surfaces.shared.searching import listed_connectors
+        from jackfield.catalog.loading import part
 
-        index = ActionIndex(catalog)
-        if index.kept():
-            return list(listed_connectors(index, catalog, folded=folded))
+        searching = part("search")
+        index = None if searching is None else searching(catalog)
+        if index is not None and index.kept():
+            return list(part("search-listing")(index, catalog, folded=folded))
     return catalog.entries(folded=folded)
 
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.cli.session import declare_nothing, person
 from jackfield.cli.stored import open_storage
 from jackfield.database.check import check
 from jackfield.database.hold import Hold
 from jackfield.kernel.database_urls import url_in_file
 from jackfield.kernel.signals import ending_programs
+from jackfield.management.platform_part import platform_part
+from jackfield.resources.sealed_rows import STORE_ROWS
 from jackfield.resources.storage import UPKEEP
 from jackfield.resources.verify import with_contents
 
 if TYPE_CHECKING:
     from jackfield.database import Database
     from jackfield.resources.storage import Storage
+    from jackfield.resources.verify import SealedRows
 
 _FAILED = 1
 
@@ -44,12 +46,16 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _sealed_rows() -> Sequence[SealedRows]:
+    return *STORE_ROWS, *platform_part().SEALED_ROWS
+
+
 def _check(_arguments: Namespace, output: Output) -> int:
     with _unmigrated() as (_, database):
         report = check(database)
     if report.sound:
         with open_storage() as storage:
-            report = with_contents(storage, report, SEALED_ROWS)
+            report = with_contents(storage, report, _sealed_rows())
     output.value(report.to_json())
     return 0 if report.sound else _FAILED
 
@@ -97,7 +103,7 @@ def _move(arguments: Namespace, output: Output) -> int:
 
     move_files = FileMove(os.environ, arguments.files_to)
     source, target = _url(arguments.source), _url(arguments.target)
-    moved = move(source, target, lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files, SEALED_ROWS)
+    moved = move(source, target, lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files, _sealed_rows())
     output.value(moved.to_json())
     return 0 if moved.report.sound else _FAILED
 

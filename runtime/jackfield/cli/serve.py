@@ -314,10 +314,11 @@ def _storage() -> Storage:
 
 def _invitation(storage: Storage, origin: str) -> str:
     """Return the startup line with a one-time link to the console, or the reason why there is none."""
-    from jackfield.surfaces.console.sign_in import one_time_link
-
+    console = chosen(_SURFACES, "console")
+    if console is None:
+        return "no sign-in to the console: the package jackfield-console is not installed; install it: pip install 'jackfield[console]'"
     try:
-        return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"
+        return f"console, for one sign-in within ten minutes: {console.one_time_link(storage, SystemClock(), origin)}"
     except JackfieldError as error:
         return f"no sign-in to the console: {error.message}"
 
@@ -331,12 +332,11 @@ def mounts(*added: Mount) -> tuple[Mount, ...]:
 
 
 def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.mcp.http_route import mcp_operations
-
-    return mcp_operations(server)
+    mount: Callable[[ServerContext], Sequence[Operation]] | None = chosen(_SURFACES, "mcp")
+    return () if mount is None else mount(server)
 
 
 def _console(server: ServerContext) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.console.app import routes
-
-    return routes(server)
+    console = chosen(_SURFACES, "console")
+    routes: Sequence[Route] = () if console is None else console.routes(server)
+    return routes

@@ -27,6 +27,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.authorizing import Authorizing
 from jackfield.management.connection_test import Trial, not_saved, try_connection
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
+from jackfield.management.platform_part import platform_part
 from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import Fill, exported, imported
@@ -34,7 +35,6 @@ from jackfield.management.views import ConnectionPage, page, shown_from_file, sh
 from jackfield.management.visible_connections import VisibleConnections
 from jackfield.management.weak_secrets import warned
 from jackfield.secrecy import Hidden
-from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -419,7 +419,7 @@ class ManagedConnections:
             if audit is not None:
                 audit.append(transaction, event, f"connection:{name}", details)
             if store is not None:
-                look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
+                platform_part().look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
             if renamed is not None:
                 self._rename_guard(name, renamed)
             self._also(transaction)

@@ -65,9 +65,9 @@ class WorkspaceManagement:
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
         """
-        from jackfield.management.visible_events import events_of
+        from jackfield.management.platform_part import platform_part
 
-        return events_of(self._storage, self._pipeline.workspace, self._pipeline.catalog, authorizer, after, types, wait)
+        return platform_part().events_of(self._storage, self._pipeline.workspace, self._pipeline.catalog, authorizer, after, types, wait)
 
     def lend(self, name: str, connector: str | None) -> Lent:
         """Open a connection for a program's own use, and record that in the audit log.

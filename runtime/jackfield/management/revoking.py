@@ -10,7 +10,7 @@ from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
 from jackfield.frames import bordered
-from jackfield.triggers.table import is_parting, part
+from jackfield.management.platform_part import platform_part
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -55,7 +55,7 @@ class Revoking:
 
         def beside(transaction: Transaction) -> None:
             if stored is not None:
-                part(transaction, store.vault, store.workspace, store.now(), stored, grant)
+                platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
@@ -85,7 +85,7 @@ class Revoking:
         except SealBroken:
             return self._ended(row.id, "unknown", "its row in the database was changed")
         is_late = found.created_at <= self._clock.time() - LASTS
-        if not is_late and is_parting(self._store.database, found.workspace, found.name):
+        if not is_late and platform_part().is_parting(self._store.database, found.workspace, found.name):
             table.put_off(row.id)
             return None
         try:

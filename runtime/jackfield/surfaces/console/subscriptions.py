@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
-from jackfield.management.visible_events import feed_of
 from jackfield.manifest_triggers import TriggerManifest, event_type
+from jackfield.platform.visible_events import feed_of
 from jackfield.queue.subscriptions import WorkspaceSubscriptions
 from jackfield.surfaces.console.components import (
     at,

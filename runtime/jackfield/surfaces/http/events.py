@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.errors import InvalidInvocation
 from jackfield.events import CursorExpired, Feed
 from jackfield.events.event import listed_types
-from jackfield.management.visible_events import feed_of
+from jackfield.platform.visible_events import feed_of
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.event_reader import EventReader
 from jackfield.surfaces.shared.identity import Identity, bearer

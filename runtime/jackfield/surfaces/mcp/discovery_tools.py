@@ -14,9 +14,9 @@ from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
 from jackfield.events import Feed
 from jackfield.management.connections import ManagedConnections
-from jackfield.management.visible_events import feed_of
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
+from jackfield.platform.visible_events import feed_of
 from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.tool_results import described

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import SystemClock
-from jackfield.connections.connection_lookup import sources_from
+from jackfield.composition import composed
+from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.errors import InvalidInvocation
 from jackfield.hooks import Plugins
 from jackfield.manifest import Manifest
-from jackfield.resources.storage import Storage
 from jackfield.secrecy import SecretHolder
 from jackfield_market.testing.driving import URL
 
@@ -38,8 +39,9 @@ class RecordingAccount(SecretHolder):
         """
         clock = SystemClock()
         plugins = Plugins(entry_points().get("jackfield.plugins", ()))
-        with Storage(None, environment, clock) as storage:
-            connections = storage.connections(sources_from(environment), "default", catalog)
+        store = composed("default", None, environment, clock, lambda: None, None)
+        with closing(store.storage):
+            connections = Connections(sources_from(environment), store.connection_table, catalog=catalog, environment=environment)
             found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
             return cls(found.name, Secrets(environment, plugins, clock).resolve(found.values, found.folder))
 
