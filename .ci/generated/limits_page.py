@@ -184,7 +184,7 @@ _OUTSIDE: tuple[tuple[str, tuple[str, str], tuple[str, str], tuple[str, str], st
     ),
     (
         "Response of Vault",
-        ("connections.vault_http:_LARGEST", "bytes"),
+        ("jackfield_vault.wire:_LARGEST", "bytes"),
         ("", ""),
         ("", ""),
         "while it is read",

@@ -28,10 +28,15 @@ jackfield finds packages by entry points and does not import them before they ar
   name is the attribute of the connector's entry point: a package without code declares `acme = "jackfield_acme:http"`.
 - `jackfield.catalog_sources`: a function without parameters that returns a family of virtual connectors, which are described on demand.
   The name is the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
+- `jackfield.connection_formats`: a `Format` of `jackfield.connections.formats`: how documents of another system are recognised, and what
+  reads their connections. The name is the one under which connectors' aliases translate: `dapr` is of jackfield-formats.
+- `jackfield.parts`: what a runtime is composed of beside the framework, one of each name: `store`, `management`, `platform`, `search` and
+  `webhook-samples`. They are jackfield's own packages'; without `store`, nothing is kept.
+- `jackfield.surfaces`: what `jackfield serve` mounts, one of each name: `console`, `dapr`, `market` (installing over HTTP) and `mcp`.
 - `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
   that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.
 - `jackfield.secret_stores`: a function that takes a reference and the environment variables, and returns the secret of
-  `{"$name": reference}`. The name is the one after `$`: `vault` is jackfield's own. See [References](connections.md#references).
+  `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](connections.md#references).
 - `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option.
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.
@@ -92,7 +97,9 @@ _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, 
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis. `runtime/jackfield_dapr`
 (`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files. `runtime/jackfield_isolation` (`jackfield_isolation`) runs
-connectors from a marketplace in child processes.
+connectors from a marketplace in child processes. `runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files
+of Dapr, Thand, SAP BTP and Prismatic. `runtime/jackfield_vault` (`jackfield_vault`) is the secret store and the key service of HashiCorp
+Vault.
 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.

@@ -15,7 +15,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     _ROOT / "runtime" / "jackfield",
     _ROOT / "runtime" / "jackfield_dapr" / "jackfield_dapr",
+    _ROOT / "runtime" / "jackfield_formats" / "jackfield_formats",
     _ROOT / "runtime" / "jackfield_isolation" / "jackfield_isolation",
+    _ROOT / "runtime" / "jackfield_vault" / "jackfield_vault",
     _ROOT / "connectors" / "aws" / "jackfield_aws",
 )
 

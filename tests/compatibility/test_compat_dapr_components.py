@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foreign_files import connection, inputs, loaded, problem, write
-from jackfield.connections.foreign import Problem
+from jackfield.connections.formats import Problem
 from jackfield_dapr.sidecar import Components
 from sidecars import bindings_of, component, sidecar
 

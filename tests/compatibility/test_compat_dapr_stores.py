@@ -15,7 +15,7 @@ from authority import Authority
 from foreign_files import connection, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.connections.foreign import Document, Surroundings, read
+from jackfield.connections.formats import Document, Surroundings, read
 from moto_server import moto_server
 from sidecars import bindings_of, component
 from vault_server import VaultServer

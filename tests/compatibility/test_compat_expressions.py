@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.connections.foreign.expression import ExpressionError, check, evaluate, substitute
+from jackfield_formats.expression import ExpressionError, check, evaluate, substitute
 
 DATA = {
     "name": "Kim",

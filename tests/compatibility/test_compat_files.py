@@ -17,11 +17,29 @@ from hypothesis import strategies as st
 from foreign_files import loaded, problem, write
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.documents import DocumentError, split_documents
-from jackfield.connections.foreign import Document, recognise
+from jackfield.connections.formats import Document, recognise
 from jackfield.errors import InvalidInvocation
 from jackfield_dapr.workflow import read_workflows
+from plugboard import declare, plugged
 from sidecars import component
 
+ADDED = """
+from jackfield.connections.formats import Format, Problem
+from jackfield.connections.named_connection import NamedConnection
+
+def fits(content):
+    return isinstance(content, dict) and "acmeLinks" in content
+
+def read(documents, around):
+    for document in documents:
+        for name, key in document.content["acmeLinks"].items():
+            if isinstance(key, str):
+                yield NamedConnection(name, "aws/apiKeySecret", {"accessKeyId": key}, document.source, document.folder)
+            else:
+                yield Problem(f"{document.place}: acmeLinks.{name}: must be a key")
+
+LINKS = Format("acme", 90, "Acme", "an Acme file with 'acmeLinks'", fits, read)
+"""
 pytest_plugins = ["shell_fixture"]
 
 OWN = "connections: {own: {type: aws/apiKeySecret, values: {accessKeyId: A, secretAccessKey: s}}}\n"
@@ -49,6 +67,21 @@ def test_a_format_is_told_by_content(samples: Path, sample: str, form: str | Non
     """The file's name does not matter."""
     ((_, content),) = split_documents((samples / sample).read_text(), sample)
     assert recognise(content) == form
+
+
+def test_a_package_adds_a_format(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A format is an entry point: it is recognised, read and named among the others; one that cannot be loaded is logged and left out."""
+    path = write(tmp_path, "acme.yaml", "acmeLinks: {main: AKIA, odd: 1}\n")
+    assert "expected 'connections:" in problem(path)
+    declare(tmp_path / "plugs", "acme-links", "jackfield.connection_formats", {"acme": "acme_links:LINKS", "broken": "no_module:LINKS"})
+    write(tmp_path / "plugs", "acme_links.py", ADDED)
+    with plugged(tmp_path / "plugs"):
+        found = loaded(path)
+        assert [(item.name, item.values) for item in found.files()] == [("main", {"accessKeyId": "AKIA"})]
+        assert found.problems == ("acme.yaml: acmeLinks.odd: must be a key",)
+        assert problem(write(tmp_path, "b.yaml", "hello")).endswith("Thand 'providers', or the JSON of VCAP_SERVICES")
+        assert ", an Acme file with 'acmeLinks', " in problem(tmp_path / "b.yaml")
+    assert "'broken' of the distribution acme-links cannot be loaded" in caplog.text
 
 
 @given(

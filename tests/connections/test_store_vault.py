@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authority import Authority
-from jackfield.connections.vault_http import VaultFault, ask_vault
-from jackfield.connections.vault_kv import read_vault
+from jackfield_vault.kv import read_vault
+from jackfield_vault.wire import VaultFault, ask_vault
 from vault_server import VaultServer
 
 REFERENCE = {"path": "acme/ses", "field": "secretAccessKey"}

@@ -16,8 +16,6 @@ RUNTIME = ROOT / "runtime"
 PARTS = (
     ("search", r"surfaces\.shared\.searching$"),
     ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
-    ("formats", r"connections\.foreign(\.|$)"),
-    ("vault", r"connections\.vault_"),
     ("store", r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases)$"),
     ("store", r"pacing\.shared_rows$"),
     ("store", r"(store|database|journal|recording|access|resources|files|management)(\.|$)"),
@@ -35,26 +33,26 @@ PARTS = (
     ("framework", r""),
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
-_STORE = ("framework", "search", "formats", "vault", "store")
-_SERVER = (*_STORE, "platform", "server")
+_STORE = ("framework", "store")
+_SERVER = (*_STORE, "platform", "search", "server")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
-    "formats": ("framework", "formats"),
-    "vault": ("framework", "vault"),
     "store": _STORE,
     "platform": (*_STORE, "platform"),
     "server": _SERVER,
     "console": (*_SERVER, "console"),
     "mcp_server": (*_SERVER, "mcp_server"),
+    "jackfield_formats": ("framework",),
     "jackfield_market": ("framework",),
+    "jackfield_vault": ("framework",),
     "jackfield_isolation": ("framework",),
     "jackfield_celery": _STORE,
     "jackfield_dapr": _SERVER,
 }
 """Parts that each part and each further distribution may import."""
-MOST = {("formats", "vault"): 1, ("framework", "formats"): 3}
-"""Imports against these arrows, by pair, without those for types alone. The cut ends them; none may be added."""
+MOST: dict[tuple[str, str], int] = {}
+"""Imports against these arrows, by pair, without those for types alone: there are none."""
 
 
 @cache

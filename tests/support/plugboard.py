@@ -55,7 +55,10 @@ def declare(folder: Path, distribution: str, group: str, points: Mapping[str, st
     (info / "entry_points.txt").write_text(f"[{group}]\n{lines}", encoding="utf-8")
 
 
-_KEPT = {"jackfield", "jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-isolation", "jackfield-market"}
+_KEPT = {
+    "jackfield", "jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-formats", "jackfield-isolation", "jackfield-market",
+    "jackfield-vault",
+}  # fmt: skip
 
 
 def hide_others(folder: Path) -> None:

@@ -19,14 +19,16 @@ import jackfield_aws
 import jackfield_aws_ses
 import jackfield_celery
 import jackfield_dapr
+import jackfield_formats
 import jackfield_http
 import jackfield_isolation
 import jackfield_market
 import jackfield_openapi
+import jackfield_vault
 
 _PACKAGES = (
-    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_http, jackfield_isolation, jackfield_market,
-    jackfield_openapi,
+    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_formats, jackfield_http, jackfield_isolation,
+    jackfield_market, jackfield_openapi, jackfield_vault,
 )  # fmt: skip
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _USES = re.compile(rf"\bre\.|\.(?:{'|'.join(sorted(_SCANNING - {'split'}))})\b|\b[A-Z_]+\.split\b")

@@ -14,7 +14,7 @@ import grpc
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.connections.foreign import Document, Surroundings
+from jackfield.connections.formats import Document, Surroundings
 from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
 from replies import Reply
 

@@ -1,6 +1,6 @@
 """Names that Dapr, Thand, SAP BTP and Prismatic use for the same things, as data for the manifest.
 
-The shape of an alias is defined in ``jackfield.connections.foreign.aliases``; the source of each name is in docs/compatibility.md.
+The shape of an alias is defined in ``jackfield.connections.aliases``; the source of each name is in docs/compatibility.md.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,6 @@ from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspac
 from jackfield.cli.stored import actor
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
-from jackfield.connections.foreign.translating import connection_name
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
@@ -160,14 +159,6 @@ def _import(arguments: Namespace, output: Output) -> int:
             hint = f". {row['error'].get('hint', '')}" if row in lacking else ""
             sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}{hint}\n")
     return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
-
-
-def imported_name(key: str) -> str:
-    """Return the name under which an import stores the connection that another system's document calls ``key``.
-
-    :raises ValueError: if nothing of it can be a connection's name.
-    """
-    return connection_name(key)
 
 
 def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:

@@ -13,15 +13,13 @@ from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections.foreign import Disabled, Document
+    from jackfield.connections.formats import Disabled, Document
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
 
 IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
-_VARIABLES = {"$VCAP_SERVICES": "vcap"}
-"""Environment variables whose format is known by convention."""
 _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"
 
 
@@ -91,11 +89,11 @@ def read_foreign(
 
     Unless ``reads_host``, documents may not name files of this host.
     """
-    from jackfield.connections import foreign
+    from jackfield.connections import formats
 
-    around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
-    for item in foreign.read(documents, around):
-        yield item.text if isinstance(item, foreign.Problem) else item
+    around = formats.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
+    for item in formats.read(documents, around):
+        yield item.text if isinstance(item, formats.Problem) else item
 
 
 def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
@@ -118,10 +116,10 @@ def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConne
         yield from _from_file(path)
 
 
-def _foreign(content: object, source: str, place: str, folder: str, format: str | None = None) -> Document:
-    from jackfield.connections.foreign import Document
+def _foreign(content: object, source: str, place: str, folder: str, variable: str = "") -> Document:
+    from jackfield.connections.formats import Document, format_of_variable
 
-    return Document(content, source, place, folder, format)
+    return Document(content, source, place, folder, format_of_variable(variable) if variable else None)
 
 
 def _is_own(mapping: Mapping[str, Any]) -> bool:
@@ -129,7 +127,7 @@ def _is_own(mapping: Mapping[str, Any]) -> bool:
     that format."""
     if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
         return True
-    from jackfield.connections.foreign import recognise
+    from jackfield.connections.formats import recognise
 
     return recognise(mapping) is None
 
@@ -160,7 +158,7 @@ def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[NamedCo
         elif isinstance(document, Mapping) and "connections" in document:
             yield from connections_of(document, f"{source}{where}", folder)
         else:
-            yield _foreign(document, source, f"{source}{where}", folder, _VARIABLES.get(path))
+            yield _foreign(document, source, f"{source}{where}", folder, path.removeprefix("$") if path.startswith("$") else "")
 
 
 def connections_of(document: object, source: str, folder: str) -> Iterator[NamedConnection | str]:

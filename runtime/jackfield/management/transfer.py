@@ -33,10 +33,10 @@ def _read_document(text: str, source: str, folder: str, *, reads_host: bool = Tr
 
     :raises InvalidConnection: if the text is neither YAML nor JSON, or has no known format.
     """
-    from jackfield.connections import foreign
+    from jackfield.connections import formats
 
     rows: list[NamedConnection | str] = []
-    others: list[foreign.Document] = []
+    others: list[formats.Document] = []
     unknown: list[str] = []
     known = 0
     for where, document in split_documents(text, source):
@@ -46,14 +46,14 @@ def _read_document(text: str, source: str, folder: str, *, reads_host: bool = Tr
             unknown.append(f"{where}: {document}")
         elif is_own:
             rows.extend(connections_of(document, f"{source}{where}", folder))
-        elif foreign.recognise(document) is not None:
-            others.append(foreign.Document(document, source, f"{source}{where}", folder))
+        elif formats.recognise(document) is not None:
+            others.append(formats.Document(document, source, f"{source}{where}", folder))
         else:
-            unknown.append(f"{where}: {foreign.EXPECTED}")
+            unknown.append(f"{where}: {formats.expected()}")
     if not (known or others):
-        raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {foreign.EXPECTED}")
+        raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {formats.expected()}")
     for item in read_foreign(others, None, os.environ if reads_host else {}, reads_host=reads_host):
-        if isinstance(item, foreign.Disabled):
+        if isinstance(item, formats.Disabled):
             _LOG.warning("%s; it is not imported", item.text)
         else:
             rows.append(item)
@@ -86,8 +86,9 @@ def _warn(rows: Iterable[NamedConnection | str]) -> None:
 
 
 def _refused(source: str, reason: str) -> InvalidConnection:
-    hint = "Supported formats are jackfield's own and those of Dapr, Thand, SAP BTP and Prismatic; see the documentation."
-    return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=hint)
+    from jackfield.connections.formats import systems
+
+    return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=systems())
 
 
 _LOG = logging.getLogger("jackfield.connections")

@@ -92,7 +92,7 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     except InvalidInput as error:
         if plan.manifest.virtual and (exact := _exact(given)) is not given:
             return checked(plan, exact)
-        from jackfield.connections.foreign.prismatic import native_inputs
+        from jackfield.connections.formats import native_inputs
         from jackfield.pipe.flat_bodies import renamed
 
         refused = {names(detail.path)[0] for detail in error.details if "/" in detail.path}

@@ -370,7 +370,7 @@ class Plans(ProcessLocal):
         try:
             found = parse_invocation(given)
         except InvalidInvocation:
-            from jackfield.connections.foreign.prismatic import native_invocation
+            from jackfield.connections.formats import native_invocation
 
             catalog = self._catalog.for_audience(run.caller.audience)
             members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import Request
-from jackfield.connections.foreign.prismatic import native_inputs
+from jackfield.connections.formats import native_inputs
 from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members

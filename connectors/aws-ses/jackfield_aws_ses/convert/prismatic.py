@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.cli.connections import imported_name
 from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.connection_names import connection_name
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.convert.mail import Note, RefusedError
 
@@ -89,7 +89,7 @@ def _converted(step: Mapping[str, Any], key: str, name: str, at: str) -> Step | 
         place, kind, content = f"{at}/inputs/{member}", *_typed(value)
         if kind == "configvar" and "connection" in member.casefold():
             try:
-                connection = imported_name(str(content))
+                connection = connection_name(str(content))
             except ValueError as error:
                 notes.append(Note(place, f"the connection '{str(content)[:80]}': {error}"))
         elif kind in _REFERENCES:

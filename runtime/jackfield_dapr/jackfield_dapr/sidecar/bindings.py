@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jackfield.connections.foreign import Document, Problem, Surroundings
-from jackfield.connections.foreign.aliases import Alias, is_blank
-from jackfield.connections.foreign.dapr import ReadComponent, read_components
-from jackfield.connections.foreign.translating import inputs_of
+from jackfield.connections.aliases import Alias, is_blank
+from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import LimitReached
 from jackfield.invocation import Result
 from jackfield_dapr.sidecar.payload import PayloadError
 from jackfield_dapr.sidecar.resiliency import Limits, Resiliency, is_resiliency
+from jackfield_formats.dapr import ReadComponent, read_components
+from jackfield_formats.translating import inputs_of
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
 """Reads a request's data, given the allowed members of an object and whether to read strictly."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from jackfield.connections.documents import DocumentError, read_text, split_documents
-from jackfield.connections.foreign import Document, Problem, recognise
+from jackfield.connections.formats import Document, Problem, recognise
 
 _SUFFIXES = (".yaml", ".yml")
 

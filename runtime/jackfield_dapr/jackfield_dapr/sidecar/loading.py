@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jackfield.catalog import Catalog
-from jackfield.connections.foreign import Problem, Surroundings
+from jackfield.connections.formats import Problem, Surroundings
 from jackfield.errors import Detail, InvalidConnection
 from jackfield_dapr.sidecar.bindings import Bindings, read_bindings
 from jackfield_dapr.sidecar.folder import read_folder

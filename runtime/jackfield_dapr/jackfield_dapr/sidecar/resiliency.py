@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from jackfield.connections.foreign import Document, Problem, Surroundings
+from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.invocation import MAX_TIMEOUT
 
 T = TypeVar("T")

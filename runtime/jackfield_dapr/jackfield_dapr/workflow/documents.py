@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.connections.foreign import Document
+from jackfield.connections.formats import Document
 from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield_dapr.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
 

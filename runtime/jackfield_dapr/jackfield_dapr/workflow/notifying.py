@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.connections.foreign.translating import inputs_of
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
 from jackfield.schema.mailboxes import split_mailboxes
 from jackfield_dapr.workflow.providers import Provider
+from jackfield_formats.translating import inputs_of
 
 SUBJECT = "Workflow Notification"
 """Default subject."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jackfield.connections.foreign.aliases import Alias, Aliases
+from jackfield.connections.aliases import Alias, Aliases
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidInvocation, UnknownConnection
 from jackfield.exports import late_hints

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.foreign.expression import ExpressionError, evaluate, readable, substitute
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.exports import late_hints
 from jackfield_dapr.workflow.documents import Workflow
@@ -15,6 +14,7 @@ from jackfield_dapr.workflow.notifying import Delivery, Invoke, notify
 from jackfield_dapr.workflow.providers import Providers
 from jackfield_dapr.workflow.tasks import END, Task
 from jackfield_dapr.workflow.weighted import mails, weighted
+from jackfield_formats.expression import ExpressionError, evaluate, readable, substitute
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jackfield.connections.foreign.expression import ExpressionError, check
+from jackfield_formats.expression import ExpressionError, check
 
 END = frozenset({"end", "exit"})
 """Flow directives that end the workflow; ``continue`` goes to the next task."""

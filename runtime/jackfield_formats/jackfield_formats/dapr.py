@@ -8,8 +8,11 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connections.foreign.aliases import Alias
-from jackfield.connections.foreign.dapr_stores import (
+from jackfield.connections.aliases import Alias
+from jackfield.connections.formats import Document, Problem, Surroundings
+from jackfield.connections.named_connection import NamedConnection
+from jackfield.dataclass import dataclass, field
+from jackfield_formats.dapr_stores import (
     STORE_PREFIX,
     SecretStore,
     built_in_store,
@@ -18,10 +21,7 @@ from jackfield.connections.foreign.dapr_stores import (
     is_readable,
     open_store,
 )
-from jackfield.connections.foreign.place import Document, Problem, Surroundings
-from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
-from jackfield.connections.named_connection import NamedConnection
-from jackfield.dataclass import dataclass, field
+from jackfield_formats.translating import ForeignError, connection_of, translate
 
 
 class Templates:

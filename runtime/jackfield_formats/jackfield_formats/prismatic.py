@@ -16,13 +16,13 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connections.foreign.aliases import Alias, alias_for
-from jackfield.connections.foreign.place import Document, Problem, Surroundings
-from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
+from jackfield.connections.aliases import Alias, alias_for
+from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownName
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Manifest
+from jackfield_formats.translating import ForeignError, connection_of, translate
 
 FORMAT = "prismatic"
 _LISTS = ("requiredConfigVars", "configVariables", "configVars")

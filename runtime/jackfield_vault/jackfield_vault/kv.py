@@ -5,14 +5,15 @@ Source: Vault API documentation, "KV secrets engine - version 2", Read secret ve
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from jackfield.clock import patience
-from jackfield.connections.vault_http import VaultFault, ask_vault
 from jackfield.dataclass import dataclass
 from jackfield.errors import Sent, Unavailable
+from jackfield_vault.wire import VaultFault, ask_vault
 
 _TIMEOUT = 10.0
 """Longest timeout in seconds for the connection and for each read; a call's own deadline shortens it."""
@@ -67,14 +68,15 @@ def vault_secret(target: object, environment: Mapping[str, str]) -> str:
         raise
 
 
-def read_fields(mount: str, path: str, environment: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return all fields of the newest version of a secret.
+def whole_secret(target: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return all fields of the newest version of the secret at ``mount`` and ``path``, as JSON: Dapr's ``secretstores.hashicorp.vault``.
 
     :raises ValueError: as ``read_vault``.
     """
+    mount, path = target["mount"], target["path"]
     if not _is_path(mount) or not _is_path(path):
         raise ValueError("the path of a secret in Vault has no empty parts, and none that are '.' or '..'")
-    return _fields(_Wanted(path, mount), environment)
+    return json.dumps(_fields(_Wanted(path, mount), environment))
 
 
 def _fields(wanted: _Wanted, environment: Mapping[str, str]) -> Mapping[str, Any]:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
-from jackfield.connections.foreign.place import Document
-from jackfield.connections.named_connection import NAME, Foreign, NamedConnection
+from jackfield.connections.aliases import Alias, Choice, is_blank
+from jackfield.connections.formats import Document
+from jackfield.connections.named_connection import Foreign, NamedConnection
 from jackfield.dataclass import dataclass
+from jackfield.kernel.connection_names import connection_name
 
-_MAX_NAME = 100
 _PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")
 """Text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""
 
@@ -81,21 +81,11 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
     place = f"{document.place}: {at}" if at else document.place
-    return NamedConnection(
-        connection_name(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place
-    )
-
-
-def connection_name(name: str) -> str:
-    """Turn a foreign name into a valid connection name: other characters become hyphens.
-
-    :raises ForeignError: if only punctuation remains.
-    """
-    letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " " for letter in name)
-    found = "-".join(letters.split())[:_MAX_NAME]
-    if not NAME.match(found):
-        raise ForeignError("its name has no letter and no digit of ASCII, and a connection's name needs one")
-    return found
+    try:
+        name = connection_name(names[0])
+    except ValueError as error:
+        raise ForeignError(str(error)) from None
+    return NamedConnection(name, made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
 
 
 def _defaults(alias: Alias, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from jackfield.catalog.loading import declared
 from jackfield.connections.documents import DocumentError, documents, read_text
-from jackfield.connections.foreign.place import Surroundings
-from jackfield.connections.foreign.translating import ForeignError
+from jackfield.connections.formats import Surroundings
 from jackfield.connections.secret_references import read_reference
-from jackfield.connections.vault_kv import read_fields
 from jackfield.dataclass import dataclass
+from jackfield.failures import BrokenPart
+from jackfield_formats.translating import ForeignError
 
 STORE_PREFIX = "secretstores."
 _KUBERNETES = "kubernetes"
@@ -29,6 +30,8 @@ _UNSAFE = {
     "tlsservername": "is not supported: let 'vaultAddr' name the host that the certificate is for",
 }
 
+_Read = Callable[[object, Mapping[str, str]], str]
+"""Reads a secret: an entry point of the group ``jackfield.secret_stores``."""
 _Resolve = Callable[[str, object], "str | None"]
 """Asks the plugins for a secret: ``Plugins.resolve_secret``."""
 
@@ -66,10 +69,25 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
     if kind == f"{STORE_PREFIX}{_KUBERNETES}":
         return _kubernetes_secrets(around, given)
     if kind == "secretstores.hashicorp.vault":
-        return _VaultStore(given, around.environment)
+        return _VaultStore(given, around.environment, _vault(kind))
     if around.plugins.has("resolve_secret"):
         return _PluginStore(kind, given, around.plugins.resolve_secret)
     raise ForeignError(_unknown_store(kind))
+
+
+def _vault(kind: str) -> _Read:
+    """Return the function that reads whole secrets of Vault, from the package that declares this kind of store.
+
+    :raises ForeignError: if it is not installed.
+    """
+    try:
+        read: _Read | None = declared("jackfield.secret_stores", kind)
+    except BrokenPart as error:
+        raise ForeignError(f"spec.type: {error}") from None
+    if read is None:
+        text = "needs the package jackfield-vault, which is not installed: pip install 'jackfield[vault]'"
+        raise ForeignError(f"spec.type: the secret store '{kind}' {text}")
+    return read
 
 
 def default_store(around: Surroundings) -> str | None:
@@ -220,7 +238,7 @@ class _PodSecrets:
 class _VaultStore:
     """``secretstores.hashicorp.vault``: version 2 of the KV engine. Without a token in the component, Vault's own variables give it."""
 
-    def __init__(self, values: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], environment: Mapping[str, str], read: _Read) -> None:
         for name, reason in _UNSAFE.items():
             if values.get(name, "").lower() not in ("", "false"):
                 raise ForeignError(f"spec.metadata: '{name}': {reason}")
@@ -233,6 +251,7 @@ class _VaultStore:
         self._mount = values.get("enginepath") or "secret"
         self._prefix = "" if values.get("vaultkvuseprefix", "").lower() == "false" else values.get("vaultkvprefix") or _PREFIX
         self._environment = {**environment, **_vault_variables(values), "VAULT_ADDR": _vault_address(values, environment)}
+        self._ask = read
         self._read: dict[str, Mapping[str, Any]] = {}
 
     def find(self, name: str, key: str) -> str | None:
@@ -243,7 +262,7 @@ class _VaultStore:
         path = f"{self._prefix}/{name}" if self._prefix else name
         if name not in self._read:
             try:
-                self._read[name] = read_fields(self._mount, path, self._environment)
+                self._read[name] = json.loads(self._ask({"mount": self._mount, "path": path}, self._environment))
             except ValueError as error:
                 raise ForeignError(f"secretKeyRef: '{self._mount[:80]}/{path[:80]}': {error}") from None
         fields = self._read[name]

@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connections.foreign.aliases import Alias, is_blank
-from jackfield.connections.foreign.place import Document, Problem, Surroundings
-from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
+from jackfield.connections.aliases import Alias, is_blank
+from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.dataclass import dataclass, replace
+from jackfield_formats.translating import ForeignError, connection_of, translate
 
 FORMAT = "vcap"
 _LOG = logging.getLogger("jackfield.connections")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jackfield.connections.foreign.aliases import Alias, is_blank
-from jackfield.connections.foreign.expression import ExpressionError, readable, substitute
-from jackfield.connections.foreign.place import Disabled, Document, Problem, Surroundings
-from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
+from jackfield.connections.aliases import Alias, is_blank
+from jackfield.connections.formats import Disabled, Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
+from jackfield_formats.expression import ExpressionError, readable, substitute
+from jackfield_formats.translating import ForeignError, connection_of, translate
 
 FORMAT = "thand"
 _LOG = logging.getLogger("jackfield.connections")

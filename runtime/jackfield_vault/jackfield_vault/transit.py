@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jackfield.connections.vault_http import VaultFault, ask_vault
 from jackfield.errors import Forbidden, Rejected, Unavailable
 from jackfield.secrecy import SecretHolder
+from jackfield_vault.wire import VaultFault, ask_vault
 
 SCHEME = "vault-transit://"
 _UNREADY = frozenset({408, 412, 429, 472, 473})

@@ -1,0 +1,215 @@
+"""Other systems' formats of connections, found by entry points in the group ``jackfield.connection_formats``; what their readers get.
+
+An entry point names a ``Format``; its name is the one by which aliases in manifests translate. Documents are recognised by content. One
+with ``connections`` at the top is always read as jackfield's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from jackfield.catalog import entry_points
+from jackfield.catalog.loading import of_one
+from jackfield.connections.aliases import Aliases
+from jackfield.dataclass import dataclass
+from jackfield.exports import late_hints
+from jackfield.failures import BrokenPart
+from jackfield.fork import at_fork
+from jackfield.hooks import Plugins
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.manifest import Manifest
+
+_GROUP = "jackfield.connection_formats"
+_OWN = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"
+_LOG = logging.getLogger("jackfield.connections")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Document:
+    """One document of a file. ``source`` is the file's name, ``place`` the position in it (``mail.yaml, document 2``), ``folder`` a
+    start for relative paths, ``format`` its format if the source determines it."""
+
+    content: Any
+    source: str
+    place: str
+    folder: str = "."
+    format: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Path of the file."""
+        return os.path.join(self.folder, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Sentence about something that cannot be read, naming file, document and field. ``fatal`` if the other system would not start;
+    ``path`` is that of the file, if the problem leaves out something that the file defines."""
+
+    text: str
+    fatal: bool = False
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """Entry that a document switches off: its names there, and a sentence that says where and how to switch it on."""
+
+    names: tuple[str, ...]
+    text: str
+
+
+class Surroundings:
+    """Surroundings in which readers resolve names: the environment, and the aliases of the installed connectors, read at first use.
+
+    ``app_id`` is the application that a Dapr sidecar would serve; if None, components of all applications are read. ``strict`` accepts
+    only what the other system's program accepts. ``reads_files`` allows documents to name files of this host.
+    """
+
+    def __init__(
+        self,
+        catalog: Callable[[], Catalog],
+        environment: Mapping[str, str],
+        *,
+        app_id: str | None = None,
+        strict: bool = False,
+        reads_files: bool = True,
+    ) -> None:
+        self._catalog = catalog
+        self.environment = environment
+        self.app_id = app_id
+        self.strict = strict
+        self.reads_files = reads_files
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """Aliases that translate foreign names."""
+        return Aliases.installed(self._catalog())
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Installed plugins, which resolve the secrets of some stores."""
+        return Plugins(entry_points().get("jackfield.plugins", ()))
+
+
+for _name in ("aliases", "plugins"):
+    at_fork(Surroundings.__dict__[_name])  # Python 3.11 holds one lock for all instances while it computes the value
+
+
+Find = Callable[[str, "str | None"], "Manifest"]
+"""Finds the manifest of a connector that the caller may see, by key and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Format of another system. The first by ``rank`` whose ``fits`` says so gets a document.
+
+    ``system`` and ``expected`` name it for people; ``variable`` is an environment variable of this format by convention. ``read`` gets
+    all documents of the format together, since they may refer to one another; it refuses or warns of members that it does not know.
+    ``owns_beside`` says whether a document of no known format is part of the format's own, in the same folder. ``native_invocation`` and
+    ``native_inputs`` translate what a caller writes in this form; they are asked only for what the native form refuses.
+    """
+
+    name: str
+    rank: int
+    system: str
+    expected: str
+    fits: Callable[[object], bool]
+    read: Callable[[Iterable[Document], Surroundings], Iterator[NamedConnection | Problem | Disabled]]
+    variable: str = ""
+    owns_beside: Callable[[Document, Sequence[Document]], bool] | None = None
+    native_invocation: Callable[[object, Find], dict[str, Any] | None] | None = None
+    native_inputs: Callable[[Mapping[str, Any], Collection[str], Manifest, str], dict[str, Any] | None] | None = None
+
+
+def _installed() -> tuple[Format, ...]:
+    return _installed_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _installed_on(paths: tuple[str, ...]) -> tuple[Format, ...]:
+    """Return the formats of packages that are installed on ``paths``. One that cannot be loaded is logged and left out."""
+    points, found = entry_points(paths).get(_GROUP, ()), list[Format]()
+    for name in dict.fromkeys(point.name for point in points):
+        try:
+            found.append(of_one([point for point in points if point.name == name], "connection_formats entry point"))
+        except BrokenPart as error:
+            _LOG.warning("%s", error)
+    return tuple(sorted(found, key=lambda form: (form.rank, form.name)))
+
+
+def systems() -> str:
+    """Return a sentence that names the systems whose formats are read."""
+    names = [form.system for form in sorted(_installed(), key=lambda form: form.name)]
+    if not names:
+        return "The only supported format is jackfield's own; those of other systems need: pip install 'jackfield[formats]'."
+    return f"Supported formats are jackfield's own and those of {_listed(names, 'and')}; see the documentation."
+
+
+def expected() -> str:
+    """Return the message for a document of no known format."""
+    words = [form.expected for form in sorted(_installed(), key=lambda form: form.name)]
+    if not words:
+        return f"{_OWN}; files of other systems need the package jackfield-formats: pip install 'jackfield[formats]'"
+    return f"{_OWN}, {_listed(words, 'or')}"
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])}{',' if last == 'or' else ''} {last} {words[-1]}"
+
+
+def recognise(content: object) -> str | None:
+    """Return the name of a foreign document's format; None if no installed one fits."""
+    return next((form.name for form in _installed() if form.fits(content)), None)
+
+
+def format_of_variable(name: str) -> str | None:
+    """Return the format that an environment variable has by convention; None if there is none."""
+    return next((form.name for form in _installed() if form.variable == name), None)
+
+
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
+    """Yield the connections in documents, and the entries that they switch off. A fault affects only the entry that contains it."""
+    by_format: dict[str | None, list[Document]] = {}
+    for document in documents:
+        by_format.setdefault(document.format or recognise(document.content), []).append(document)
+    for document in by_format.get(None, ()):
+        if not any(form.owns_beside is not None and form.owns_beside(document, by_format.get(form.name, ())) for form in _installed()):
+            yield Problem(f"{document.place}: {expected()}")
+    for form in _installed():
+        if form.name in by_format:
+            yield from form.read(by_format[form.name], around)
+
+
+def native_invocation(given: object, find: Find) -> dict[str, Any] | None:
+    """Translate an invocation's JSON that the native form refuses; None if it has the form of no installed format.
+
+    :raises InvalidInvocation: if a member has the form, but cannot be translated.
+    """
+    translated = (form.native_invocation(given, find) for form in _installed() if form.native_invocation is not None)
+    return next((found for found in translated if found is not None), None)
+
+
+def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest: Manifest, action: str) -> dict[str, Any] | None:
+    """Translate inputs that the action's schema refuses, by the aliases of its connector; None if they have the form of no format.
+
+    :raises InvalidInput: if an input is a reference, which only the other system can resolve.
+    """
+    if not manifest.raw.get("aliases"):
+        return None
+    translated = (form.native_inputs(inputs, refused, manifest, action) for form in _installed() if form.native_inputs is not None)
+    return next((found for found in translated if found is not None), None)
+
+
+late_hints(__name__)
