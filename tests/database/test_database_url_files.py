@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
@@ -57,6 +58,13 @@ def test_a_file_without_a_url(shell: Shell, tmp_path: Path, content: bytes | Non
     assert answer.code == 2
     assert reason in answer.json["error"]["message"]
     assert str(file) in answer.json["error"]["message"]
+
+
+def test_a_process_without_a_database_has_no_file_to_read_again(caplog: pytest.LogCaptureFixture) -> None:
+    """SIGHUP renews what a runtime without a database has, which is nothing, and warns of nothing."""
+    with Jackfield(database_url="none") as runtime:
+        assert renew(runtime.storage)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def test_what_the_file_names_is_renewed_whole_or_not_at_all(postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,6 +103,10 @@ class NoStorage:
         """List the paths that no tenant's ``$file`` reference may read."""
         return barred_paths(self.environment, self._barred)
 
+    def renewed(self) -> list[Callable[[], None]]:
+        """Return nothing to put to use: there is no file to read again."""
+        return []
+
     def close(self) -> None:
         """Do nothing."""
 
