@@ -3,6 +3,7 @@
 import time
 
 from jackfield.database import Database
+from jackfield.database.shared_clock import SharedClock
 from jackfield_market.testing.fake_clock import FakeClock
 
 __all__ = ["FakeClock", "StillClock", "time_passes"]
@@ -13,7 +14,10 @@ def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
     clock.advance(seconds)
     dialect = database.dialect
     if dialect.name == "postgresql":
+        is_first = "now" not in vars(dialect)
         vars(dialect).update(now=_MovedNow(type(dialect).now, clock))
+        if is_first:  # what the process has read from the server before is ahead of a clock that stands still
+            SharedClock.of(database, clock).look()
 
 
 class _MovedNow:

@@ -34,9 +34,9 @@ class TriggerStage:
         self.clock = clock
         self.pools = [RuntimePool(environment, clock) for _ in range(servers)]
         self.loops = [TriggerLoop(pool, lambda: BASE) for pool in self.pools]
+        self.move(0.0)  # before anything is written with the server's own time
         self.runtime = self.pools[0].find("default")
         self.add_connection()
-        self.move(0.0)
 
     def add_connection(self) -> None:
         """Add the connection that the subscriptions use."""
