@@ -29,6 +29,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.cli.worker_probes import Figures
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
+from jackfield.errors import InvalidInvocation
 from jackfield.kernel.threads import Threads
 from jackfield.management import conditions
 from jackfield.queue.prefork import State
@@ -119,6 +120,37 @@ def test_w2_limits_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (memory.memory_limit(), memory.memory_limit(4)) == (800_000_000, 200_000_000)
     monkeypatch.setattr(memory, "_address_space", lambda: 300_000_000)
     assert (memory.memory_limit(), memory.memory_limit(4)) == (300_000_000, 200_000_000)
+
+
+@ONCE
+@pytest.mark.parametrize(
+    ("limit", "words", "text"),
+    [
+        ("-v 131072", "serve --port 0", "may have 128 MiB of address space, and needs 256 MiB"),
+        ("-v 200000", "serve --port 0 --workers 2", "may have 195 MiB of address space, and needs 256 MiB"),
+        ("-v 131072", "worker", "may have 128 MiB of address space, and needs 256 MiB"),
+        ("-n 48", "serve --port 0", "may have 48 files open, and needs 64"),
+        ("-n 24", "serve --port 0 --workers 2", "may have 24 files open, and needs 64"),
+    ],
+)
+def test_w2_less_than_a_process_needs(tmp_path: Path, limit: str, words: str, text: str) -> None:
+    """W2: a server and a worker that cannot work within their limits say so and end, instead of crashing at the first calls."""
+    command = ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", sys.executable, "-m", "jackfield", *words.split()]
+    ended = subprocess.run(command, env=clean(tmp_path / "home"), check=False, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, text in ended.stdout) == (2, True), ended
+    assert "Traceback" not in ended.stderr
+
+
+@ONCE
+def test_w2_less_than_a_process_needs_of_its_control_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W2: the limit of the control group counts for a start, too, in parts where processes share it; no limit is none."""
+    mib = 1024**2
+    monkeypatch.setattr(memory, "_address_space", lambda: -1)
+    cases = (([], 9, True), ([0], 1, True), ([80 * mib], 1, True), ([64 * mib], 1, False), ([300 * mib], 4, False))
+    for limits, processes, enough in cases:
+        monkeypatch.setattr(memory, "_of_groups", lambda limits=limits: limits)
+        with contextlib.nullcontext() if enough else pytest.raises(InvalidInvocation, match="MiB of memory, and needs 80 MiB"):
+            memory.require_memory(processes)
 
 
 @PAST_ALONE

@@ -131,6 +131,35 @@ def test_s4_a_signal_that_another_thread_takes_is_not_lost(name: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0\n", "")
 
 
+_NO_THREADS = """
+import _thread, os, signal, sys, threading
+from jackfield.kernel import signals
+def start(*given):
+    raise RuntimeError("can't start new thread")
+_thread.start_new_thread, signals._EXTRA = start, 0.0
+deadline = signals.Deadline(0.5)
+signals.begin_with_signals(deadline, lambda number, frame: print("asked", number, flush=True))
+os.kill(os.getpid(), signal.{0})
+pause = threading.Event()
+if sys.argv[1:] == ["hangs"]:
+    pause.wait(600)
+deadline.cancel()
+pause.wait(1)
+print("ended by itself", flush=True)
+"""
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGQUIT", "SIGINT"])
+def test_s4_a_process_that_can_start_no_thread_ends_in_time(name: str, *, hangs: bool) -> None:
+    """A signal is obeyed without a thread for the countdown, too, as where memory or ``pids.max`` is used up: what hangs ends by force, and
+    what has stopped by itself goes on."""
+    command = [sys.executable, "-c", _NO_THREADS.format(name), *(["hangs"] if hangs else [])]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    asked = f"asked {int(signal.SIGINT if name == 'SIGINT' else signal.SIGTERM)}\n"
+    assert (ended.returncode, ended.stdout) == (0, asked if hangs else f"{asked}ended by itself\n"), ended.stderr
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_s5_sighup_breaks_no_call(tmp_path: Path, workers: int) -> None:
     """SIGHUP, SIGUSR1 and SIGUSR2 while a write is under way: it is answered, and the same processes go on."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +21,7 @@ from gates import Gatekeeper
 from http_stand import Client, clean
 from jackfield import Jackfield
 from plugboard import hide_others, make_echo, plugged
+from rabbitmq import Node
 from waiting import until
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="children are found in /proc")
@@ -49,14 +53,15 @@ class Worker:
 
 
 @contextmanager
-def working(folder: Path, *options: str) -> Iterator[Worker]:
-    """A worker with two processes, ready."""
+def working(folder: Path, *options: str, **more: str) -> Iterator[Worker]:
+    """A worker with two processes, ready; with ``more`` variables, which the runtime that queues has, too."""
     paths = make_echo(folder / "plugs")
     hide_others(folder / "plugs")
     file = folder / "connections.yaml"
     file.write_text("connections: {hall: {type: echo/token, values: {token: t-4711}}}", encoding="utf-8")
     url = f"sqlite:///{folder}/queue.db"
-    environment = clean(folder / "home", JACKFIELD_DATABASE_URL=url, JACKFIELD_CONNECTIONS=str(file), PYTHONPATH=os.pathsep.join(paths))
+    more |= {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_CONNECTIONS": str(file), "PYTHONPATH": os.pathsep.join(paths)}
+    environment = clean(folder / "home", **more)
     command = [sys.executable, "-m", "jackfield", "worker", "--processes", "2", "--concurrency", "2", "--health-port", "0", *options]
     with (
         mock.patch.dict(os.environ, environment, clear=True),
@@ -107,6 +112,31 @@ def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigt
         assert worker.process.wait(30) == 0
         assert (worker.status(running), worker.status(waits)) == ("succeeded", "queued")
     assert "is started again" in (tmp_path / "log").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("runs", "processes"), [(1, "2"), *(pytest.param(20, each, marks=pytest.mark.campaign) for each in ("1", "2"))])
+def test_signals_break_no_call_that_a_broker_hands_out(tmp_path: Path, rabbitmq: Node, runs: int, processes: str) -> None:
+    """SIGHUP, SIGUSR1 and SIGUSR2 at random moments of 50 calls from RabbitMQ, to the master and to each process: none ends, and each call
+    has succeeded once it was delivered."""
+    with working(tmp_path, "--processes", processes, "--concurrency", "8", JACKFIELD_QUEUE_URL=rabbitmq.url) as worker:
+        before = worker.children()
+        for _ in range(runs):
+            with Gatekeeper() as gate:
+                ids = [worker.queue("held", gate={"port": gate.port}), *(worker.queue(str(place)) for place in range(49))]
+                gate.wait()
+                for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+                    threading.Event().wait(random.uniform(0, 0.5))
+                    for pid in (worker.process.pid, *before):
+                        os.kill(pid, number)
+                gate.open()
+                until(partial(_ended, worker, ids))
+        assert (worker.process.poll(), worker.children()) == (None, before)
+
+
+def _ended(worker: Worker, ids: Sequence[str]) -> bool:
+    found = {worker.status(identifier) for identifier in ids}
+    assert found <= {"queued", "running", "succeeded"}
+    return found == {"succeeded"}
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:

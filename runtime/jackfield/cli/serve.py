@@ -28,6 +28,7 @@ from jackfield.cli.starting import (
 from jackfield.clock import SystemClock, within
 from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
+from jackfield.resources.memory import require_memory
 from jackfield.resources.storage import Storage
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def declare_components(parser: Parser, *short: str) -> None:
 def _serve(arguments: Namespace, _output: Output) -> int:
     HANGUPS.listen()
     prepare_process()
+    require_memory(arguments.workers)
     try:
         from jackfield.queue import check_queue
         from jackfield.surfaces.http.server_process import check_settings, run

@@ -29,7 +29,7 @@ from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads
-from jackfield.resources.memory import memory_limit, room_within, save_memory
+from jackfield.resources.memory import memory_limit, require_memory, room_within, save_memory
 from jackfield.resources.renewal import renew
 from jackfield.surfaces.shared.listeners import forget, listen, place
 from jackfield.surfaces.shared.metrics_folder import shared
@@ -78,6 +78,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
 
     HANGUPS.listen()
     prepare_process()
+    require_memory()
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)

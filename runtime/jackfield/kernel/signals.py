@@ -39,10 +39,18 @@ class Deadline:
         return self._begun
 
     def begin(self) -> None:
-        """Start the countdown, once. A signal handler may call this: it takes no lock that the thread below it may hold."""
+        """Start the countdown, once. A signal handler may call this: it takes no lock that the thread below it may hold.
+
+        Where no thread can be started (memory, ``pids.max``), an alarm interrupts the main one instead.
+        """
         if not self._begun:
             self._begun = True
-            _thread.start_new_thread(self._wait, ())
+            try:
+                _thread.start_new_thread(self._wait, ())
+            except RuntimeError:
+                if hasattr(signal, "setitimer"):
+                    signal.signal(signal.SIGALRM, self._alarmed)
+                    signal.setitimer(signal.ITIMER_REAL, self._within + _EXTRA)
 
     def cancel(self) -> None:
         """Stop the countdown: the process has stopped, and goes on with something else."""
@@ -50,7 +58,14 @@ class Deadline:
             self._over.release()
 
     def _wait(self) -> None:
-        if not self._over.acquire(timeout=self._within + _EXTRA):
+        self._end(over=self._over.acquire(timeout=self._within + _EXTRA))
+
+    def _alarmed(self, _number: int, _frame: FrameType | None) -> None:
+        self._end(over=not self._over.locked())
+
+    @staticmethod
+    def _end(*, over: bool) -> None:
+        if not over:
             _LOG.warning("the shutdown hangs, and is ended by force: the journal has the outcome of what was answered")
             os._exit(0)
 

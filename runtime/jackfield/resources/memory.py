@@ -6,6 +6,9 @@ import ctypes
 import logging
 import sys
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from jackfield.errors import InvalidInvocation
 
 _LOG = logging.getLogger("jackfield.resources")
 _GROUPS = Path("/proc/self/cgroup")
@@ -17,6 +20,9 @@ _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 _LARGE = 1024**2
 _PROCESS = 128 * 1024**2
 """Bytes that a process needs without any body: it uses 92 MiB after its first mail, and 118 MiB of address space."""
+LEAST_SPACE, LEAST_MEMORY = 256 * 1024**2, 80 * 1024**2
+"""Bytes of address space and of a control group with which a server serves 24 callers at once. With 192 MiB of address space uvloop crashed
+for want of memory; with 64 MiB in the group the kernel killed the process."""
 _COPIES = 8
 """Copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
 _LEAST_ROOM = 1024**2
@@ -29,6 +35,23 @@ def memory_limit(processes: int = 1) -> int:
     """
     limits = [_address_space(), *(limit // processes for limit in _of_groups())]
     return min((limit for limit in limits if 0 < limit < _UNLIMITED), default=0)
+
+
+def require_memory(processes: int = 1) -> None:
+    """Check that this process may have the memory that it needs to refuse calls instead of crashing.
+
+    :raises InvalidInvocation: if it may not; ``processes`` share the control group's limit.
+    """
+    space, group = _address_space(), min((limit for limit in _of_groups() if limit > 0), default=_UNLIMITED) // processes
+    if 0 < space < LEAST_SPACE:
+        _refuse(space, "address space", LEAST_SPACE, "Raise ulimit -v, or limit memory by a control group (MemoryMax, --memory).")
+    if group < LEAST_MEMORY:
+        _refuse(group, "memory", LEAST_MEMORY, "Raise the limit of its control group (MemoryMax, --memory), or start fewer processes.")
+
+
+def _refuse(limit: int, what: str, least: int, hint: str) -> NoReturn:
+    mib = 1024**2
+    raise InvalidInvocation(f"a process may have {limit // mib} MiB of {what}, and needs {least // mib} MiB", hint=hint)
 
 
 def room_within(limit: int, wanted: int) -> int:

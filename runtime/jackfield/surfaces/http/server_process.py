@@ -340,10 +340,15 @@ _OWN = 64
 _EACH = 2
 """File descriptors per connection: its own and one to the provider."""
 _LEAST = 16
+_LEAST_FILES = 64
+"""Open files with which a server serves 24 callers at once; with 24 it cannot open its database."""
 
 
 def fitted_connections(wanted: int) -> int:
-    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return how many connections fit into it."""
+    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return how many connections fit into it.
+
+    :raises InvalidInvocation: if the limit is too low to serve anybody.
+    """
     if sys.platform == "win32":
         return wanted
     import resource
@@ -355,6 +360,10 @@ def fitted_connections(wanted: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return wanted
+    if soft < _LEAST_FILES:
+        raise InvalidInvocation(
+            f"a server may have {soft} files open, and needs {_LEAST_FILES}", hint="Raise its limit (ulimit -n, LimitNOFILE)."
+        )
     found = max(_LEAST, (soft - _OWN) // _EACH)
     _LOG.warning("a process takes %d connections at most: it may have %d files open (ulimit -n, LimitNOFILE)", found, soft)
     return found
