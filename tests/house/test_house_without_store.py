@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from plugboard import make_echo
 
+ROOT = Path(__file__).parents[2]
 MISSING = """
 import sys
 sys.modules.update({"jackfield.store": None, "jackfield.management": None, "jackfield.database": None})
@@ -18,7 +21,8 @@ from jackfield import Jackfield, JackfieldError
 CALL = {"connector": "echo", "action": "say", "connection": {"type": "echo/token", "values": {"token": "abc"}}, "inputs": {"text": "x"}}
 """
 """Beginning of a program in which those modules cannot be imported."""
-METADATA = "jackfield-0.dist-info"
+LACKING = ("jackfield", "jackfield-vault")
+"""Distributions that a process of these tests finds without what they bring."""
 CALLS = """
 with Jackfield() as first, Jackfield() as second:
     print(first.invoke(CALL).status, second.invoke(CALL).status, first.journal)
@@ -28,8 +32,10 @@ with Jackfield() as first, Jackfield() as second:
 def ran(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program of a process that has the connector ``echo``, and a distribution ``jackfield`` that brings no part of a runtime."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
-    (folder / METADATA).mkdir()
-    (folder / METADATA / "METADATA").write_text("Metadata-Version: 2.1\nName: jackfield\nVersion: 0\n")
+    for name in LACKING:
+        metadata = folder / f"{name.replace('-', '_')}-0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n")
     environment = {
         **known,
         "JACKFIELD_HOME": str(folder / "home"),
@@ -73,3 +79,21 @@ def test_a_database_in_the_data_folder_is_not_passed_over(tmp_path: Path) -> Non
     done = ran(tmp_path, "try:\n    Jackfield()\nexcept JackfieldError as error:\n    print(error)\n")
     assert "there is a database at" in done.stdout, done
     assert "jackfield[store]" in done.stdout
+
+
+def test_a_reference_to_vault_names_the_extra(tmp_path: Path) -> None:
+    """The framework resolves no ``$vault``; where jackfield-vault is not installed, the refusal says what to install."""
+    connection = {"type": "echo/token", "values": {"token": {"$vault": {"path": "acme", "field": "token"}}}}
+    program = f"with Jackfield() as one:\n    print(one.invoke({{**CALL, 'connection': {connection!r}}}).error.details)\n"
+    done = ran(tmp_path, program)
+    assert "pip install 'jackfield[vault]'" in done.stdout, done
+
+
+def test_each_extra_that_a_message_names_exists() -> None:
+    """Who follows a refusal's hint finds the extra among jackfield's own."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"].keys()
+    folders = [*(ROOT / "runtime").iterdir(), *(ROOT / "connectors").iterdir()]
+    texts = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
+    named = {name for text in texts for words in re.findall(r"jackfield\[([a-z,]+)\]", text) for name in words.split(",")}
+    assert {"store", "platform", "search", "console", "vault"} <= named
+    assert named <= extras

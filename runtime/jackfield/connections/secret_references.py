@@ -27,6 +27,8 @@ from jackfield.json_tools.pointers import child
 from jackfield.secrecy import SecretHolder
 
 _STORES = "jackfield.secret_stores"
+_BROUGHT_BY = {"$vault": "; the package jackfield-vault does: pip install 'jackfield[vault]'"}
+"""Packages of ours that resolve references, for those who have not installed them."""
 _MAX_FILE = 64 * 1024
 _TRIES = 3
 """Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
@@ -308,7 +310,7 @@ class Secrets:
             return contained(store, target, self._environment)
         found = self._plugins.resolve_secret(kind[1:], target) if known and self._plugins.has("resolve_secret") else None
         if found is None:
-            raise ValueError(f"no plugin resolves the reference '{kind[:40]}'")
+            raise ValueError(f"no plugin resolves the reference '{kind[:40]}'{_BROUGHT_BY.get(kind, '')}")
         return found
 
     def _from_environment(self, target: object) -> str:

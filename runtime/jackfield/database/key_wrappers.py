@@ -198,7 +198,7 @@ class KeyServices(ProcessLocal):
             known = ", ".join(sorted({"file:", *(f"{one.name}://" for one in points)}))
             raise DatabaseUnfit(
                 f"no installed package has key wrappers for '{uri}'",
-                hint=f"This installation has {known}. 'aws-kms://' comes with jackfield-aws.",
+                hint=f"This installation has {known}. 'aws-kms://' comes with jackfield-aws, 'vault-transit://' with 'jackfield[vault]'.",
             )
         seconds = self._environment.get(TIMEOUT) or "2"
         if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", seconds) is None or not float(seconds):
