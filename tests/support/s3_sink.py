@@ -7,6 +7,7 @@ server's own answer: a status with an error code, or ``CUT``, which carries the 
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 import threading
 import time
@@ -26,17 +27,18 @@ DONE = (0, "done")
 """Script: the server's own answer."""
 CUT = (0, "cut")
 """Script: carry the request out, and close the connection instead of answering."""
-_BLOCK = hashlib.sha256(b"jackfield").digest() * (PIECE // 32 + 1)
 _PERIOD = 8191
 """Prime, so that parts differ from one another."""
+_NOISE = random.Random("jackfield").randbytes(PIECE + _PERIOD)
 
 
 def made(start: int, size: int) -> bytes:
-    """Bytes of an object that is made up, from a place on."""
+    """Bytes of an object that is made up, from a place on. Each follows from its own place, however the object is cut."""
     pieces, left = [], size
     while left > 0:
-        offset = start % _PERIOD
-        piece = _BLOCK[offset : offset + min(left, PIECE)]
+        number, inside = divmod(start, PIECE)
+        offset = number % _PERIOD + inside
+        piece = _NOISE[offset : offset + min(left, PIECE - inside)]
         pieces.append(piece)
         start, left = start + len(piece), left - len(piece)
     return b"".join(pieces)
@@ -84,6 +86,8 @@ class Sink:
         """Most parts that were on their way at once."""
         self.sent: list[int] = []
         """Numbers of the parts that came, in order."""
+        self.odd: list[int] = []
+        """Bytes that the next ranges have more than was asked for."""
         self._lock = threading.Lock()
         self._coming = 0
 
@@ -93,6 +97,11 @@ class Sink:
             self.requests.append(kind)
             waiting = self.answers.get(kind)
             return waiting.pop(0) if waiting else None
+
+    def further(self) -> int:
+        """Return how many bytes the next range has more than was asked for."""
+        with self._lock:
+            return self.odd.pop() if self.odd else 0
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -272,6 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = self._query().get("partNumber")
         asked = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range", ""))
         first, last = (int(asked[1]), min(int(asked[2]), kept.size - 1)) if asked else (0, kept.size - 1)
+        last += self.sink.further() if asked else 0
         size = kept.widths[int(number) - 1] if number and kept.widths else last + 1 - first
         about = {
             "ETag": f'"{kept.md5}"',

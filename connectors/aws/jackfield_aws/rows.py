@@ -17,7 +17,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import dataclass
-from jackfield_aws.throttles import THROTTLES, THROTTLES_BY_WORDS
+from jackfield_aws.throttles import THROTTLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,6 @@ AWS_ROWS: Rows = {
     **{(code, reason): row for code in _DENIALS for reason, row in _REASONS.items()},
     "RegionDisabled": Row(Forbidden, "STS is not active in {region} for this account: enable the region, or choose another."),
     **dict.fromkeys((code.removesuffix("Exception") for code in THROTTLES), THROTTLED),
-    **dict.fromkeys(THROTTLES_BY_WORDS, THROTTLED),
     "TransactionInProgress": _IN_PROGRESS,
     **{(code, "Daily message quota"): QUOTA for code in ("Throttling", "TooManyRequests")},
     ("MessageRejected", "not verified"): _UNVERIFIED,

@@ -49,10 +49,6 @@ THROTTLES: Mapping[str, str] = {
 }
 """Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service, by
 its name in botocore, which has the code among its errors. A test looks each up."""
-THROTTLES_BY_WORDS: Mapping[tuple[str, str], str] = {
-    ("ServiceUnavailable", "reduce your request rate"): "from memory: AWS's pages have these words for SlowDown only",
-}
-"""Codes that are throttles with these words in their message only, and the source of each."""
 THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brate (?:limit )?(?:was |has been |is )?exceeded": "LimitExceededException of Kinesis, ClientException of ECS and Batch",
     r"\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b": "the same in a sentence",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from clocks import StillClock
 from jackfield import Jackfield, Result
 from jackfield.connector import JobFailed
+from jackfield.pipe.filling import Outputs
+from jackfield_aws.s3 import transfers
 from jackfield_aws.s3.multipart import Upload, advance
 from jackfield_aws.s3.parts import Cut, Part, combined_crc32, combined_etag, crc32_of
 from moto_rig import EVERYTHING, offer
@@ -251,6 +254,14 @@ def test_an_object_comes_down_by_ranges_into_a_stored_file(stand: Stand) -> None
     assert stand.sink.count("get") == 6 + 2
 
 
+@pytest.mark.parametrize("start", [0, 2040 * MEGA, 5 * 1024 * MEGA - 7])
+def test_what_the_sink_makes_up_does_not_depend_on_the_cut(start: int) -> None:
+    """The bytes of a made-up object follow from their places, above 4 GiB, too: ranges and checksums are of one content."""
+    whole = made(start, 9 * MEGA)
+    assert b"".join(made(start + at, min(PART - 3, 9 * MEGA - at)) for at in range(0, 9 * MEGA, PART - 3)) == whole
+    assert whole[:MEGA] != whole[MEGA : 2 * MEGA]
+
+
 def test_an_object_that_does_not_fit_its_checksum_is_no_success(stand: Stand) -> None:
     """What was damaged on the way is told, and no file is left."""
     key = stand.sink.made_object(9 * MEGA)
@@ -281,7 +292,7 @@ def test_objects_above_5_gigabytes_are_cut_into_parts_that_s3_takes() -> None:
 
 
 def test_memory_holds_the_parts_that_are_on_their_way(stand: Stand, tmp_path: Path) -> None:
-    """40 MiB go up, in parts of 5 MiB, and come down, and less than 28 MiB of that is ever in this process's memory."""
+    """40 MiB go up, in parts of 5 MiB, and come down, and less than 32 MiB of that is ever in this process's memory."""
     stand.upload().unwrap()
     path = tmp_path / "large"
     path.write_bytes(made(0, 40 * MEGA))
@@ -297,3 +308,44 @@ def test_memory_holds_the_parts_that_are_on_their_way(stand: Stand, tmp_path: Pa
         tracemalloc.stop()
     assert max(up, down) < 32 * MEGA, (up, down)
     assert os.path.getsize(path) == 40 * MEGA
+
+
+@pytest.mark.parametrize("ranges", [1, 3, 4, 11])
+def test_a_download_holds_three_ranges_whatever_the_size(stand: Stand, ranges: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for three ranges is taken once and given back; what is read and handed on has 64 KiB, which the C library's heaps keep."""
+    taken: list[mmap.mmap] = []
+    largest = [0]
+
+    def taking(*given: Any, **named: Any) -> mmap.mmap:
+        taken.append(mmap.mmap(*given, **named))
+        return taken[-1]
+
+    def keeping(self: Outputs, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        return store(self, measured(chunks), content_type, name)
+
+    def measured(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            largest[0] = max(largest[0], len(chunk))
+            yield chunk
+
+    store = Outputs.store
+    monkeypatch.setattr(transfers, "mmap", taking)
+    monkeypatch.setattr(Outputs, "store", keeping)
+    size = (ranges - 1) * transfers.RANGE + 17
+    stand.sink.answers["get"] = [(503, "SlowDown")]
+    found = stand.call("downloadFile", {"Bucket": "b", "Key": stand.sink.made_object(size)})
+    (file,) = found.files
+    assert hashlib.sha256(file.read()).digest() == hashlib.sha256(made(0, size)).digest()
+    assert [len(room) for room in taken if not room.closed] == []
+    assert (len(taken), largest[0]) == (3, min(size, 64 * 1024))
+    assert stand.sink.count("get") == ranges + 1
+
+
+@pytest.mark.parametrize("more", [-1, 1, 70_000])
+def test_a_range_of_another_size_is_no_content(stand: Stand, more: int) -> None:
+    """A server that sends fewer or more bytes than it was asked for is asked again, and none of them is kept."""
+    size = transfers.RANGE + 70_009
+    stand.sink.odd = [more]
+    (file,) = stand.call("downloadFile", {"Bucket": "b", "Key": stand.sink.made_object(size)}).files
+    assert hashlib.sha256(file.read()).digest() == hashlib.sha256(made(0, size)).digest()
+    assert (stand.sink.count("get"), stand.sink.odd) == (3, [])

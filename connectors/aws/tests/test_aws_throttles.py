@@ -20,8 +20,8 @@ from jackfield.connector import QuotaExceeded, RateLimited, Sent
 from jackfield.testing import Answer, Provider
 from jackfield_aws.answers import Answer as Refusal
 from jackfield_aws.errors import AWS_ERRORS
-from jackfield_aws.rows import AWS_ROWS, THROTTLED, Key
-from jackfield_aws.throttles import THROTTLE_PHRASES, THROTTLES, THROTTLES_BY_WORDS
+from jackfield_aws.rows import AWS_ROWS, THROTTLED
+from jackfield_aws.throttles import THROTTLE_PHRASES, THROTTLES
 from jackfield_aws.virtual.code_words import row_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
@@ -39,9 +39,8 @@ def test_the_table_begins_with_botocores_list_and_gives_each_row_a_source() -> N
     theirs = {*ThrottledRetryableChecker._THROTTLED_ERROR_CODES, *TransientRetryableChecker._TRANSIENT_ERROR_CODES}
     assert theirs - _LEFT_OUT - {"RequestTimeout", "RequestTimeoutException"} <= THROTTLES.keys()
     assert not _LEFT_OUT & THROTTLES.keys()
-    assert all(len(source) > 10 for source in [*THROTTLES_BY_WORDS.values(), *THROTTLE_PHRASES.values()])
-    keys: list[Key] = [*(code.removesuffix("Exception") for code in THROTTLES), *THROTTLES_BY_WORDS]
-    assert {AWS_ROWS[key] for key in keys} == {THROTTLED}
+    assert all(len(source) > 10 for source in THROTTLE_PHRASES.values())
+    assert {AWS_ROWS[code.removesuffix("Exception")] for code in THROTTLES} == {THROTTLED}
 
 
 @pytest.mark.parametrize(("code", "source"), [(code, source) for code, found in THROTTLES.items() for source in found.split("; ")])
@@ -110,6 +109,7 @@ def test_a_limit_is_a_throttle_by_its_words_only(code: str, message: str, status
     [
         ("InternalError", "The backend was throttled.", 500),
         ("ServiceUnavailable", "Try again.", 503),
+        ("ServiceUnavailable", "Please reduce your request rate.", 503),
         ("", "Rate exceeded", 502),
         ("ServiceException", "Too many requests to a dependency", 500),
         ("TransactionInProgressException", "It runs.", 400),

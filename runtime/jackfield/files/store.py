@@ -63,6 +63,7 @@ class Files:
         self.storage = storage
         self.clock = clock
         self._made: Blobs | None = None
+        self._arriving: set[str] = set()
 
     @property
     def enabled(self) -> bool:
@@ -158,10 +159,11 @@ class Files:
         name: str | None = None,
         caller: str | None = None,
         returned: bool = False,
+        invocation: str | None = None,
     ) -> StoredFile:
         """Store content, as ``keep`` does. What a call has ``returned`` counts, and is stored beyond the workspace's own limit, too: the
-        call has been carried out."""
-        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned)
+        call has been carried out. ``invocation`` is the ID of the call if it was queued, and another process may take it over."""
+        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation)
         with OnFailure(incoming.abort):
             for piece in pieces:
                 incoming.write(piece)
@@ -176,6 +178,7 @@ class Files:
         caller: str | None = None,
         announced: int = 0,
         returned: bool = False,
+        invocation: str | None = None,
     ) -> Incoming:
         """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
         from jackfield.files.table import StoredFile
@@ -183,7 +186,9 @@ class Files:
         identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
         about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
         quota = Quota(self.limits.cap) if returned else self.quota(workspace)
-        self.table.begin(workspace, identifier, about, self.limits.count, quota, announced)
+        self._arriving.add(identifier)
+        with OnFailure(self._arriving.discard, identifier):
+            self.table.begin(workspace, identifier, about, self.limits.count, quota, announced, invocation)
         file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, now + self.limits.kept)
         with OnFailure(self.discard, workspace, identifier):
             return Incoming(self, file, quota)
@@ -354,8 +359,20 @@ class Files:
 
     def discard(self, workspace: str, identifier: str) -> None:
         """Remove an unfinished upload; if that fails, the sweep removes it later."""
+        self.arrived(identifier)
         with suppress(JackfieldError):
             self._erase(workspace, identifier)
+
+    def arrived(self, identifier: str) -> None:
+        """Note that this process stores no more of a file."""
+        self._arriving.discard(identifier)
+
+    def discard_lost(self, workspace: str, invocation: str) -> None:
+        """Remove what the process that ran a queued invocation before has left of files that it was storing. A process that was only slow
+        has lost the invocation, and can finish none of them."""
+        for identifier in self.table.unfinished(workspace, invocation):
+            if identifier not in self._arriving:
+                self.discard(workspace, identifier)
 
 
 class Incoming:
@@ -391,6 +408,7 @@ class Incoming:
         sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest + file.binding)
         rest = content.size - self._recorded
         files.table.finish(file.workspace, file.id, rest, file.expires_at, self._quota, sealed)
+        files.arrived(file.id)
         return replace(file, sealed=sealed)
 
     def abort(self) -> None:

@@ -15,8 +15,9 @@ from jackfield.errors import Unavailable
 from jackfield.invocation.file_refusals import NoRoom, Quota
 
 _COLUMNS = "workspace, id, name, content_type, size, sealed, caller, created_at, expires_at"
-_HELD = """EXISTS (SELECT 1 FROM file_holds h JOIN invocations i ON i.workspace = h.workspace AND i.id = h.invocation_id
-    WHERE h.workspace = files.workspace AND h.file_id = files.id AND (i.status IN ('queued', 'running') OR i.dead_at IS NOT NULL))"""
+_HELD = """(files.sealed IS NOT NULL AND EXISTS (
+    SELECT 1 FROM file_holds h JOIN invocations i ON i.workspace = h.workspace AND i.id = h.invocation_id
+    WHERE h.workspace = files.workspace AND h.file_id = files.id AND (i.status IN ('queued', 'running') OR i.dead_at IS NOT NULL)))"""
 _ONE = "workspace = :workspace AND id = :id"
 _FIND = f"SELECT {_COLUMNS} FROM files WHERE {_ONE} AND sealed IS NOT NULL AND (expires_at >= :now OR {_HELD})"
 _USE = "INSERT INTO file_usage (workspace, files, bytes) VALUES (:workspace, 0, 0) ON CONFLICT (workspace) DO NOTHING"
@@ -30,6 +31,9 @@ _RENEW = f"UPDATE files SET expires_at = :until WHERE {_ONE} AND sealed IS NOT N
 _HOLD = """INSERT INTO file_holds (workspace, file_id, invocation_id)
     SELECT workspace, id, :invocation FROM files WHERE workspace = :workspace AND id = :id AND sealed IS NOT NULL
     ON CONFLICT (workspace, file_id, invocation_id) DO NOTHING"""
+_OWN = "INSERT INTO file_holds (workspace, file_id, invocation_id) VALUES (:workspace, :id, :invocation)"
+_UNFINISHED = """SELECT f.id FROM file_holds h JOIN files f ON f.workspace = h.workspace AND f.id = h.file_id
+    WHERE h.workspace = :workspace AND h.invocation_id = :invocation AND f.sealed IS NULL"""
 _HIDE = f"UPDATE files SET sealed = NULL, expires_at = :until WHERE {_ONE} AND expires_at <= :before"
 _HIDE_FREE = f"{_HIDE} AND NOT {_HELD}"
 _DROP = f"DELETE FROM files WHERE {_ONE} AND sealed IS NULL RETURNING size"
@@ -73,8 +77,11 @@ class FileTable:
 
     database: Database
 
-    def begin(self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int = 0) -> None:
-        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if it is known.
+    def begin(
+        self, workspace: str, identifier: str, about: dict[str, Any], limit: int, quota: Quota, announced: int, invocation: str | None
+    ) -> None:
+        """Record a file whose content arrives from now on, up to ``about['until']`` without news: ``announced`` bytes, if it is known. It
+        is one that the queued ``invocation`` returns, or none's.
 
         :raises NoRoom: if the workspace has ``limit`` files, or its files would exceed the server's quota.
         :raises LimitReached: if they would exceed the workspace's own.
@@ -88,6 +95,8 @@ class FileTable:
             if (quota.limit or announced) and not transaction.change(_GROW, within):
                 raise quota.refusal()
             transaction.change(_BEGIN, {"workspace": workspace, "id": identifier, **about})
+            if invocation is not None:
+                transaction.change(_OWN, {"workspace": workspace, "id": identifier, "invocation": invocation})
 
         self.database.record(unit)
 
@@ -111,6 +120,11 @@ class FileTable:
         """Return a file that has not expired, or that an open invocation holds."""
         row = self.database.look_up(_FIND, {"workspace": workspace, "id": identifier, "now": now})
         return None if row is None else StoredFile(*row)
+
+    def unfinished(self, workspace: str, invocation: str) -> list[str]:
+        """Return the IDs of the files that a queued invocation has begun to store and not finished."""
+        with self.database.read() as transaction:
+            return [row.id for row in transaction.execute(_UNFINISHED, {"workspace": workspace, "invocation": invocation})]
 
     def renew(self, workspace: str, identifiers: Collection[str], until: float) -> None:
         """Let files expire at ``until``, unless they expire later anyway."""

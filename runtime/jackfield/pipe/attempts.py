@@ -462,7 +462,7 @@ class Attempts(SecretHolder):
             invocation_id=self.run.meta.invocation_id,
             key=self.key,
             workspace=means.workspace,
-            files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
+            files=Outputs(means.files, means.workspace, self.run.caller.name, self.run.claimed) if stores and means.files.enabled else None,
             observe=means.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,

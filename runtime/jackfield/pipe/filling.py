@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Invocation
     from jackfield.invocation.file_references import Place
     from jackfield.invocation.given_files import GivenFile
+    from jackfield.journal import Claimed
     from jackfield.json_tools.walk import Schema
     from jackfield.pipe.ports import Files
     from jackfield.pipe.waiter import Waiter
@@ -76,10 +77,16 @@ class Outputs:
     files: Files
     workspace: str
     caller: str | None
+    claimed: Claimed | None
+    """Delivery of the invocation if it was queued. A later one takes over from a process that was lost, perhaps while it stored a file."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Store content and return the file as it appears in the output."""
-        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, returned=True)
+        queued = None if self.claimed is None else self.claimed.id
+        if self.claimed is not None and self.claimed.delivery > 1:
+            self.files.discard_lost(self.workspace, self.claimed.id)
+        about = {"name": name, "caller": self.caller, "invocation": queued}
+        stored = self.files.store(self.workspace, chunks, content_type, **about, returned=True)
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 

@@ -146,8 +146,12 @@ class Files(Protocol):
         name: str | None = None,
         caller: str | None = None,
         returned: bool = False,
+        invocation: str | None = None,
     ) -> StoredFile:
-        """Store content; what a call has ``returned`` beyond the workspace's own limit, too."""
+        """Store content; what a call has ``returned`` beyond the workspace's own limit, too. ``invocation`` is the ID of a queued call."""
+
+    def discard_lost(self, workspace: str, invocation: str) -> None:
+        """Remove what the process that ran a queued invocation before has left of files that it was storing."""
 
     def delete(self, workspace: str, identifier: str) -> bool:
         """Delete a file; False if there is none."""

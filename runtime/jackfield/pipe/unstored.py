@@ -116,7 +116,7 @@ class NoFiles:
 
     enabled = is_shared = False
     together = MAX_BYTES
-    content = open = open_by_id = store = delete = renew = digests = is_full = staticmethod(_refuse)
+    content = open = open_by_id = store = discard_lost = delete = renew = digests = is_full = staticmethod(_refuse)
     time = property(_refuse)
 
     def __init__(self, storage: Storage) -> None:

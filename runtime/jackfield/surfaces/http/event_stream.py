@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from jackfield.errors import LimitReached
 from jackfield.failures import OnFailure
@@ -17,6 +17,7 @@ from jackfield.surfaces.http.accept import prefers
 from jackfield.surfaces.shared.json_response import dumps
 from jackfield.surfaces.shared.problem import of_error
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.streamed import Streamed
 
 KIND = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -45,7 +46,7 @@ async def events_response(stream: Stream, request: Request, server: ServerContex
                 _check_began(stream, asking.result())
         finally:
             leaving.cancel()
-    return StreamingResponse(_events(asking, stream, server), 200, _HEADERS, KIND)
+    return Streamed(_events(asking, stream, server), 200, _HEADERS, KIND)
 
 
 def _end(stream: Stream, server: ServerContext) -> None:
@@ -64,7 +65,7 @@ async def _left(request: Request, stream: Stream) -> None:
     stream.close()
 
 
-async def _events(asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext) -> AsyncIterator[bytes]:
+async def _events(asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext) -> AsyncGenerator[bytes]:
     try:
         while True:
             while not asking.done():

@@ -11,13 +11,13 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from jackfield.callers import Caller
 from jackfield.errors import LimitReached, NotAllowed, Unavailable
@@ -34,6 +34,7 @@ from jackfield.surfaces.shared.operation import READING, Operation
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.streamed import Streamed
 
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
@@ -306,13 +307,13 @@ async def _with_progress(request: Request, call: _Call, begin: Callable[[Send], 
         except TimeoutError:
             first = _COMMENT
         if first is not None:
-            return StreamingResponse(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
+            return Streamed(_events(first, messages, answering, watching.pop_all()), 200, _STREAM, "text/event-stream")
     return call.response(await answering)
 
 
 async def _events(
     first: bytes, messages: asyncio.Queue[bytes | None], answering: asyncio.Future[Answer], watching: ExitStack
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     message: bytes | None = first
     with watching:
         while message is not None:

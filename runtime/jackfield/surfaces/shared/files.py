@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from jackfield.errors import Unavailable, UnknownName
 from jackfield.files import SealedReader, StoredFile
@@ -19,6 +19,7 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.streamed import Streamed
 
 _PIECE = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
@@ -84,7 +85,7 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
     if request.method == "HEAD":
         return Response(None, status, headers, file.content_type)
     reader = await server.slowly(lambda: _opened(server, file, first))
-    return StreamingResponse(_pieces(server, reader, end - first), status, headers, file.content_type)
+    return Streamed(_pieces(server, reader, end - first), status, headers, file.content_type)
 
 
 async def _found(request: Request, server: ServerContext, identity: Identity) -> StoredFile:
@@ -109,7 +110,7 @@ def _opened(server: ServerContext, file: StoredFile, first: int) -> SealedReader
     return reader
 
 
-async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> AsyncIterator[bytes]:
+async def _pieces(server: ServerContext, reader: SealedReader, left: int) -> AsyncGenerator[bytes]:
     """Yield the content. An error in the middle ends the response before its announced length, so that no client takes it for whole."""
     while left:
         size = min(_PIECE, left)
