@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import Engine, check_queue
-from jackfield_celery import dispatcher
+from jackfield_celery import dispatcher, worker
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.outbox import Outbox
 from jackfield_celery.publisher import CeleryPublisher
@@ -102,6 +102,26 @@ def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytes
     publisher.close()
     assert named == [("default", "x")] * 3
     assert _waiting(stand, dead=len(garbage) - 3) == {QUEUE: 0, DEAD: len(garbage) - 3}
+
+
+class _Away:
+    """A connection whose broker does not answer for a hundred tries."""
+
+    def ensure_connection(self, lost: Callable[[Exception, float], None], *_given: Any, **_named: Any) -> None:
+        for _ in range(100):
+            lost(ConnectionRefusedError(), 1.0)
+
+
+@pytest.mark.parametrize(("every", "lines"), [(60.0, 1), (0.0, 300)])
+def test_a_broker_that_is_away_fills_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, every: float, lines: int
+) -> None:
+    """A worker tries each second, and says so once a minute, also where a connection comes and goes."""
+    monkeypatch.setattr(worker, "_LOG_EVERY", every)
+    consumer = object.__new__(worker.Consumer)
+    for _ in range(3):
+        consumer.ensure_connected(_Away())
+    assert [record.getMessage() for record in caplog.records] == ["the broker is unavailable: ConnectionRefusedError"] * lines
 
 
 def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:

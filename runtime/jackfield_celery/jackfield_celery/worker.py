@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -31,6 +32,8 @@ _LOG = logging.getLogger("jackfield.queue")
 _RETRY = 0.5
 """Seconds between the first two tries to reach the broker; they grow to ``_LONGEST_RETRY``."""
 _LONGEST_RETRY = 1.0
+_LOG_EVERY = 60.0
+"""Seconds between two lines of the log about a broker that stays away."""
 
 
 class BusyError(Exception):
@@ -81,6 +84,8 @@ class Consumer(CeleryConsumer):
             Control,
         )
 
+    _quiet_until = 0.0
+
     def on_decode_error(self, message: Message, _exc: Exception) -> None:
         """Reject a message that cannot be decoded. Celery acknowledges it, so that it would be lost."""
         self._refuse(message)
@@ -116,7 +121,10 @@ class Consumer(CeleryConsumer):
         """Connect, with tries at most a second apart however long the broker is away."""
 
         def lost(error: Exception, _seconds: float) -> None:
-            _LOG.error("the broker is unavailable: %s", type(error).__name__)
+            now = time.monotonic()
+            if now >= self._quiet_until:
+                self._quiet_until = now + _LOG_EVERY
+                _LOG.error("the broker is unavailable: %s", type(error).__name__)
 
         return conn.ensure_connection(
             lost, None, interval_start=_RETRY, interval_step=_RETRY, interval_max=_LONGEST_RETRY, callback=state.maybe_shutdown
