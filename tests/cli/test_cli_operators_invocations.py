@@ -259,6 +259,14 @@ def test_the_queue_on_the_command_line(operator: Shell) -> None:
     assert operator.run("queue", "stats", "--workspace", "default").json[0]["queued"] == 1
 
 
+def test_a_key_that_is_queued_is_queued_once(operator: Shell) -> None:
+    """The same command again prints the same ID, and says that it is a repeat; another request under the key is refused."""
+    words = ("invoke", "echo", "say", "--connection", "hall", "--idempotency-key", "k", "--queue")
+    first, again, other = (operator.run(*words, text) for text in ("text=x", "text=x", "text=y"))
+    assert (again.code, again.json) == (0, {**first.json, "replayed": True})
+    assert (other.code, other.json["error"]["code"]) == (2, "idempotency_conflict")
+
+
 def test_budgets_are_settings_of_the_workspace(operator: Shell) -> None:
     """Rates and concurrencies are set by name and merged; 0 removes one."""
     words = ("--queue-rate", "12.5", "--queue-concurrency", "8", "--connection-rate", "hall=2", "--connection-concurrency", "*=3")

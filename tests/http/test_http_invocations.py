@@ -14,6 +14,7 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, Stand, say
+from replies import Reply
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,31 @@ def test_async_is_queued_and_run(client: Client) -> None:
     assert answer.headers["location"] == f"/v1/invocations/{answer.json['invocationId']}"
     entry = until(client, answer.json["invocationId"], is_settled)
     assert (entry["status"], entry["output"]["text"]) == ("succeeded", "later")
+
+
+def test_a_repeat_of_what_is_queued_is_accepted_again(client: Client, threads: ThreadPoolExecutor) -> None:
+    """The key again before the end: 202 with the same ID, the Result where ``wait`` brings it in time or it has ended. Another request, and
+    one that is not queued, are refused."""
+    with Gatekeeper() as gate:
+        body = say("post", "hall", text="later", gate={"port": gate.port})
+
+        def repeat(prefer: str = "respond-async", **changed: Any) -> Reply:
+            return client.post("/v1/invocations", {**body, **changed}, Idempotency_Key="later", Prefer=prefer)
+
+        first = repeat()
+        gate.wait()
+        again, waited = repeat(), repeat("respond-async, wait=1")
+        for answer in (again, waited):
+            assert (answer.status, answer.json) == (202, {**first.json, "status": "running", "replayed": True})
+            assert answer.headers["location"] == first.headers["location"]
+        assert [answer.headers.get("idempotency-replayed") for answer in (first, again, waited)] == [None, "true", "true"]
+        assert [repeat(inputs={"text": "other"}).status, repeat("wait=0").status] == [422, 409]
+        waiting = threads.submit(repeat, "respond-async, wait=20")
+        gate.open()
+        ended = waiting.result(30)
+    for answer in (ended, repeat()):
+        assert (answer.status, answer.headers["idempotency-replayed"], answer.json["status"]) == (200, "true", "succeeded")
+        assert answer.json["meta"]["invocationId"] == first.json["invocationId"]
 
 
 def test_async_takes_no_inline_connection(client: Client) -> None:

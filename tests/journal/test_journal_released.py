@@ -28,6 +28,7 @@ def place(database_url: str) -> Iterator[SimpleNamespace]:
         queue = Queue(jackfield.storage.database)
         database = jackfield.storage.database
         yield SimpleNamespace(
+            jackfield=jackfield,
             url=database_url,
             database=database,
             queue=queue,
@@ -130,3 +131,15 @@ def test_a_clock_set_back_keeps_nothing_waiting(place: SimpleNamespace) -> None:
     with open_database(place.url) as database:
         assert Outbox(database, SystemClock()).lead()
     assert place.outbox.recall(60.0) == 1
+
+
+def test_a_key_that_is_queued_is_queued_once(place: SimpleNamespace) -> None:
+    """The key again gets a Result of the same ID that has not ended, and can be waited for; once it has ended, its Result."""
+    first = place.queued("once")
+    again = place.queued("once")
+    assert (again.meta.invocation_id, again.status, again.meta.replayed, again.exit_code) == (first, "queued", True, 0)
+    assert again.wait(0).status == "queued"
+    (claimed,) = place.queue.claim(10)
+    assert place.jackfield.run(claimed).status == "succeeded"
+    for ended in (again.wait(30), place.queued("once")):
+        assert (ended.status, ended.meta.invocation_id) == ("succeeded", first)

@@ -100,6 +100,32 @@ def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
         assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", then
 
 
+_KEYS = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "secret-4711"}
+_SMTP = {"hostname": "mail.example.com", "username": "a", "password": "secret-4711"}
+_MAIL = {"to": "ada@example.org", "subject": "Hi", "text": {"$event": "/data/payload/text"}}
+_FILLED: tuple[tuple[str, dict[str, Any], str, str, dict[str, Any], list[str]], ...] = (
+    ("aws/apiKeySecret", {**_KEYS, "region": "eu-west-1"}, "aws.s3", "listBuckets", {}, []),
+    ("aws/apiKeySecret", _KEYS, "aws.s3", "listBuckets", {}, ["/then/inputs/awsRegion"]),
+    ("aws/apiKeySecret", {**_KEYS, "region": "eu-west-1"}, "aws.sqs", "createQueue", {}, ["/then/inputs/QueueName"]),
+    ("aws/awsDefault", {}, "aws.s3", "listBuckets", {}, []),  # the machine may have a region
+    ("aws-ses/apiKeySecret", {**_KEYS, "region": "eu-west-1", "sender": "a@example.com"}, "aws-ses", "sendEmail", _MAIL, []),
+    ("aws-ses/smtp", _SMTP, "aws-ses", "sendEmail", _MAIL, ["/then/inputs/sender"]),  # it needs no region
+)  # fmt: skip
+
+
+def test_what_the_connection_fills_may_be_left_out(stage: TriggerStage) -> None:
+    """As in a call or a schedule: an input that the connection brings is not missing, one that nothing brings is."""
+    for number, (kind, values, connector, action, inputs, missing) in enumerate(_FILLED):
+        stage.runtime.connections.add(f"account-{number}", kind, values, test=False)
+        then = {"connector": connector, "action": action, "connection": f"account-{number}", "inputs": inputs}
+        if missing:
+            with pytest.raises(JackfieldError) as refused:
+                stage.add("notes", name=f"s{number}", then=then)
+            assert [(detail.path, detail.keyword) for detail in refused.value.details] == [(path, "required") for path in missing]
+        else:
+            stage.add("notes", name=f"s{number}", then=then)
+
+
 def _limit(stage: TriggerStage, most: int | None) -> None:
     stage.runtime.access.workspaces.set("default", {"limits": {"queued": most}})
 

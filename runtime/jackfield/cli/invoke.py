@@ -15,7 +15,7 @@ from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import caller, in_workspace, open_jackfield, read_moment
 from jackfield.clock import iso
 from jackfield.errors import UnknownConnector
-from jackfield.invocation import MAX_TIMEOUT, Result
+from jackfield.invocation import MAX_TIMEOUT, Enqueued, Result
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 
 if TYPE_CHECKING:
@@ -224,8 +224,13 @@ def _queue_single(
     schema: Mapping[str, Any] | None,
 ) -> int:
     found = jackfield.enqueue(invocation, caller=caller())
-    output.value(_shown(found, arguments, schema) if isinstance(found, Result) else {"invocationId": found, "status": "queued"})
-    return found.exit_code if isinstance(found, Result) else 0
+    if isinstance(found, str):
+        output.value(Enqueued(found).to_json())
+        return 0
+    found = found.wait() if arguments.wait else found
+    queued = Enqueued.of(found)
+    output.value(_shown(found, arguments, schema) if queued is None else queued.to_json())
+    return found.exit_code
 
 
 def _shown(result: Result, arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:

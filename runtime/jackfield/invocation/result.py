@@ -130,7 +130,7 @@ class Result(_Origin):
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
     That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. One of
-    status ``queued`` is what a wait returns whose invocation has not begun.
+    status ``queued`` has not begun: a wait returns it, and ``enqueue`` for an idempotency key whose invocation has not ended.
     """
 
     status: Status | Literal["queued", "running"]
@@ -260,6 +260,11 @@ class Enqueued:
     invocation_id: str
     status: str = "queued"
     replayed: bool = False
+
+    @classmethod
+    def of(cls, result: Result) -> Enqueued | None:
+        """Return the earlier invocation whose key was used again, if it has not ended yet; None if this is its outcome."""
+        return cls(result.meta.invocation_id, result.status, replayed=True) if result.status in ("queued", "running") else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of an HTTP response; ``replayed`` only if true."""

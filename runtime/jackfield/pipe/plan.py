@@ -158,6 +158,15 @@ class Plan(SecretHolder):
         found = _NOTHING if self.target is None else self._opener.defaults(self.target, self.action, given)
         return {**self._of_host, **found} if self._of_host else found
 
+    def lacking(self, given: Mapping[str, Any]) -> list[str]:
+        """Return the required inputs that a call with ``given`` lacks: its connection does not bring them, and the machine cannot."""
+        known, target = self.action.inputs.get("properties", {}), self.target
+        brought = {*given, *self.waived, *self.brought, *(name for name, schema in known.items() if "default" in schema)}
+        if target is not None:
+            by_machine = not target.kind.schema.get("required")
+            brought |= {name for name, source in self.action.defaults if by_machine or source in target.values}
+        return [name for name in self.action.inputs.get("required", ()) if name not in brought]
+
     async def filled_by_host(self, faults: Sequence[Detail], catalog: Catalog, waiter: Waiter) -> bool:
         """Ask the machine, once, for what refused inputs lack: with a type that can sign in as the machine. Return whether it has brought
         anything."""
@@ -438,6 +447,17 @@ class Plans(ProcessLocal):
         if action.allowed_with:
             require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
         if target is not None and target.kind.serves is not None:
+            check_serves(manifest, target.kind, action.key)
+        return self._of(manifest, action, target)
+
+    def over(self, invocation: Invocation, manifest: Manifest, caller: Caller) -> Plan:
+        """Return the plan of an invocation that is to be made later; its connector and action are found and allowed.
+
+        :raises JackfieldError: if there is no such connection, or it cannot serve the action.
+        """
+        action, authorizer = manifest.actions[invocation.action], self._access.authorizer(caller)
+        target = find_target(invocation, manifest, self._known, self.targets, caller.origin, authorizer, None)
+        if target is not None:
             check_serves(manifest, target.kind, action.key)
         return self._of(manifest, action, target)
 

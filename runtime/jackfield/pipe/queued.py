@@ -43,9 +43,9 @@ class Queued:
 
     def enqueue(self, invocation: Given, *, caller: Caller = LIBRARY, beside: Beside | None = None) -> Result | str:
         """Queue an invocation for the workers, and run the statements ``beside`` in the same transaction. Return its id once it is on disk,
-        or the Result that its idempotency key replays.
+        or the Result that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
 
-        :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
+        :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, the key of another request).
         """
         return self._queued(lambda run: self.pipeline.recording.enqueue(self.pipeline, invocation, run, beside), caller)
 

@@ -16,15 +16,17 @@ from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.invocation.file_references import names_files
+from jackfield.invocation.request import Invocation
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
-from jackfield.json_tools.pointers import names
-from jackfield.pipe.call_rules import find_action, seen_connection
+from jackfield.json_tools.pointers import child, names
+from jackfield.pipe.call_rules import find_action
 from jackfield.pipe.unstored import required
 from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pipe.plan import Plan
     from jackfield.runtime import Jackfield
     from jackfield.triggers.arrivals import Also
     from jackfield.triggers.subscription import Subscription
@@ -92,10 +94,9 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str,
     action = find_action(manifest, given["action"], catalog)
     connection = given.get("connection")
     authorizer.require(Request(manifest.key, action.key, action.rule_effect, connection))
-    if connection is not None:
-        seen_connection(runtime.pipeline.known, connection, manifest, authorizer)
     inputs = given.get("inputs") or {}
-    faults = [*_inputs(inputs, action)] or [*_literal_faults(runtime, manifest, action, inputs)]
+    plan = runtime.pipeline.plans.over(Invocation(manifest.key, action.key, inputs, connection), manifest, caller)
+    faults = [*_inputs(inputs, plan)] or [*_literal_faults(runtime, manifest, action, inputs)]
     if action.hands_out:
         faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
     if faults:
@@ -107,19 +108,18 @@ def _shape(given: Mapping[str, Any]) -> Iterator[Detail]:
     yield from unknown_members(given, _MEMBERS, "'then'", "/then")
     for name in _MEMBERS[:3]:
         if not isinstance(given.get(name), str) and not (name == "connection" and given.get(name) is None):
-            yield Detail(f"/then/{name}", "must be a string")
+            yield Detail(f"/then/{name}", "must be a string", "type")
     if not isinstance(given.get("inputs", {}), Mapping):
-        yield Detail("/then/inputs", "must be an object")
+        yield Detail("/then/inputs", "must be an object", "type")
 
 
-def _inputs(inputs: Mapping[str, Any], action: ActionManifest) -> Iterator[Detail]:
-    known = action.inputs.get("properties", {})
-    for name in inputs:
-        if name not in known and action.inputs.get("additionalProperties") is False:
-            yield Detail(f"/then/inputs/{name}", f"'{str(name)[:80]}' is not an input{did_you_mean(str(name), known)}")
-    for name in action.inputs.get("required", ()):
-        if name not in inputs and "default" not in known.get(name, {}):
-            yield Detail(f"/then/inputs/{name}", "is required")
+def _inputs(inputs: Mapping[str, Any], plan: Plan) -> Iterator[Detail]:
+    known = plan.action.inputs.get("properties", {})
+    for name in map(str, inputs):
+        if name not in known and plan.action.inputs.get("additionalProperties") is False:
+            text = f"'{name[:80]}' is not an input{did_you_mean(name, known)}"
+            yield Detail(child("/then/inputs", name), text, "additionalProperties")
+    yield from (Detail(child("/then/inputs", name), "is required", "required") for name in plan.lacking(inputs))
     for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
         fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
         if fault is not None:

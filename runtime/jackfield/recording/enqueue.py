@@ -24,6 +24,7 @@ from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield.recording.drafting import drafted
+from jackfield.recording.jobs import waited_by
 from jackfield.recording.record import Record, replay_of
 
 if TYPE_CHECKING:
@@ -39,18 +40,18 @@ if TYPE_CHECKING:
 
 async def enqueue(pipeline: Pipe, given: Given, run: Run, beside: Beside | None = None) -> Result | str:
     """Admit and check an invocation, then queue it for a worker, with ``beside`` in the same transaction. Return its id, or the Result that
-    its idempotency key replays.
+    its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
 
     :raises JackfieldError: if it is refused at once.
     """
-    found = await _prepared(pipeline, given, run, replay=Record.replay)
+    found = await _prepared(pipeline, given, run, replay=partial(Record.replay, joins=True))
     if isinstance(found, Result):
-        return found
+        return waited_by(pipeline, found)
     if beside is not None:
         found.queue_with(partial(_both, found.draft.also, beside, found.draft.id))
     with within(found.remaining):
         replayed = await found.queue(run.limits.get("queued"))
-    return run.meta.invocation_id if replayed is None else replayed
+    return run.meta.invocation_id if replayed is None else waited_by(pipeline, replayed)
 
 
 def _both(also: Also | None, beside: Beside, identifier: str, transaction: Transaction) -> None:
@@ -175,7 +176,7 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: floa
             raise LimitReached("queued", most)
         if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(record.queue())
-            return Enqueued(draft.id) if replayed is None else replayed
+            return Enqueued(draft.id) if replayed is None else Enqueued.of(replayed) or replayed
     except JackfieldError as error:
         return failed(meta, error)
     return Enqueued(entry.id, entry.status, replayed=True) if entry.is_open else replay_of(entry)

@@ -141,7 +141,11 @@ async def awaited(
 
 def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
     is_queued = entry is not None and entry.status == "queued"
-    result = Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
+    return waited_by(pipeline, Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress))
+
+
+def waited_by(pipeline: Pipe, result: Result) -> Result:
+    """Let a Result wait for the end of its invocation, if that has not ended; return it."""
     object.__setattr__(result, "waiter", pipeline.waits)
     return result
 

@@ -72,8 +72,9 @@ class Record:
         """Warning for the caller, if his outcome could not be recorded."""
         self.sees: Callable[[Entry], bool]
 
-    async def replay(self) -> Result | None:
-        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
+    async def replay(self, *, joins: bool = False) -> Result | None:
+        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key. One that
+        ``joins`` its request gets a Result of status ``queued`` or ``running`` if that has not ended after the time to wait.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
@@ -88,6 +89,9 @@ class Record:
                 self.is_left = True
                 return replay_of(entry)
             left = self._wait_until - self._clock.monotonic()
+            if left <= 0 and joins:
+                self.is_left = True
+                return self._open(entry)
             if left <= 0:
                 raise IdempotencyConflict(
                     f"the request with this idempotency key is still running, as invocation {entry.id}",
@@ -97,6 +101,10 @@ class Record:
                 )
             await self._run.waiter.pause(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
+
+    def _open(self, entry: Entry) -> Result:
+        meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
+        return Result("queued" if entry.status == "queued" else "running", meta, progress=entry.progress)
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -207,7 +215,7 @@ class Record:
         commit was unknown but had taken effect."""
         if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
             return False
-        return await self.replay()
+        return await self.replay(joins=True)
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, also: Callable[[Transaction], None] | None) -> bool:
         """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from jackfield.clock import arrived, moment, note_arrival
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
-from jackfield.invocation import Result
+from jackfield.invocation import Enqueued, Result
 from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.journal.queue_stats import NAMES, queue_stats
@@ -82,10 +83,10 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
             body = text  # pass the bytes on: a string would be parsed as JSON
     except JackfieldError as error:
         return to_answer(refused(error, body))
-    if queued:
-        return await _queued(body, server, runtime, identity)
     waited = _WAIT.search(prefer)
     wait = float(waited[1]) if waited is not None else 0.0
+    if queued:
+        return await _queued(body, server, runtime, identity, wait)
     if takes_events(request.headers.get("accept", "")):
         stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
         return await events_response(stream, request, server)
@@ -149,7 +150,7 @@ def _name(request: Request, identifier: str) -> None:
     request.scope["jackfield.invocation_id"] = identifier
 
 
-async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity) -> Response:
+async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity, wait: float) -> Response:
     try:
         found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
     except LimitReached as error:
@@ -157,10 +158,25 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if isinstance(found, Result):
-        return to_answer(found)
+        return await _earlier(found, runtime, wait)
     server.wake()
-    headers = {"Location": f"/v1/invocations/{found}", "Preference-Applied": "respond-async"}
-    return answer({"invocationId": found, "status": "queued"}, 202, headers)
+    return _accepted(Enqueued(found))
+
+
+async def _earlier(found: Result, runtime: Jackfield, wait: float) -> Response:
+    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, else as the first one."""
+    if wait and Enqueued.of(found) is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                found = await runtime.await_(found.meta.invocation_id)
+                found.meta.replayed = True
+    queued = Enqueued.of(found)
+    return to_answer(found) if queued is None else _accepted(queued)
+
+
+def _accepted(queued: Enqueued) -> Response:
+    headers = {"Location": f"/v1/invocations/{queued.invocation_id}", "Preference-Applied": "respond-async"}
+    return answer(queued.to_json(), 202, headers | ({"Idempotency-Replayed": "true"} if queued.replayed else {}))
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -44,7 +44,7 @@ _HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string"},
         "description": (
             "respond-async queues the invocation for the workers. wait=N waits up to N seconds if an invocation with "
-            "this key is already running."
+            "this key has not ended yet."
         ),
     },
     "Jackfield-On-Behalf-Of": {

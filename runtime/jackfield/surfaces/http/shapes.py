@@ -439,7 +439,10 @@ _OTHERS: dict[str, Json] = {
         replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
         error=_ANY, meta=_ANY,
     ),
-    "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS),
+    "Queued": _object(
+        ("invocationId", "status"), invocationId=_STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
+        replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
+    ),
     "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
     "StoredFile": _object(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
