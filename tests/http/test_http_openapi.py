@@ -147,3 +147,23 @@ def test_server_keeps_to_its_document(client: Client, tmp_path: Path) -> None:
         ]  # fmt: skip
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stdout[done.stdout.find(" FAILURES ") :][:6000]
+
+
+def test_headers_that_clients_act_on_are_described(client: Client, document: Any) -> None:
+    """What was made or queued says where it is, what has a version says which, what is refused for now says for how long: in the document
+    and in the answers, which every test of the HTTP API compares (``http_stand``)."""
+
+    def told(path: str, method: str, status: str) -> set[str]:
+        return set(document["paths"][path][method]["responses"][status]["headers"]) - {"X-Request-Id"}
+
+    assert told("/v1/invocations", "post", "202") == {"Location", "Preference-Applied", "Idempotency-Replayed"}
+    assert (told("/v1/connections", "post", "201"), told("/v1/connections/{name}", "put", "412")) == ({"ETag", "Location"}, {"ETag"})
+    assert told("/v1/tokens", "post", "201") == set()
+    assert all(
+        ("Retry-After" in response["headers"]) >= (status in ("429", "503"))
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+    )
+    made = client.post("/v1/files", b"a file")
+    assert client.get(made.headers["location"]).body == b"a file"

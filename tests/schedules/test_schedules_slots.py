@@ -16,7 +16,7 @@ from jackfield.access import Tokens
 from jackfield.callers import Caller, Rules
 from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.queue.slot_runs import SlotRuns
-from jackfield.schedules import DueSchedules, OvertakenError, ScheduleExists
+from jackfield.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield.surfaces.shared.readiness import silence_warning
 from schedule_stage import TICK, ScheduleStage, schedule_stage
 
@@ -309,7 +309,7 @@ def test_a_schedule_for_one_time_ends(stage: ScheduleStage) -> None:
     assert stage.outcomes() == ["queued"]
     assert (stage.schedules().show("one")["status"], stage.schedules().show("one")["nextAt"]) == ("ended", None)
     assert stage.schedules().next("one", 3) == []
-    with pytest.raises(ScheduleExists, match="no slot follows"):
+    with pytest.raises(ScheduleConflict, match="no slot follows"):
         stage.schedules().resume("one")
 
 

@@ -23,6 +23,7 @@ from unittest import mock
 import uvicorn
 from starlette import routing
 
+from documented import undocumented
 from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules, Scope
 from jackfield.cli.serve import mounts
@@ -73,7 +74,9 @@ class Client:
             sent.setdefault("Content-Type", "application/json")
         with contextlib.closing(connection):
             connection.request(method, path, data, sent)
-            return Reply.read(connection.getresponse())
+            reply = Reply.read(connection.getresponse())
+        assert not (more := undocumented(method, path, reply)), f"{method} {path} {reply.status}: {more} not in /openapi.json"
+        return reply
 
     def get(self, path: str, **headers: str) -> Reply:
         """``GET``."""

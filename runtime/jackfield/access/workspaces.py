@@ -43,6 +43,7 @@ class WorkspaceExists(InvalidInvocation):
     """A workspace with this name already exists."""
 
     http_status = 409
+    problem = "name_taken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,6 @@ def _json(status: int, body: dict[str, Any]) -> tuple[int, str, bytes]:
 
 
 def _problem(status: int, detail: str, **more: str) -> tuple[int, str, bytes]:
-    title = "Not Found" if status == 404 else "Service Unavailable"
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    title, code = ("Not Found", "not_found") if status == 404 else ("Service Unavailable", "unavailable")
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
     return status, "application/problem+json", json.dumps(body).encode()

@@ -77,18 +77,21 @@ class NameTaken(InvalidConnection):
     """The workspace already has a connection of this name."""
 
     http_status = 409
+    problem = "name_taken"
 
 
 class NotStored(InvalidConnection):
     """The connection is defined in a file and can only be changed there."""
 
     http_status = 409
+    problem = "conflict"
 
 
 class VersionConflict(InvalidConnection):
     """The connection was changed meanwhile; nothing was written."""
 
     http_status = 409
+    problem = "version_conflict"
 
 
 class ConnectionTable(ProcessLocal, SecretHolder):

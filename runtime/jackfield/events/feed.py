@@ -60,6 +60,8 @@ _DAMAGED = "its row in the database is damaged"
 class CursorExpired(InvalidInvocation):
     """A cursor whose events are not kept any more; ``oldest`` is the cursor from which on all are."""
 
+    problem = "cursor_expired"
+
     def __init__(self, message: str, oldest: str, about: str = ", or without a cursor: that is the oldest event kept") -> None:
         super().__init__(message, hint=f"Go on after '{oldest}'{about}.")
         self.oldest = oldest

@@ -14,7 +14,7 @@ from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.queue.slot_runs import invocation_of
 from jackfield.redaction.marks import masked
-from jackfield.schedules import Content, Schedule, ScheduleExists, ScheduleTable, Timing, check_slot_values, with_slot
+from jackfield.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
 from jackfield.schedules.policy import MISSED, OVERLAP, Missed, Overlap
 from jackfield.schedules.table import unknown_schedule
 from jackfield.schedules.timing import MEMBERS, invalid
@@ -108,7 +108,7 @@ class WorkspaceSchedules:
     def pause(self, name: str) -> dict[str, Any]:
         """Run no slots until the schedule is resumed.
 
-        :raises ScheduleExists: if it does not run any more.
+        :raises ScheduleConflict: if it does not run any more.
         """
         return self._shown(self._table.pause(self._find(name)))
 
@@ -121,7 +121,7 @@ class WorkspaceSchedules:
         if schedule.status != "stopped":
             return self._shown(self._table.resume(schedule))
         if schedule.timing.after(self._table.time.now()) is None:
-            raise ScheduleExists(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
+            raise ScheduleConflict(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
         content = self._content(schedule.content(self._runtime.storage.vault).invocation, schedule.timing)
         return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
 

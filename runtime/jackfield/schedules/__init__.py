@@ -15,7 +15,7 @@ from jackfield.database.due_rows import OvertakenError
 from jackfield.schedules.due import Claimed, DueSchedules, UsedError
 from jackfield.schedules.policy import Passed, passed
 from jackfield.schedules.slot_values import check_slot_values, with_slot
-from jackfield.schedules.table import Content, Schedule, ScheduleExists, ScheduleTable, Slot, UnknownSchedule
+from jackfield.schedules.table import Content, Schedule, ScheduleConflict, ScheduleTable, Slot, UnknownSchedule
 from jackfield.schedules.timing import Timing
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "OvertakenError",
     "Passed",
     "Schedule",
-    "ScheduleExists",
+    "ScheduleConflict",
     "ScheduleTable",
     "Slot",
     "Timing",

@@ -75,10 +75,16 @@ class UnknownSchedule(InvalidInvocation):
     http_status = 404
 
 
-class ScheduleExists(InvalidInvocation):
-    """The schedule cannot be added or changed in its present state."""
+class ScheduleConflict(InvalidInvocation):
+    """The schedule cannot be changed in its present state."""
 
     http_status = 409
+
+
+class ScheduleExists(ScheduleConflict):
+    """There is a schedule of this name."""
+
+    problem = "name_taken"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -244,7 +250,7 @@ class ScheduleTable:
     def change(self, schedule: Schedule, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> Schedule:
         """Replace what a schedule runs and when. One that was stopped or had ended is active again; one that is paused stays so.
 
-        :raises ScheduleExists: if it was changed meanwhile.
+        :raises ScheduleConflict: if it was changed meanwhile.
         """
         now = self.time.now()
         status: Status = "paused" if schedule.status == "paused" else "active"
@@ -268,10 +274,12 @@ class ScheduleTable:
     def pause(self, schedule: Schedule) -> Schedule:
         """Run no slots until the schedule is resumed. Pausing it again has no effect.
 
-        :raises ScheduleExists: if it has ended or was stopped.
+        :raises ScheduleConflict: if it has ended or was stopped.
         """
         if schedule.status in ("ended", "stopped"):
-            raise ScheduleExists(f"the schedule '{schedule.name}' does not run: it has {schedule.status}", hint="Nothing has to be paused.")
+            raise ScheduleConflict(
+                f"the schedule '{schedule.name}' does not run: it has {schedule.status}", hint="Nothing has to be paused."
+            )
         values = {**self._own(schedule), "now": self.time.now()}
 
         def unit(transaction: Transaction) -> None:
@@ -284,14 +292,16 @@ class ScheduleTable:
     def resume(self, schedule: Schedule) -> Schedule:
         """Run slots from now on. Those that passed while it was paused are recorded as skipped. Resuming it again has no effect.
 
-        :raises ScheduleExists: if nothing follows, or it was changed meanwhile.
+        :raises ScheduleConflict: if nothing follows, or it was changed meanwhile.
         """
         if schedule.status == "active":
             return schedule
         now = self.time.now()
         following = schedule.timing.after(now)
         if schedule.status != "paused" or following is None:
-            raise ScheduleExists(f"the schedule '{schedule.name}' has ended: no slot follows", hint="Add another one, or change its times.")
+            raise ScheduleConflict(
+                f"the schedule '{schedule.name}' has ended: no slot follows", hint="Add another one, or change its times."
+            )
         values = {**self._own(schedule), "claim": schedule.claim, "next_at": following, "now": now}
         forgotten = self._forgotten(schedule, now, "the schedule was paused")
 
@@ -354,7 +364,7 @@ class ScheduleTable:
     @staticmethod
     def _changed(transaction: Transaction, schedule: Schedule, statement: str, values: Mapping[str, Any]) -> None:
         if not transaction.change(statement, values):
-            raise ScheduleExists(f"the schedule '{schedule.name}' was changed meanwhile", hint="Try again.")
+            raise ScheduleConflict(f"the schedule '{schedule.name}' was changed meanwhile", hint="Try again.")
 
     def _forgotten(self, schedule: Schedule, now: float, reason: str) -> Mapping[str, Any] | None:
         """Return the row of the slots that are past and were not run; None if there are none."""

@@ -86,6 +86,7 @@ class SubscriptionExists(InvalidInvocation):
     """There is a subscription of this name."""
 
     http_status = 409
+    problem = "name_taken"
 
 
 class SubscriptionTable:

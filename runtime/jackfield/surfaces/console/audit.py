@@ -22,7 +22,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /audit``."""
     request.require("manage")
     if request.identity.rules:
-        raise Problem(403, "a token with rules cannot read the audit log")
+        raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
     given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
     storage = request.server.storage
     log = Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)

@@ -89,7 +89,7 @@ def removed(request: PageRequest) -> Response:
 
 def _known(request: PageRequest) -> Suppressions:
     if request.identity.rules:
-        raise Problem(403, "this needs a token without rules")
+        raise Problem(403, "this needs a token without rules", code="not_allowed")
     runtime = request.runtime
     return audited_suppressions(runtime.storage, request.identity.workspace, runtime.clock, request.identity.actor, runtime.access.settings)
 

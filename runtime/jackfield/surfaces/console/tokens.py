@@ -100,7 +100,7 @@ def _require_no_rules(request: PageRequest) -> None:
     :raises Problem: 403 if the caller's token has rules.
     """
     if request.identity.rules:
-        raise Problem(403, "a token with rules cannot create or revoke tokens")
+        raise Problem(403, "a token with rules cannot create or revoke tokens", code="not_allowed")
 
 
 def _create_form(request: PageRequest) -> Markup | None:

@@ -56,7 +56,7 @@ def changed(request: PageRequest) -> Response:
     """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     request.require("manage")
     if request.identity.rules:
-        raise Problem(403, "a token with rules cannot change the workspace")
+        raise Problem(403, "a token with rules cannot change the workspace", code="not_allowed")
     try:
         request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     except JackfieldError as error:

@@ -19,7 +19,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     :raises Problem: 403 for a token with rules, which would see entries that its rules hide.
     """
     if identity.rules:
-        raise Problem(403, "a token with rules cannot read the audit log")
+        raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
     server.require_database("audit log")
     given = request.query_params
     log = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock)

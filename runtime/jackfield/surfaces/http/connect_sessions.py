@@ -28,7 +28,8 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
     body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
     session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
-    return answer({"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at)}, 201, {"Cache-Control": "no-store"})
+    headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
+    return answer({"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at)}, 201, headers)
 
 
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -226,7 +226,7 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
 async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
     if identity.rules:
-        raise Problem(403, "this needs a token without rules")
+        raise Problem(403, "this needs a token without rules", code="not_allowed")
     await _journal(server, identity)
     found = await server.briefly(lambda: queue_stats(server.storage.database, server.clock))
     return answer(found.get(identity.workspace, {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}))

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -21,12 +21,13 @@ from jackfield.errors import did_you_mean
 from jackfield.manifest import Manifest
 from jackfield.surfaces.http.batches import JSON_LINES
 from jackfield.surfaces.http.event_stream import KIND
+from jackfield.surfaces.http.response_headers import components, headers_of
 from jackfield.surfaces.http.shapes import shapes
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps, tagged
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import current_prefix
-from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.problem import Problem, explained
 from jackfield.surfaces.shared.server_context import ServerContext
 
 Json = dict[str, Any]
@@ -89,8 +90,9 @@ _CHOICE: Json = {
 def document(version: str, operations: Iterable[Operation], manifests: Iterable[Manifest] = ()) -> Json:
     """Build the OpenAPI document, with the inputs of the actions of ``manifests`` as components."""
     paths: dict[str, Json] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    known = [*operations]
+    for operation in known:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known)
     schemas = shapes()
     schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}
     for manifest in manifests:
@@ -100,7 +102,7 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": "jackfield", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": _opened(schemas), "securitySchemes": _SECURITY},
+        "components": {"schemas": _opened(schemas), "headers": components(), "securitySchemes": _SECURITY},
         "security": [{"bearer": []}],
     }
 
@@ -123,13 +125,13 @@ _BEARER = "A token from 'jackfield tokens create', or a JWT if the operator allo
 _SECURITY: Json = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
 
 
-def _operation(operation: Operation) -> Json:
+def _operation(operation: Operation, operations: Sequence[Operation]) -> Json:
     found: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": [*_parameters(operation)],
-        "responses": dict(_responses(operation)),
+        "responses": dict(_responses(operation, operations)),
     }
     if operation.scope is None:
         found["security"] = []
@@ -161,7 +163,7 @@ def _body(name: str) -> Json:
     return {"required": name != "OptionsOver", "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
 
 
-def _responses(operation: Operation) -> Iterator[tuple[str, Json]]:
+def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterator[tuple[str, Json]]:
     refused = set(operation.problems) | (set(_ALWAYS) if operation.scope is not None else {500, 503})
     refused |= {400, 408} if operation.body else {400}
     for status in sorted({*operation.answers, *operation.results, *refused}):
@@ -172,7 +174,8 @@ def _responses(operation: Operation) -> Iterator[tuple[str, Json]]:
             content["application/json"] = {"schema": {"$ref": f"{_COMPONENTS}Result"}}
         if status in refused:
             content["application/problem+json"] = {"schema": {"$ref": f"{_COMPONENTS}Problem"}}
-        found: Json = {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})}
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in headers_of(operations, operation, status)}
+        found: Json = {"description": HTTPStatus(status).phrase, "headers": headers, **({"content": content} if content else {})}
         links = _LINKS.get((operation.name, status))
         if links is not None:
             parameter, source, names = links
@@ -252,7 +255,10 @@ def _sections(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"<h2>{escape(tag)}</h2>"
         for method, path, operation in operations:
             yield from _section(method, path, operation)
-    yield "<h2>schemas</h2>"
+    yield "<h2>problems</h2><table><tr><th>code</th><th>status</th><th>what happened</th></tr>"
+    for code, (status, text) in explained().items():
+        yield f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{escape(text)}</td></tr>'
+    yield "</table><h2>schemas</h2>"
     for name, schema in document["components"]["schemas"].items():
         text = escape(json.dumps(schema, indent=2, ensure_ascii=False))
         yield f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary><pre tabindex="0">{text}</pre></details>'

@@ -62,7 +62,7 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     """Serve ``GET /metrics``. The figures cover all workspaces and actions, so it requires a token of the operator's workspace without
     rules."""
     if identity.workspace != DEFAULT or identity.rules:
-        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules")
+        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules", code="not_allowed")
     if server.storage.enabled:
         await asyncio.to_thread(lambda: server.metrics.note_queue(server.storage.database, server.clock))
     server.metrics.note_leases(server.runtimes.mints())

@@ -489,8 +489,10 @@ _OTHERS: dict[str, Json] = {
         ("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}, kinds={"type": "array", "items": _STRING}
     ),
     "Problem": _object(
-        ("type", "title", "status", "detail"), closed=False,
-        type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING, code=_STRING, hint=_STRING, kind=_STRING,
+        ("type", "title", "status", "code", "detail"), closed=False,
+        type={"type": "string", "format": "uri-reference", "description": "Where the code is explained."},
+        title=_STRING, status={"type": "integer"}, detail=_STRING, hint=_STRING, kind=_STRING,
+        code={"type": "string", "description": "Stable. One of the codes that /docs lists, or of an error of a Result."},
         details={"type": "array", "items": _ANY},
     ),
 }  # fmt: skip

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 async def _done(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Suppressions], T]) -> T:
     if identity.rules:
-        raise Problem(403, "this needs a token without rules")
+        raise Problem(403, "this needs a token without rules", code="not_allowed")
     server.require_database("suppressions")
     runtime = await server.opened(identity.workspace)
     settings = runtime.access.settings

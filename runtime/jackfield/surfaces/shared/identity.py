@@ -87,7 +87,7 @@ class Identity:
         if self.suspended:
             raise Problem(403, SUSPENDED, code="not_allowed")
         if not may(self.scope, scope):
-            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'")
+            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'", code="scope_missing")
 
 
 NOBODY = Identity("", "", "read", Rules())

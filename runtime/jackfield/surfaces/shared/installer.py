@@ -62,7 +62,7 @@ def exactly(key: str, version: str | None = None) -> str:
     if _KEY.fullmatch(key) is None or key.startswith(_PREFIX):
         raise Problem(404, f"no connector has the key '{key[:80]}'", code="unknown_connector")
     if version is not None and _VERSION.fullmatch(version) is None:
-        raise Problem(400, "'version' must be one version", code="invalid_invocation")
+        raise Problem(400, "'version' must be one version")
     return key if version is None else f"{key}=={version}"
 
 
@@ -74,7 +74,7 @@ def key_of(name: str) -> str:
     found = _NAME.fullmatch(name)
     key = "" if found is None else re.sub(r"[-_.]+", "-", found[1]).lower().removeprefix(_PREFIX)
     if _KEY.fullmatch(key) is None:
-        raise Problem(400, f"'{name[:80]}' names no connector", code="invalid_invocation", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
+        raise Problem(400, f"'{name[:80]}' names no connector", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
     return key
 
 

@@ -51,7 +51,8 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
         refusal = of_error(error)
         refusal.headers["Connection"] = "close"  # its body is not read
         raise refusal from None
-    return answer(stored.to_json(), 201)
+    found = stored.to_json()
+    return answer(found, 201, {"Location": f"/v1/files/{found['file']}"})
 
 
 async def _from_form(request: Request, server: ServerContext, identity: Identity, given: str, least: int) -> StoredFile:
