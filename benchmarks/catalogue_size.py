@@ -127,10 +127,10 @@ def _served(what: str, settings: dict[str, str]) -> Iterator[Line]:
         time.sleep(_IDLE)
         idle = server.memory()
         token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))["token"]
-        asked = _cpu_of(server, ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?summary=true&limit=100"], token)
+        asked = _cpu_of(server, ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?fields=key,title,version,actions,status&limit=100"], token)
         used = server.memory()
         bound = json.loads(_run([*_BOUND, "--json"], settings))["token"]
-        ruled = _cpu_of(server, ["/v1/connectors?summary=true&limit=100"], bound)[0]
+        ruled = _cpu_of(server, ["/v1/connectors?fields=key,title,version,actions,status&limit=100"], bound)[0]
         grown = server.memory() - used
         index_cpu = server.cpu_of_children()
     cpu = server.cpu_until_ready

@@ -14,17 +14,60 @@ from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 
 
-def test_connectors_are_listed_as_manifests_or_rows(client: Client) -> None:
-    """Whole manifests, or a row for each; pages are cut by key."""
+def test_connectors_are_listed_as_a_marketplace_shows_them(client: Client) -> None:
+    """A row for each with what a card shows; ``fields`` chooses members, the manifest among them; pages are cut by key."""
     installed = ["aws-ses", "echo", "github", "http", "slack", "stripe"]
-    assert [item["key"] for item in client.get("/v1/connectors").json["items"]] == installed
-    rows = client.get("/v1/connectors?summary=true").json["items"]
-    assert {type(row["actions"]) for row in rows} == {int}
-    assert [(row["key"], row["status"]) for row in rows] == [(key, "ok") for key in installed]
+    rows = {row["key"]: row for row in client.get("/v1/connectors").json["items"]}
+    assert [*rows] == installed
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert rows["aws-ses"]["icon"].startswith("data:image/svg+xml")
+    assert (rows["aws-ses"]["categories"], rows["aws-ses"]["connectionTypes"], rows["aws-ses"]["triggers"] > 0) == (
+        ["email", "aws"],
+        5,
+        True,
+    )
+    assert all("manifest" not in row and row["description"] and row["actions"] > 0 for row in rows.values())
+    chosen = client.get("/v1/connectors?fields=version,%20manifest").json["items"]
+    assert [{*row} for row in chosen] == [{"key", "version", "manifest"}] * len(installed)
+    assert chosen[0]["manifest"] == client.get("/v1/connectors/aws-ses").json
+    assert {*client.get("/v1/connectors?fields=key").json["items"][0]} == {"key"}
+    refused = client.get("/v1/connectors?fields=key,titel")
+    assert (refused.status, refused.json["code"], "did you mean 'title'" in refused.json["detail"]) == (400, "invalid_request", True)
     first = client.get("/v1/connectors?limit=1").json
     second = client.get(f"/v1/connectors?limit=1&cursor={first['nextCursor']}").json
     assert [page["items"][0]["key"] for page in (first, second)] == ["aws-ses", "echo"]
     assert (first["nextCursor"], second["nextCursor"]) == ("aws-ses", "echo")
+
+
+def test_triggers_are_found_page_by_page(client: Client, stand: Stand) -> None:
+    """All of them, those of a connector, those that match words; a token sees those of what it may use."""
+    whole = client.get("/v1/triggers?limit=200").json
+    assert {"connector": "http", "trigger": "webhook"}.items() <= next(row for row in whole["items"] if row["connector"] == "http").items()
+    seen: list[Any] = []
+    cursor: str | None = "0"
+    while cursor is not None:
+        page = client.get(f"/v1/triggers?limit=2&cursor={cursor}").json
+        seen += page["items"]
+        cursor = page["nextCursor"]
+    assert (seen, whole["nextCursor"]) == (whole["items"], None)
+    assert {row["connector"] for row in client.get("/v1/triggers?connector=aws-ses").json["items"]} == {"aws-ses"}
+    assert client.get("/v1/triggers?q=bounced+mail").json["items"][0]["connector"] == "aws-ses"
+    assert {row["connector"] for row in stand.client(rules=Rules(("echo/*",))).get("/v1/triggers").json["items"]} == {"echo"}
+
+
+def test_connection_types_are_listed_once_each(client: Client) -> None:
+    """Each under its full name with the connectors that take it, in pages by name."""
+    rows = {row["type"]: row for row in client.get("/v1/connection-types").json["items"]}
+    assert rows["aws/apiKeySecret"]["connectors"] == ["aws-ses"]
+    assert rows["slack/botToken"]["title"]
+    assert [*rows] == sorted(rows)
+    assert {*(row["type"] for row in client.get("/v1/connection-types?connector=github").json["items"])} == {
+        "github/accessToken",
+        "github/oauth",
+    }
+    first = client.get("/v1/connection-types?limit=1").json
+    second = client.get(f"/v1/connection-types?limit=1&cursor={first['nextCursor']}").json
+    assert [first["items"][0]["type"], second["items"][0]["type"]] == [*rows][:2]
 
 
 @pytest.mark.parametrize("path", ["/v1/connectors", "/v1/connectors/echo", "/v1/connectors/echo/actions/say/schema"])

@@ -281,7 +281,7 @@ def test_a_revoked_connector_is_shown_wherever_it_is_installed(
         assert "The catalogues are empty" not in shown
         assert "The newest version is installed" not in shown
     assert "revoked" in browser.get("/connectors").words
-    items = json.loads(place.client().get("/v1/connectors?summary=true", **asking).text)["items"]
+    items = json.loads(place.client().get("/v1/connectors", **asking).text)["items"]
     (listed,) = (item for item in items if item["key"] == "acme")
     assert listed["revoked"]["reason"] == "stolen"
     assert "jackfield_connectors_revoked 1.0" in place.client().get("/metrics", **asking).text

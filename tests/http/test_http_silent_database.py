@@ -178,7 +178,7 @@ def test_what_needs_no_database_goes_on(place: Place) -> None:
 
 DESCRIBES = (
     "/v1/actions?q=say",
-    "/v1/connectors?summary=true",
+    "/v1/connectors",
     "/v1/connectors/echo",
     "/v1/connectors/echo/actions/say",
     "/v1/connectors/echo/actions/say/schema",

@@ -89,8 +89,8 @@ class ActionIndex(ProcessLocal):
             known = self._known = (words, [_entry(row) for row in words.table.about["entries"]])
         return known[1]
 
-    def triggers(self, words: str) -> list[FoundTrigger]:
-        """Return the triggers of installed connectors that match ``words``, best first."""
+    def triggers(self, words: str | None) -> list[FoundTrigger]:
+        """Return the triggers of installed connectors that match ``words``, best first; all of them for None."""
         self.build()
         return matching_triggers(self._words.table.about["triggers"], words)
 

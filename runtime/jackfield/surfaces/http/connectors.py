@@ -5,6 +5,7 @@ Their threads are not those in which calls wait for the database: descriptions a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import islice
 from typing import Any
 
@@ -14,10 +15,13 @@ from starlette.responses import Response
 from jackfield.callers import Request as Wish
 from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.installations import revocations
+from jackfield.catalog.installed import Entry
+from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.errors import did_you_mean
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.http.accept import prefers
-from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.action_guides import Over, guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity, storable
@@ -27,25 +31,54 @@ from jackfield.surfaces.shared.searching import found_actions, found_triggers, l
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _LARGEST = 64 * 1024
+_ROW = (
+    "key", "title", "version", "versions", "status", "error", "revoked", "icon", "description", "categories", "actions", "triggers",
+    "connectionTypes", "manifest",
+)  # fmt: skip
+_OF_MANIFEST = frozenset({"icon", "description", "categories", "triggers", "connectionTypes", "manifest"})
+FIELDS = {
+    "type": "string",
+    "maxLength": 200,
+    "description": f"Members of the rows, separated by commas: {', '.join(_ROW)}. Default: all but manifest.",
+}
+"""Schema of the parameter that chooses members of the rows."""
 
 
 async def connectors(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/connectors``: manifests; with ``?summary=true`` one row per connector, broken ones included."""
-    start, limit, summary = request.query_params.get("cursor", ""), limit_of(request), flag(request, "summary")
+    """Serve ``GET /v1/connectors``: a row for each, broken ones included; ``?fields=key,manifest`` chooses the members of the rows."""
+    start, limit, fields = request.query_params.get("cursor", ""), limit_of(request), _fields(request)
 
     def page() -> dict[str, Any]:
         catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
-        rows = (entry for entry in listed_connectors(server.search, catalog, start) if summary or entry.error is None)
-        some = list(islice(rows, limit))
-        cursor = some[-1].key if next(rows, None) is not None else None
-        if summary:
-            revoked = revocations(catalog.whole.home)
-            items = [{**row.to_json(), **({"revoked": revoked[row.key]} if row.key in revoked else {})} for row in some]
-            return {"items": items, "nextCursor": cursor}
-        manifests = (catalog.look(row.key)[1] for row in some)
-        return {"items": [manifest.raw for manifest in manifests if manifest is not None], "nextCursor": cursor}
+        rows = iter(listed_connectors(server.search, catalog, start))
+        some = [*islice(rows, limit)]
+        revoked = revocations(catalog.whole.home)
+        reads = not _OF_MANIFEST.isdisjoint(fields)
+        items = [_row(entry, catalog.look(entry.key)[1] if reads else None, revoked.get(entry.key)) for entry in some]
+        chosen = [{name: value for name, value in row.items() if name in fields} for row in items]
+        return {"items": chosen, "nextCursor": some[-1].key if next(rows, None) is not None else None}
 
     return tagged(request, await server.slowly(page))
+
+
+def _fields(request: Request) -> Collection[str]:
+    given = request.query_params.get("fields")
+    if given is None:
+        return {*_ROW} - {"manifest"}
+    chosen = [name.strip() for name in given.split(",")]
+    for name in chosen:
+        if name not in _ROW:
+            raise Problem(400, f"the parameter 'fields' names '{name[:80]}', which no connector has{did_you_mean(name, _ROW)}")
+    return {"key", *chosen}
+
+
+def _row(entry: Entry, manifest: Manifest | None, revoked: Any) -> dict[str, Any]:
+    found = {**entry.to_json(), **({} if revoked is None else {"revoked": revoked})}
+    if manifest is None:  # it is broken, or nobody asked for more
+        return found
+    about = {name: manifest.raw[name] for name in ("icon", "description", "categories") if manifest.raw.get(name)}
+    counts = {"triggers": len(manifest.triggers), "connectionTypes": len(manifest.connection_types)}
+    return {**found, **about, **counts, "manifest": manifest.raw}
 
 
 async def connector(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -92,6 +125,38 @@ async def actions(request: Request, server: ServerContext, identity: Identity) -
     rows, end, triggers = await server.slowly(page)
     found: dict[str, Any] = {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}
     return answer(found | ({"triggers": [row.to_json() for row in triggers]} if triggers else {}))
+
+
+async def triggers(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/triggers?q=&connector=&cursor=&limit=``: search the triggers, best match first."""
+    given, limit = request.query_params, limit_of(request)
+    start = int(given.get("cursor", "0"))
+
+    def found() -> list[FoundTrigger]:
+        catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
+        return found_triggers(server.search, catalog, given.get("q") or None, given.get("connector"))
+
+    rows = await server.slowly(found)
+    items = [row.to_json() for row in rows[start : start + limit]]
+    return answer({"items": items, "nextCursor": str(start + limit) if len(rows) > start + limit else None})
+
+
+async def connection_types(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/connection-types?connector=&cursor=&limit=``: the types by full name."""
+    start, limit, connector = request.query_params.get("cursor", ""), limit_of(request), request.query_params.get("connector")
+
+    def found() -> list[Kind]:
+        kinds = Kinds(server.runtime(identity.workspace).catalog_of(identity.caller)).all()
+        return [kind for kind in kinds if connector is None or any(manifest.key == connector for manifest in kind.manifests)]
+
+    kinds = [kind for kind in await server.slowly(found) if kind.full_name > start]
+    items = [_kind(kind) for kind in kinds[:limit]]
+    return answer({"items": items, "nextCursor": items[-1]["type"] if len(kinds) > limit else None})
+
+
+def _kind(kind: Kind) -> dict[str, Any]:
+    about = {"type": kind.full_name, "title": kind.about.title, "description": kind.about.description, "auth": kind.about.auth}
+    return {**about, "connectors": [manifest.key for manifest in kind.chosen]}
 
 
 async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:

@@ -65,6 +65,14 @@ def _fault(schema: Mapping[str, Any], value: str) -> str | None:
         low, high = schema["minimum"], schema["maximum"]
         good = value.isascii() and value.isdigit() and len(value) <= 9 and low <= int(value) <= high
         return None if good else f"must be a number from {low} to {high}"
+    return _boolean_fault(value) if schema["type"] == "boolean" else _text_fault(schema, value)
+
+
+def _boolean_fault(value: str) -> str | None:
+    return None if value in ("true", "false") else "must be true or false"
+
+
+def _text_fault(schema: Mapping[str, Any], value: str) -> str | None:
     if value not in schema.get("enum", (value,)):
         return f"must be one of {', '.join(schema['enum'])}"
     if len(value) > schema.get("maxLength", len(value)):

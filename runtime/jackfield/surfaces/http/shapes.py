@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jackfield.access.settings import LIMITS
-
-Json = dict[str, Any]
+from jackfield.surfaces.http.catalogue_shapes import CATALOGUE
+from jackfield.surfaces.http.shape_parts import ANY, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 
 _FOLDER = Path(__file__).parent / "schemas"
-_NAME: Json = {"type": "string", "pattern": "^[._-]*[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100}
-_MOMENT: Json = {"type": "string", "format": "date-time"}
-_STRING: Json = {"type": "string"}
-_ANY: Json = {"type": "object"}
-_NULLABLE: Json = {"type": ["string", "null"]}
 
 
 def shapes() -> dict[str, Json]:
@@ -26,7 +21,7 @@ def shapes() -> dict[str, Json]:
         "Invocation": _published("invocation"),
         "Result": result,
         "Entry": _entry(result),
-        **_CATALOGUE,
+        **CATALOGUE,
         **_INSTALLATIONS,
         **_CONNECTIONS,
         **_SCHEDULES,
@@ -35,45 +30,31 @@ def shapes() -> dict[str, Json]:
     }
     for item in (
         "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
-        "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot", "NextSlot", "Subscription",
+        "Connector", "ConnectionType", "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot",
+        "NextSlot", "Subscription",
     ):  # fmt: skip
-        found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
+        found[f"{item}List"] = list_of(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ActionList"]["properties"]["triggers"] = {
         "type": "array", "items": {"$ref": "#/components/schemas/FoundTrigger"},
         "description": "Triggers that match, of the first page of a search by words; absent if none does.",
     }  # fmt: skip
-    found["SampleList"] = _object(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}})  # all in one
-    found["FileList"] = _list("#/components/schemas/StoredFile")
-    found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
+    found["TriggerList"] = list_of("#/components/schemas/FoundTrigger")
+    found["SampleList"] = object_of(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}})  # all in one
+    found["FileList"] = list_of("#/components/schemas/StoredFile")
     return found
 
 
-def _object(required: Iterable[str], *, closed: bool = True, **properties: Json) -> Json:
-    body = _closed(required, properties)
-    return body if closed else {**body, "additionalProperties": True}
-
-
-def _closed(required: Iterable[str], properties: Mapping[str, Json]) -> Json:
-    return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
-
-
-def _list(*items: str) -> Json:
-    references = [{"$ref": item} for item in items]
-    kind = references[0] if len(references) == 1 else {"anyOf": references}
-    return _object(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=_NULLABLE)
-
-
 _PROGRESS: Json = {
-    **_object(
+    **object_of(
         ("fraction", "text"),
-        fraction={"type": "number", "minimum": 0, "maximum": 1, "description": "How much is done; it never falls."}, text=_STRING,
+        fraction={"type": "number", "minimum": 0, "maximum": 1, "description": "How much is done; it never falls."}, text=STRING,
     ),
     "description": "How far a job is that still runs.",
 }  # fmt: skip
 
 
 _BLOCKED: Json = {
-    **_object(("code", "reason", "since", "nextTryAt"), code=_STRING, reason=_STRING, since=_MOMENT, nextTryAt=_MOMENT),
+    **object_of(("code", "reason", "since", "nextTryAt"), code=STRING, reason=STRING, since=MOMENT, nextTryAt=MOMENT),
     "description": "Why nothing that is queued in the workspace is begun at present: its keys or settings cannot be used.",
 }
 
@@ -86,49 +67,49 @@ def _published(name: str) -> Json:
 def _entry(result: Mapping[str, Any]) -> Json:
     """Build the schema of a journal entry: the request, plus the Result's members once it has one."""
     names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
-    own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), _MOMENT)}
+    own: Any = {**dict.fromkeys(names, STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), MOMENT)}
     outcome: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
-    return _object(
+    return object_of(
         ("invocationId", "status", "connector", "action", "createdAt"),
-        invocationId=_STRING,
+        invocationId=STRING,
         status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
         effect={"enum": ["read", "idempotent", "write"]},
         dryRun={"type": "boolean"},
-        attempts={"type": "array", "items": _ANY},
-        context=_ANY,
-        rule=_STRING,
-        resolvedBy=_STRING,
+        attempts={"type": "array", "items": ANY},
+        context=ANY,
+        rule=STRING,
+        resolvedBy=STRING,
         cancelRequested={
             "type": "boolean",
             "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",
         },
-        correctedAt=_MOMENT,
-        notBefore=_MOMENT,
-        notAfter=_MOMENT,
+        correctedAt=MOMENT,
+        notBefore=MOMENT,
+        notAfter=MOMENT,
         priority={"type": "integer", "minimum": 0, "maximum": 9},
-        deadAt={**_MOMENT, "description": "When its deliveries were given up. It can be redriven."},
+        deadAt={**MOMENT, "description": "When its deliveries were given up. It can be redriven."},
         progress=_PROGRESS,
         blocked=_BLOCKED,
-        deliveries={"type": "array", "items": _ANY},
-        problem=_STRING,
-        inputs=_ANY,
+        deliveries={"type": "array", "items": ANY},
+        problem=STRING,
+        inputs=ANY,
         **own,
         **outcome,
     )
 
 
-_STEP = _object(
+_STEP = object_of(
     ("key", "title", "passed", "mandatory", "message"),
-    key=_STRING, title=_STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=_STRING, hint=_STRING, principal=_STRING,
+    key=STRING, title=STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=STRING, hint=STRING, principal=STRING,
 )  # fmt: skip
 _WEAK: Json = {
-    "type": "array", "items": _closed(("path", "message"), {"path": _STRING, "message": _STRING}),
+    "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
     "description": "Secrets among the values that are short or public defaults; in an answer itself only where nothing was tested.",
 }  # fmt: skip
 _TRIED: Any = {
-    "account": _object(("id", "label"), id=_STRING, label=_STRING),
+    "account": object_of(("id", "label"), id=STRING, label=STRING),
     "status": {"enum": ["untested", "ok", "failing", "expired"]},
-    "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK),
+    "lastTest": object_of(("at", "steps"), at=MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK),
     "warnings": _WEAK,
 }
 _VALUES: Json = {
@@ -141,76 +122,47 @@ _TYPE: Json = {
     "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
 }
 _CONNECTIONS: dict[str, Json] = {
-    "NewConnection": _object(("name", "type", "values"), name=_NAME, type=_TYPE, values=_VALUES),
-    "DraftConnection": _object(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
-    "ConnectionUpdate": _object(("values",), name=_NAME, type=_TYPE, values=_VALUES),
-    "Connection": _object(
+    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES),
+    "DraftConnection": object_of(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
+    "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES),
+    "Connection": object_of(
         ("name", "type", "values", "version", "status"), closed=False,
-        name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,
+        name=NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=STRING, problem=STRING, **_TRIED,
     ),
-    "Trial": _object(("status", "lastTest"), **_TRIED),
-    "AuthorizationRequest": _object(
-        (), flow={"enum": ["redirect", "device"]}, redirectUri=_STRING,
+    "Trial": object_of(("status", "lastTest"), **_TRIED),
+    "AuthorizationRequest": object_of(
+        (), flow={"enum": ["redirect", "device"]}, redirectUri=STRING,
         returnTo={"type": "string", "description": "The page that the browser goes to afterwards, of an allowed origin."},
     ),
-    "Authorization": _object(
-        ("id", "flow", "url", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, url=_STRING, expiresAt=_MOMENT,
+    "Authorization": object_of(
+        ("id", "flow", "url", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, url=STRING, expiresAt=MOMENT,
         startUrl={
             "type": "string",
             "description": "Link that binds the browser that opens it, once: no other browser's answer counts. It leads to 'url'.",
         },
-        userCode=_STRING, completeUrl=_NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
+        userCode=STRING, completeUrl=NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
     ),
-    "Approval": _object(
-        ("id", "flow", "connection", "status", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, connection=_STRING,
+    "Approval": object_of(
+        ("id", "flow", "connection", "status", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, connection=STRING,
         status={"enum": ["pending", "answered", "granted", "failed"], "description": "'answered' waits for ':complete'."},
-        reason=_STRING, expiresAt=_MOMENT,
+        reason=STRING, expiresAt=MOMENT,
     ),
     "ProviderAnswer": {
-        **_object((), proof=_STRING, state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
+        **object_of((), proof=STRING, state=STRING, code=STRING, error=STRING, error_description=STRING, iss=STRING),
         "description": "The 'proof' that the browser has brought to 'returnTo', to finish with the answer that has arrived at the "
         "callback; empty if it was begun without 'returnTo' or opened at the bare 'url'; or the provider's answer, with its state.",
     },
     "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
 }  # fmt: skip
-_EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
-_CATALOGUE: dict[str, Json] = {
-    "Schema": {"type": "object", "description": "A JSON Schema, or an OpenAPI document."},
-    "Manifest": _object(
-        ("manifestVersion", "key", "title", "version"), closed=False,
-        manifestVersion={"enum": [1, 2]}, key=_STRING, title=_STRING, version=_STRING,
-        actions={"type": "array", "items": _ANY}, connectionTypes={"type": "array", "items": _ANY},
-    ),
-    "Connector": _object(
-        ("key", "title", "version", "actions", "status"),
-        key=_STRING, title=_STRING, version=_NULLABLE, actions={"type": "integer", "minimum": 0}, status={"enum": ["ok", "broken"]},
-        versions={"type": "array", "items": _STRING}, error=_STRING, revoked=_ANY,
-    ),
-    "FoundAction": _object(
-        ("connector", "action", "title", "description", "effect"),
-        connector=_STRING, action=_STRING, title=_STRING, description=_STRING, effect=_EFFECT,
-        exact={"type": "boolean", "description": "False if the action matches only some of the words; otherwise absent."},
-    ),
-    "FoundTrigger": _object(
-        ("connector", "trigger", "title", "description", "kind"),
-        connector=_STRING, trigger=_STRING, title=_STRING, description=_STRING, kind={"enum": ["webhook", "poll"]},
-    ),
-    "Action": _object(
-        ("connector", "connectorVersion", "key", "effect", "inputs", "verdict"), closed=False,
-        connector=_STRING, connectorVersion=_STRING, key=_STRING, effect=_EFFECT, inputs=_ANY, output=_ANY,
-        verdict=_object(("allowed", "rule"), closed=False, allowed={"type": "boolean"}, rule=_STRING),
-    ),
-    "Option": _object(("value",), closed=False, value=_STRING),
-}  # fmt: skip
-_LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "items": _STRING}}
-_KEY_AND_VERSION = _object(("connector", "version"), connector=_STRING, version=_STRING)
+_LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "items": STRING}}
+_KEY_AND_VERSION = object_of(("connector", "version"), connector=STRING, version=STRING)
 _RELEASE: Mapping[str, Json] = {
-    "connector": _STRING, "name": _STRING, "version": _STRING, "publisher": _ANY, "grade": _STRING, "permissions": _LABELLED,
-    "hosts": {"type": "array", "items": _STRING, "description": "Hosts that it connects to besides those of its connections."},
+    "connector": STRING, "name": STRING, "version": STRING, "publisher": ANY, "grade": STRING, "permissions": _LABELLED,
+    "hosts": {"type": "array", "items": STRING, "description": "Hosts that it connects to besides those of its connections."},
 }  # fmt: skip
-_STEPS: Json = {"type": "array", "items": _ANY}
+_STEPS: Json = {"type": "array", "items": ANY}
 _INSTALLATIONS: dict[str, Json] = {
-    "NewInstallation": _closed(
+    "NewInstallation": closed_with(
         ("name",),
         {
             "name": {"type": "string", "maxLength": 300, "description": "A connector, with a version if wanted: acme, acme==1.2.0."},
@@ -218,32 +170,32 @@ _INSTALLATIONS: dict[str, Json] = {
             "pin": {"type": "boolean", "default": False, "description": "Make this version the default one, installed or not."},
         },
     ),
-    "Installation": _closed(
+    "Installation": closed_with(
         ("connector", "name", "version"),
         {
-            **_RELEASE, "sha256": _STRING, "source": _ANY, "installedAt": _MOMENT,
+            **_RELEASE, "sha256": STRING, "source": ANY, "installedAt": MOMENT,
             "default": {"type": "boolean", "description": "True if calls without 'connectorVersion' use this version."},
             "changed": {"type": "boolean", "description": "False if exactly this release was installed already."},
         },
     ),
-    "Available": _closed(
+    "Available": closed_with(
         ("connector", "name", "version", "title", "description", "versions", "source"),
         {
-            **_RELEASE, "title": _STRING, "description": _STRING, "versions": {"type": "array", "items": _STRING}, "source": _STRING,
-            "licence": _STRING, "installed": _STRING,
+            **_RELEASE, "title": STRING, "description": STRING, "versions": {"type": "array", "items": STRING}, "source": STRING,
+            "licence": STRING, "installed": STRING,
         },
     ),
-    "Outdated": _object(
+    "Outdated": object_of(
         ("connector", "version", "source", "status"),
-        connector=_STRING, version=_STRING, source=_STRING, latest=_STRING, error=_STRING,
+        connector=STRING, version=STRING, source=STRING, latest=STRING, error=STRING,
         status={"enum": ["outdated", "revoked", "refused"]},
     ),
-    "UpgradeOptions": _object((), allowBreaking={"type": "boolean"}, dryRun={"type": "boolean"}),
-    "Upgrade": _object(
+    "UpgradeOptions": object_of((), allowBreaking={"type": "boolean"}, dryRun={"type": "boolean"}),
+    "Upgrade": object_of(
         ("upgraded", "refused", "current", "dryRun"),
         upgraded=_STEPS, refused=_STEPS, current=_STEPS, dryRun={"type": "boolean"},
     ),
-    "Removal": _object(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
+    "Removal": object_of(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
 }  # fmt: skip
 _WHEN: Mapping[str, Json] = {
     "cron": {"type": "string", "maxLength": 200, "description": "Five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly."},
@@ -262,28 +214,28 @@ _SCHEDULED: Json = {
     "description": 'An invocation without key. Inputs may contain {"$slot": "%Y-%m-%d"} for the slot\'s time.',
 }
 _SCHEDULES: dict[str, Json] = {
-    "NewSchedule": _closed(("name", "invocation"), {"name": _NAME, "invocation": _SCHEDULED, **_WHEN}),
-    "ScheduleChange": _closed((), {"invocation": _SCHEDULED, **_WHEN}),
-    "Schedule": _object(
+    "NewSchedule": closed_with(("name", "invocation"), {"name": NAME, "invocation": _SCHEDULED, **_WHEN}),
+    "ScheduleChange": closed_with((), {"invocation": _SCHEDULED, **_WHEN}),
+    "Schedule": object_of(
         ("id", "name", "status", "connector", "action", "missed", "overlap", "runsAs", "nextAt", "createdAt", "changedAt"), closed=False,
-        id=_STRING, name=_NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=_STRING,
-        connector=_STRING, action=_STRING, connection=_STRING, invocation=_SCHEDULED, **_WHEN,
-        runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), nextAt={**_NULLABLE, "format": "date-time"},
-        silentUntil=_MOMENT, silentReason={"type": "string"},
-        slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=_MOMENT, changedAt=_MOMENT,
+        id=STRING, name=NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=STRING,
+        connector=STRING, action=STRING, connection=STRING, invocation=_SCHEDULED, **_WHEN,
+        runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), nextAt={**NULLABLE, "format": "date-time"},
+        silentUntil=MOMENT, silentReason={"type": "string"},
+        slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=MOMENT, changedAt=MOMENT,
     ),
-    "Slot": _object(
-        ("slot", "outcome"), slot=_MOMENT, last=_MOMENT, slots={"type": "integer", "description": "More than one if recorded together."},
-        outcome={"enum": ["queued", "waiting", "missed", "skipped", "refused"]}, reason=_STRING, invocationId=_STRING, status=_STRING,
+    "Slot": object_of(
+        ("slot", "outcome"), slot=MOMENT, last=MOMENT, slots={"type": "integer", "description": "More than one if recorded together."},
+        outcome={"enum": ["queued", "waiting", "missed", "skipped", "refused"]}, reason=STRING, invocationId=STRING, status=STRING,
     ),
-    "NextSlot": _object(("slot", "local"), slot=_MOMENT, local={**_MOMENT, "description": "In the schedule's time zone."}),
+    "NextSlot": object_of(("slot", "local"), slot=MOMENT, local={**MOMENT, "description": "In the schedule's time zone."}),
 }  # fmt: skip
 _WATCHED: Mapping[str, Json] = {
-    "name": _NAME, "trigger": {"type": "string", "description": "connector/trigger"}, "connection": _STRING,
+    "name": NAME, "trigger": {"type": "string", "description": "connector/trigger"}, "connection": STRING,
     "every": {"type": "number", "description": "Seconds between two polls."},
 }  # fmt: skip
 _THEN: Json = {
-    **_closed(("connector", "action"), {**dict.fromkeys(("connector", "action", "connection"), _STRING), "inputs": {"type": "object"}}),
+    **closed_with(("connector", "action"), {**dict.fromkeys(("connector", "action", "connection"), STRING), "inputs": {"type": "object"}}),
     "description": 'The invocation that each event starts; {"$event": POINTER} among the inputs is a value of the event.',
 }
 _SINCE: Json = {"type": "string", "description": "When a poll begins; default: now."}
@@ -293,68 +245,68 @@ _WATCH_GUARD: Json = {
     "description": "Guard of the connection; null: it has none.",
 }
 _SUBSCRIPTIONS: dict[str, Json] = {
-    "NewSubscription": _closed(
+    "NewSubscription": closed_with(
         ("name", "trigger"),
         {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN, "guard": _WISH},
     ),
-    "Subscription": _object(
+    "Subscription": object_of(
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
-        id=_STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
-        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=_STRING,
-        url={"type": "string", "description": "Where the provider sends to."}, inputs=_ANY,
+        id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
+        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING,
+        url={"type": "string", "description": "Where the provider sends to."}, inputs=ANY,
         secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
-        then={"type": "object"}, guard=_WATCH_GUARD, nextAt=_MOMENT, renewAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
-        runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), createdAt=_MOMENT, changedAt=_MOMENT,
+        then={"type": "object"}, guard=_WATCH_GUARD, nextAt=MOMENT, renewAt=MOMENT, lastSuccessAt=MOMENT, lastEventAt=MOMENT,
+        runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), createdAt=MOMENT, changedAt=MOMENT,
     ),
     "Sample": {"type": "object", "description": "An example of the trigger, as its connector's manifest has it."},
 }  # fmt: skip
 _REFUSING: Json = {
-    "type": "array", "items": _STRING,
+    "type": "array", "items": STRING,
     "description": "Connections whose guard refuses suppressed recipients, * for each without a guard of its own; empty: they are sent to.",
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
-_PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}
+_PATTERNS: Json = {"type": "array", "items": STRING, "maxItems": 1000}
 _SCOPE: Json = {"enum": ["read", "invoke", "manage"]}
 _TOKEN: Mapping[str, Json] = {
-    "id": _STRING, "name": _STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
-    "createdAt": _MOMENT, **{key: {**_NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
+    "id": STRING, "name": STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
+    "createdAt": MOMENT, **{key: {**NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
 }  # fmt: skip
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
-_BUDGET: Json = _object((), rate={"type": "number"}, concurrency={"type": "integer"})
+_BUDGET: Json = object_of((), rate={"type": "number"}, concurrency={"type": "integer"})
 _SHARE: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-_GUARD: Json = _object(
+_GUARD: Json = object_of(
     (),
     refuse={"type": "boolean"},
     bounceRate=_SHARE,
     complaintRate=_SHARE,
     messages={"type": "integer", "minimum": 100, "maximum": 10_000},
-    since=_MOMENT,
+    since=MOMENT,
     paused={"type": "object", "description": "When its connection was paused, and the figures. Without it, it is resumed."},
 )
 _LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
-_THEME: Json = _closed((), {
+_THEME: Json = closed_with((), {
     "name": {"type": "string", "maxLength": 200}, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
     "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
 })  # fmt: skip
 _SETTINGS: Mapping[str, Json] = {
     "rules": _RULES, "keepInputs": {"type": "boolean"}, "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
-    "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": _STRING}]}, "allowAmbient": {"type": "boolean"},
+    "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]}, "allowAmbient": {"type": "boolean"},
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
-    "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
+    "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
     "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
 _ATTEMPT: Mapping[str, Json] = {
-    "at": _MOMENT, "durationMs": {"type": "number"}, "status": {"type": "integer"}, "error": _STRING,
+    "at": MOMENT, "durationMs": {"type": "number"}, "status": {"type": "integer"}, "error": STRING,
     "answer": {"type": "string", "description": "The beginning of the receiver's answer."},
 }  # fmt: skip
 _CALLBACK_OPTIONS: Mapping[str, Json] = {
     "url": {"type": "string", "maxLength": 2000, "description": "https, and a public host unless the operator allows it."},
     "types": {
         "type": "array",
-        "items": _STRING,
+        "items": STRING,
         "maxItems": 50,
         "description": "Types and patterns such as invocation.*; none: all but those of the audit log.",
     },
@@ -369,63 +321,63 @@ _CALLBACK_OPTIONS: Mapping[str, Json] = {
     "description": {"type": "string", "maxLength": 200},
 }
 _CALLBACK: Mapping[str, Json] = {
-    "id": _STRING, **_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}, "reason": _STRING, "failingSince": _MOMENT,
-    "createdAt": _MOMENT, "updatedAt": _MOMENT,
+    "id": STRING, **_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT,
+    "createdAt": MOMENT, "updatedAt": MOMENT,
 }  # fmt: skip
 _CALLBACK_SECRET: Mapping[str, Json] = {
     "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
 }  # fmt: skip
 _OTHERS: dict[str, Json] = {
-    "Rules": _object((), allow=_PATTERNS, block=_PATTERNS),
-    "NewToken": _object(
+    "Rules": object_of((), allow=_PATTERNS, block=_PATTERNS),
+    "NewToken": object_of(
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
-        expiresAt={**_NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
+        expiresAt={**NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
         expiresIn={"type": "integer", "minimum": 1, "description": "Seconds, in place of 'expiresAt'."},
     ),
-    "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
-    "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
-    "Suppression": _object(
-        ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=_STRING, reason={"enum": ["bounce", "complaint"]}, text=_STRING,
-        at=_MOMENT, expiresAt=_MOMENT, refusedBy=_REFUSING,
+    "Token": closed_with(tuple(_TOKEN), {**_TOKEN, "problem": STRING}),
+    "CreatedToken": closed_with(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "Suppression": object_of(
+        ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=STRING, reason={"enum": ["bounce", "complaint"]}, text=STRING,
+        at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING,
     ),
-    "WorkspaceSettings": _closed((), _SETTINGS),
-    "Workspace": _closed(
-        ("name", "createdAt"), {"name": _NAME, "createdAt": {**_MOMENT, "type": ["string", "null"]}, "problem": _STRING, **_SETTINGS}
+    "WorkspaceSettings": closed_with((), _SETTINGS),
+    "Workspace": closed_with(
+        ("name", "createdAt"), {"name": NAME, "createdAt": {**MOMENT, "type": ["string", "null"]}, "problem": STRING, **_SETTINGS}
     ),
-    "WorkspaceEnd": _object(
-        ("name", "status"), name=_NAME, status={"enum": ["suspended", "purged"]}, revoked=_COUNTS, kept=_COUNTS, deleted=_COUNTS
+    "WorkspaceEnd": object_of(
+        ("name", "status"), name=NAME, status={"enum": ["suspended", "purged"]}, revoked=_COUNTS, kept=_COUNTS, deleted=_COUNTS
     ),
-    "ConnectionHealth": _object(
-        ("name", "type", "status"), name=_STRING, type=_STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
-        since=_STRING, hint=_STRING, account=_ANY,
+    "ConnectionHealth": object_of(
+        ("name", "type", "status"), name=STRING, type=STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
+        since=STRING, hint=STRING, account=ANY,
     ),
-    "NewConnectSession": _object(
+    "NewConnectSession": object_of(
         (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
         user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},
-        types={"type": "array", "items": _STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
+        types={"type": "array", "items": STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
         connection={"type": "string", "maxLength": 100, "description": "Name of the new connection, or of the one to connect again."},
-        defaults=_closed((), {"values": {"type": "object"}, "locked": {"type": "array", "items": _STRING}}),
+        defaults=closed_with((), {"values": {"type": "object"}, "locked": {"type": "array", "items": STRING}}),
         returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
-        origins={"type": "array", "items": _STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
+        origins={"type": "array", "items": STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
         theme=_THEME,
         locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
         principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
     ),
-    "CreatedConnectSession": _closed(("id", "url", "expiresAt"), {"id": _STRING, "url": {"type": "string"}, "expiresAt": _MOMENT}),
-    "ConnectSession": _object(
-        ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=_STRING, reason=_STRING, mode=_STRING, verify=_STRING,
-        status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=_STRING,
-        types={"type": "array", "items": _STRING}, connection=_STRING, type=_STRING, account=_ANY, returnTo=_STRING, locale=_STRING,
-        origins={"type": "array", "items": _STRING}, createdAt=_MOMENT, expiresAt=_MOMENT,
+    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),
+    "ConnectSession": object_of(
+        ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
+        status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
+        types={"type": "array", "items": STRING}, connection=STRING, type=STRING, account=ANY, returnTo=STRING, locale=STRING,
+        origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
     ),
-    "ConnectConfirmation": _closed(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
-    "Usage": _closed(
+    "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
+    "Usage": closed_with(
         ("workspace", "from", "to", "total"),
-        {"workspace": _NAME, "from": _MOMENT, "to": _MOMENT, "total": _COUNTS, "items": {"type": "array", "items": _ANY}},
+        {"workspace": NAME, "from": MOMENT, "to": MOMENT, "total": _COUNTS, "items": {"type": "array", "items": ANY}},
     ),
-    "OptionsOver": _object((), connection=_NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
-    "QueueStats": _object(
+    "OptionsOver": object_of((), connection=NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
+    "QueueStats": object_of(
         ("queued", "delayed", "released", "running", "dead", "oldestSeconds"),
         queued={"type": "integer", "description": "Waiting for a worker, and due."},
         delayed={"type": "integer", "description": "Not due before their 'notBefore' or next try."},
@@ -434,65 +386,67 @@ _OTHERS: dict[str, Json] = {
         oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
         blocked=_BLOCKED,
     ),
-    "BatchOutcome": _object(
-        (), invocationId=_STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+    "BatchOutcome": object_of(
+        (), invocationId=STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
         replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
-        error=_ANY, meta=_ANY,
+        error=ANY, meta=ANY,
     ),
-    "Queued": _object(
-        ("invocationId", "status"), invocationId=_STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
+    "Queued": object_of(
+        ("invocationId", "status"), invocationId=STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
         replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
     ),
-    "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
-    "StoredFile": _object(  # generators of clients have a type File of their own
+    "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
+    "StoredFile": object_of(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
-        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=_STRING, expiresAt=_MOMENT, name=_STRING,
+        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,
     ),
-    "AuditEntry": _object(
+    "AuditEntry": object_of(
         ("sequence", "at", "actor", "event", "object", "digest"),
-        sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
+        sequence={"type": "integer"}, at=MOMENT, event=STRING, object=STRING, details=ANY, digest=STRING, damage=STRING,
         unsealed={"type": "boolean", "description": "True if the head before it had no seal: see the reference on access."},
-        actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library", "platform"]}, id=_STRING, name=_STRING,
-            onBehalfOf=_STRING),
+        actor=object_of(("kind",), kind={"enum": ["token", "user", "link", "cli", "library", "platform"]}, id=STRING, name=STRING,
+            onBehalfOf=STRING),
     ),
-    "Event": _object(
+    "Event": object_of(
         ("id", "sequence", "type", "subject", "timestamp", "data"),
-        id=_STRING, sequence={"type": "integer"}, type=_STRING, subject=_STRING, timestamp=_MOMENT, data=_ANY,
+        id=STRING, sequence={"type": "integer"}, type=STRING, subject=STRING, timestamp=MOMENT, data=ANY,
     ),
-    "EventList": _object(
+    "EventList": object_of(
         ("items", "nextCursor"), items={"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
         nextCursor={"type": "string", "description": "Where to go on; also of an empty page."},
     ),
-    "NewCallback": _closed(("url",), _CALLBACK_OPTIONS),
-    "CallbackUpdate": _closed((), {**_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}}),
-    "Callback": _closed(("id", "url", "types", "status", "createdAt"), _CALLBACK),
-    "CreatedCallback": _closed(("id", "url", "types", "status", "createdAt"), {**_CALLBACK, **_CALLBACK_SECRET}),
-    "RotatedCallback": _closed(("id", "previousUntil"), {"id": _STRING, **_CALLBACK_SECRET, "previousUntil": _MOMENT}),
-    "CallbackRotation": _object((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
-    "CallbackRecovery": _object(
+    "NewCallback": closed_with(("url",), _CALLBACK_OPTIONS),
+    "CallbackUpdate": closed_with((), {**_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}}),
+    "Callback": closed_with(("id", "url", "types", "status", "createdAt"), _CALLBACK),
+    "CreatedCallback": closed_with(("id", "url", "types", "status", "createdAt"), {**_CALLBACK, **_CALLBACK_SECRET}),
+    "RotatedCallback": closed_with(("id", "previousUntil"), {"id": STRING, **_CALLBACK_SECRET, "previousUntil": MOMENT}),
+    "CallbackRotation": object_of((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
+    "CallbackRecovery": object_of(
         ("since",), since={"type": "string", "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration before now: 2d."}
     ),
-    "Recovery": _object(("recovered",), recovered={"type": "integer", "description": "Number of events that are sent again."}),
-    "CallbackTest": _closed(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
-    "Delivery": _object(
+    "Recovery": object_of(("recovered",), recovered={"type": "integer", "description": "Number of events that are sent again."}),
+    "CallbackTest": closed_with(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
+    "Delivery": object_of(
         ("id", "callback", "eventId", "sequence", "type", "status", "attempts", "createdAt"),
-        id=_STRING, callback=_STRING, url=_STRING, eventId=_STRING, sequence={"type": "integer"}, type=_STRING,
-        status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=_MOMENT, endedAt=_MOMENT, createdAt=_MOMENT,
-        lastStatus={"type": "integer"}, lastError=_STRING,
-        log={"type": "array", "items": _closed(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last."},
+        id=STRING, callback=STRING, url=STRING, eventId=STRING, sequence={"type": "integer"}, type=STRING,
+        status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=MOMENT, endedAt=MOMENT, createdAt=MOMENT,
+        lastStatus={"type": "integer"}, lastError=STRING,
+        log={
+            "type": "array", "items": closed_with(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last.",
+        },
         request={
-            **_closed(("headers", "body"), {"headers": {"type": "object", "additionalProperties": _STRING}, "body": {"type": "object"}}),
+            **closed_with(("headers", "body"), {"headers": {"type": "object", "additionalProperties": STRING}, "body": {"type": "object"}}),
             "description": "Of a single delivery: the request of its last attempt without its signature, as event and callback make it.",
         },
     ),
-    "Healthy": _object(
-        ("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}, kinds={"type": "array", "items": _STRING}
+    "Healthy": object_of(
+        ("status",), status={"const": "ok"}, warnings={"type": "array", "items": STRING}, kinds={"type": "array", "items": STRING}
     ),
-    "Problem": _object(
+    "Problem": object_of(
         ("type", "title", "status", "code", "detail"), closed=False,
         type={"type": "string", "format": "uri-reference", "description": "Where the code is explained."},
-        title=_STRING, status={"type": "integer"}, detail=_STRING, hint=_STRING, kind=_STRING,
+        title=STRING, status={"type": "integer"}, detail=STRING, hint=STRING, kind=STRING,
         code={"type": "string", "description": "Stable. One of the codes that /docs lists, or of an error of a Result."},
-        details={"type": "array", "items": _ANY},
+        details={"type": "array", "items": ANY},
     ),
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from jackfield.surfaces.http import (
     asyncapi,
@@ -13,10 +12,8 @@ from jackfield.surfaces.http import (
     callbacks,
     connect_sessions,
     connections,
-    connectors,
     events,
     hooks,
-    installations,
     invocations,
     openapi,
     probes,
@@ -26,34 +23,22 @@ from jackfield.surfaces.http import (
     tokens,
     workspaces,
 )
+from jackfield.surfaces.http.catalogue_table import CATALOGUE
+from jackfield.surfaces.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, page
 from jackfield.surfaces.shared import files, uploads
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import CALLBACK, START
 from jackfield.tenants.usage import BY
 
-Schema = Mapping[str, Any]
-
-_PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
-_TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
-_LONG: Schema = {**_TEXT, "maxLength": 10_000}
-_FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
-_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
-_EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
+_LONG: Schema = {**TEXT, "maxLength": 10_000}
 _STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
 _WHEN: Schema = {
     "type": "string",
     "maxLength": 40,
     "description": ("An RFC 3339 time, a date, or a duration before now: 2031-01-31T12:00:00Z, 2031-01-31, 7d."),
 }
-_FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Save the connection even if its test fails."}, "test": _FLAG}
-
-
-def _page(cursor: str) -> Mapping[str, Schema]:
-    """Return the query parameters of a list, with the pattern of its cursors."""
-    return {"limit": _LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "The nextCursor of the previous page."}}
-
-
-_BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
+_FORCE: Mapping[str, Schema] = {"force": {**FLAG, "description": "Save the connection even if its test fails."}, "test": FLAG}
+_BY_MOMENT = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
 _BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
 _BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
 _BY_OUTCOME = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f]{64}~[0-9a-f]{64}"
@@ -62,13 +47,11 @@ _DELIVERY_STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
-    "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
-    "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
-    "label": {**_TEXT, "description": "A label's name, or name=value."},
-    "q": {**_TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
+    "status": _STATUS, "connector": TEXT, "action": TEXT, "connection": TEXT, "since": _WHEN, "until": _WHEN, "caller": TEXT,
+    "idempotencyKey": {**TEXT, "maxLength": 255}, "correlationId": TEXT, "errorCode": TEXT,
+    "label": {**TEXT, "description": "A label's name, or name=value."},
+    "q": {**TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
 }  # fmt: skip
-_TAG: Schema = {**_TEXT, "description": "The action's `group` in its manifest: of a connector generated from OpenAPI, its first tag."}
-_ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT, "tag": _TAG}
 _EVENTS: Mapping[str, Schema] = {
     "after": {
         "type": "string", "pattern": "^[0-9]{1,18}$",
@@ -76,7 +59,7 @@ _EVENTS: Mapping[str, Schema] = {
     },
     "types": {**_LONG, "description": "Types and patterns, separated by commas: invocation.finished,connection.*"},
     "wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds for which to wait for an event."},
-    "limit": _LIMIT,
+    "limit": LIMIT,
 }  # fmt: skip
 
 _BEHALF = "Jackfield-On-Behalf-Of"
@@ -95,7 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "List invocations, newest first.", {200: "EntryList"},
-        query={**_ENTRY_FILTERS, **_page(f"({_BY_MOMENT}|{_SEALED})")},
+        query={**_ENTRY_FILTERS, **page(f"({_BY_MOMENT}|{_SEALED})")},
     ),
     Operation(
         "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "Show an invocation and its Result.",
@@ -128,7 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/callbacks", callbacks.listed, "manage", "listCallbacks", "List the callbacks, without their secrets.",
-        {200: "CallbackList"}, query=_page(_BY_CALLBACK), problems=(503,),
+        {200: "CallbackList"}, query=page(_BY_CALLBACK), problems=(503,),
     ),
     Operation(
         "POST", "/v1/callbacks", callbacks.created, "manage", "createCallback",
@@ -163,7 +146,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/deliveries", callbacks.listed_deliveries, "manage", "listDeliveries", "List deliveries to callbacks, newest first.",
-        {200: "DeliveryList"}, query={"callback": _TEXT, "status": _DELIVERY_STATUS, **_page(_BY_DELIVERY)}, problems=(503,),
+        {200: "DeliveryList"}, query={"callback": TEXT, "status": _DELIVERY_STATUS, **page(_BY_DELIVERY)}, problems=(503,),
     ),
     Operation(
         "GET", "/v1/deliveries/{id}", callbacks.shown_delivery, "manage", "showDelivery", "Show a delivery with its last attempts.",
@@ -173,63 +156,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/deliveries/{id}:resend", callbacks.resent, "manage", "resendDelivery",
         "Send a delivery again, with a fresh count of attempts.", {202: "Delivery"}, problems=(404, 503),
     ),
-    Operation(
-        "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",
-        "List the installed connectors: manifests, or summary rows.",
-        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",), describes=True,
-    ),
-    Operation(
-        "GET", "/v1/connectors/{key}", connectors.connector, "read", "showConnector", "Show a connector's manifest.",
-        {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,), describes=True,
-    ),
-    Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}", connectors.action_guide, "read", "showAction",
-        "Show an action and whether the caller may run it. 'Accept: text/markdown' returns a guide.",
-        {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406), describes=True,
-    ),
-    Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}/schema", connectors.schema, "read", "showSchema",
-        "Show the schema of an action's inputs.",
-        {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,), describes=True,
-    ),
-    Operation(
-        "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices for a form field.",
-        {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
-    ),
-    Operation(
-        "GET", "/v1/installations", installations.listed, "manage", "listInstallations",
-        "List the connectors that were installed from catalogues, one row per version.", {200: "InstallationList"},
-    ),
-    Operation(
-        "GET", "/v1/installations:available", installations.available, "manage", "listAvailable",
-        "List the connectors of the server's catalogues.", {200: "AvailableList"}, problems=(502, 503),
-    ),
-    Operation(
-        "GET", "/v1/installations:outdated", installations.outdated, "manage", "listOutdated",
-        "List installed connectors with a newer release or a revoked key.", {200: "OutdatedList"},
-    ),
-    Operation(
-        "POST", "/v1/installations", installations.installed, "manage", "installConnector",
-        "Verify a connector of a catalogue and install it.",
-        {200: "Installation", 201: "Installation"}, body="NewInstallation", problems=(404, 409, 413, 415, 502, 503),
-    ),
-    Operation(
-        "POST", "/v1/installations/{key}/upgrade", installations.upgraded, "manage", "upgradeConnector",
-        "Install the newest release of a connector, unless it breaks callers; 'dryRun' only compares.",
-        {200: "Upgrade"}, body="UpgradeOptions", problems=(404, 409, 413, 415, 502, 503),
-    ),
-    Operation(
-        "DELETE", "/v1/installations/{key}", installations.removed, "manage", "removeConnector",
-        "Remove a connector that was installed from a catalogue, or one version of it. Its connections and journal stay.",
-        {200: "Removal"}, query={"version": _TEXT}, problems=(404, 409, 503),
-    ),
-    Operation(
-        "GET", "/v1/actions", connectors.actions, "read", "searchActions", "Search actions, best match first.",
-        {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)}, describes=True,
-    ),
+    *CATALOGUE,
     Operation(
         "GET", "/v1/connections", connections.listed, "read", "listConnections", "List the connections by name, secrets masked.",
-        {200: "ConnectionList"}, query={"type": _TEXT, "q": _TEXT, **_page(_BY_KEY)}, problems=(422,),
+        {200: "ConnectionList"}, query={"type": TEXT, "q": TEXT, **page(BY_KEY)}, problems=(422,),
     ),
     Operation(
         "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and save it.",
@@ -289,7 +219,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/suppressions", suppressions.listed, "read", "listSuppressions",
         "List the recipients to whom nothing more is sent, the latest first.", {200: "SuppressionList"},
-        query=_page(_BY_OUTCOME), problems=(503,),
+        query=page(_BY_OUTCOME), problems=(503,),
     ),
     Operation(
         "DELETE", "/v1/suppressions/{recipient}", suppressions.removed, "manage", "removeSuppression", "Let a recipient be sent to again.",
@@ -297,7 +227,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",
-        {200: "ScheduleList"}, query=_page(_BY_KEY), problems=(503,),
+        {200: "ScheduleList"}, query=page(BY_KEY), problems=(503,),
     ),
     Operation(
         "POST", "/v1/schedules", schedules.created, "manage", "createSchedule",
@@ -320,11 +250,11 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/schedules/{name}/next", schedules.following, "read", "nextSlots", "Show the next slots.",
-        {200: "NextSlotList"}, query={"limit": _LIMIT}, problems=(404, 503),
+        {200: "NextSlotList"}, query={"limit": LIMIT}, problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/schedules/{name}/slots", schedules.slots, "read", "listSlots", "List the slots that are past, newest first.",
-        {200: "SlotList"}, query=_page(_BY_SLOT), problems=(404, 503),
+        {200: "SlotList"}, query=page(_BY_SLOT), problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/schedules/{name}", schedules.shown, "read", "showSchedule", "Show a schedule and its last slots.",
@@ -341,7 +271,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/subscriptions", subscriptions.listed, "read", "listSubscriptions", "List the subscriptions by name.",
-        {200: "SubscriptionList"}, query=_page(_BY_KEY), problems=(503,),
+        {200: "SubscriptionList"}, query=page(BY_KEY), problems=(503,),
     ),
     Operation(
         "POST", "/v1/subscriptions", subscriptions.created, "manage", "createSubscription",
@@ -384,7 +314,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {201: "StoredFile"}, body="*/*", problems=(413, 503, 507),
     ),
     Operation(
-        "GET", "/v1/files", files.listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"}, query=_page(_BY_FILE),
+        "GET", "/v1/files", files.listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"}, query=page(_BY_FILE),
     ),
     Operation(
         "GET", "/v1/files/{file}", files.download, "read", "downloadFile", "Download a file, or a range of it.",
@@ -395,11 +325,11 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/audit", audit.listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",
-        {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_page(_BY_NUMBER)}, problems=(503,),
+        {200: "AuditEntryList"}, query={"actor": TEXT, "object": TEXT, "event": TEXT, **page(BY_NUMBER)}, problems=(503,),
     ),
     Operation(
         "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "List the workspace's tokens, newest first.",
-        {200: "TokenList"}, query=_page(_BY_MOMENT), problems=(503,),
+        {200: "TokenList"}, query=page(_BY_MOMENT), problems=(503,),
     ),
     Operation(
         "POST", "/v1/tokens", tokens.created, "manage", "createToken", "Create a token. Only this response contains its text.",
@@ -411,7 +341,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/workspaces", workspaces.listed, "platform", "listWorkspaces", "List the platform's workspaces by name.",
-        {200: "WorkspaceList"}, query={"prefix": _TEXT, **_page(_BY_KEY)}, problems=(503,),
+        {200: "WorkspaceList"}, query={"prefix": TEXT, **page(BY_KEY)}, problems=(503,),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}", workspaces.shown, "platform", "showWorkspace", "Show a workspace and its settings.",
@@ -430,12 +360,12 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "DELETE", "/v1/workspaces/{w}", workspaces.deleted, "platform", "deleteWorkspace",
         "Suspend a workspace and revoke its tokens; then, with 'purge', delete everything that it has.",
-        {200: "WorkspaceEnd"}, query={"purge": _FLAG}, headers=(_BEHALF,), problems=(404, 409, 503),
+        {200: "WorkspaceEnd"}, query={"purge": FLAG}, headers=(_BEHALF,), problems=(404, 409, 503),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/tokens", workspaces.tokens, "platform", "listWorkspaceTokens",
         "List a workspace's tokens, newest first.",
-        {200: "TokenList"}, query=_page(_BY_MOMENT), problems=(404, 503),
+        {200: "TokenList"}, query=page(_BY_MOMENT), problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/workspaces/{w}/tokens", workspaces.token_created, "platform", "createWorkspaceToken",
@@ -450,7 +380,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/connections", workspaces.connections, "platform", "listWorkspaceConnections",
         "List a workspace's connections with their status, and the cure of those that fail.",
-        {200: "ConnectionHealthList"}, query=_page(_BY_KEY), problems=(404, 503),
+        {200: "ConnectionHealthList"}, query=page(BY_KEY), problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/workspaces/{w}/connect-sessions", connect_sessions.created, "platform", "createConnectSession",
@@ -460,7 +390,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/connect-sessions", connect_sessions.listed, "platform", "listConnectSessions",
         "List the connect sessions of the last week, those that last longest first.",
-        {200: "ConnectSessionList"}, query=_page(_BY_MOMENT), problems=(404, 503),
+        {200: "ConnectSessionList"}, query=page(_BY_MOMENT), problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/connect-sessions/{id}", connect_sessions.shown, "platform", "showConnectSession",
@@ -485,7 +415,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Show the metrics for Prometheus.", {200: "text/plain"}),
     Operation(
         "GET", "/openapi.json", openapi.served, None, "openapi", "Show this document.", {200: "Schema", 304: ""},
-        query={"connector": _TEXT}, headers=("If-None-Match",), problems=(404,),
+        query={"connector": TEXT}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
         "GET", "/asyncapi.json", asyncapi.served, None, "asyncapi", "Show the AsyncAPI document of what callbacks get.",
@@ -493,6 +423,6 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/docs", openapi.docs, None, "docs", "Show this document as a web page.", {200: "text/html"},
-        query={"connector": _TEXT}, problems=(404,),
+        query={"connector": TEXT}, problems=(404,),
     ),
 )  # fmt: skip

@@ -51,8 +51,8 @@ def found_actions(
     return rows, start + len(rows) if more else None
 
 
-def found_triggers(index: ActionIndex, catalog: Catalog, words: str, connector: str | None = None) -> list[FoundTrigger]:
-    """Return the triggers in ``catalog`` that match every word, best first."""
+def found_triggers(index: ActionIndex, catalog: Catalog, words: str | None, connector: str | None = None) -> list[FoundTrigger]:
+    """Return the triggers in ``catalog`` that match every word, best first; all of them for None."""
 
     def is_seen(row: FoundTrigger) -> bool:
         try:

@@ -1,0 +1,21 @@
+"""Schemas of the query parameters that several operations have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+_PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
+TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
+FLAG: Schema = {"type": "boolean"}
+LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
+EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
+BY_NUMBER, BY_KEY = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}"
+"""Patterns of cursors."""
+
+
+def page(cursor: str) -> Mapping[str, Schema]:
+    """Return the query parameters of a list, with the pattern of its cursors."""
+    return {"limit": LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "The nextCursor of the previous page."}}

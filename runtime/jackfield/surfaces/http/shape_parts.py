@@ -1,0 +1,35 @@
+"""Parts of which the JSON Schemas of the API are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+NAME: Json = {"type": "string", "pattern": "^[._-]*[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100}
+MOMENT: Json = {"type": "string", "format": "date-time"}
+STRING: Json = {"type": "string"}
+STRINGS: Json = {"type": "array", "items": STRING}
+COUNT: Json = {"type": "integer", "minimum": 0}
+ANY: Json = {"type": "object"}
+NULLABLE: Json = {"type": ["string", "null"]}
+EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
+
+
+def object_of(required: Iterable[str], *, closed: bool = True, **properties: Json) -> Json:
+    """Return the schema of an object with these members; ``closed``: with no other."""
+    body = closed_with(required, properties)
+    return body if closed else {**body, "additionalProperties": True}
+
+
+def closed_with(required: Iterable[str], properties: Mapping[str, Json]) -> Json:
+    """Return the schema of an object with these members and no other, for names that are no Python names."""
+    return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
+
+
+def list_of(*items: str) -> Json:
+    """Return the schema of a page of a list, of items with one of these references."""
+    references = [{"$ref": item} for item in items]
+    kind = references[0] if len(references) == 1 else {"anyOf": references}
+    return object_of(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=NULLABLE)
