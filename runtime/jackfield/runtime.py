@@ -25,6 +25,7 @@ from jackfield.managed import Managed
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.closing import Closing
+from jackfield.pipe.endings import log_queued
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
@@ -288,7 +289,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         given = Hidden(stored["invocation"])
         del stored
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(given, run))
+            return log_queued(run_in_thread(self.pipeline.run(given, run)), self.workspace)
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -297,7 +298,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
-        return await self._shielded(self._started(partial(self.pipeline.run, Hidden(stored["invocation"]), run)), run)
+        call = partial(self.pipeline.run, Hidden(stored["invocation"]), run)
+        return log_queued(await self._shielded(self._started(call), run), self.workspace)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio

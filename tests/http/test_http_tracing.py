@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,41 @@ def test_requests_are_logged_as_json_lines(tmp_path: Path, caplog: pytest.LogCap
     assert line.items() >= wanted.items()
     assert {"/oauth2/start/***", "/connect/***", "/hooks/***"} <= {item["path"] for item in lines}
     assert "private" not in json.dumps(lines)
+
+
+def test_failures_are_logged_with_their_codes_queued_or_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The line of a direct call has the error's code; a queued one has a line of its own when it ends."""
+    with caplog.at_level(logging.INFO, "jackfield"), standing(tmp_path, replace(SETTINGS, queue_workers=1)) as stand:
+        client = stand.client()
+        assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "private", "fault": {"kind": "reset"}}}
+        assert client.post("/v1/invocations", call, X_Request_Id="direct-1").status == 504
+        queued = client.post("/v1/invocations", call, Prefer="respond-async").json["invocationId"]
+        until(lambda: client.get(f"/v1/invocations/{queued}").json["status"] == "in_doubt", 30)
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    (direct,) = (line for line in lines if line.get("requestId") == "direct-1")
+    (ended,) = (line for line in lines if line["logger"] == "jackfield.queue" and line.get("invocationId") == queued)
+    assert (direct["errorCode"], ended["errorCode"], ended["workspace"], ended["action"]) == ("in_doubt", "in_doubt", "default", "post")
+    assert "private" not in json.dumps([direct, ended])
+
+
+def test_an_invocation_is_found_by_the_id_of_its_request(tmp_path: Path) -> None:
+    """The caller's ``X-Request-Id`` is the correlation ID of an invocation that has none; one that is not valid is not."""
+    with standing(tmp_path, SETTINGS) as stand:
+        client = stand.client()
+        call = {
+            "connector": "echo",
+            "action": "say",
+            "connection": {"type": "token", "values": {"token": "t-4711"}},
+            "inputs": {"text": "x"},
+        }
+        made = {
+            client.post("/v1/invocations", {**call, **more}, X_Request_Id=identifier).json["meta"]["invocationId"]: expected
+            for identifier, more, expected in (
+                ("trace-77", {}, "trace-77"), ("trace-78", {"context": {"correlationId": "mine"}}, "mine"), ("not valid", {}, None),
+            )
+        }  # fmt: skip
+        found = {item["invocationId"]: item.get("context", {}).get("correlationId") for item in client.get("/v1/invocations").json["items"]}
+        assert found == made
+        for query in ("correlationId=trace-77", "q=trace-77"):
+            assert [item["context"]["correlationId"] for item in client.get(f"/v1/invocations?{query}").json["items"]] == ["trace-77"]

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.run import Run
 
-_LOG = logging.getLogger("jackfield.pipe")
+_LOG, _QUEUED = logging.getLogger("jackfield.pipe"), logging.getLogger("jackfield.queue")
+
+
+def log_queued(result: Result, workspace: str) -> Result:
+    """Log how a queued invocation has ended, as the line of its request tells of a direct one; return its Result."""
+    if _QUEUED.isEnabledFor(logging.INFO):
+        meta, code = result.meta, None if result.error is None else result.error.code
+        about = {
+            "workspace": workspace, "invocationId": meta.invocation_id, "connector": meta.connector, "action": meta.action,
+            "outcome": result.status, "errorCode": code, "attempts": meta.attempts, "durationMs": round(meta.duration_ms, 1),
+        }  # fmt: skip
+        fields = {name: value for name, value in about.items() if value is not None}
+        _QUEUED.info("queued %s/%s %s", meta.connector, meta.action, code or result.status, extra=fields)
+    return result
 
 
 def ended(run: Run, error: Exception, workspace: str) -> Result:

@@ -159,7 +159,7 @@ class Direct:
         body = parse_json(exchange.body)
         if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
             return None
-        invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
+        invocation = completed(body, *(_text(given, name) for name in (b"idempotency-key", b"traceparent", b"x-request-id")))
         exchange.patience = patience_of(invocation)
 
         def start(identity: Identity, reading: int | None) -> None:
@@ -255,6 +255,8 @@ class Direct:
         self._server.metrics.note(result)
         status, headers, body = outcome(result)
         exchange.name(result.meta.invocation_id)
+        if result.error is not None:
+            exchange.scope["jackfield.error_code"] = result.error.code
         lines = b"".join(b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in headers.items()) if headers else b""
         self._write(exchange, status, _JSON + lines, body)
 
@@ -291,8 +293,7 @@ class Direct:
             b"vary: %b\r\n" % varied.encode() if varied else b"",
             b"" if exchange.keep_alive else b"connection: close\r\n",
         )
-        path, workspace = exchange.operation.path, exchange.scope.get("jackfield.workspace")
-        note_response(self._server, "POST", path, status, exchange.identifier, exchange.started, workspace, exchange.invocation_id)
+        note_response(self._server, "POST", exchange.operation.path, status, exchange.identifier, exchange.started, exchange.scope)
         exchange.protocol.send_whole(exchange, head + body)
 
 

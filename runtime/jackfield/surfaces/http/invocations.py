@@ -26,7 +26,7 @@ from jackfield.surfaces.http.event_stream import events_response, takes_events
 from jackfield.surfaces.http.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
-from jackfield.surfaces.shared.correlation import traced
+from jackfield.surfaces.shared.correlation import correlated, traced
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity
@@ -75,7 +75,8 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     try:
         body = await decoded(text, request)
         if isinstance(body, dict):
-            body = completed(body, request.headers.get("idempotency-key"), request.headers.get("traceparent"))
+            given = request.headers
+            body = completed(body, given.get("idempotency-key"), given.get("traceparent"), given.get("x-request-id"))
             large = len(text) >= LARGE or crowded(body)
             files = 0 if queued else await weight_of(body, server, identity, large=large)
             take_room(request, files, files)
@@ -99,6 +100,8 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     server.metrics.note(result)
     if not isinstance(result.error, LimitReached):
         request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+    if result.error is not None:
+        request.scope["jackfield.error_code"] = result.error.code
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
 
@@ -110,8 +113,8 @@ async def _whole(request: Request, server: ServerContext) -> bytes:
     return text
 
 
-def completed(body: Mapping[str, Any], key: str | None, trace: str | None) -> Mapping[str, Any]:
-    """Add the idempotency key and the trace (W3C Trace Context) from the headers to the body.
+def completed(body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None) -> Mapping[str, Any]:
+    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers to the body.
 
     :raises InvalidInvocation: if the body has another key.
     """
@@ -123,6 +126,7 @@ def completed(body: Mapping[str, Any], key: str | None, trace: str | None) -> Ma
                 "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
             )
         body = {**body, "idempotencyKey": key}
+    body = body if identifier is None else correlated(body, identifier)
     return body if trace is None else traced(body, trace)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import logging
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -108,10 +109,7 @@ class _Named:
             safe = (item for item in SAFE if item[0] not in there)
             message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe]
             scope = self._scope
-            note_response(
-                self._server, scope["method"], scope["path"], message["status"], self._identifier, self._started,
-                scope.get("jackfield.workspace"), scope.get("jackfield.invocation_id"),
-            )  # fmt: skip
+            note_response(self._server, scope["method"], scope["path"], message["status"], self._identifier, self._started, scope)
         await self._send(message)
 
 
@@ -122,16 +120,17 @@ def note_response(
     status: int,
     identifier: bytes,
     started: float,
-    workspace: str | None,
-    invocation: str | None,
+    noted: Mapping[str, Any],
 ) -> None:
-    """Count a response, and log it. ``started`` is when its request began, on the server's monotonic clock."""
+    """Count a response, and log it. ``started`` is when its request began, on the server's monotonic clock; ``noted`` has what endpoints
+    have noted of it."""
     server.metrics.note_request(method if method in _METHODS else "other", status)
     if _LOG.isEnabledFor(logging.INFO) and path not in _PROBES:
         shown = _LINKS.sub(r"\1***", path[:200])
         about = {
-            "requestId": identifier.decode(), "method": method, "path": shown, "status": status, "workspace": workspace or None,
-            "invocationId": invocation, "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
+            "requestId": identifier.decode(), "method": method, "path": shown, "status": status,
+            "workspace": noted.get("jackfield.workspace") or None, "invocationId": noted.get("jackfield.invocation_id"),
+            "errorCode": noted.get("jackfield.error_code"), "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
         }  # fmt: skip
         fields = {name: value for name, value in about.items() if value is not None}
         _LOG.info("%s %s %d", method, shown, status, extra=fields)

@@ -17,6 +17,14 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return given if given and _REQUEST_ID.match(given) else b"%032x" % random.getrandbits(128)  # unique, and no secret
 
 
+def correlated(invocation: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
+    """Let the request's own ID, if the caller gave a valid one, be the invocation's correlation ID, unless that names one itself."""
+    context = invocation.get("context", {})
+    if identifier is None or not isinstance(context, dict) or "correlationId" in context or not _REQUEST_ID.match(identifier.encode()):
+        return invocation
+    return {**invocation, "context": {**context, "correlationId": identifier}}
+
+
 def traced(invocation: Mapping[str, Any], parent: object) -> Mapping[str, Any]:
     """Add the trace ``parent`` to the invocation if it is valid and the invocation names no trace itself."""
     context = invocation.get("context", {})
