@@ -131,6 +131,10 @@ _VARIABLES = {
         ),
         "any host",
     ),
+    "JACKFIELD_ALLOW_HOSTS": (
+        "Internal hosts that connections and callbacks may use, as with `--allow-host`; the same for every server and worker.",
+        "none",
+    ),
     "JACKFIELD_OFFERS": (
         "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
         "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",

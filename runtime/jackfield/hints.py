@@ -203,11 +203,11 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "console": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
     },
     "allow_host": {
-        "library": "Use a public host. The operator can allow an internal one.",
-        "cli": "Use a public host. The operator can allow an internal one with '--allow-host' of 'jackfield serve' and 'worker'.",
-        "http": "Use a public host. The operator can allow an internal one ('--allow-host' of the server and of its workers).",
+        "library": "Use a public host. The operator can allow an internal one (JACKFIELD_ALLOW_HOSTS of the server and its workers).",
+        "cli": "Use a public host. The operator can allow an internal one in JACKFIELD_ALLOW_HOSTS of 'jackfield serve' and 'worker'.",
+        "http": "Use a public host. The operator can allow an internal one (JACKFIELD_ALLOW_HOSTS of the server and its workers).",
         "mcp": "Tell the person that the host must be public, unless the operator of jackfield allows it.",
-        "console": "Use a public host. The operator can allow an internal one ('--allow-host' of the server and of its workers).",
+        "console": "Use a public host. The operator can allow an internal one (JACKFIELD_ALLOW_HOSTS of the server and its workers).",
     },
 }
 

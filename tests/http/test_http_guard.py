@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fake_aws import FakeAws
-from http_stand import SETTINGS, Stand, standing
+from http_stand import SETTINGS, Client, Stand, clean, process, standing
 from jackfield import Jackfield
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
+from waiting import until
 
 REAL = socket.getaddrinfo
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
@@ -171,6 +176,29 @@ def test_allowed_hosts_are_reached(tmp_path: Path, aws: FakeAws) -> None:
     """``--allow-host`` lets an internal one through."""
     with standing(tmp_path, setup=strict(tmp_path, "127.0.0.1")) as stand:
         assert sent(stand, aws.url)["status"] == "succeeded"
+
+
+def _has_ended(client: Client, place: str) -> bool:
+    return client.get(place).json["status"] not in ("queued", "running")
+
+
+def test_one_variable_is_for_servers_and_workers(tmp_path: Path, aws: FakeAws) -> None:
+    """The server alone allowed loopback: what it had queued failed in a worker. ``JACKFIELD_ALLOW_HOSTS`` is read by both."""
+    values = {**KEYS, "endpoint": aws.url}
+    call = {"connector": "aws-ses", "action": "sendEmail", "connection": "own", "inputs": MAIL}
+    settled = {}
+    with process(tmp_path, "--queue-workers", "0") as server:
+        added = server.client.post("/v1/connections?test=false", {"name": "own", "type": "aws-ses/apiKeySecret", "values": values})
+        assert added.status == 201
+        for variables in ({}, {"JACKFIELD_ALLOW_HOSTS": "10.0.0.0/8, 127.0.0.1"}):
+            place = server.client.post("/v1/invocations", call, Prefer="respond-async").headers["location"]
+            environment = clean(tmp_path / "home", **variables)
+            with subprocess.Popen([sys.executable, "-m", "jackfield", "worker"], env=environment, stderr=subprocess.DEVNULL) as worker:
+                until(partial(_has_ended, server.client, place), 60)
+                worker.send_signal(signal.SIGTERM)
+            settled[len(variables)] = server.client.get(place).json
+    assert (settled[0]["error"]["code"], "JACKFIELD_ALLOW_HOSTS" in settled[0]["error"]["hint"]) == ("invalid_connection", True)
+    assert settled[1]["status"] == "succeeded"
 
 
 def test_a_name_that_changes_is_seen_when_it_is_connected_to(tmp_path: Path, aws: FakeAws, names: dict[str, list[Any]]) -> None:

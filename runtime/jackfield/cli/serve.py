@@ -77,7 +77,11 @@ def _declare(parser: Parser) -> None:
         "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from (CORS); repeatable"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="allow connections to use this internal host; repeatable"
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="allow connections to use this internal host, beside JACKFIELD_ALLOW_HOSTS; repeatable",
     )
     parser.add_argument(
         "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"
@@ -139,6 +143,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         from jackfield.queue import check_queue
         from jackfield.surfaces.http.server_process import check_settings, run
         from jackfield.surfaces.shared.settings import Jwt, Settings
+        from jackfield.wire.guard import allowed_hosts
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
     jwt, public_url, descriptors = None, _public_url(arguments), _descriptors(arguments)
@@ -159,7 +164,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         certificate=arguments.certificate,
         key=arguments.key,
         origins=tuple(arguments.origin),
-        allowed_hosts=tuple(arguments.allow_host),
+        allowed_hosts=allowed_hosts(arguments.allow_host, os.environ),
         rate=arguments.rate,
         hook_rate=arguments.hook_rate,
         queue_workers=arguments.queue_workers,

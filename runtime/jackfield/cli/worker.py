@@ -34,7 +34,7 @@ from jackfield.resources.renewal import renew
 from jackfield.surfaces.shared.listeners import forget, listen, place
 from jackfield.surfaces.shared.metrics_folder import shared
 from jackfield.tracing import configured, remarked
-from jackfield.wire.guard import Guard
+from jackfield.wire.guard import Guard, allowed_hosts
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
@@ -61,7 +61,11 @@ def _declare(parser: Parser) -> None:
         "--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="maximum number of concurrent invocations (default 16)"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="allow connections to use this internal host; repeatable"
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="allow connections to use this internal host, beside JACKFIELD_ALLOW_HOSTS; repeatable",
     )
     parser.add_argument(
         "--processes", type=count(1, _MOST_PROCESSES), default=1, metavar="P", help="processes, each with its own --concurrency (default 1)"
@@ -83,7 +87,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
     check_tracing(os.environ)
-    runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)), plugins=remarked(os.environ))
+    runtimes = RuntimePool(os.environ, guard=Guard(allowed=allowed_hosts(arguments.allow_host, os.environ)), plugins=remarked(os.environ))
     if not runtimes.storage.enabled:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."

@@ -44,7 +44,7 @@ _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 """RFC 8215: NAT64 inside the operator's network. The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
 
 
-VARIABLE = "JACKFIELD_ONLY_HOSTS"
+VARIABLE, _ALLOWED = "JACKFIELD_ONLY_HOSTS", "JACKFIELD_ALLOW_HOSTS"
 _NONE = "none"
 _MOST_SHOWN = 5
 
@@ -101,9 +101,19 @@ def only_hosts(given: Iterable[str] | None, environment: Mapping[str, str]) -> O
     if isinstance(given, str):
         raise InvalidInvocation("'only_hosts' is one text, and must be a list of hosts", hint=f"Write only_hosts=[{given[:80]!r}].")
     if given is None:
-        words = environment.get(VARIABLE, "").replace(",", " ").split()
+        words = _words(environment, VARIABLE)
         return None if not words else OnlyHosts(tuple(word for word in words if word != _NONE))
     return OnlyHosts(tuple(given))
+
+
+def allowed_hosts(given: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the internal hosts that an operator allows: those ``given`` to a command, and those of the environment, which all processes
+    of a database are to have alike."""
+    return tuple(dict.fromkeys((*given, *_words(environment, _ALLOWED))))
+
+
+def _words(environment: Mapping[str, str], variable: str) -> list[str]:
+    return environment.get(variable, "").replace(",", " ").split()
 
 
 def require_reachable(host: str, path: str = "") -> None:
