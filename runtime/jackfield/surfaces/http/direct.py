@@ -159,7 +159,8 @@ class Direct:
         body = parse_json(exchange.body)
         if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
             return None
-        invocation = completed(body, *(_text(given, name) for name in (b"idempotency-key", b"traceparent", b"x-request-id")))
+        key, trace, identifier = _text(given, b"idempotency-key"), _text(given, b"traceparent"), _text(given, b"x-request-id")
+        invocation = completed(body, key, trace, identifier)
         exchange.patience = patience_of(invocation)
 
         def start(identity: Identity, reading: int | None) -> None:
