@@ -127,7 +127,11 @@ def _served(what: str, settings: dict[str, str]) -> Iterator[Line]:
         time.sleep(_IDLE)
         idle = server.memory()
         token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))["token"]
-        asked = _cpu_of(server, ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?fields=key,title,version,actions,status&limit=100"], token)
+        asked = _cpu_of(
+            server,
+            ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?fields=key,title,version,actions,status&limit=100"],
+            token,
+        )
         used = server.memory()
         bound = json.loads(_run([*_BOUND, "--json"], settings))["token"]
         ruled = _cpu_of(server, ["/v1/connectors?fields=key,title,version,actions,status&limit=100"], bound)[0]
