@@ -92,14 +92,24 @@ class Store(Protocol):
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> Access:
         """Return settings and access decisions of the workspace, whose connections ``names`` lists by name and type."""
 
-    def open_journal(self, retention: Callable[[], float]) -> Journal:
-        """Open the journal, recover what lost processes have left, and begin to watch for more.
+    @property
+    def current(self) -> Journal | None:
+        """The journal, once it is open."""
+
+    def journal(self) -> Journal | None:
+        """Return the journal, opened on first use; None without a database.
 
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if it has no such workspace.
         """
 
-    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+    def opened(self) -> Journal:
+        """Return the journal; the first use opens it, recovers what lost processes have left, and begins to watch for more.
+
+        :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
+        """
+
+    def recording(self, means: Means, paces: Paces) -> Recording:
         """Return what records calls, and let all processes share the paces."""
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
@@ -123,12 +133,12 @@ def composed(
     url: str | None,
     environment: Mapping[str, str],
     clock: Clock,
-    journal: Callable[[], Journal | None],
+    check: Callable[[], object],
     storage: DatabaseStorage | None,
     groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
     """Return what a runtime has of what lasts: over ``storage``, if it is given, else over the database of ``url`` or the environment.
-    ``groups`` are the entry points, if they have been read.
+    ``groups`` are the entry points, if they have been read. ``check`` refuses to open its journal where it raises.
 
     Where no installed package keeps anything, no URL means ``none``, which is said once on stderr.
 
@@ -140,7 +150,7 @@ def composed(
         return NoStore(environment)
     keeping: Callable[..., Store] | None = part("store", groups)
     if keeping is not None:
-        return keeping(workspace, url, environment, clock, journal, storage)
+        return keeping(workspace, url, environment, clock, check, storage)
     if wanted is not None:
         raise InvalidInvocation("a database needs the package jackfield-store, which is not installed", hint=_INSTALL)
     if os.path.exists(path := own_file(environment)):
@@ -160,7 +170,7 @@ class NoStore:
     The management needs no database for connections of files.
     """
 
-    connection_table = None
+    connection_table = current = None
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.storage: Storage = unstored.NoStorage(environment)
@@ -173,17 +183,19 @@ class NoStore:
         """Return access without rules of the workspace."""
         return unstored.NoAccess(self.storage, names)
 
-    def open_journal(self, retention: Callable[[], float]) -> Journal:
+    def journal(self) -> None:
+        """Return None."""
+
+    def opened(self) -> Journal:
         """Refuse.
 
         :raises InvalidInvocation: always.
         """
-        del retention
         raise no_database()
 
-    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+    def recording(self, means: Means, paces: Paces) -> Recording:
         """Return what records nothing, and let each process have its own paces."""
-        del journal, means, paces
+        del means, paces
         return unstored.Unrecorded(_advice)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from jackfield.kernel.ends import is_ending
 from jackfield.managed import Managed
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
+from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
 from jackfield.pipe.evidence import Means
@@ -104,7 +105,10 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.catalog = of_workspace(whole, workspace)
         self.clock = SystemClock() if clock is None else clock
-        store = self._store = composed(workspace, database_url, environment, self.clock, lambda: self.journal, storage, groups or None)
+        calls = Calls()
+        store = self._store = self._kept = composed(
+            workspace, database_url, environment, self.clock, calls.check, storage, groups or None
+        )
         self.storage = cast("Storage", store.storage)  # the packages above know the database's own class
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
@@ -126,21 +130,20 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas), self.open_connections, epoch)
-        recording = store.recording(self._opened, means, paces)
-        self.pipeline = Pipeline(
-            self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, recording, means, self.wait
-        )
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
+        recording = store.recording(means, paces)
+        self.pipeline = Pipeline(
+            self.catalog, self._known, plans, self.plugins, self.access, store.journal, recording, means, self._in_time, calls=calls
+        )  # no part of a runtime refers to it: it is freed as soon as nobody else does
         self._begin_anew()
         # without a journal nothing is cancelled by its id, so all invocations share one event
         self._never_cancelled = None if self.storage.enabled else threading.Event()
 
     def _begin_anew(self) -> None:
-        """Reset threads, tasks and the journal: after a fork those belong to the parent."""
+        """Reset threads and tasks: after a fork those belong to the parent."""
         self._on_loop: OnLoop | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
-        self._journal: Journal | None = None
         self.pipeline.live.clear()
         self._lock = threading.Lock()
 
@@ -155,7 +158,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     @property
     def is_open(self) -> bool:
         """True if the first call has nothing left to open."""
-        return self._journal is not None or not self.storage.enabled
+        return self._store.current is not None or not self.storage.enabled
 
     def open(self) -> None:
         """Open the journal now, if there is a database, instead of with the first call.
@@ -171,19 +174,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if the database has no such workspace.
         """
-        return self._opened() if self._journal is None and self.storage.enabled else self._journal
-
-    def _opened(self) -> Journal:
-        found = self._journal
-        if found is None:
-            self.pipeline.calls.check()
-            _ = self.storage.vault  # before the lock: each caller waits for the database for as long as it has patience
-            with self._lock:
-                found = self._journal
-                if found is None:
-                    self.pipeline.calls.check()
-                    found = self._journal = self._store.open_journal(lambda: self.access.settings.retention)
-        return found
+        return self._store.journal()
 
     def invoke(
         self,
@@ -284,7 +275,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
-        stored = self._opened().opened_inputs(claimed.id, claimed.sealed)
+        stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
         given = Hidden(stored["invocation"])
         del stored
@@ -293,7 +284,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
-        stored = self._opened().opened_inputs(claimed.id, claimed.sealed)
+        stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights

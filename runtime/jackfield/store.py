@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
-    from jackfield.journal import Journal
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.rows import PaceRow
     from jackfield.pipe.evidence import Means
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class DatabaseStore(Opening):
-    """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment. ``journal`` returns its journal."""
+    """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment.
+
+    No part that it makes refers back to it or to a runtime: each is freed with its last reference.
+    """
 
     def __init__(
         self,
@@ -34,11 +36,11 @@ class DatabaseStore(Opening):
         url: str | None,
         environment: Mapping[str, str],
         clock: Clock,
-        journal: Callable[[], Journal | None],
+        check: Callable[[], object],
         storage: Storage | None,
     ) -> None:
         self.storage = Storage(url, environment, clock) if storage is None else storage
-        super().__init__(self.storage, workspace, clock, journal)
+        super().__init__(self.storage, workspace, clock, check)
 
     @property
     def connection_table(self) -> Callable[[], ConnectionTable] | None:
@@ -50,17 +52,19 @@ class DatabaseStore(Opening):
         return Files(self.storage, FileLimits(), self._clock)
 
     def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> WorkspaceAccess:
-        """Return settings and access decisions of the workspace."""
-        return WorkspaceAccess(self.storage, self._workspace, self._clock, names)
+        """Return settings and access decisions of the workspace, whose settings say for how long the journal keeps entries."""
+        found = WorkspaceAccess(self.storage, self._workspace, self._clock, names)
+        self._about = {"retention": lambda: found.settings.retention}
+        return found
 
-    def recording(self, journal: Callable[[], Journal], means: Means, paces: Paces) -> Recording:
+    def recording(self, means: Means, paces: Paces) -> Recording:
         """Return what records calls, and let all processes share the paces."""
         if not self.storage.enabled:
             from jackfield.pipe.unstored import Unrecorded
 
             return Unrecorded()
         paces.shared = self._shared_row
-        return Recorder(journal, self.storage, means)
+        return Recorder(self.opened, self.storage, means)
 
     def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
         from jackfield.pacing.shared_rows import shared_row  # most connections have no account to share

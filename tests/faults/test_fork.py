@@ -293,7 +293,7 @@ def _leases(aws_url: str, database_url: str) -> dict[str, Any]:
         def child() -> list[Any]:
             jackfield.open()
             instance = Instance.of(jackfield.storage.database)
-            return [instance.owner, instance.look is not None]
+            return [instance.owner, instance.watching is not None]
 
         owner, watches = fork(child).answer()
         return {"parent": Instance.of(jackfield.storage.database).owner, "child": owner, "watches": watches}

@@ -15,7 +15,10 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.database import open_database
+from jackfield.clock import SystemClock
+from jackfield.database import MasterKey, Vault, open_database
+from jackfield.journal import Journal
+from jackfield.journal.instance import Instance
 from nursery import connection, mail
 from sender import ROLE, started
 
@@ -71,3 +74,16 @@ def test_callers_over_library_and_command_line_share_one_send(database_url: str,
 def _stable(result: dict[str, Any]) -> str:
     meta = {name: value for name, value in result["meta"].items() if name != "replayed"}
     return json.dumps({**result, "meta": meta}, sort_keys=True)
+
+
+def test_another_journal_watches_when_the_first_is_dropped(tmp_path: Path) -> None:
+    """One journal looks for lost processes, for all of its database; once nobody refers to it, the next does."""
+    with open_database(f"sqlite:///{tmp_path / 'j.db'}") as database:
+        vault = Vault(database, MasterKey.generate())
+        first, second = (Journal(database, vault, "default", SystemClock()) for _ in range(2))
+        first.watch()
+        second.watch()
+        instance = Instance.of(database)
+        assert instance.watching is first
+        del first
+        assert instance.watching is second

@@ -20,6 +20,7 @@ from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.cursors import cursor_after, place_after
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
+from jackfield.database.part import readings
 from jackfield.database.sealing import digest
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
@@ -294,7 +295,7 @@ class Tokens:
 
         :raises UnknownToken: if the workspace has none.
         """
-        known = self._database.attached(_Known, lambda: _Known(self._database.epoch))
+        known = self._database.attached(_Known, lambda: _Known(readings(self._database)))
         token = known.tokens.find((self._workspace, identifier), lambda: self.find(identifier))
         return token, _reason(token, self._clock.time())
 

@@ -16,6 +16,7 @@ from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
+from jackfield.database.part import readings
 from jackfield.database.row_unit import ApartError, JointUnit
 from jackfield.database.settings_seals import settings_place, settings_seal
 from jackfield.dataclass import dataclass, replace
@@ -113,7 +114,7 @@ class Workspaces:
         self._vault = vault
         self._clock = clock
         self._actor = actor
-        self._known = database.attached(_Known, lambda: _Known(database.epoch)).settings
+        self._known = database.attached(_Known, lambda: _Known(readings(database))).settings
 
     def acting_as(self, actor: Actor) -> Workspaces:
         """Return a copy whose changes the audit log attributes to ``actor``."""

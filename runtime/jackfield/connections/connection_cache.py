@@ -7,7 +7,9 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connections.opening_slots import OpeningSlots
@@ -171,6 +173,10 @@ class ConnectionCache(SecretHolder):
         with self._lock:
             self._objects.pop(key, None)
 
+    def release(self) -> None:
+        """Drop the cached objects: nobody asks for them any more."""
+        self._objects.clear()
+
     def _join(self, key: str) -> tuple[_Flight, bool]:
         with self._lock:
             flight = self._flights.get(key)
@@ -262,6 +268,11 @@ def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
     return flight.minted
 
 
+def _count(caches: ref[ConnectionCaches], outcome: str) -> None:
+    if (found := caches()) is not None:
+        found.count(outcome)
+
+
 class ConnectionCaches(ProcessLocal):
     """Caches of one process, limited in number: the least recently used connection is evicted first."""
 
@@ -290,9 +301,15 @@ class ConnectionCaches(ProcessLocal):
                 self._slots.put(source, found)
             return found
 
-    def _count(self, outcome: str) -> None:
+    def count(self, outcome: str) -> None:
+        """Count a credential that was requested."""
         with self._lock:
             self.mints[outcome] += 1
+
+    def __del__(self) -> None:
+        """Drop the open clients, which may refer back to their caches: their sockets do not wait for the collector."""
+        for cache in getattr(self, "_caches", {}).values():
+            cache.release()
 
     def find(
         self,
@@ -305,7 +322,7 @@ class ConnectionCaches(ProcessLocal):
         with self._lock:
             found = self._caches.get(key)
             if found is None or (found.values is not values and found.values != values):
-                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared(), self._count)
+                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared(), partial(_count, ref(self)))
                 if len(self._caches) > self._limit:
                     self._caches.popitem(last=False)
             self._caches.move_to_end(key)

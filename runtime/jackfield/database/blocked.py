@@ -83,29 +83,39 @@ class _State:
     keyless: bool
 
 
-class BlockedWorkspaces(ProcessLocal):
-    """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
+class _States(ProcessLocal):
+    """Which workspaces of a database are blocked in one process, and why. The database keeps it: it refers to nothing that uses it."""
 
-    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Vault] | None = None) -> None:
-        self._database = database
-        self._vault = vault
-        self._clock = clock
+    def __init__(self) -> None:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._changed = threading.Condition()
-        self._states: dict[str, _State] = {}
-        self._unsaved: dict[str, Blocked | None] = {}
+        self.changed = threading.Condition()
+        self.found: dict[str, _State] = {}
+        self.unsaved: dict[str, Blocked | None] = {}
         """What is to be told of a workspace; None: that it is served again."""
-        self._asking: set[str] = set()
-        self._lanes: dict[str, deque[str]] = {}
+        self.asking: set[str] = set()
+        self.lanes: dict[str, deque[str]] = {}
         """Workspaces whose keys are asked for, by the key service whose thread does so."""
-        self._services = (0.0, False)
+        self.services = (0.0, False)
+
+    def close(self) -> None:
+        """Do nothing: a thread that asks a key service ends with it."""
+
+
+class BlockedWorkspaces:
+    """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
+
+    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Vault] | None = None, states: _States | None = None) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._states = _States() if states is None else states
 
     @classmethod
     def of(cls, database: Database, clock: Clock, vault: Callable[[], Vault]) -> BlockedWorkspaces:
-        """Return this process's instance for a database; its first caller provides clock and vault."""
-        return database.attached(cls, lambda: cls(database, clock, vault))
+        """Return this process's for a database: what one finds, all know."""
+        return cls(database, clock, vault, database.attached(_States, _States))
 
     def served(self, workspaces: Iterable[str]) -> list[str]:
         """Return those of the workspaces that can be served now. Call it outside transactions.
@@ -116,21 +126,21 @@ class BlockedWorkspaces(ProcessLocal):
         names = [name for name in workspaces if not self._is_out(name)]
         asked = self._ask(self._remote(names))
         if asked:
-            with self._changed:
-                self._changed.wait_for(lambda: not asked & self._asking, _PATIENCE)
+            with self._states.changed:
+                self._states.changed.wait_for(lambda: not asked & self._states.asking, _PATIENCE)
         return [name for name in names if not self._is_out(name)]
 
     def left_out(self) -> list[str]:
         """Return the workspaces whose rows a selection leaves out. Call it outside transactions."""
         self._tell()
-        with self._changed:
+        with self._states.changed:
             now = self._clock.monotonic()
-            found = [*self._asking, *(name for name, state in self._states.items() if state.until > now)]
+            found = [*self._states.asking, *(name for name, state in self._states.found.items() if state.until > now)]
         return sorted(set(found))[:_MOST]
 
     def is_keyless(self, workspace: str) -> bool:
         """Return whether a blocked workspace has no usable key, so that only what needs none can be stored of it."""
-        state = self._states.get(workspace)
+        state = self._states.found.get(workspace)
         return state is not None and state.keyless and self._is_out(workspace)
 
     def note(self, workspace: str, error: JackfieldError) -> bool:
@@ -158,36 +168,33 @@ class BlockedWorkspaces(ProcessLocal):
             _LOG.error("%s of the workspace '%s' failed: %s", noun, workspace, told)
         return None
 
-    def close(self) -> None:
-        """Do nothing: a thread that asks a key service ends with it."""
-
     def _is_out(self, workspace: str) -> bool:
-        state = self._states.get(workspace)
-        return workspace in self._asking or (state is not None and state.until > self._clock.monotonic())
+        state = self._states.found.get(workspace)
+        return workspace in self._states.asking or (state is not None and state.until > self._clock.monotonic())
 
     def _block(self, workspace: str, error: JackfieldError) -> None:
         now, wall = self._clock.monotonic(), self._clock.time()
-        with self._changed:
-            before = self._states.get(workspace)
+        with self._states.changed:
+            before = self._states.found.get(workspace)
             if before is not None and before.until > now and before.reason == error.message:
                 return  # another loop has met it at the same time
             failures = 1 if before is None else before.failures + 1
             pause = min(_LONGEST, _SHORTEST * 2.0 ** min(failures - 1, 10))
-            self._states[workspace] = _State(now + pause, failures, error.message, isinstance(error, _KEYLESS))
+            self._states.found[workspace] = _State(now + pause, failures, error.message, isinstance(error, _KEYLESS))
             # shown until the try after the next one: a reader must not take the moment of a try for the end
-            self._unsaved[workspace] = Blocked(workspace, error.code, error.message, wall, wall + pause)
+            self._states.unsaved[workspace] = Blocked(workspace, error.code, error.message, wall, wall + pause)
         if before is None or before.reason != error.message:
             _LOG.warning("what is due of the workspace '%s' waits: %s", workspace, error.message)
 
     def _tell(self) -> None:
         """Forget workspaces that have not failed again since their back-off ended, and store what people are to be told."""
         now = self._clock.monotonic()
-        with self._changed:
-            well = [name for name, state in self._states.items() if now > state.until + _LONGEST and name not in self._asking]
+        with self._states.changed:
+            well = [name for name, state in self._states.found.items() if now > state.until + _LONGEST and name not in self._states.asking]
             for name in well:
-                del self._states[name]
-                self._unsaved[name] = None
-            unsaved, self._unsaved = self._unsaved, {}
+                del self._states.found[name]
+                self._states.unsaved[name] = None
+            unsaved, self._states.unsaved = self._states.unsaved, {}
         if unsaved:
             with suppress(JackfieldError):  # the next failure tells again
                 self._database.record(partial(_saving, unsaved=unsaved, before=self._clock.time() - 3 * _LONGEST))
@@ -204,23 +211,23 @@ class BlockedWorkspaces(ProcessLocal):
 
     def _uses_services(self, vault: Vault) -> bool:
         """Return whether any key is wrapped by a key service, as it was a few seconds ago."""
-        until, found = self._services
+        until, found = self._states.services
         now = self._clock.monotonic()
         if now >= until:
             found = vault.uses_services()
-            self._services = now + _SERVICES_READ, found
+            self._states.services = now + _SERVICES_READ, found
         return found
 
     def _ask(self, services: dict[str, str]) -> set[str]:
         """Let the threads of key services get the keys of workspaces; return the workspaces."""
         for workspace, service in services.items():
-            with self._changed:
-                if workspace in self._asking:
+            with self._states.changed:
+                if workspace in self._states.asking:
                     continue
-                self._asking.add(workspace)
-                lane = service if service in self._lanes or len(self._lanes) < _THREADS else min(self._lanes)
-                begins = lane not in self._lanes
-                self._lanes.setdefault(lane, deque()).append(workspace)
+                self._states.asking.add(workspace)
+                lane = service if service in self._states.lanes or len(self._states.lanes) < _THREADS else min(self._states.lanes)
+                begins = lane not in self._states.lanes
+                self._states.lanes.setdefault(lane, deque()).append(workspace)
             if begins:
                 self._start(lane)
         return set(services)
@@ -230,14 +237,14 @@ class BlockedWorkspaces(ProcessLocal):
         try:
             thread.start()
         except RuntimeError:  # out of threads: a later look tries again
-            with self._changed:
-                self._asking.difference_update(self._lanes.pop(lane))
+            with self._states.changed:
+                self._states.asking.difference_update(self._states.lanes.pop(lane))
 
     def _prepare_all(self, lane: str) -> None:
         """Get the keys of the workspaces of one key service, one after the other."""
-        lanes = self._lanes
+        lanes = self._states.lanes
         while True:
-            with self._changed:
+            with self._states.changed:
                 if not lanes[lane]:
                     del lanes[lane]
                     return
@@ -246,9 +253,9 @@ class BlockedWorkspaces(ProcessLocal):
             if isinstance(failed, Raised):
                 error = failed.error
                 self._block(workspace, error if isinstance(error, JackfieldError) else Internal(f"its keys: {type(error).__name__}"))
-            with self._changed:
-                self._asking.discard(workspace)
-                self._changed.notify_all()
+            with self._states.changed:
+                self._states.asking.discard(workspace)
+                self._states.changed.notify_all()
 
     def _prepare(self, workspace: str) -> None:
         if self._vault is None:

@@ -20,7 +20,7 @@ from jackfield.database.transaction import Mode, Transaction
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, was_forked, without_fork
-from jackfield.kernel.ends import at_end
+from jackfield.kernel.ends import at_end, is_ending
 
 if TYPE_CHECKING:
     from jackfield.database.later_sync import LaterSync
@@ -383,7 +383,7 @@ class Database:
     def attached(self, kind: type[A], make: Callable[[], A]) -> A:
         """Return this process's instance of ``kind`` for this database, made on first use.
 
-        It is closed before the database is. A forked process starts without any.
+        It is closed before the database is. A forked process starts without any. It must not keep the database alive (``Part``).
         """
         self._live()
         found: A | None = self._attached.get(kind)
@@ -414,11 +414,11 @@ class Database:
         process.close()
 
     def __del__(self) -> None:
-        """Close the connections and end the threads of a database that nobody refers to any more. A collector calls this between any two
-        lines, so that another thread does what takes locks. That thread, as those of ``_Process``, does not refer to the database."""
-        if not getattr(self, "_is_closed", True) and not self._forked:
+        """Close a database that nobody refers to any more. This runs between any two lines of any thread, so that another thread does what
+        takes locks, and refers to the database meanwhile."""
+        if not getattr(self, "_is_closed", True) and not self._forked and not is_ending():
             with suppress(RuntimeError):  # Python ends
-                _thread.start_new_thread(_apart, (self._process.close,))
+                _thread.start_new_thread(_apart, (self.close,))
 
     def _flush(self) -> None:
         """Commit what is deferred, at the end of the process; a forked child that has not used it has nothing to commit."""

@@ -24,6 +24,7 @@ from typing import Any
 
 from jackfield.clock import Clock, SystemClock, iso, within
 from jackfield.database.engine import Database
+from jackfield.database.part import Part
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
@@ -130,11 +131,11 @@ class _Look:
         return self.skew + self.at - self.seconds
 
 
-class SharedClock:
+class SharedClock(Part):
     """The database's time in one process. ``clock`` is the process's own. Thread-safe."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+        super().__init__(database)
         self._time, self._monotonic = (time.time, _since_boot) if type(clock) is SystemClock else (clock.time, clock.monotonic)
         self._last: _Look | None = None
         self._off = False

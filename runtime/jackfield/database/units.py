@@ -118,5 +118,6 @@ def complete(batch: list[Unit]) -> None:
                 item.gate.release()
         elif not item.completed:
             item.completed = True
-            if item.done is not None and isinstance(told := attempt(item.done, item.value, item.error), Raised):
+            done, item.done = item.done, None  # which refers to what has the unit
+            if done is not None and isinstance(told := attempt(done, item.value, item.error), Raised):
                 _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones

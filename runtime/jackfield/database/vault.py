@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import proxy
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
@@ -32,8 +33,9 @@ class Vault(SecretHolder):
     def __init__(self, database: Database, master: KeyRing | Part, clock: Clock | None = None, *, lifetime: float = CACHE_SECONDS) -> None:
         self._database = database
         self._clock = clock or SystemClock()
-        self._own = WorkspaceWrappers(database, self)
-        self._keys = DataKeys(database, KeyRing.of(master), self._clock, lifetime, self._own.of, self._rewrap)
+        me: Vault = proxy(self)  # parts that referred back to it would leave it, and its database, to the collector
+        self._own = WorkspaceWrappers(database, me)
+        self._keys = DataKeys(database, KeyRing.of(master), self._clock, lifetime, self._own.of, partial(Vault.rewrap, me))
 
     def __repr__(self) -> str:
         return f"<Vault of {self._database!r} with {self._keys.ring!r}>"
@@ -225,7 +227,8 @@ class Vault(SecretHolder):
         wrappers = self._moved_to(INSTALLATION, workspace)
         return self._settle(workspace, wrappers) if wrappers else 0
 
-    def _rewrap(self, keys: DataKeys) -> None:
+    def rewrap(self, keys: DataKeys) -> None:
+        """Wrap all data keys with the first wrapper of their ring."""
         from jackfield.database.rewrapping import rewrap
 
         rewrap(self._database, keys, keys.ring.first)

@@ -13,11 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
 from jackfield.clock import monotonic, patience, within
 from jackfield.database import Database, Transaction
+from jackfield.database.part import Part
 from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
@@ -45,14 +46,24 @@ _SHORTAGES = (JackfieldError, MemoryError, RuntimeError, OSError)
 _LOG = logging.getLogger("jackfield.journal")
 
 
-class Instance:
+class Watching(Protocol):
+    """Journal, as the lease of its process uses it."""
+
+    def look(self) -> None:
+        """Take over the entries of lost instances; called after each renewal."""
+
+    def note_return(self, why: str, lost: Lost | None) -> float:
+        """Note why the database is taken to have gone back, and which numbers of events it may have lost; return when, by its clock."""
+
+
+class Instance(Part):
     """Identity of this process as the owner of entries in one database.
 
     ``steady_since`` is the time (``time.monotonic``) since which all its renewals have succeeded; None while they fail.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self.id = os.urandom(8).hex()
         pid = os.getpid()
         self._about = {"id": self.id, "host": socket.gethostname(), "pid": pid, "place": process.place(), "born": process.born(pid)}
@@ -60,11 +71,7 @@ class Instance:
         """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
-        self.look: Callable[[], object] | None = None
-        """Looks for entries of lost instances, once there is a journal."""
-        self.returned: Callable[[str, Lost | None], float] | None = None
-        """Is told why the database is taken to have gone back, and which numbers of events it may have lost; returns when it noted that, by
-        the database's clock."""
+        self._journals: tuple[ref[Watching], ...] = ()
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
         self._marks, self._past, self._past_day = Marks(), deque[Marks](maxlen=_PAST), deque[Marks](maxlen=_PAST_DAY)
@@ -97,11 +104,16 @@ class Instance:
             self._start()
         return self.id
 
-    def watch(self, look: Callable[[], object], returned: Callable[[str, Lost | None], float]) -> None:
-        """Call ``look`` after each renewal, to take over entries of lost instances, and ``returned`` before it if the database went back.
-        Only the first ones registered are used."""
-        self.look, self.returned = self.look or look, self.returned or returned
+    def watch(self, journal: Watching) -> None:
+        """Let ``journal`` watch for this process, for as long as somebody refers to it: one of those registered does so at a time."""
+        with self._lock:
+            self._journals = (*(one for one in self._journals if one() is not None), ref(journal))
         self._start()
+
+    @property
+    def watching(self) -> Watching | None:
+        """The journal that watches for this process; None if none does."""
+        return next(filter(None, (one() for one in self._journals)), None)
 
     @contextmanager
     def prolonging(self, prolong: Callable[[float], Callable[[Transaction], Any]]) -> Iterator[None]:
@@ -145,6 +157,7 @@ class Instance:
 
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
+        _database = self._database  # for as long as this takes
         with self._renewing:
             renewed = self._renew_lease()
         if not renewed:
@@ -153,7 +166,8 @@ class Instance:
             with within(RENEWED):
                 self._prolong(CLAIM)
                 self.record_owed()
-                looked = None if self.look is None else attempt(self.look)
+                journal = self.watching
+                looked = None if journal is None else attempt(journal.look)
                 if isinstance(looked, Raised):  # whatever it is: without this thread the lease expires
                     _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(looked.error))
         except _SHORTAGES as error:
@@ -188,11 +202,12 @@ class Instance:
         return True
 
     def close(self) -> None:
-        """Stop renewing, and return claimed invocations that have not begun to the queue."""
+        """Stop renewing, record outstanding units, and return claimed invocations that have not begun to the queue."""
         self._stop.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
+        self._record_owed_at_end()
         if self._registered:
             with within(RENEWED):  # a locked database must not hold up the exit for long
                 self._database.defer(self._leaving)
@@ -228,9 +243,10 @@ class Instance:
             self._past_day.clear()
         else:
             self._remember(seen)
-        if self._untold is None or self.returned is None:
+        journal = self.watching
+        if self._untold is None or journal is None:
             return
-        told = attempt(self.returned, *self._untold)
+        told = attempt(journal.note_return, *self._untold)
         if not isinstance(told, Raised):
             self._untold, self._since = None, told
         else:
@@ -289,7 +305,7 @@ class _Stop:
 
 
 def _renew_until_stopped(reference: ref[Instance], stop: _Stop) -> None:
-    """Renew a lease; between two renewals, its thread does not refer to the instance."""
+    """Renew a lease; between two renewals, its thread refers neither to the instance nor to its database."""
     while not stop.wait(RENEWED) and (instance := reference()) is not None:
         with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
             instance.renew()

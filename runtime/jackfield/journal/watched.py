@@ -27,14 +27,15 @@ class Watched(ProcessLocal):
         self._recovery: Recovery | None = None
         self._upkeep: Upkeep | None = None
         self._found: Instance | None = None
+        self._watches = False
+        self._tell: Tell | None = None
 
     @property
     def owner(self) -> str:
         """Id of this process in entries; its lease is renewed from the first use on."""
-        instance = self._instance
-        if instance.look is None:
-            self.watch()
-        return instance.owner
+        if not self._watches:
+            self.watch(self._tell)
+        return self._instance.owner
 
     @property
     def _instance(self) -> Instance:
@@ -45,7 +46,7 @@ class Watched(ProcessLocal):
         return found
 
     def _leave_to_parent(self) -> None:
-        self._found = None
+        self._found, self._watches = None, False
 
     @property
     def recovery(self) -> Recovery:
@@ -66,19 +67,21 @@ class Watched(ProcessLocal):
 
     def watch(self, tell: Tell | None = None) -> None:
         """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that."""
+        self._watches, self._tell = True, tell
+        self._instance.watch(self)
 
-        def look() -> None:
-            try:
-                self.recovery.look()  # created only when first needed
-            finally:
-                self.upkeep.run_if_due()
+    def look(self) -> None:
+        """Take over the entries of lost processes, and keep the statistics and the file in order."""
+        try:
+            self.recovery.look()  # created only when first needed
+        finally:
+            self.upkeep.run_if_due()
 
-        def returned(why: str, lost: Lost | None) -> float:
-            noted = note_return(self.database, why, self.database.highest_epoch, lost, tell)
-            self._vault.reread()
-            return noted
-
-        Instance.of(self.database).watch(look, returned)
+    def note_return(self, why: str, lost: Lost | None) -> float:
+        """Note that the database went back; return when, by the database's clock."""
+        noted = note_return(self.database, why, self.database.highest_epoch, lost, self._tell)
+        self._vault.reread()
+        return noted
 
     @property
     def tasks(self) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Audit
@@ -46,10 +47,8 @@ class WorkspaceManagement:
 
     @property
     def _audits(self) -> Callable[[Actor], Audit] | None:
-        return self._audit if self._storage.enabled else None
-
-    def _audit(self, actor: Actor) -> Audit:
-        return Audit(self._storage.database, lambda: self._storage.vault, self._pipeline.workspace, self._pipeline.means.clock, actor)
+        """Opens the audit log for an actor, and does not refer to this object, which keeps it; None without a database."""
+        return partial(_audit, self._storage, self._pipeline) if self._storage.enabled else None
 
     def journal(self, authorizer: Authorizer, owner: str | None) -> SeenJournal:
         """Return the journal, limited to what a caller may see.
@@ -94,3 +93,7 @@ class WorkspaceManagement:
         from jackfield.management.options import choices
 
         return choices(self._pipeline, connector, source, connection, caller, given)
+
+
+def _audit(storage: Storage, pipeline: Pipeline, actor: Actor) -> Audit:
+    return Audit(storage.database, lambda: storage.vault, pipeline.workspace, pipeline.means.clock, actor)

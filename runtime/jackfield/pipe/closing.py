@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from _tracemalloc import is_tracing  # tracemalloc itself imports much
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from jackfield.clock import within as within_seconds
 from jackfield.frames import bordered
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.on_time import OnTime
-    from jackfield.pipe.ports import Storage
+    from jackfield.pipe.ports import Kept, Storage
     from jackfield.pipe.waiter import LoopThread
 
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
@@ -38,7 +39,7 @@ class Closing:
     _on_time: OnTime
     _children: Isolated
     _tasks: set[asyncio.Task[Result]]
-    _journal: Any
+    _kept: Kept
     _owns_storage: bool
 
     def __enter__(self) -> Self:
@@ -72,7 +73,8 @@ class Closing:
     def __del__(self) -> None:
         """Say that nobody has closed the runtime; what it holds ends by itself."""
         if getattr(self, "_owns_storage", False) and self.storage.is_open and not self.pipeline.calls.is_closed:
-            warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=self)
+            source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
+            warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)
 
     async def aclose(self, within: float = math.inf) -> None:
         """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
@@ -91,9 +93,9 @@ class Closing:
             self._on_loop.close(wait=not self._on_time.overdue)
         self._on_time.close()
         self._children.close()
-        if self._journal is not None:
+        if self._kept.current is not None:
             with within_seconds(_OUTSTANDING_WAIT):
-                self._journal.record_owed()
+                self._kept.current.record_owed()
         if self._owns_storage:
             self.storage.close()
 
@@ -110,7 +112,8 @@ class Closing:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-        if self._journal is not None and self._journal.owes:
+        journal = self._kept.current
+        if journal is not None and journal.owes:
             with within_seconds(_OUTSTANDING_WAIT):
-                await asyncio.to_thread(self._journal.record_owed)
+                await asyncio.to_thread(journal.record_owed)
         return len(left)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.record import Record
     from jackfield.pipe.recording import Recording
     from jackfield.pipe.run import Run
+    from jackfield.pipe.waiter import InThread
 
 Given = Mapping[str, Any] | str | bytes
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
@@ -76,8 +77,8 @@ class Pipeline:
     journal: Callable[[], Journal | None]
     recording: Recording
     means: Means
-    waits: Callable[[str, float | None], Result]
-    """Waits for the end of an invocation, for ``Result.wait``."""
+    in_thread: InThread
+    """How a thread waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)

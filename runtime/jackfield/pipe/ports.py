@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.shared_clock import SharedClock
     from jackfield.files import StoredFile
+    from jackfield.journal import Journal
     from jackfield.resources.tenant_limits import TenantLimits
 
 T = TypeVar("T")
+
+
+class Kept(Protocol):
+    """Store of one runtime, as its end needs it."""
+
+    @property
+    def current(self) -> Journal | None:
+        """The journal, once it is open."""
 
 
 class Storage(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.record import Record
     from jackfield.pipe.run import Follow, Run
-    from jackfield.pipe.waiter import Waiter
+    from jackfield.pipe.waiter import InThread, Waiter
 
     Given = Mapping[str, Any] | str | bytes
     Beside = Callable[[Transaction, str], None]
@@ -54,8 +54,8 @@ class Pipe(Protocol):
         """Opens a stored file, for ``Result.files``."""
 
     @property
-    def waits(self) -> Callable[[str, float | None], Result]:
-        """Waits for the end of an invocation, for ``Result.wait``."""
+    def in_thread(self) -> InThread:
+        """How a thread waits for the end of an invocation, for ``Result.wait``."""
 
 
 class Recording(Protocol):

@@ -158,7 +158,7 @@ class RuntimePool(ProcessLocal):
 
     def watch(self) -> None:
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
-        Opening(self.storage, DEFAULT, self.clock, lambda: None).watch()
+        self._watching = Opening(self.storage, DEFAULT, self.clock).watched()  # it does so while somebody refers to it
         Instance.of(self.storage.database).renew()
 
     def has_lost(self, owner: str) -> bool:

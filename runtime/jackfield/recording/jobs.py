@@ -24,6 +24,7 @@ from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
 from jackfield.files.table import holding
+from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.file_references import named_files
@@ -37,6 +38,7 @@ from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, f
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
+from jackfield.pipe.waiter import run_in_thread
 
 if TYPE_CHECKING:
     import threading
@@ -146,8 +148,20 @@ def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
 
 def waited_by(pipeline: Pipe, result: Result) -> Result:
     """Let a Result wait for the end of its invocation, if that has not ended; return it."""
-    object.__setattr__(result, "waiter", pipeline.waits)
+    object.__setattr__(result, "waiter", _Ending(pipeline))
     return result
+
+
+@bordered
+class _Ending:
+    """End of an invocation, for ``Result.wait``."""
+
+    def __init__(self, pipeline: Pipe) -> None:
+        self._pipeline = pipeline
+
+    def __call__(self, identifier: str, timeout: float | None = None) -> Result:
+        """Wait for it, for at most ``timeout`` seconds."""
+        return run_in_thread(awaited(self._pipeline, identifier, self._pipeline.in_thread, timeout))
 
 
 def _meta(entry: Entry) -> Meta:

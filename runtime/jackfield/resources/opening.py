@@ -1,9 +1,13 @@
-"""The parts of the database that opening a connection needs: shared leases, grants, and External IDs of other workspaces."""
+"""A workspace's journal, and the parts of the database that opening a connection needs: shared leases, grants, foreign External IDs."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -14,47 +18,64 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 
-class Opening:
-    """Leases, grants and External IDs of one workspace. ``journal`` returns its journal, None without a database."""
+class Opening(ProcessLocal):
+    """Journal, leases, grants and External IDs of one workspace.
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock, journal: Callable[[], Journal | None]) -> None:
+    ``check`` refuses to open the journal where it raises.
+    """
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, check: Callable[[], object] = lambda: None) -> None:
         self._storage = storage
         self._workspace = workspace
         self._clock = clock
-        self._opened = journal
+        self._check = check
+        self._about: dict[str, Any] = {}
+        """Options of the journal."""
+        self._begin_anew()
 
-    def open_journal(self, retention: Callable[[], float]) -> Journal:
-        """Open the journal, recover what lost processes have left, and begin to watch for more.
+    def _begin_anew(self) -> None:
+        """Open the journal anew: after a fork, it belongs to the parent."""
+        self.current: Journal | None = None
+        """The journal, once it is open."""
+        self._lock = threading.Lock()
+
+    def journal(self) -> Journal | None:
+        """Return the journal, opened on first use; None without a database.
 
         :raises Unavailable: if the database cannot be opened.
         :raises UnknownWorkspace: if it has no such workspace.
         """
-        self._storage.require(self._workspace)
-        journal = self._made(retention=retention)
-        journal.recover()
-        journal.watch(self._told_return)
-        return journal
+        return self.opened() if self.current is None and self._storage.enabled else self.current
 
-    def watch(self) -> None:
-        """Watch for what other processes leave in all workspaces, without opening a journal."""
-        self._made().watch(self._told_return)
+    def opened(self) -> Journal:
+        """Return the journal; the first use opens it, recovers what lost processes have left, and begins to watch for more.
 
-    def _made(self, **more: Any) -> Journal:
+        :raises Unavailable: if the database cannot be opened.
+        :raises UnknownWorkspace: if it has no such workspace.
+        """
+        if self.current is None:
+            self._check()
+            _ = self._storage.vault  # before the lock: each caller waits for the database for as long as it has patience
+            with self._lock:
+                if self.current is None:
+                    self._check()
+                    self._storage.require(self._workspace)
+                    self.current = self.watched(recovers=True)
+        return self.current
+
+    def watched(self, *, recovers: bool = False) -> Journal:
+        """Return a journal that watches for what other processes leave in all workspaces. First it ``recovers`` that of its own."""
         from jackfield.journal import Journal
 
-        return Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **more)
-
-    def _told_return(self, transaction: Transaction, details: Mapping[str, Any]) -> None:
-        """Record in the operator's audit log that the database went back."""
-        from jackfield.access import DEFAULT, Audit
-
-        Audit(self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock).append(
-            transaction, "database.wentBack", "database", details
-        )
+        journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
+        if recovers:
+            journal.recover()
+        journal.watch(partial(_tell_return, self._storage, self._clock))
+        return journal
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
-        journal = self._opened()
+        journal = self.journal()
         if journal is None:
             return None
         from jackfield.connections.shared_leases import SharedLeases
@@ -76,3 +97,10 @@ class Opening:
             from jackfield.connections.external_ids import refuse_foreign_ids
 
             refuse_foreign_ids(self._storage.database, lambda: self._storage.vault, self._workspace, schema, values)
+
+
+def _tell_return(storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]) -> None:
+    """Record in the operator's audit log that the database went back."""
+    from jackfield.access import DEFAULT, Audit
+
+    Audit(storage.database, lambda: storage.vault, DEFAULT, clock).append(transaction, "database.wentBack", "database", details)

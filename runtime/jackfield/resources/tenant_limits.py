@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from jackfield.fork import ProcessLocal
 
@@ -24,7 +25,7 @@ class TenantLimits(ProcessLocal):
     """
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage, self._clock = storage, clock
+        self._storage, self._clock = ref(storage), clock  # whose part it is, and which it must not keep alive
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -37,12 +38,13 @@ class TenantLimits(ProcessLocal):
 
         :raises Unavailable: if its settings cannot be read.
         """
-        if not self._storage.enabled:
+        storage = self._storage()
+        if storage is None or not storage.enabled:
             return _NONE
         from jackfield.access import UnknownWorkspace, Workspaces
 
         try:
-            return Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace).limits
+            return Workspaces(storage.database, storage.vault, self._clock).settings(workspace).limits
         except UnknownWorkspace:
             return _NONE
 
