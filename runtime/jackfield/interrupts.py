@@ -53,6 +53,13 @@ def let_out_of_call(error: Exception, handled: BaseException | None) -> None:
                 found.__context__ = context  # not what was made of it
 
 
+def drop_frames(error: BaseException, handled: BaseException | None) -> None:
+    """Take the frames from an exception that ends here, and from those that it was made of: some refer to it, and all to what is open. What
+    the host was handling keeps its own."""
+    for found in _made_of(error, handled):
+        found.__traceback__ = None
+
+
 def _made_of(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
     seen = [] if handled is None else [handled]
     waiting: list[BaseException | None] = [error]

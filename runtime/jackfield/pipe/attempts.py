@@ -17,10 +17,9 @@ from jackfield.connector.streamed import store_files
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.failures import CONTAINED, contained
-from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
-from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, log_error, quoted, repeated, unproven, weigh
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, log_error, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed
@@ -111,8 +110,7 @@ class Attempts(SecretHolder):
                 until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
                 client = await self.run.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
-                let_out_of_call(cause, self.run.handled)
-                error = explained(self.plan.connector, cause, None, None, call, self._log_error)
+                error = judged(self.plan.connector, cause, None, None, call, self._log_error, self.run.handled)
             else:
                 self.opened_at = self.means.clock.monotonic()
                 self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
@@ -181,8 +179,7 @@ class Attempts(SecretHolder):
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-            let_out_of_call(cause, self.run.handled)
-            error = explained(self.plan.connector, cause, client, values, call, self._log_error)
+            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.run.handled)
         else:
             evidence.last, evidence.failures = None, 0
             call.events.finished(None, call.warn)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
 from jackfield.hooks import PluginFailed
+from jackfield.interrupts import drop_frames
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed
@@ -51,7 +52,9 @@ def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
         mask_names(run.meta, redactor)
         if run.record is not None:
             run.record.name(run.meta)
-    return failed(run.ended(), masked_error(_logged(run, error, workspace), redactor))
+    found = _logged(run, error, workspace)
+    drop_frames(error, run.handled)
+    return failed(run.ended(), masked_error(found, redactor))
 
 
 def unexpected(run: Run, error: Exception, workspace: str) -> Result:
@@ -63,6 +66,7 @@ def unexpected(run: Run, error: Exception, workspace: str) -> Result:
     if attempts is not None:
         judged = attempts.unusable(Unmapped(error))
         failure = judged if isinstance(judged, InDoubt) else failure
+    drop_frames(error, run.handled)
     return failed(run.ended(), failure)
 
 

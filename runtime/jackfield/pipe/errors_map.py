@@ -25,6 +25,7 @@ from jackfield.errors import (
 )
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
+from jackfield.interrupts import drop_frames, let_out_of_call
 from jackfield.redaction.logs import reason, trace
 from jackfield.wire.shortage import exhausted
 
@@ -52,6 +53,21 @@ class Unmapped(Internal):
     def __init__(self, cause: Exception) -> None:
         super().__init__("the action failed unexpectedly")
         self.cause = cause
+
+
+def judged(
+    connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell, handled: BaseException | None
+) -> JackfieldError:
+    """Map what has ended an attempt, as ``explained`` does. What the host has raised goes on; ``handled`` is what it was handling.
+
+    Only what is logged later keeps its frames.
+    """
+    let_out_of_call(cause, handled)
+    error = explained(connector, cause, client, values, call, tell)
+    if not isinstance(error, Internal):
+        drop_frames(cause, handled)
+        drop_frames(error, handled)
+    return error
 
 
 def explained(connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
