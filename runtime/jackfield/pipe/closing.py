@@ -71,8 +71,8 @@ class Closing:
             self._end(within)
 
     def __del__(self) -> None:
-        """Say that nobody has closed the runtime; what it holds ends by itself."""
-        if getattr(self, "_owns_storage", False) and self.storage.is_open and not self.pipeline.calls.is_closed:
+        """Say that nobody has closed the runtime; what it holds ends by itself. A program that ends needs to close nothing."""
+        if getattr(self, "_owns_storage", False) and self.storage.is_open and not (self.pipeline.calls.is_closed or is_ending()):
             source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
             warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.failures import OnFailure
 from jackfield.hints import NextStep
 
 _METADATA = frozenset(
@@ -227,13 +228,10 @@ def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> s
     :raises OSError: if it is not accepted.
     """
     made = socket.socket(family, socket.SOCK_STREAM)
-    try:
+    with OnFailure(made.close):
         made.settimeout(timeout)
         made.connect(address)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:
-        made.close()
-        raise
     return made
 
 

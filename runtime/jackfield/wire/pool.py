@@ -28,6 +28,12 @@ class Pool(ProcessLocal):
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._waiting, os.getpid()).atexit = False
 
+    def __del__(self) -> None:
+        """Close what is left at the end of Python, too, when it calls no finalizer any more."""
+        for connections in getattr(self, "_waiting", {}).values():
+            for connection in connections:
+                connection.close()
+
     def take(self, target: Target) -> Connection | None:
         """Return an idle connection to ``target`` that still stands; None if there is none."""
         while True:
