@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import wraps
 from traceback import format_tb
 
@@ -18,7 +18,7 @@ from jackfield.secrecy import SecretHolder
 
 TYPE_CHECKING = False  # as in failures
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
     from types import FrameType
     from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ _CALLED = frozenset({
 _LONGEST = 100
 """Limit of causes that are looked at."""
 _ASYNC, _GENERATES, _STREAMS = 0x80, 0x20, 0x200
+_KINDS: dict[type, type] = {}
+"""Classes whose functions are borders, by those that they are made of."""
 
 
 def bordered(kind: T) -> T:
@@ -56,6 +58,30 @@ def bordered(kind: T) -> T:
     return kind
 
 
+def bordered_object(found: T, below: Callable[[], object]) -> T:
+    """Make the public functions of an object that a host gets the border, if its class is ours, except where ``below`` returns a call.
+
+    It stays the same object, of a subclass: what it holds may be shared. Others of its class are as they were.
+    """
+    kind = type(found)
+    if kind.__module__.partition(".")[0] in _OURS and kind not in _KINDS.values():
+        made = _KINDS.get(kind) or _KINDS.setdefault(kind, _subclass(kind, _Border(below)))
+        with suppress(TypeError):  # of a layout that cannot change
+            found.__class__ = made
+    return found
+
+
+def _subclass(kind: type, border: _Border) -> type:
+    members: dict[str, Any] = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    for base in reversed(kind.__mro__[:-1]):
+        for name, member in vars(base).items():
+            if name.startswith("_") or getattr(getattr(member, "fget", member), "__code__", None) is None:
+                continue
+            is_property = isinstance(member, property)
+            members[name] = property(_called(member.fget, border), doc=member.__doc__) if is_property else _called(member, border)
+    return type(kind)(kind.__name__, (kind,), members)
+
+
 def _bordered(member: Any) -> Any:
     if isinstance(member, property):
         return property(_bordered(member.fget), member.fset, member.fdel, member.__doc__)
@@ -70,15 +96,18 @@ def _bordered(member: Any) -> Any:
 
 
 class _Border:
-    """Context manager that clears what leaves its block."""
+    """Context manager that clears what leaves its block, unless ``below`` returns a call, which has a border of its own."""
 
-    __slots__ = ()
+    __slots__ = ("_below",)
+
+    def __init__(self, below: Callable[[], object] | None = None) -> None:
+        self._below = below
 
     def __enter__(self) -> None:
         """Enter the block."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
+        if error is None or not (self._below is None or self._below() is None):
             return
         try:
             clear(error)
@@ -102,49 +131,61 @@ class _Given(SecretHolder):
         return function(*self.args, **self.kwargs)
 
 
-def _called(function: Callable[..., T]) -> Callable[..., T]:
+def _called(function: Callable[..., T], border: _Border = _BORDER) -> Callable[..., T]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> T:
         given = _Given(args, kwargs)
         del args, kwargs
-        with _BORDER:
+        with border:
             return given.to(function)
 
     return call
 
 
 def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        given = _Given(args, kwargs)
-        del args, kwargs
-        return await cleared(given.to(function))
-
-    return call
+    call: Any = _begun(function, _await)
+    # a host that asks is told that it makes a coroutine: ``inspect`` reads that flag, whose mark of its own is younger than Python 3.11
+    call.__code__ = call.__code__.replace(co_flags=call.__code__.co_flags | _ASYNC)
+    found: Callable[..., Any] = call
+    return found
 
 
 def _generated(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _begun(function, _generate)
+
+
+def _streamed(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _begun(function, _stream)
+
+
+def _begun(function: Callable[..., Any], begin: Callable[[Callable[..., Any], _Given], Any]) -> Callable[..., Any]:
+    """Return a function that makes what a host begins later, or cancels before its first step: then, too, no frame has its arguments."""
+
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         given = _Given(args, kwargs)
         del args, kwargs
-        with _BORDER:
-            return (yield from given.to(function))
+        made = begin(function, given)
+        made.__name__, made.__qualname__ = function.__name__, function.__qualname__  # in warnings, and in the names of tasks
+        return made
 
     return call
 
 
-def _streamed(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        given = _Given(args, kwargs)
-        del args, kwargs
-        with _BORDER:
-            async with aclosing(given.to(function)) as items:
-                async for item in items:
-                    yield item
+async def _await(function: Callable[..., Any], given: _Given) -> Any:
+    return await cleared(given.to(function))
 
-    return call
+
+def _generate(function: Callable[..., Any], given: _Given) -> Generator[Any, Any, Any]:
+    with _BORDER:
+        return (yield from given.to(function))
+
+
+async def _stream(function: Callable[..., Any], given: _Given) -> AsyncIterator[Any]:
+    with _BORDER:
+        async with aclosing(given.to(function)) as items:
+            async for item in items:
+                yield item
 
 
 async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -86,7 +86,7 @@ def _is_handler(frame: FrameType) -> bool:
     values = frame.f_locals
     given: list[Any] = [values.get(name) for name in code.co_varnames[: count + code.co_kwonlyargcount]]
     # isinstance would ask an object of the host's, and one that is lazy may raise
-    several = [one for value in given if issubclass(type(value), tuple) for one in value]
+    several = [one for value in given if issubclass(type(value), tuple) for one in tuple.__iter__(value)]
     return any(one is interrupted for one in (*given, *several))
 
 

@@ -11,7 +11,7 @@ import numbers
 import types
 import uuid
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -302,24 +302,6 @@ def _check_refusal(result: Result, path: str, says: str) -> None:
     assert SECRET_TEXT not in str(result.to_json())
 
 
-class _Odd(list[Any]):
-    """A list of a host's own, whose code fails."""
-
-    def __iter__(self) -> Any:
-        raise OSError("the host's own fault")
-
-
-@pytest.mark.parametrize("odd", [_Odd([1]), {"at": _Odd([1])}, "whole"])
-def test_a_fault_of_a_value_keeps_no_other_from_the_queue(odd: Any, jackfield: Jackfield) -> None:
-    """A value of a host's own class, whose code fails as it is read, fails its own invocation of a batch."""
-    given: Any = _Odd([1]) if odd == "whole" else {**_take({}), "inputs": odd}
-    first, refused, last = jackfield.enqueue_many([_take({}), given, _take({})])
-    assert isinstance(first, Enqueued)
-    assert isinstance(last, Enqueued)
-    assert isinstance(refused, Result)
-    assert refused.status == "failed"
-
-
 def test_a_queued_call_waits_as_json(jackfield: Jackfield) -> None:
     """A worker reads what the queue holds, and runs it as the call that was made."""
     identifier = jackfield.enqueue(_take(Order(at=_NOON, ident=_UUID, amount=Decimal("0.5")), idempotencyKey=_UUID, notBefore=_LONG_AGO))
@@ -356,81 +338,6 @@ def test_cycles_and_faulty_classes_are_refused_and_no_crash(jackfield: Jackfield
         assert result.error is not None
         assert result.error.code == "invalid_input"
         assert result.error.details[0].path.startswith("/anything")
-
-
-class Detached(Exception):
-    """What a host's mapper raises: none of Python's own classes of errors."""
-
-
-class NoZone(dt.tzinfo):
-    """A time zone that fails."""
-
-    def utcoffset(self, _moment: object, /) -> dt.timedelta:
-        """Fail."""
-        raise Detached(SECRET_TEXT)
-
-    def dst(self, moment: object, /) -> dt.timedelta:
-        """Fail."""
-        return self.utcoffset(moment)
-
-    def tzname(self, _moment: object, /) -> str:
-        """Return a name."""
-        return "nowhere"
-
-
-class NoValue(enum.Enum):
-    """A member that fails to tell its value."""
-
-    ONE = 1
-
-    @property
-    def value(self) -> Any:
-        """Fail."""
-        raise Detached(SECRET_TEXT)
-
-
-class NoMembers(Mapping[str, Any]):
-    """A mapping that has a name and no value."""
-
-    def __getitem__(self, name: str) -> Any:
-        raise Detached(SECRET_TEXT)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(["name"])
-
-    def __len__(self) -> int:
-        return 1
-
-
-@dataclasses.dataclass
-class Row:
-    """A row whose session is gone."""
-
-    name: str = ""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "name":
-            raise Detached(SECRET_TEXT)
-        return super().__getattribute__(name)
-
-
-FAULTY: dict[str, tuple[Any, str]] = {
-    "zone": ({"at": dt.datetime(2026, 1, 1, tzinfo=NoZone())}, "/at"),
-    "zone-anywhere": ({"anything": [dt.datetime(2026, 1, 1, tzinfo=NoZone())]}, "/anything/0"),
-    "enum": ({"text": NoValue.ONE}, "/text"),
-    "mapping": ({"place": NoMembers()}, "/place"),
-    "row": ({"places": [Row()]}, "/places/0"),
-}
-
-
-@pytest.mark.parametrize(("given", "path"), FAULTY.values(), ids=FAULTY)
-def test_a_value_whose_class_raises_is_refused_at_its_place(jackfield: Jackfield, given: Any, path: str) -> None:
-    """Whatever it raises: nothing of that is shown, and the others of a batch are queued."""
-    _check_refusal(jackfield.invoke(_take(given)), path, "must be JSON")
-    refused, queued = jackfield.enqueue_many([_take(given, idempotencyKey="k"), _take({}, idempotencyKey="other")])
-    assert isinstance(refused, Result)
-    assert isinstance(queued, Enqueued)
-    _check_refusal(refused, path, "must be JSON")
 
 
 def test_an_unknown_action_is_unknown_whatever_its_inputs(jackfield: Jackfield) -> None:

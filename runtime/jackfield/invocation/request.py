@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any, Literal
 
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, unknown_members
+from jackfield.failures import Raised, attempt, value_of
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
@@ -78,7 +79,16 @@ class Invocation(SecretHolder):
 
         :raises InvalidInvocation: with all faults at once.
         """
-        return parse_invocation(data)
+        found = attempt(parse_invocation, data)
+        if isinstance(found, Raised) and not isinstance(found.error, (JackfieldError, RecursionError, MemoryError)):
+            raise unreadable(data)
+        return value_of(found)
+
+
+def unreadable(data: object) -> InvalidInvocation:
+    """Build the error for an invocation of a host's own class whose code raises."""
+    about = f"'{type(data).__name__[:80]}', or the class of a value in it, raises an exception as it is read"
+    return InvalidInvocation(f"an invocation must be a JSON object; {about}", hint="Give a dict of plain values.")
 
 
 def parse_invocation(data: object) -> Invocation:

@@ -154,7 +154,6 @@ def _is_deeper(value: object, room: int) -> bool:
         return False
     if not room:
         return True
-    for child in value.values() if isinstance(value, dict) else value:
-        if isinstance(child, _NESTING) and _is_deeper(child, room - 1):
-            return True
-    return False
+    holder: Any = value  # of a host's own class, perhaps, whose code may raise
+    children = dict.values(holder) if issubclass(type(value), dict) else list.__iter__(holder)
+    return any(isinstance(child, _NESTING) and _is_deeper(child, room - 1) for child in children)

@@ -274,12 +274,9 @@ class Plan(SecretHolder):
                 await run.waiter.pause(seconds, run.cancelled)
 
 
-def _is_plain(given: Mapping[str, Any]) -> bool:
-    """Return whether an invocation has nothing that is converted: its inputs are JSON, and the members that take objects are text."""
-    inputs, find = given.get("inputs"), given.get
-    if inputs is not None and (type(inputs) is not dict or holds_objects(inputs)):
-        return False
-    return type(find("idempotencyKey", "")) is type(find("notBefore", "")) is type(find("notAfter", "")) is str
+def _is_plain(given: dict[str, Any]) -> bool:
+    """Return whether an invocation has nothing that is converted: it is JSON as it is parsed, and its inputs are an object."""
+    return type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
 
 
 def refuse_queue_members(invocation: Invocation) -> None:
@@ -352,11 +349,12 @@ class Plans(ProcessLocal):
         if isinstance(given, str | bytes | bytearray):
             return parse_json(given)
         check_depth(given)
-        if not isinstance(given, Mapping) or _is_plain(given):
+        if (type(given) is dict and _is_plain(given)) or not isinstance(given, Mapping):
             return given
-        from jackfield.pipe.call_objects import plain
+        from jackfield.pipe.call_objects import members, plain
 
-        found = plain(given, self._schema_of(given, run))
+        whole = members(given)
+        found = plain(whole, self._schema_of(whole, run))
         check_depth(found)
         run.holds_objects = True
         return found

@@ -42,6 +42,15 @@ _TYPE_WORDS = {
 }
 
 
+class Unreadable:
+    """Stands for a value whose own class raises an exception as it is read."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, kind: type) -> None:
+        self.name = kind.__name__
+
+
 class SchemaError(ValueError):
     """Invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema, ``reason`` describes it."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jackfield.errors import Detail
 from jackfield.failures import Raised, attempt
 from jackfield.json_tools.pointers import child, cut, shown
-from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json
+from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json, Unreadable
 from jackfield.schema.wording import escaped
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
 
 
 def _reason(value: object) -> str:
+    if type(value) is Unreadable:
+        return f"the class '{escaped(value.name[:80])}' of this Python object raises an exception as it is read"
     found = attempt(_own_reason, value, type(value))
     return "this Python object is not, and its class fails to describe it" if isinstance(found, Raised) else found
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from jackfield.failures import Raised, attempt
 from jackfield.json_tools.walk import Nodes, Schema, members, nodes
-from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS
+from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Unreadable
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
@@ -28,6 +28,32 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 def as_json(inputs: Any, schema: Schema) -> Any:
     """Return the inputs with JSON in place of the values of Python that the schema takes there. Files stay as they are."""
     return _Reader(schema).read(inputs, nodes(schema, schema), MAX_DEPTH)
+
+
+def built_in(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return a value of Python with the types of JSON in place of a host's classes that extend them, or are mappings or tuples: from then
+    on, none of the host's code is called. Other objects stay as they are."""
+    kind = type(value)
+    return value if kind in _ATOMS or depth <= 0 else _read(value, _built_in, value, kind, depth)
+
+
+def _built_in(value: Any, kind: type, depth: int) -> Any:
+    for base, plain in _BASES:
+        if issubclass(kind, base):
+            return plain(value)
+    if issubclass(kind, Mapping):
+        return {built_in(name, 0 if type(name) is str else 1): built_in(item, depth - 1) for name, item in dict(value).items()}
+    return [built_in(item, depth - 1) for item in [*value]] if issubclass(kind, (list, tuple)) else value
+
+
+def _read(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
+    """Read a value. One whose own class fails stays as it is, since the check refuses it by its type; if it is of a type of JSON, what
+    stands for it does."""
+    found = attempt(reader, *given)
+    if not isinstance(found, Raised):
+        return found
+    is_ours = isinstance(found.error, (RecursionError, MemoryError))
+    return value if is_ours or not issubclass(type(value), (str, int, float, dict, list, tuple)) else Unreadable(type(value))
 
 
 def moment(value: object) -> str | None:
@@ -50,10 +76,9 @@ class _Reader:
             return value
         self._open.add(id(value))
         try:
-            found = attempt(self._foreign, value, applying, depth, drops)
+            return _read(value, self._foreign, value, applying, depth, drops)
         finally:
             self._open.discard(id(value))
-        return value if isinstance(found, Raised) else found  # the check refuses by its type what its own class fails to show
 
     def _foreign(self, value: Any, applying: Nodes, depth: int, drops: bool) -> Any:
         if issubclass(type(value), Enum):
@@ -178,6 +203,7 @@ def _number(value: Decimal) -> int | float | None:
     return found if Decimal(repr(found)) == value else None
 
 
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any, _Place], Any]], ...] = (
     ((str, int, float), _as_it_is),
     ((bytes, bytearray, memoryview), _of_bytes),

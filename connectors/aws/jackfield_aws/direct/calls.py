@@ -12,6 +12,8 @@ from botocore import xform_name
 from jackfield.clock import monotonic
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, whole_answer
 from jackfield.fork import ProcessLocal
+from jackfield.frames import clear
+from jackfield.secrecy import Hidden
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
@@ -75,6 +77,18 @@ class Calls(ProcessLocal):
 
     def call(self, name: str, /, **parameters: Any) -> Any:
         """Call an operation, as the client's method does."""
+        call = current_call()
+        if call is not None:
+            return self._called(name, parameters, call)
+        given = Hidden(parameters)
+        del parameters
+        try:
+            return self._called(name, given.value, call)
+        except BaseException as error:  # a program has been lent the client: it shows what it catches
+            clear(error)
+            raise
+
+    def _called(self, name: str, parameters: Mapping[str, Any], call: Call | None) -> Any:
         operation = self._operation(name)
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
@@ -82,7 +96,6 @@ class Calls(ProcessLocal):
             request = self._requests.build(operation, dict(parameters), self._service.credentials)
         except Unfit:
             return self.client()._make_api_call(name, parameters)
-        call = current_call()
         status, fields, body = self._sent(operation, request, call)
         return self._answers.read(operation, status, fields, body, call)
 
