@@ -115,7 +115,8 @@ class _Border:
             error.__cause__ = error.__context__ = error.__traceback__ = None
 
 
-_BORDER = _Border()
+BORDER = _Border()
+"""The border itself, for calls that are not always one."""
 
 
 class _Given(SecretHolder):
@@ -131,7 +132,7 @@ class _Given(SecretHolder):
         return function(*self.args, **self.kwargs)
 
 
-def _called(function: Callable[..., T], border: _Border = _BORDER) -> Callable[..., T]:
+def _called(function: Callable[..., T], border: _Border = BORDER) -> Callable[..., T]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> T:
         given = _Given(args, kwargs)
@@ -177,12 +178,12 @@ async def _await(function: Callable[..., Any], given: _Given) -> Any:
 
 
 def _generate(function: Callable[..., Any], given: _Given) -> Generator[Any, Any, Any]:
-    with _BORDER:
+    with BORDER:
         return (yield from given.to(function))
 
 
 async def _stream(function: Callable[..., Any], given: _Given) -> AsyncIterator[Any]:
-    with _BORDER:
+    with BORDER:
         async with aclosing(given.to(function)) as items:
             async for item in items:
                 yield item
@@ -190,7 +191,7 @@ async def _stream(function: Callable[..., Any], given: _Given) -> AsyncIterator[
 
 async def cleared(coroutine: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine; what it raises has no variable of ours."""
-    with _BORDER:
+    with BORDER:
         return await coroutine
 
 

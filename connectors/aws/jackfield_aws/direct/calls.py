@@ -12,7 +12,7 @@ from botocore import xform_name
 from jackfield.clock import monotonic
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, whole_answer
 from jackfield.fork import ProcessLocal
-from jackfield.frames import clear
+from jackfield.frames import BORDER
 from jackfield.secrecy import Hidden
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
@@ -82,11 +82,8 @@ class Calls(ProcessLocal):
             return self._called(name, parameters, call)
         given = Hidden(parameters)
         del parameters
-        try:
+        with BORDER:  # a program has been lent the client, and may show what it catches
             return self._called(name, given.value, call)
-        except BaseException as error:  # a program has been lent the client: it shows what it catches
-            clear(error)
-            raise
 
     def _called(self, name: str, parameters: Mapping[str, Any], call: Call | None) -> Any:
         operation = self._operation(name)
