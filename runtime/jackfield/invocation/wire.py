@@ -155,5 +155,7 @@ def _is_deeper(value: object, room: int) -> bool:
     if not room:
         return True
     holder: Any = value  # of a host's own class, perhaps, whose code may raise
-    children = dict.values(holder) if issubclass(type(value), dict) else list.__iter__(holder)
-    return any(isinstance(child, _NESTING) and _is_deeper(child, room - 1) for child in children)
+    for child in dict.values(holder) if issubclass(type(value), dict) else list.__iter__(holder):
+        if isinstance(child, _NESTING) and _is_deeper(child, room - 1):
+            return True
+    return False
