@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -40,7 +41,14 @@ def _threads_and_descriptors() -> tuple[set[threading.Thread], int]:
     return {one for one in threading.enumerate() if one.name.startswith("jackfield")}, len(os.listdir("/proc/self/fd"))
 
 
-_USES = [_calls, _calls_on_time, _awaits, _fails, Jackfield.open, lambda jackfield: jackfield.connections.list()]
+_USES: list[Callable[[Jackfield], object]] = [
+    _calls,
+    _calls_on_time,
+    _awaits,
+    _fails,
+    Jackfield.open,
+    lambda jackfield: jackfield.connections.list(),
+]
 
 
 @pytest.mark.parametrize("use", _USES)
@@ -107,7 +115,7 @@ def _fails_keyed(jackfield: Jackfield) -> None:
         jackfield.invoke(request(idempotencyKey="k")).unwrap()
 
 
-_MORE = [
+_MORE: list[Callable[[Jackfield], object]] = [
     _streams, _queues, _queues_many, _stores, _fails_keyed, lambda jackfield: jackfield.invoke(request(method="GET")).unwrap(),
     lambda jackfield: jackfield.invoke(request(dryRun=True)).unwrap(), lambda jackfield: jackfield.journal_of().entries(),
     lambda jackfield: list(jackfield.events()), lambda jackfield: jackfield.test("m"), lambda jackfield: jackfield.lend("m").client(),
@@ -127,7 +135,7 @@ def test_a_dropped_runtime_waits_for_no_collector(use: Callable[[Jackfield], obj
             warnings.simplefilter("ignore", ResourceWarning)
             dropped = Jackfield(connections=[provider.connection()], database_url=url)
             use(dropped)
-            left = [ref(dropped), ref(dropped.storage), ref(dropped.storage.database), ref(dropped.open_connections)]
+            left: list[ref[Any]] = [ref(dropped), ref(dropped.storage), ref(dropped.storage.database), ref(dropped.open_connections)]
             del dropped
             until(lambda: all(one() is None for one in left))  # what waits for its commit has it, and a thread has closed the database
         until(lambda: {one for one in threading.enumerate() if one.name.startswith("jackfield")} <= before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_a_coroutine_that_is_cancelled_before_its_first_step_shows_no_secret(jac
         task.cancel()
         await task
 
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "Jackfield.ainvoke": lambda: jackfield.ainvoke(_call()),
         "Jackfield.arun": lambda: jackfield.arun(Queue(jackfield.storage.database).claim(1)[0]),
     }

@@ -136,7 +136,7 @@ class NoItems(dict[str, Any]):
         raise Detached(SECRET_TEXT)
 
     keys = items = values = __len__ = __contains__ = __getitem__ = __eq__ = __iter__  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class NoParts(list[Any]):
@@ -146,7 +146,7 @@ class NoParts(list[Any]):
         raise Detached(SECRET_TEXT)
 
     __len__ = __contains__ = __getitem__ = __eq__ = __iter__  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class NoTuple(tuple[Any, ...]):
