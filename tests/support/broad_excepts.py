@@ -50,6 +50,8 @@ FOREIGN = {
     "runtime/jackfield_isolation/jackfield_isolation/supervisor.py": "the start of a process, whose failure all that wait for it get",
     "runtime/jackfield/schema/json_values.py": "objects of a host's own classes, as they are read or described",
     "runtime/jackfield/schema/python_values.py": "the same, as they are written as JSON",
+    "runtime/jackfield/pipe/call_objects.py": "the same, of a whole invocation and its own members",
+    "runtime/jackfield/invocation/request.py": "the same, as a host parses an invocation by itself",
     "runtime/jackfield/recording/drafting.py": "the same, as a keyed request is hashed, which the check refuses later",
     "runtime/jackfield/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
