@@ -106,9 +106,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.catalog = of_workspace(whole, workspace)
         self.clock = SystemClock() if clock is None else clock
         calls = Calls()
-        store = self._store = self._kept = composed(
-            workspace, database_url, environment, self.clock, calls.check, storage, groups or None
-        )
+        store = self._store = self._kept = composed(workspace, database_url, environment, self.clock, calls.check, storage, groups or None)
         self.storage = cast("Storage", store.storage)  # the packages above know the database's own class
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
