@@ -146,7 +146,13 @@ def test_w2_less_than_a_process_needs_of_its_control_group(monkeypatch: pytest.M
     """W2: the limit of the control group counts for a start, too, in parts where processes share it; no limit is none."""
     mib = 1024**2
     monkeypatch.setattr(memory, "_address_space", lambda: -1)
-    cases = (([], 9, True), ([0], 1, True), ([80 * mib], 1, True), ([64 * mib], 1, False), ([300 * mib], 4, False))
+    cases: tuple[tuple[list[int], int, bool], ...] = (
+        ([], 9, True),
+        ([0], 1, True),
+        ([80 * mib], 1, True),
+        ([64 * mib], 1, False),
+        ([300 * mib], 4, False),
+    )
     for limits, processes, enough in cases:
         monkeypatch.setattr(memory, "_of_groups", lambda limits=limits: limits)
         with contextlib.nullcontext() if enough else pytest.raises(InvalidInvocation, match="MiB of memory, and needs 80 MiB"):
