@@ -24,7 +24,7 @@ DATA = {
     "Sample",
 }  # fmt: skip
 """Frozen data: their methods have nothing but the object, which shows no secret. What parses values into one is a border."""
-PARSES_NO_VALUES = {"HostAccess.from_settings"}
+PARSES_NO_VALUES = {"Enqueued.of", "HostAccess.from_settings"}
 
 
 def _named(annotation: Any) -> Iterator[type]:
