@@ -146,8 +146,8 @@ def _called(function: Callable[..., T], border: _Border = BORDER) -> Callable[..
 def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
     call: Any = _begun(function, _await)
     # a host that asks is told that it makes a coroutine: ``inspect`` reads that flag, whose mark of its own is younger than Python 3.11
-    call.__code__ = call.__code__.replace(co_flags=call.__code__.co_flags | _ASYNC)
-    found: Callable[..., Any] = call
+    code = call.__code__.replace(co_flags=call.__code__.co_flags | _ASYNC)
+    found: Callable[..., Any] = wraps(function)(type(call)(code, call.__globals__, closure=call.__closure__))
     return found
 
 
