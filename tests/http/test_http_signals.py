@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -286,11 +287,12 @@ def test_systemd_is_told_of_each_state(tmp_path: Path, words: tuple[str, ...]) -
 
 def _spread(server: Process, number: int, seconds: float, pool: ThreadPoolExecutor) -> list[Any]:
     """Make calls over some seconds, each its own; return their answers, None for those whose connection broke."""
+    client = replace(server.client, timeout=110.0)
 
     def call(place: int) -> Any:
         threading.Event().wait(seconds * place / number)
         try:
-            return server.client.post("/v1/invocations", say("post", text=f"{place}"))
+            return client.post("/v1/invocations", say("post", text=f"{place}"))
         except OSError:
             return None
 

@@ -272,9 +272,13 @@ def _copied(source: Any, path: Path) -> None:
             log.flush()
 
 
+_START = 300.0
+"""Seconds that a start may take: beside other programs at load 30 one took more than 60."""
+
+
 def _wait_until_ready(started: Process) -> None:
     """The listener takes connections before the application is there: the first answer comes when it is. A busy machine may refuse once."""
-    client, pause, until = replace(started.client, timeout=60.0), threading.Event(), time.monotonic() + 60
+    client, pause, until = replace(started.client, timeout=_START), threading.Event(), time.monotonic() + _START
     while (found := client.get("/readyz")).status != 200:
         assert time.monotonic() < until, found.json
         pause.wait(0.1)
