@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from isolated import install_from, isolating
 from jackfield import Jackfield, Result
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
+from jackfield.invocation import decode
+from jackfield.kernel.exact import exact_json
 from jackfield.local import CORES
 from jackfield_isolation.sessions import Sessions
 from waiting import until
@@ -115,6 +118,15 @@ def test_requests_of_an_actions_threads_cross_the_boundary(runtime: Jackfield, f
     given: dict[str, Any] = {name: value for name, value in (("fail", fail), ("die", die)) if value is not None}
     assert call(runtime, "apart", **given).status == status
     assert call(runtime, "apart", fail="late").status == "failed"
+
+
+@pytest.mark.parametrize(
+    "number", ["3.14159265358979323846", "-12345678901234567890.5", "1.5e-400", "9" * 40, "0.10000000000000000555111512312578270211815"]
+)
+def test_numbers_cross_the_boundary_with_all_digits(runtime: Jackfield, number: str) -> None:
+    """A number of more digits than a double keeps, or too small for one, reaches the connector and comes back as it was given."""
+    given = decode(f'{{"connector": "plain", "action": "same", "inputs": {{"value": [{number}, {{"n": {number}}}]}}}}')
+    assert exact_json(runtime.invoke(given).unwrap(), json.JSONEncoder()) == f'{{"value": [{number}, {{"n": {number}}}]}}'
 
 
 def test_errors_cross_the_boundary(runtime: Jackfield) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
@@ -10,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 from jackfield.connector import File, InvalidInput, Sent
 from jackfield.dataclass import dataclass
-from jackfield_http.urls import plain
+from jackfield_http.urls import compact, plain
 
 _PIECE = 65_536
 Content = bytes | str | IO[bytes] | Iterable[bytes]
@@ -51,7 +50,7 @@ def json_body(value: object, content_type: str = "application/json") -> Body:
     :raises InvalidInput: if it is not JSON (NaN, for instance).
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+        text = compact(value).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"the request's body is not JSON ({type(error).__name__})", sent=Sent.NOTHING) from None
     return content_body(text, content_type)

@@ -6,7 +6,6 @@ counted page is empty; the status is 204. What says neither is an open end, with
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from jackfield.pagination import yes_or_no
 from jackfield_http.answers import NO_CONTENT, Answer
 from jackfield_http.links import is_malformed, link_target
 from jackfield_http.pointers import find
-from jackfield_http.urls import UrlError
+from jackfield_http.urls import UrlError, plain
 
 _ERRORS = ("error", "errors", "fault")
 
@@ -95,7 +94,7 @@ def page_token(value: Any) -> str | None:
         return None
     if isinstance(value, dict | list) or value is True:
         raise _endless("what should name the next page is no token")
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else plain(value)
 
 
 def last_id(value: Any) -> str:

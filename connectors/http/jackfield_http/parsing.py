@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 from xml.parsers import expat
 
 from jackfield.connector import MAX_ANSWER_VALUES, check_price
-from jackfield.json_tools.price import LARGE_NUMBER
+from jackfield.kernel.exact import read_float
 from jackfield_http.charsets import codec_of, decoded_text
 
 Reading = Literal["json", "lines", "events"]
@@ -114,7 +114,7 @@ def _is_utf8(content: bytes) -> bool:
 
 def _json(content: bytes) -> Any:
     try:
-        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if LARGE_NUMBER.search(content) else None)
+        found = json.loads(content, parse_constant=_refuse, parse_float=_number)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
@@ -272,8 +272,9 @@ def _is_deep(content: bytes, found: Any) -> bool:
     return bool(level)
 
 
-def _finite(text: str) -> float:
-    found = float(text)
+def _number(text: str) -> float:
+    """Read a number that is no integer, with all its digits."""
+    found = read_float(text)
     return found if isfinite(found) else _refuse(text)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Sent, pointer
 from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.exact import result_json
 from jackfield_http.headers import set_by_connection
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -26,6 +27,7 @@ _SEPARATORS = re.compile(r"[/\\]")
 _PARAMETERS = re.compile("[&;]")
 _WIDE = re.compile(r"%u00([0-9A-Fa-f]{2})")
 """Encoding that some servers of Microsoft read."""
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TRIMMED = " \t\r\n\0"
 _LONGEST = 16_384
 """Maximum length of a URL's path and query; servers accept about half of it."""
@@ -178,7 +180,15 @@ def plain(value: object) -> str:
     """Return a parameter's value as text: lists and objects within a value as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict | list | tuple) else str(value)
+    return compact(value) if isinstance(value, dict | list | tuple | float) else str(value)
+
+
+def compact(value: object) -> str:
+    """Return a value as JSON without spaces, its numbers with all the digits that they were given with.
+
+    :raises TypeError, ValueError, RecursionError: if it is not JSON (NaN, for instance).
+    """
+    return result_json(value, _COMPACT)
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from jackfield import Jackfield
+from jackfield.kernel.exact import exact_json, read_float
 from jackfield.testing import RESET, Answer, Harness, Provider, Request, refused, throttled
 from ports import free_port
 
@@ -42,6 +43,27 @@ def test_bodies(harness: Harness, inputs: dict[str, Any], content_type: str, bod
     seen = harness.invoke("request", {"method": "POST", "url": "/v1/x", **inputs}).unwrap()["body"]
     assert (seen["method"], seen["path"], seen["headers"]["content-type"], seen["body"]) == ("POST", "/v1/x", content_type, body)
     assert seen["headers"]["authorization"] == "Bearer ***"
+
+
+@pytest.mark.parametrize(
+    "number", ["3.14159265358979323846", "-12345678901234567890.5", "1.5e-400", "9" * 40, "0.10000000000000000555111512312578270211815"]
+)
+def test_numbers_keep_their_digits(harness: Harness, number: str) -> None:
+    """A number of more digits than a double keeps, or too small for one, is sent as it was given, and returned as the server has it."""
+    server = harness.serve(Answer(content=f'{{"n": [{number}]}}'.encode(), headers={"Content-Type": "application/json"}))
+    inputs = json.loads(f'{{"query": {{"n": {number}}}, "json": {{"n": [{number}]}}}}', parse_float=read_float)
+    output = harness.invoke("request", {"method": "POST", "url": "/x", **inputs}).unwrap()
+    assert server.requests[0].body.decode() == f'{{"n":[{number}]}}'
+    assert parse_qs(urlsplit(server.requests[0].path).query) == {"n": [number]}
+    assert exact_json(output["body"], json.JSONEncoder()) == f'{{"n": [{number}]}}'
+
+
+@pytest.mark.parametrize("number", ["1e400", "-" + "9" * 500 + ".0", "9" * 5000])
+def test_a_number_that_nothing_holds_is_no_answer(harness: Harness, number: str) -> None:
+    """It is not taken for infinite, nor for another number: the body counts as one that is no JSON."""
+    harness.serve(Answer(content=f'{{"n": {number}}}'.encode(), headers={"Content-Type": "application/json"}))
+    result = harness.invoke("request", {"method": "GET", "url": "/x", "response": "json"}, timeoutSeconds=4)
+    assert result.status == "failed"
 
 
 def test_multipart(harness: Harness) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
+from jackfield.kernel.exact import Exact, has_exact, with_digits
 
 MAX_OUTPUT = 32 << 20
 """Limit in bytes for an output, about as it is written as JSON. Files are not counted: what is larger is returned as one."""
@@ -27,7 +28,7 @@ def dumped(output: Any) -> Mapping[str, Any]:
             f"the action returned {type(output).__name__} instead of its declared Output", hint="Report it to the connector's author."
         )
     try:
-        dumped: Mapping[str, Any] = output.model_dump(mode="json", by_alias=True, exclude_none=True)
+        dumped = _dumped(output)
     except (ValueError, TypeError, RecursionError) as error:  # pydantic's own errors are ValueErrors
         raise InvalidOutput(
             f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
@@ -69,5 +70,12 @@ def _weight(value: object) -> int:
 
 def payload(data: Any) -> Mapping[str, Any]:
     """Return the data of an event or an item as JSON: an author's model, or an object."""
-    found: Mapping[str, Any] = data if isinstance(data, Mapping) else data.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return data if isinstance(data, Mapping) else _dumped(data)
+
+
+def _dumped(model: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if Exact.any_made:  # pydantic's JSON has doubles in their places
+        whole = model.model_dump(by_alias=True, exclude_none=True)
+        return with_digits(found, whole) if has_exact(whole) else found
     return found

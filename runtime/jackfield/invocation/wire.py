@@ -116,8 +116,8 @@ def _no_constant(name: str) -> Any:
 
 
 def _number(text: str) -> float:
-    if len(text) < _MAY_LOSE:
-        return float(text)
+    if len(text) < _MAY_LOSE and (found := float(text)):
+        return found
     from jackfield.kernel.exact import read_float
 
     return read_float(text)

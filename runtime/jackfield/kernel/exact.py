@@ -19,7 +19,7 @@ _USUAL = frozenset({str, int, float, bool, type(None)})
 
 
 class Exact(float):
-    """Number with more digits than a double is sure to keep; ``text`` has them all."""
+    """Number with more digits than a double is sure to keep, or too small for one; ``text`` has them all."""
 
     __slots__ = ("text",)
     text: str
@@ -45,7 +45,10 @@ class Exact(float):
 
 def read_float(text: str) -> float:
     """Read a number of JSON that is no integer: the hook ``parse_float`` of ``json``."""
-    return Exact(text) if len(text) > ALWAYS_EXACT else float(text)
+    if len(text) > ALWAYS_EXACT:
+        return Exact(text)
+    found = float(text)
+    return found if found or not text.lower().partition("e")[0].strip("-0.") else Exact(text)  # 1e-400
 
 
 def has_exact(value: object) -> bool:
@@ -53,7 +56,7 @@ def has_exact(value: object) -> bool:
     kind = type(value)
     if kind is dict:
         return any(map(has_exact, value.values()))  # type: ignore[attr-defined]  # it is one
-    if kind is list:
+    if kind is list or kind is tuple:
         return any(map(has_exact, value))  # type: ignore[call-overload]  # it is one
     return kind not in _USUAL and (kind is Exact or _is_decimal(value))
 
@@ -93,11 +96,22 @@ def result_json(value: Any, encoder: json.JSONEncoder) -> str:
     return exact_json(value, encoder) if Exact.any_made else encoder.encode(value)
 
 
+def with_digits(shown: Any, whole: Any) -> Any:
+    """Return ``shown``, which somebody has made of ``whole``, with the numbers that lost digits on the way as they are there."""
+    if type(whole) is Exact:
+        return whole if type(shown) is float else shown
+    if isinstance(shown, dict) and isinstance(whole, dict):
+        return {name: with_digits(item, whole.get(name)) for name, item in shown.items()}
+    if isinstance(shown, list) and isinstance(whole, list | tuple) and len(shown) == len(whole):
+        return list(map(with_digits, shown, whole))
+    return shown
+
+
 def _signed(value: Any, sign: str, texts: list[str]) -> Any:
     """Return a copy with ``sign`` in the place of each such number, whose texts are appended in their order."""
     if isinstance(value, dict):
         return {name: _signed(item, sign, texts) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_signed(item, sign, texts) for item in value]
     if has_exact(value):
         texts.append(value.text if type(value) is Exact else str(value))

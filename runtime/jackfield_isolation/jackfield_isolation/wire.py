@@ -1,7 +1,8 @@
 """Frames between jackfield and the child process of a connector: JSON behind a head, over a pair of sockets.
 
 The head tells the length, the kind and the question that the frame is about, so that a frame is refused before its JSON is read.
-Both ends use this module. It imports the standard library only, since the child reads its first frame before it can import anything else.
+Both ends use this module. Beside the standard library it imports what jackfield's kernel has of numbers, which needs no more either: the
+child reads its first frame before it can import anything else.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
+
+from jackfield.kernel.exact import read_float, result_json
 
 Frame = Mapping[str, Any]
 LARGEST_FRAME = 160 * 1024 * 1024
@@ -52,7 +55,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def _finite(text: str) -> float:
-    if math.isinf(found := float(text)):
+    found = read_float(text)
+    if math.isinf(found):
         raise ValueError("a number that no float holds")
     return found
 
@@ -98,7 +102,7 @@ class Wire:
         :raises ValueError: if the frame is not JSON, or too large.
         :raises OSError: if the other end is gone or does not read.
         """
-        text = _ENCODER.encode(frame)
+        text = result_json(frame, _ENCODER)
         body = text.encode("utf-8", "surrogatepass" if not self._in_child else "strict" if "end" in frame else "replace")
         largest = LARGEST_ANSWER if self._in_child else LARGEST_FRAME
         if len(body) > largest:

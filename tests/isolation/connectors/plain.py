@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jackfield.connector import (
     Account,
@@ -258,3 +258,21 @@ class Cook:
         """Take it off."""
         current_call().begin("take")  # type: ignore[union-attr]
         self.stopped.add(pot.text)
+
+
+class Anything(Inputs):
+    """Any JSON."""
+
+    value: Any
+
+
+class Same(Output):
+    """The same JSON."""
+
+    value: Any
+
+
+@connector.action("same", effect="read", needs_connection=False)
+def same(given: Anything) -> Same:
+    """Return what was given."""
+    return Same(value=given.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, 
 from jackfield.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part, content_body
-from jackfield_http.urls import climbs
+from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _SEVERAL = re.compile(r"[,*]")
@@ -141,7 +140,7 @@ class _Placed:
         """Encode one parameter."""
         name, place = row.get("name", row["input"]), row["in"]
         if row.get("encode") == "json":
-            value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            value = compact(value)
         style = row.get("style", "form" if place in ("query", "cookie") else "simple")
         explode = row.get("explode", style == "form")
         if place == "path":
@@ -194,7 +193,7 @@ def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return compact(value).encode("utf-8", "surrogatepass")
 
 
 def _form_pairs(name: str, value: Any, about: Json) -> Any:

@@ -6,13 +6,12 @@ the commas, dots and semicolons between values are those of the style.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidInput, Sent, pointer
-from jackfield_http.urls import UNFIT_SEGMENT, climbs
+from jackfield_http.urls import UNFIT_SEGMENT, climbs, compact
 
 _RESERVED = "!$'()*,/:;?@[]"
 """Characters that ``allowReserved`` leaves: all reserved ones except those that would end the value."""
@@ -26,7 +25,7 @@ def text(value: Any) -> str:
     """Return a value as the text that stands for it: JSON for lists and objects within a value."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)
 
 
 def encoded(value: Any) -> str:
