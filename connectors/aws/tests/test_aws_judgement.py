@@ -295,6 +295,10 @@ def test_a_users_credentials_are_not_the_connections(action: str, inputs: dict[s
     [
         ("iam/getRole", {"RoleName": "r"}, "<Role><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role>"),
         ("iam/getRolePolicy", {"RoleName": "r", "PolicyName": "p"}, "<PolicyDocument>%7B%7D</PolicyDocument>"),
+        ("iam/getPolicyVersion", {"PolicyArn": "arn:aws:iam::111122223333:policy/p", "VersionId": "v1"},
+         "<PolicyVersion><Document>%7B%22Statement%22%3A%5B%5D%7D</Document></PolicyVersion>"),
+        ("iam/listRoles", {},
+         "<IsTruncated>false</IsTruncated><Roles><member><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></member></Roles>"),
         ("cloudformation/getTemplate", {"StackName": "s"}, "<TemplateBody>{}</TemplateBody>"),
         ("cloudformation/getTemplate", {"StackName": "s"}, "<TemplateBody>Resources: x</TemplateBody>"),
     ],
