@@ -72,6 +72,14 @@ def test_a_short_secret_is_masked_as_a_whole_token_only(text: str, shown: str) -
     assert masked(SHORT, {"a": [text]}) == ({"a": [shown]}, ())
 
 
+@pytest.mark.parametrize("number", [1, 0, 42, -7, 1.5, 4711])
+def test_a_marked_number_is_masked_as_a_whole_token_of_texts_only(number: float) -> None:
+    """Numbers of an output stay, whatever they are, and so do digits within longer words: a sensitive 1 must not mask every 1."""
+    secrets = hidden_values({"properties": {"n": {"x-jackfield": {"sensitive": True}}}}, {"n": number})
+    output = {"n": number, "list": [number, 1, 0.5], "word": f"a{number}b", "longer": f"9{abs(number)}9", "time": "2026-01-01T01:01:01Z"}
+    assert masked(sorted(secrets), {**output, "text": f"it is {number} now"}) == ({**output, "text": f"it is {MASK} now"}, ())
+
+
 def test_a_short_secret_stays_in_files_names_and_page_tokens() -> None:
     """There a mask would be damage: no file could be decoded, no member found, no page fetched."""
     token = {"pk": {"S": SHORT}}
