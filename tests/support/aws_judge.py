@@ -28,6 +28,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import BaseCBORParser, ResponseParserError
+from botocore.response import StreamingBody
 
 from aws_judge_values import same
 from jackfield import Jackfield
@@ -251,12 +252,13 @@ class Pair:
         return self.jackfield.invoke({**asked, "timeoutSeconds": 20}).to_json()
 
     def theirs(self, service: str, name: str, parameters: Mapping[str, Any]) -> Any:
-        """Return boto3's answer, or what it raised."""
+        """Return boto3's answer, its bytes read, or what it raised."""
         client = self.client(service)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return client._make_api_call(name, dict(parameters))
+                found = client._make_api_call(name, dict(parameters))
+                return {key: value.read() if isinstance(value, StreamingBody) else value for key, value in found.items()}
         except (BotoCoreError, ClientError, ResponseParserError, ValueError, TypeError, AttributeError) as error:
             return error
 

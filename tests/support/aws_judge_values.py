@@ -81,7 +81,7 @@ def _structure(shape: Any, chance: random.Random, depth: int, *, is_answer: bool
 
 def _many(kind: str, shape: Any, chance: random.Random, depth: int, *, is_answer: bool) -> Any:
     least = int(shape.metadata.get("min", 0) or 0)
-    count = min(max(least, 0 if depth >= _DEEPEST else chance.choice((1, 1, 2))), int(shape.metadata.get("max", 99) or 99), 60)
+    count = min(max(least, 0 if depth >= _DEEPEST else chance.choice((1, 1, 2))), int(_most(shape, 99)), 60)
     if kind == "list":
         return [native(shape.member, chance, "", depth + 1, is_answer=is_answer) for _ in range(count)]
     keys = dict.fromkeys(_text(shape.key, chance, "", is_answer=is_answer) for _ in range(count))
@@ -92,7 +92,7 @@ def _many(kind: str, shape: Any, chance: random.Random, depth: int, *, is_answer
 
 def _text(shape: Any, chance: random.Random, name: str, *, is_answer: bool) -> Any:
     named = _NAMED.get(name.casefold())
-    if isinstance(named, str):
+    if isinstance(named, str) and len(named) <= _most(shape, _INT):
         return named
     if shape.enum:
         return str(chance.choice(shape.enum))
@@ -102,16 +102,22 @@ def _text(shape: Any, chance: random.Random, name: str, *, is_answer: bool) -> A
     if shape.metadata.get("hostLabel") or shape.serialization.get("hostLabel"):
         return "label-1"
     text = chance.choice(_ASCII if place in ("header", "headers") or (is_answer and place) else _TEXTS)
-    least, most = int(shape.metadata.get("min", 0) or 0), int(shape.metadata.get("max", 10**6) or 10**6)
+    least, most = int(shape.metadata.get("min", 0) or 0), int(_most(shape, 10**6))
     least = max(least, 1) if place == "uri" else least
-    return (text + "x" * max(0, least - len(text)))[: max(most, least)] if most else text
+    return (text + "x" * max(0, least - len(text)))[: max(most, least)]
+
+
+def _most(shape: Any, otherwise: float) -> float:
+    """Return the limit of a number, or of a length; it may be 0."""
+    found = shape.metadata.get("max")
+    return otherwise if found is None else float(found)
 
 
 def _number(kind: str, shape: Any, chance: random.Random, name: str) -> Any:
     options: list[Any]
     if isinstance(named := _NAMED.get(name.casefold()), int):
         return named
-    least, most = float(shape.metadata.get("min", -5) or 0), float(shape.metadata.get("max", _INT) or _INT)
+    least, most = float(shape.metadata.get("min", -5) or 0), _most(shape, _INT)
     if kind in ("integer", "long"):
         options = [math.ceil(least), min(math.floor(most), _INT), 1 if least <= 1 <= most else math.ceil(least)]
         return chance.choice([*options, 2**53 + 1] if kind == "long" and "max" not in shape.metadata else options)

@@ -212,18 +212,25 @@ SCENES: dict[str, tuple[str, Scene]] = {
 """Scenes by name: a sentence, and what counts it."""
 
 
+async def _idle(_upkeep: object) -> None:
+    """Do nothing each second: on a slow machine no round would be without what a server does for no call."""
+
+
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
     import jackfield.surfaces.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield.database import batches
-    from jackfield.queue import local
+    from jackfield.queue import due_loop, local, poller
+    from jackfield.surfaces.http.upkeep import Upkeep
     from jackfield.surfaces.shared import disconnect
 
     found = {}
     threading.setprofile(_note)  # for threads to come; this one counts in `counted` only
     with contextlib.ExitStack() as stack:
-        for module, timer in ((batches, "_MOMENT"), (local, "_POLL"), (disconnect, "_PATIENCE")):
+        timers = ((batches, "_MOMENT"), (local, "_POLL"), (disconnect, "_PATIENCE"), (due_loop, "POLL"), (poller, "_LOOK"))
+        for module, timer in timers:
             stack.enter_context(mock.patch.object(module, timer, 3600.0))
+        stack.enter_context(mock.patch.object(Upkeep, "tick", _idle))
         for number, (name, (_, scene)) in enumerate(SCENES.items()):
             own = folder / str(number)
             own.mkdir()

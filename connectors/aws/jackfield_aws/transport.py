@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -211,7 +212,7 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     if isinstance(inner, JackfieldError):  # the response is too large or not AWS's, or the wire's failure is explained already
         return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)]
-    fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
+    fault = next((_FAULTS[name] for name in names if name in _FAULTS), _unreadable(error))
     if fault in (None, _BUG) and _found_credentials(error):
         fault = _BAD_IDENTITY  # not caused by the connector's request
     if fault is None:
@@ -297,22 +298,27 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)
 
 
-def _broke_a_parser(error: Exception) -> bool:
-    """Return whether botocore failed on a well-formed answer whose type differs from its model (an array)."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "botocore.parsers"
+def _unreadable(error: Exception) -> _Fault | None:
+    """Return the fault of an answer that botocore could not read: a well-formed one whose type differs from its model (an array), or one
+    whose checksum is no Base64."""
+    *_, last = ["", *_modules(error)]
+    if last == "botocore.parsers":
+        return _GARBLED
+    return _DAMAGED if isinstance(error, binascii.Error) and "botocore.httpchecksum" in _modules(error) else None
 
 
 def _found_credentials(error: Exception) -> bool:
     """Return whether botocore failed while searching for this machine's credentials (a missing token file, a session name too short)."""
-    traceback = error.__traceback__
+    return not {"botocore.credentials", "botocore.tokens"}.isdisjoint(_modules(error))
+
+
+def _modules(error: Exception) -> list[str]:
+    """Return the modules that an exception passed, from the one that caught it to the one that raised it."""
+    found, traceback = [], error.__traceback__
     while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__") in ("botocore.credentials", "botocore.tokens"):
-            return True
+        found.append(str(traceback.tb_frame.f_globals.get("__name__")))
         traceback = traceback.tb_next
-    return False
+    return found
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

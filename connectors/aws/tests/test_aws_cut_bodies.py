@@ -197,6 +197,15 @@ def test_h1_a_file_that_fails_its_checksum_is_fetched_again(jackfield: Jackfield
     assert found.meta.attempts == 2
 
 
+@pytest.mark.parametrize("checksum", ["plain", "1", "x=y;z", "AAAAA==="])
+@pytest.mark.parametrize(("action", "more"), [("s3/getObject", {}), ("s3/getObjectAnnotation", {"AnnotationName": "a"})])
+def test_a_checksum_that_is_none_is_a_damaged_answer(jackfield: Jackfield, action: str, more: dict[str, str], checksum: str) -> None:
+    """A header field that should have a checksum, and has no Base64, is no error of ours: the object is asked for again."""
+    odd, right = _sized("text/plain", SMALL, f"x-amz-checksum-crc32: {checksum}"), _sized("text/plain", SMALL)
+    found = _result(jackfield, action, {"Bucket": "b", "Key": "k", **more}, (odd, None, False), (right, None, False))
+    assert (found.status, found.meta.attempts) == ("succeeded", 2)
+
+
 @pytest.mark.parametrize(
     "error",
     [
