@@ -28,7 +28,9 @@ def dumped(output: Any) -> Mapping[str, Any]:
             f"the action returned {type(output).__name__} instead of its declared Output", hint="Report it to the connector's author."
         )
     try:
-        dumped = _dumped(output)
+        dumped: Mapping[str, Any] = output.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if Exact.any_made:
+            dumped = _exact(dumped, output)
     except (ValueError, TypeError, RecursionError) as error:  # pydantic's own errors are ValueErrors
         raise InvalidOutput(
             f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
@@ -70,12 +72,12 @@ def _weight(value: object) -> int:
 
 def payload(data: Any) -> Mapping[str, Any]:
     """Return the data of an event or an item as JSON: an author's model, or an object."""
-    return data if isinstance(data, Mapping) else _dumped(data)
+    if isinstance(data, Mapping):
+        return data
+    return _exact(data.model_dump(mode="json", by_alias=True, exclude_none=True), data)
 
 
-def _dumped(model: Any) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if Exact.any_made:  # pydantic's JSON has doubles in their places
-        whole = model.model_dump(by_alias=True, exclude_none=True)
-        return with_digits(found, whole) if has_exact(whole) else found
-    return found
+def _exact(shown: Mapping[str, Any], model: Any) -> Mapping[str, Any]:
+    """Return the JSON that pydantic has made of a model, which has doubles in the places of numbers with more digits, with these."""
+    whole = model.model_dump(by_alias=True, exclude_none=True) if Exact.any_made else None
+    return with_digits(shown, whole) if has_exact(whole) else shown
