@@ -125,14 +125,12 @@ _VARIABLES = {
     "JACKFIELD_ONLY_HOSTS": (
         (
             "The only hosts that calls, connection tests, sign-ins and callbacks reach: names (`*.example.com` too), addresses and"
-            " networks, separated by commas; `none` for no host at all. It does not concern the database, the broker, proxies of the"
-            " environment, secret stores, key services, and the machine's own identity (AWS's metadata service). See"
-            " [test your application](../tutorial/test-your-application.md)."
+            " networks, separated by commas; `none` for no host at all: [what it is not about](../tutorial/test-your-application.md)."
         ),
         "any host",
     ),
     "JACKFIELD_ALLOW_HOSTS": (
-        "Internal hosts that connections and callbacks may use, as with `--allow-host`; the same for every server and worker.",
+        "Internal hosts that connections may use, as with `--allow-host`; alike for every server and worker.",
         "none",
     ),
     "JACKFIELD_OFFERS": (

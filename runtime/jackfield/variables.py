@@ -37,6 +37,7 @@ NAMES = _LISTS | frozenset(
         "KUBERNETES_ACCOUNT",
         "WORKSPACE",
         "ONLY_HOSTS",
+        "ALLOW_HOSTS",
         "OFFERS",
         "ISOLATION",
         "PIN",

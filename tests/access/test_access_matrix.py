@@ -86,6 +86,8 @@ API: Mapping[str, Case] = {
     "showSchema": Case(200, shows="text"),
     "listOptions": Case(200, {}, shows="alto"),
     "searchActions": Case(200, shows='"say"'),
+    "listTriggers": Case(200),
+    "listConnectionTypes": Case(200, shows="echo/token"),
     "listConnections": Case(200, shows="hall"),
     "createConnection": Case(409, {"name": "{name}", "type": "echo/token", "values": VALUES}),
     "testDraft": Case(200, {"name": "{name}", "type": "echo/token", "values": VALUES}),

@@ -227,6 +227,49 @@ def test_a_session_ends_while_the_person_is_at_the_provider(site: Attacked) -> N
     assert (site.status(begun), site.untouched()) == ("expired", True)
 
 
+def declined(browser: Person, state: str, **more: str) -> Person:
+    """Come back from the provider without an approval."""
+    return browser.go(f"/oauth2/callback?{urlencode({'state': state, 'error': 'access_denied', **more})}")
+
+
+@pytest.mark.parametrize("verify", WAYS)
+def test_a_person_declines(site: Attacked, verify: str) -> None:
+    """The page says so, and offers to try again; the platform is told at once; nothing is exchanged, and nothing can be finished."""
+    told_before = len([*site.stand.host.runtime("acme-1").events(types=["connection.declined"])])
+    begun, ada, start = begun_by(site, verify=verify)
+    ada.go(start)
+    back = declined(ada, state_at(ada), error_description="<b>no</b>")
+    back.go(back.onward())
+    assert "You did not approve" in back.said
+    assert all(word not in back.said for word in ("Approved", "Finish"))
+    csrf = back.text.split('name="csrf" value="')[1].split('"')[0]
+    assert "proof=" not in back.send(f"/connect/session/{begun['id']}", {"step": "finish", "csrf": csrf}).text
+    events = site.stand.host.runtime("acme-1").events(types=["connection.declined"])
+    told = [(event.type, event.data["reason"], event.data["type"]) for event in events]
+    assert told[told_before:] == [("connection.declined", "access_denied", "people/oauth2AuthorizationCode")]
+    assert (site.status(begun), site.untouched()) == ("testing", True)
+    back.go(f"/connect/session/{begun['id']}").press("Try again")
+    again = Person(site.stand.port, dict(back.cookies)).go(start_of(back))
+    done = site.answered(again, state_at(again), "adas-code")
+    assert "Approved" in done.go(done.onward()).said
+
+
+def test_a_provider_refuses_and_a_product_is_told(site: Attacked) -> None:
+    """Over the API the browser takes the code of the refusal to the product's page; the authorization has failed, with its reason."""
+    product, begun = product_begins(site)
+    for error, reason in (("access_denied", "access_denied"), ("Strange <code>", "refused")):
+        bob = Person(site.stand.port).go(urlsplit(begun["startUrl"]).path)
+        assert bob.page is not None
+        back = declined(bob, state_at(bob), error=error)
+        assert back.page is not None
+        given = dict(parse_qsl(urlsplit(back.page.headers["location"]).query))
+        assert (given["error"], given["connection"]) == (reason, "main")
+        state = product.get(f"/v1/authorizations/{begun['id']}").json
+        assert (state["status"], reason in state["reason"], "<" in state["reason"]) == ("failed", True, False)
+        begun = product.post("/v1/connections/main/authorize", {"returnTo": "https://shop.example/back"}).json
+    assert site.authority.exchanged == []
+
+
 def test_who_came_back_changes_nothing_else(site: Attacked) -> None:
     """The browser that came back finishes or cancels; it sees nothing of the session once it goes on elsewhere."""
     begun, frame, start = begun_by(site, **FRAMED)

@@ -31,7 +31,8 @@ def _code(reply: Reply) -> set[str]:
     if reply.headers.get("content-type") != "application/problem+json":
         return set()
     said = reply.json
-    is_known = said["code"] in explained() and said["type"].endswith(f"/docs#{said['code']}") and said["status"] == reply.status
+    places = ("about:blank", f"/docs#{said['code']}")  # a worker's probes have no page
+    is_known = said["code"] in explained() and said["type"].endswith(places) and said["status"] == reply.status
     return set() if is_known else {f"{said}"}
 
 

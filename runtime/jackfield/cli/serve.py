@@ -81,7 +81,7 @@ def _declare(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="HOST",
-        help="allow connections to use this internal host, beside JACKFIELD_ALLOW_HOSTS; repeatable",
+        help="allow connections to use this internal host; repeatable",
     )
     parser.add_argument(
         "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"

@@ -65,7 +65,7 @@ def _declare(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="HOST",
-        help="allow connections to use this internal host, beside JACKFIELD_ALLOW_HOSTS; repeatable",
+        help="allow connections to use this internal host; repeatable",
     )
     parser.add_argument(
         "--processes", type=count(1, _MOST_PROCESSES), default=1, metavar="P", help="processes, each with its own --concurrency (default 1)"

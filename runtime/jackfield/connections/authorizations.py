@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jackfield.database import Database, Row, SealBroken, Transaction
+from jackfield.database.outbox import record
 from jackfield.database.sealing import digest, new_secret
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, field, replace
@@ -218,6 +219,12 @@ class Authorizations(SealedTable):
             transaction.change(_SETTLE, values)
 
         return unit
+
+    def decline(self, found: Pending, connection: str, facts: Mapping[str, Any], reason: str) -> None:
+        """Record that nobody approves, and the event that tells of it, about the ``connection`` of this name."""
+        with self._database.write() as transaction:
+            self.settling(found.id, "failed", reason)(transaction)
+            record(transaction, self._workspace, "connection.declined", connection, self._clock.time(), facts)
 
     def fail(self, identifier: str, reason: str) -> None:
         """Record that an authorization has failed."""

@@ -58,6 +58,10 @@ DATA: Mapping[str, tuple[str, Json]] = {
     ),
     "connection.paused": ("Too many messages over a connection bounced or drew complaints: its guard has paused it.", _PAUSE),
     "connection.resumed": ("A connection that its guard had paused runs again.", _PAUSE),
+    "connection.declined": (
+        "A person, or the provider, has declined the approval of a connection.",
+        _data(("connection", "type", "reason"), connection=_TEXT, type=_TEXT, authorization=_TEXT, reason=_TEXT),
+    ),
     "quota.low": (
         "A tenth of a provider's daily quota is left, or it refuses calls for it.",
         _data(("connector", "budget"), connector=_TEXT, connection=_TEXT, budget=_TEXT, perDay={"type": "number"}, used={"type": "number"}),

@@ -15,7 +15,7 @@ from jackfield.kernel.stored_values import parsed_object
 TYPES = (
     "invocation.finished", "invocation.resolved",
     "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
-    "connection.paused", "connection.resumed",
+    "connection.paused", "connection.resumed", "connection.declined",
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
     "schedule.missed", "schedule.stopped",

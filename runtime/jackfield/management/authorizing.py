@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -45,14 +46,20 @@ _LONGEST_INTERVAL = 300.0
 _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}\Z")
+DECLINED = "the approval was declined at the provider (access_denied)"
+"""Reason of an authorization whose person said no."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """Authorization that a person has completed. ``return_to`` is where the caller wanted the browser to go afterwards, and ``proof`` a
-    secret for the browser that came back from the provider."""
+    secret for the browser that came back from the provider. ``declined`` is the provider's code if the person, or the provider, said no."""
 
     connection: str
     return_to: str
     proof: str = ""
+    declined: str = ""
 
 
 @bordered
@@ -113,12 +120,18 @@ class Authorizing:
         return self._pending.open(identifier, link, visitor)
 
     def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> Completed:
-        """Store the provider's answer until who began the authorization completes it; nothing is sent to the provider.
+        """Store the provider's answer until who began the authorization completes it; nothing is sent to the provider. A "no" ends the
+        authorization at once, and is told by the event ``connection.declined``.
 
         :raises UnknownAuthorizationError: if there is none, it was answered before, or it was begun in another browser.
         """
         found, proof = self._pending.note_answer(identifier, answer, visitor)
-        return Completed(self._by_id(found.connection).name, found.return_to, proof)
+        stored, code = self._by_id(found.connection), _declined(answer)
+        if code:
+            facts = {"connection": stored.name, "type": stored.type, "authorization": found.id, "reason": code}
+            reason = DECLINED if code == "access_denied" else f"the provider refused the approval ({code})"
+            self._pending.decline(found, stored.name, facts, reason)
+        return Completed(stored.name, found.return_to, proof, code)
 
     def came_back(self, identifier: str, proof: str) -> bool:
         """Return whether a browser that has this secret brought the provider's answer, which still waits.
@@ -322,6 +335,14 @@ def checked_address(text: str) -> str:
             repeatable=False,
         )  # fmt: skip
     return text
+
+
+def _declined(answer: Mapping[str, str]) -> str:
+    """Return the code of an answer that refuses the approval (RFC 6749 §4.1.2.1); an empty string if it does not."""
+    code = answer.get("error", "")
+    if not code or answer.get("code"):
+        return ""
+    return code if _ERROR_CODE.match(code) else "refused"
 
 
 def _checked_code(text: str) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
+from jackfield.management.authorizing import DECLINED
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.components import badge, csrf_field, fault_of, guide, h, json_text, line
 from jackfield.surfaces.console.connection import cure
@@ -337,6 +338,9 @@ class View:
                 self._step("finish", self.say("finish")), self._cancel(),
             )  # fmt: skip
         failed = fault_of(error.message, error.hint) if error is not None else None
+        if state.get("reason") == DECLINED:
+            lead = h.p(self.say("declined_lead", host=urlsplit(found.host).hostname or ""), role="alert")
+            return self.page(self.say("declined_title"), lead, self._step("approve", self.say("declined_again")), self._cancel())
         if state["status"] == "failed":
             failed = h.p(self.say("approve_failed", reason=state.get("reason", "")), class_="notice bad", role="alert")
         host = urlsplit(found.host).hostname or ""

@@ -107,10 +107,13 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
         return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
     if found.return_to.startswith(SESSION):  # only this browser finishes
         return jar.note_returned(_handed_over(below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
+    if not found.return_to and found.declined:
+        return _page("Not connected", f"You did not approve {found.connection}. Return to where you began to try again.")
     if not found.return_to:
         return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
     parts = urlsplit(found.return_to)
-    about = {"connection": found.connection, **({"proof": found.proof} if found.proof else {})}
+    more = {"proof": found.proof, "error": found.declined}
+    about = {"connection": found.connection, **{name: value for name, value in more.items() if value}}
     query = "&".join(filter(None, (parts.query, urlencode(about))))
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
 
