@@ -26,12 +26,14 @@ _EXHAUSTED_EVERY = _HOUR
 _LONG = 60.0
 """Seconds of failures after which a success makes all that waits due."""
 
+_SENT = f"{ONE} AND event = :event"
+"""The delivery that an attempt was one of: after a return of the database, that of another event may have its number."""
 _DELIVERED = f"""
-UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log WHERE {ONE}
+UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log WHERE {_SENT}
 """
 _FAILED = f"""
 UPDATE deliveries SET state = :state, ended_at = :ended_at, next_at = :next_at, held_until = 0, last_status = :status, log = :log
-WHERE {ONE}
+WHERE {_SENT}
 """
 _CALLBACK = """
 SELECT status, failing_since, warned_at, exhausted_at, probe_at FROM callbacks WHERE workspace = :workspace AND id = :callback
@@ -71,7 +73,7 @@ def pause_before(attempts: int, wait: float | None, chance: float | None = None)
 
 def delivered(outcome: Outcome, now: float) -> RowUnit:
     """Return the unit that records a successful attempt to a callback that is healthy: one statement, shared by all in the same commit."""
-    values = {**_place(outcome), "now": now, "status": outcome.attempt.status, "log": outcome.log}
+    values = {**_place(outcome), "event": outcome.row.event, "now": now, "status": outcome.attempt.status, "log": outcome.log}
     return RowUnit(_DELIVERED, _DELIVERED, values, count_deliveries)
 
 
@@ -94,7 +96,7 @@ def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
     place, attempt = _place(outcome), outcome.attempt
     pause = None if attempt.final else pause_before(outcome.row.attempts, attempt.wait)
     values = {
-        "state": "dead" if pause is None else "pending", "ended_at": now if pause is None else None,
+        "event": outcome.row.event, "state": "dead" if pause is None else "pending", "ended_at": now if pause is None else None,
         "next_at": now if pause is None else now + pause, "status": attempt.status, "log": outcome.log,
     }  # fmt: skip
     changed = transaction.change(_FAILED, {**place, **values})
