@@ -59,7 +59,7 @@ def _refusal(code: str) -> str:
 
 def _called(action: str, inputs: dict[str, Any], *script: Answer) -> tuple[dict[str, Any], int]:
     """The Result of one call, as JSON, and the number of its requests."""
-    result, requests = called(action, inputs, *script, timeoutSeconds=10)
+    result, requests = called(action, inputs, *script, timeoutSeconds=60)
     return result, len(requests)
 
 
