@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jackfield.database import Database, Row, SealBroken, Transaction
-from jackfield.database.outbox import record
 from jackfield.database.sealing import digest, new_secret
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, field, replace
@@ -220,11 +219,11 @@ class Authorizations(SealedTable):
 
         return unit
 
-    def decline(self, found: Pending, connection: str, facts: Mapping[str, Any], reason: str) -> None:
-        """Record that nobody approves, and the event that tells of it, about the ``connection`` of this name."""
+    def decline(self, identifier: str, reason: str, tell: Callable[[Transaction, str, float], None]) -> None:
+        """Record that nobody approves; ``tell`` tells of it in the same transaction, by workspace and time."""
         with self._database.write() as transaction:
-            self.settling(found.id, "failed", reason)(transaction)
-            record(transaction, self._workspace, "connection.declined", connection, self._clock.time(), facts)
+            self.settling(identifier, "failed", reason)(transaction)
+            tell(transaction, self._workspace, self._clock.time())
 
     def fail(self, identifier: str, reason: str) -> None:
         """Record that an authorization has failed."""

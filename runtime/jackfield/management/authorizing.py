@@ -14,6 +14,7 @@ from jackfield.clock import Deadline, iso
 from jackfield.connections.authorizations import Authorizations, Pending, state_of
 from jackfield.connections.grants import GrantTable, changed
 from jackfield.connector.context import Account, Call, OpenContext, entered
+from jackfield.database.outbox import record
 from jackfield.database.sealing import new_secret
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
@@ -127,10 +128,14 @@ class Authorizing:
         """
         found, proof = self._pending.note_answer(identifier, answer, visitor)
         stored, code = self._by_id(found.connection), _declined(answer)
+        facts = {"connection": stored.name, "type": stored.type, "authorization": found.id, "reason": code}
+
+        def tell(transaction: Transaction, workspace: str, at: float) -> None:
+            record(transaction, workspace, "connection.declined", stored.name, at, facts)
+
         if code:
-            facts = {"connection": stored.name, "type": stored.type, "authorization": found.id, "reason": code}
             reason = DECLINED if code == "access_denied" else f"the provider refused the approval ({code})"
-            self._pending.decline(found, stored.name, facts, reason)
+            self._pending.decline(found.id, reason, tell)
         return Completed(stored.name, found.return_to, proof, code)
 
     def came_back(self, identifier: str, proof: str) -> bool:
