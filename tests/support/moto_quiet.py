@@ -15,7 +15,7 @@ from moto.core.models import botocore_stubber
 from moto.kms import models
 
 
-class _Own(JSONFileLoader):
+class _Own(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
     def load_file(self, path: str) -> Any:
         """Read a file that nobody else has read."""
         read = JSONFileLoader.load_file
