@@ -109,12 +109,14 @@ MUTATIONS = (
         """        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await run_attempts(attempts)
+        if (paging := plan.code.pagination) is None:
+            output = await attempts.page(attempts.values)
 """,
         """        enter("run")
-        output = await run_attempts(attempts)
-        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
-            return replayed
+        if (paging := plan.code.pagination) is None:
+            output = await attempts.page(attempts.values)
+            if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
+                return replayed
 """,
         _FAULTS,
     ),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
-    from jackfield.connections.files import Source
+    from jackfield.connections.named_connection import Source
     from jackfield.files import Files
     from jackfield.journal import Claimed, Journal
     from jackfield.pipe.on_loop import OnLoop

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.pacing.pace import Paces
-    from jackfield.pacing.rows import PaceRow
+    from jackfield.pacing.state import PaceRow
     from jackfield.pipe.evidence import Means
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.recording import Recording

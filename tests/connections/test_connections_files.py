@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jackfield.connections.connection_lookup import Connections, sources_from
-from jackfield.connections.files import Source
-from jackfield.connections.named_connection import NamedConnection
+from jackfield.connections.named_connection import NamedConnection, Source
 from jackfield.errors import InvalidConnection, UnknownConnection
 from waiting import until
 

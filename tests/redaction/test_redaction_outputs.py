@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from drawing import drawn
 from jackfield.redaction.marks import MASK, hidden_values
-from jackfield.redaction.outputs import OutputMask
-from jackfield.redaction.public_defaults import PUBLIC_DEFAULTS
+from jackfield.redaction.outputs import PUBLIC_DEFAULTS, OutputMask
 from jackfield.redaction.redactor import Redactor
 
 ROOT = Path(__file__).parents[2]

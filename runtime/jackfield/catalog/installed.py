@@ -24,7 +24,6 @@ from jackfield.catalog.loading import (
     refuse_installed,
     unknown_connector,
 )
-from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, UnknownConnector
 from jackfield.exports import late_hints
@@ -414,6 +413,8 @@ class Catalog(ProcessLocal):
         return manifest
 
     def _chosen(self, key: str, specifier: str) -> EntryPoint:
+        from jackfield.catalog.versions import choose
+
         default = self._default(key)
         if not default.version:
             choose(key, [(self._manifests.get(default) or self._cache(default)).version], specifier)

@@ -10,9 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jackfield.clock import monotonic
-from jackfield.connections.files import Loaded, Source, listed, load, stamp
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.named_connection import NamedConnection
+from jackfield.connections.named_connection import NamedConnection, Source, listed
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
@@ -21,6 +20,7 @@ from jackfield.local import home
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_table import ConnectionTable
+    from jackfield.connections.files import Loaded
     from jackfield.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
@@ -67,19 +67,19 @@ class Connections:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._sources, self._catalog, self._environment = listed(sources), catalog, environment
-        self._stamp = stamp(self._sources)
+        self._stamp = _stamp(self._sources)
         self._look_at = monotonic() + _LOOK_EVERY if self._stamp else math.inf
         self._open_store = open_store
         self._store: ConnectionTable | None = None
         self._generation = 0
         self._known: Mapping[str, tuple[NamedConnection, ...]] = {}
         self._shared: dict[NamedConnection, NamedConnection] = {}
-        self._take(load(self._sources, catalog, environment))
+        self._take(_load(self._sources, catalog, environment))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
         """Replace the connections of files by those of other sources, all at once. One that is unchanged stays the same object."""
         self._look_at = math.inf
-        self._take(load(sources, catalog, {}))
+        self._take(_load(listed(sources), catalog, {}))
 
     @property
     def generation(self) -> int:
@@ -99,10 +99,10 @@ class Connections:
         """Read the files again if one has changed. If that makes a new problem, what was read before stays, and the log says why."""
         begun = monotonic()
         self._look_at = begun + _LOOK_EVERY
-        present = stamp(self._sources)
+        present = _stamp(self._sources)
         if present != self._stamp:
             self._stamp = present
-            found = load(self._sources, self._catalog, self._environment)
+            found = _load(self._sources, self._catalog, self._environment)
             new = [problem for problem in _problems(found) if problem not in self.problems]
             if new:
                 _LOG.warning("the connection files have changed and are not used: %s; what was read before stays", "; ".join(new[:3]))
@@ -110,10 +110,11 @@ class Connections:
                 self._take(found)
         self._look_at = max(self._look_at, monotonic() + _SHARE * (monotonic() - begun))
 
-    def _take(self, found: Loaded) -> None:
-        self._known = {name: _unchanged(self._known.get(name), items) for name, items in found.connections.items()}
+    def _take(self, found: Loaded | None) -> None:
+        connections = {} if found is None else found.connections
+        self._known = {name: _unchanged(self._known.get(name), items) for name, items in connections.items()}
         self._shared = {item: self._shared[item] for items in self._known.values() for item in items if item in self._shared}
-        self.disabled, self.problems = found.disabled, _problems(found)
+        self.disabled, self.problems = () if found is None else found.disabled, _problems(found)
         self._generation += 1
 
     @property
@@ -241,7 +242,25 @@ class Connections:
         return [(item.name, item.type) for item in store.list(limit=_NEAR)] if store is not None else []
 
 
-def _problems(found: Loaded) -> tuple[str, ...]:
+def _load(sources: Sequence[Source], catalog: Catalog | None, environment: Mapping[str, str] | None) -> Loaded | None:
+    if not sources:  # a process without files reads no YAML
+        return None
+    from jackfield.connections.files import load
+
+    return load(sources, catalog, environment)
+
+
+def _stamp(sources: Sequence[Source]) -> tuple[object, ...]:
+    if not sources:
+        return ()
+    from jackfield.connections.files import stamp
+
+    return stamp(sources)
+
+
+def _problems(found: Loaded | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
     return (*found.problems, *(_twice(items) for items in found.connections.values() if len(items) > 1))
 
 

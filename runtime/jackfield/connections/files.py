@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
-from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection, Source, listed
 from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.formats import Disabled, Document
-
-Source = str | os.PathLike[str] | Mapping[str, Any]
-"""Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
 
 IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -31,11 +28,6 @@ class Loaded:
     connections: Mapping[str, tuple[NamedConnection, ...]]
     problems: tuple[str, ...]
     disabled: tuple[Disabled, ...] = ()
-
-
-def listed(sources: Iterable[Source] | Source) -> Sequence[Source]:
-    """Return the sources: a string and a mapping are iterable themselves, and either one alone is a single source."""
-    return [sources] if isinstance(sources, str | os.PathLike | Mapping) else [*sources]
 
 
 def load(

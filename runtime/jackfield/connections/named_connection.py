@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import dataclass
@@ -85,3 +85,12 @@ class NamedConnection(SecretHolder):
 
     def __repr__(self) -> str:  # values stay out of logs
         return f"<NamedConnection {self.name} {self.type}>"
+
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
+
+
+def listed(sources: Iterable[Source] | Source) -> Sequence[Source]:
+    """Return the sources: a string and a mapping are iterable themselves, and either one alone is a single source."""
+    return [sources] if isinstance(sources, str | os.PathLike | Mapping) else [*sources]

@@ -16,8 +16,7 @@ from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInput, JackfieldError
 from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
-from jackfield.manifest_parts import example
+from jackfield.manifest import Effect, IdempotentBy, Json, RateLimit, RepeatOk
 from jackfield.pagination import Pagination
 from jackfield.secrecy import Hidden
 
@@ -241,6 +240,13 @@ class Connector(Triggers):
         self.test_permissions: dict[str, tuple[str, ...]] = {}
         self.documents: list[Documents] = []
 
+    def _example(self, key: str, title: str | None, one: Json | tuple[Json, Json]) -> Json:
+        if not isinstance(one, tuple):
+            return one
+        from jackfield.manifest_parts import example
+
+        return example(self.key, self.version, key, title or spelt_out(key), *one)
+
     def __repr__(self) -> str:
         return f"Connector({self.key!r}, {self.version!r})"
 
@@ -349,10 +355,7 @@ class Connector(Triggers):
                 permissions={system: tuple(names) for system, names in (permissions or {}).items()},
                 pagination=pagination,
                 rate_limit=rate_limit,
-                examples=tuple(
-                    example(self.key, self.version, key, title or spelt_out(key), *one) if isinstance(one, tuple) else one
-                    for one in examples
-                ),
+                examples=tuple(self._example(key, title, one) for one in examples),
                 idempotent_by=idempotent_by,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),

@@ -8,8 +8,7 @@ from typing import Any
 
 from jackfield.connections.connection_rows import Draft, secret_places
 from jackfield.json_tools.pointers import names
-from jackfield.redaction.outputs import SHORTEST, is_short
-from jackfield.redaction.public_defaults import is_public
+from jackfield.redaction.outputs import SHORTEST, is_public, is_short
 
 _LOG = logging.getLogger("jackfield.connections")
 CODE = "weak_secret"

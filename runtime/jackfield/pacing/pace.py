@@ -12,8 +12,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
-from jackfield.pacing.rows import MemoryRow, PaceRow
-from jackfield.pacing.state import UNANSWERED, Grant, Lease, PaceState, Request
+from jackfield.pacing.state import UNANSWERED, Grant, Lease, MemoryRow, PaceRow, PaceState, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

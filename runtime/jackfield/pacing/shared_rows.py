@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.errors import Unavailable
-from jackfield.pacing.rows import MemoryRow
-from jackfield.pacing.state import PaceState
+from jackfield.pacing.state import MemoryRow, PaceState
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

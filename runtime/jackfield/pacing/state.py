@@ -1,21 +1,26 @@
 """State of a pace: the line, the quota and the warm-up plan of one account, as one transaction changes them.
 
-Nothing here reads a clock, waits or stores. A change is a method that takes the time.
+A change is a method that takes the time: it neither reads a clock nor waits nor stores. A row keeps the state, by default in this process
+alone; ``shared_rows`` has it in the database.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from jackfield.dataclass import dataclass, field
+from jackfield.fork import ProcessLocal
 from jackfield.pacing.line import LEASE, Line
 from jackfield.pacing.quota import DAY, Quota
 
 if TYPE_CHECKING:
+    from jackfield.clock import Clock
     from jackfield.connector.budget import Limits
 
+T = TypeVar("T")
 _HELD = 2.0
 """Maximum seconds for which a queued invocation holds its worker while it waits for its slot."""
 _EARLY = 0.5
@@ -207,3 +212,32 @@ class PaceState:
 
 
 _MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in (Line, Quota, PaceState)}
+
+
+class PaceRow(Protocol):
+    """State of one pace, changed by one caller at a time."""
+
+    def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` to the state at the present time; return its value, the new state and that time (seconds since 1970)."""
+
+    def ahead(self, now: float) -> float:
+        """Return the seconds by which the row's clock, which has just shown ``now``, is ahead of this process's monotonic one."""
+
+
+class MemoryRow(ProcessLocal):
+    """State in this process."""
+
+    def __init__(self, clock: Clock, state: PaceState | None = None) -> None:
+        self._clock = clock
+        self._state = state or PaceState()
+        self._lock = threading.Lock()
+
+    def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` by this process's clock."""
+        with self._lock:
+            now = self._clock.time()
+            return change(self._state, now), self._state, now
+
+    def ahead(self, _now: float) -> float:
+        """Return the difference of this process's clocks."""
+        return self._clock.time() - self._clock.monotonic()

@@ -39,7 +39,6 @@ from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.limits import begin_within, require_storage
-from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
@@ -186,7 +185,12 @@ class Pipeline:
         if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await run_attempts(attempts)
+        if (paging := plan.code.pagination) is None:
+            output = await attempts.page(attempts.values)
+        else:
+            from jackfield.pipe.paging import run_attempts
+
+            output = await run_attempts(attempts, paging)
         if plan.code.job is not None and isinstance(output, Handle):
             return await self.recording.followed(self, attempts, output)
         enter("settle")

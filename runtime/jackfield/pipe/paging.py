@@ -39,14 +39,11 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     return {**added, **following, paging.all_input: False}
 
 
-async def run_attempts(attempts: Attempts) -> Mapping[str, Any]:
-    """Call the action until it succeeds, for one page or for all. A job that has started has no page but its handle.
+async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
+    """Call an action with pages until it succeeds, for one page or for all. A job that has started has no page but its handle.
 
     :raises JackfieldError: the error that ends the call.
     """
-    paging = attempts.plan.code.pagination
-    if paging is None:
-        return await attempts.page(attempts.values)
     if wants_all(paging, attempts.inputs):
         return await _collected(attempts, paging)
     output = await attempts.page(attempts.values)

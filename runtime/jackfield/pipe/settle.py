@@ -18,7 +18,6 @@ from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.masking import concealed, redactor_of
-from jackfield.pipe.paging import next_inputs, secret_token
 from jackfield.redaction.marks import MASK, Concealed, masked
 from jackfield.redaction.outputs import OutputMask, masked_events
 from jackfield.redaction.redactor import Redactor
@@ -159,6 +158,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
+        from jackfield.pipe.paging import next_inputs
+
         meta.next = next_inputs(paging, attempts.inputs, shown)
     if run.invocation.partial == "fail":
         _refuse_part(attempts, output)
@@ -205,6 +206,8 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
     if paging is None or attempts.unread is not None:
         return mask.masked(output)
     if mask.holds_token(paging.following(output)):
+        from jackfield.pipe.paging import secret_token
+
         raise attempts.unusable(secret_token())
     return mask.masked(output, paging.found(output))
 

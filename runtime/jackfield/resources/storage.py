@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.clock import in_turn, patience, seconds, within
 from jackfield.connections.connection_lookup import Connections, barred_paths
-from jackfield.connections.files import Source
+from jackfield.connections.named_connection import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
 from jackfield.failures import OnFailure
