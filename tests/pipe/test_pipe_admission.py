@@ -351,6 +351,20 @@ def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
         refusal(board.ask(connector="other", connection="nobody", dryRun=True), "unknown_connection")
 
 
+def test_a_dry_run_needs_no_connection(tmp_path: Path) -> None:
+    """Where none fits, the inputs are checked all the same; what was not tried is told, and the next call is refused as ever."""
+    script = Script()
+    with runtime(tmp_path, scripted(script), connections={}) as board:
+        asked = {"connector": "scripted", "action": "ask", "inputs": {"number": 2}}
+        for _ in range(2):
+            result = board.jackfield.invoke({**asked, "dryRun": True})
+            assert (result.status, result.output, result.meta.attempts, len(result.meta.warnings)) == ("succeeded", None, 0, 1)
+            assert places(refusal(board.jackfield.invoke(asked), "invalid_invocation")).keys() == {"/connection"}
+            refusal(board.jackfield.invoke({**asked, "dryRun": True, "inputs": {"number": "x"}}), "invalid_input")
+            refusal(board.jackfield.invoke({**asked, "dryRun": True, "connection": "nobody"}), "unknown_connection")
+    assert script.tries == 0
+
+
 def test_a_key_needs_a_journal(tmp_path: Path) -> None:
     """Without a database an idempotency key cannot be kept, so it is refused."""
     with runtime(tmp_path, scripted(Script())) as board:

@@ -62,6 +62,7 @@ def find_target(
     """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
     ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule that forbids all of them.
+    None where the action needs no connection, or a dry run names none and none fits.
 
     :raises UnknownConnection: no such connection.
     :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
@@ -69,7 +70,7 @@ def find_target(
     """
     given = invocation.connection
     if given is None:
-        return _only_target(invocation.action, manifest, connections, targets, authorizer, note)
+        return _only_target(invocation, manifest, connections, targets, authorizer, note)
     if not manifest.connection_types:
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -106,13 +107,14 @@ def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]
 
 
 def _only_target(
-    action: str,
+    invocation: Invocation,
     manifest: Manifest,
     connections: Connections,
     targets: Targets,
     authorizer: Authorizer,
     note: Callable[[str], object] | None,
 ) -> Target | None:
+    action = invocation.action
     if not manifest.connection_types or not manifest.actions[action].needs_connection:
         return None
     fits = permitted(connections, manifest, action, authorizer, note)
@@ -128,6 +130,8 @@ def _only_target(
     elif kinds:
         reason = f"'connection' is missing, and '{manifest.key}' gets connections that it shares with other connectors only by name"
         hint = f"Set 'connection' to one of {', '.join([*kinds][:10])}."
+    elif invocation.dry_run:
+        return None
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         more = _accepted_types(manifest)

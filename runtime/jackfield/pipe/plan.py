@@ -59,11 +59,17 @@ _MOST_SECRETS = 128
 """Secret inputs of one call for which texts are searched."""
 
 
+def _bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
+    """Return the inputs that a connection could bring, or need not have."""
+    return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))
+
+
 class Plan(SecretHolder):
     """Parts that are constant for the calls of one action over one connection; used while manifest and target are the same objects.
 
     Code, validators and the open connection are found on first use: a call that is refused before imports nothing and compiles nothing.
 
+    - ``is_unconnected``: True if it lacks the connection that calls need: it serves dry runs alone.
     - ``waived``: inputs of the action that are not required with this connection.
     - ``brought``: inputs from the connection's file, which the invocation's override.
     - ``fills``: True if the connection has values for missing inputs.
@@ -88,6 +94,7 @@ class Plan(SecretHolder):
         "connector",
         "fills",
         "is_loaded",
+        "is_unconnected",
         "key",
         "manifest",
         "references",
@@ -103,7 +110,8 @@ class Plan(SecretHolder):
     def __init__(self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener) -> None:
         self.manifest, self.action, self.target = manifest, action, target
         self.key = (manifest.key, manifest.version)
-        self.waived = () if target is None else target.kind.waives
+        self.is_unconnected = target is None and action.needs_connection and bool(manifest.connection_types)
+        self.waived = target.kind.waives if target is not None else _bringable(manifest, action) if self.is_unconnected else ()
         self.brought = _NOTHING if target is None else target.inputs.get(f"{manifest.key}/{action.key}", _NOTHING)
         self.fills = target is not None and bool(action.defaults)
         self.is_loaded = False
@@ -418,7 +426,7 @@ class Plans(ProcessLocal):
             run.limits = _NOTHING if settings is None else settings.limits
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
-            if isinstance(name, str | None) and caller.ended is None:
+            if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
                 self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
         run.plan = plan
         if record is not None:

@@ -216,10 +216,15 @@ def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
     return masked(plan.action.output, concealed(output, plan.secrets))
 
 
+_UNCONNECTED = {"path": "", "message": "no connection fits: signing in was not tried, nor what a connection fills in"}
+
+
 async def rehearsed(attempts: Attempts) -> Result:
     """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
     code, values, run = attempts.plan.code, attempts.values, attempts.run
     await attempts.opened()
+    if attempts.plan.is_unconnected:
+        run.meta.warnings = (_UNCONNECTED,)
     if code.verify is not None:
         await run.waiter.call(partial(code.verify, values, attempts.means.workspace))
     if code.preview is None or not wants_preview(values):

@@ -123,7 +123,7 @@ DISCOVERY: tuple[Tool, ...] = (
         description=(
             "Run an action. Give an idempotencyKey for anything that must not happen twice: repeating the request with its key "
             "returns the recorded Result. If the status is in_doubt, the action may have taken effect: do not run it again unasked. "
-            "dryRun validates without running the action."
+            "dryRun validates without running the action, before there is a connection, too."
         ),
         input_schema=invocation_schema(),
         output_schema=result_schema(),
