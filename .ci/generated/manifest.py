@@ -46,6 +46,10 @@ def _marks() -> Json:
             "secret": {"const": False, "description": "The value is no secret, although its name suggests one."},
             "recipient": {**yes, "description": "The value is an address that something is sent to."},
             "destination": {"const": True, "description": "The value determines where the connection's secrets are sent."},
+            "audience": {
+                "enum": ["user", "platform", "operator"],
+                "description": "Who fills in the connection value. The connect page shows the user's.",
+            },
             "file": {
                 "enum": ["stream", "output"],
                 "description": "The value is a file: read as a stream, or stored and returned by reference.",

@@ -48,6 +48,7 @@ def again(stand: Stand, platform: Client, kind: str, values: dict[str, Any], loc
         connections.remove("main")
     connections.add("main", kind, values, test=False)
     asked = {"mode": "reauth", "user": "ada", "returnTo": "https://shop.example/", "connection": "main", "defaults": {"locked": locked}}
+    asked["fields"] = ["server"] if "server" in entered else []
     begun = platform.post(BASE, asked)
     assert begun.status == 201, begun.body
     person = Person(stand.port).go(begun.json["url"]).press("Begin")

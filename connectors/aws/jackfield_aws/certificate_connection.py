@@ -71,6 +71,7 @@ class AwsRolesAnywhere(ConnectionType):
         title="Session Duration",
         description="Lifetime of a session in seconds, 900 to 43200 but at most the profile's and the role's own maximum.",
         examples=[3600],
+        audience="operator",
         schema={"minimum": 900, "maximum": 43200},
     )
     endpoint: str | None = fields.endpoint()

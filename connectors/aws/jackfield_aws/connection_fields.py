@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from jackfield.connector import Field, Warmup
 from jackfield.dataclass import dataclass
 from jackfield_aws.endpoints import S3_ADDRESSING, S3_CHECKSUMS
 from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
 
+Audience = Literal["user", "platform", "operator"]
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
 """Any text that fits into a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""
@@ -26,14 +27,22 @@ KEY_PAIR_TOGETHER: dict[str, Any] = {
 """JSON Schema: both parts of a key pair or neither, and no session token without them."""
 
 
-def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:
+def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID", *, audience: Audience | None = None) -> Any:
     """Define the public half of a key pair. Any text is allowed, since test endpoints accept arbitrary keys."""
     return Field(
-        default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", expects=_KEY_EXPECTED, schema=_KEY
+        default,
+        title="Access Key ID",
+        description=about,
+        trim=True,
+        blank="absent",
+        mask="last4",
+        expects=_KEY_EXPECTED,
+        audience=audience,
+        schema=_KEY,
     )
 
 
-def secret_access_key(default: Any = ...) -> Any:
+def secret_access_key(default: Any = ..., *, audience: Audience | None = None) -> Any:
     """Define the secret half of a key pair."""
     return Field(
         default,
@@ -43,6 +52,7 @@ def secret_access_key(default: Any = ...) -> Any:
         trim=True,
         blank="absent",
         expects=_KEY_EXPECTED,
+        audience=audience,
         schema=_KEY,
     )
 
@@ -58,6 +68,7 @@ def session_token(about: str = "Only for temporary keys: the session token issue
         blank="absent",
         expects=_KEY_EXPECTED,
         hidden=hidden,
+        audience="platform",
         schema=_KEY,
     )
 
@@ -70,7 +81,10 @@ AT_AWS: dict[str, Any] = {
 _REGION = "The region for actions that do not set one, such as us-west-2 or eu-west-1."
 
 
-def region(about: str = _REGION, example: str = "eu-west-1", *, expects: str = REGION_EXPECTED, pattern: str = REGION_PATTERN) -> Any:
+def region(
+    about: str = _REGION, example: str = "eu-west-1", *, expects: str = REGION_EXPECTED, pattern: str = REGION_PATTERN,
+    audience: Audience | None = None,
+) -> Any:  # fmt: skip
     """Define a region of AWS; by default the one for actions without ``awsRegion``."""
     return Field(
         None,
@@ -82,6 +96,7 @@ def region(about: str = _REGION, example: str = "eu-west-1", *, expects: str = R
         lowercase=True,
         blank="absent",
         expects=expects,
+        audience=audience,
         schema={"pattern": pattern},
     )
 
@@ -120,6 +135,7 @@ def warmup() -> Any:
         title="Warm-Up",
         description="How many recipients a day (UTC) may be sent to, counted from the day of the first email. No limit after the last day.",
         examples=[{"perDay": [200, 500, 1000, 5000]}],
+        audience="operator",
         schema={"type": "object", "properties": {"perDay": per_day}, "required": ["perDay"], "additionalProperties": False},
     )
 
@@ -147,6 +163,7 @@ def sender() -> Any:
         title="Sender Email",
         description="The email address to send from if an action does not set a sender.",
         examples=["noreply@example.com"],
+        audience="platform",
         trim=True,
         blank="absent",
         schema=_TEXT,

@@ -51,9 +51,9 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         schema=_ROLE_ARN,
     )
     access_key_id: str | None = fields.access_key_id(
-        None, "An AWS IAM Access Key ID. Omit both keys to assume the role with the server's own AWS identity."
+        None, "An AWS IAM Access Key ID. Omit both keys to assume the role with the server's own AWS identity.", audience="platform"
     )
-    secret_access_key: str | None = fields.secret_access_key(None)
+    secret_access_key: str | None = fields.secret_access_key(None, audience="platform")
     external_id: str | None = Field(
         None,
         title="External ID",
@@ -73,6 +73,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         title="Session Duration",
         description="Lifetime of the role's session in seconds, 900 to 43200 but at most the role's own maximum. The default is one hour.",
         examples=[3600],
+        audience="operator",
         schema={"minimum": 900, "maximum": 43200},
     )
     session_policy: bool | dict[str, Any] = Field(
@@ -82,6 +83,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             "Restricts the role's session. true allows only what the connector's actions need, or for a trigger only what that one needs; "
             "an IAM policy document sets the limit itself."
         ),
+        audience="operator",
     )
     endpoint: str | None = fields.endpoint()
     sts_endpoint: str | None = fields.url(
@@ -277,6 +279,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
         None,
         title="Profile",
         description="A profile in the server's AWS configuration. The default is AWS_PROFILE, or the first identity found.",
+        audience="operator",
         trim=True,
         blank="absent",
         schema={"minLength": 1},
@@ -285,11 +288,13 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
         default=False,
         title="Skip the Instance Metadata Service",
         description="Do not look for an EC2 instance role. Avoids the wait for the metadata service on machines outside EC2.",
+        audience="operator",
     )
     prefer_role: bool = Field(
         default=False,
         title="Prefer the Machine's Role",
         description="Use the role of the container or EC2 instance even if the environment has an access key. A profile takes precedence.",
+        audience="operator",
     )
     session_token: str | None = fields.session_token("Not used here: the server's identity has its own session token.", hidden=True)
     region: str | None = fields.region_of_server()

@@ -40,6 +40,7 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         description="The name of the service in signatures: execute-api (API Gateway), lambda (function URLs), es (OpenSearch), s3.",
         trim=True,
         expects="a name such as execute-api",
+        audience="platform",
         schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
     )
     region: str = Field(
@@ -49,13 +50,16 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         trim=True,
         lowercase=True,
         expects="a region such as eu-west-1",
+        audience="platform",
         schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
     )
     access_key_id: str | None = fields.aws_key(
         "Access Key ID", "An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.", public=True
     )
     secret_access_key: str | None = fields.aws_key("Secret Access Key", "An AWS IAM Secret Access Key")
-    session_token: str | None = fields.aws_key("Session Token", "Only for temporary keys: the session token issued with them.")
+    session_token: str | None = fields.aws_key(
+        "Session Token", "Only for temporary keys: the session token issued with them.", audience="platform"
+    )
     role_arn: str | None = Field(
         None,
         alias="roleARN",
@@ -82,6 +86,7 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         None,
         title="Session Duration",
         description="Lifetime of the role's session in seconds. The default is one hour.",
+        audience="operator",
         schema={"minimum": 900, "maximum": 43200},
     )
     sts_endpoint: str | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from jackfield.connector import Field
 
@@ -44,7 +44,7 @@ def scopes() -> Any:
     return Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
 
 
-def aws_key(title: str, description: str, *, public: bool = False) -> Any:
+def aws_key(title: str, description: str, *, public: bool = False, audience: Literal["platform"] | None = None) -> Any:
     """Define a part of an AWS key pair, which may be left out.
 
     It is not jackfield-aws' own field: this library works without that package, and the published schemas differ.
@@ -58,5 +58,6 @@ def aws_key(title: str, description: str, *, public: bool = False) -> Any:
         blank="absent",
         mask="last4" if public else None,
         expects="text without line breaks",
+        audience=audience,
         schema=_AWS_KEY,
     )

@@ -119,6 +119,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     hidden: bool = False,
     reference: bool = False,
     recipient: bool = False,
+    audience: Literal["user", "platform", "operator"] | None = None,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:
     """Describe one field of inputs, output or connection values.
@@ -140,12 +141,15 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
       (``TriggerEvent.reference``).
     - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.
       A connection's guard refuses those to whom nothing more is to be sent (``Outcome.suppresses``).
+    - ``audience``: who fills in the connection value, if not whom docs/reference/audiences.md names: the ``user`` whose account it is, the
+      ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page shows.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "fixed": fixed, "expects": expects,
         "generated": generated, "destination": destination, "hidden": hidden, "reference": reference, "recipient": recipient,
+        "audience": audience,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

@@ -35,8 +35,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 _MEMBERS = frozenset(
     {
-        "mode", "user", "verify", "types", "connection", "defaults", "returnTo", "origins", "theme", "locale", "expiresIn", "principal",
-        "allowOtherAccount",
+        "mode", "user", "verify", "types", "connection", "defaults", "fields", "returnTo", "origins", "theme", "locale", "expiresIn",
+        "principal", "allowOtherAccount",
     }
 )  # fmt: skip
 
@@ -44,8 +44,8 @@ _MEMBERS = frozenset(
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
-    ``locked``; ``theme`` is the look of the page, and ``principal`` who assumes a role of the person's account, for the documents that
-    describe the role."""
+    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, and ``principal``
+    who assumes a role of the person's account, for the documents that describe the role."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -54,6 +54,7 @@ class Wanted(SecretHolder):
     connection: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     locked: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     return_to: str = ""
     origins: tuple[str, ...] = ()
     locale: str = ""
@@ -76,6 +77,7 @@ class Wanted(SecretHolder):
             types=reading.texts("types", _MOST),
             connection=reading.name("connection"),
             **reading.defaults(),
+            fields=reading.texts("fields", _MOST),
             return_to=reading.address("returnTo"),
             origins=reading.origins("origins"),
             locale=reading.one("locale", _LOCALES, ""),

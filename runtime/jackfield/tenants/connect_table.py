@@ -54,7 +54,9 @@ _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
     "other_account", "lasts",
 )  # fmt: skip
-_LISTS = ("types", "locked", "origins")
+_LATER = ("fields",)
+"""Members that versions before do not know: what is empty is not stored."""
+_LISTS = ("types", "locked", "origins", "fields")
 
 
 class UnknownSession(InvalidInvocation):
@@ -175,7 +177,8 @@ class ConnectTable(SealedTable):
             record(transaction, self._workspace, type_, found.connection or found.id, self._clock.time(), found.facts())
 
     def _values(self, found: ConnectSession) -> dict[str, Any]:
-        wanted = {name: getattr(found.wanted, name) for name in _WANTED}
+        later = {name: value for name in _LATER if (value := getattr(found.wanted, name))}
+        wanted = {**{name: getattr(found.wanted, name) for name in _WANTED}, **later}
         members = {name: value for name in _SEALED if (value := getattr(found, name))}  # a version without a member reads rows without it
         text = json.dumps({**members, "wanted": wanted}, separators=(",", ":"))
         sealed = self._vault().seal(self._workspace, session_place(found.id, found.digest, found.status, found.expires_at), text.encode())
@@ -188,7 +191,7 @@ class ConnectTable(SealedTable):
         except SealBroken:
             return ConnectSession(row.id, row.digest, "failed", row.expires_at, Wanted(), reason="its row in the database was changed")
         given: dict[str, Any] = members.pop("wanted")
-        given.update({name: tuple(given[name]) for name in _LISTS})
+        given.update({name: tuple(given[name]) for name in _LISTS if name in given})
         wanted = Wanted(**given)
         found = ConnectSession(row.id, row.digest, row.status, row.expires_at, wanted, **members)
         late = not found.is_over and found.expires_at <= self._clock.time()

@@ -17,11 +17,12 @@ from jackfield.connections.generated_ids import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
-from jackfield.management.drafts import Provenance, edited, refuse_redirected
+from jackfield.management.drafts import Provenance
 from jackfield.management.policies import PolicyRequest
 from jackfield.tenants.approvals import Approvals
 from jackfield.tenants.connect_session import ConnectSession, Wanted
 from jackfield.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
+from jackfield.tenants.connect_values import can_be_filled, check_defaults, form_schema_of, merged, platforms_values, refuse_unasked
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -101,7 +102,7 @@ class Connecting:
             text = f"the connection '{wanted.connection}' exists"
             raise SessionMoved(text, details=[Detail("/connection", text)], hint="Choose another name, or the mode 'reauth'.")
         if len(kinds) == 1:
-            _check_defaults(wanted, kinds[0])
+            check_defaults(wanted, kinds[0])
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
 
@@ -213,12 +214,14 @@ class Connecting:
         return self._table.find(found.id)
 
     def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
-        """Return the types that the person may choose, under the names that the platform gave them."""
+        """Return the types that the person may choose, under the names that the platform gave them; without any, those that a person can
+        connect with what he knows of his own account."""
         kinds = self._connections.kinds
         if found.wanted.types:
             return [(name, kind) for name in found.wanted.types if (kind := kinds.known(name)) is not None]
         ambient = self._connections.access().ambient
-        return [(kind.full_name, kind) for kind in kinds.all() if ambient or not self._connections.needs_host(kind)]
+        usable = (kind for kind in kinds.all() if ambient or not self._connections.needs_host(kind))
+        return [(kind.full_name, kind) for kind in usable if can_be_filled(found.wanted, kind)]
 
     def choose(self, found: ConnectSession, name: str) -> ConnectSession:
         """Begin a new connection of a type.
@@ -231,7 +234,7 @@ class Connecting:
         self._discard(found)
         generated = {field: found.wanted.values.get(field) or generate() for field in generated_fields(kind.schema)}
         connection = found.wanted.connection or self._free(name.partition("/")[0])
-        _check_defaults(found.wanted, kind)
+        check_defaults(found.wanted, kind)
         fresh: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "created": False, "status": "opened"}
         return self._table.change(found, task="add", type=name, connection=connection, generated=generated, **fresh)
 
@@ -269,10 +272,9 @@ class Connecting:
     def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
         """Return the schema of what the person enters, the values that are shown, and the names of secrets that are there already."""
         kind = self.kind(found)
-        closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
-        fields = {name: field for name, field in kind.schema.get("properties", {}).items() if name not in closed}
-        schema = {**kind.schema, "properties": fields, "required": [name for name in kind.schema.get("required", ()) if name not in closed]}
-        values = {**self._given_by_platform(found, kind), **found.values}
+        schema = form_schema_of(found, kind)
+        fields = schema["properties"]
+        values = {**platforms_values(found.wanted, kind), **found.values}
         if found.task == "replace":
             values = {**self._connections.find(found.connection).values, **values}
         secret = frozenset(path[1:] for path in secret_places(kind.schema, values))
@@ -286,7 +288,9 @@ class Connecting:
         kind = self.kind(found)
         if any(reference_paths(given)):
             raise InvalidConnection("references to secrets cannot be entered here", hint="Enter the secret itself.")
-        values = self._merged(found, kind, given)
+        refuse_unasked(form_schema_of(found, kind), given)
+        stored = self._connections.find(found.connection).values if found.task == "replace" else None
+        values = merged(found, kind, given, stored)
         if kind.about.authorizes:
             self._connections.check(kind.full_name, values, _REMOTE)
         testing = self._table.change(found, values=values, trial={}, status="testing")
@@ -340,7 +344,7 @@ class Connecting:
         """Return the documents by which the owner of the account lets the connection in; none if its type has none."""
         kind = self.kind(found)
         connector = next((one.key for one in kind.manifests if one.key == found.type.partition("/")[0]), None)
-        values = {**self._given_by_platform(found, kind), **found.generated}
+        values = {**platforms_values(found.wanted, kind), **found.generated}
         try:
             return self._connections.draft_policy(
                 kind.full_name, values, found.connection, PolicyRequest(None, connector, found.wanted.principal or None), _REMOTE
@@ -409,26 +413,6 @@ class Connecting:
                 if self._connections.show(found.connection)["authorization"]["status"] == "none":
                     self._connections.acting_as(_actor(found)).remove(found.connection)
 
-    def _merged(self, found: ConnectSession, kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is tested: the platform's values, what the person entered, secrets entered before, and the External ID."""
-        schema, _, _ = self.form(found)
-        entered = {name: value for name, value in given.items() if name in schema["properties"]}
-        own = self._given_by_platform(found, kind)
-        if found.task == "replace":
-            old = self._connections.find(found.connection).values
-            own = {**{name: old[name] for name in found.closed(kind.schema) & old.keys()}, **own}
-            refuse_redirected(kind.schema, old, entered, edited(kind.schema, old, {**own, **entered}))
-            return dict(edited(kind.schema, old, {**own, **entered}))
-        secret = {path[1:] for path in secret_places(kind.schema, found.values)}
-        kept = {name: value for name, value in found.values.items() if name in secret and name in schema["properties"]}
-        merged = {**own, **kept, **entered}
-        refuse_redirected(kind.schema, own, {**kept, **entered}, merged) if secret_places(kind.schema, own) else None
-        return {**merged, **found.generated}
-
-    def _given_by_platform(self, found: ConnectSession, kind: Kind) -> dict[str, Any]:
-        known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
-        return {name: value for name, value in found.wanted.values.items() if name in known}
-
     def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
         before = (self._stored(found.connection).get("account") or {}).get("id")
         now = (account or {}).get("id")
@@ -476,25 +460,3 @@ def _actor(found: ConnectSession) -> Actor:
     """Return the author of what a session changes: the platform, on behalf of its user."""
     asked = Actor.from_json(found.asked_by)
     return Actor(asked.kind, asked.id, asked.name, found.wanted.user or asked.behalf)
-
-
-def _check_defaults(wanted: Wanted, kind: Kind) -> None:
-    """Check the platform's values against the type, as far as that is known.
-
-    :raises InvalidInvocation: if one is not a value of it, or an External ID is not a text.
-    """
-    known = kind.schema.get("properties", {})
-    made = generated_fields(kind.schema)
-    given = [name for name in made if not isinstance(wanted.values.get(name, ""), str)]
-    faults = [Detail(f"/defaults/values/{name}", "must be a string") for name in given]
-    if len(wanted.types) == 1:
-        names = {**dict.fromkeys(wanted.values, "values"), **dict.fromkeys(wanted.locked, "locked")}
-        faults += [
-            Detail(f"/defaults/{part}/{name}", f"is not a value of '{kind.full_name}'") for name, part in names.items() if name not in known
-        ]
-    if wanted.mode == "connect":  # nobody could enter it
-        lacking = sorted({*wanted.locked} & {*kind.schema.get("required", ())} - wanted.values.keys() - {*made})
-        faults += [Detail(f"/defaults/locked/{name}", "is locked, required, and has no value in 'defaults.values'") for name in lacking]
-    if faults:
-        text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
-        raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)

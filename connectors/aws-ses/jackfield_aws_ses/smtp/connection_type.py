@@ -126,6 +126,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         lowercase=True,
         expects=HOST_EXPECTED,
         destination=True,
+        audience="user",
         schema=_HOST,
     )
     port: int = Field(
@@ -137,6 +138,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         ),
         blank="absent",
         destination=True,
+        audience="user",
         schema={"minimum": 1, "maximum": 65535},
     )
     username: str | None = Field(
@@ -158,12 +160,15 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         schema=_TEXT,
     )
     access_key_id: str | None = connection_fields.access_key_id(
-        None, "The access key ID of an IAM user with the permission ses:SendRawEmail, as an alternative to SMTP credentials."
+        None,
+        "The access key ID of an IAM user with the permission ses:SendRawEmail, as an alternative to SMTP credentials.",
+        audience="platform",
     )
-    secret_access_key: str | None = connection_fields.secret_access_key(None)
+    secret_access_key: str | None = connection_fields.secret_access_key(None, audience="platform")
     aws_region: str | None = connection_fields.region(
         "The endpoint's region, for deriving the password from the secret access key. The default is the region in the host name.",
         "eu-central-1",
+        audience="platform",
     )
     tls_server_name: str | None = Field(
         None,

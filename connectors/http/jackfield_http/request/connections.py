@@ -85,9 +85,15 @@ class _Headed(_Tested):
 class _PlacedKey(ApiKey):
     """API key whose place is a connection value."""
 
-    place: Literal["header", "query", "cookie"] = Field("header", title="Place", description="Where the server expects the key.")
+    place: Literal["header", "query", "cookie"] = Field(
+        "header", title="Place", description="Where the server expects the key.", audience="platform"
+    )
     key_name: str = Field(
-        "X-Api-Key", title="Name", description="The name of the header, query parameter or cookie.", schema={**_NAME, "minLength": 1}
+        "X-Api-Key",
+        title="Name",
+        description="The name of the header, query parameter or cookie.",
+        audience="platform",
+        schema={**_NAME, "minLength": 1},
     )
 
     def sign_in(self, context: OpenContext) -> SignIn:

@@ -38,12 +38,14 @@ def fields(
 
 
 def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
-    """Read the values that a browser has sent; empty fields are left out.
+    """Read the values that a browser has sent; empty fields are left out. What the form has no field for comes as it was sent.
 
     :raises InvalidConnection: if a field that takes JSON has something else.
     """
-    found: dict[str, Any] = {}
-    for name, member in form_schema(schema)["properties"].items():
+    drawn = form_schema(schema)["properties"]
+    sent = (name.removeprefix(_PREFIX) for name in form if name.startswith(_PREFIX))
+    found: dict[str, Any] = {name: form[f"{_PREFIX}{name}"] for name in sent if name not in drawn}
+    for name, member in drawn.items():
         text = form.get(f"{_PREFIX}{name}", "")
         kind = member["options"]["kind"]
         if kind == "boolean":

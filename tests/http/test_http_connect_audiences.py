@@ -1,0 +1,169 @@
+"""Which fields the page of a connect session shows, for every connection type that is installed, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connect_browser import Person
+from doc_pages import ROOT
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.clock import SystemClock
+from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
+from jackfield.surfaces.shared.connect import connecting
+
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+SHOWN = {
+    "http/apiKey": {"apiKey"},
+    "http/basic": {"username", "password"},
+    "http/bearer": {"token"},
+    "http/mutualTls": {"certificate", "privateKey"},
+    "http/oauth2ClientCredentials": {"clientId", "clientSecret"},
+    "http/oauth2AuthorizationCode": set(),
+    "http/awsSigV4": {"accessKeyId", "secretAccessKey", "roleARN"},
+    "github/accessToken": {"token"},
+    "github/oauth": set(),
+    "slack/botToken": {"token"},
+    "stripe/secretKey": {"token"},
+    "aws-ses/awsAssumeRole": {"roleARN", "region"},
+    "aws-ses/apiKeySecret": {"accessKeyId", "secretAccessKey", "region"},
+    "aws-ses/smtp": {"hostname", "port", "username", "password", "security"},
+}
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a tenant."""
+    folder: Path = tmp_path_factory.mktemp("audiences")
+    with standing(folder, SETTINGS, clock=SystemClock()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def platform(stand: Stand) -> Client:
+    """Its platform."""
+    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
+    client = Client(stand.port, made.text)
+    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+    return client
+
+
+def begin(platform: Client, **body: Any) -> dict[str, Any]:
+    """Begin a session that needs no confirmation."""
+    answer = platform.post(BASE, {"verify": "link", **body})
+    assert answer.status == 201, answer.body
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def fields_of(person: Person) -> set[str]:
+    """Names of the values that a page asks for."""
+    return set(re.findall(r'name="value\.([^"]+)"', person.text))
+
+
+def values_of(stand: Stand, name: str) -> dict[str, Any]:
+    """Values of the platform's for all that a type requires and a person does not know."""
+    kind = stand.host.runtime("acme-1").connections.kinds.find(name)
+    known = {"server": "https://api.example.com", "region": "eu-west-1", "clientId": "c"}
+    authorizes = bool(kind.about.authorizes)
+    asked = [field for field in kind.schema.get("required", ()) if audience_of(kind.schema, field, authorizes=authorizes) != "user"]
+    return {field: known.get(field, "https://login.example.com/x") for field in asked}
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN))
+def test_the_page_asks_for_what_a_person_knows(stand: Stand, platform: Client, name: str) -> None:
+    """Of each curated type the fields that the provider shows to its customer: no address, client, proxy, certificate or policy."""
+    sessions = connecting(stand.host, "acme-1")
+    begun = begin(platform, types=[name], defaults={"values": values_of(stand, name)})
+    found = sessions.choose(sessions.find(begun["id"]), name)
+    assert sessions.form(found)[0]["properties"].keys() == SHOWN[name]
+
+
+def test_a_session_widens_what_is_asked_for(stand: Stand, platform: Client) -> None:
+    """By fields of the platform's, prefilled with its values; a required one is asked for if the session has no value."""
+    widened = begin(platform, types=["http/bearer"], fields=["server", "testPath"], defaults={"values": {"server": "https://a.example"}})
+    page = Person(stand.port).go(widened["url"]).press("Begin")
+    assert (fields_of(page), 'value="https://a.example"' in page.text) == ({"server", "testPath", "token"}, True)
+    without = Person(stand.port).go(begin(platform, types=["http/bearer"])["url"]).press("Begin")
+    assert fields_of(without) == {"server", "token"}
+
+
+def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> None:
+    """A session that names one is refused with its place, where it names one type; of several, it is not shown for any."""
+    for place, name in enumerate(("server", "proxy", "nothing")):
+        answer = platform.post(BASE, {"verify": "link", "types": ["http/bearer"], "fields": ["server", "proxy", "nothing"]})
+        refused = {item["path"] for item in answer.json["details"]}
+        assert (answer.status, f"/fields/{place}" in refused) == (400, name != "server")
+    begun = begin(platform, types=["http/bearer", "http/basic"], fields=[*OPERATORS])
+    person = Person(stand.port).go(begun["url"]).press("Begin").press("HTTP: Bearer Token")
+    assert not fields_of(person) & OPERATORS
+
+
+@pytest.mark.parametrize("name", ["proxy", "testPath", "server", "unheard"])
+def test_what_nobody_has_asked_for_is_refused(stand: Stand, platform: Client, name: str) -> None:
+    """A form of one's own with another field is refused by the field's name, and nothing is tested or kept."""
+    begun = begin(platform, types=["http/bearer"], defaults={"values": {"server": "https://api.example.com"}})
+    person = Person(stand.port).go(begun["url"]).press("Begin")
+    csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
+    form = {"csrf": csrf, "step": "submit", "value.token": "t-4711", f"value.{name}": "http://evil.example"}
+    person.send(f"/connect/session/{begun['id']}", form)
+    assert f"{name}: is not asked for here" in person.said
+    kept = connecting(stand.host, "acme-1").find(begun["id"])
+    assert (kept.status, kept.values, kept.trial) == ("opened", {}, {})
+
+
+def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platform: Client) -> None:
+    """Unless the session names them, or brings what they require."""
+    sessions = connecting(stand.host, "acme-1")
+    offered = {name for name, _ in sessions.offered(sessions.find(begin(platform)["id"]))}
+    assert {"github/accessToken", "slack/botToken", "aws/awsAssumeRole"} <= offered
+    assert not {name for name in offered if name.startswith("http/")} | ({"github/oauth"} & offered)
+    named = begin(platform, types=["github/oauth", "http/bearer"])
+    assert {name for name, _ in sessions.offered(sessions.find(named["id"]))} == {"github/oauth", "http/bearer"}
+
+
+def test_stored_values_that_are_not_shown_stay(stand: Stand, platform: Client) -> None:
+    """Who connects again enters a token; the server, its certificate authority and the test path are those that are stored."""
+    values = {
+        "server": "https://127.0.0.1:1",
+        "token": "old",
+        "proxyUsername": "p",
+        "testPath": "/me",
+        "headerName": "X",
+        "headerValue": "y",
+    }
+    stand.host.runtime("acme-1").connections.add("again", "http/bearer", values, test=False)
+    begun = begin(platform, mode="reauth", connection="again")
+    person = Person(stand.port).go(begun["url"]).press("Begin")
+    assert fields_of(person) == {"token"}
+    person.press("Test", token="new")
+    assert connecting(stand.host, "acme-1").find(begun["id"]).values == {**values, "token": "new"}
+
+
+def test_the_default_is_decided_by_what_a_field_is() -> None:
+    """The rules of the page, each with a field that another rule would give to somebody else."""
+    marks: dict[str, dict[str, Any]] = {
+        "site": {"destination": True, "audience": "user"}, "url": {"destination": True}, "old": {"hidden": True}, "seen": {"hidden": True},
+        "tenant": {"fixed": True}, "limit": {"audience": "operator"}, "wrong": {"audience": "nobody"},
+    }  # fmt: skip
+    plain = ("clientId", "clientSecret", "certificate", "proxy", "scopes", "token")
+    properties = {**{name: {"x-jackfield": mark} for name, mark in marks.items()}, **{name: {} for name in plain}}
+    schema = {"properties": properties, "required": ["seen"]}
+    found = {name: audience_of(schema, name) for name in properties}
+    assert found == {
+        "site": "user", "url": "platform", "old": "operator", "seen": "user", "tenant": "platform", "limit": "operator", "wrong": "user",
+        "clientId": "user", "clientSecret": "user", "certificate": "operator", "proxy": "operator", "scopes": "platform", "token": "user",
+    }  # fmt: skip
+    assert audience_of(schema, "clientId", authorizes=True) == audience_of(schema, "clientSecret", authorizes=True) == "platform"
+    assert audience_of({**schema, "required": ["certificate"]}, "certificate") == "user"
+
+
+def test_the_page_of_the_docs_has_all_names() -> None:
+    """A name that decides, and that the table does not have, is one that nobody can know."""
+    table = (ROOT / "docs" / "reference" / "audiences.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(OPERATORS | PLATFORMS) if f"`{name}`" not in table] == []
