@@ -117,16 +117,20 @@ def test_an_accepted_platform_is_not_logged_as_refused(stand: Stand, platform: C
 
 
 def test_usage_equals_the_journal(stand: Stand, platform: Client) -> None:
-    """Calls, attempts and failures of the time that is asked for, in all and by connector, action or day."""
+    """Calls, attempts, failures and refusals of the time that is asked for, in all and by connector, action or day."""
     tenant = _tenant(stand, platform, "acme-3")
     for _ in range(3):
         tenant.invoke("say", text="x")
     tenant.invoke("fail")
+    tenant.invoke("say", text=7)
+    tenant.invoke("nothing")
     found = platform.get("/v1/workspaces/acme-3/usage?from=1d&by=action").json
     listed = tenant.get("/v1/invocations?limit=200").json["items"]
     assert found["total"]["calls"] == len(listed)
     assert found["total"]["failures"] == sum(row["status"] != "succeeded" for row in listed)
-    assert {row["action"]: row["calls"] for row in found["items"]}["say"] == 3
+    refused = [row["action"] for row in listed if row.get("error", {}).get("code") in {"invalid_input", "unknown_action"}]
+    assert found["total"]["refused"] == len(refused) >= 2
+    assert {row["action"]: (row["calls"], row["refused"]) for row in found["items"]}["say"] == (4, refused.count("say"))
     assert platform.get("/v1/workspaces/acme-3/usage?from=2d&to=1d").json["total"]["calls"] == 0
     assert platform.get("/v1/workspaces/acme-3/usage?by=colour").status == 400
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.connections.connection_table import COUNT
+from jackfield.errors import CODES
 from jackfield.exports import late_hints
 from jackfield.files.table import FileTable
 from jackfield.journal.counts import DAY, open_now
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 BY = ("connector", "action", "status", "day", "hour")
 """Parts by which usage may be told."""
 _PARTS = {"day": DAY, "hour": 3600}
-_COLUMNS = "connector, action, status, slot, invocations, attempts"
+_COLUMNS = "connector, action, status, error_code, slot, invocations, attempts"
 _ROWS = f"""
 SELECT {_COLUMNS} FROM invocation_counts
 WHERE workspace = :workspace AND width IN (60, 3600, 86400) AND bucket = -1 AND slot >= :since AND slot < :until
@@ -27,13 +28,17 @@ SELECT CAST(created_at * 1000 AS BIGINT) / {DAY}000 * {DAY} AS slot, SUM(size) A
 WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GROUP BY 1
 """
 _EVENTS = "SELECT day AS slot, events, deliveries FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
+_NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
-_CALLS = ("calls", "attempts", "failures")
+_CALLS = ("calls", "attempts", "failures", "refused")
+_REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == _NOT_VALID)
+"""Codes of calls of which nothing was sent: what was asked for is not valid, unknown or not allowed."""
 _FURTHER = ("events", "deliveries", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return the calls, attempts and failures of a workspace, its events and deliveries, and the bytes of files stored in the time, in all
+    """Return the calls, attempts and failures of a workspace, how many of these were refused (not valid, unknown or not allowed: nothing of
+    them was sent), its events and deliveries, and the bytes of files stored in the time, in all
     and by ``by`` (``BY``). Events, deliveries and bytes have no other parts than days.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond
@@ -64,6 +69,7 @@ def _count(row: Row, *places: dict[str, int]) -> None:
         place["calls"] += int(row.invocations)
         place["attempts"] += int(row.attempts)
         place["failures"] += int(row.invocations) if row.status != "succeeded" else 0
+        place["refused"] += int(row.invocations) if row.error_code in _REFUSALS else 0
 
 
 def _add(row: Row, *places: dict[str, int]) -> None:

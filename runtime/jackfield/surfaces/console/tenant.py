@@ -142,12 +142,12 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
     since = now - now % _DAY - (_DAYS - 1) * _DAY
     found = usage(request.server.storage.database, workspace, since, now, "day")
     rows = [
-        (str(row["day"])[:10], *(f"{row[name]:,}" for name in ("calls", "attempts", "failures", "events", "deliveries")), size_text(row["bytes"]))
+        (str(row["day"])[:10], *(f"{row[name]:,}" for name in ("calls", "attempts", "failures", "refused", "events", "deliveries")), size_text(row["bytes"]))
         for row in reversed(found["items"])
     ]  # fmt: skip
-    columns = ("Day (UTC)", "Calls", "Attempts", "Failures", "Events", "Deliveries", "Files stored")
+    columns = ("Day (UTC)", "Calls", "Attempts", "Failures", "Refused", "Events", "Deliveries", "Files stored")
     total = found["total"]
-    lead = f"{total['calls']:,} calls in {_DAYS} days, {total['failures']:,} of them failed."
+    lead = f"{total['calls']:,} calls in {_DAYS} days, {total['failures']:,} of them failed, {total['refused']:,} of which were refused before anything was sent."
     shown = table("Usage by day", columns, rows, empty=f"Nothing was used in the last {_DAYS} days.")
     return card("Usage", h.p(lead, class_="muted") if rows else None, shown)
 

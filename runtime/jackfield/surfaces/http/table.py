@@ -407,7 +407,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/usage", workspaces.used, "platform", "showWorkspaceUsage",
-        "Show the calls, attempts and failures of a workspace, equal to its journal.",
+        "Show the calls, attempts, failures and refusals of a workspace, equal to its journal.",
         {200: "Usage"}, query={"from": _WHEN, "to": _WHEN, "by": {"type": "string", "enum": [*BY]}}, problems=(404, 503),
     ),
     Operation("GET", "/healthz", probes.healthy, None, "health", "Liveness: the process responds.", {200: "Healthy"}),
