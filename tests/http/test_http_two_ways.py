@@ -26,7 +26,7 @@ from two_ways import PAST, THROUGH, WAYS, going
 from waiting import until
 
 _VOLATILE = re.compile(rb'"(invocationId|durationMs|key)\\*":(\\*"[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}|of [0-9,]+ characters')
-_NAMES = ("date", "x-request-id", "content-length")
+_NAMES = ("date", "x-request-id", "content-length", "ratelimit-remaining", "ratelimit-reset")
 """Headers that differ between any two answers."""
 
 
@@ -211,6 +211,8 @@ def test_headers_mean_the_same(client: Client, headers: dict[str, str]) -> None:
 def test_scopes_and_rates_are_those_of_the_token(tmp_path: Path) -> None:
     """A token that may only read gets 403, and one that has used up its rate 429, on both ways."""
     with standing(tmp_path, replace(SETTINGS, rate=3.0)) as stand:
+        both_told = [reply.headers["ratelimit-limit"] for reply in both(stand.client("invoke"), say("say", text="x"))]
+        assert both_told == ["3", "3"]
         reader = stand.client("read")
         past, through = both(reader, say("say", text="x"))
         assert (past.status, told(past)) == (403, told(through))

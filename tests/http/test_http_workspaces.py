@@ -19,6 +19,7 @@ from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of, tables_of_workspaces
 from jackfield.errors import NotAllowed
 from mcp_talk import call_of
+from replies import Reply
 
 
 @pytest.fixture
@@ -365,3 +366,26 @@ def test_requests_beyond_the_rate_of_a_workspace_are_429(stand: Stand, platform:
     refused = [reply for reply in found if reply.status == 429]
     assert refused
     assert {reply.json["limit"] for reply in refused} == {"requestsPerSecond"}
+    assert {_pace(reply) for reply in refused} == {("1", "0", "1")}
+    assert _pace(next(reply for reply in found if reply.status == 200)) == ("1", "0", "1")
+
+
+def test_each_answer_says_what_is_left_of_a_rate(stand: Stand, platform: Client) -> None:
+    """Platform-user, F13: success and refusal, calls and other operations; where nothing is limited, nothing is said."""
+    tenant = _tenant(stand, platform, "acme-paced")
+    assert _pace(tenant.invoke("say", text="x")) == (None, None, None)
+    platform.call("PATCH", "/v1/workspaces/acme-paced", {"limits": {"requestsPerSecond": 5_000}})
+    tenant.get("/v1/connectors")  # the limit is known from here on: a process asks for it beside the first request
+    for ask in (
+        lambda: tenant.invoke("say", text="x"),
+        lambda: tenant.invoke("say"),
+        lambda: tenant.get("/v1/connectors"),
+        lambda: tenant.get("/v1/connectors/nobody"),
+    ):
+        limit, left, reset = _pace(ask())
+        assert (limit, reset) in {("5000", "0"), ("5000", "1")}
+        assert 4_000 < int(left or 0) <= 5_000
+
+
+def _pace(reply: Reply) -> tuple[str | None, ...]:
+    return tuple(reply.headers.get(f"ratelimit-{name}") for name in ("limit", "remaining", "reset"))

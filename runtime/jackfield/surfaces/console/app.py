@@ -182,7 +182,7 @@ async def _answered(server: ServerContext, function: Endpoint, request: Request,
     page_request = PageRequest(request, server, identity, csrf_token(secret), operator, is_silent=is_silent)
     try:
         if not operator:
-            server.pace(identity)
+            server.pace(identity, request.scope)
         if request.method == "POST":
             page_request = await _with_form(page_request, secret, function)
         await server.indexed()

@@ -18,6 +18,7 @@ from jackfield.surfaces.http.error_responses import EXPECTED, bug_response, expe
 from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
 from jackfield.surfaces.http.outlasting import patiently
 from jackfield.surfaces.http.parameters import check_request
+from jackfield.surfaces.http.response_headers import HEADERS
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import READING, Mount, Operation
@@ -39,7 +40,7 @@ _ALLOWED = [
     "Jackfield-On-Behalf-Of",
     *_MCP,
 ]
-_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
+_EXPOSED = [*HEADERS, "Mcp-Session-Id"]
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
@@ -124,7 +125,7 @@ async def _caller(request: Request, server: ServerContext, operation: Operation)
 
 async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
     if operation.scope is not None:
-        server.pace(identity)
+        server.pace(identity, request.scope)
         identity.require(operation.scope)
     request.scope["jackfield.workspace"] = identity.workspace
     request.scope["jackfield.computed"] = server.computed

@@ -32,7 +32,7 @@ from jackfield.surfaces.shared.body import ALWAYS_FITS, LARGE, BodyShare, crowde
 from jackfield.surfaces.shared.identity import token_of
 from jackfield.surfaces.shared.operation import READING
 from jackfield.surfaces.shared.problem import Problem, problem
-from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import PACED, ServerContext
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -108,7 +108,7 @@ class Direct:
             start = self._invocation(exchange, runtime) if exchange.operation.path == PATH else self._served(exchange)
             if start is None:
                 return False
-            server.pace(identity)
+            server.pace(identity, exchange.scope)
             server.requests.begin()
             with OnFailure(server.requests.end):
                 server.requests.take(identity.workspace, exchange.protocol)
@@ -288,7 +288,7 @@ class Direct:
             STATUS_LINE[status],
             b"".join(b"%b: %b\r\n" % header for header in exchange.protocol.server_state.default_headers),
             len(body),
-            lines,
+            lines + b"".join(b"%b: %b\r\n" % field for field in exchange.scope.get(PACED, ())),
             exchange.identifier,
             _SAFE,
             b"vary: %b\r\n" % varied.encode() if varied else b"",

@@ -22,7 +22,7 @@ from jackfield.surfaces.shared.body import BodyShare
 from jackfield.surfaces.shared.correlation import request_id
 from jackfield.surfaces.shared.origins import foreign_host
 from jackfield.surfaces.shared.problem import Problem, problem
-from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import PACED, ServerContext
 
 _LOG = logging.getLogger("jackfield.http")
 SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
@@ -107,8 +107,8 @@ class _Named:
             self.begun = True
             there = {name.lower() for name, _ in message["headers"]}
             safe = (item for item in SAFE if item[0] not in there)
-            message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe]
             scope = self._scope
+            message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe, *scope.get(PACED, ())]
             note_response(self._server, scope["method"], scope["path"], message["status"], self._identifier, self._started, scope)
         await self._send(message)
 

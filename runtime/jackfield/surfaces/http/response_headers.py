@@ -15,6 +15,12 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Retry-After": ("Seconds to wait before the request is sent again.", {"type": "integer", "minimum": 1}),
     "Preference-Applied": ("What of Prefer was applied.", _TEXT),
     "Idempotency-Replayed": ("'true' if an earlier request with the same idempotency key is answered again.", {"const": "true"}),
+    "RateLimit-Limit": (
+        "Requests a second that the token or its workspace may make, if that is limited.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "RateLimit-Remaining": ("Those that are left.", {"type": "integer", "minimum": 0}),
+    "RateLimit-Reset": ("Seconds until all of them are left again.", {"type": "integer", "minimum": 0}),
 }
 """By name, what a header means, and its schema."""
 _LATER = (429, 503)
@@ -31,6 +37,8 @@ def components() -> Mapping[str, Any]:
 def headers_of(operations: Sequence[Operation], operation: Operation, status: int) -> Iterator[str]:
     """Yield the names of the headers that a response of an operation may have."""
     yield "X-Request-Id"
+    if operation.scope is not None:
+        yield from ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
     runs = "Prefer" in operation.headers
     is_queued = status == 202 and operation.answers.get(202) == "Queued"
     if status in _REDIRECTS or is_queued or (status == 201 and _has_place(operations, operation)) or (runs and status == 504):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -39,6 +40,13 @@ class RateLimiter(ProcessLocal):
             if len(self._left) > _KEPT:
                 self._left.popitem(last=False)
         return taken
+
+    def left(self, key: bytes, rate: float | None = None) -> tuple[int, int, int]:
+        """Return what a bucket holds when it is full, the whole tokens that are left in it, and the seconds until it is full again."""
+        rate = self._rate if rate is None else rate
+        left, _ = self._filled(key, rate)
+        most = max(rate, 1.0) if rate else 0.0
+        return int(most), int(left), math.ceil((most - left) / rate) if rate else 0
 
     def is_empty(self, key: bytes) -> bool:
         """Return whether the bucket of ``key`` is empty."""

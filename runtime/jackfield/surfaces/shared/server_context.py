@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping
 from contextvars import copy_context
 from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -50,6 +51,9 @@ _BRIEF, _SLOW = 32, 64
 _ASKING, _OF_ONE = 256, 16
 """Threads of steps that may call providers, and of those the threads of one workspace or binding."""
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
+PACED = "jackfield.pace"
+"""Name, in a request's scope, of the header fields about its caller's rate budget."""
+_PACES = (b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset")
 _SWEEP_EVERY = 600.0
 _QUEUE_WORKERS = 16
 _INDEX_WAIT = 30.0
@@ -187,16 +191,27 @@ class ServerContext:
         """Return the server's address for examples that only the caller reads: its own, else the one that the request names."""
         return self.base(request) or str(request.base_url).rstrip("/")
 
-    def pace(self, identity: Identity) -> None:
+    def pace(self, identity: Identity, scope: MutableMapping[str, Any]) -> None:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
+
+        The scope of the request gets the header fields about the budget that is nearer to its end, the token's or the workspace's:
+        ``RateLimit-Limit``, ``-Remaining``, ``-Reset`` (draft-ietf-httpapi-ratelimit-headers-03).
 
         :raises Problem: 429 if it is used up.
         :raises LimitReached: if that of the workspace is.
         """
-        if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
+        key, most = f"{identity.workspace}/{identity.id}".encode(), identity.limits.get("requestsPerSecond")
+        if most is None and not self.settings.rate:
+            return
+        paced = self._rates.takes(key)
+        told = [self._rates.left(key)] if self.settings.rate else []
+        allowed = not paced or most is None or self._workspace_rates.takes(identity.workspace.encode(), most)
+        if paced and most is not None:
+            told.append(self._workspace_rates.left(identity.workspace.encode(), most))
+        scope[PACED] = [*zip(_PACES, (b"%d" % count for count in min(told, key=itemgetter(1))), strict=True)]
+        if not paced:
             raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
-        most = identity.limits.get("requestsPerSecond")
-        if most is not None and not self._workspace_rates.takes(identity.workspace.encode(), most):
+        if most is not None and not allowed:
             raise LimitReached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
