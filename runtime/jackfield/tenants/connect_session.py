@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from jackfield.access.settings import theme_faults, theme_of
 from jackfield.clock import iso
+from jackfield.connections.locales import LOCALES
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation
@@ -27,16 +28,17 @@ LONGEST = 86_400
 _USUAL = 1800
 _MODES = ("connect", "reauth", "manage")
 _WAYS = ("confirm", "browser", "link")
-_LOCALES = ("en", "de")
 _MOST = 50
 _LONGEST_TEXT = 200
 _LONGEST_ADDRESS = 2000
+_LONGEST_LABEL = 500
+_LABELS = 'must be {type: {"title", "description", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts'
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 _MEMBERS = frozenset(
     {
-        "mode", "user", "verify", "types", "connection", "defaults", "fields", "returnTo", "origins", "theme", "locale", "expiresIn",
-        "principal", "allowOtherAccount",
+        "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
+        "expiresIn", "principal", "allowOtherAccount",
     }
 )  # fmt: skip
 
@@ -44,8 +46,9 @@ _MEMBERS = frozenset(
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
-    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, and ``principal``
-    who assumes a role of the person's account, for the documents that describe the role."""
+    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page,
+    ``labels`` are its words for types and their fields, and ``principal`` is who assumes a role of the person's account, for the documents
+    that describe the role."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -61,6 +64,7 @@ class Wanted(SecretHolder):
     theme: Mapping[str, str] = field(default_factory=dict)
     principal: str = ""
     other_account: bool = False
+    labels: Mapping[str, Any] = field(default_factory=dict)
     lasts: int = _USUAL
 
     @classmethod
@@ -78,9 +82,10 @@ class Wanted(SecretHolder):
             connection=reading.name("connection"),
             **reading.defaults(),
             fields=reading.texts("fields", _MOST),
+            labels=reading.labels("labels"),
             return_to=reading.address("returnTo"),
             origins=reading.origins("origins"),
-            locale=reading.one("locale", _LOCALES, ""),
+            locale=reading.one("locale", LOCALES, ""),
             theme=reading.theme(),
             principal=reading.text("principal"),
             other_account=reading.flag("allowOtherAccount"),
@@ -272,6 +277,14 @@ class _Reading:
         self._faults += faults
         return {} if faults else theme_of(value)
 
+    def labels(self, name: str) -> dict[str, Any]:
+        """Read words for types: ``{type: {"title", "description", "fields": {field: {"title", "description"}}}}``."""
+        value = self._body.get(name, {})
+        if not isinstance(value, dict) or len(value) > _MOST or not all(_is_label(item) for item in value.values()):
+            self.fault(name, _LABELS)
+            return {}
+        return value
+
     def address(self, name: str) -> str:
         """Read the address of a page of the platform: over TLS, or on this machine."""
         value = self._body.get(name, "")
@@ -296,3 +309,13 @@ class _Reading:
             if parts is None or int(parts[1] or 1) > 65_535:
                 self.fault(f"{name}/{place}", "must be an origin as browsers send it: https://app.example")
         return found
+
+
+def _is_label(value: Any, *, inner: bool = False) -> bool:
+    """Return whether these are words for a type, or for one of its fields: texts of a bounded length."""
+    if not isinstance(value, dict) or value.keys() - {"title", "description", *(() if inner else ("fields",))}:
+        return False
+    fields = value.get("fields", {})
+    texts = (value.get("title", ""), value.get("description", ""))
+    fits = all(isinstance(text, str) and len(text) <= _LONGEST_LABEL for text in texts)
+    return fits and isinstance(fields, dict) and len(fields) <= _MOST and all(_is_label(item, inner=True) for item in fields.values())

@@ -37,9 +37,9 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _BELOW_TITLE = 2
 
 
-def badge(word: str) -> Markup:
-    """Render a state as one word; the colour adds nothing that the word does not say."""
-    return h.span(_WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
+def badge(word: str, text: str | None = None) -> Markup:
+    """Render a state as one word, or as ``text``; the colour adds nothing that the word does not say."""
+    return h.span(text or _WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
 
 
 def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -> Markup:

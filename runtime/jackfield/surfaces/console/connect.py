@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.surfaces.console.connect_view import View, locale_of
+from jackfield.surfaces.console.connect_view import View
+from jackfield.surfaces.console.connect_words import locale_of
 from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import read_form
 from jackfield.surfaces.shared.connect import SESSION, session_of, sweep

@@ -3,21 +3,18 @@ which a page in a frame lets the window that it opens go to the provider."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.management.authorizing import DECLINED
 from jackfield.surfaces.console.assets import asset
-from jackfield.surfaces.console.components import badge, csrf_field, fault_of, guide, h, json_text, line
+from jackfield.surfaces.console.components import badge, csrf_field, guide, h, json_text, line
+from jackfield.surfaces.console.connect_words import Words
 from jackfield.surfaces.console.connection import cure
 from jackfield.surfaces.console.plain_form import fields
 from jackfield.surfaces.console.theme import source_of, style_of
@@ -26,36 +23,12 @@ from jackfield.surfaces.shared.prefix import START
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connecting import Connecting
 
-Say = Callable[..., str]
-
-_LOCALES = ("en", "de")
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; {scripts}form-action 'self'; base-uri 'none'; "
     "frame-ancestors {frames}"
 )
-
-
-@cache
-def _texts(locale: str) -> Mapping[str, str]:
-    found: dict[str, str] = json.loads((Path(__file__).parent / "texts" / f"{locale}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def locale_of(request: Request, wanted: str) -> str:
-    """Return the session's language: the platform's choice, or the first one of the browser's that there is."""
-    accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
-    return next((one for one in (wanted, *accepted) if one in _LOCALES), _LOCALES[0])
-
-
-def saying(locale: str) -> Say:
-    """Return what looks texts of a language up by their keys, and fills them in."""
-
-    def say(key: str, **values: object) -> str:
-        return _texts(locale)[key].format(**values)
-
-    return say
 
 
 def returning(found: ConnectSession, **members: str) -> str:
@@ -73,8 +46,8 @@ class View:
         self, locale: str, sessions: Connecting | None = None, found: ConnectSession | None = None, csrf: str = "", *,
         returned: bool = False, starts: str = "",
     ) -> None:  # fmt: skip
-        self.say = saying(locale)
-        self._locale = locale
+        self._words = Words(locale, found)
+        self.say = self._words.say
         self._sessions = sessions
         self._found = found
         self._csrf = csrf
@@ -99,7 +72,7 @@ class View:
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
         body = h.body(h.main(above, h.h1(title), *content, class_="alone connect stack", id="content"))
-        response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._locale)]), status)
+        response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         response.headers.update(
             {
                 "Content-Security-Policy": _POLICY.format(
@@ -118,7 +91,7 @@ class View:
 
     def fault(self, error: JackfieldError) -> Response:
         """Render an error at which the session cannot go on."""
-        return self.page(self.say("over_title"), fault_of(error.message, error.hint), status=error.http_status)
+        return self.page(self.say("over_title"), self._words.fault(error), status=error.http_status)
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
         """Render what another browser than the session's sees before the provider: for whom it would approve, and how to prove that the
@@ -148,7 +121,7 @@ class View:
 
     def _whom(self, found: ConnectSession) -> Node:
         """Name the platform and the user for whom the account is connected."""
-        platform, user = found.asked_by.get("name", ""), found.wanted.user
+        platform, user = _platform(found), found.wanted.user
         names = [
             h.p(self.say("whom_platform", platform=platform)) if platform else None,
             h.p(self.say("begin_user", user=user)) if user else None,
@@ -157,7 +130,7 @@ class View:
 
     def begin(self, found: ConnectSession, address: str) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does."""
-        platform, user = found.asked_by.get("name", ""), found.wanted.user
+        platform, user = _platform(found), found.wanted.user
         asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
         button = h.button(self.say("begin"), class_="primary")
@@ -202,19 +175,21 @@ class View:
         if found.status == "granted":
             key = "removed" if found.task == "remove" else "done"
             return self.page(self.say(f"{key}_title"), h.p(self.say(f"{key}_lead", name=found.connection)), back)
-        reason = self.say("over_expired") if found.status == "expired" else found.reason
+        reason = self.say("over_expired") if found.status == "expired" else self._words.of(found.reason)
         return self.page(self.say("over_title"), h.p(self.say("over_lead", reason=reason), class_="notice bad", role="alert"), back)
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
         offered = sessions.offered(found)
         wanted = words.casefold().split()
         fitting = [
-            (name, kind) for name, kind in offered if all(word in f"{kind.full_name} {_title(name, kind)}".casefold() for word in wanted)
+            (name, kind)
+            for name, kind in offered
+            if all(word in f"{kind.full_name} {self._words.whole_title(name, kind)}".casefold() for word in wanted)
         ]
         cards = [
             h.li(
-                h.h2(h.button(_title(name, kind), name="type", value=name, class_="whole")),
-                h.p(line(kind.about.description)),
+                h.h2(h.button(self._words.whole_title(name, kind), name="type", value=name, class_="whole")),
+                h.p(line(self._words.description(name, kind))),
                 class_="card",
             )
             for name, kind in fitting[:_MOST]
@@ -241,7 +216,12 @@ class View:
             buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
             form = self._formed("", h.input(type="hidden", name="connection", value=name), buttons)
             rows.append(
-                h.li(h.h2(name, " ", badge(str(row.get("status", "untested")))), h.p(account) if account else None, form, class_="card")
+                h.li(
+                    h.h2(name, " ", self._status(str(row.get("status", "untested")))),
+                    h.p(account) if account else None,
+                    form,
+                    class_="card",
+                )
             )
         listed = h.ul(rows, class_="cards") if rows else h.p(self.say("manage_none"), class_="empty")
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
@@ -250,21 +230,29 @@ class View:
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         kind = sessions.kind(found)
         schema, values, stored = sessions.form(found)
-        faults = {item.path: item.message for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
+        schema = self._words.schema(found.type, kind, schema)
+        faults = (
+            {item.path: self._words.of(item.message) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
+        )
         again = found.task == "replace"
-        title = self.say("again_title", name=found.connection) if again else self.say("form_title", type=_title(found.type, kind))
+        title = (
+            self.say("again_title", name=found.connection)
+            if again
+            else self.say("form_title", type=self._words.whole_title(found.type, kind))
+        )
         button = self.say("test_again" if found.trial else "test") if not kind.about.authorizes else self.say("approve_begin")
         form = self._formed(
             "submit", fields(schema, values, stored, faults, self.say), h.div(h.button(button, class_="primary"), class_="actions")
         )
         before = self._external(sessions, found)
         then = h.h2(self.say("external_then")) if before is not None else None
-        setup = h.details(h.summary(self.say("guide")), guide(kind.about.setup)) if kind.about.setup else None
+        about = self._words.setup(kind) if schema["properties"] else ""
+        setup = h.details(h.summary(self.say("guide")), guide(about)) if about else None
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
         external = sessions.external_id(found)
         return self.page(
-            title, h.p(line(kind.about.description)), self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
+            title, h.p(line(self._words.description(found.type, kind))), self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
             back, self._cancel(),
         )  # fmt: skip
 
@@ -274,7 +262,7 @@ class View:
             return None
         hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
         told = h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
-        return told if faults else fault_of(error.message, error.hint)
+        return told if faults else self._words.fault(error)
 
     def _external(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
@@ -307,14 +295,24 @@ class View:
             return None
         rows = [
             h.li(
-                h.p(h.strong(str(item["title"])), ": ", self.say("passed" if item["passed"] else "not_passed")),
-                h.p(str(item["message"])),
-                cure(str(item["hint"]), external) if item.get("hint") and not item["passed"] else None,
+                h.p(h.strong(self._words.of(str(item["title"]))), ": ", self.say(self._outcome(item))),
+                h.p(self._words.of(str(item["message"]))),
+                cure(advice, external, self.say("cure", hint="{}")) if (advice := self._advice(item)) else None,
             )
             for item in steps
         ]
         lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert")
         return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
+
+    @staticmethod
+    def _outcome(step: Mapping[str, Any]) -> str:
+        return "passed" if step["passed"] else "not_passed" if step.get("mandatory", True) else "noted"
+
+    def _advice(self, step: Mapping[str, Any]) -> str:
+        return "" if step["passed"] else self._words.hint(str(step.get("hint") or ""))
+
+    def _status(self, status: str) -> Markup:
+        return badge(status, self.say(f"status_{status}"))
 
     def _account(self, found: ConnectSession) -> Response:
         account = _account(found.trial.get("account"))
@@ -332,17 +330,17 @@ class View:
         if state["status"] == "answered":
             host = urlsplit(found.wanted.return_to).hostname or ""
             remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
-            failed = fault_of(error.message, error.hint) if error is not None else None
+            failed = self._words.fault(error) if error is not None else None
             return self.page(
                 self.say("approved_title"), failed, h.p(self.say("approved_lead")), self._whom(found), remains,
                 self._step("finish", self.say("finish")), self._cancel(),
             )  # fmt: skip
-        failed = fault_of(error.message, error.hint) if error is not None else None
+        failed = self._words.fault(error) if error is not None else None
         if state.get("reason") == DECLINED:
             lead = h.p(self.say("declined_lead", host=urlsplit(found.host).hostname or ""), role="alert")
             return self.page(self.say("declined_title"), lead, self._step("approve", self.say("declined_again")), self._cancel())
         if state["status"] == "failed":
-            failed = h.p(self.say("approve_failed", reason=state.get("reason", "")), class_="notice bad", role="alert")
+            failed = h.p(self.say("approve_failed", reason=self._words.of(str(state.get("reason", "")))), class_="notice bad", role="alert")
         host = urlsplit(found.host).hostname or ""
         title = self.say("approve_title", host=host) if host else self.say("again_title", name=found.connection)
         if failed is not None or not found.start:
@@ -392,12 +390,10 @@ class View:
         return self._step("cancel", self.say("cancel"), plain=True)
 
 
-def _title(name: str, kind: Any) -> str:
-    """Name a type with its connector: the one that the platform named, since a family serves several."""
-    key = name.partition("/")[0]
-    connector = next((one for one in kind.manifests if one.key == key), kind.manifests[0])
-    title: str = kind.about.title
-    return title if connector.title.casefold() in title.casefold() else f"{connector.title}: {title}"
+def _platform(found: ConnectSession) -> str:
+    """Name who asks: as the look of the page has it, or the platform's token."""
+    name: str = found.wanted.theme.get("name") or found.asked_by.get("name", "")
+    return name
 
 
 def _account(account: Mapping[str, Any] | None) -> str:

@@ -43,17 +43,17 @@ _EXTERNAL_ID = "<the External ID of this connection>"
 """Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""
 
 
-def cure(hint: str, external_id: str | None = None) -> Markup:
-    """Render a hint; ``external_id`` replaces its placeholder."""
+def cure(hint: str, external_id: str | None = None, lead: str = "What to do: {}") -> Markup:
+    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` stands for the text before a JSON object."""
     text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
-    return h.div([_shown(part) for part in _parts(text)], class_="hint-next stack")
+    return h.div([_shown(part) for part in _parts(text, lead)], class_="hint-next stack")
 
 
 def _shown(part: object) -> Node:
     return h.p(part) if isinstance(part, str) else code_block(json_text(part), "What is needed")
 
 
-def _parts(text: str) -> Iterator[object]:
+def _parts(text: str, lead: str) -> Iterator[object]:
     """Split a hint into the text around its first JSON object, and that object."""
     decoder, begin = json.JSONDecoder(), text.find("{")
     try:
@@ -61,9 +61,9 @@ def _parts(text: str) -> Iterator[object]:
     except (ValueError, RecursionError):
         found = {}
     if not found:
-        yield f"What to do: {text}"
+        yield lead.replace("{}", text)
         return
-    yield f"What to do: {text[:begin].strip()}"
+    yield lead.replace("{}", text[:begin].strip())
     yield found
     rest = text[end:].strip()
     if rest:

@@ -150,7 +150,7 @@ def _hints(kind: str, about: Schema) -> dict[str, Any]:
         found["fromConnection"] = marks["fromConnection"]
     examples = [item for item in about.get("examples", ()) if isinstance(item, str | int | float)]
     if examples and kind not in ("boolean", "choice"):
-        found["placeholder"] = f"for example {examples[0]}"
+        found |= {"placeholder": f"for example {examples[0]}", "example": examples[0]}
     elif found.get("default") not in (None, "") and kind in ("text", "integer", "number"):
         found["placeholder"] = f"{found['default']} by default"
     return found

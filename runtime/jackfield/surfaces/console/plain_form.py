@@ -21,7 +21,7 @@ _LINES = 4
 
 
 def fields(
-    schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[[str], str]
+    schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str]
 ) -> Markup:
     """Render the fields of an object's schema; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
     ``say`` translates."""
@@ -73,7 +73,7 @@ def _pointer(name: str) -> str:
 
 
 def _field(
-    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[[str], str], *, kept: bool
+    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[..., str], *, kept: bool
 ) -> Markup:
     name, member = item
     options: Mapping[str, Any] = member["options"]
@@ -85,7 +85,7 @@ def _field(
         "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
         "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
     }  # fmt: skip
-    control = _control(options, values.get(name), about, say("kept") if kept else options.get("placeholder"))
+    control = _control(options, values.get(name), about, say("kept") if kept else _placeholder(options, say))
     optional = None if options.get("required") else h.span(" ", say("optional"), class_="muted small")
     label = h.label(member["title"], optional, for_=identifier)
     notes: list[Node] = [
@@ -95,6 +95,12 @@ def _field(
     if options["kind"] == "boolean":
         return h.div(h.label(control, " ", member["title"], for_=identifier), notes, class_="field check")
     return h.div(label, notes, control, class_="field")
+
+
+def _placeholder(options: Mapping[str, Any], say: Callable[..., str]) -> str | None:
+    if "placeholder" not in options:
+        return None
+    return say("example", value=options["example"]) if "example" in options else say("usual", value=options["default"])
 
 
 def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], placeholder: str | None) -> Markup:

@@ -1,0 +1,113 @@
+"""Texts of connectors in the languages of people who connect their accounts: ``locales/<language>.json`` in the packages of distributions
+that extend jackfield.
+
+Such a file maps texts as they are in ``connector.json``, or as a connection's test says them, to those for the reader. ``{name}`` stands
+for a part that varies; ``github/oauth#title``, ``#description`` and ``#setup`` are members of one connection type. ``en.json`` words for
+customers what is worded for engineers. An empty text leaves one out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jackfield.catalog.discovery import entry_points
+
+LOCALES = ("en", "de")
+"""Languages of the connect page; the first is that of readers who want another one."""
+_LARGEST = 1_000_000
+_LONGEST = 2000
+"""Length from which on a text is not compared with patterns."""
+_PART = re.compile(r"\\\{([a-zA-Z]+)\\\}")
+_FOR_OPERATORS = re.compile(r"\b(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+\b|\bjackfield [a-z]|--[a-z]")
+"""Environment variables, commands and their options."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z'])")
+
+
+class Texts:
+    """Texts in one language. ``files`` come first to last: of two that have a text, the first one counts."""
+
+    def __init__(self, files: Iterable[Mapping[str, str]]) -> None:
+        self._exact: dict[str, str] = {}
+        for file in files:
+            self._exact = {**file, **self._exact}
+        made = [(_pattern(key), key) for key in self._exact if "{" in key and "#" not in key]
+        self._patterns = sorted(made, key=lambda pair: -len(pair[1]))
+
+    def find(self, text: str) -> str | None:
+        """Return the text for the reader; None if there is none. Parts that vary are looked up, too."""
+        found = self._exact.get(text)
+        if found is not None or len(text) > _LONGEST:
+            return found
+        for pattern, key in self._patterns:
+            if (match := pattern.fullmatch(text)) is not None:
+                parts = {name: self._exact.get(part, part) for name, part in match.groupdict().items()}
+                return self._exact[key].format_map(parts)
+        return None
+
+    def of(self, text: str) -> str:
+        """Return the text for the reader, or the text itself."""
+        found = self.find(text)
+        return text if found is None else found
+
+    def hint(self, text: str) -> str:
+        """Return a hint for the reader, without the sentences that only an operator can follow: those with variables and commands."""
+        found = self.find(text)
+        return found if found is not None else " ".join(part for part in _SENTENCES.split(text) if not _FOR_OPERATORS.search(part))
+
+    def about(self, name: str, member: str, text: str) -> str:
+        """Return the ``title``, the ``description`` or the ``setup`` of a connection type for its users."""
+        found = self._exact.get(f"{name}#{member}")
+        return self.of(text) if found is None else found
+
+    def schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a connection type's schema with the titles and descriptions of its fields for the reader."""
+        fields = schema.get("properties", {}).items()
+        return {**schema, "properties": {name: self._field(field) for name, field in fields}}
+
+    def _field(self, field: Any) -> Any:
+        if not isinstance(field, Mapping):
+            return field
+        texts = {name: self.of(field[name]) for name in ("title", "description") if isinstance(field.get(name), str)}
+        return {**field, **texts}
+
+
+def texts_of(locale: str) -> Texts:
+    """Return the texts of all installed distributions in a language."""
+    return _texts(locale, tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
+    return Texts(filter(None, (_read(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())))
+
+
+def _folders() -> Iterator[str]:
+    """Return the folders of the packages with entry points of jackfield, and the framework's own last. Nothing is imported."""
+    packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
+    for package in (*sorted(packages - {"jackfield"}), "jackfield"):
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError, AttributeError):
+            continue
+        yield from (spec.submodule_search_locations or ()) if spec is not None else ()
+
+
+def _read(path: str) -> Mapping[str, str]:
+    """Read a file; one that is missing or damaged has no texts, since a page in English is better than none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {key: text for key, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+
+
+def _pattern(key: str) -> re.Pattern[str]:
+    return re.compile(_PART.sub(lambda match: f"(?P<{match[1]}>.+?)", re.escape(key)), re.DOTALL)

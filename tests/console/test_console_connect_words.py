@@ -1,0 +1,156 @@
+"""The connect page speaks to customers in their language: labels, guides, tests and hints are data of the distributions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connect_browser import Person
+from doc_pages import ROOT
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.clock import SystemClock
+from jackfield.connections.audience import audience_of
+from jackfield.connections.locales import Texts, texts_of
+from jackfield.testing import Answer, Provider
+
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
+    (ROOT / "runtime").glob("*/locales/*.json")
+)
+OURS = ("aws", "aws-ses", "github", "http", "slack", "stripe")
+OPERATORS = re.compile(r"[A-Z]+_[A-Z_]+|jackfield")
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a tenant."""
+    folder: Path = tmp_path_factory.mktemp("words")
+    with standing(folder, SETTINGS, clock=SystemClock()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def platform(stand: Stand) -> Client:
+    """Its platform."""
+    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "token-4711")
+    client = Client(stand.port, made.text)
+    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+    return client
+
+
+def begin(stand: Stand, platform: Client, **body: Any) -> Person:
+    """Somebody who has opened a session that needs no confirmation."""
+    answer = platform.post(BASE, {"verify": "link", "locale": "de", **body})
+    assert answer.status == 201, answer.body
+    return Person(stand.port).go(answer.json["url"])
+
+
+def test_every_curated_type_is_translated(stand: Stand) -> None:
+    """Titles, descriptions and what a field expects, of all fields that a page may show; a guide for customers, or none."""
+    german = texts_of("de")
+    lacking: list[tuple[str, ...]] = []
+    for kind in stand.host.runtime("acme-1").connections.kinds.all():
+        family = kind.full_name.partition("/")[0]
+        if family not in OURS or kind.full_name == "aws/awsDefault":  # which is the operator's
+            continue
+        about = kind.about
+        lacking += [(kind.full_name, name) for name in ("title", "description", "setup") if not _has(german, kind.full_name, name, about)]
+        for name, field in kind.schema["properties"].items():
+            if audience_of(kind.schema, name, authorizes=bool(about.authorizes)) == "operator":
+                continue
+            expects = field.get("x-jackfield", {}).get("expects")
+            texts = filter(None, (field.get("title"), field.get("description"), expects))
+            lacking += [(kind.full_name, name, text) for text in texts if german.find(text) is None]
+    assert lacking == []
+
+
+def _has(german: Texts, name: str, member: str, about: Any) -> bool:
+    text = " ".join(getattr(about, member).split()) if member == "description" else getattr(about, member)
+    return not text or german.about(name, member, text) != text or german.find(text) is not None
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_a_file_of_texts_fits_its_keys(path: Path) -> None:
+    """Each text has only the parts that its key has, and none tells a customer of variables or commands of an operator."""
+    texts = json.loads(path.read_text(encoding="utf-8"))
+    part = re.compile(r"\{[a-zA-Z]+\}")
+    odd = [key for key, text in texts.items() if "#" not in key and not {*part.findall(text)} <= {*part.findall(key)}]
+    odd += [text for text in texts.values() if OPERATORS.search(text)]
+    assert odd == []
+
+
+def test_texts_are_found_by_the_parts_that_vary() -> None:
+    """A part that is a text itself is translated, too; the longest pattern counts, and what is unknown stays."""
+    texts = Texts(
+        [{"'{value}' is not {what}": "{value}: nicht {what}", "a name": "ein Name"}, {"is not {what}": "nicht {what}", "a name": "no"}]
+    )
+    assert texts.of("'x y' is not a name") == "x y: nicht ein Name"
+    assert texts.of("is not {braces} at all") == "nicht {braces} at all"
+    assert (texts.find("another"), texts.of("another")) == (None, "another")
+    assert texts.find("is not " + "x" * 3000) is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "left"),
+    [
+        ("Set AWS_ENDPOINT_URL_STS.", ""), ("Try later. Then check HTTPS_PROXY.", "Try later."), ("Try later.", "Try later."),
+        ("Run 'jackfield doctor x'. Then try again.", "Then try again."), ("Use --allow-host.", ""),
+    ],
+)  # fmt: skip
+def test_hints_for_customers_name_nothing_of_the_operators(hint: str, left: str) -> None:
+    """A hint that is not worded for customers loses what they cannot do."""
+    assert Texts([]).hint(hint) == left
+
+
+def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
+    """The form, a fault of a value, a test that fails at the provider, and what to do next."""
+    with Provider(lambda _number, _request: Answer({"message": "bad key"}, 401)) as provider:
+        values = {"server": provider.url, "testPath": "/me"}
+        ada = begin(stand, platform, types=["http/apiKey"], defaults={"values": values}).press("Beginnen")
+        assert ("HTTP: API-Schlüssel verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
+        assert "Legen Sie in den Einstellungen Ihres Kontos beim Anbieter einen API-Schlüssel an." in ada.said
+        ada.press("Testen")
+        assert "wird benötigt" in ada.said
+        ada.press("Testen", apiKey="k-4711")
+        assert "Der Anbieter hat die Anmeldung abgelehnt: bad key (Status 401)" in ada.said
+        assert "Was zu tun ist: Prüfen Sie, ob Sie alles vollständig kopiert haben" in ada.said
+        assert not re.search(r"What to do|is required|credentials|Server\b", ada.said)
+
+
+def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
+    """A value that does not fit names what is expected."""
+    ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"]).press("Beginnen")
+    assert "Amazon SES: AWS-Rolle verbinden" in ada.said
+    ada.press("Testen", roleARN="acme")
+    assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said
+    assert "zum Beispiel arn:aws:iam" in ada.text
+
+
+def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> None:
+    """For types that have no texts in the reader's language; what they leave out stays."""
+    labels = {"echo/token": {"title": "Echo <im> Flur", "description": "Das Echo.", "fields": {"token": {"title": "Losung"}}}}
+    ada = begin(stand, platform, types=["echo/token", "slack/botToken"], labels=labels).press("Beginnen")
+    assert ("Echo <im> Flur" in ada.said, "Das Echo." in ada.said, "<im>" in ada.text) == (True, True, False)
+    ada.press("Echo <im> Flur")
+    assert ("Echo <im> Flur verbinden" in ada.said, "Losung" in ada.said) == (True, True)
+    for wrong in (
+        [],
+        {"echo/token": "x"},
+        {"echo/token": {"other": "x"}},
+        {"echo/token": {"title": "x" * 501}},
+        {"a": {"fields": {"b": {"fields": {}}}}},
+    ):
+        answer = platform.post(BASE, {"verify": "link", "labels": wrong})
+        assert (answer.status, answer.json["details"][0]["path"]) == (400, "/labels"), wrong
+
+
+def test_the_theme_names_who_asks(stand: Stand, platform: Client) -> None:
+    """A token is called what its operator likes; the person knows the product."""
+    assert "Shop GmbH bittet Sie" in begin(stand, platform, types=["echo/token"], theme={"name": "Shop GmbH"}).said
+    assert "token-4711 bittet Sie" in begin(stand, platform, types=["echo/token"], theme={}).said
