@@ -57,7 +57,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert visitor.axe() == []
         page.get_by_role("button", name="Begin").click()
         assert visitor.axe() == []
-        page.get_by_role("button", name="Amazon SES: AWS Role ARN").click()
+        page.get_by_role("button", name="Amazon SES").click()
         assert visitor.judged("connect-role", thoroughly=thoroughly) == []
         text = page.locator("main").inner_text()
         assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))

@@ -139,7 +139,7 @@ def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> No
     assert ("Echo <im> Flur" in ada.said, "Das Echo." in ada.said, "<im>" in ada.text) == (True, True, False)
     ada.press("Echo <im> Flur")
     assert ("Echo <im> Flur verbinden" in ada.said, "Losung" in ada.said) == (True, True)
-    inner = {"a": {"fields": {"b": {"fields": {}}}}}
+    inner: dict[str, Any] = {"a": {"fields": {"b": {"fields": {}}}}}
     refused: list[Any] = [[], {"echo/token": "x"}, {"echo/token": {"other": "x"}}, {"echo/token": {"title": "x" * 501}}, inner]
     for wrong in refused:
         answer = platform.post(BASE, {"verify": "link", "labels": wrong})

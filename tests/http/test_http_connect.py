@@ -144,7 +144,7 @@ def test_the_person_chooses_a_system(shop: Shop) -> None:
     begun = shop.begin(types=[], connection="")
     ada = shop.person(begun).press("Begin")
     assert "Choose a system" in ada.said
-    ada.press("Echo: Token").press("Test", token="x").press("Connect")
+    ada.press("Echo").press("Test", token="x").press("Connect")
     assert ada.clicks <= 6
     assert shop.confirm(begun, proof_of(ada.onward())).json["connection"] == "echo"
 

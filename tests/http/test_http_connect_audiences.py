@@ -100,7 +100,7 @@ def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> No
         refused = {item["path"] for item in answer.json["details"]}
         assert (answer.status, f"/fields/{place}" in refused) == (400, name != "server")
     begun = begin(platform, types=["http/bearer", "http/basic"], fields=[*OPERATORS])
-    person = Person(stand.port).go(begun["url"]).press("Begin").press("HTTP: Bearer Token")
+    person = Person(stand.port).go(begun["url"]).press("Begin").press("Bearer Token")
     assert not fields_of(person) & OPERATORS
 
 

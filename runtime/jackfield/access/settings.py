@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.images import image_fault
 from jackfield.callers.rules import Rules
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
@@ -31,7 +32,6 @@ _THEME = ("name", "logo", "color", "scheme")
 _LARGEST_LOGO = 24_000
 """Characters of a logo's data: URL: a page has at most 60 kB."""
 _LONGEST_NAME = 200
-_LOGO = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
@@ -174,9 +174,8 @@ def theme_faults(value: object) -> Iterator[Detail]:
     name, logo, colour, scheme = (value.get(member) or "" for member in _THEME)
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
         yield Detail("/theme/name", f"must be a printable text of at most {_LONGEST_NAME} characters", "maxLength")
-    if logo and not (isinstance(logo, str) and len(logo) <= _LARGEST_LOGO and _LOGO.fullmatch(logo)):
-        text = f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64), at most {_LARGEST_LOGO:,} characters"
-        yield Detail("/theme/logo", text, "pattern")
+    if logo and (fault := image_fault(logo, _LARGEST_LOGO)) is not None:
+        yield Detail("/theme/logo", fault, "pattern")
     if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
         yield Detail("/theme/color", "must be a colour such as #0b5a94", "pattern")
     if scheme not in ("", "light", "dark"):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from jackfield.access.images import image_fault
 from jackfield.access.settings import theme_faults, theme_of
 from jackfield.clock import iso
 from jackfield.connections.locales import LOCALES
@@ -32,13 +33,15 @@ _MOST = 50
 _LONGEST_TEXT = 200
 _LONGEST_ADDRESS = 2000
 _LONGEST_LABEL = 500
+_LARGEST_ICON, _LARGEST_ICONS = 12_000, 120_000
+"""Characters of one picture, and of all."""
 _LABELS = 'must be {type: {"title", "description", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts'
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 _MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
-        "expiresIn", "principal", "allowOtherAccount",
+        "expiresIn", "principal", "allowOtherAccount", "icons",
     }
 )  # fmt: skip
 
@@ -47,7 +50,8 @@ _MEMBERS = frozenset(
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page,
-    ``labels`` are its words for types and their fields, and ``principal`` is who assumes a role of the person's account, for the documents
+    ``labels`` are its words for types and their fields, ``icons`` its pictures for
+    connectors, and ``principal`` is who assumes a role of the person's account, for the documents
     that describe the role."""
 
     mode: Mode = "connect"
@@ -65,6 +69,7 @@ class Wanted(SecretHolder):
     principal: str = ""
     other_account: bool = False
     labels: Mapping[str, Any] = field(default_factory=dict)
+    icons: Mapping[str, str] = field(default_factory=dict)
     lasts: int = _USUAL
 
     @classmethod
@@ -83,6 +88,7 @@ class Wanted(SecretHolder):
             **reading.defaults(),
             fields=reading.texts("fields", _MOST),
             labels=reading.labels("labels"),
+            icons=reading.icons("icons"),
             return_to=reading.address("returnTo"),
             origins=reading.origins("origins"),
             locale=reading.one("locale", LOCALES, ""),
@@ -283,6 +289,19 @@ class _Reading:
         if not isinstance(value, dict) or len(value) > _MOST or not all(_is_label(item) for item in value.values()):
             self.fault(name, _LABELS)
             return {}
+        return value
+
+    def icons(self, name: str) -> dict[str, str]:
+        """Read pictures of connectors by their keys, each a data: URL."""
+        value = self._body.get(name, {})
+        if not isinstance(value, dict) or len(value) > _MOST:
+            self.fault(name, f"must be {{connector: image}}, {_MOST} at most")
+            return {}
+        for key, image in value.items():
+            if (fault := image_fault(image, _LARGEST_ICON)) is not None:
+                self.fault(f"{name}/{key[:100]}", fault)
+        if sum(len(image) for image in value.values() if isinstance(image, str)) > _LARGEST_ICONS:
+            self.fault(name, f"must have at most {_LARGEST_ICONS:,} characters together")
         return value
 
     def address(self, name: str) -> str:

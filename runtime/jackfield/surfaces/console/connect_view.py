@@ -14,6 +14,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.management.authorizing import DECLINED
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.components import badge, csrf_field, guide, h, json_text, line
+from jackfield.surfaces.console.connect_cards import card, grouped, icon
 from jackfield.surfaces.console.connect_words import Words
 from jackfield.surfaces.console.connection import cure
 from jackfield.surfaces.console.plain_form import fields
@@ -55,8 +56,9 @@ class View:
         self._starts = starts
 
     def page(
-        self, title: str, *content: Node, status: int = 200, onward: str = "", scripted: bool = False, framed: bool = True
-    ) -> Response:
+        self, title: str, *content: Node, status: int = 200, onward: str = "", scripted: bool = False, framed: bool = True,
+        picture: Node = None,
+    ) -> Response:  # fmt: skip
         """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``;
         a ``scripted`` one runs the script between a frame and its window."""
         wanted = self._found.wanted if self._found is not None else None
@@ -71,7 +73,7 @@ class View:
         brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
-        body = h.body(h.main(above, h.h1(title), *content, class_="alone connect stack", id="content"))
+        body = h.body(h.main(above, h.h1(picture, title), *content, class_="alone connect stack", id="content"))
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         response.headers.update(
             {
@@ -180,21 +182,10 @@ class View:
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
         offered = sessions.offered(found)
-        wanted = words.casefold().split()
-        fitting = [
-            (name, kind)
-            for name, kind in offered
-            if all(word in f"{kind.full_name} {self._words.whole_title(name, kind)}".casefold() for word in wanted)
-        ]
-        cards = [
-            h.li(
-                h.h2(h.button(self._words.whole_title(name, kind), name="type", value=name, class_="whole")),
-                h.p(line(self._words.description(name, kind))),
-                class_="card",
-            )
-            for name, kind in fitting[:_MOST]
-        ]
-        box, more = self._search(found, words, len(offered)), self._rest(len(fitting))
+        groups = grouped(self._words, offered, words)
+        cards = [card(self._words, types, found.wanted.icons) for types in groups[:_MOST]]
+        box = self._search(found, words, len({name.partition("/")[0] for name, _ in offered}))
+        more = self._rest(len(groups))
         listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else h.p(self.say("choose_none"), class_="empty")
         return self.page(self.say("choose_title"), h.p(self.say("choose_lead")), box, listed, more, self._cancel())
 
@@ -253,7 +244,7 @@ class View:
         external = sessions.external_id(found)
         return self.page(
             title, h.p(line(self._words.description(found.type, kind))), self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
-            back, self._cancel(),
+            back, self._cancel(), picture=icon(found.type, self._words.connector(found.type, kind), found.wanted.icons),
         )  # fmt: skip
 
     def _faults(self, error: JackfieldError | None, faults: Mapping[str, str], entered: Mapping[str, Any]) -> Node:

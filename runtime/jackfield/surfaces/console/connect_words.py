@@ -57,18 +57,21 @@ class Words:
     def connector(self, name: str, kind: Kind) -> str:
         """Return the name of a type's connector: the one that the platform named, since a family serves several."""
         key = name.partition("/")[0]
-        connector = next((one for one in kind.manifests if one.key == key), kind.manifests[0])
-        return self.of(connector.title)
+        connector = next((one for one in kind.manifests if one.key == key), None)
+        return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
+
+    def labelled(self, name: str, kind: Kind) -> str:
+        """Return the title that the session gives to a type; empty if it gives none."""
+        return str(self._label(name, kind).get(_TITLE) or "")
 
     def title(self, name: str, kind: Kind) -> str:
         """Return the title of a type, as the platform or its author has it."""
-        labelled = self._label(name, kind).get(_TITLE)
-        return str(labelled) if labelled else self._texts.about(kind.full_name, _TITLE, kind.about.title)
+        return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
 
     def whole_title(self, name: str, kind: Kind) -> str:
         """Return the title of a type with its connector, unless it says that."""
         title, connector = self.title(name, kind), self.connector(name, kind)
-        return title if connector.casefold() in title.casefold() or _TITLE in self._label(name, kind) else f"{connector}: {title}"
+        return title if connector.casefold() in title.casefold() or self.labelled(name, kind) else f"{connector}: {title}"
 
     def description(self, name: str, kind: Kind) -> str:
         """Return what a type is."""

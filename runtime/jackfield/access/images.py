@@ -1,0 +1,35 @@
+"""Images that a platform gives for its pages: ``data:`` URLs of a bounded size, of which an SVG runs and loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+_IMAGE = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,([A-Za-z0-9+/]+={0,2})")
+_ACTIVE = re.compile(
+    rb"<\s*(?:\w+:)?(?:script|foreignobject|iframe|object|embed|handler|set|animate\w*)\b|\son\w+\s*=|javascript\s*:|<!(?:entity|doctype)"
+    rb"|href\s*=\s*[\"']?\s*(?!#)[^\s\"'#]|url\(\s*[\"']?\s*(?!#)[^\s\"'#)]|@import|\\|&#",
+    re.IGNORECASE,
+)
+"""Parts of an SVG that run a script, load something, or could hide either: references to its own parts are all it may have."""
+
+_PASSIVE = "must be an SVG without scripts, events, animations, entities and references to other documents"
+
+
+def image_fault(value: object, largest: int) -> str | None:
+    """Return what is wrong with an image; None if nothing is. Browsers run no scripts of images either, so this is a second lock."""
+    match = _IMAGE.fullmatch(value) if isinstance(value, str) and len(value) <= largest else None
+    if match is None:
+        return f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64), at most {largest:,} characters"
+    if match[1] != "svg+xml":
+        return None
+    try:
+        content = base64.b64decode(match[2], validate=True)
+        content.decode()
+    except ValueError:
+        return "must be an SVG in UTF-8, in base64"
+    return (
+        "must be an SVG without scripts, events, animations, entities and references to other documents"
+        if _ACTIVE.search(content)
+        else None
+    )
