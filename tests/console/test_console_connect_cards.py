@@ -1,4 +1,4 @@
-"""What a connect session offers: a card for each connector, with an icon, a search where there are many, and the platform's own pictures."""
+"""The cards of a connect session: one for each connector, with an icon, a search where there are many, and the platform's pictures."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def test_a_platform_brings_pictures(stand: Stand, platform: Client) -> None:
 @pytest.mark.parametrize(
     ("icons", "path"),
     [
-        ([], "/icons"), ({"slack": "https://shop.example/logo.png"}, "/icons/slack"), ({"slack": "data:image/gif;base64,AAAA"}, "/icons/slack"),
+        ([], "/icons"), ({"slack": "https://shop.example/logo.png"}, "/icons/slack"),
+        ({"slack": "data:image/gif;base64,AAAA"}, "/icons/slack"),
         ({"slack": 1}, "/icons/slack"), ({"slack": f"data:image/png;base64,{'A' * 12_000}"}, "/icons/slack"),
         ({f"c{number}": f"data:image/png;base64,{'A' * 11_000}" for number in range(11)}, "/icons"),
         ({f"c{number}": "data:image/png;base64,AAAA" for number in range(51)}, "/icons"),
@@ -130,7 +131,8 @@ def _svg(inner: str) -> str:
     "inner",
     [
         "<script>alert(1)</script>", "<svg:script/>", '<path onload="x()"/>', "<path\nonclick = 'x()'/>", '<a href="javascript:x()"/>',
-        '<image href="https://evil.example/x"/>', "<use xlink:href = '//evil.example/x#y'/>", "<foreignObject/>", "<animate attributeName='x'/>",
+        '<image href="https://evil.example/x"/>', "<use xlink:href = '//evil.example/x#y'/>", "<foreignObject/>",
+        "<animate attributeName='x'/>",
         "<style>@import 'x';</style>", "<rect fill='url(https://evil.example/x)'/>", "<a href='&#106;avascript:x()'/>",
         "<style>rect { background: u\\72l(//evil.example) }</style>",
     ],
@@ -138,13 +140,15 @@ def _svg(inner: str) -> str:
 def test_an_svg_that_does_something_is_refused(platform: Client, inner: str) -> None:
     """As a picture of a session and as the logo of a theme."""
     answer = platform.post(BASE, {"verify": "link", "icons": {"slack": _svg(inner)}, "theme": {"logo": _svg(inner)}})
-    assert [item["path"] for item in answer.json["details"]] == ["/theme/logo", "/icons/slack"]
+    assert [item["path"] for item in answer.json["details"]] == ["/icons/slack", "/theme/logo"]
 
 
 @pytest.mark.parametrize(
     "inner",
-    ["<path d='M0 0h8v8z'/>", "<defs><g id='a'/></defs><use href='#a'/>", "<rect fill='url(#a)'/>", "<style>rect { fill: red }</style>"],
-)
+    [
+        "<path d='M0 0h8v8z'/>", "<defs><g id='a'/></defs><use href='#a'/>", "<rect fill='url(#a)'/>", "<style>rect { fill: red }</style>",
+    ],
+)  # fmt: skip
 def test_an_svg_that_only_draws_is_taken(inner: str) -> None:
     """With references to its own parts."""
     assert image_fault(_svg(inner), 12_000) is None
