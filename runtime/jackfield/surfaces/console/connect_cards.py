@@ -1,4 +1,4 @@
-"""What a connect session offers, as cards: one for each connector, with its icon and the ways to sign in to it."""
+"""Cards of what a connect session offers: one for each connector, with its icon and the ways to sign in to it."""
 
 from __future__ import annotations
 
