@@ -65,7 +65,7 @@ class Managed:
         return self._management.journal(self.access.authorizer(caller), caller.owner)
 
     def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
-        """Return the workspace's events after a cursor (``event.cursor``, or ``event.sequence``; default: all), oldest first, for ``for``
+        """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest first, for ``for``
         or ``async for``, until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) came for ``wait`` seconds.
 
         :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.

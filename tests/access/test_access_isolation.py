@@ -44,7 +44,6 @@ _INSERT = re.compile(r"INSERT INTO \w+ \((?P<columns>[^)]*)\)\s*VALUES \((?P<val
 
 EXCEPTIONS = {
     r"FROM event_heads LEFT JOIN workspaces": "a server's: is the database one that was earlier than what this process has seen?",
-    r"SELECT workspace, numbered_on, numbered_at FROM event_heads": "a server's: it went back, and with it the numbers of every workspace",
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"SELECT DISTINCT workspace FROM connect_sessions": "a server's: it ends the sessions of every workspace whose time is over",

@@ -38,7 +38,7 @@ from told import COMMITS, Callers, Figures, judge, repeat, until, write_unacknow
 SECONDS = 1800.0
 CALLS = 500
 _PAUSE = threading.Event()
-_OLDEST = re.compile(r"after '(\d+)'")
+_OLDEST = re.compile(r"after '([^']+)'")
 _WORKS = 20.0
 """Seconds within which calls must work again after the database does, on a machine that does much else."""
 

@@ -74,7 +74,8 @@ def second_url(request: pytest.FixtureRequest, database: Database) -> Iterator[s
 
 
 def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path, second_url: str | None) -> None:
-    """Every row comes back with every byte; the file is private, alone, and its size and version are told."""
+    """Every row comes back with every byte, and one that says that this is a copy; the file is private, alone, and its size and version are
+    told."""
     path = tmp_path / "backups.d" / "backup"
     path.parent.mkdir()
     made = backup(database, path)
@@ -82,7 +83,9 @@ def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path,
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["backup"]
     with opened_again(database.dialect.name, path, second_url) as again:
-        assert contents(again, "instances") == contents(database, "instances")
+        found = contents(again, "instances", "dispatchers")
+        assert found == contents(database, "instances", "dispatchers")
+        assert [row[0] for row in contents(again)["dispatchers"]] == ["events returns"]
         assert check(again).problems == ()
 
 

@@ -12,6 +12,7 @@ import pytest
 from jackfield.database import Database, DatabaseUnfit, Transaction, open_database
 from jackfield.database import moving as rows
 from jackfield.database.faults import UsageFault
+from jackfield.database.hold import Hold, find_hold, set_hold
 from jackfield.database.moving import NOT_MOVED, move
 from jackfield.errors import Unavailable
 
@@ -88,6 +89,21 @@ def test_every_table_moves_to_postgresql_and_back(full: str, postgres_url: str, 
             transaction.change(f"INSERT INTO invocation_kinds ({columns}) VALUES ({values})")
             ids = [row.id for row in transaction.execute("SELECT id FROM invocation_kinds ORDER BY id")]
         assert len(set(ids)) == len(before["invocation_kinds"]) + 1
+
+
+def test_a_held_queue_is_held_in_the_new_database(full: str, postgres_url: str, tmp_path: Path) -> None:
+    """What waits begins in neither; a queue that is not held is not held afterwards."""
+    free = f"sqlite:///{tmp_path / 'free.db'}"
+    moved(full, free)
+    held = Hold(1.5, "cli:ada", "before the move")
+    with open_database(full) as database, database.write() as transaction:
+        set_hold(transaction, held)
+    back = f"sqlite:///{tmp_path / 'back.db'}"
+    moved(full, postgres_url)
+    moved(postgres_url, back)
+    for url, expected in ((free, None), (postgres_url, held), (back, held)):
+        with open_database(url) as database:
+            assert find_hold(database) == expected
 
 
 def test_triggers_do_not_run_again_and_run_afterwards(full: str, postgres_url: str, tmp_path: Path) -> None:

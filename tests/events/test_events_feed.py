@@ -205,10 +205,10 @@ def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
         found += [event.sequence for event in page.events]
         page = place.feed.page(page.cursor, limit=7)
     assert found == list(range(1, 26))
-    assert place.feed.page(page.cursor).cursor == "25"
+    assert place.feed.page(page.cursor).cursor == page.cursor == place.feed.page("24").events[0].cursor
     only = place.feed.page("3", ["schedule.*", "quota.low"], limit=5)
     assert [event.sequence for event in only.events] == [5, 10, 15, 20, 25]
-    assert place.feed.page("3", ["quota.low"]).cursor == "25"
+    assert place.feed.page("3", ["quota.low"]).cursor == page.cursor
 
 
 def test_a_page_of_large_events_has_fewer(place: SimpleNamespace) -> None:

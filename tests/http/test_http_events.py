@@ -49,10 +49,11 @@ def test_a_platform_hears_of_the_end(client: Client) -> None:
     cursor = client.get("/v1/events?limit=200").json["nextCursor"]
     identifier = queued(client, context={"correlationId": "order-1", "labels": {"team": "crm"}})
     event = finished(client, identifier, cursor)
-    assert sorted(event) == ["data", "id", "sequence", "subject", "timestamp", "type"]
+    assert sorted(event) == ["cursor", "data", "id", "sequence", "subject", "timestamp", "type"]
     assert (event["data"]["status"], event["data"]["correlationId"], event["data"]["labels"]) == ("succeeded", "order-1", {"team": "crm"})
     assert client.get(f"/v1/events/{event['id']}").json == event
     assert client.get(f"/v1/events?after={event['sequence'] - 1}&limit=1").json["items"] == [event]
+    assert client.get(f"/v1/events?after={event['cursor']}").json["items"] == []
 
 
 def test_a_request_waits_no_longer_than_asked(client: Client) -> None:

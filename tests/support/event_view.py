@@ -25,7 +25,7 @@ class EventView:
         """Forget the events after ``oldest``, from where a refusal says to go on."""
         self.gone += 1
         self.cursor = oldest
-        self.events = {identifier: place for identifier, place in self.events.items() if place[0] <= int(oldest)}
+        self.events = {identifier: place for identifier, place in self.events.items() if place[0] <= _number(oldest)}
 
     def lost(self, there: EventView) -> set[str]:
         """Return the subjects of events that it takes to be there, and that are not: it was told of none of them."""
@@ -34,4 +34,8 @@ class EventView:
     def missed(self, there: EventView) -> set[str]:
         """Return the subjects of events before its cursor that it has not read."""
         found = there.events.items()
-        return {place[1] for identifier, place in found if identifier not in self.events and place[0] <= int(self.cursor or 0)}
+        return {place[1] for identifier, place in found if identifier not in self.events and place[0] <= _number(self.cursor or "0")}
+
+
+def _number(cursor: str) -> int:
+    return int(cursor.partition("-")[0])

@@ -35,7 +35,7 @@ def _events(feed: Feed, arguments: Namespace, wait: float) -> Events:
 
 
 def _declare_reading(parser: Parser) -> None:
-    parser.add_argument("--after", metavar="CURSOR", help="only events after this cursor: a sequence (default: from the oldest kept)")
+    parser.add_argument("--after", metavar="CURSOR", help="only events after this cursor: that of an event (default: from the oldest kept)")
     parser.add_argument("--types", metavar="TYPES", help="only these, separated by commas, such as invocation.finished,connection.*")
     declare_workspace(parser)
 

@@ -19,6 +19,7 @@ from jackfield.database.dialect import Dialect
 from jackfield.database.engine import Database
 from jackfield.database.faults import DatabaseUnfit, NoAnswer, Trouble, UsageFault, unavailable
 from jackfield.database.hold import Hold, script
+from jackfield.database.lost_numbers import note_place, noting
 from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.dataclass import dataclass
@@ -29,6 +30,8 @@ from jackfield.kernel.signals import started_whole
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
 
+_PLACES = "dispatchers"
+"""Table in which a copy says that it is one; the oldest databases have none."""
 _COPY = "Stop jackfield, copy the backup to the database's path, and start jackfield again."
 
 
@@ -88,7 +91,11 @@ def restore(
         restore_dump(dialect, Path(path))
     else:
         restore_held(dialect, Path(path), hold)
-    return migrate(database)
+    applied = migrate(database)
+    with database.write() as transaction:
+        if any(row.name == _PLACES for row in transaction.execute(dialect.tables)):
+            note_place(transaction, dialect)
+    return applied
 
 
 @contextmanager
@@ -124,6 +131,8 @@ def _copy(dialect: SqliteDialect, part: Path) -> None:
     try:
         source.connection.backup(target)  # in one step: it reads one snapshot and does not block writers
         target.execute("PRAGMA journal_mode = DELETE")  # a single file without a WAL
+        if target.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_PLACES,)).fetchone():
+            target.execute(*noting(dialect))
         sound = [row[0] for row in target.execute("PRAGMA integrity_check(1)")] == ["ok"]
     except sqlite3.Error as fault:
         raise unavailable(trouble_of(fault) or Trouble.DAMAGED, "the backup was not made") from None

@@ -61,6 +61,13 @@ def end_hold(transaction: Transaction) -> bool:
     return bool(transaction.change(_END))
 
 
+def move_hold(source: Transaction, target: Transaction) -> None:
+    """Hold the queue of another database if this one's is held."""
+    row = source.find(_FIND)
+    if row is not None:
+        target.change(_SET, {"about": row.holder, "since": row.since})
+
+
 def script(hold: Hold) -> str:
     """Return the statement that holds the queue, for a program of PostgreSQL."""
     about = json.dumps({"by": hold.by, "reason": hold.reason}).replace("'", "''")

@@ -14,6 +14,8 @@ from hashlib import sha256
 from jackfield.database.engine import Database, open_database
 from jackfield.database.epoch import RAISE
 from jackfield.database.faults import ConstraintViolation, DatabaseUnfit, StatementInvalid, UsageFault
+from jackfield.database.hold import move_hold
+from jackfield.database.lost_numbers import note_place
 from jackfield.database.migrations import UNFINISHED, declared, known_migrations
 from jackfield.database.statements import Row
 from jackfield.database.table_shapes import TableShape, continue_numbers, shape_of, without_triggers
@@ -21,7 +23,7 @@ from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
 
 NOT_MOVED = ("clock", "dispatchers", "epoch", "instances", "schema_migrations")
-"""Tables that describe one database and the processes on it, and not what they have done."""
+"""Tables that describe one database and the processes on it, and not what they have done. Of ``dispatchers``, the queue's hold moves."""
 _ROWS = 2000
 """Rows per commit."""
 _BYTES = 8 * 1024 * 1024
@@ -79,6 +81,8 @@ def move(source: Database, target: Database, progress: Progress, finish: Callabl
             tables[shape.name] = _verified(reading, target, shape)
         finish()
         with target.write() as writing:
+            move_hold(reading, writing)
+            note_place(writing, target.dialect)
             writing.change(f"DROP TABLE {UNFINISHED}")
             writing.change(RAISE)
     return Moved(tables, resumed)

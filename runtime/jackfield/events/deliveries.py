@@ -47,7 +47,10 @@ UPDATE deliveries SET state = 'pending', attempts = 0, next_at = :now, held_unti
 WHERE workspace = :workspace AND id = :id
 """
 _CALLBACK = f"SELECT {CALLBACK_COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :callback"
-_SINCE = "SELECT MIN(sequence) AS first FROM events WHERE workspace = :workspace AND at >= :since"
+_SINCE = """
+SELECT MAX(sequence) AS before, (SELECT MIN(sequence) FROM events WHERE workspace = :workspace AND at >= :since) AS first
+FROM events WHERE workspace = :workspace AND sequence < (SELECT MIN(sequence) FROM events WHERE workspace = :workspace AND at >= :since)
+"""
 _STATE = "SELECT state FROM deliveries WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence"
 _LAST = "~"
 _SLICE = 500
@@ -135,17 +138,17 @@ class Deliveries:
         """
         with self._database.read() as transaction:
             row = transaction.find(_CALLBACK, {"workspace": self._workspace, "callback": callback})
-            first = transaction.execute(_SINCE, {"workspace": self._workspace, "since": since})[0].first
+            place = transaction.execute(_SINCE, {"workspace": self._workspace, "since": since})[0]
         if row is None:
             raise unknown_callback(callback)
         now = self._time.now()
         found, feed = read_callback(row), Feed(self._database, self._vault, self._workspace)
-        count, cursor = 0, None if first is None else str(first - 1)
-        while cursor is not None and int(cursor) < found.position:
+        count, cursor, more = 0, place.before, place.first is not None
+        while more:
             page = feed.page(cursor, (), _SLICE)
             wanted = [event for event in page.events if event.sequence <= found.position and wants(found, event)]
             count += self._database.record(lambda transaction, wanted=wanted: self._renew(transaction, found, wanted, now))  # type: ignore[misc]
-            cursor = page.cursor if page.events else None
+            cursor, more = page.cursor, bool(page.events) and page.events[-1].sequence < found.position
         return count
 
     def _renew(self, transaction: Transaction, callback: Callback, events: Sequence[Event], now: float) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.clock import iso
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import parsed_object
 
@@ -40,8 +40,8 @@ _IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
 class Event:
     """One thing that happened.
 
-    ``sequence`` counts a workspace's events in the order of their commits; a reader goes on after it. Numbers that may have been lost when
-    the database went back are left out. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
+    ``sequence`` counts a workspace's events in the order of their commits. Numbers that may have been lost when the database went back are
+    left out. ``cursor`` is what a reader goes on after. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
     (docs/reference/events.md).
     """
 
@@ -51,17 +51,13 @@ class Event:
     subject: str
     at: float
     data: Mapping[str, Any]
-
-    @property
-    def cursor(self) -> str:
-        """Cursor after this event."""
-        return str(self.sequence)
+    cursor: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as the HTTP API and the CLI show it."""
         return {
             "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
-            "data": dict(self.data),
+            "cursor": self.cursor, "data": dict(self.data),
         }  # fmt: skip
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import DataKeyDamaged, SealBroken
-from jackfield.database.lost_numbers import NAME, before_lost, is_elsewhere, may_be_lost, past_lost, place_of
 from jackfield.database.outbox import sealed_place
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
 from jackfield.events.event import Event, check_types
+from jackfield.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
 from jackfield.events.numbering import Numbering
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
-from jackfield.journal.instance import Instance
 
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""
@@ -30,16 +29,22 @@ _RECENT = 500
 """Events among which the latest about a subject are looked for."""
 _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
+_STORED = f"(SELECT {MARK.format('events')} FROM events WHERE workspace = :workspace AND sequence = :{{0}}) AS {{0}}"
 _HEAD = f"""
-SELECT last, purged, numbered_on, {{here}} AS here, (SELECT holder FROM dispatchers WHERE name = {NAME}) AS lost
-FROM event_heads WHERE workspace = :workspace
+SELECT last, purged, purged_mark, {_STORED.format("read")}, {_STORED.format("earlier")} FROM event_heads WHERE workspace = :workspace
 """
-_LAST = "SELECT last FROM event_heads WHERE workspace = :workspace"
+_NEXT = "SELECT MIN(sequence) AS number FROM events WHERE workspace = :workspace AND sequence > :after"
+_AFTER = f"SELECT last, ({_NEXT}) AS number FROM event_heads WHERE workspace = :workspace"
 EVENT_COLUMNS = "sequence, id, type, subject, at, data"
+_COLUMNS = f"{EVENT_COLUMNS}, {MARK.format('events')} AS mark, {EARLIER} AS earlier"
+_CURSOR = f"""
+SELECT sequence, {MARK.format("events")} AS mark, {EARLIER} AS earlier FROM events
+WHERE workspace = :workspace AND sequence <= :number ORDER BY sequence DESC LIMIT 1
+"""
 _MOST_BYTES = 4 * 1024 * 1024
 """Bytes of data in a page, but for its last event: one event of a poll may have 32 MiB."""
 _PAGE = f"""
-SELECT {EVENT_COLUMNS}, ahead FROM events JOIN (
+SELECT {_COLUMNS}, ahead FROM events JOIN (
     SELECT number, SUM(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - size AS ahead FROM (
         SELECT sequence AS number, LENGTH(data) AS size FROM events
         WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}} ORDER BY sequence LIMIT :limit
@@ -47,13 +52,12 @@ SELECT {EVENT_COLUMNS}, ahead FROM events JOIN (
 ) summed ON sequence = number WHERE workspace = :workspace AND ahead < :room ORDER BY sequence
 """
 _LATEST = f"""
-SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND subject = :subject{{types}}
+SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND subject = :subject{{types}}
 AND sequence >= COALESCE(
     (SELECT sequence FROM events WHERE workspace = :workspace ORDER BY sequence DESC LIMIT 1 OFFSET {_RECENT - 1}), 0
 ) ORDER BY sequence DESC LIMIT :limit
 """
-_ONE = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
-_LONGEST_CURSOR = 18
+_ONE = f"SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
 _DAMAGED = "its row in the database is damaged"
 
 
@@ -67,18 +71,26 @@ class CursorExpired(InvalidInvocation):
         self.oldest = oldest
 
 
-class CursorBeyond(CursorExpired):
-    """A cursor beyond the last event."""
-
-
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest number given, and the highest one deleted; the numbers that were lost; and whether those
-    above the last one may be lost, too."""
+    """Ends of a workspace's events: the highest number given, and the highest one deleted, with its mark if that is known; and the stored
+    marks of the events of a cursor, by their numbers."""
 
     last: int
     purged: int
-    lost: str | None = None
-    went_back: bool = False
+    purged_mark: str | None
+    stored: Mapping[int, str | None]
+
+    @property
+    def oldest(self) -> str:
+        """Cursor from which on all events are kept."""
+        known = self.purged_mark is not None and read_cursor(self.purged_mark)[0].number == self.purged
+        return str(self.purged_mark) if known else str(self.purged)
+
+    def has(self, mark: Mark) -> bool:
+        """Return whether an event that was read, and all before it, are those of this database."""
+        if mark.number == self.purged:
+            return mark.digest is None or self.oldest in (str(self.purged), str(mark))
+        return mark.number > self.purged and mark.is_of(self.stored.get(mark.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,10 @@ def read_event(vault: Vault, workspace: str, row: Row) -> Event:
     return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
 
 
+def _with_cursor(event: Event, row: Row) -> Event:
+    return replace(event, cursor=cursor_of(row.sequence, row.mark, row.earlier))
+
+
 class Feed:
     """Events of one workspace. ``sees`` returns whether the reader may see an event; all others do not appear. Thread-safe."""
 
@@ -114,38 +130,32 @@ class Feed:
 
         ``types`` are types and patterns (``invocation.*``); none: all.
 
-        :raises CursorExpired: if events after the cursor have been deleted, or it is one of another database.
+        :raises CursorExpired: if events after the cursor have been deleted, or what was read before it is not that of this database.
         :raises InvalidInvocation: if the cursor or a type is not valid.
         """
-        wanted, start = check_types(types), None if after is None else _read_cursor(after)
+        wanted, start = check_types(types), () if after is None else read_cursor(after)
         self._numbering.run(self._workspace)
-        try:
-            return self._page(start, wanted, limit)
-        except CursorBeyond:  # the database may have gone back just now, which tells where to go on from
-            Instance.of(self._database).look_back()
-            return self._page(start, wanted, limit)
-
-    def _page(self, start: int | None, wanted: Sequence[str], limit: int) -> Page:
         with self._database.read(flush=False) as transaction:  # one snapshot: what is purged meanwhile is not skipped unnoticed
-            head = self._head(transaction)
-            position = head.purged if start is None else _checked(start, head)
+            head = self._head(transaction, start)
+            position = begin = _checked(start, head) if start else head.purged
             found: list[Event] = []
             room = _MOST_BYTES
             for _ in range(_WINDOWS):
                 if position >= head.last or len(found) >= limit or room <= 0:
                     break
-                position, used = self._window(
-                    transaction, found, (past_lost(position, head.last, head.lost), head.last), wanted, limit, room
-                )
+                position, used = self._window(transaction, found, (position, head.last), wanted, limit, room)
                 room -= used
-        return Page(tuple(found), str(past_lost(position, head.last, head.lost)))
+            if position == begin and (not start or start[0].digest is not None):
+                return Page((), head.oldest if after is None else str(after))
+            row = transaction.find(_CURSOR, {"workspace": self._workspace, "number": position})
+        return Page(tuple(found), head.oldest if row is None else cursor_of(row.sequence, row.mark, row.earlier))
 
     def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
         """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""
         self._numbering.run(self._workspace)
         more, values = _only(check_types(types))
         with self._database.read(flush=False) as transaction:
-            head = self._head(transaction)
+            head = self._head(transaction, ())
             about = {"workspace": self._workspace, "after": head.purged, "subject": subject, "limit": limit}
             rows = transaction.execute(_LATEST.format(types=more), {**about, **values})
         return self._seen(rows)
@@ -157,21 +167,26 @@ class Feed:
         """
         self._numbering.run(self._workspace)
         row = self._database.look_up(_ONE, {"workspace": self._workspace, "id": identifier})
-        event = None if row is None else read_event(self._vault, self._workspace, row)
+        event = None if row is None else _with_cursor(read_event(self._vault, self._workspace, row), row)
         if event is None or (self._sees is not None and not self._sees(event)):
             raise InvalidInvocation(f"no event has the ID '{identifier[:80]}'", hint=NextStep("events"))
         return event
 
     def has_after(self, cursor: str) -> bool:
-        """Return whether there may be events after a cursor: two look-ups in indexes."""
+        """Return whether there may be events after a cursor, or it may be refused: two look-ups in indexes."""
         if self._numbering.waits(self._workspace):
             return True
-        row = self._database.look_up(_LAST, {"workspace": self._workspace})
-        return row is not None and row.last > int(cursor)
+        number = read_cursor(cursor)[0].number
+        row = self._database.look_up(_AFTER, {"workspace": self._workspace, "after": number})
+        return number > 0 if row is None else row.number is not None or row.last < number
 
-    def _head(self, transaction: Transaction) -> Head:
-        row = transaction.find(_HEAD.format(here=place_of(self._database.dialect)), {"workspace": self._workspace})
-        return Head(0, 0) if row is None else Head(row.last, row.purged, row.lost, went_back=is_elsewhere(row.numbered_on, row.here))
+    def _head(self, transaction: Transaction, marks: Sequence[Mark]) -> Head:
+        """Return the ends of the events, and what is stored of those of a cursor."""
+        read, earlier = (mark.number for mark in (*marks, Mark(0), Mark(0))[:2])
+        row = transaction.find(_HEAD, {"workspace": self._workspace, "read": read, "earlier": earlier})
+        if row is None:
+            return Head(0, 0, None, {})
+        return Head(row.last, row.purged, row.purged_mark, {earlier: row.earlier, read: row.read})
 
     def _window(
         self, transaction: Transaction, found: list[Event], place: tuple[int, int], types: Sequence[str], limit: int, room: int
@@ -185,10 +200,13 @@ class Feed:
         rows = transaction.execute(_PAGE.format(types=more), {**given, **values})
         found += self._seen(rows)
         used = int(rows[-1].ahead) + len(rows[-1].data) if rows else 0
+        if not rows and until < last:  # numbers that were left out may be next
+            following = transaction.execute(_NEXT, {"workspace": self._workspace, "after": until})[0].number
+            return last if following is None else following - 1, used
         return (rows[-1].sequence if len(rows) == left or used >= room else until), used
 
     def _seen(self, rows: Sequence[Row]) -> list[Event]:
-        events = [read_event(self._vault, self._workspace, row) for row in rows]
+        events = [_with_cursor(read_event(self._vault, self._workspace, row), row) for row in rows]
         return [event for event in events if self._sees is None or self._sees(event)]
 
 
@@ -230,34 +248,24 @@ class Events:
                 yield ()
 
 
-def _checked(start: int, head: Head) -> int:
+def _checked(marks: tuple[Mark, ...], head: Head) -> int:
     """Return the number to go on from.
 
-    :raises CursorExpired: if it does not lie between the ends of the events kept.
+    :raises CursorExpired: if the events read are not those that are here, up to the last one.
     """
-    if start < head.purged:
-        raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", str(head.purged))
-    if head.went_back and may_be_lost(start, head.last):
-        raise _lost(start, head.last)
-    if start > head.last:
+    start = marks[0]
+    if start.number < head.purged:
+        raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", head.oldest)
+    here = first_here(marks, head.has)
+    if here is start:
+        return start.number
+    if start.digest is None and start.number > head.last:
         text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
-        raise CursorBeyond(text, str(head.purged))
-    before = before_lost(start, head.last, head.lost)
-    if before is not None:
-        raise _lost(start, max(before, head.purged))
-    return start
-
-
-def _lost(start: int, before: int) -> CursorExpired:
+        raise CursorExpired(text, head.oldest)
     text = f"the cursor '{start}' is of events that were lost when the database went back to an earlier state"
-    return CursorExpired(text, str(before), ": those before it are as you have read them")
-
-
-def _read_cursor(cursor: str | int) -> int:
-    text = str(cursor)
-    if text.isascii() and text.isdigit() and len(text) <= _LONGEST_CURSOR:
-        return int(text)
-    raise InvalidInvocation(f"'{text[:80]}' is not a cursor", hint="Give the 'nextCursor' of a page, or the 'sequence' of an event.")
+    if here is None:
+        raise CursorExpired(text, head.oldest)
+    raise CursorExpired(text, str(here), ": those before it are as you have read them")
 
 
 def _only(types: Sequence[str]) -> tuple[str, dict[str, str]]:

@@ -4,7 +4,7 @@ A number that is taken when a row is written says nothing about commits: on Post
 one with a higher, and a reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
 process at a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before
 they read, the dispatcher in its rounds. Events of one subject keep their order, since whoever changes a row waits for its last change.
-An event whose number was lost with a database that went back gets another number, and the same ID.
+An event whose number was lost with a database that went back is numbered again, and has the same ID.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from uuid import UUID
 
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
-from jackfield.database.lost_numbers import begin_anew, is_elsewhere, place_of, skip_lost
+from jackfield.database.lost_numbers import above_lost, is_elsewhere, place_of
 from jackfield.database.outbox import sealed_place
 from jackfield.events.counts import count_events
 from jackfield.events.event import data_of
+from jackfield.events.marks import MARK, digest_of, next_mark
 from jackfield.kernel.stored_values import LATEST
 
 SLICE = 500
@@ -34,17 +35,21 @@ WITH RECURSIVE waiting(workspace) AS (
 SELECT workspace FROM waiting WHERE workspace IS NOT NULL
 """
 _BEGIN = "INSERT INTO event_heads (workspace, last, purged, size) VALUES (:workspace, 0, 0, 0) ON CONFLICT DO NOTHING"
-_HEAD = "SELECT last, numbered_on FROM event_heads WHERE workspace = :workspace"
+_HEAD = "SELECT last, purged_mark, numbered_on FROM event_heads WHERE workspace = :workspace"
+_LATEST = f"""
+SELECT {MARK.format("events")} AS mark FROM events WHERE workspace = :workspace AND sequence <= :last ORDER BY sequence DESC LIMIT 1
+"""
 _TAKE = """
-SELECT id, type, subject, at, facts, event_id, sealed, salt, {here} AS here FROM outbox
+SELECT id, type, subject, at, facts, event_id, sealed, salt, {here} AS here, {now} AS now FROM outbox
 WHERE workspace = :workspace ORDER BY id LIMIT :limit
 """
 _REMOVE = "DELETE FROM outbox WHERE workspace = :workspace AND id = :row"
 _INSERT = """
-INSERT INTO events (workspace, sequence, id, type, subject, at, data) VALUES (:workspace, :sequence, :id, :type, :subject, :at, :data)
+INSERT INTO events (workspace, sequence, id, type, subject, at, data, mark)
+VALUES (:workspace, :sequence, :id, :type, :subject, :at, :data, :mark)
 """
 _SET_HEAD = """
-UPDATE event_heads SET last = :last, size = size + :size, numbered_on = :here, numbered_at = {now} WHERE workspace = :workspace
+UPDATE event_heads SET last = :last, size = size + :size, numbered_on = :here, numbered_at = :now WHERE workspace = :workspace
 """
 
 
@@ -87,20 +92,25 @@ class Numbering:
 
     def _number(self, transaction: Transaction, workspace: str) -> int:
         place = {"workspace": workspace}
-        if transaction.change(_BEGIN, place):
-            begin_anew(transaction, workspace)
+        transaction.change(_BEGIN, place)
         dialect = self._database.dialect
         head = transaction.execute(_HEAD + dialect.locks, place)[0]
-        rows = transaction.execute(_TAKE.format(here=place_of(dialect)), {**place, "limit": SLICE})  # after the lock: nobody notes a return
+        rows = transaction.execute(_TAKE.format(here=place_of(dialect), now=dialect.now), {**place, "limit": SLICE})
         if rows:
-            here = rows[0].here
-            last = skip_lost(transaction, workspace) if is_elsewhere(head.numbered_on, here) else head.last
-            events = [{**place, **self._event(workspace, row), "sequence": last + number} for number, row in enumerate(rows, 1)]
+            here, now = rows[0].here, rows[0].now
+            last = above_lost(head.last, now) if is_elsewhere(head.numbered_on, here) else head.last
+            latest = transaction.find(_LATEST, {**place, "last": head.last})
+            mark = str(head.purged_mark).rpartition("-")[2] if latest is None else digest_of(latest.mark)
+            events = list[dict[str, Any]]()
+            for number, row in enumerate(rows, last + 1):
+                event = self._event(workspace, row)
+                mark = next_mark(mark, event["id"])
+                events.append({**place, **event, "sequence": number, "mark": mark})
             transaction.change_many(_INSERT, events)
             transaction.change_many(_REMOVE, [{**place, "row": row.id} for row in rows])
             size = sum(len(event["data"]) for event in events)
             count_events(transaction, workspace, (row.at for row in rows))
-            transaction.change(_SET_HEAD.format(now=dialect.now), {**place, "last": last + len(rows), "size": size, "here": here})
+            transaction.change(_SET_HEAD, {**place, "last": last + len(rows), "size": size, "here": here, "now": now})
         return len(rows)
 
     def _event(self, workspace: str, row: Row) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.clock import monotonic
 from jackfield.database import Database, Row, Transaction
+from jackfield.events.marks import MARK, digest_of
 
 KEPT = 30 * 86_400.0
 """Seconds for which an event is kept."""
@@ -17,12 +18,13 @@ DELIVERED_KEPT = 7 * 86_400.0
 _SLICE = 250
 _PAUSE = 0.01
 _HEADS = "SELECT workspace, purged, size FROM event_heads"
-_HEAD = "SELECT purged, size FROM event_heads WHERE workspace = :workspace"
-_OLDEST = """
-SELECT sequence, at, LENGTH(data) AS size FROM events WHERE workspace = :workspace AND sequence > :purged ORDER BY sequence LIMIT :limit
+_HEAD = "SELECT purged, purged_mark, size FROM event_heads WHERE workspace = :workspace"
+_OLDEST = f"""
+SELECT sequence, at, LENGTH(data) AS size, {MARK.format("events")} AS mark FROM events
+WHERE workspace = :workspace AND sequence > :purged ORDER BY sequence LIMIT :limit
 """
 _DELETE = "DELETE FROM events WHERE workspace = :workspace AND sequence > :purged AND sequence <= :last"
-_SET = "UPDATE event_heads SET purged = :last, size = size - :size WHERE workspace = :workspace"
+_SET = "UPDATE event_heads SET purged = :last, purged_mark = :mark, size = size - :size WHERE workspace = :workspace"
 _ENDED = """
 SELECT workspace, callback, sequence FROM deliveries
 WHERE ended_at IS NOT NULL AND ended_at < :before AND (state = 'delivered' OR ended_at < :dead_before) ORDER BY ended_at LIMIT :limit
@@ -66,13 +68,13 @@ class Retention:
         with self._database.write() as transaction:
             head = transaction.execute(_HEAD + self._database.dialect.locks, {"workspace": workspace})[0]
             values: dict[str, Any] = {"workspace": workspace, "purged": head.purged, "limit": _SLICE}
-            size, last = 0, head.purged
+            size, last, mark = 0, head.purged, head.purged_mark
             for row in transaction.execute(_OLDEST, values):
                 if head.size - size <= self._largest and row.at >= now - KEPT:
                     break
-                size, last = size + row.size, row.sequence
+                size, last, mark = size + row.size, row.sequence, f"{row.sequence}-{digest_of(row.mark)}"
             transaction.change(_DELETE, {**values, "last": last})
-            transaction.change(_SET, {**values, "last": last, "size": size})
+            transaction.change(_SET, {**values, "last": last, "mark": mark, "size": size})
 
     def _purge_deliveries(self, now: float) -> int:
         values = {"before": now - DELIVERED_KEPT, "dead_before": now - KEPT, "limit": _SLICE}

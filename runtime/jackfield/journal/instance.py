@@ -13,10 +13,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from weakref import ref
 
-from jackfield.clock import monotonic, patience, within
+from jackfield.clock import monotonic, within
 from jackfield.database import Database, Transaction
 from jackfield.database.part import Part
 from jackfield.dataclass import replace
@@ -25,9 +25,6 @@ from jackfield.failures import Raised, attempt
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.went_back import Marks
-
-if TYPE_CHECKING:
-    from jackfield.database.lost_numbers import Lost
 from jackfield.kernel.ends import at_end, is_ending
 
 RENEWED = 2.0
@@ -37,10 +34,6 @@ CLAIM, _PARTING = 5 * RENEWED, 60.0
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
-_AT_ONCE = 0.2
-"""Seconds after a renewal in which another one tells nothing new."""
-_PAST, _PAST_DAY, _EACH = 150, 288, 150
-"""Renewals whose marks are remembered: those of five minutes, and one of each five minutes of a day."""
 _SHORTAGES = (JackfieldError, MemoryError, RuntimeError, OSError)
 """Errors raised when the database is unavailable, or the process is out of memory, threads or file descriptors."""
 _LOG = logging.getLogger("jackfield.journal")
@@ -52,8 +45,8 @@ class Watching(Protocol):
     def look(self) -> None:
         """Take over the entries of lost instances; called after each renewal."""
 
-    def note_return(self, why: str, lost: Lost | None) -> float:
-        """Note why the database is taken to have gone back, and which numbers of events it may have lost; return when, by its clock."""
+    def note_return(self, why: str, since: float) -> float:
+        """Note why the database is taken to have gone back since a time of its clock; return when that is noted."""
 
 
 class Instance(Part):
@@ -74,10 +67,9 @@ class Instance(Part):
         self._journals: tuple[ref[Watching], ...] = ()
         self.tasks: set[str] = set()
         """Ids of the invocations that this process has begun, and whose end it has not written."""
-        self._marks, self._past, self._past_day = Marks(), deque[Marks](maxlen=_PAST), deque[Marks](maxlen=_PAST_DAY)
-        self._renewals, self._renewing = 0, threading.Lock()
+        self._marks = Marks()
         self._servers: tuple[int, str | None] = 0, None
-        self._untold: tuple[str, Lost | None] | None = None
+        self._untold: tuple[str, float] | None = None
         """What is to be told of a return, until that is recorded."""
         self._since = 0.0
         """Time of the database's clock at which this process noted the last return."""
@@ -158,9 +150,7 @@ class Instance(Part):
     def renew(self) -> None:
         """Renew the lease, prolong claims, record outstanding units, then look for entries of lost instances."""
         _database = self._database  # for as long as this takes
-        with self._renewing:
-            renewed = self._renew_lease()
-        if not renewed:
+        if not self._renew_lease():
             return
         try:
             with within(RENEWED):
@@ -172,16 +162,6 @@ class Instance(Part):
                     _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(looked.error))
         except _SHORTAGES as error:
             _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", _reason(error))
-
-    def look_back(self) -> None:
-        """Look now whether the database went back, as far as this process has seen it: somebody has seen more than there is."""
-        if self._renewed_at is None or not self._renewing.acquire(timeout=patience(RENEWED)):
-            return
-        try:
-            if monotonic() - self._renewed_at > _AT_ONCE:
-                self._renew_lease()
-        finally:
-            self._renewing.release()
 
     def _renew_lease(self) -> bool:
         """Renew the lease, and tell if the database went back; return whether it is renewed."""
@@ -224,8 +204,8 @@ class Instance(Part):
 
     def _renewed(self, transaction: Transaction) -> tuple[Marks, float]:
         """Renew the lease; return the marks of the database before, and the time of the renewal by its clock."""
-        dialect = self._database.dialect
-        found, statement = Marks.read(transaction, self.id, dialect), sql.RENEW_INSTANCE.format(now=dialect.now)
+        found = Marks.read(transaction, self.id, self._marks)
+        statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
         return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
@@ -236,13 +216,7 @@ class Instance(Part):
         changed = self._servers[1] if self._servers[0] != servers[0] else None
         why = replace(seen, epoch=max(seen.epoch, highest)).lower(found, lately=lately) or changed
         if why is not None:
-            before = None if self._untold is None else self._untold[1]
-            self._untold = why, before or self._lost(seen, found)
-            self._marks = self._marks.renumbered()
-            self._past.clear()
-            self._past_day.clear()
-        else:
-            self._remember(seen)
+            self._untold = why, max(seen.renewed or 0.0, self._since) if self._untold is None else self._untold[1]
         journal = self.watching
         if self._untold is None or journal is None:
             return
@@ -251,18 +225,6 @@ class Instance(Part):
             self._untold, self._since = None, told
         else:
             _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
-
-    def _lost(self, seen: Marks, found: Marks) -> Lost | None:
-        """Return what is known of the numbers that were lost; None if nothing was seen before."""
-        past = (*self._past_day, *self._past)
-        return None if seen.renewed is None else seen.lost(past, found, max(seen.renewed, self._since))
-
-    def _remember(self, seen: Marks) -> None:
-        """Remember marks that were seen; the oldest of five minutes for a day, too."""
-        if len(self._past) == _PAST and self._renewals % _EACH == 0:
-            self._past_day.append(self._past[0])
-        self._renewals += 1
-        self._past.append(seen)
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)

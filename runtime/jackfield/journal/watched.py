@@ -12,7 +12,6 @@ from jackfield.journal.went_back import note_return
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
-    from jackfield.database.lost_numbers import Lost
     from jackfield.journal.recovery import Recovery
     from jackfield.journal.went_back import Tell
 
@@ -77,9 +76,9 @@ class Watched(ProcessLocal):
         finally:
             self.upkeep.run_if_due()
 
-    def note_return(self, why: str, lost: Lost | None) -> float:
+    def note_return(self, why: str, since: float) -> float:
         """Note that the database went back; return when, by the database's clock."""
-        noted = note_return(self.database, why, self.database.highest_epoch, lost, self._tell)
+        noted = note_return(self.database, why, self.database.highest_epoch, since, self._tell)
         self._vault.reread()
         return noted
 

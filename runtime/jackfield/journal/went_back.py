@@ -1,32 +1,31 @@
 """A database that went back to an earlier state under running processes: a standby promoted before it had everything, or a restored copy.
 
 Three marks only grow in one database: the epoch, the numbers of events, and the time at which this process renewed its lease. One that is
-lower than what this process has seen committed is that of an older copy. What was read before the return may never have been there, and
-what runs may have ended in what was lost.
+lower than what this process has seen committed is that of an older copy, and so is a number that another event has now. What was read
+before the return may never have been there, and what runs may have ended in what was lost.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
-from jackfield.database.lost_numbers import Lost, give_up
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.database.lost_numbers import note_place
+from jackfield.dataclass import dataclass, field
 from jackfield.journal.statements import LEAD
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
-    from jackfield.database.dialect import Dialect
 
     Head = tuple[int, str | None]
-    """Last number of a workspace's events, and the id of the event that has it; None if that is not known."""
+    """Last number of a workspace's events, and the id of the event that has it; None if it is not kept."""
     Tell = Callable[[Transaction, Mapping[str, Any]], None]
     """Records in a transaction that the database went back."""
 
-_EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed, {place} AS place FROM epoch WHERE name = 'shared'"
+_EPOCH = "SELECT number, (SELECT seen_at FROM instances WHERE id = :id) AS renewed FROM epoch WHERE name = 'shared'"
 _HEADS = """
 SELECT event_heads.workspace, workspaces.created_at, event_heads.last, events.id
 FROM event_heads LEFT JOIN workspaces ON workspaces.name = event_heads.workspace
@@ -35,6 +34,10 @@ ORDER BY event_heads.numbered_at DESC LIMIT 100
 """
 """The workspaces in which something happened last: how many events others have is known without it. A workspace that was purged and created
 anew numbers its events from 1 again."""
+_KEPT = """
+SELECT purged, (SELECT id FROM events WHERE workspace = :workspace AND sequence = :last) AS id
+FROM event_heads WHERE workspace = :workspace
+"""
 _RAISE = "UPDATE epoch SET number = :number WHERE name = 'shared' AND number < :number"
 _NAME, _APART, _TOLD_FOR = "went back", 600.0, 3600.0
 """Row by which processes agree on who records it; seconds within which several notice the same; seconds for which probes warn of it."""
@@ -49,30 +52,26 @@ class Marks:
     epoch: int = 0
     renewed: float | None = None
     heads: Mapping[tuple[str, Any], Head] = field(default_factory=dict)
-    place: str | None = None
-    """The server and its database."""
+    others: frozenset[str] = frozenset()
+    """Workspaces in which another event has the number of the last one that this process has seen, as far as it has looked."""
 
     @classmethod
-    def read(cls, transaction: Transaction, instance: str, dialect: Dialect) -> Marks:
-        """Read the marks."""
-        row = transaction.find(_EPOCH.format(place=dialect.place), {"id": instance})
+    def read(cls, transaction: Transaction, instance: str, seen: Marks) -> Marks:
+        """Read the marks. Where the lease of this process is gone, look for the events that it has ``seen``, too."""
+        row = transaction.find(_EPOCH, {"id": instance})
         heads = {(head.workspace, head.created_at): (head.last, head.id) for head in transaction.execute(_HEADS)}
-        return cls(0, None, heads) if row is None else cls(row.number, row.renewed, heads, row.place)
+        if row is None:
+            return cls(0, None, heads)
+        if row.renewed is not None or seen.renewed is None:
+            return cls(row.number, row.renewed, heads)
+        return cls(row.number, None, heads, frozenset(seen._others(transaction, heads)))
 
-    def lost(self, past: Iterable[Marks], found: Marks, since: float) -> Lost | None:
-        """Return what is known of a database that went back at the same place; None if it is at another one now, whose numbers of events
-        are told apart without it. ``past`` are earlier marks, ``found`` its own now; it was there until ``since``."""
-        if found.place != self.place:
-            return None
-        heads: dict[tuple[str, Any], dict[Head, None]] = {}
-        for one in (*past, self):
-            for place, head in one.heads.items():
-                heads.setdefault(place, {})[head] = None
-        return Lost(since, {place[0]: list(heads[place]) for place in found.heads if place in heads})
-
-    def renumbered(self) -> Marks:
-        """Return the marks without the events of their heads, which have other numbers from now on."""
-        return replace(self, heads={place: (number, None) for place, (number, _) in self.heads.items()})
+    def _others(self, transaction: Transaction, present: Mapping[tuple[str, Any], Head]) -> Iterator[str]:
+        for (workspace, created), (last, event) in self.heads.items():
+            if event is not None and (workspace, created) in present:
+                row = transaction.execute(_KEPT, {"workspace": workspace, "last": last})[0]
+                if row.id != event and row.purged < last:
+                    yield workspace
 
     def lower(self, found: Marks, *, lately: bool) -> str | None:
         """Return in words which mark of a database is lower now; None if none is. ``lately``: the lease was renewed so lately that no other
@@ -83,22 +82,25 @@ class Marks:
             there = "is not there" if found.renewed is None else f"is as of {iso(found.renewed)}"
             return f"the lease of this process {there}, and was renewed at {iso(self.renewed)}"
         for place, (last, event) in self.heads.items():
-            if (now := found.heads.get(place, (last, event))[0]) < last:
+            now, other = found.heads.get(place, (last, event))
+            if now < last:
                 return f"the last event of the workspace '{place[0]}' has the number {now}, and there was {last}"
+            if place[0] in found.others or (now == last and None not in (event, other) and event != other):
+                return f"another event of the workspace '{place[0]}' has the number {last} now"
         return None
 
 
-def note_return(database: Database, why: str, highest: int, lost: Lost | None, tell: Tell | None) -> float:
-    """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and give
-    up the numbers of events that are ``lost``, so that each reader is told. Return when that was, by the database's clock."""
+def note_return(database: Database, why: str, highest: int, since: float, tell: Tell | None) -> float:
+    """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and let
+    events be numbered above those that were lost, unless another process has noted that ``since``. Return when that was, by the database's
+    clock."""
     _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)
     values = {"name": _NAME, "holder": os.urandom(8).hex(), "seconds": _APART, "lost": ""}
     dialect = database.dialect
 
     def unit(transaction: Transaction) -> float:
         transaction.change(_RAISE, {"number": highest + 1})
-        if lost is not None:
-            give_up(transaction, dialect, lost)
+        note_place(transaction, dialect, since)
         if transaction.change(LEAD.format(now=dialect.now), values) and tell is not None:
             tell(transaction, {"reason": why})
         return float(transaction.execute(f"SELECT {dialect.now} AS now")[0].now)

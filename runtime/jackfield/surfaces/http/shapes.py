@@ -408,8 +408,8 @@ _OTHERS: dict[str, Json] = {
             onBehalfOf=STRING),
     ),
     "Event": object_of(
-        ("id", "sequence", "type", "subject", "timestamp", "data"),
-        id=STRING, sequence={"type": "integer"}, type=STRING, subject=STRING, timestamp=MOMENT, data=ANY,
+        ("id", "sequence", "type", "subject", "timestamp", "cursor", "data"),
+        id=STRING, sequence={"type": "integer"}, type=STRING, subject=STRING, timestamp=MOMENT, cursor=STRING, data=ANY,
     ),
     "EventList": object_of(
         ("items", "nextCursor"), items={"type": "array", "items": {"$ref": "#/components/schemas/Event"}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jackfield.events.marks import PATTERN
 from jackfield.surfaces.http import (
     asyncapi,
     audit,
@@ -54,8 +55,8 @@ _ENTRY_FILTERS: Mapping[str, Schema] = {
 }  # fmt: skip
 _EVENTS: Mapping[str, Schema] = {
     "after": {
-        "type": "string", "pattern": "^[0-9]{1,18}$",
-        "description": "The nextCursor of the previous page, or an event's sequence; without it from the oldest event kept.",
+        "type": "string", "pattern": f"^{PATTERN}$",
+        "description": "The nextCursor of the previous page, or an event's cursor; without it from the oldest event kept.",
     },
     "types": {**_LONG, "description": "Types and patterns, separated by commas: invocation.finished,connection.*"},
     "wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds for which to wait for an event."},

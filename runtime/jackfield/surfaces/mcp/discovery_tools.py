@@ -61,7 +61,7 @@ _CONNECTION = closed(
 )  # fmt: skip
 _EVENT = closed(
     id={"type": "string"}, sequence={"type": "integer"}, type={"type": "string"}, subject={"type": "string"},
-    timestamp={"type": "string"}, data={"type": "object"},
+    timestamp={"type": "string"}, cursor={"type": "string"}, data={"type": "object"},
 )  # fmt: skip
 
 DISCOVERY: tuple[Tool, ...] = (
@@ -106,7 +106,7 @@ DISCOVERY: tuple[Tool, ...] = (
         "Go on from nextCursor; without a cursor, the list begins with the oldest event kept. With wait, the answer comes as soon as "
         "there is an event.",
         input_schema=closed(
-            after={**_CURSOR, "type": ["string", "integer"], "description": "The nextCursor of the previous page, or an event's sequence."},
+            after={**_CURSOR, "type": ["string", "integer"], "description": "The nextCursor of the previous page, or an event's cursor."},
             types={
                 "type": "array", "items": _STRING, "maxItems": _MOST, "default": [],
                 "description": "Only these types, such as invocation.finished or connection.*.",
