@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from celery.worker import state
 
-from engine_stand import EngineStand, engine_stand
+from engine_stand import EngineStand, engine_stand, published
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import Engine, check_queue
@@ -91,7 +91,7 @@ def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytes
         with _channel(stand) as channel:
             for body, headers, content in garbage:
                 message = channel.prepare_message(body, content_type=content, content_encoding="utf-8", headers=headers)
-                channel.basic_publish(message, exchange="", routing_key=QUEUE)
+                published(channel, message, QUEUE)
         stand.ended(*[stand.queue(f"order-{number}") for number in range(10)])
 
     stand.work(step)
@@ -132,7 +132,7 @@ def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineSta
     _publish(each_stand, [])
     with _channel(each_stand) as channel:
         body = f'[["default", "{given_up}"], {{}}, {{}}]'
-        channel.basic_publish(channel.prepare_message(body, content_encoding="utf-8"), exchange="", routing_key=DEAD)
+        published(channel, channel.prepare_message(body, content_encoding="utf-8"), DEAD)
     each_stand.work(lambda _engine: each_stand.ended(lost, given_up))
     assert each_stand.calls == {"lost": 1, "given up": 1}
     assert _waiting(each_stand) == {QUEUE: 0, DEAD: 0}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from engine_stand import EngineStand, engine_stand
+from engine_stand import EngineStand, engine_stand, published
 from jackfield.queue import Engine
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.publisher import CeleryPublisher
@@ -92,7 +92,7 @@ def test_forged_messages_become_dead_letters(
                         body, content_type=kind, content_encoding="utf-8", headers=dict(headers),
                         properties={"delivery_info": {"exchange": "", "routing_key": QUEUE}, "delivery_mode": 2, "correlation_id": "1"},
                     )  # fmt: skip
-                    channel.basic_publish(message, exchange="", routing_key=QUEUE)
+                    published(channel, message, QUEUE)
             stand.ended(*[stand.queue(f"order-{number}") for number in range(10)])
             assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
             dead_letters(stand, len(messages))  # while the engine works: calls may overtake messages that other threads refuse

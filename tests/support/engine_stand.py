@@ -50,6 +50,12 @@ def count(item: Item) -> Done:
 '''
 
 
+def published(channel: Any, message: Any, queue: str) -> None:
+    """Publish a message of kombu, and wait until the broker has it: RabbitMQ may lose what it has not confirmed when the channel closes."""
+    publish = getattr(channel, "basic_publish_confirm", channel.basic_publish)  # Redis has taken it when this returns
+    publish(message, exchange="", routing_key=queue)
+
+
 class EngineStand:
     """A database, a broker and one engine. ``work`` starts the engine and runs a function beside it."""
 
