@@ -27,6 +27,13 @@ _EXTERNAL_ID_DOCS = (
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id"
 )
 
+_POLICY = {
+    "type": "object",
+    "properties": {"Version": {"title": "Version"}, "Statement": {"title": "Statement"}},
+    "additionalProperties": True,
+}
+"""An IAM policy document, which STS judges: with names of members, since react-jsonschema-form takes an object without any for no choice of ``anyOf``."""
+
 
 class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     """Connect to AWS using an assumed role."""
@@ -84,6 +91,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             "an IAM policy document sets the limit itself."
         ),
         audience="operator",
+        schema={"anyOf": [{"type": "boolean"}, _POLICY]},
     )
     endpoint: str | None = fields.endpoint()
     sts_endpoint: str | None = fields.url(
