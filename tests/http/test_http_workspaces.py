@@ -376,13 +376,8 @@ def test_each_answer_says_what_is_left_of_a_rate(stand: Stand, platform: Client)
     assert _pace(tenant.invoke("say", text="x")) == (None, None, None)
     platform.call("PATCH", "/v1/workspaces/acme-paced", {"limits": {"requestsPerSecond": 5_000}})
     tenant.get("/v1/connectors")  # the limit is known from here on: a process asks for it beside the first request
-    for ask in (
-        lambda: tenant.invoke("say", text="x"),
-        lambda: tenant.invoke("say"),
-        lambda: tenant.get("/v1/connectors"),
-        lambda: tenant.get("/v1/connectors/nobody"),
-    ):
-        limit, left, reset = _pace(ask())
+    for reply in (tenant.invoke("say", text="x"), tenant.invoke("say"), tenant.get("/v1/connectors"), tenant.get("/v1/connectors/nobody")):
+        limit, left, reset = _pace(reply)
         assert (limit, reset) in {("5000", "0"), ("5000", "1")}
         assert 4_000 < int(left or 0) <= 5_000
 

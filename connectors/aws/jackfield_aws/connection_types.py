@@ -32,7 +32,8 @@ _POLICY = {
     "properties": {"Version": {"title": "Version"}, "Statement": {"title": "Statement"}},
     "additionalProperties": True,
 }
-"""An IAM policy document, which STS judges: with names of members, since react-jsonschema-form takes an object without any for no choice of ``anyOf``."""
+"""An IAM policy document, which STS judges. It names members, since react-jsonschema-form takes an object without any for no choice of
+``anyOf``."""
 
 
 class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
