@@ -186,9 +186,8 @@ def _searched(settings: dict[str, str]) -> Iterator[Line]:
 
 def _search() -> None:
     from everyday_queries import EVERYDAY_QUERIES
-    from jackfield.catalog import Catalog
+    from jackfield.catalog import Catalog, of_workspace
     from jackfield.catalog.index import ActionIndex
-    from jackfield.catalog.of_workspace import of_workspace
     from jackfield.surfaces.shared.searching import found_actions
 
     whole = Catalog.installed()

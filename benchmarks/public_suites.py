@@ -24,7 +24,7 @@ import jwt
 from benchmarks.measure import ROOT
 from benchmarks.public_sources import IS_EMAIL, SKIPPED, TUF, WYCHEPROOF, MissingSource, checkout
 from jackfield.clock import SystemClock
-from jackfield.schema.mailboxes import email_fault
+from jackfield.schema.formats import email_fault
 from jackfield.surfaces.shared import jwts
 from jackfield.surfaces.shared.settings import Jwt
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox

@@ -1,13 +1,16 @@
 """Handling of any exception: undo and re-raise (``OnFailure``), keep foreign code from ending its thread or task
-(``Contained``), take what it raises as a value (``attempt``), or import what a package declares (``loaded``)."""
+(``Contained``), take what it raises as a value (``attempt``), import what a package declares (``loaded``), or
+tell that memory, threads or descriptors are exhausted (``exhausted``)."""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import operator
 import sys
 import threading
 
+from jackfield.errors import Sent, Unavailable
 from jackfield.interrupts import interrupt, let_out
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
@@ -176,3 +179,23 @@ def loaded(point: Point, noun: str = "entry point") -> Any:
 def _imported(point: Point) -> Any:
     found = importlib.import_module(point.module)
     return operator.attrgetter(point.attribute)(found) if point.attribute else found
+
+
+_NO_THREAD = "can't start new thread"
+_ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file descriptors", errno.ENFILE: "file descriptors"}
+
+
+def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | None:
+    """Return the error for exhausted memory, threads or descriptors in this process; None for any other exception.
+
+    ``sent`` is for callers that know how much of an attempt was sent.
+    """
+    if isinstance(error, MemoryError):
+        what: str | None = "memory"
+    elif isinstance(error, OSError):
+        what = _ERRNOS.get(error.errno or 0)
+    else:
+        what = "threads" if isinstance(error, RuntimeError) and str(error) == _NO_THREAD else None
+    if what is None:
+        return None
+    return Unavailable(f"this process has no {what} left", hint="Try again later, or raise its limits.", retry_after=1.0, sent=sent)

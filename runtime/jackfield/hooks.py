@@ -15,7 +15,7 @@ import importlib.util
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -343,3 +343,28 @@ def _called(found: Any) -> Callable[..., Any]:
     """Return an implementation as a function of all arguments of its hook, of which it gets those that it takes."""
     function, taken = found.function, found.argnames
     return lambda **facts: function(*(facts[name] for name in taken))
+
+
+class Wrapping:
+    """Context of the plugins' wrappers of one invocation.
+
+    A wrapper that raises on entry refuses the invocation; those entered before it see the refusal. Wrappers cannot change the outcome on
+    exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
+    """
+
+    def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:
+        self._wrappers = wrappers
+        self._log = log
+        self._entered = ExitStack()
+
+    def __enter__(self) -> None:
+        with ExitStack() as undo:
+            undo.push(self)
+            for wrapper in self._wrappers:
+                self._entered.enter_context(wrapper)
+            undo.pop_all()
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> None:
+        left = attempt(self._entered.__exit__, kind, failure, state)
+        if isinstance(left, Raised) and left.error is not failure:  # a plugin's bug must not change the outcome of a sent request
+            self._log(left.error)

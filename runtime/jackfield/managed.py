@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.authorizer import UNBOUND
-from jackfield.callers.caller import LIBRARY, Caller
-from jackfield.callers.visible_catalog import seen_catalog
+from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
 from jackfield.frames import bordered
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.secrecy import Hidden

@@ -9,9 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackfield.callers.caller import LIBRARY, Caller
-from jackfield.catalog import Catalog, entry_points
-from jackfield.catalog.isolated import Isolated
-from jackfield.catalog.of_workspace import of_workspace
+from jackfield.catalog import Catalog, entry_points, of_workspace
+from jackfield.catalog.loading import Isolated
 from jackfield.clock import Clock, SystemClock
 from jackfield.composition import composed, searching
 from jackfield.connections.connection_lookup import Connections, sources_from
@@ -35,7 +34,6 @@ from jackfield.pipe.plan import Plans
 from jackfield.pipe.queued import Queued
 from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
-from jackfield.pipe.wrapping import observing
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.variables import tidied
@@ -125,7 +123,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         )  # fmt: skip
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
-        means = Means(workspace, self.clock, self.files, paces, observing(self.plugins), limit)
+        observe = self.plugins.request if self.plugins.has("request") else None
+        means = Means(workspace, self.clock, self.files, paces, observe, limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)

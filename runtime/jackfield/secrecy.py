@@ -1,6 +1,9 @@
-"""Objects that hold secrets, or messages of callers: they show none of them, and no pickle carries them to another process or a file."""
+"""Objects that hold secrets, or messages of callers: they show none of them, and no pickle carries them to another process or a file.
+Passwords in the URLs of a text are masked here, too."""
 
 from __future__ import annotations
+
+import re
 
 TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
 if TYPE_CHECKING:
@@ -32,3 +35,12 @@ class Hidden(SecretHolder):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+_USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
+"""User name and password of a URL; also matches passwords with characters that should have been escaped."""
+
+
+def without_password(text: str) -> str:
+    """Mask the user name and password of each URL in a text."""
+    return re.sub(_USER_INFO, r"\1***@", text) if "@" in text else text

@@ -9,9 +9,8 @@ import pytest
 
 from jackfield.callers import Authorizer, SeenCatalog
 from jackfield.callers.rules import Rules
-from jackfield.catalog import Catalog
+from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.catalog.of_workspace import of_workspace
 from jackfield.errors import Unavailable, UnknownConnector
 from jackfield.hints import NextStep
 from jackfield.surfaces.shared.searching import found_actions

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from jackfield.connections.reference_rules import ReferenceRules, credential_files
+from jackfield.connections.host_access import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins

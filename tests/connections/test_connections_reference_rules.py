@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.connections.reference_rules import ReferenceRules
+from jackfield.connections.host_access import ReferenceRules
 
 
 def reference_fault(kind: str, target: object, folder: str, allowed: bool | tuple[str, ...], barred: tuple[str, ...]) -> str | None:

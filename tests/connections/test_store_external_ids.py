@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from jackfield.connections.connection_table import ConnectionTable
-from jackfield.connections.generated_ids import generate, generated_fields
+from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connector.manifests import model_schema
 from jackfield.database import Database
 from jackfield.errors import InvalidConnection

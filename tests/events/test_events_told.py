@@ -15,9 +15,8 @@ from jackfield.connector import Limits
 from jackfield.database import open_database
 from jackfield.events import Event
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.quota import Quota
 from jackfield.pacing.shared_rows import shared_row
-from jackfield.pacing.state import Request
+from jackfield.pacing.state import Quota, Request
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from plugboard import make_echo
 
-MOST = 141
-"""Modules of ours that a call over an inline connection loads when the database is ``none``. The goal is 120."""
+MOST = 120
+"""Modules of ours that a call over an inline connection loads when the database is ``none``."""
 ABSENT = tuple(f"jackfield.{name}" for name in ("access", "database", "files", "journal", "management", "recording", "resources", "store"))
 CALL = """
 import sys

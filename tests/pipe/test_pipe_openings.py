@@ -14,7 +14,7 @@ import pytest
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connections.opening_slots import OpeningSlots
+from jackfield.connections.connection_cache import OpeningSlots
 from jackfield.connector import (
     ConnectionType,
     Connector,

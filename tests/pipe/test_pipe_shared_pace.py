@@ -19,9 +19,8 @@ from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLi
 from jackfield.database import Database, open_database
 from jackfield.journal import Queue
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.quota import DAY, FREE
 from jackfield.pacing.shared_rows import DatabaseRow, shared_row
-from jackfield.pacing.state import PaceState, Request
+from jackfield.pacing.state import DAY, FREE, PaceState, Request
 from jackfield.pacing.turn import PostponedError
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 

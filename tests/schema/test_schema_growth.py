@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from growth import grows_faster_than_linear
-from jackfield.schema.mailboxes import mailbox_fault, mailbox_list_fault
+from jackfield.schema.formats import mailbox_fault, mailbox_list_fault
 from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
 from jackfield_dapr.workflow.notifying import recipients
 from shipped_patterns import Shipped, hard_texts, shipped_patterns

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from drawing import drawn
-from jackfield.schema.mailboxes import email_fault, mailbox_fault, mailbox_list_fault
+from jackfield.schema.formats import email_fault, mailbox_fault, mailbox_list_fault
 
 ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
 TWO = "holds two addresses without a comma between them"

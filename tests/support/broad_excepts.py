@@ -60,7 +60,6 @@ FOREIGN = {
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",
     "runtime/jackfield/pacing/turn.py": "connectors' functions of costs, scopes and plans",
     "runtime/jackfield/pacing/pace.py": "connectors' functions of limits",
-    "runtime/jackfield/pipe/wrapping.py": "plugins' wrappers",
     "runtime/jackfield/surfaces/http/direct.py": "an answer, outside of any task that could fail in its place",
     "runtime/jackfield_market/jackfield_market/testing/behaviour.py": "the error map that is examined",
     "runtime/jackfield_market/jackfield_market/testing/driving.py": "the action that is examined",

@@ -14,8 +14,7 @@ import pytest
 from http_stand import Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield.callers.authorizer import Authorizer
-from jackfield.catalog import Catalog
-from jackfield.catalog.of_workspace import of_workspace
+from jackfield.catalog import Catalog, of_workspace
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.source import AwsSource

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.catalog import Catalog
+from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.catalog.of_workspace import of_workspace
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from jackfield_aws.virtual import manifests
 from jackfield_aws.virtual.index import Index

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from everyday_queries import EVERYDAY_QUERIES
-from jackfield.catalog import Catalog
+from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.catalog.of_workspace import of_workspace
 from jackfield.surfaces.shared.searching import found_actions
 from moto_rig import EVERYTHING, offer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.manifest_index import INDEX, index_of
+from jackfield.manifest_json import INDEX, index_of
 from jackfield.manifest_parts import package_of
 from jackfield_openapi.conversion import Converted
 

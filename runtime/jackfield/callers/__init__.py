@@ -15,9 +15,9 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import UNBOUND, Authorizer
-    from jackfield.callers.caller import LIBRARY, Caller
+    from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
     from jackfield.callers.rules import INLINE, SCOPES, Decision, PatternError, Request, Rule, Rules, Scope, Source, Step, decide, may, rule
-    from jackfield.callers.visible_catalog import SeenCatalog, seen_catalog
+    from jackfield.callers.visible_catalog import SeenCatalog
 
 __all__ = [
     "INLINE",
@@ -46,8 +46,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".authorizer": "UNBOUND Authorizer",
-            ".caller": "LIBRARY Caller",
+            ".caller": "LIBRARY Caller seen_catalog",
             ".rules": "INLINE SCOPES Decision PatternError Request Rule Rules Scope Source Step decide may rule",
-            ".visible_catalog": "SeenCatalog seen_catalog",
+            ".visible_catalog": "SeenCatalog",
         },
     )

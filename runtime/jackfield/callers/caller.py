@@ -1,4 +1,4 @@
-"""The caller of an invocation: who it is, and the rights that came with the request."""
+"""The caller of an invocation: who it is, the rights that came with the request, and the catalog that it sees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from jackfield.dataclass import dataclass, field
 from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
+    from jackfield.callers.authorizer import Authorizer
     from jackfield.callers.rules import Rules, Scope
+    from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
 
 
@@ -48,6 +50,15 @@ class Caller:
 
 LIBRARY = Caller(audience="operator")
 """The process's own code."""
+
+
+def seen_catalog(whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> Catalog:
+    """Return the part of a catalog that a caller may see, over ``connection`` if it is given; all of it if no rules bind the caller."""
+    if not authorizer.is_bound:
+        return whole
+    from jackfield.callers.visible_catalog import SeenCatalog
+
+    return SeenCatalog(whole, authorizer, connection)
 
 
 late_hints(__name__)

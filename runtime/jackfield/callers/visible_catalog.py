@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
 
 
-def seen_catalog(whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> Catalog:
-    """Return the part of a catalog that a caller may see, over ``connection`` if it is given; all of it if no rules bind the caller."""
-    return SeenCatalog(whole, authorizer, connection) if authorizer.is_bound else whole
-
-
 class SeenCatalog(Catalog):
     """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run over the connection of that name.
 

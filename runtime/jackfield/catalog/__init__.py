@@ -9,12 +9,14 @@ from jackfield.exports import exports
 
 TYPE_CHECKING = False  # typing's own would cost a cold --help as much time as starting Python
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jackfield.catalog.discovery import EntryPoint, entry_points
     from jackfield.catalog.found import Found
     from jackfield.catalog.index import search
     from jackfield.catalog.installed import Catalog, Entry
 
-__all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "search"]
+__all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "installed_here", "of_workspace", "search"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
@@ -26,3 +28,22 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".index": "search",
         },
     )
+
+
+def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
+    """Return ``catalog`` with what the operator's own surfaces are offered in the workspace; ``for_audience`` gives that of others.
+
+    Without catalog sources it is the installed one, and nothing else is imported.
+    """
+    if catalog.offering is None:
+        return catalog
+    from jackfield.catalog.offers import OfferedCatalog
+
+    return OfferedCatalog(catalog, catalog.offering, workspace)
+
+
+def installed_here(environment: Mapping[str, str]) -> Catalog:
+    """Return the catalog of the workspace that ``JACKFIELD_WORKSPACE`` names (default: ``default``)."""
+    from jackfield.catalog.installed import Catalog
+
+    return of_workspace(Catalog.installed(environment=environment), environment.get("JACKFIELD_WORKSPACE") or "default")

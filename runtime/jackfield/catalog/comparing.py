@@ -30,6 +30,10 @@ _MAPS = frozenset(
 _ABSENT = object()
 
 
+class Mismatch(Exception):
+    """Difference between a connector's code and its manifest."""
+
+
 def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: bool = False) -> str | None:
     """Explain how the code differs from its manifest, among ``actions`` and in everything that is not an action: the code changed without
     ``connector.json``, or the manifest is false."""

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from jackfield.catalog.discovery import read_bytes
 from jackfield.dataclass import replace
 from jackfield.kernel.definitions import Definitions
-from jackfield.kernel.lazy_mapping import LazyMapping
 from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest
-from jackfield.manifest_index import INDEX, MANIFEST, light_row
-from jackfield.manifest_json import ManifestError, shown_title
+from jackfield.manifest_json import INDEX, MANIFEST, ManifestError, light_row, shown_title
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    V = TypeVar("V")
     from typing import Any
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
@@ -167,3 +168,32 @@ class _StoredContent:
         """Schema of the output."""
         found: Json = self.row["output"]
         return found
+
+
+class LazyMapping(Mapping[str, "V"]):
+    """Mapping of ``keys`` to what ``make`` returns for them: once for each key, or every time unless ``kept``."""
+
+    __slots__ = ("_kept", "_keys", "_make")
+
+    def __init__(self, keys: Collection[str], make: Callable[[str], V], *, kept: bool = True) -> None:
+        self._keys = keys
+        self._make = make
+        self._kept: dict[str, V] | None = {} if kept else None
+
+    def __getitem__(self, key: str) -> V:
+        if self._kept is not None and key in self._kept:
+            return self._kept[key]
+        if key not in self._keys:
+            raise KeyError(key)
+        made = self._make(key)
+        # of two threads that make it at once, both get the first
+        return made if self._kept is None else self._kept.setdefault(key, made)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from jackfield.catalog.comparing import mismatch
+from jackfield.catalog.comparing import Mismatch, mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points, in_archive
 from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
@@ -18,6 +18,7 @@ from jackfield.catalog.loading import (
     REINSTALL,
     Loader,
     broken_connector,
+    choose,
     declared_twice,
     load_in_process,
     log_broken,
@@ -32,8 +33,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.interrupts import let_out
 from jackfield.local import home
 from jackfield.manifest import Manifest
-from jackfield.manifest_index import INDEX, MANIFEST
-from jackfield.manifest_json import ManifestError
+from jackfield.manifest_json import INDEX, MANIFEST, ManifestError
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -75,10 +75,6 @@ class Entry:
         if len(self.versions) > 1:
             row["versions"] = list(self.versions)
         return row if self.error is None else {**row, "error": self.error}
-
-
-class _Mismatch(Exception):
-    """Difference between a connector's code and its manifest."""
 
 
 class Catalog(ProcessLocal):
@@ -346,7 +342,7 @@ class Catalog(ProcessLocal):
         failures = self._failures.setdefault(point, {})
         try:
             value = contained(step)
-        except _Mismatch as error:
+        except Mismatch as error:
             fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else REINSTALL
         except Unavailable:  # its process could not be started this time
             raise
@@ -369,7 +365,7 @@ class Catalog(ProcessLocal):
     def _compare(self, point: EntryPoint, found: object, manifest: Manifest, actions: set[str]) -> None:
         fault = mismatch(found, manifest, actions)
         if fault is not None:
-            raise _Mismatch(fault)
+            raise Mismatch(fault)
         self._compared.setdefault(point, set()).update(actions)
 
     def differs(self, key: str) -> str | None:
@@ -413,8 +409,6 @@ class Catalog(ProcessLocal):
         return manifest
 
     def _chosen(self, key: str, specifier: str) -> EntryPoint:
-        from jackfield.catalog.versions import choose
-
         default = self._default(key)
         if not default.version:
             choose(key, [(self._manifests.get(default) or self._cache(default)).version], specifier)

@@ -1,4 +1,5 @@
-"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it), and parts of the host.
+"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it) of the chosen version,
+here or in a process of its own, and parts of the host. jackfield-isolation is imported with the first such connector.
 Errors for connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
 
 from __future__ import annotations
@@ -15,14 +16,33 @@ from jackfield.catalog.discovery import EntryPoint, entry_points, metadata_fault
 from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield.failures import BrokenPart, loaded
 from jackfield.hints import NextStep
-from jackfield.manifest_index import MANIFEST
+from jackfield.manifest_json import MANIFEST
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-    from typing import Any
+    from collections.abc import Mapping
+    from typing import Any, Protocol
 
+    from jackfield.catalog.discovery import EntryPoint
     from jackfield.manifest import Manifest
+
+    class Children(Protocol):
+        """Object that the package's ``children``, in the entry points ``jackfield.isolation``, makes from an environment."""
+
+        def load(self, manifest: Manifest, point: EntryPoint) -> Any:
+            """Return a stand-in for the connector that ``point`` names."""
+
+        def processes(self) -> list[int]:
+            """Return the numbers of the processes that live."""
+
+        def ends(self) -> dict[str, int]:
+            """Return how many have ended by themselves, or for what they did, by connector."""
+
+        def close(self) -> None:
+            """End all."""
+
+    from importlib.machinery import ModuleSpec
+
 
 REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -242,3 +262,83 @@ def declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:
 def broken_connector(message: str, hint: str = REINSTALL) -> UnknownConnector:
     """Return the error for a connector that is installed and cannot be used."""
     return UnknownConnector(message, hint=hint)
+
+
+_MISSING = "runs in a process of its own, which needs the package jackfield-isolation: pip install 'jackfield[isolation]'"
+
+
+class Isolated:
+    """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._made: dict[str, Children] = {}
+
+    def load(self, manifest: Manifest, point: EntryPoint) -> Any:
+        """Start the connector that ``point`` names in a child, and return its stand-in.
+
+        :raises ImportError: if it cannot run, or jackfield-isolation is not installed.
+        :raises Unavailable: if it cannot be started now.
+        """
+        return self._children(manifest).load(manifest, point)
+
+    def _children(self, manifest: Manifest) -> Children:
+        found = self._made.get("")
+        if found is None:
+            make = declared("jackfield.isolation", "children")
+            if make is None:
+                raise ImportError(f"'{manifest.key}' {manifest.version} {_MISSING}")
+            found = self._made.setdefault("", make(self._environment))  # of two threads, the first one's
+        return found
+
+    def processes(self) -> list[int]:
+        """Return the numbers of the child processes that live."""
+        return [number for made in self._made.values() for number in made.processes()]
+
+    def ends(self) -> dict[str, int]:
+        """Return how many children have ended by themselves, or for what they did, by connector."""
+        return {key: count for made in self._made.values() for key, count in made.ends().items()}
+
+    def close(self) -> None:
+        """End all children."""
+        for made in self._made.values():
+            made.close()
+
+
+def choose(key: str, versions: Sequence[str], specifier: str) -> str:
+    """Return the highest of ``versions`` that ``specifier`` allows; a prerelease only if no final version fits.
+
+    :raises UnknownConnector: if none fits, or the specifier is not valid.
+    """
+    from packaging.version import Version
+
+    try:
+        fitting = _fitting(versions, specifier)
+    except ValueError:  # InvalidSpecifier, or int() refusing too many digits
+        raise UnknownConnector(
+            f"'{specifier[:80]}' is not a version specifier",
+            hint="Give a PEP 440 specifier such as '>=1.2,<2' as connectorVersion.",
+        ) from None
+    if not fitting:
+        have = f"version {versions[0]} is" if len(versions) == 1 else f"versions {', '.join(versions)} are"
+        raise UnknownConnector(
+            f"no installed version of '{key}' matches '{specifier[:80]}'; {have} installed",
+            hint="Install a matching version, or widen connectorVersion.",
+        )
+    if len(fitting) == 1:  # perhaps not of PEP 440, and allowed by '==='
+        return fitting[0]
+    return max(fitting, key=lambda version: (not Version(version).is_prerelease, Version(version)))
+
+
+def _fitting(versions: Sequence[str], specifier: str) -> list[str]:
+    from packaging import specifiers, version
+
+    wanted, found = specifiers.SpecifierSet(specifier), []
+    for text in versions:
+        try:
+            fits = wanted.contains(text, prereleases=True)
+        except version.InvalidVersion:  # of packaging before 26, for a version that is not of PEP 440
+            fits = str(wanted) == f"==={text}"
+        if fits:
+            found.append(text)
+    return found

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jackfield.catalog.installed import Catalog, Entry
-from jackfield.catalog.loading import unknown_connector
+from jackfield.catalog.loading import choose, unknown_connector
 from jackfield.catalog.offering import DEFAULT, Offer, Offering
-from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import UnknownAction, UnknownConnector
 from jackfield.exports import late_hints

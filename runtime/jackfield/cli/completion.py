@@ -156,7 +156,7 @@ def _positional(parser: Parser, words: Sequence[str]) -> list[str]:
 
 
 def _catalog() -> Catalog:
-    from jackfield.catalog.of_workspace import installed_here
+    from jackfield.catalog import installed_here
 
     return installed_here(os.environ)
 

@@ -10,9 +10,8 @@ import os
 import sys
 from contextlib import closing
 
-from jackfield.catalog import Catalog, Entry
+from jackfield.catalog import Catalog, Entry, installed_here
 from jackfield.catalog.installations import revocations
-from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.dataclass import replace
@@ -64,7 +63,7 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
 
 def _checked_rows() -> list[dict[str, Any]]:
     """Return the rows of all connectors, each imported and compared with its manifest; isolated ones in processes of their own."""
-    from jackfield.catalog.isolated import Isolated
+    from jackfield.catalog.loading import Isolated
 
     with closing(Isolated(os.environ)) as children:
         catalog = Catalog.installed(loader=children.load)

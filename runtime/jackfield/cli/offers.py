@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jackfield.callers.workspace_names import check_workspace_name
-from jackfield.catalog import Catalog
-from jackfield.catalog.of_workspace import of_workspace
+from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, effective, offers_file
 from jackfield.catalog.offers_file import Pattern, add, remove, rows
 from jackfield.cli.output import Output

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from jackfield.catalog import installed_here
 from jackfield.catalog.loading import chosen
-from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb

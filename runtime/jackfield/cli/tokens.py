@@ -132,7 +132,7 @@ def _declare_explain(parser: Parser) -> None:
 
 def _explain(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens
-    from jackfield.catalog.of_workspace import installed_here
+    from jackfield.catalog import installed_here
     from jackfield.pipe.call_rules import find_action
 
     connector, slash, action = arguments.action.partition("/")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jackfield.connections.generated_ids import generated_fields
+from jackfield.connections.host_access import generated_fields
 from jackfield.connections.named_connection import Origin
 from jackfield.database import Row
 from jackfield.dataclass import dataclass, field

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.generated_ids import generated_fields, refused
+from jackfield.connections.host_access import generated_fields, refused
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction, Vault

@@ -17,7 +17,7 @@ from typing import Any
 
 from jackfield.catalog.loading import declared
 from jackfield.clock import Clock, SystemClock, patience
-from jackfield.connections.reference_rules import ReferenceRules
+from jackfield.connections.host_access import HINT, ReferenceRules
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, Sent, TimedOut, Unavailable
 from jackfield.failures import BrokenPart, contained
@@ -342,3 +342,15 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRules) -> None:
+    """Refuse secret references in ``values`` that ``rules`` do not allow.
+
+    :raises InvalidConnection: with a detail for each.
+    """
+    faults = [(path, rules.fault(kind, target, folder)) for path, kind, target in references(values)]
+    details = [Detail(path, fault) for path, fault in faults if fault is not None]
+    if details:
+        which = "secret references" if len(details) == len(faults) else f"{len(details)} of its secret references"
+        raise InvalidConnection(f"the connection is not allowed to use {which}", details=details, hint=HINT.format("allowReferences"))

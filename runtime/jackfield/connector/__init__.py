@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
+    from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
     from jackfield.connector.jobs import Progress
     from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
@@ -39,10 +40,8 @@ if TYPE_CHECKING:
         Forged,
         Gone,
         Hook,
-        HookRequest,
         Item,
         Listed,
-        Malformed,
         Needs,
         Outcome,
         Polled,
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
         Unfinished,
         Webhook,
         check_signature,
-        strict_json,
     )
     from jackfield.errors import (
         Conflict,
@@ -76,6 +74,7 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from jackfield.failures import exhausted
     from jackfield.hooks import hookimpl
     from jackfield.json_tools.pointers import pointer
     from jackfield.json_tools.price import MAX_ANSWER_VALUES, TooCostly
@@ -87,7 +86,6 @@ if TYPE_CHECKING:
     from jackfield.wire.file_names import file_name
     from jackfield.wire.guard import ANYWHERE, Guard
     from jackfield.wire.reply import Reply
-    from jackfield.wire.shortage import exhausted
 
 __all__ = [
     "ANYWHERE",
@@ -204,9 +202,10 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".models": "ConnectionType DeclarationError Field File Inputs Output",
             ".signatures": "SecretPath SharedToken Signature scheme_of",
             ".streamed": "OutputFile StreamedFile",
+            ".hook_requests": "HookRequest Malformed strict_json",
             ".triggers": (
-                "Forged Gone Hook HookRequest Item Listed Malformed Needs Outcome Polled Received Registered Since TriggerEvent "
-                "Unfinished Webhook check_signature strict_json"
+                "Forged Gone Hook Item Listed Needs Outcome Polled Received Registered Since TriggerEvent "
+                "Unfinished Webhook check_signature"
             ),
             "jackfield.clock": "Clock Deadline",
             "jackfield.errors": (
@@ -224,6 +223,6 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.wire.file_names": "file_name",
             "jackfield.wire.guard": "ANYWHERE Guard",
             "jackfield.wire.reply": "Reply",
-            "jackfield.wire.shortage": "exhausted",
+            "jackfield.failures": "exhausted",
         },
     )

@@ -6,18 +6,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
-from jackfield.connector.grants import Grants
 from jackfield.connector.reading import Events, FileStore
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
+
+if TYPE_CHECKING:
+    from jackfield.connector.grants import Grants
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]

@@ -7,7 +7,6 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
@@ -22,6 +21,8 @@ from jackfield.secrecy import Hidden
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from jackfield.connector.budget import Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 

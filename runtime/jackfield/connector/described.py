@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from jackfield.catalog.indexed import LazyMapping
 from jackfield.connector.declare import Action, Connector, united
-from jackfield.kernel.lazy_mapping import LazyMapping
 
 Json = Mapping[str, Any]
 

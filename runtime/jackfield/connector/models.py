@@ -6,7 +6,7 @@ import binascii
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import unquote, unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -15,11 +15,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
-from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.errors import Detail, InvalidConnection, InvalidOutput, Sent
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Authorizes, Serves
 from jackfield.secrecy import SecretHolder
+
+if TYPE_CHECKING:
+    from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 
 
 class DeclarationError(TypeError):

@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from jackfield.connector.hook_requests import HookRequest
 from jackfield.connector.models import DeclarationError
-from jackfield.connector.triggers import Forged, Hook, HookRequest
+from jackfield.connector.triggers import Forged, Hook
 from jackfield.dataclass import dataclass
 
 _STANDARD = "whsec_"

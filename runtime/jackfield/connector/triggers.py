@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import hmac
 import inspect
-import json
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import create_model
 
-from jackfield.connector.hook_charsets import codec_of
+from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import JackfieldError
-from jackfield.invocation import decode
-from jackfield.json_tools.price import LARGE_NUMBER
 from jackfield.manifest_triggers import CHANGES, EVERY, LARGEST, LEAST
 from jackfield.secrecy import SecretHolder
 
@@ -34,10 +29,6 @@ _KEY = re.compile(r"[a-z][A-Za-z0-9]{0,59}")
 
 class Forged(Exception):
     """A request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 401."""
-
-
-class Malformed(Exception):
-    """A request that is signed and that the trigger cannot read. The sender gets 400."""
 
 
 class Gone(Exception):
@@ -55,36 +46,6 @@ class Needs(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class HookRequest(SecretHolder):
-    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    at: float
-    query: Mapping[str, str] = field(default_factory=dict)
-    method: str = "POST"
-
-    def json(self) -> Any:
-        """Return the body, which is JSON in the charset that it names, with or without a byte order mark. It is as strictly read as an
-        invocation: no member twice, and not too deep.
-
-        :raises Malformed: if it is not.
-        """
-        codec = codec_of(self.body, self.headers)
-        if codec in {"utf-8", "utf-8-sig"}:
-            return strict_json(self.body.removeprefix(BOM_UTF8))
-        try:
-            return strict_json(self.body.decode(codec).removeprefix("\ufeff"))
-        except UnicodeDecodeError:
-            raise Malformed from None
-
-    @property
-    def text(self) -> str:
-        """The body as text in its charset. What cannot be decoded becomes U+FFFD."""
-        return self.body.decode(codec_of(self.body, self.headers), "replace").removeprefix("\ufeff")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -212,24 +173,6 @@ class Item(SecretHolder):
 
     id: str
     data: Output | Mapping[str, Any]
-
-
-def strict_json(text: str | bytes) -> Any:
-    """Return a JSON value, as strictly read as an invocation: UTF-8 without a mark at its beginning, no member twice, not too deep,
-    and no number that is infinite as a float.
-
-    :raises Malformed: if it is none.
-    """
-    try:
-        octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        if octets.startswith(BOM_UTF8):
-            raise Malformed
-        found = decode(octets)
-        if LARGE_NUMBER.search(octets):
-            json.dumps(found, allow_nan=False)
-    except (JackfieldError, ValueError):
-        raise Malformed from None
-    return found
 
 
 def check_signature(expected: str, given: str | None) -> None:

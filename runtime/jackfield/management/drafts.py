@@ -9,8 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
-from jackfield.connections.generated_ids import generate, generated_fields, refused
-from jackfield.connections.host_access import HostAccess
+from jackfield.connections.host_access import HostAccess, generate, generated_fields, refused
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.generated_ids import generated_fields
+from jackfield.connections.host_access import generated_fields
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
 from jackfield.hints import NextStep

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
     from jackfield.database.shared_clock import SharedClock
-    from jackfield.pacing.quota import Quota
+    from jackfield.pacing.state import Quota
 
 T = TypeVar("T")
 

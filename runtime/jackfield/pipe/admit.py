@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_lookup import Connections
-from jackfield.connections.generated_ids import generated_fields
+from jackfield.connections.host_access import generated_fields
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass, field

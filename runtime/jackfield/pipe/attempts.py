@@ -22,9 +22,8 @@ from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, log_error, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
-from jackfield.pipe.masking import concealed
+from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
-from jackfield.pipe.unread import left
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from jackfield.callers.visible_catalog import seen_catalog
+from jackfield.callers.caller import seen_catalog
 from jackfield.errors import NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
 from jackfield.hints import NextStep
 

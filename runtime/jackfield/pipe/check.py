@@ -13,6 +13,7 @@ from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
 from jackfield.invocation.file_references import names_files
 from jackfield.json_tools.pointers import names
+from jackfield.kernel.exact import without_decimals
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
@@ -90,7 +91,7 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return _natively(plan, given)
     except InvalidInput as error:
-        if plan.manifest.virtual and (exact := _exact(given)) is not given:
+        if plan.manifest.virtual and (exact := without_decimals(given)) is not given:
             return checked(plan, exact)
         from jackfield.connections.formats import native_inputs
         from jackfield.pipe.flat_bodies import renamed
@@ -100,12 +101,6 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if translated is None:
             raise
     return _natively(plan, translated)
-
-
-def _exact(given: Mapping[str, Any]) -> Any:
-    from jackfield.kernel.exact import without_decimals
-
-    return without_decimals(given)
 
 
 def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:

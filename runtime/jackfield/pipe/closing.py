@@ -17,7 +17,7 @@ from jackfield.pipe.calls import running_loop
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.catalog.isolated import Isolated
+    from jackfield.catalog.loading import Isolated
     from jackfield.invocation import Result
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.on_loop import OnLoop

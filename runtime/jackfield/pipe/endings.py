@@ -6,13 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
+from jackfield.failures import exhausted
 from jackfield.hooks import PluginFailed
 from jackfield.interrupts import drop_frames
-from jackfield.pipe.errors_map import Unmapped
+from jackfield.pipe.errors_map import Unmapped, cause_of
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed
-from jackfield.redaction.logs import reason, trace
-from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
@@ -81,10 +80,8 @@ def interrupted(run: Run, workspace: str) -> None:
 
 def log(run: Run, error: Exception, workspace: str) -> None:
     """Log an exception, with secrets redacted."""
-    meta, redactor = run.meta, run.redactor
-    text = reason(error, redactor, run.inputs)
-    if _LOG.isEnabledFor(logging.DEBUG):
-        text += trace(error, redactor)
+    meta = run.meta
+    text = cause_of(error, run.redactor, run.inputs, _LOG)
     about = (meta.invocation_id, workspace, meta.connector, meta.action, text)
     _LOG.error("invocation %s of workspace %s: %s/%s: %s", *about, extra={"has_lines": True})
 

@@ -23,11 +23,9 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.failures import Raised, attempt_foreign, exhausted
 from jackfield.hints import NextStep
 from jackfield.interrupts import drop_frames, let_out_of_call
-from jackfield.redaction.logs import reason, trace
-from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
@@ -219,7 +217,12 @@ def repeated(error: JackfieldError) -> JackfieldError:
 
 def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> None:
     """Log what an author's code has raised, redacted; with its traceback at DEBUG."""
-    about = reason(fault, redactor, inputs)
-    if AUTHORS.isEnabledFor(logging.DEBUG):
-        about += trace(fault, redactor)
+    about = cause_of(fault, redactor, inputs, AUTHORS)
     AUTHORS.error("invocation %s: %s: %s", invocation, text, about, extra={"has_lines": True})
+
+
+def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any], log: logging.Logger) -> str:
+    """Return what a log says of an exception, redacted; with its traceback if the log is at DEBUG."""
+    from jackfield.redaction.logs import reason, trace
+
+    return reason(fault, redactor, inputs) + (trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else "")

@@ -31,17 +31,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, LimitReached
+from jackfield.hooks import Wrapping
 from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.limits import begin_within, require_storage
 from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.pipe.wrapping import Wrapping
 from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
@@ -244,3 +243,38 @@ class Pipeline:
 
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
+
+
+_SOON, _LATER = 1.0, 30.0
+"""Seconds after which a queued call is looked at again: calls end soon, and files later."""
+
+
+def begin_within(run: Run, means: Means) -> None:
+    """Count a call among those that run in its workspace. One that does not begin leaves no entry in the journal.
+
+    :raises LimitReached: if as many run as the workspace's limit allows.
+    :raises PostponedError: instead, for a queued call.
+    """
+    most = run.limits.get("concurrent")
+    if most is None:
+        return
+    run.is_counted = means.files.storage.limits.begins(means.workspace, most)
+    if not run.is_counted:
+        raise _refusal(run, means, LimitReached("concurrent", most), _SOON)
+
+
+async def require_storage(run: Run, means: Means) -> None:
+    """Check that the workspace may store what an action returns. What a call has returned is stored, however much it is.
+
+    :raises LimitReached: if its files have reached its limit.
+    :raises PostponedError: instead, for a queued call.
+    """
+    most = run.limits.get("storageBytes")
+    if most is not None and await run.waiter.call(partial(means.files.is_full, means.workspace)):
+        raise _refusal(run, means, LimitReached("storageBytes", most), _LATER)
+
+
+def _refusal(run: Run, means: Means, error: LimitReached, seconds: float) -> JackfieldError | PostponedError:
+    """Return what ends a call that does not begin: it was counted nowhere, so nothing is recorded of it."""
+    run.record = None
+    return error if run.claimed is None else PostponedError(means.files.time.now() + seconds)

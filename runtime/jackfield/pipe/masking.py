@@ -1,4 +1,5 @@
-"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes."""
+"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes, and responses that could
+not be read: a warning takes the place of the output (contract of ``Call.unread``)."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
+    from jackfield.connector.context import Call, Unread
     from jackfield.invocation import Invocation, Meta
-    from jackfield.json_tools.walk import SecretPlaces
+    from jackfield.json_tools.walk import Schema, SecretPlaces
 
 _MOST_SECRETS = 20
 """Secrets of an output for which the rest of its record is searched."""
@@ -97,3 +99,38 @@ def mask_names(meta: Meta, redactor: Redactor) -> None:
         meta.connector = redactor.clean(meta.connector)
     if meta.action is not None:
         meta.action = redactor.clean(meta.action)
+
+
+def left(
+    output: object, call: Call, schema: Schema, inputs: Mapping[str, Any], redactor: Redactor | None, *, is_secret: bool
+) -> Mapping[str, Any]:
+    """Return the warning of a success whose response could not be read, and store its body.
+
+    Nothing can be masked in it, so it is not stored if the output ``is_secret`` in part, if an input is by its ``schema``, or if the body
+    repeats a secret of the connection.
+
+    :raises JackfieldError: if the action did not return what stands for the output: it went on, and came to something else.
+    """
+    unread = call.unread
+    if unread is None or output is not unread.output or not call.takes_unread:
+        raise unread.error if unread is not None else AssertionError
+    file = None if is_secret or not _may_keep(unread, schema, inputs, redactor) else _stored(call, unread)
+    kept = "" if file is None else ": its body is in 'file', as it was sent"
+    message = f"the provider answered with success, and the output is missing: {unread.error.message}{kept}"
+    return {"path": "", "message": message, **({} if file is None else {"file": file})}
+
+
+def _may_keep(unread: Unread, schema: Schema, inputs: Mapping[str, Any], redactor: Redactor | None) -> bool:
+    """Return whether a body repeats no secret, as far as is known."""
+    if not unread.content or hidden_values(schema, inputs):
+        return False
+    return redactor is None or not redactor.holds(unread.content.decode("latin-1"))
+
+
+def _stored(call: Call, unread: Unread) -> Mapping[str, Any] | None:
+    if call.files is None or unread.content is None:
+        return None
+    try:
+        return call.files.store([unread.content], unread.content_type or "application/octet-stream", None)
+    except JackfieldError:  # the outcome is known, with or without the file
+        return None

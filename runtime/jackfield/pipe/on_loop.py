@@ -21,7 +21,7 @@ from jackfield.pipe.waiter import in_turn
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage
-    from jackfield.connections.opening_slots import OpeningSlots
+    from jackfield.connections.connection_cache import OpeningSlots
     from jackfield.database import Database
     from jackfield.pipe.waiter import Turn, Unit, Until
 

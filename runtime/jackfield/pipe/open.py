@@ -12,12 +12,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
-from jackfield.connections.generated_ids import refused
-from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_references
-from jackfield.connections.opening_slots import OpeningSlots
-from jackfield.connections.reference_rules import ReferenceRules, credential_files
-from jackfield.connections.secret_references import Secrets, reference_paths, references
+from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches, OpeningSlots
+from jackfield.connections.host_access import HostAccess, ReferenceRules, credential_files, refuse_ambient, refused
+from jackfield.connections.secret_references import Secrets, reference_paths, references, refuse_references
 from jackfield.connector.context import OpenContext
 from jackfield.connector.models import connection_values
 from jackfield.dataclass import dataclass

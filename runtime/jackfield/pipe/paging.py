@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.conversion import Handle
 from jackfield.errors import JackfieldError, NotFound, Unavailable
-from jackfield.json_tools.paths import copy_member, find, merge_member
+from jackfield.json_tools.pointers import copy_member, find, merge_member
 from jackfield.pagination import OPEN_END, Pagination
 from jackfield.pipe.check import typed
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jackfield.callers.visible_catalog import seen_catalog
+from jackfield.callers.caller import seen_catalog
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.fork import ProcessLocal

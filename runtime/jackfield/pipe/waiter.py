@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from jackfield.access.workspace_access import Storage
-    from jackfield.connections.opening_slots import OpeningSlots
+    from jackfield.connections.connection_cache import OpeningSlots
     from jackfield.database import Database, Transaction
 
     Unit = Callable[[Transaction], Any]

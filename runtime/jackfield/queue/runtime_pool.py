@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jackfield
 from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield.catalog import Catalog, entry_points
-from jackfield.catalog.isolated import Isolated
+from jackfield.catalog.loading import Isolated
 from jackfield.clock import Clock, SystemClock
 from jackfield.exports import late_hints
 from jackfield.files.store import FileLimits, Files

@@ -10,7 +10,7 @@ from jackfield.errors import Detail, InvalidInput, NotAllowed
 from jackfield.invocation.provider_ids import Places
 from jackfield.journal.suppressions import Suppressions
 from jackfield.json_tools.pointers import pointer
-from jackfield.schema.mailboxes import split_mailboxes
+from jackfield.schema.formats import split_mailboxes
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage

@@ -9,7 +9,7 @@ from typing import Any
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, SecretPlaces, extension, members, nodes
 from jackfield.json_tools.walk import is_secret as marks_secret
-from jackfield.kernel.passwords import without_password
+from jackfield.secrecy import without_password
 
 MASK = "***"
 """Replacement for a secret."""

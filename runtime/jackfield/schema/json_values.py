@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from jackfield.errors import Detail
 from jackfield.failures import Raised, attempt
 from jackfield.json_tools.pointers import child, cut, shown
+from jackfield.kernel.exact import Exact
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json, Unreadable
 from jackfield.schema.wording import escaped
 
@@ -144,7 +145,7 @@ class _Reader:
     def _number(self, value: float, path: str, _depth: int) -> Json:
         number = float.__float__(value)
         if math.isfinite(number):
-            return value if self._keeps_exact and _is_exact(value) else number
+            return value if self._keeps_exact and type(value) is Exact else number
         self._refuse(path, _NOT_FINITE)
         return None
 
@@ -188,12 +189,6 @@ class _Reader:
             self._open.add(id(value))
             return True
         return False
-
-
-def _is_exact(value: float) -> bool:
-    from jackfield.kernel.exact import Exact
-
-    return type(value) is Exact
 
 
 _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.audience import audience_of
 from jackfield.connections.connection_rows import secret_places
-from jackfield.connections.generated_ids import generated_fields
+from jackfield.connections.host_access import generated_fields
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.management.drafts import edited, refuse_redirected
 

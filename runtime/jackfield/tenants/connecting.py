@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.access import Actor, Audit, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.connections.connection_rows import secret_places
-from jackfield.connections.generated_ids import generate, generated_fields
+from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection

@@ -7,7 +7,7 @@ import ssl
 from enum import StrEnum
 
 from jackfield.errors import Sent
-from jackfield.wire.shortage import exhausted
+from jackfield.failures import exhausted
 
 _CLIENT_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
                   "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip

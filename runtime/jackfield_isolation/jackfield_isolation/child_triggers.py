@@ -10,14 +10,13 @@ from pydantic import ValidationError
 
 from jackfield.connector.conversion import payload
 from jackfield.connector.declare import Connector
+from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import model_faults
 from jackfield.connector.triggers import (
     Forged,
     Gone,
     Hook,
-    HookRequest,
     Listed,
-    Malformed,
     Needs,
     Polled,
     Registered,

@@ -7,16 +7,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, cast
 
 from jackfield.connector.context import current_call
+from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import Output
 from jackfield.connector.signatures import scheme_of
 from jackfield.connector.triggers import (
     Forged,
     Gone,
     Hook,
-    HookRequest,
     Item,
     Listed,
-    Malformed,
     Needs,
     Poll,
     Polled,

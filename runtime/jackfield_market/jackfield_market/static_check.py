@@ -13,7 +13,7 @@ from typing import Any
 
 from jackfield.catalog.loading import bound
 from jackfield.failures import Raised, attempt
-from jackfield.manifest_index import MANIFEST
+from jackfield.manifest_json import MANIFEST
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.wheels import Wheel
 

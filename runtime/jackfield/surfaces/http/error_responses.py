@@ -9,9 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
+from jackfield.failures import exhausted
 from jackfield.surfaces.shared.problem import Problem, of_error, problem
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.wire.shortage import exhausted
 
 _LOG = logging.getLogger("jackfield.http")
 _DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are connections only"

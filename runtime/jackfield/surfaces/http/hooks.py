@@ -31,7 +31,8 @@ from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
-    from jackfield.connector.triggers import Forged, Hook, HookRequest, Received
+    from jackfield.connector.hook_requests import HookRequest
+    from jackfield.connector.triggers import Forged, Hook, Received
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.subscription import Sealed, Subscription
@@ -108,7 +109,7 @@ def _stored_at_last(server: ServerContext, request: Request, found: Subscription
 
 def _stored(server: ServerContext, found: Subscription, body: bytes, parts: dict[str, Any]) -> Received:
     """Verify a request, store its events, and return what the response needs."""
-    from jackfield.connector.triggers import Forged, HookRequest, Malformed
+    from jackfield.connector import Forged, HookRequest, Malformed
 
     runtime = server.runtime(found.workspace)
     database, vault, now = runtime.storage.database, runtime.storage.vault, server.clock.time()
@@ -169,8 +170,8 @@ def _opened(server: ServerContext, runtime: Jackfield, found: Subscription) -> t
 
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
     """Verify a request, then read it."""
+    from jackfield.connector import Forged, Malformed, Needs, Webhook
     from jackfield.connector.context import entered
-    from jackfield.connector.triggers import Forged, Malformed, Needs, Webhook
     from jackfield.errors import Internal
 
     trigger = server.catalog.load(found.connector).triggers[found.trigger_key]

@@ -11,11 +11,11 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database
+from jackfield.failures import exhausted
 from jackfield.kernel.threads import Threads
 from jackfield.management.conditions import SAID, Condition, Finding, examine
 from jackfield.resources.storage import Storage
 from jackfield.schedules import DueSchedules
-from jackfield.wire.shortage import exhausted
 
 _LOG = logging.getLogger("jackfield.readiness")
 _FRESH = 2.0

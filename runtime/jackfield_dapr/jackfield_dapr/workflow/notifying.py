@@ -11,7 +11,7 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
-from jackfield.schema.mailboxes import split_mailboxes
+from jackfield.schema.formats import split_mailboxes
 from jackfield_dapr.workflow.providers import Provider
 from jackfield_formats.translating import inputs_of
 

@@ -21,8 +21,7 @@ from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.invocation.provider_ids import marked_places
-from jackfield.json_tools.paths import LAST, alternatives
-from jackfield.json_tools.pointers import unescaped
+from jackfield.json_tools.pointers import LAST, alternatives, unescaped
 from jackfield_market.testing.secret_marks import secrets_marked
 from jackfield_market.testing.subject import Rule, Subject
 

@@ -20,10 +20,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from zlib import MAX_WBITS, decompress
 
 from jackfield.errors import InvalidInvocation
-from jackfield.kernel.passwords import without_password
 from jackfield.local import replace_file
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
+from jackfield.secrecy import without_password
 from jackfield.wire.tls import client_context
 from jackfield_market.testing.loopback_provider import Answer, Request
 
