@@ -178,12 +178,36 @@ def test_a_window_that_does_not_go_on(place: Place, person: BrowserContext, brow
     person.close()
 
 
+def kept_here(place: Place, person: BrowserContext, session: str, link: str) -> Page:
+    """The page of a session after Begin, in a browser that could not reach the provider then: it went there by itself."""
+    page = person.new_page()
+    page.goto(link)
+    person.route("**/oauth2/start/*", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Begin").click()
+    person.unroute_all()
+    page.goto(f"{place.origin}/connect/session/{session}")
+    return page
+
+
+def test_one_click_leads_to_the_provider(place: Place, person: BrowserContext) -> None:
+    """Of one type that the platform has named: Begin, the provider, Finish. The way back leads to a page that goes on by hand."""
+    session, link = place.begin()
+    page = person.new_page()
+    page.goto(link)
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Finish").wait_for()
+    page.go_back()
+    page.get_by_role("button", name="Finish").or_(page.get_by_role("button", name="Begin")).wait_for()
+    page.goto(f"{place.origin}/connect/session/{session}")
+    page.get_by_role("button", name="Finish").click()
+    assert place.confirmed(session, page) == "granted"
+
+
 def test_a_page_of_its_own_in_two_tabs(place: Place, person: BrowserContext) -> None:
     """The session's browser goes to the provider in another tab, or comes back and goes again; either tab finishes."""
     session, link = place.begin()
-    first = person.new_page()
-    first.goto(link)
-    first.get_by_role("button", name="Begin").click()
+    first = kept_here(place, person, session, link)
     second = person.new_page()
     with second.expect_navigation(url="**/connect/session/*"):
         second.goto(f"{place.origin}{first.get_by_role('link', name='Continue to 127.0.0.1').get_attribute('href')}")
@@ -220,9 +244,7 @@ def test_the_start_link_is_sent_on(place: Place, person: BrowserContext, browser
 def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: Browser) -> None:
     """The code leads another browser to the provider and back, and it finishes there; the first page says so."""
     session, link = place.begin()
-    page = person.new_page()
-    page.goto(link)
-    page.get_by_role("button", name="Begin").click()
+    page = kept_here(place, person, session, link)
     page.get_by_role("button", name="Use another device").click()
     phone = browser.new_context(ignore_https_errors=True)
     there = phone.new_page()

@@ -32,6 +32,10 @@ _LARGEST = 256 * 1024
 _MOST_FIELDS = 500
 _OF_RETURNED = ("finish", "cancel")
 """Steps that a browser may take which has not begun the session, but came back from the provider for it."""
+_LEADING = ("choose", "again", "submit", "approve")
+"""Steps after which a person may be led to the provider."""
+_ONWARD = "onward"
+"""Parameter of the session's page after such a step: the browser has come with its secret by then, and goes on by itself."""
 Endpoint = Callable[[Request], Response]
 
 
@@ -110,7 +114,7 @@ class _ConnectPages:
         except SessionMoved:  # perhaps by another press of the same browser, at the same moment
             return self.linked(request) if same(sessions.find(found.id).opener, opener) else view.refusal("other_browser", 409)
         try:
-            response = _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+            response = self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
             now = sessions.find(found.id)
             if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
@@ -121,7 +125,7 @@ class _ConnectPages:
     def shown(self, request: Request) -> Response:
         """``GET /connect/session/{id}``."""
         sessions, found, view = self._entered(request)
-        return view.shown(sessions, found, request.query_params.get("q", "")[:100])
+        return view.shown(sessions, found, request.query_params.get("q", "")[:100], at_once=_ONWARD in request.query_params)
 
     def changed(self, request: Request) -> Response:
         """``POST /connect/session/{id}``: take one step."""
@@ -195,7 +199,13 @@ class _ConnectPages:
             sessions.cancel(found.id, "the person has cancelled it")
         elif step == "finish":
             return view.leaving(*sessions.finish(found, self._jar.returned(request, found.id)))
-        return _to(found)
+        return self._led(request, found) if step in _LEADING else _to(found)
+
+    @staticmethod
+    def _led(request: Request, found: ConnectSession) -> Response:
+        """Lead a page of its own on to the provider; a framed one, which providers refuse, opens a window for it when it is asked to."""
+        is_whole = not found.wanted.origins or request.headers.get("sec-fetch-dest") == "document"
+        return _to(found, f"?{_ONWARD}=1" if is_whole and found.task == "authorize" and found.start else "")
 
     def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
         """Begin the approval at the provider, if the type has one; ``only_if_empty`` if the person has nothing to enter before."""
@@ -244,8 +254,8 @@ class _ConnectPages:
         return site in ("same-origin", "none") and bool(secret) and same_token(request.state.form.get("csrf", ""), f"{secret}.{found.id}")
 
 
-def _to(found: ConnectSession) -> Response:
-    return RedirectResponse(f"{SESSION}/{found.id}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+def _to(found: ConnectSession, query: str = "") -> Response:
+    return RedirectResponse(f"{SESSION}/{found.id}{query}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
 def _start_page(found: ConnectSession) -> str:

@@ -20,7 +20,7 @@ from jackfield.surfaces.console.connection import cure
 from jackfield.surfaces.console.plain_form import fields
 from jackfield.surfaces.console.theme import source_of, style_of
 from jackfield.surfaces.shared.connect import SESSION
-from jackfield.surfaces.shared.prefix import START
+from jackfield.surfaces.shared.prefix import START, below_prefix
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connecting import Connecting
 
@@ -65,7 +65,7 @@ class View:
         frames = " ".join(wanted.origins) if framed and wanted is not None and wanted.origins else "'none'"
         metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
         metas += [h.meta(name="color-scheme", content="light dark")]
-        metas += [h.meta(http_equiv="refresh", content=f"0;url={onward}")] if onward else []
+        metas += [h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}")] if onward else []
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
@@ -141,8 +141,10 @@ class View:
             h.form(csrf_field(self._csrf), h.div(button, class_="actions"), method="post", action=address),
         )  # fmt: skip
 
-    def shown(self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None) -> Response:
-        """Render where the session is."""
+    def shown(
+        self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False
+    ) -> Response:
+        """Render where the session is; ``at_once``, the browser goes to the provider by itself."""
         if found.is_over:
             return self._over(found)
         if found.status == "saved" and found.task == "authorize" and not self._returned:
@@ -151,14 +153,14 @@ class View:
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), self._step("finish", self.say("return")))
         if not found.task:
             return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found, words)
-        return self._at_task(sessions, found, error)
+        return self._at_task(sessions, found, error, at_once=at_once)
 
-    def _at_task(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+    def _at_task(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool) -> Response:
         if found.task == "remove":
             title = self.say("remove_title", name=found.connection)
             return self.page(title, h.p(self.say("remove_lead")), self._step("finish", self.say("remove"), danger=True), self._cancel())
         if found.task == "authorize":
-            return self._approve(sessions, found, error)
+            return self._approve(sessions, found, error, at_once=at_once)
         if found.passed and error is None:
             return self._account(found)
         return self._form(sessions, found, error)
@@ -314,7 +316,7 @@ class View:
             self._trial(found, None), again, self._cancel(),
         )  # fmt: skip
 
-    def _approve(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+    def _approve(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool = False) -> Response:
         state = sessions.approvals.state(found)
         if state["status"] == "answered" and not self._returned:
             return self._approved_elsewhere(found)
@@ -345,7 +347,7 @@ class View:
         check = self._check(found) if found.wanted.origins or found.code else None
         return self.page(
             title, h.p(self.say("approve_lead", host=host)), h.p(link), self._device(found), check, again, self._cancel(),
-            scripted=bool(found.nonce),
+            scripted=bool(found.nonce), onward=f"{START}/{found.start}" if at_once else "",
         )  # fmt: skip
 
     def _device(self, found: ConnectSession) -> Markup | None:
