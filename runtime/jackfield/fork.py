@@ -7,7 +7,9 @@ object that owns such a resource is a ``ProcessLocal``, which is reset before th
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -113,9 +115,23 @@ def _call(place: int) -> None:
             hook(owner)
 
 
+_LOOK, _IMPORT = 0.001, 5.0
+"""Seconds between two looks at what is imported, and for which a fork waits for it at most."""
+
+
 def _before() -> None:
     _FORKING.acquire()
     _call(0)
+    until = time.monotonic() + _IMPORT
+    while _others_import() and time.monotonic() < until:
+        time.sleep(_LOOK)
+
+
+def _others_import() -> bool:
+    """Return whether another thread imports a module, as first calls do. Python's lock of that module would stay locked in the child, which
+    would wait for it for good at its own first call."""
+    references = [*getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {}).values()]
+    return any(getattr(reference(), "owner", None) not in (None, threading.get_ident()) for reference in references)
 
 
 def _in_parent() -> None:

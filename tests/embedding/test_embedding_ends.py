@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from host_provider import Provider, request
 from jackfield import Jackfield
-from jackfield.database import open_database
+from jackfield.database import Database, batches, open_database
+from jackfield.recording.record import Record
 from postgres import Server
 
 _PROGRAM = Path(__file__).parents[1] / "support" / "ending.py"
@@ -25,7 +29,9 @@ _WAYS = {
 }  # fmt: skip
 """Ways to end, and how many processes call in each."""
 _ENDS = ("sys.exit", "fault", "signal", "thread", "threads", "asyncio")
-_CROSSED = {f"{way}: {end}": 1 for way in ("fork", "Process, fork", "Process, spawn") for end in _ENDS} | {"fork: atexit": 1}
+_CROSSED = {f"{way}: {end}": 1 for way in ("fork", "Process, fork", "Process, spawn") for end in _ENDS} | dict.fromkeys(
+    ("fork: atexit", "fork, os._exit: threads", "fork, os._exit: tasks"), 1
+)
 _ON_A_SERVER = ("last line", "Process, fork", "fork, os._exit", "Process, many at once")
 
 
@@ -70,5 +76,33 @@ def test_a_write_alone_is_recorded_when_its_caller_has_the_result(provider: Prov
         for _ in range(5):
             found = jackfield.invoke(request())
             row = other.look_up("SELECT status FROM invocations WHERE id = :id", {"id": found.meta.invocation_id})
+            assert row is not None
+            assert row.status == "succeeded"
+
+
+def _meeting(finish: Callable[..., Awaitable[None]], both: threading.Barrier) -> Callable[..., Awaitable[None]]:
+    async def meets(record: Record, result: Any) -> None:
+        await finish(record, result)
+        both.wait(60)
+
+    return meets
+
+
+@pytest.mark.parametrize("first", ["POST", "GET"])
+def test_calls_that_end_together_are_recorded_when_the_last_has_its_result(
+    first: str, provider: Provider, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two calls that put their outcomes off at the same moment, one commits both: once no call runs, no success is left to a later
+    commit, which a process that ends by ``os._exit`` would not make."""
+    open_database(database_url, migrate=True).close()
+    monkeypatch.setattr(batches, "_MOMENT", 600.0)  # the next commit that nobody asks for
+    with Jackfield(connections=[provider.connection()], database_url=database_url) as jackfield, open_database(database_url) as other:
+        jackfield.invoke(request()).unwrap()
+        monkeypatch.setattr(Database, "may_vanish", True)  # as in a forked child
+        monkeypatch.setattr(Record, "_finish", _meeting(Record._finish, threading.Barrier(2)))
+        with ThreadPoolExecutor(2) as pool:
+            found = [*pool.map(jackfield.invoke, (request("/x", first), request()))]
+        for result in found:
+            row = other.look_up("SELECT status FROM invocations WHERE id = :id", {"id": result.meta.invocation_id})
             assert row is not None
             assert row.status == "succeeded"

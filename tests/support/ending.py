@@ -58,12 +58,12 @@ def _of_multiprocessing(way: str, function: Callable[[], object] = _calls) -> No
     assert process.exitcode == int(function is _fails)
 
 
-def _forks(end: Callable[[], object], *, imports: bool = True) -> None:
+def _forks(end: Callable[[], object], *, imports: bool = True, calls: Callable[[], object] | None = None) -> None:
     if imports:
         importlib.import_module("jackfield")
     child = os.fork()
     if not child:
-        _calls()
+        (calls or _calls)()
         end()
     assert os.waitpid(child, 0)[1] == 0
 
@@ -150,6 +150,22 @@ def _many_at_once() -> None:
             result.unwrap()
 
 
+def _leaves_after(calls: Callable[[], object]) -> None:
+    """A forked child whose calls run at once; when all have their Results, it ends without what runs at an ordinary exit."""
+    _forks(_leaves, calls=calls)
+
+
+def _many_tasks() -> None:
+    runtime = _runtime()
+    _KEPT.append(runtime)
+
+    async def work() -> None:
+        for result in await asyncio.gather(*(runtime.ainvoke(invocation) for invocation in _invocations())):
+            result.unwrap()
+
+    asyncio.run(work())
+
+
 def _exits() -> None:
     _calls()
     sys.exit(0)
@@ -183,6 +199,8 @@ WAYS: dict[str, Callable[[], object]] = {
     },
     "fork, exit": lambda: _forks(sys.exit),
     "fork, os._exit": lambda: _forks(_leaves),
+    "fork, os._exit: threads": lambda: _leaves_after(_many_at_once),
+    "fork, os._exit: tasks": lambda: _leaves_after(_many_tasks),
     "import after fork, os._exit": lambda: _forks(_leaves, imports=False),
     "Process, fork": lambda: _of_multiprocessing("fork"),
     "Process, spawn": lambda: _of_multiprocessing("spawn"),

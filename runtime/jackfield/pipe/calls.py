@@ -31,10 +31,13 @@ class Calls(ProcessLocal):
     def _begin_anew(self) -> None:
         self._running: dict[Run, tuple[int, asyncio.AbstractEventLoop | None]] = {}
         """Each call's thread and loop."""
+        self._unrecorded: set[Run] = set()
+        """Calls whose outcomes are not recorded yet: they share the commit of those that are put off."""
         self._ended = threading.Event()
 
     def begin(self, run: Run) -> None:
         """Note that a call runs."""
+        self._unrecorded.add(run)
         self._running[run] = threading.get_ident(), running_loop()
 
     def check(self) -> None:
@@ -49,14 +52,18 @@ class Calls(ProcessLocal):
 
     def end(self, run: Run) -> None:
         """Note that a call has ended."""
+        self._unrecorded.discard(run)
         self._running.pop(run, None)
         if self.is_closed:
             self._ended.set()
 
-    @property
-    def is_single(self) -> bool:
-        """True if one call runs, and no other."""
-        return len(self._running) <= 1
+    def is_last(self, run: Run) -> bool:
+        """Note that the outcome of a call is recorded or put off; return whether no other one is to come.
+
+        Of calls that end at the same time one is the last, and the others have put off theirs before.
+        """
+        self._unrecorded.discard(run)
+        return not self._unrecorded or all(other.record is None for other in [*self._unrecorded])
 
     def any_others(self) -> bool:
         """Return whether calls run that end by themselves: not this thread's own, not those of loops that have stopped, and not those that

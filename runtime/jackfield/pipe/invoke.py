@@ -108,7 +108,7 @@ class Pipeline:
         try:
             result = await self._outcome(given, run)
             if run.record is not None:
-                await run.record.end(run.recorded or result, is_alone=self.calls.is_single)
+                await run.record.end(run.recorded or result, is_last=partial(self.calls.is_last, run))
                 result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
         finally:
             self.calls.end(run)

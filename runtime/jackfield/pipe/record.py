@@ -60,8 +60,8 @@ class Record(Protocol):
         """Record what the start of a job has returned, and what polls it, with ``also`` in the same transaction; False if another process
         has taken the invocation over."""
 
-    async def end(self, result: Result, *, is_alone: bool) -> None:
-        """Record the outcome; ``is_alone`` if no other call runs that would share the commit."""
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
+        """Record the outcome; ``is_last``, asked once that is recorded or put off, returns whether no other call is to share the commit."""
 
     def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted; None if nothing was sent."""

@@ -240,18 +240,17 @@ class Record:
         journal.tasks.discard(draft.id)
         return self.is_left
 
-    async def end(self, result: Result, *, is_alone: bool) -> None:
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
         commit. A failure to do so is logged, since the Result stands."""
-        if self.is_left:
-            return
         if result.meta.dry_run and result.output is not None:
             result = replace(result, output=None)
         is_over = False
         try:
-            await self._finish(result)
-            if self._run.settles and (is_alone or is_ending()):
-                await self._settle()
+            if not self.is_left:
+                await self._finish(result)
+            if self._run.settles and (is_last() or is_ending()):
+                await self._settle()  # what other calls have put off, too
             is_over = True
         except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
             let_out_of_call(error, self._run.handled)
