@@ -115,16 +115,17 @@ def _call(place: int) -> None:
             hook(owner)
 
 
-_LOOK, _IMPORT = 0.001, 5.0
-"""Seconds between two looks at what is imported, and for which a fork waits for it at most."""
+_LOOK, _LOOKS = 0.001, 5_000
+"""Seconds between two looks at what is imported, and their number, after which a fork waits no longer."""
 
 
 def _before() -> None:
     _FORKING.acquire()
     _call(0)
-    until = time.monotonic() + _IMPORT
-    while _others_import() and time.monotonic() < until:
+    looks = 0
+    while _others_import() and looks < _LOOKS:
         time.sleep(_LOOK)
+        looks += 1
 
 
 def _others_import() -> bool:

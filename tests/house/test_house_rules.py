@@ -355,7 +355,7 @@ def test_no_test_forks_a_worker_of_pytest() -> None:
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
     own |= {"tests/support/warm_server.py", "tests/support/forked.py", "tests/support/changing.py"}
     own |= {"tests/support/killed_upgrades.py"}  # a program that kills its children at each statement
-    own |= {"tests/support/ending.py"}  # a program of a host, whose ends are what is tested
+    own |= {"tests/support/ending.py", "tests/support/forking_host.py"}  # programs of hosts, whose ends and forks are what is tested
     own |= {"tests/support/warm_child.py", "tests/support/warm_child_server.py"}  # the one waits for what the other has forked
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 
