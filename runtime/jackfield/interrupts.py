@@ -1,19 +1,22 @@
 """Tell what the host raises into a call (a time limit, a stop signal, a cancelled greenlet) from what code in the call raises.
 
 The host's must leave the call as it was raised; a connector's is that connector's failure. Nothing in an exception names its origin, but
-its traceback does: a signal's handler has been given the frame that it interrupted, and what another thread or greenlet throws in comes up
-where no instruction raises. A traceback that an exception has from the one that it was made of tells nothing about it.
+its traceback does: a signal's handler is known to Python, and has been given the frame that it interrupted, and what another thread or
+greenlet throws in comes up where no instruction raises. A traceback that an exception has from the one that it was made of tells nothing
+about it.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from opcode import opname
+from types import FunctionType, MethodType
 
 TYPE_CHECKING = False  # as in failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType, TracebackType
+    from types import CodeType, FrameType, TracebackType
     from typing import Any
 
 _DEPTH = 20
@@ -29,7 +32,10 @@ _EXITS = frozenset({"exit", "_exit", "quit"})
 def interrupt(error: BaseException) -> BaseException | None:
     """Return an exception if the host has raised it; None if code in the call has."""
     steps = [*_steps(error.__traceback__)]
-    is_hosts = bool(steps) and (any(_is_handler(step.tb_frame) for step in steps) or _is_thrown_in(error, steps[-1]))
+    if not steps:
+        return None
+    known = _handlers()
+    is_hosts = any(step.tb_frame.f_code in known or _is_handler(step.tb_frame) for step in steps) or _is_thrown_in(error, steps[-1])
     return error if is_hosts and not _is_borrowed(error, steps[-1]) else None
 
 
@@ -77,8 +83,27 @@ def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
+def _handlers() -> set[CodeType]:
+    """Return the code of this process's handlers of signals: one that is called may have dropped what ``_is_handler`` looks for."""
+    signals = sys.modules.get("_signal")
+    return set() if signals is None else {code for number in range(1, signals.NSIG) if (code := _code(signals.getsignal(number)))}
+
+
+def _code(called: Any) -> CodeType | None:
+    """Return the code that runs if an object is called: a function, a method, ``functools.partial`` of one, or a host's own."""
+    while type(called) is partial:
+        called = called.func
+    kind = type(called)
+    if kind is MethodType:
+        called = called.__func__
+    elif kind is not FunctionType:
+        called = getattr(kind, "__call__", None)  # noqa: B004 (its code is asked for)
+    return called.__code__ if type(called) is FunctionType else None
+
+
 def _is_handler(frame: FrameType) -> bool:
-    """Return whether a frame is that of a signal's handler: the interpreter has passed it the frame in which it was called."""
+    """Return whether a frame is that of a signal's handler, which may have removed itself since: the interpreter has passed it the frame in
+    which it was called."""
     code, interrupted = frame.f_code, frame.f_back
     if interrupted is None:
         return False

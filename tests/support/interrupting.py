@@ -57,6 +57,16 @@ class Watch:
         signal.signal(SIGNAL, signal.SIG_DFL)
         self._raise()
 
+    def barely(self, number: int, frame: object) -> NoReturn:
+        """Raise it after the handler has dropped its arguments, as some do with what they do not use."""
+        del number, frame
+        self._raise()
+
+    def __call__(self, number: int, frame: object) -> NoReturn:
+        """Raise it after the handler has overwritten them."""
+        number, frame = 0, None
+        raise self._error
+
     def _raise(self) -> NoReturn:
         raise self._error
 
@@ -193,6 +203,8 @@ SIGNALS: Mapping[str, tuple[type[BaseException], Callable[[], Callable[[], None]
     "a time limit that is an error of ours": (Unavailable, lambda: _signal(Watch(Unavailable("too long")).handle)),
     "a ValueError": (ValueError, lambda: _signal(Watch(ValueError("no")).handle)),
     "a handler that removes itself": (Soft, lambda: _signal(Watch(Soft()).deeply)),
+    "a handler that drops its arguments": (Soft, lambda: _signal(partial(Watch(Soft()).barely))),
+    "an object that overwrites its arguments": (SystemExit, lambda: _signal(Watch(SystemExit(0)))),
     "a stop": (SystemExit, lambda: _signal(Watch(SystemExit(0)).handle)),
     "a stop from deep": (SystemExit, lambda: _signal(Watch(SystemExit(0)).deeply)),
     "a hard limit": (Hard, lambda: _signal(Watch(Hard()).handle)),
