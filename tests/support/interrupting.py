@@ -63,8 +63,8 @@ class Watch:
         self._raise()
 
     def __call__(self, number: int, frame: object) -> NoReturn:
-        """Raise it after the handler has overwritten them."""
-        number, frame = 0, None
+        """Raise it after the object has dropped them."""
+        del number, frame
         raise self._error
 
     def _raise(self) -> NoReturn:
@@ -204,7 +204,7 @@ SIGNALS: Mapping[str, tuple[type[BaseException], Callable[[], Callable[[], None]
     "a ValueError": (ValueError, lambda: _signal(Watch(ValueError("no")).handle)),
     "a handler that removes itself": (Soft, lambda: _signal(Watch(Soft()).deeply)),
     "a handler that drops its arguments": (Soft, lambda: _signal(partial(Watch(Soft()).barely))),
-    "an object that overwrites its arguments": (SystemExit, lambda: _signal(Watch(SystemExit(0)))),
+    "an object that drops its arguments": (SystemExit, lambda: _signal(Watch(SystemExit(0)))),
     "a stop": (SystemExit, lambda: _signal(Watch(SystemExit(0)).handle)),
     "a stop from deep": (SystemExit, lambda: _signal(Watch(SystemExit(0)).deeply)),
     "a hard limit": (Hard, lambda: _signal(Watch(Hard()).handle)),
