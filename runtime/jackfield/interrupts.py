@@ -97,7 +97,7 @@ def _code(called: Any) -> CodeType | None:
     if kind is MethodType:
         called = called.__func__
     elif kind is not FunctionType:
-        called = getattr(kind, "__call__", None)  # noqa: B004 (its code is asked for)
+        called = kind.__call__
     return called.__code__ if type(called) is FunctionType else None
 
 
