@@ -173,7 +173,8 @@ def test_answers_are_as_the_document_says(scene: Scene) -> None:
 def _undocumented(document: Any, told: Any, answer: Reply) -> str | None:
     if str(answer.status) not in told:
         return "the status"
-    contents = told[str(answer.status)].get("content", {})
+    found = told[str(answer.status)]
+    contents = (document["components"]["responses"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found).get("content", {})
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if not answer.body or "*/*" in contents:
         return None

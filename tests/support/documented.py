@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from jackfield.surfaces.http.response_headers import HEADERS, headers_of
+from jackfield.surfaces.http.response_headers import HEADERS, PACES, headers_of
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.problem import explained
@@ -40,6 +40,6 @@ def _headers(method: str, path: str, reply: Reply) -> set[str]:
     for known, pattern, operation in _patterns():
         if known == method and pattern.fullmatch(path):
             told = {*operation.answers, *operation.results, *operation.problems, 429, 500, 503}
-            found = {name for name in HEADERS if name.lower() in reply.headers}
+            found = {name for name in HEADERS if name.lower() in reply.headers}.difference(PACES if reply.status >= 400 else ())
             return found - {*headers_of(OPERATIONS, operation, reply.status)} if reply.status in told else set()
     return set()

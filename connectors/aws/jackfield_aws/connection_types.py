@@ -26,14 +26,8 @@ _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@
 _EXTERNAL_ID_DOCS = (
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id"
 )
-
-_POLICY = {
-    "type": "object",
-    "properties": {"Version": {"title": "Version"}, "Statement": {"title": "Statement"}},
-    "additionalProperties": True,
-}
-"""An IAM policy document, which STS judges. It names members, since react-jsonschema-form takes an object without any for no choice of
-``anyOf``."""
+_POLICY = {"anyOf": [{"type": "boolean"}, {"type": "object"}]}
+"""Without 'additionalProperties': true, for which react-jsonschema-form makes a choice without members and logs that it is none."""
 
 
 class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
@@ -92,7 +86,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
             "an IAM policy document sets the limit itself."
         ),
         audience="operator",
-        schema={"anyOf": [{"type": "boolean"}, _POLICY]},
+        schema=_POLICY,
     )
     endpoint: str | None = fields.endpoint()
     sts_endpoint: str | None = fields.url(

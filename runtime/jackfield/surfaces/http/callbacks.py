@@ -13,7 +13,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.events.callback import MEMBERS
 from jackfield.events.callbacks import OVERLAP, Callbacks
 from jackfield.events.deliveries import Deliveries
-from jackfield.surfaces.http.endpoints import Endpoints
+from jackfield.surfaces.http.endpoints import Endpoints, filtered
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
@@ -44,11 +44,20 @@ shown_delivery = _DELIVERY.one(lambda deliveries, identifier: deliveries.find(id
 resent = _DELIVERY.one(lambda deliveries, identifier: deliveries.resend(identifier).to_json(), 202)
 
 
+FILTERS = ("status", "url")
+"""Members by which the list of callbacks is filtered."""
+
+
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/callbacks``: the oldest first, without secrets."""
-    callbacks, cursor, limit = callbacks_of(server, identity), request.query_params.get("cursor"), limit_of(request)
-    found, after = await _done(server, lambda: callbacks.page(cursor=cursor, limit=limit))
-    return answer({"items": [item.to_json() for item in found], "nextCursor": after})
+    callbacks = callbacks_of(server, identity)
+
+    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        found, following = callbacks.page(cursor=cursor, limit=limit)
+        return [item.to_json() for item in found], following
+
+    items, following = await _done(server, lambda: filtered(fetch, request, FILTERS))
+    return answer({"items": items, "nextCursor": following})
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:

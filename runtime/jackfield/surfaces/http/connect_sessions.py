@@ -57,7 +57,9 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
 
 
 _SESSIONS = Endpoints(_run, "id")
-listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json)
+FILTERS = ("status", "user", "connection")
+"""Members by which the list is filtered."""
+listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json, FILTERS)
 shown = _SESSIONS.one(Connecting.show)
 cancelled = _SESSIONS.removal(Connecting.cancel)
 

@@ -12,7 +12,8 @@ from jackfield.connections.connection_table import VersionConflict
 from jackfield.connections.connection_types import UnknownType
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.drafts import Provenance
-from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.http.endpoints import filtered
+from jackfield.surfaces.http.parameters import flag
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -20,6 +21,8 @@ from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _REMOTE = Provenance("remote")
+FILTERS = ("status",)
+"""Members by which the list is filtered, beside its type and a text."""
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -27,10 +30,15 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     given = request.query_params
 
     def step(known: ManagedConnections) -> Any:
+        def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+            found = known.list(cursor, limit, type=given.get("type"), text=given.get("q")).to_json()
+            return found["items"], found["nextCursor"]
+
         try:
-            return known.list(given.get("cursor"), limit_of(request), type=given.get("type"), text=given.get("q")).to_json()
+            items, following = filtered(fetch, request, FILTERS)
         except UnknownType:
             return {"items": [], "nextCursor": None}
+        return {"items": items, "nextCursor": following}
 
     return answer(await _done(server, identity, step))
 

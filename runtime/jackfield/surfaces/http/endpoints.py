@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,26 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
 Item = TypeVar("Item")
+Row = Mapping[str, Any]
+_MOST_READ = 1_000
+"""Rows that one page of a filtered list reads."""
+
+
+def filtered(
+    fetch: Callable[[str | None, int], tuple[Sequence[Row], str | None]], request: Request, names: Sequence[str]
+) -> tuple[Sequence[Row], str | None]:
+    """Return the page of a list that a request asks for: the rows whose members ``names`` are what its parameters of these names say, and
+    the next cursor. ``fetch`` gets a cursor and a limit. Where few rows fit, the page is short, and has a cursor."""
+    given, cursor, limit = request.query_params, request.query_params.get("cursor"), limit_of(request)
+    wanted = {name: given[name] for name in names if name in given}
+    found: list[Row] = []
+    read = 0
+    while True:
+        rows, cursor = fetch(cursor, limit - len(found))
+        found += [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+        read += len(rows)
+        if cursor is None or len(found) == limit or read >= _MOST_READ:
+            return found, cursor
 
 
 class Run(Protocol[T_co]):
@@ -35,14 +55,24 @@ class Endpoints(Generic[T]):
         self._key = key
 
     def page(
-        self, fetch: Callable[[T, str | None, int], tuple[Sequence[Item], str | None]], shown: Callable[[Item], object] = lambda item: item
+        self,
+        fetch: Callable[[T, str | None, int], tuple[Sequence[Item], str | None]],
+        shown: Callable[[Item], Row],
+        filters: Sequence[str],
     ) -> Endpoint:
-        """Make the endpoint of a list; ``fetch`` gets a cursor and a limit, and returns the items and the next cursor."""
+        """Make the endpoint of a list; ``fetch`` gets a cursor and a limit, and returns the items and the next cursor. Parameters named as
+        ``filters`` choose the items of which these members are equal to them."""
 
         async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
-            cursor, limit = request.query_params.get("cursor"), limit_of(request)
-            items, following = await self._run(request, server, identity, lambda things: fetch(things, cursor, limit))
-            return answer({"items": [shown(item) for item in items], "nextCursor": following})
+            def step(things: T) -> tuple[Sequence[Row], str | None]:
+                def rows(cursor: str | None, limit: int) -> tuple[Sequence[Row], str | None]:
+                    items, following = fetch(things, cursor, limit)
+                    return [shown(item) for item in items], following
+
+                return filtered(rows, request, filters)
+
+            found, following = await self._run(request, server, identity, step)
+            return answer({"items": found, "nextCursor": following})
 
         return endpoint
 

@@ -21,7 +21,7 @@ from jackfield.errors import did_you_mean
 from jackfield.manifest import Manifest
 from jackfield.surfaces.http.batches import JSON_LINES
 from jackfield.surfaces.http.event_stream import KIND
-from jackfield.surfaces.http.response_headers import components, headers_of
+from jackfield.surfaces.http.response_headers import LATER, components, headers_of
 from jackfield.surfaces.http.shapes import shapes
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps, tagged
@@ -97,12 +97,13 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
     schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}
     for manifest in manifests:
         schemas.update(_actions(manifest))
+    refusals = {_refusal(status, headers): _refused(status, headers) for status, headers in _refusals(known)}
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": "jackfield", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": _opened(schemas), "headers": components(), "securitySchemes": _SECURITY},
+        "components": {"schemas": _opened(schemas), "headers": components(), "responses": refusals, "securitySchemes": _SECURITY},
         "security": [{"bearer": []}],
     }
 
@@ -164,9 +165,12 @@ def _body(name: str) -> Json:
 
 
 def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterator[tuple[str, Json]]:
-    refused = set(operation.problems) | (set(_ALWAYS) if operation.scope is not None else {500, 503})
-    refused |= {400, 408} if operation.body else {400}
+    refused = _statuses_of_refusals(operation)
     for status in sorted({*operation.answers, *operation.results, *refused}):
+        if status not in operation.answers and status not in operation.results:
+            name = _refusal(status, tuple(headers_of(operations, operation, status)))
+            yield str(status), {"$ref": f"#/components/responses/{name}"}
+            continue
         content: Json = {}
         if status in operation.answers:
             content |= _content(operation, operation.answers[status])
@@ -181,6 +185,30 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
             parameter, source, names = links
             found["links"] = {name: {"operationId": name, "parameters": {parameter: f"$response.body#{source}"}} for name in names}
         yield str(status), found
+
+
+def _statuses_of_refusals(operation: Operation) -> set[int]:
+    always = set(_ALWAYS) if operation.scope is not None else {500, 503}
+    return {*operation.problems, *always, 400, *((408,) if operation.body else ())}
+
+
+def _refusals(operations: Sequence[Operation]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield each status with which an operation may refuse, and the headers that it has then."""
+    for operation in operations:
+        for status in _statuses_of_refusals(operation):
+            yield status, tuple(headers_of(operations, operation, status))
+
+
+def _refusal(status: int, headers: Sequence[str]) -> str:
+    """Return the name of a component: what refusals with a status and these headers look like."""
+    others = "".join(name.replace("-", "") for name in headers if name != "X-Request-Id" and (name != "Retry-After" or status not in LATER))
+    return f"Refused{status}{others}"
+
+
+def _refused(status: int, headers: Sequence[str]) -> Json:
+    about = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    content = {"application/problem+json": {"schema": {"$ref": f"{_COMPONENTS}Problem"}}}
+    return {"description": HTTPStatus(status).phrase, "headers": about, "content": content}
 
 
 def _content(operation: Operation, name: str) -> Json:
@@ -254,7 +282,7 @@ def _sections(document: Mapping[str, Any]) -> Iterator[str]:
     for tag, operations in _by_tag(document).items():
         yield f"<h2>{escape(tag)}</h2>"
         for method, path, operation in operations:
-            yield from _section(method, path, operation)
+            yield from _section(method, path, operation, document["components"]["responses"])
     yield "<h2>problems</h2><table><tr><th>code</th><th>status</th><th>what happened</th></tr>"
     for code, (status, text) in explained().items():
         yield f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{escape(text)}</td></tr>'
@@ -273,7 +301,7 @@ def _by_tag(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Mappi
     return found
 
 
-def _section(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _section(method: str, path: str, operation: Mapping[str, Any], refusals: Mapping[str, Any]) -> Iterator[str]:
     yield f'<details><summary><span class="method">{method}</span> <code>{escape(path)}</code> {escape(operation["summary"])}</summary>'
     yield f"<p>{escape(operation.get('description', 'Needs no token.')).replace('`', '')}</p>"
     if operation["parameters"]:
@@ -287,7 +315,8 @@ def _section(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[s
         about = escape(body.get("description", ""))
         yield f"<p>Body: {_contents(body)}{about and f'. {about}'}</p>"
     yield "<table><tr><th>status</th><th>answer</th></tr>"
-    for status, response in operation["responses"].items():
+    for status, given in operation["responses"].items():
+        response = refusals[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
         yield f"<tr><td>{status} {escape(response['description'])}</td><td>{_contents(response)}</td></tr>"
     yield "</table></details>"
 

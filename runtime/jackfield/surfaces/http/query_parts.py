@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -14,6 +14,11 @@ LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
 EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 BY_NUMBER, BY_KEY = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}"
 """Patterns of cursors."""
+
+
+def filters(names: Sequence[str], **choices: Sequence[str]) -> Mapping[str, Schema]:
+    """Return the query parameters by which a list is filtered: each a member of its rows, some of which have ``choices``."""
+    return {name: {"type": "string", "enum": [*choices[name]]} if name in choices else TEXT for name in names}
 
 
 def page(cursor: str) -> Mapping[str, Schema]:

@@ -23,7 +23,11 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "RateLimit-Reset": ("Seconds until all of them are left again.", {"type": "integer", "minimum": 0}),
 }
 """By name, what a header means, and its schema."""
-_LATER = (429, 503)
+PACES = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+"""Headers that refusals have, too, where anything is limited; described at successes only, since they are the same everywhere."""
+_REFUSED = 400
+LATER = (429, 503)
+"""Statuses whose refusals say when to try again."""
 _REDIRECTS = (302, 303, 307)
 _VERSIONED = (200, 201, 206, 304, 412)
 _CONDITIONAL = ("If-Match", "If-None-Match", "If-Range")
@@ -37,15 +41,15 @@ def components() -> Mapping[str, Any]:
 def headers_of(operations: Sequence[Operation], operation: Operation, status: int) -> Iterator[str]:
     """Yield the names of the headers that a response of an operation may have."""
     yield "X-Request-Id"
-    if operation.scope is not None:
-        yield from ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+    if operation.scope is not None and status < _REFUSED:
+        yield from PACES
     runs = "Prefer" in operation.headers
     is_queued = status == 202 and operation.answers.get(202) == "Queued"
     if status in _REDIRECTS or is_queued or (status == 201 and _has_place(operations, operation)) or (runs and status == 504):
         yield "Location"
     if status in _VERSIONED and (operation.answers.get(status) == "Connection" or set(_CONDITIONAL) & {*operation.headers}):
         yield "ETag"
-    if status in _LATER or (runs and status in (409, 504)):
+    if status in LATER or (runs and status in (409, 504)):
         yield "Retry-After"
     if runs and (status in operation.answers or status in operation.results):
         yield from ("Preference-Applied", "Idempotency-Replayed")

@@ -36,7 +36,9 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
 
 
 _SCHEDULES = Endpoints(_done, _NAME)
-listed = _SCHEDULES.page(WorkspaceSchedules.page)
+FILTERS = ("status", "connector", "action", "connection")
+"""Members by which the list is filtered."""
+listed = _SCHEDULES.page(WorkspaceSchedules.page, dict, FILTERS)
 shown = _SCHEDULES.one(WorkspaceSchedules.show)
 removed = _SCHEDULES.removal(WorkspaceSchedules.remove)
 paused = _SCHEDULES.one(WorkspaceSchedules.pause)

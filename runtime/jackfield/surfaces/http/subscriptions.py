@@ -31,7 +31,9 @@ async def _done(request: Request, server: ServerContext, identity: Identity, ste
 
 
 _SUBSCRIPTIONS = Endpoints(_done)
-listed = _SUBSCRIPTIONS.page(WorkspaceSubscriptions.page)
+FILTERS = ("status", "kind", "trigger", "connection")
+"""Members by which the list is filtered."""
+listed = _SUBSCRIPTIONS.page(WorkspaceSubscriptions.page, dict, FILTERS)
 shown = _SUBSCRIPTIONS.one(WorkspaceSubscriptions.show)
 enabled = _SUBSCRIPTIONS.one(WorkspaceSubscriptions.enable)
 disabled = _SUBSCRIPTIONS.one(WorkspaceSubscriptions.disable)

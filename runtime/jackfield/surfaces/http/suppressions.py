@@ -29,5 +29,7 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
 
 
 _SUPPRESSIONS = Endpoints(_done, "recipient")
-listed = _SUPPRESSIONS.page(Suppressions.page)
+FILTERS = ("reason",)
+"""Members by which the list is filtered."""
+listed = _SUPPRESSIONS.page(Suppressions.page, dict, FILTERS)
 removed = _SUPPRESSIONS.removal(Suppressions.remove)

@@ -25,7 +25,7 @@ from jackfield.surfaces.http import (
     workspaces,
 )
 from jackfield.surfaces.http.catalogue_table import CATALOGUE
-from jackfield.surfaces.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, page
+from jackfield.surfaces.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
 from jackfield.surfaces.shared import files, uploads
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import CALLBACK, START
@@ -44,6 +44,14 @@ _BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
 _BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
 _BY_OUTCOME = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f]{64}~[0-9a-f]{64}"
 _BY_CALLBACK, _BY_DELIVERY = "cb_[0-9a-f-]{36}", "dlv_[0-9a-f-]{36}"
+_CONNECTION_STATUS = filters(("status",), status=("untested", "ok", "failing", "expired"))
+_SCHEDULE_STATUS = ("active", "paused", "ended", "stopped")
+_WATCH_STATUS = ("pending", "active", "degraded", "failing", "paused")
+_SESSION_STATUS = ("pending", "opened", "testing", "saved", "granted", "failed", "expired")
+_WATCHES = {**filters(subscriptions.FILTERS, status=_WATCH_STATUS, kind=("webhook", "poll")), **page(BY_KEY)}
+_SESSIONS = {**filters(connect_sessions.FILTERS, status=_SESSION_STATUS), **page(_BY_MOMENT)}
+_TOKEN_STATUS, _SCOPES = ("active", "expired", "revoked"), ("read", "invoke", "manage")
+_TOKENS = {**filters(tokens.FILTERS, status=_TOKEN_STATUS, scope=_SCOPES), **page(_BY_MOMENT)}
 _DELIVERY_STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
@@ -112,7 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/callbacks", callbacks.listed, "manage", "listCallbacks", "List the callbacks, without their secrets.",
-        {200: "CallbackList"}, query=page(_BY_CALLBACK), problems=(503,),
+        {200: "CallbackList"}, query={**filters(callbacks.FILTERS), **page(_BY_CALLBACK)}, problems=(503,),
     ),
     Operation(
         "POST", "/v1/callbacks", callbacks.created, "manage", "createCallback",
@@ -160,7 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CATALOGUE,
     Operation(
         "GET", "/v1/connections", connections.listed, "read", "listConnections", "List the connections by name, secrets masked.",
-        {200: "ConnectionList"}, query={"type": TEXT, "q": TEXT, **page(BY_KEY)}, problems=(422,),
+        {200: "ConnectionList"}, query={"type": TEXT, "q": TEXT, **_CONNECTION_STATUS, **page(BY_KEY)}, problems=(422,),
     ),
     Operation(
         "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and save it.",
@@ -220,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/suppressions", suppressions.listed, "read", "listSuppressions",
         "List the recipients to whom nothing more is sent, the latest first.", {200: "SuppressionList"},
-        query=page(_BY_OUTCOME), problems=(503,),
+        query={**filters(suppressions.FILTERS, reason=("bounce", "complaint")), **page(_BY_OUTCOME)}, problems=(503,),
     ),
     Operation(
         "DELETE", "/v1/suppressions/{recipient}", suppressions.removed, "manage", "removeSuppression", "Let a recipient be sent to again.",
@@ -228,7 +236,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",
-        {200: "ScheduleList"}, query=page(BY_KEY), problems=(503,),
+        {200: "ScheduleList"}, query={**filters(schedules.FILTERS, status=_SCHEDULE_STATUS), **page(BY_KEY)}, problems=(503,),
     ),
     Operation(
         "POST", "/v1/schedules", schedules.created, "manage", "createSchedule",
@@ -272,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/subscriptions", subscriptions.listed, "read", "listSubscriptions", "List the subscriptions by name.",
-        {200: "SubscriptionList"}, query=page(BY_KEY), problems=(503,),
+        {200: "SubscriptionList"}, query=_WATCHES, problems=(503,),
     ),
     Operation(
         "POST", "/v1/subscriptions", subscriptions.created, "manage", "createSubscription",
@@ -330,7 +338,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "List the workspace's tokens, newest first.",
-        {200: "TokenList"}, query=page(_BY_MOMENT), problems=(503,),
+        {200: "TokenList"}, query=_TOKENS, problems=(503,),
     ),
     Operation(
         "POST", "/v1/tokens", tokens.created, "manage", "createToken", "Create a token. Only this response contains its text.",
@@ -366,7 +374,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/tokens", workspaces.tokens, "platform", "listWorkspaceTokens",
         "List a workspace's tokens, newest first.",
-        {200: "TokenList"}, query=page(_BY_MOMENT), problems=(404, 503),
+        {200: "TokenList"}, query=_TOKENS, problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/workspaces/{w}/tokens", workspaces.token_created, "platform", "createWorkspaceToken",
@@ -381,7 +389,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/connections", workspaces.connections, "platform", "listWorkspaceConnections",
         "List a workspace's connections with their status, and the cure of those that fail.",
-        {200: "ConnectionHealthList"}, query=page(BY_KEY), problems=(404, 503),
+        {200: "ConnectionHealthList"}, query={**_CONNECTION_STATUS, "type": TEXT, **page(BY_KEY)}, problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/workspaces/{w}/connect-sessions", connect_sessions.created, "platform", "createConnectSession",
@@ -391,7 +399,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/connect-sessions", connect_sessions.listed, "platform", "listConnectSessions",
         "List the connect sessions of the last week, those that last longest first.",
-        {200: "ConnectSessionList"}, query=page(_BY_MOMENT), problems=(404, 503),
+        {200: "ConnectSessionList"}, query=_SESSIONS, problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/connect-sessions/{id}", connect_sessions.shown, "platform", "showConnectSession",

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Token, Tokens
+from jackfield.access import Tokens
 from jackfield.callers import Rules
 from jackfield.clock import moment
-from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.http.endpoints import filtered
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -21,10 +21,13 @@ from jackfield.surfaces.shared.server_context import ServerContext
 _LONGEST_MOMENT = 40
 
 
+FILTERS = ("status", "scope", "name")
+"""Members by which the list is filtered."""
+
+
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/tokens``: newest first, including revoked and expired ones."""
-    cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    return page(await _done(server, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit)), server.clock.time())
+    return answer(await _done(server, identity, lambda tokens: page(tokens, request, server.clock.time())))
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -56,9 +59,15 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
     return step
 
 
-def page(found: tuple[list[Token], str | None], now: float) -> Response:
-    """Return a page of tokens, without their texts."""
-    return answer({"items": [token.to_json(now) for token in found[0]], "nextCursor": found[1]})
+def page(tokens: Tokens, request: Request, now: float) -> dict[str, Any]:
+    """Return the page of tokens that a request asks for, without their texts."""
+
+    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        found, following = tokens.list(cursor=cursor, limit=limit)
+        return [token.to_json(now) for token in found], following
+
+    items, following = filtered(fetch, request, FILTERS)
+    return {"items": items, "nextCursor": following}
 
 
 async def revoked(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Actor, Token
+from jackfield.access import Actor
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.http.endpoints import Endpoints
+from jackfield.surfaces.http.endpoints import Endpoints, filtered
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tokens import creation, page
 from jackfield.surfaces.shared.body import decoded, read_body
@@ -71,12 +71,11 @@ async def token_created(request: Request, server: ServerContext, identity: Ident
 
 async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
-    cursor, limit = request.query_params.get("cursor"), limit_of(request)
 
-    def step(tenants: Tenants) -> tuple[list[Token], str | None]:
-        return tenants.tokens(request.path_params["w"]).list(cursor=cursor, limit=limit)
+    def step(tenants: Tenants) -> dict[str, Any]:
+        return page(tenants.tokens(request.path_params["w"]), request, server.clock.time())
 
-    return page(await done(request, server, identity, step), server.clock.time())
+    return answer(await done(request, server, identity, step))
 
 
 async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -86,12 +85,21 @@ async def token_revoked(request: Request, server: ServerContext, identity: Ident
     return Response(status_code=204)
 
 
+FILTERS = ("status", "type")
+"""Members by which the list of connections is filtered."""
+
+
 async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of one that fails. No values."""
-    name, cursor, limit = request.path_params["w"], request.query_params.get("cursor"), limit_of(request)
+    name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
-    page = await server.briefly(lambda: server.runtime(name).connections.list(cursor, limit).to_json())
-    return answer({**page, "items": [connection_health(row) for row in page["items"]]})
+
+    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        found = server.runtime(name).connections.list(cursor, limit).to_json()
+        return [connection_health(row) for row in found["items"]], found["nextCursor"]
+
+    items, following = await server.briefly(lambda: filtered(fetch, request, FILTERS))
+    return answer({"items": items, "nextCursor": following})
 
 
 async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
