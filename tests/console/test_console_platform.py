@@ -154,7 +154,6 @@ def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> 
         page.get_by_role("button", name="Connect GitHub").click()
         page.get_by_role("button", name="Begin").click()
         assert authority.exchanged == []
-        page.get_by_role("link", name="Continue to 127.0.0.1").click()
         page.get_by_role("button", name="Finish").click()
         page.wait_for_url(f"{url}/")
         assert "code" in page.locator("#accounts").inner_text()
