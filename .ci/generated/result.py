@@ -79,6 +79,7 @@ def _resolution() -> Json:
         {
             "by": {"type": "string", "description": "The token, or the user of the command line."},
             "at": {"type": "string", "format": "date-time"},
+            "note": {"type": "string", "description": "How they know."},
             "error": {"type": "object", "description": "The error that had put it in doubt."},
         },
         ["by", "at"],

@@ -116,6 +116,9 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     page.locator("#found tbody a").first.click()
     page.get_by_role("heading", name="In doubt").wait_for()
     visitor.picture("in-doubt")
+    assert not page.get_by_role("button", name="Mark as succeeded").is_visible()
+    page.get_by_text("It took effect…").click()
+    page.get_by_label("How do you know?").locator("visible=true").fill("Its order is in their list")
     page.get_by_role("button", name="Mark as succeeded").click()
     page.get_by_text("Marked as resolved.").wait_for()
     journal = console.host.runtime("default").journal
@@ -123,12 +126,14 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     entry = journal.find(identifier)
     assert (entry.status, entry.resolved_by, entry.key_held) == ("succeeded", "console", True)
     assert page.locator("h1 + .beside .badge").inner_text() == "succeeded"
+    assert page.get_by_text("Its order is in their list").first.is_visible()
 
 
 def test_it_did_not_take_effect(visitor: Visitor, console: Console) -> None:
     """Saying that it did not take effect frees the key, so that the same request can be sent again."""
     identifier = doubtful(console)
     visitor.go(f"/invocations/{identifier}")
+    visitor.page.get_by_text("It did not take effect…").click()
     visitor.page.get_by_role("button", name="Mark as failed").click()
     visitor.page.get_by_text("Marked as resolved.").wait_for()
     assert console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"

@@ -22,6 +22,7 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.journal import Journal
+from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.pipe.unstored import required
 
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
@@ -163,11 +164,12 @@ def _declare_resolve(parser: Parser) -> None:
     parser.add_argument(
         "--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome, as confirmed with the provider"
     )
+    parser.add_argument("--note", default="", metavar="TEXT", help="how you know it; kept with the entry")
     declare_workspace(parser)
 
 
 def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
-    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person()).to_json()
+    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), arguments.note[:LONGEST_NOTE]).to_json()
 
 
 _NOUN = Noun(_opened)

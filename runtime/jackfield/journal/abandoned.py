@@ -72,17 +72,19 @@ def tries_left(entry: Entry) -> list[Mapping[str, Any]]:
     return [{**item, "outcome": outcome} if item.get("outcome") == "running" else item for item in entry.attempt_log]
 
 
-def resolved(entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float) -> tuple[dict[str, Any], str | None]:
+def resolved(
+    entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float, note: str = ""
+) -> tuple[dict[str, Any], str | None]:
     """Resolve a doubt as a person decided; return the Result and its error's code.
 
-    ``meta.resolution`` holds who decided, when, and the error that had put the invocation in doubt; the provider's request id stays. The
-    output of a success is empty, since the provider's answer is unknown. A failure may be sent again.
+    ``meta.resolution`` holds who decided, when, the ``note`` of how they know, and the error that had put the invocation in doubt; the
+    provider's request id stays. The output of a success is empty, since the provider's answer is unknown. A failure may be sent again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
     doubt = known.pop("error", None)
     said = (doubt or {}).get("provider", {})
     meta = {"requestId": said["requestId"]} if "requestId" in said else {}
-    resolution = {"by": by, "at": iso(at), **({"error": doubt} if doubt is not None else {})}
+    resolution = {"by": by, "at": iso(at), **({"note": note} if note else {}), **({"error": doubt} if doubt is not None else {})}
     known["meta"] = {**meta, **known["meta"], "resolution": resolution}
     if outcome == "succeeded":
         return {**known, "status": outcome, "output": {}}, None

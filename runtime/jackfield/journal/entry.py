@@ -181,6 +181,8 @@ class Entry:
         return self._resolution.get("error")
 
 
+LONGEST_NOTE = 1_000
+"""Characters of the note with which a person resolves a doubt."""
 _BOUND = "bound"
 """Member of a stored Result, beside those of its JSON: the digest of the columns below."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")

@@ -353,15 +353,16 @@ class Journal(Watched):
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
         return sums(self.database, self._workspace, since)
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
         """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
+        ``note`` says how they know.
 
         :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
         """
         from jackfield.journal.abandoned import resolved
 
         entry, now = self.find(identifier), self.time.stamp()
-        result, code = resolved(entry, outcome, by, now)
+        result, code = resolved(entry, outcome, by, now, note)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
             "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,

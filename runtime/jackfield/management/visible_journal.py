@@ -52,13 +52,13 @@ class SeenJournal:
             raise unknown_entry(identifier)
         return self._shown(entry)
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
         """Resolve an in-doubt entry with a person's answer, as the journal does.
 
         :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
         """
         self.find(identifier)
-        return self._shown(self._journal.resolve(identifier, outcome, by))
+        return self._shown(self._journal.resolve(identifier, outcome, by, note))
 
     def parts(self, since: float, step: int) -> list[Part] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""

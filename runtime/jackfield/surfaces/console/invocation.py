@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.journal import Entry
+from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.surfaces.console.components import (
     at,
@@ -22,6 +23,7 @@ from jackfield.surfaces.console.components import (
     live,
     notice,
     span_text,
+    text_field,
 )
 from jackfield.surfaces.console.invocations import status_of
 from jackfield.surfaces.console.page_request import PageRequest
@@ -94,7 +96,12 @@ def resolved(request: PageRequest) -> Response:
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
     try:
-        request.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), request.identity.id)
+        request.journal.resolve(
+            entry.id,
+            cast("Literal['succeeded', 'failed']", outcome),
+            request.identity.id,
+            request.form.get(f"note-{outcome}", "").strip()[:LONGEST_NOTE],
+        )
     except JackfieldError:  # another tab, or the late answer, was faster
         return redirect(request, f"/invocations/{entry.id}?done=settled")
     return redirect(request, f"/invocations/{entry.id}?done=resolved")
@@ -186,6 +193,7 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
                 ("Resolution", decision),
                 ("Resolved by", person(request, str(settled["by"]))),
                 ("Resolved", at(str(settled["at"]), request.now, whole=True)),
+                ("Note", str(settled["note"]) if "note" in settled else None),
                 ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
             ]
@@ -193,6 +201,22 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
         h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
         class_="card stack",
     )
+
+
+_DECISIONS = {
+    "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
+    "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
+}
+"""What a person can find out about a doubt, and what that does."""
+
+
+def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
+    """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
+    finding, what = _DECISIONS[outcome]
+    note = text_field(f"note-{outcome}", "How do you know?", hint="Kept with the invocation.", maxlength=LONGEST_NOTE)
+    button = h.button(f"Mark as {outcome}", name="as", value=outcome, class_="danger" if outcome == "failed" else None)
+    sure = form(request, f"/invocations/{entry.id}/resolve", note, button, class_="stack")
+    return h.details(h.summary(f"{finding}…"), h.p(what), sure, class_="further")
 
 
 def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
@@ -204,7 +228,6 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
             "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
         )
     lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
-    buttons = [h.button(f"Mark as {outcome}", name="as", value=outcome) for outcome in ("succeeded", "failed")]
     marks = [(name, value) for name, value in _marks(entry) if value is not None]
     again = h.details(
         h.summary("Run again without resolving it"),
@@ -218,12 +241,9 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
             "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
             lookup,
         ),
-        h.p(
-            "“Mark as succeeded” keeps the idempotency key: the same request is not sent again. “Mark as failed” frees the key.",
-            class_="muted",
-        ),
         terms(marks) if marks else None,
-        form(request, f"/invocations/{entry.id}/resolve", *buttons, class_="actions"),
+        _decision(request, entry, "succeeded"),
+        _decision(request, entry, "failed"),
         again if _installed(request, entry) else None,
         class_="card doubt",
     )

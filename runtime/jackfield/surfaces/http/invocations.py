@@ -17,6 +17,7 @@ from jackfield.clock import arrived, moment, note_arrival
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Enqueued, Result
 from jackfield.journal import Entry
+from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.journal.listing import FILTERS
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
@@ -214,14 +215,17 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed"}``."""
-    outcome = (await members_of(request, {"as"}))["as"]
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text}``."""
+    body = await members_of(request, {"as"}, {"note"})
+    outcome, note = body["as"], body.get("note", "")
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
+        raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
     await _visible_entry(request, server, identity)
     journal = await _journal(server, identity)
     try:
-        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(entry.to_json())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.access.settings import LIMITS
+from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.surfaces.http.catalogue_shapes import CATALOGUE
 from jackfield.surfaces.http.shape_parts import ANY, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 
@@ -395,7 +396,7 @@ _OTHERS: dict[str, Json] = {
         ("invocationId", "status"), invocationId=STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
         replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
     ),
-    "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
+    "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}, "note": {"type": "string", "maxLength": LONGEST_NOTE}}),
     "StoredFile": object_of(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
         file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,
