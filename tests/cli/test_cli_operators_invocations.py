@@ -141,7 +141,9 @@ def test_resolve(operator: Shell) -> None:
     resolved = operator.run("invocations", "resolve", first, "--as", "succeeded")
     assert resolved.code == 0
     assert (resolved.json["status"], resolved.json["resolvedBy"]) == ("succeeded", f"cli:{getpass.getuser()}")
-    assert operator.run("invocations", "resolve", second, "--as", "failed").json["status"] == "failed"
+    failed = operator.run("invocations", "resolve", second, "--as", "failed", "--note", "not in their list").json
+    assert (failed["status"], failed["meta"]["resolution"]["note"]) == ("failed", "not in their list")
+    assert "note" not in resolved.json["meta"]["resolution"]
     again = operator.run("invocations", "resolve", first, "--as", "failed")
     assert again.code == 2
     assert "is not in doubt" in again.json["error"]["message"]

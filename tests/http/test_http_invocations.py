@@ -251,9 +251,10 @@ def test_a_doubt_is_resolved_once(client: Client) -> None:
     assert (doubt.status, doubt.json["status"]) == (504, "in_doubt")
     assert "POST /v1/invocations/{id}/resolve" in doubt.json["error"]["hint"]
     path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
-    assert client.post(path, {"as": "maybe"}).status == 400
-    resolved = client.post(path, {"as": "succeeded"})
-    assert (resolved.status, resolved.json["status"]) == (200, "succeeded")
+    for wrong in ({"as": "maybe"}, {"as": "failed", "note": 7}, {"as": "failed", "note": "x" * 1_001}):
+        assert client.post(path, wrong).status == 400
+    resolved = client.post(path, {"as": "succeeded", "note": "order 7 is there"})
+    assert (resolved.status, resolved.json["status"], resolved.json["meta"]["resolution"]["note"]) == (200, "succeeded", "order 7 is there")
     assert client.post(path, {"as": "failed"}).status == 409
 
 
