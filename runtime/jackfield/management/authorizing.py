@@ -128,15 +128,18 @@ class Authorizing:
         """
         found, proof = self._pending.note_answer(identifier, answer, visitor)
         stored, code = self._by_id(found.connection), _declined(answer)
+        if code:
+            self._decline(found, stored, code)
+        return Completed(stored.name, found.return_to, proof, code)
+
+    def _decline(self, found: Pending, stored: NamedConnection, code: str) -> None:
         facts = {"connection": stored.name, "type": stored.type, "authorization": found.id, "reason": code}
 
         def tell(transaction: Transaction, workspace: str, at: float) -> None:
             record(transaction, workspace, "connection.declined", stored.name, at, facts)
 
-        if code:
-            reason = DECLINED if code == "access_denied" else f"the provider refused the approval ({code})"
-            self._pending.decline(found.id, reason, tell)
-        return Completed(stored.name, found.return_to, proof, code)
+        reason = DECLINED if code == "access_denied" else f"the provider refused the approval ({code})"
+        self._pending.decline(found.id, reason, tell)
 
     def came_back(self, identifier: str, proof: str) -> bool:
         """Return whether a browser that has this secret brought the provider's answer, which still waits.

@@ -452,8 +452,6 @@ class Plans(ProcessLocal):
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
         if action.allowed_with:
             require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
-        if target is not None and target.kind.serves is not None:
-            check_serves(manifest, target.kind, action.key)
         return self._of(manifest, action, target)
 
     def over(self, invocation: Invocation, manifest: Manifest, caller: Caller) -> Plan:
@@ -463,8 +461,6 @@ class Plans(ProcessLocal):
         """
         action, authorizer = manifest.actions[invocation.action], self._access.authorizer(caller)
         target = find_target(invocation, manifest, self._known, self.targets, caller.origin, authorizer, None)
-        if target is not None:
-            check_serves(manifest, target.kind, action.key)
         return self._of(manifest, action, target)
 
     def _sees(self, caller: Caller, entry: Entry) -> bool:
@@ -472,7 +468,12 @@ class Plans(ProcessLocal):
         return sees_entry(self._access.authorizer(caller), self._catalog, entry)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
-        """Return the plan of an action over a connection; one over inline values serves one call."""
+        """Return the plan of an action over a connection; one over inline values serves one call.
+
+        :raises InvalidConnection: if the connection's type cannot serve the action.
+        """
+        if target is not None and target.kind.serves is not None:
+            check_serves(manifest, target.kind, action.key)
         name = None if target is None else target.name
         key = (manifest.key, manifest.version, action.key, name)
         found = self._plans.get(key)

@@ -39,6 +39,7 @@ from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.recording.record import unended
 
 if TYPE_CHECKING:
     import threading
@@ -142,8 +143,7 @@ async def awaited(
 
 
 def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
-    is_queued = entry is not None and entry.status == "queued"
-    return waited_by(pipeline, Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress))
+    return waited_by(pipeline, unended(meta, entry))
 
 
 def waited_by(pipeline: Pipe, result: Result) -> Result:

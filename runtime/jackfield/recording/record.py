@@ -91,7 +91,8 @@ class Record:
             left = self._wait_until - self._clock.monotonic()
             if left <= 0 and joins:
                 self.is_left = True
-                return self._open(entry)
+                meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
+                return unended(meta, entry)
             if left <= 0:
                 raise IdempotencyConflict(
                     f"the request with this idempotency key is still running, as invocation {entry.id}",
@@ -101,10 +102,6 @@ class Record:
                 )
             await self._run.waiter.pause(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
-
-    def _open(self, entry: Entry) -> Result:
-        meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
-        return Result("queued" if entry.status == "queued" else "running", meta, progress=entry.progress)
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -445,6 +442,12 @@ def _unwritten(_value: object, error: Exception | None) -> None:
 
 def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for those that were put off."""
+
+
+def unended(meta: Meta, entry: Entry | None) -> Result:
+    """Return the Result of an invocation that waits or runs; without an ``entry`` it runs."""
+    is_queued = entry is not None and entry.status == "queued"
+    return Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
 
 
 def replay_of(entry: Entry) -> Result:

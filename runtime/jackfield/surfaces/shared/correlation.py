@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+_ID = r"[A-Za-z0-9._-]{1,100}\Z"
+_REQUEST_ID, _CORRELATION = re.compile(_ID.encode()), re.compile(_ID)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
@@ -17,17 +18,19 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return given if given and _REQUEST_ID.match(given) else b"%032x" % random.getrandbits(128)  # unique, and no secret
 
 
-def correlated(invocation: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
-    """Let the request's own ID, if the caller gave a valid one, be the invocation's correlation ID, unless that names one itself."""
-    context = invocation.get("context", {})
-    if identifier is None or not isinstance(context, dict) or "correlationId" in context or not _REQUEST_ID.match(identifier.encode()):
-        return invocation
-    return {**invocation, "context": {**context, "correlationId": identifier}}
+def correlated(invocation: Mapping[str, Any], identifier: str) -> Mapping[str, Any]:
+    """Let the request's own ID, if it is valid, be the invocation's correlation ID, unless that names one itself."""
+    return _with(invocation, "correlationId", identifier, _CORRELATION)
 
 
 def traced(invocation: Mapping[str, Any], parent: object) -> Mapping[str, Any]:
     """Add the trace ``parent`` to the invocation if it is valid and the invocation names no trace itself."""
+    return invocation if parent is None else _with(invocation, "traceparent", parent, _TRACEPARENT)
+
+
+def _with(invocation: Mapping[str, Any], name: str, value: object, form: re.Pattern[str]) -> Mapping[str, Any]:
+    """Add a member to the context of an invocation that has none of this name, if the value has the form."""
     context = invocation.get("context", {})
-    if not isinstance(parent, str) or not _TRACEPARENT.match(parent) or not isinstance(context, dict) or "traceparent" in context:
+    if not isinstance(value, str) or not form.match(value) or not isinstance(context, dict) or name in context:
         return invocation
-    return {**invocation, "context": {**context, "traceparent": parent}}
+    return {**invocation, "context": {**context, name: value}}
