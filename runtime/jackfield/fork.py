@@ -132,7 +132,8 @@ def _others_import() -> bool:
     """Return whether another thread imports a module, as first calls do. Python's lock of that module would stay locked in the child, which
     would wait for it for good at its own first call."""
     references = [*getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {}).values()]
-    return any(getattr(reference(), "owner", None) not in (None, threading.get_ident()) for reference in references)
+    owners = {getattr(reference(), "owner", None) for reference in references} - {None, threading.get_ident()}
+    return bool(owners) and any(thread.ident in owners for thread in threading.enumerate())  # a parent's threads are none of this process
 
 
 def _in_parent() -> None:

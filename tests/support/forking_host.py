@@ -29,6 +29,13 @@ def _forked() -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def _left() -> int:
+    child = os.fork()
+    if not child:
+        os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def _beside() -> None:
     """The import ends once the fork has begun: what is registered last comes first."""
     os.register_at_fork(before=_SHARED.go.set)
@@ -45,7 +52,8 @@ def _endless() -> None:
     _SHARED.began.wait()
     child = os.fork()
     if not child:
-        os._exit(7)
+        fork._LOOKS = 10**9  # its own forks do not wait for a thread that is not there
+        os._exit(_left())
     _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), thread.is_alive())
     _SHARED.go.set()
 
