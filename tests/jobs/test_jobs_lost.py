@@ -204,7 +204,7 @@ def test_a_claim_of_which_nobody_has_heard_is_given_back(stage: JobStage) -> Non
     stage.move(60)
     due = DueJobs(stage.pools[-1].storage.database, stage.clock)
     assert {job.id for job in due.claim(100)} == {lost, polled}
-    stage.journal.tasks.add(polled)
+    stage.journal.tasks[polled] = 0
     recovery = Recovery(stage.pools[-1].storage.database, stage.pools[-1].storage.vault, stage.clock)
     assert [recovery.look(), recovery.look(), recovery.look()] == [0, 1, 0]
     assert [stage.entry(identifier).owner is None for identifier in (lost, polled)] == [True, False]

@@ -65,8 +65,8 @@ class Instance(Part):
         self._owed: deque[Callable[[Transaction], Any]] = deque()
         self._prolonging: set[Callable[[float], Callable[[Transaction], Any]]] = set()
         self._journals: tuple[ref[Watching], ...] = ()
-        self.tasks: set[str] = set()
-        """Ids of the invocations that this process has begun, and whose end it has not written."""
+        self.tasks: dict[str, int] = {}
+        """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written; 0 for one not delivered."""
         self._marks = Marks()
         self._servers: tuple[int, str | None] = 0, None
         self._untold: tuple[str, float] | None = None

@@ -86,7 +86,7 @@ class Journal(Watched):
         Its commit raises UniqueViolation if another invocation holds the idempotency key.
         """
         draft.started_at, draft.owner = self.time.stamp(), self.owner
-        self.tasks.add(draft.id)
+        self.tasks[draft.id] = draft.delivery
 
         return Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
 
@@ -105,7 +105,7 @@ class Journal(Watched):
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
         corrected; if the invocation was delivered to another worker, nothing changes.
         """
-        self.tasks.discard(draft.id)
+        self.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
         if references:
@@ -118,7 +118,7 @@ class Journal(Watched):
         It holds no idempotency key, and may be committed twice.
         """
         draft.owner = draft.owner or self.owner
-        self.tasks.discard(draft.id)
+        self.tasks.pop(draft.id, None)
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
         if not draft.context:
             return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
@@ -198,7 +198,7 @@ class Journal(Watched):
         """
         moments = self.time.moments()
         now = moments["now"]
-        self.tasks.add(draft.id)
+        self.tasks[draft.id] = draft.delivery
         values = {
             "workspace": self._workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
             "late": moments["late"],
@@ -209,7 +209,7 @@ class Journal(Watched):
 
     def giving_back(self, claimed: Claimed) -> Unit:
         """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
-        self.tasks.discard(claimed.id)
+        self.tasks.pop(claimed.id, None)
         values = {
             "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip

@@ -83,6 +83,6 @@ class Watched(ProcessLocal):
         return noted
 
     @property
-    def tasks(self) -> set[str]:
-        """Ids of the invocations that this process has begun, and whose end it has not written."""
+    def tasks(self) -> dict[str, int]:
+        """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written."""
         return self._instance.tasks

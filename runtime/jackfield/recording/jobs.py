@@ -175,7 +175,7 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     """
     journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
     found = None
-    journal.tasks.add(claimed.id)
+    journal.tasks[claimed.id] = 0
     try:
         entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
         found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
@@ -187,7 +187,7 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     except JackfieldError:
         _owe(journal, claimed, found.unit)
     else:
-        journal.tasks.discard(claimed.id)
+        journal.tasks.pop(claimed.id, None)
     return found.result
 
 
@@ -195,10 +195,10 @@ def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
     """Record what a poll has found once the database is back. Until then the job is this process's task, or recovery would give it back."""
 
     def owed(transaction: Transaction) -> int:
-        journal.tasks.discard(claimed.id)
+        journal.tasks.pop(claimed.id, None)
         return unit(transaction)
 
-    journal.tasks.add(claimed.id)  # again: whose end is to be written counts as none
+    journal.tasks[claimed.id] = 0  # again: whose end is to be written counts as none
     journal.owe(owed)
 
 

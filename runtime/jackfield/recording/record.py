@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.clock import within
 from jackfield.database.faults import UniqueViolation
 from jackfield.dataclass import replace
-from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep, restored
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
@@ -127,14 +127,7 @@ class Record:
         if self._journal.owes or self._journal.keys.services.asked:
             await self._prepare()
         if self._run.claimed is not None:
-            try:
-                begun = await self._run.waiter.record(database, self._journal.beginning(draft))
-            except JackfieldError:
-                self._unbegun = True
-                raise
-            if not begun:
-                raise await self._run.waiter.ask(lambda: self._journal.not_begun(draft.id))
-            self.started = True
+            await self._start_claimed()
             return None
         if draft.effect != "write" and draft.idempotency_key is None:
             self._put_off, self.started = database.defer(self._journal.starting(draft), _unwritten), True
@@ -153,6 +146,22 @@ class Record:
                 raise
             self.started = True
             return None
+
+    async def _start_claimed(self) -> None:
+        """Record a claimed invocation as running, unless it runs here already: its claim was lost with a database that went back, and was
+        taken once more, with the same owner and delivery. The run that has begun ends it."""
+        draft = self._draft
+        if self._journal.tasks.get(draft.id) == draft.delivery:
+            self.is_left = True
+            raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
+        try:
+            begun = await self._run.waiter.record(self._journal.database, self._journal.beginning(draft))
+        except JackfieldError:
+            self._unbegun = True
+            raise
+        if not begun:
+            raise await self._run.waiter.ask(lambda: self._journal.not_begun(draft.id))
+        self.started = True
 
     async def _prepare(self) -> None:
         """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
@@ -234,7 +243,7 @@ class Record:
             return store(transaction)
 
         self.is_left = bool(await run.waiter.record(journal.database, unit))
-        journal.tasks.discard(draft.id)
+        journal.tasks.pop(draft.id, None)
         return self.is_left
 
     async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
