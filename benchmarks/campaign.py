@@ -175,14 +175,14 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         (*_SCRIPT, "tests/campaigns/hosts_campaign.py"),
     ),
     "embedding": (
-        "each ordinary end of each host after 50 writes and 50 reads; each way to interrupt each kind of call; 50 freezes: the journal is true",
+        "each ordinary end of each host after 50 writes and 50 reads; each way to interrupt each kind of call; 50 freezes; tracebacks",
         (
             *_PYTHON,
             "pytest",
             "-m",
             "campaign or not campaign",
             "-v",
-            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "frozen")),
+            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "frozen", "frames")),
         ),
     ),
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),

@@ -43,7 +43,7 @@ def _ends(way: str, provider: Provider, url: str) -> None:
     if way == "billiard":
         pytest.importorskip("billiard")
     words = [sys.executable, str(_PROGRAM), way, provider.url, url, str(_COUNT)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     assert done.returncode == int(way == "fault"), done.stderr
 
 

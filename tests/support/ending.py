@@ -32,7 +32,7 @@ def _runtime() -> Jackfield:
 
 
 def _invocations() -> list[dict[str, Any]]:
-    call = {"connector": "http", "action": "request", "connection": "m"}
+    call = {"connector": "http", "action": "request", "connection": "m", "timeoutSeconds": 600}
     return [{**call, "inputs": {"url": "/x", "method": method}} for method in ("POST", "GET") * int(_COUNT)]
 
 

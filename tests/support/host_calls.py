@@ -29,7 +29,7 @@ def runtime() -> Jackfield:
 
 def invocation(method: str, path: str = "/x") -> dict[str, Any]:
     """An invocation of the provider."""
-    return {"connector": "http", "action": "request", "connection": "m", "inputs": {"url": path, "method": method}}
+    return {"connector": "http", "action": "request", "connection": "m", "inputs": {"url": path, "method": method}, "timeoutSeconds": 600}
 
 
 def call() -> None:
