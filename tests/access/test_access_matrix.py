@@ -214,7 +214,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
 }
 OUTSIDE = {
     ("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/assets/{digest}/{name:path}"),
-    ("GET", "/connect/session/{id}/template"),
+    ("GET", "/connect/session/{id}/template"), ("GET", "/connect/session/{id}/state"), ("GET", "/connect.js"),
     *((how, f"/connect/{at}") for how in ("GET", "POST") for at in ("{link}", "session/{id}", "session/{id}/start/{start}")),
 }  # fmt: skip
 """Pages before the sign-in, and those of people whom a link lets in: test_http_connect_attacks.py."""

@@ -33,11 +33,13 @@ class Platform(BaseHTTPRequestHandler):
 
     framed = ""
     start = ""
+    script = ""
     nonce = ""
 
     def do_GET(self) -> None:
         """Show the page."""
         pages = {
+            "/embedding": f'<!doctype html><h1>The Shop</h1><script src="{self.script}"></script>',
             "/framing": f'<!doctype html><iframe src="{self.framed}" width="900" height="900"></iframe>',
             "/opening": f"""<!doctype html><button onclick='w = window.open("{self.start}"); setInterval(() =>
                 w.postMessage({{nonce: "{self.nonce}"}}, "*"), 50)'>Win a prize</button>""",
@@ -259,3 +261,103 @@ def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: B
     page.get_by_text("Finish there").wait_for()
     assert place.confirmed(session, there) == "granted"
     phone.close()
+
+
+OPEN = """([url, mode]) => {
+    window.result = null;
+    jackfieldConnect.open(url, {mode, title: "Connect Echo"}).then(found => window.result = found);
+}"""
+
+
+def embedding(place: Place, person: BrowserContext, **body: Any) -> tuple[str, Page, str]:
+    """A session, a page of the platform's with the script, and the link that it may open."""
+    session, link = place.begin(origins=["http://shop.example", place.platform], **body)
+    Platform.script = f"{place.origin}/connect.js"
+    page = person.new_page()
+    page.goto(f"{place.platform}/embedding")
+    return session, page, link
+
+
+def in_modal(place: Place, person: BrowserContext, **body: Any) -> tuple[str, Page]:
+    """A session that a page of the platform's has opened in a modal."""
+    session, page, link = embedding(place, person, **body)
+    page.evaluate(OPEN, [link, "modal"])
+    return session, page
+
+
+def result_of(page: Page) -> dict[str, Any]:
+    """What the script says in the end."""
+    page.wait_for_function("window.result !== null")
+    found: dict[str, Any] = page.evaluate("window.result")
+    return found
+
+
+def test_the_script_opens_a_modal(place: Place, person: BrowserContext) -> None:
+    """The page's own values: the proof comes to the page that has opened it, and nothing leads it elsewhere."""
+    session, page = in_modal(place, person, types=["echo/token"], connection="modal", defaults={})
+    assert page.get_by_role("dialog", name="Connect Echo").count() == 1
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Begin").click()
+    frame.get_by_label("Token").fill("x")
+    frame.get_by_role("button", name="Test").click()
+    frame.get_by_role("button", name="Connect", exact=True).click()
+    found = result_of(page)
+    assert (found["status"], found["session"], page.get_by_role("dialog").count()) == ("saved", session, 0)
+    assert page.url == f"{place.platform}/embedding"
+    assert connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop)["status"] == "granted"
+
+
+def test_the_modal_sees_what_a_window_has_ended(place: Place, person: BrowserContext) -> None:
+    """The provider opens in a window, which finishes there and brings the proof to the platform; the modal closes by itself."""
+    session, page = in_modal(place, person, connection="modal-oauth")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Begin").click()
+    with page.expect_popup() as opened:
+        frame.get_by_role("link", name="Continue to 127.0.0.1").click()
+    opened.value.get_by_role("button", name="Finish").click()
+    assert place.confirmed(session, opened.value) == "granted"
+    assert result_of(page) == {"status": "granted", "session": session}
+
+
+def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None:
+    """Begin, the provider, Finish; the window closes, and its opener has the proof."""
+    session, page, link = embedding(place, person, connection="window")
+    with page.expect_popup() as opened:
+        page.evaluate(OPEN, [link, "window"])
+    window = opened.value
+    window.get_by_role("button", name="Begin").click()
+    window.get_by_role("button", name="Finish").click()
+    found = result_of(page)
+    assert (found["status"], window.is_closed()) == ("saved", True)
+    assert connecting(place.stand.host, "acme-1").confirm(session, found["proof"], "ada", place.shop)["status"] == "granted"
+
+
+@pytest.mark.parametrize("way", ["cancelled", "closed"])
+def test_the_script_says_that_nothing_was_connected(place: Place, person: BrowserContext, way: str) -> None:
+    """The person cancels in the page, or closes the modal."""
+    session, page = in_modal(place, person, types=["echo/token"], connection=way, defaults={})
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Begin").click()
+    if way == "closed":
+        page.get_by_role("button", name="Close").click()
+        assert result_of(page) == {"status": "closed"}
+        return
+    frame.get_by_role("button", name="Cancel").click()
+    assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}
+
+
+def test_only_the_sessions_origins_are_told(place: Place, person: BrowserContext) -> None:
+    """A page of another site that opens the window hears nothing, and the person comes back to the platform with the proof."""
+    session, link = place.begin(origins=["http://shop.example"], types=["echo/token"], connection="untold", defaults={})
+    page = person.new_page()
+    page.goto(f"{place.platform}/framing")
+    page.evaluate("window.heard = []; addEventListener('message', event => window.heard.push(event.data))")
+    with page.expect_popup() as opened:
+        page.evaluate("link => { window.opened = window.open(link) }", link)
+    window = opened.value
+    window.get_by_role("button", name="Begin").click()
+    window.get_by_label("Token").fill("x")
+    window.get_by_role("button", name="Test").click()
+    window.get_by_role("button", name="Connect", exact=True).click()
+    assert place.confirmed(session, window) == "granted"
+    assert page.evaluate("window.heard") == []

@@ -90,7 +90,8 @@ def test_a_planted_secret_opens_nothing(site: Attacked) -> None:
     address, link = f"/connect/session/{begun['id']}", urlsplit(begun["url"]).path
     csrf = {"csrf": csrf_token(f"{'A' * 43}.{begun['id']}")}
     for path, form, status in (
-        (address, None, 404), (f"{address}/template", None, 404), (address, {"step": "cancel", **csrf}, 404), (link, csrf, 409),
+        (address, None, 404), (f"{address}/template", None, 404), (f"{address}/state", None, 404),
+        (address, {"step": "cancel", **csrf}, 404), (link, csrf, 409),
     ):  # fmt: skip
         page = (eve.send(path, form) if form else eve.go(path)).page
         assert (page and page.status, path) == (status, path)

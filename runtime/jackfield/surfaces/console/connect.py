@@ -9,12 +9,13 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.surfaces.console.connect_view import View
+from jackfield.surfaces.console.assets import content_of
+from jackfield.surfaces.console.connect_view import View, progress
 from jackfield.surfaces.console.connect_words import locale_of
 from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import read_form
@@ -51,6 +52,8 @@ def routes(server: ServerContext) -> list[Route]:
         Route(f"{SESSION}/{{id}}", pages.served(pages.changed, _LARGEST), methods=["POST"]),
         Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.arrived), methods=["GET"]),
         Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.admitted, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}/state", pages.served(pages.state), methods=["GET"]),
+        Route("/connect.js", _script, methods=["GET"]),
         Route(f"{SESSION}/{{id}}/template", pages.served(pages.template), methods=["GET"]),
     ]
 
@@ -169,6 +172,11 @@ class _ConnectPages:
         self._jar.mark(response, visitor)
         return response
 
+    def state(self, request: Request) -> Response:
+        """``GET /connect/session/{id}/state``: how far it has come, for a page that waits for another window."""
+        sessions, found, _ = self._entered(request)
+        return JSONResponse({"state": progress(sessions, found)}, headers={"Cache-Control": "no-store"})
+
     def template(self, request: Request) -> Response:
         """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
         sessions, found, view = self._entered(request)
@@ -252,6 +260,12 @@ class _ConnectPages:
         """Return whether a form is one of this browser's own pages."""
         site = request.headers.get("sec-fetch-site", "same-origin")
         return site in ("same-origin", "none") and bool(secret) and same_token(request.state.form.get("csrf", ""), f"{secret}.{found.id}")
+
+
+async def _script(_request: Request) -> Response:
+    """``GET /connect.js``: the script by which a platform's pages, of any origin, open a session's page."""
+    headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(content_of("embed.js"), headers=headers, media_type="text/javascript; charset=utf-8")
 
 
 def _to(found: ConnectSession, query: str = "") -> Response:

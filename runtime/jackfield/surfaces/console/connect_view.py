@@ -3,6 +3,7 @@ which a page in a frame lets the window that it opens go to the provider."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -39,6 +40,12 @@ def returning(found: ConnectSession, **members: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
+def progress(sessions: Connecting | None, found: ConnectSession) -> str:
+    """Return how far the session has come, as one word that changes with it."""
+    authorization = sessions.approvals.state(found)["status"] if sessions is not None and found.task == "authorize" else ""
+    return f"{found.status}-{authorization}"
+
+
 class View:
     """Pages of one session for one browser, whose forms carry ``csrf``. ``returned`` is true for a browser that came back from the provider;
     ``starts`` is where links to approvals begin, as another device calls it."""
@@ -57,15 +64,24 @@ class View:
 
     def page(
         self, title: str, *content: Node, status: int = 200, onward: str = "", scripted: bool = False, framed: bool = True,
-        picture: Node = None,
+        picture: Node = None, tells: Mapping[str, str] | None = None, state: str = "",
     ) -> Response:  # fmt: skip
         """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``;
-        a ``scripted`` one runs the script between a frame and its window."""
+        a ``scripted`` one runs the script between a frame and its window. A page of the platform that frames or has opened this one is told
+        what it ``tells``, and is left to go on; one that waits for another window has the ``state`` whose end it waits for."""
         wanted = self._found.wanted if self._found is not None else None
+        about: dict[str, str] = {}
+        if self._found is not None and wanted is not None and wanted.origins and (tells or state):
+            told = {"session": self._found.id, **(tells or {})}
+            about = {"data_state": state, "data_page": below_prefix(f"{SESSION}/{self._found.id}")} if state else {
+                "data_tells": json.dumps(told), "data_origins": " ".join(wanted.origins), "data_onward": onward,
+            }  # fmt: skip
+        scripted = scripted or bool(about)
         frames = " ".join(wanted.origins) if framed and wanted is not None and wanted.origins else "'none'"
         metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
         metas += [h.meta(name="color-scheme", content="light dark")]
-        metas += [h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}")] if onward else []
+        leads = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}") if onward else None
+        metas += [h.noscript(leads) if "data_tells" in about else leads] if onward else []
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
@@ -73,12 +89,12 @@ class View:
         brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
-        body = h.body(h.main(above, h.h1(picture, title), *content, class_="alone connect stack", id="content"))
+        body = h.body(h.main(above, h.h1(picture, title), *content, class_="alone connect stack", id="content", **about))
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         response.headers.update(
             {
                 "Content-Security-Policy": _POLICY.format(
-                    frames=frames, style=source_of(style) if style else "", scripts="script-src 'self'; " if scripted else ""
+                    frames=frames, style=source_of(style) if style else "", scripts="script-src 'self'; connect-src 'self'; " if scripted else ""
                 ).replace(" ;", ";"),
                 "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
             }
@@ -172,15 +188,18 @@ class View:
         if not address:
             return self._over(found)
         back = h.p(h.a(self.say("return"), href=address, class_="button primary"))
-        return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, onward=address)
+        tells = {"status": found.status, **members}
+        return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, onward=address, tells=tells)
 
     def _over(self, found: ConnectSession) -> Response:
         back = h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
         if found.status == "granted":
             key = "removed" if found.task == "remove" else "done"
-            return self.page(self.say(f"{key}_title"), h.p(self.say(f"{key}_lead", name=found.connection)), back)
+            lead = h.p(self.say(f"{key}_lead", name=found.connection))
+            return self.page(self.say(f"{key}_title"), lead, back, tells={"status": found.status})
         reason = self.say("over_expired") if found.status == "expired" else self._words.of(found.reason)
-        return self.page(self.say("over_title"), h.p(self.say("over_lead", reason=reason), class_="notice bad", role="alert"), back)
+        lead = h.p(self.say("over_lead", reason=reason), class_="notice bad", role="alert")
+        return self.page(self.say("over_title"), lead, back, tells={"status": found.status, "reason": found.reason})
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
         offered = sessions.offered(found)
@@ -347,7 +366,7 @@ class View:
         check = self._check(found) if found.wanted.origins or found.code else None
         return self.page(
             title, h.p(self.say("approve_lead", host=host)), h.p(link), self._device(found), check, again, self._cancel(),
-            scripted=bool(found.nonce), onward=f"{START}/{found.start}" if at_once else "",
+            scripted=bool(found.nonce), onward=f"{START}/{found.start}" if at_once else "", state=progress(sessions, found),
         )  # fmt: skip
 
     def _device(self, found: ConnectSession) -> Markup | None:
@@ -367,7 +386,7 @@ class View:
         again = self._step("approve", self.say("approve_again"), plain=True)
         return self.page(
             self.say("approved_title"), h.p(self.say("approved_elsewhere")), self._check(found),
-            again if found.status != "saved" else None, self._cancel(),
+            again if found.status != "saved" else None, self._cancel(), state=progress(self._sessions, found),
         )  # fmt: skip
 
     def _formed(self, step: str, *content: Node) -> Markup:
