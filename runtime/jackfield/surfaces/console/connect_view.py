@@ -80,8 +80,9 @@ class View:
         frames = " ".join(wanted.origins) if framed and wanted is not None and wanted.origins else "'none'"
         metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
         metas += [h.meta(name="color-scheme", content="light dark")]
-        leads = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}") if onward else None
-        metas += [h.noscript(leads) if "data_tells" in about else leads] if onward else []
+        if onward:
+            leads = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}")
+            metas.append(h.noscript(leads) if "data_tells" in about else leads)
         theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
