@@ -1,0 +1,96 @@
+"""The connect page of every curated connection type in a browser: light, dark, on a phone, in German, by keyboard alone, with names for
+everything that is operated."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsing import Visitor
+from console_rig import Console
+from http_stand import Client
+from jackfield.access.platform_tokens import PlatformTokens
+
+pytest_plugins = ["browser"]
+
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+SERVER = {"server": "https://api.example.com"}
+CLIENT = {"clientId": "c", "authorizationUrl": "https://login.example.com/authorize", "tokenUrl": "https://login.example.com/token"}
+TYPES: dict[str, dict[str, Any]] = {
+    "aws-ses/apiKeySecret": {}, "aws-ses/awsAssumeRole": {}, "aws-ses/awsRolesAnywhere": {}, "aws-ses/smtp": {}, "github/accessToken": {},
+    "github/oauth": CLIENT, "http/apiKey": SERVER, "http/awsSigV4": {**SERVER, "region": "eu-west-1"}, "http/basic": SERVER,
+    "http/bearer": SERVER, "http/mutualTls": SERVER, "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
+    "http/oauth2ClientCredentials": {**SERVER, "tokenUrl": CLIENT["tokenUrl"]}, "http/openIdConnect": {**SERVER, **CLIENT},
+    "slack/botToken": {}, "stripe/secretKey": {},
+}  # fmt: skip
+"""Curated types, with what a platform brings."""
+NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")].filter(
+    found => !(found.labels?.length || found.ariaLabel || found.textContent.trim())).map(found => found.outerHTML)"""
+
+
+@pytest.fixture
+def platform(console: Console) -> Client:
+    """A platform with the tenant ``acme-1``."""
+    storage = console.host.storage
+    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
+    client = Client(urlsplit(console.origin).port or 0, made.text)
+    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+    return client
+
+
+def pressed(visitor: Visitor, name: str) -> None:
+    """Go to a button by the tabulator, and press Enter."""
+    for _ in range(40):
+        visitor.page.keyboard.press("Tab")
+        if visitor.page.evaluate("document.activeElement?.textContent.trim()") == name:
+            visitor.page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"the tabulator does not come to {name!r}")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool) -> None:
+    """In German: the page asks for nothing of the platform's or the operator's, and what is asked for has a name and passes axe."""
+    visitor = Visitor(browser, console)
+    page = visitor.page
+    asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "types": [name], "defaults": {"values": TYPES[name]}}
+    answer = platform.post(BASE, asked)
+    assert answer.status == 201, answer.body
+    page.goto(answer.json["url"])
+    page.get_by_text("Shop GmbH bittet Sie").wait_for()
+    page.route("**/oauth2/start/*", lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"))
+    pressed(visitor, "Beginnen")
+    if CLIENT.items() <= TYPES[name].items():
+        page.wait_for_url("**/oauth2/start/*")
+        page.goto(f"{console.origin}/connect/session/{answer.json['id']}")
+        page.get_by_role("link", name=f"Weiter zu {urlsplit(CLIENT['authorizationUrl']).hostname}").wait_for()
+    else:
+        page.get_by_role("button", name="Testen").wait_for()
+        assert not page.get_by_text("Proxy").or_(page.get_by_text("Warm-Up")).or_(page.get_by_label("Server", exact=True)).count()
+        page.get_by_text("Woher diese Werte kommen").or_(page.get_by_role("button", name="Testen")).first.focus()
+    assert page.evaluate(NAMELESS) == []
+    assert page.locator("html").get_attribute("lang") == "de"
+    picture = f"connect-{name.replace('/', '-')}"
+    assert visitor.judged(picture, thoroughly=thoroughly) == []
+    if page.get_by_role("button", name="Testen").count():
+        pressed(visitor, "Testen")
+        page.get_by_role("alert").first.wait_for()
+        assert visitor.judged(f"{picture}-wrong", thoroughly=thoroughly, by_axe=False) == []
+    visitor.close()
+
+
+def test_the_choice_for_a_customer(browser: Browser, console: Console, platform: Client, thoroughly: bool) -> None:
+    """All systems as cards, with letters as icons in colours that can be read; one is chosen by keyboard."""
+    visitor = Visitor(browser, console)
+    answer = platform.post(BASE, {"verify": "link", "locale": "de", "types": [*TYPES]})
+    visitor.page.goto(answer.json["url"])
+    pressed(visitor, "Beginnen")
+    visitor.page.get_by_role("heading", name="System auswählen").wait_for()
+    assert visitor.page.evaluate(NAMELESS) == []
+    assert visitor.judged("connect-choice", thoroughly=thoroughly) == []
+    pressed(visitor, "Slack")
+    visitor.page.get_by_role("heading", name="Slack: Bot-Token verbinden").wait_for()
+    visitor.close()
