@@ -20,9 +20,9 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
-from jackfield.surfaces.console.app import routes
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS
+from jackfield_console.app import routes
 from mcp_talk import call_of, message
 
 RULES = Rules(allow=("echo/say & connection:hall",))

@@ -20,7 +20,7 @@ from jackfield.errors import InDoubt
 from jackfield.events.callbacks import Callbacks
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
-from jackfield.surfaces.console.results import error_shown
+from jackfield_console.results import error_shown
 from plugboard import make_connector, plugged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}

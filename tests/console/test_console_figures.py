@@ -14,11 +14,11 @@ from jackfield.invocation import new_invocation_id
 from jackfield.journal.counts import Sample, open_counts, samples
 from jackfield.journal.entry import read_entry
 from jackfield.manifest import ActionManifest
-from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
-from jackfield.surfaces.console.components import ago, span_text
-from jackfield.surfaces.console.results import result_shown
-from jackfield.surfaces.console.statistics import SPANS, Figures, figures, percentile
-from jackfield.surfaces.console.timeline import timeline
+from jackfield_console.charts import failure_chart, latency_chart, rate_chart
+from jackfield_console.components import ago, span_text
+from jackfield_console.results import result_shown
+from jackfield_console.statistics import SPANS, Figures, figures, percentile
+from jackfield_console.timeline import timeline
 
 NOW = 1_800_000_000.0
 HOUR, DAY, WEEK = SPANS

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from console_client import Answer, Place, placed
 from jackfield.access import Tokens
 from jackfield.kernel.markup import h
-from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.components import guide, line
-from jackfield.surfaces.console.shell import POLICY
+from jackfield_console.action import FORM_SCRIPTS
+from jackfield_console.components import guide, line
+from jackfield_console.shell import POLICY
 from plugboard import make_connector, plugged
 
 EVIL = "<script>alert(1)</script>"

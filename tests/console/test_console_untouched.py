@@ -18,8 +18,8 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from jackfield.manifest import Manifest
-from jackfield.surfaces.console.form_schema import form_schema
 from jackfield_aws.virtual.freeze import frozen
+from jackfield_console.form_schema import form_schema
 from jackfield_openapi.conversion import Choices, converted
 from jackfield_openapi.instances import Instances
 

@@ -35,7 +35,7 @@ from jackfield.failures import BrokenPart
 from jackfield.hooks import Plugins
 from jackfield.queue import RuntimePool
 from jackfield.queue.engine import check_queue
-from jackfield.surfaces.console.sign_in import one_time_link
+from jackfield_console.sign_in import one_time_link
 from plugboard import declare, make_connector, make_echo, plugged
 
 _OVER = {"type": "echo/token", "values": {"token": "t"}}

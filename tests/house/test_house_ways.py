@@ -38,7 +38,7 @@ LIBRARIES = {
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield/database"},
-    "starlette": {"jackfield/surfaces", "jackfield/cli/serve.py", "jackfield_dapr/sidecar"},
+    "starlette": {"jackfield/surfaces", "jackfield_console", "jackfield/cli/serve.py", "jackfield_dapr/sidecar"},
     "tuf": {"jackfield_market"},
     "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
 }

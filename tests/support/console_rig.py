@@ -16,10 +16,10 @@ from jackfield.access import Tokens
 from jackfield.callers import Rules
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
-from jackfield.surfaces.console.sign_in import one_time_link
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
+from jackfield_console.sign_in import one_time_link
 from plugboard import ECHO, declare, plugged
 
 _PATIENCE = 60.0

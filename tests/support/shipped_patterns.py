@@ -18,6 +18,7 @@ import jackfield
 import jackfield_aws
 import jackfield_aws_ses
 import jackfield_celery
+import jackfield_console
 import jackfield_dapr
 import jackfield_formats
 import jackfield_http
@@ -27,8 +28,8 @@ import jackfield_openapi
 import jackfield_vault
 
 _PACKAGES = (
-    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_formats, jackfield_http, jackfield_isolation,
-    jackfield_market, jackfield_openapi, jackfield_vault,
+    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_console, jackfield_dapr, jackfield_formats, jackfield_http,
+    jackfield_isolation, jackfield_market, jackfield_openapi, jackfield_vault,
 )  # fmt: skip
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _USES = re.compile(rf"\bre\.|\.(?:{'|'.join(sorted(_SCANNING - {'split'}))})\b|\b[A-Z_]+\.split\b")

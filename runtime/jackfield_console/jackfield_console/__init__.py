@@ -1,0 +1,15 @@
+"""The web console of a workspace. Server-rendered; forms, tables and charts load nothing from other hosts."""
+
+from __future__ import annotations
+
+from jackfield.exports import exports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jackfield_console.app import routes
+    from jackfield_console.sign_in import one_time_link
+
+__all__ = ["one_time_link", "routes"]
+
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(__name__, {".app": "routes", ".sign_in": "one_time_link"})

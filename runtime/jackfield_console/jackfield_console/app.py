@@ -1,0 +1,254 @@
+"""Routes of the console: every page requires a session, every POST a CSRF token."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route, compile_path
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.shared.body import read_form
+from jackfield.surfaces.shared.cookies import csrf_token, same_token
+from jackfield.surfaces.shared.files import download
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.uploads import upload
+from jackfield_console import (
+    action,
+    audit,
+    authorization,
+    callbacks,
+    connect,
+    connect_sessions,
+    connection,
+    connection_form,
+    connections,
+    connectors,
+    deliveries,
+    doctor,
+    files,
+    guards,
+    invocation,
+    invocations,
+    marketplace,
+    overview,
+    queue,
+    schedules,
+    sign_in,
+    subscription_form,
+    subscriptions,
+    tenant,
+    tenants,
+    tokens,
+    workspace,
+)
+from jackfield_console.assets import assets_route
+from jackfield_console.components import fault_of, h, heading
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import document, fragment, page, secured
+from jackfield_console.sign_in import ConsoleSessions, Found
+
+Endpoint = Callable[[PageRequest], Any]
+
+
+async def _uploaded(page_request: PageRequest) -> Response:
+    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
+    return await upload(page_request.http, page_request.server, page_request.identity)
+
+
+async def _download(page_request: PageRequest) -> Response:
+    """Serve ``GET /files/{file}``, like ``GET /v1/files/{file}``."""
+    return await download(page_request.http, page_request.server, page_request.identity)
+
+
+_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
+    ("/", overview.shown, "GET"),
+    ("/connectors", connectors.listed, "GET"),
+    ("/connectors/{key}", connectors.shown, "GET"),
+    ("/connectors/{key}/actions/{action}", action.shown, "GET"),
+    ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
+    ("/connectors/{key}/actions/{action}/output", action.output, "GET"),
+    ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
+    ("/connectors/{key}/options/{source}", action.options, "GET"),
+    ("/marketplace", marketplace.listed, "GET"),
+    ("/marketplace/{key}", marketplace.shown, "GET"),
+    ("/marketplace/{key}/installation", marketplace.installed, "POST"),
+    ("/marketplace/{key}/upgrade", marketplace.upgraded, "POST"),
+    ("/marketplace/{key}/version", marketplace.pinned, "POST"),
+    ("/marketplace/{key}/removal", marketplace.removed, "POST"),
+    ("/connections", connections.listed, "GET"),
+    ("/connections", connection_form.created, "POST"),
+    ("/new-connection", connection_form.shown, "GET"),
+    ("/connections/{name}", connection.shown, "GET"),
+    ("/connections/{name}/authorization", authorization.begun, "POST"),
+    ("/connections/{name}/authorization/{id}", authorization.polled, "GET"),
+    (authorization.ANSWERED, authorization.answered, "GET"),
+    ("/connections/{name}/values", connection_form.changed, "POST"),
+    ("/connections/{name}/test", connection.tested, "POST"),
+    ("/connections/{name}/guard", guards.resumed, "POST"),
+    ("/suppressions", guards.suppressed, "GET"),
+    ("/suppressions/removal", guards.removed, "POST"),
+    ("/connections/{name}/doctor", doctor.shown, "GET"),
+    ("/connections/{name}/doctor", doctor.examined, "POST"),
+    ("/connections/{name}/name", connection.renamed, "POST"),
+    ("/connections/{name}/removal", connection.removed, "POST"),
+    ("/invocations", invocations.listed, "GET"),
+    ("/invocations/{id}", invocation.shown, "GET"),
+    ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
+    ("/invocations/{id}/resolve", invocation.resolved, "POST"),
+    ("/invocations/{id}/redrive", queue.redriven, "POST"),
+    ("/schedules", schedules.listed, "GET"),
+    ("/schedules/{name}", schedules.shown, "GET"),
+    ("/schedules/{name}/{step}", schedules.changed, "POST"),
+    ("/subscriptions", subscriptions.listed, "GET"),
+    ("/subscriptions", subscription_form.created, "POST"),
+    ("/new-subscription", subscription_form.shown, "GET"),
+    ("/subscriptions/{name}", subscriptions.shown, "GET"),
+    ("/subscriptions/{name}/events", subscriptions.events, "GET"),
+    ("/subscriptions/{name}/{step}", subscriptions.changed, "POST"),
+    ("/callbacks", callbacks.listed, "GET"),
+    ("/callbacks", callbacks.created, "POST"),
+    ("/callbacks/{id}", callbacks.shown, "GET"),
+    ("/callbacks/{id}/{step}", callbacks.changed, "POST"),
+    ("/deliveries", deliveries.listed, "GET"),
+    ("/deliveries/{id}", deliveries.shown, "GET"),
+    ("/deliveries/{id}/resend", deliveries.resent, "POST"),
+    ("/queue", queue.shown, "GET"),
+    ("/queue/dead-letters", queue.dead, "GET"),
+    ("/uploads", _uploaded, "POST"),
+    ("/files", files.listed, "GET"),
+    ("/files/{file}", _download, "GET"),
+    ("/files/{file}/removal", files.deleted, "POST"),
+    ("/tokens", tokens.listed, "GET"),
+    ("/tokens", tokens.created, "POST"),
+    ("/tokens/{id}/revocation", tokens.revoked, "POST"),
+    ("/audit", audit.listed, "GET"),
+    ("/tenants", tenants.listed, "GET"),
+    ("/tenants", tenants.created, "POST"),
+    ("/tenants/{w}", tenant.shown, "GET"),
+    ("/tenants/{w}/switch", tenants.switched, "POST"),
+    ("/tenants/{w}/connect-sessions", connect_sessions.listed, "GET"),
+    ("/tenants/{w}/connect-sessions", connect_sessions.created, "POST"),
+    ("/tenants/{w}/connect-sessions/{id}/revocation", connect_sessions.revoked, "POST"),
+    ("/tenants/{w}/tokens/{id}/revocation", tenant.token_revoked, "POST"),
+    ("/tenants/{w}/{step}", tenant.changed, "POST"),
+    ("/workspace", workspace.shown, "GET"),
+    ("/workspace", workspace.changed, "POST"),
+    ("/workspace/verdict", workspace.explained, "GET"),
+    ("/workspace/actions", workspace.suggested, "GET"),
+)
+_SHOWN = [compile_path(path)[0] for path, _, method in _PAGES if method == "GET"]
+"""Patterns of the addresses of pages."""
+_DESCRIBING = (connectors.listed, connectors.shown, action.shown, action.output)
+"""Pages that go on while the database does not answer, without what it has stored."""
+_STREAMED = (_uploaded,)
+"""Handlers that read the body themselves; they get the CSRF token in a header."""
+_MOST_FIELDS = 200
+
+
+def routes(server: ServerContext) -> list[Route]:
+    """Return the routes of the console, to be mounted at ``/``."""
+    sessions = ConsoleSessions(server)
+    pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
+    return [*pages, *sign_in.routes(server, sessions), *connect.routes(server), assets_route()]
+
+
+def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        remembered = await sessions.remembered(request) if function in _DESCRIBING else None
+        if remembered is not None:
+            with server.storage.held(remembered[1]):
+                return await _answered(server, function, request, remembered[0], is_silent=True)
+        touch = request.query_params.get("live") != "1"  # polling does not count as user activity
+        try:
+            found = await asyncio.to_thread(sessions.find, request, touch=touch)
+        except JackfieldError as error:
+            return _unavailable(error)
+        return _to_sign_in(request) if found is None else await _answered(server, function, request, found)
+
+    return endpoint
+
+
+async def _answered(server: ServerContext, function: Endpoint, request: Request, found: Found, *, is_silent: bool = False) -> Response:
+    """Answer the request of a session; while the database ``is_silent``, in a thread in which nothing waits for it."""
+    identity, secret, operator = found
+    page_request = PageRequest(request, server, identity, csrf_token(secret), operator, is_silent=is_silent)
+    try:
+        if not operator:
+            server.pace(identity, request.scope)
+        if request.method == "POST":
+            page_request = await _with_form(page_request, secret, function)
+        await server.indexed()
+        if inspect.iscoroutinefunction(function):
+            answer: Response = await function(page_request)
+        elif is_silent:
+            answer = await server.slowly(partial(function, page_request))
+        else:
+            answer = await server.asking(identity.workspace, partial(function, page_request))
+    except Problem as problem:
+        return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
+    except JackfieldError as error:
+        return _refused(page_request, error.http_status, error.message, hint=error.hint)
+    return answer
+
+
+async def _with_form(page_request: PageRequest, secret: str, function: Endpoint) -> PageRequest:
+    """Add the form's fields to the request, after checking its CSRF token.
+
+    :raises Problem: if the form belongs to another session, or is too large.
+    """
+    request = page_request.http
+    form: dict[str, str] = {}
+    if function not in _STREAMED:
+        try:
+            form = await read_form(request, page_request.server.settings.max_body, _MOST_FIELDS)
+        except ValueError:
+            raise Problem(400, "the form cannot be read") from None
+    given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
+        raise Problem(403, "the form belongs to another session: reload the page and submit it again")
+    return PageRequest(request, page_request.server, page_request.identity, page_request.csrf, page_request.operator, form)
+
+
+def _to_sign_in(request: Request) -> Response:
+    path = request.scope["path"]
+    if "hx-request" in request.headers:
+        return fragment(status=401, headers={"HX-Redirect": "/login?why=expired"})
+    if request.method != "GET":
+        return secured(RedirectResponse("/login?why=expired", 303))
+    query = f"?{request.url.query}" if request.url.query else ""
+    return secured(RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303))
+
+
+def _refused(
+    page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None
+) -> Response:
+    """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
+    if page_request.partial:
+        return fragment(fault_of(message, hint), status=status, headers=headers)
+    titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
+    title = titles.get(status, "Request failed")
+    back = h.p(h.a("Back", href=_back(page_request.http), class_="button"))
+    response = page(page_request, "", title, fault_of(message, hint), back, status=status)
+    response.headers.update(headers or {})
+    return response
+
+
+def _back(request: Request) -> str:
+    """Return the page from which a form was sent; for a link, the list of what it names."""
+    path: str = request.scope["path"]
+    found = (path, path.rpartition("/")[0]) if request.method == "POST" else ()
+    listed = "/" + path.split("/")[1]
+    return next((one for one in (*found, listed) if any(address.match(one) for address in _SHOWN)), "/")
+
+
+def _unavailable(error: JackfieldError) -> Response:
+    whole = document("Service unavailable", h.main(heading("Service unavailable"), fault_of(error.message, error.hint), class_="alone"))
+    return secured(Response(whole, 503, media_type="text/html"))

@@ -1,0 +1,216 @@
+"""Pages of callbacks: where events are sent, what became of the last ones, and buttons to try, pause, rotate and catch up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from starlette.responses import Response
+
+from jackfield.clock import moment
+from jackfield.errors import JackfieldError
+from jackfield.events.callback import Callback
+from jackfield.events.callbacks import Callbacks, Created
+from jackfield.kernel.markup import Markup, Node, codes, table, terms
+from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
+from jackfield.surfaces.shared.problem import Problem
+from jackfield_console.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    done_notice,
+    fault,
+    form,
+    h,
+    json_text,
+    lines_field,
+    more,
+    notice,
+    text_field,
+)
+from jackfield_console.deliveries import COLUMNS, delivery_row
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import outcome, page, redirect
+
+_PAGE = 50
+_LAST = 10
+_DONE = {
+    "paused": "Paused: nothing is sent until it is resumed. Its events are kept.",
+    "resumed": "Resumed: what has waited is sent now.",
+    "recovered": "What was not delivered since then is sent again.",
+    "removed": "Callback removed, with its deliveries.",
+}
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /callbacks``: the oldest first, and a form for a new one."""
+    lead = "URLs of your own systems, to which the events of this workspace are sent."
+    done = done_notice(request, _DONE)
+    return page(request, "callbacks", "Callbacks", done, _list(request), _new(request), lead=lead)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /callbacks``: create one; only this response contains its secret."""
+    given = request.form
+    wanted = {
+        "url": given.get("url", "").strip(),
+        "types": given.get("types", "").split(),
+        "description": given.get("description", "").strip(),
+    }
+    try:
+        made = _callbacks(request).create(wanted)
+    except JackfieldError as error:
+        return outcome(request, "callbacks", "Callbacks", fault(error), status=error.http_status)
+    told = _secret(made, "The receiver verifies each request with it.")
+    return outcome(request, "callbacks", "Callbacks", told, _list(request, again=True) if request.partial else None)
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
+    found = _found(request)
+    deliveries, _ = deliveries_of(request.server, request.identity).page(callback=found.id, limit=_LAST)
+    options = found.options
+    about: list[tuple[str, Node]] = [
+        ("Status", [badge(_state(found)), " ", found.reason]), ("URL", h.code(found.url)), ("Types", _types(found)),
+        ("Filter", h.code(json_text(dict(options.filter))) if options.filter else None), ("Signed with", options.signing),
+        ("Data", "left out" if options.thin else "with the output of invocations" if options.include else "in each request"),
+        ("Failing since", _since(request, found)), ("Created", at(found.created_at, request.now)),
+    ]  # fmt: skip
+    every, dead = f"/deliveries?callback={found.id}", f"/deliveries?callback={found.id}&status=dead"
+    rows = [delivery_row(request, item) for item in deliveries]
+    return page(
+        request,
+        "callbacks",
+        options.description or "Callback",
+        done_notice(request, _DONE),
+        card("Callback", terms(about), _buttons(request, found), h.div(id="outcome", aria_live="polite")),
+        card(
+            "Last deliveries",
+            table("Last deliveries", COLUMNS, rows, empty="Nothing was sent yet."),
+            h.p(h.a("All", href=every), " · ", h.a("Dead ones", href=dead)),
+        ),
+        card("Catch up", _recovery(request, found)),
+    )
+
+
+def changed(request: PageRequest) -> Response:
+    """``POST /callbacks/{id}/{step}``: pause, resume, try, rotate, catch up or remove it."""
+    step = _STEPS.get(request.path("step"))
+    if step is None:
+        raise Problem(404, "no such page")
+    return step(request, _found(request))
+
+
+def _list(request: PageRequest, *, again: bool = False) -> Markup:
+    """Render the list of callbacks; ``again`` replaces the one on the page."""
+    found, cursor = _callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
+    rows = [
+        (
+            h.a(h.strong(item.options.description or item.url), href=f"/callbacks/{item.id}"), badge(_state(item)), _types(item),
+            h.code(item.url, class_="small"), _since(request, item),
+        )
+        for item in found
+    ]  # fmt: skip
+    shown = table("Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
+    links = h.p(h.a("Dead deliveries", href="/deliveries?status=dead"), " · ", h.a("All deliveries", href="/deliveries"))
+    older = more("/callbacks", cursor=cursor)
+    return h.div(card("Callbacks", shown, links), older, id="list", hx_swap_oob="true" if again else None)
+
+
+def _paused(request: PageRequest, found: Callback) -> Response:
+    _callbacks(request).change(found.id, {"status": "paused"})
+    return redirect(request, f"/callbacks/{found.id}?done=paused")
+
+
+def _resumed(request: PageRequest, found: Callback) -> Response:
+    _callbacks(request).change(found.id, {"status": "active"})
+    return redirect(request, f"/callbacks/{found.id}?done=resumed")
+
+
+def _removed(request: PageRequest, found: Callback) -> Response:
+    _callbacks(request).remove(found.id)
+    return redirect(request, "/callbacks?done=removed")
+
+
+def _recovered(request: PageRequest, found: Callback) -> Response:
+    since = moment(request.form.get("since", "").strip(), request.now, -1, "the time")
+    deliveries_of(request.server, request.identity).recover(found.id, since)
+    return redirect(request, f"/callbacks/{found.id}?done=recovered")
+
+
+def _tested(request: PageRequest, found: Callback) -> Response:
+    attempt = _callbacks(request).test(found.id)
+    told = f"It answered {attempt.status} after {attempt.seconds * 1000:.0f} ms." if attempt.succeeded else f"Not taken: {attempt.error}."
+    answer = code_block(attempt.answer, "The answer") if attempt.answer else None
+    return outcome(request, "callbacks", "Test event", notice(h.p(told), answer, tone="good" if attempt.succeeded else "bad"))
+
+
+def _rotated(request: PageRequest, found: Callback) -> Response:
+    made, until = _callbacks(request).rotate(found.id)
+    return outcome(request, "callbacks", "New secret", _secret(made, f"The one before signs beside it until {until}."))
+
+
+_STEPS: Mapping[str, Callable[[PageRequest, Callback], Response]] = {
+    "pause": _paused, "resume": _resumed, "test": _tested, "rotation": _rotated, "recovery": _recovered, "removal": _removed,
+}  # fmt: skip
+
+
+def _callbacks(request: PageRequest) -> Callbacks:
+    request.require("manage")
+    return callbacks_of(request.server, request.identity, "operator" if request.operator else "remote")
+
+
+def _found(request: PageRequest) -> Callback:
+    try:
+        return _callbacks(request).find(request.path("id"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+
+
+def _new(request: PageRequest) -> Node:
+    hint = ["One per line, such as ", h.code("invocation.finished"), " or ", h.code("connection.*"), ". If empty, all but the audit log."]
+    create = form(
+        request,
+        "/callbacks",
+        text_field("url", "URL", hint="An HTTPS URL that the internet can reach, unless the operator of this server allows its host."),
+        lines_field("types", "Types", (), hint, rows=2),
+        text_field("description", "Description", hint="For people.", maxlength=200),
+        h.div(h.button("Create callback", class_="primary"), class_="actions"),
+        into="#made",
+    )
+    return card("New callback", create, h.div(id="made", aria_live="polite"))
+
+
+def _secret(made: Created, further: str) -> Node:
+    (value,) = made.shown().values()
+    once = "Copy the secret now and store it with the receiver. It is not shown again." if "secret" in made.shown() else "The public key:"
+    back = h.p(h.a("To the callback", href=f"/callbacks/{made.callback.id}"))
+    return h.div(h.p(once, " ", further), code_block(value, "The new secret", short=True), back, class_="notice good", role="alert")
+
+
+def _buttons(request: PageRequest, found: Callback) -> Node:
+    toggle = ("resume", "Resume") if found.status == "paused" else ("pause", "Pause")
+    shown = [form(request, f"/callbacks/{found.id}/{toggle[0]}", h.button(toggle[1], class_="quiet"))]
+    shown += [
+        form(request, f"/callbacks/{found.id}/{step}", h.button(title, class_="quiet"), into="#outcome")
+        for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
+    ]
+    return h.div(shown, form(request, f"/callbacks/{found.id}/removal", h.button("Remove", class_="quiet danger")), class_="actions")
+
+
+def _recovery(request: PageRequest, found: Callback) -> Node:
+    hint = ["Sends all events since then that were not delivered. A span such as ", h.code("2d"), ", or a date."]
+    field = text_field("since", "Since", "2d", hint=hint, maxlength=40)
+    return form(request, f"/callbacks/{found.id}/recovery", field, h.div(h.button("Send again", class_="quiet"), class_="actions"))
+
+
+def _state(item: Callback) -> str:
+    return "failing" if item.status == "active" and item.failing_since is not None else item.status
+
+
+def _types(item: Callback) -> Node:
+    return codes(item.options.types) or "all but audit.*"
+
+
+def _since(request: PageRequest, item: Callback) -> Node:
+    return at(item.failing_since, request.now)

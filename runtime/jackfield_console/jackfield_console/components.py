@@ -1,0 +1,281 @@
+"""Building blocks of pages: headings, badges, cards, notices, forms and their fields, filters, tabs, code to copy.
+
+Tables and lists of facts are ``jackfield.kernel.markup``'s, which the pages of catalogues use, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from jackfield.errors import JackfieldError
+from jackfield.hints import worded
+from jackfield.kernel import markup
+from jackfield.kernel.markup import Attribute, Markup, Node, Tags
+from jackfield.surfaces.shared.prefix import below_prefix
+from jackfield_console.page_request import PageRequest
+
+h = Tags(below_prefix)
+"""Elements whose addresses are right below a path of another host, too."""
+
+_TONES = {
+    "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
+    "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
+    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "suspended": "warn", "revoked": "warn", "write": "warn",
+    "granted": "good", "damaged": "bad", "opened": "busy", "testing": "busy", "saved": "busy", "running": "busy", "queued": "busy",
+    "pending": "busy", "disabling": "busy", "degraded": "warn",
+}  # fmt: skip
+_WORDS = {
+    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing",
+}  # fmt: skip
+_WORD = re.compile("[a-z]+")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_BELOW_TITLE = 2
+
+
+def badge(word: str, text: str | None = None) -> Markup:
+    """Render a state as one word, or as ``text``; the colour adds nothing that the word does not say."""
+    return h.span(text or _WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
+
+
+def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -> Markup:
+    """Render the title of a page, with buttons on the right and a sentence below. ``anew`` replaces the current title in an htmx swap."""
+    top = h.div(h.h1(title), h.div(*beside, class_="beside"), class_="row")
+    below = h.p(lead, class_="lead") if lead else None
+    return h.div(top, below, class_="heading", id="heading", hx_swap_oob="true" if anew else None)
+
+
+def notice(*content: Node, tone: str = "plain") -> Markup:
+    """Render a message about what was done or is to be done."""
+    return h.div(*content, class_=f"notice {tone}", role="status")
+
+
+def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[str, Any]] = ()) -> Markup:
+    """Render an error: what is wrong, where, what to do next. Details carry their pointer, so that the form shows them at its fields.
+
+    A message that begins with a word gets a capital letter; one that begins with a quoted name, a number or an identifier stays as it is.
+    """
+    rows = [
+        h.li(h.code(item["path"] or "/", class_="pointer"), " ", item["message"], data_pointer=item["path"], data_message=item["message"])
+        for item in details
+    ]
+    advice = h.p("What to do: ", worded(hint, "console"), class_="hint-next") if hint else None
+    return h.div(
+        h.p(_sentence(message), class_="message"), h.ul(rows, class_="faults") if rows else None, advice, class_="notice bad", role="alert"
+    )
+
+
+def fault(error: JackfieldError) -> Markup:
+    """Render an error with its details."""
+    return fault_of(error.message, error.hint, [item.to_json() for item in error.details])
+
+
+def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) -> Markup | None:
+    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
+    done = request.query.get("done", "")
+    return notice(texts[done], tone="warn" if done in warnings else "good") if done in texts else None
+
+
+def _sentence(message: str) -> str:
+    word = message.partition(" ")[0]
+    return message[0].upper() + message[1:] if _WORD.fullmatch(word) and word != "jackfield" else message
+
+
+def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup:
+    """Show a time, given in seconds since 1970 or in ISO 8601, relative to now, with the absolute time as its title; ``whole`` shows both.
+
+    The time is in UTC until the page's script converts it to the reader's time zone, as in charts and their tables.
+    """
+    if moment is None:
+        return h.span("never", class_="muted")
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+    span = ago(when.timestamp(), now)
+    shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
+    stamp = when.isoformat(timespec="milliseconds")
+    if whole:
+        return h.time(f"{shown} ({span})", datetime=stamp, data_moment="text", data_ago=span)
+    return h.time(span, datetime=stamp, title=shown, data_moment="title")
+
+
+def local_time(moment: float) -> Markup:
+    """Show day and time in UTC; the page's script converts them to the reader's time zone."""
+    when = datetime.fromtimestamp(moment, UTC)
+    return h.time(f"{when.day} {when:%b, %H:%M}", datetime=when.isoformat(timespec="seconds"), data_local="both")
+
+
+def ago(moment: float, now: float) -> str:
+    """Format the time between two moments in one unit: "5 min ago", "in 3 days"."""
+    seconds = abs(now - moment)
+    if seconds < _MINUTE:
+        text = f"{int(seconds)} s"
+    elif seconds < _HOUR:
+        text = f"{int(seconds // _MINUTE)} min"
+    elif seconds < 2 * _DAY:
+        text = f"{int(seconds // _HOUR)} h"
+    else:
+        text = f"{int(seconds // _DAY)} days"
+    return f"{text} ago" if moment <= now else f"in {text}"
+
+
+def span_text(seconds: float | None) -> str:
+    """Format a duration in a suitable unit."""
+    if seconds is None:
+        return "no data"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
+
+
+def json_text(value: Any) -> str:
+    """Format a value as indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def code_block(text: str, label: str, *, short: bool = False) -> Markup:
+    """Render verbatim text with a copy button; ``short`` is for a single line."""
+    copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")
+    return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code short" if short else "code")
+
+
+def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:
+    """Render tabs, one panel visible at a time; without scripts, all of them."""
+    buttons = [
+        h.button(
+            title, type="button", role="tab", id=f"{name}-tab-{place}", aria_controls=f"{name}-panel-{place}",
+            aria_selected="true" if place == 0 else "false", tabindex="0" if place == 0 else "-1",
+        )
+        for place, (title, _) in enumerate(panels)
+    ]  # fmt: skip
+    bodies = [
+        h.div(content, role="tabpanel", id=f"{name}-panel-{place}", aria_labelledby=f"{name}-tab-{place}")
+        for place, (_, content) in enumerate(panels)
+    ]
+    return h.div(h.div(buttons, role="tablist", aria_label=name.replace("-", " ")), bodies, class_="tabs", id=f"{name}-tabs")
+
+
+def card(title: Node, *content: Node, class_: str = "card", **attributes: Attribute) -> Markup:
+    """Render a section of a page."""
+    return h.section(h.h2(title), *content, class_=class_, **attributes)
+
+
+def folded(title: str, *content: Node, **attributes: Attribute) -> Markup:
+    """Render a section that shows its content on request."""
+    return h.details(h.summary(h.h2(title)), *content, class_="card", **attributes)
+
+
+def guide(text: str) -> Markup:
+    """Render a connector's Markdown document, with its headings below that of the page."""
+    return h.div(markup.document(text, _BELOW_TITLE, new_window=True), class_="prose")
+
+
+def line(text: str) -> Markup:
+    """Render a connector's inline Markdown, such as the description of a field."""
+    return markup.line(text, new_window=True)
+
+
+def summary(text: str) -> Markup:
+    """Render the first paragraph of a connector's description."""
+    return line(text.strip().partition("\n\n")[0].replace("\n", " "))
+
+
+def outside(address: object, text: str | None = None) -> Markup | None:
+    """Render a link to another site, by default with its address as text; None unless it is one of the web."""
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        return None
+    return h.a(text or address, href=address, rel="noreferrer noopener", target="_blank")
+
+
+def csrf_field(token: str) -> Markup:
+    """Render the hidden CSRF field that every form with side effects needs."""
+    return h.input(type="hidden", name="csrf", value=token)
+
+
+def form(
+    request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", **attributes: Attribute
+) -> Markup:
+    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew."""
+    partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
+    return h.form(csrf_field(request.csrf), *content, method="post", action=address, **partly, **attributes)
+
+
+def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str, str]]) -> Markup:
+    """Render a button for each step that can be taken at ``address``: its path, its title and its tone."""
+    buttons = [form(request, f"{address}/{step}", h.button(title, class_=f"quiet {tone}")) for step, title, tone in offered]
+    return h.div(buttons, class_="actions")
+
+
+def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
+    """Render a labelled control, which must have the id ``name`` and, with a hint, be described by ``name-hint``."""
+    below = h.p(hint, class_="hint", id=f"{name}-hint") if hint is not None else None
+    return h.div(h.label(label, for_=name), below, control, class_="field")
+
+
+def text_field(name: str, label: str, /, value: Attribute = None, hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a line of text."""
+    given: dict[str, Attribute] = {"type": "text", "name": name, "autocomplete": "off", "spellcheck": "false", **attributes}
+    return field(name, label, h.input(id=name, value=value, aria_describedby=_described(name, hint), **given), hint)
+
+
+def lines_field(name: str, label: str, lines: Iterable[str], hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a list, one item per line."""
+    area = h.textarea("\n".join(lines), id=name, name=name, spellcheck="false", aria_describedby=_described(name, hint), **attributes)
+    return field(name, label, area, hint)
+
+
+def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str) -> Markup:
+    """Render a labelled field for one of several values; ``choices`` are values with their titles."""
+    options = [h.option(text, value=value, selected=value == chosen) for value, text in choices]
+    return field(name, label, h.select(options, id=name, name=name))
+
+
+def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True) -> Markup:
+    """Render a box to tick with its label; one that the visitor may not change is disabled."""
+    box = h.input(type="checkbox", id=name, name=name, checked=on, disabled=not changes, aria_describedby=_described(name, hint))
+    return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
+
+
+def _described(name: str, hint: Node) -> str | None:
+    return f"{name}-hint" if hint is not None else None
+
+
+def filters(address: str, *fields: Node, further: Node = None, live: bool = True) -> Markup:
+    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed."""
+    partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
+    return h.form(fields, h.button("Filter"), further, action=address, class_="filters", **partly)
+
+
+def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
+    """Render a search box. A live list shows what is found while typing."""
+    partly = _found(address, "input changed delay:200ms, search") if live else {}
+    box = h.input(type="search", id="q", name="q", value=words, placeholder=label, autocomplete="off", **partly)
+    hidden = h.label(label, for_="q", class_="unseen")
+    return h.form(hidden, box, *content, h.button("Search"), role="search", action=address, class_="searching")
+
+
+def _found(address: str, trigger: str) -> dict[str, Attribute]:
+    return {"hx_get": address, "hx_trigger": trigger, "hx_target": "#found", "hx_sync": "this:replace"}
+
+
+def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
+    """Render links of which one is current: title, address, and whether it is."""
+    return h.nav(
+        [h.a(title, href=address, class_="choice", aria_current="true" if is_current else None) for title, address, is_current in links],
+        class_="choices", aria_label=label,
+    )  # fmt: skip
+
+
+def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
+    """Render a part of a page that polls for updates; the focused element keeps the focus."""
+    return h.div(*content, id=identifier, hx_get=address, hx_trigger=f"every {seconds}s", hx_swap="innerMorph", hx_target="this")
+
+
+def more(address: str, text: str = "Older", /, **query: str | int | None) -> Markup | None:
+    """Render the link to the next page of a list; None if the last item of the query, its place in the list, is None."""
+    if next(reversed(query.values())) is None:
+        return None
+    kept = {name: value for name, value in query.items() if value}
+    return h.p(h.a(text, href=f"{address}?{urlencode(kept)}", class_="button"), class_="more")

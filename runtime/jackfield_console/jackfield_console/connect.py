@@ -1,0 +1,282 @@
+"""``/connect``: the page of a connect session. Opening its link changes nothing; the browser that begins is the only one that gets in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from jackfield.database.sealing import new_secret
+from jackfield.errors import JackfieldError, LimitReached
+from jackfield.surfaces.shared.body import read_form
+from jackfield.surfaces.shared.connect import SESSION, session_of, sweep
+from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
+from jackfield.surfaces.shared.prefix import CALLBACK, START
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.approvals import WrongCode
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
+from jackfield.tenants.connecting import PAGE, Connecting
+from jackfield_console.assets import content_of
+from jackfield_console.connect_view import View
+from jackfield_console.connect_words import locale_of
+from jackfield_console.plain_form import read
+
+_LARGEST = 256 * 1024
+_MOST_FIELDS = 500
+_OF_RETURNED = ("finish", "cancel")
+"""Steps that a browser may take which has not begun the session, but came back from the provider for it."""
+_LEADING = ("choose", "again", "submit", "approve")
+"""Steps after which a person may be led to the provider."""
+_ONWARD = "onward"
+"""Parameter of the session's page after such a step: the browser has come with its secret by then, and goes on by itself."""
+Endpoint = Callable[[Request], Response]
+
+
+def routes(server: ServerContext) -> list[Route]:
+    """Return the routes of the page."""
+    pages = _ConnectPages(server)
+    if server.storage.enabled:
+        server.sweeps["connect sessions cannot be ended"] = lambda: sweep(server)
+    return [
+        Route(f"{PAGE}/{{link}}", pages.served(pages.linked), methods=["GET"]),
+        Route(f"{PAGE}/{{link}}", pages.served(pages.begun, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}", pages.served(pages.shown), methods=["GET"]),
+        Route(f"{SESSION}/{{id}}", pages.served(pages.changed, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.arrived), methods=["GET"]),
+        Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.admitted, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}/state", pages.served(pages.state), methods=["GET"]),
+        Route("/connect.js", _script, methods=["GET"]),
+        Route(f"{SESSION}/{{id}}/template", pages.served(pages.template), methods=["GET"]),
+    ]
+
+
+class _ConnectPages:
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+        self._jar = CookieJar(server.settings)
+
+    def served(self, endpoint: Endpoint, form: int = 0) -> Callable[[Request], Awaitable[Response]]:
+        """Serve an endpoint in a thread, with the form of a request that has one."""
+
+        async def serve(request: Request) -> Response:
+            if form:
+                try:
+                    request.state.form = await read_form(request, form, _MOST_FIELDS)
+                except ValueError:
+                    raise Problem(400, "the form cannot be read") from None
+            await self._server.indexed()
+            return await self._server.slowly(partial(copy_context().run, self._answered, request, endpoint))  # the prefix of addresses
+
+        return serve
+
+    def _answered(self, request: Request, endpoint: Endpoint) -> Response:
+        try:
+            return endpoint(request)
+        except UnknownSession:
+            return View(locale_of(request, "")).refusal("gone", 404)
+        except JackfieldError as error:  # such as a connection that was removed meanwhile
+            return View(locale_of(request, "")).fault(error)
+        except Problem as problem:  # the workspace is suspended, of which a person who was sent here learns no more than that
+            return View(locale_of(request, "")).refusal("closed", problem.status)
+
+    def linked(self, request: Request) -> Response:
+        """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
+        sessions, found = session_of(self._server, link=request.path_params["link"])
+        given = self._jar.connecting(request, found.id)
+        secret = given or new_secret()
+        view = self._view(request, sessions, found, secret)
+        again = same(found.opener, secret)  # the answer to the press on Begin has not arrived
+        if (found.browser and not again) or found.is_over:
+            return _to(found) if same(found.browser, secret) else view.refusal("other_browser" if found.browser else "gone", 403)
+        if found.wanted.verify == "browser" and not (again or _came_from(request, found.wanted.pages)):
+            return view.refusal("elsewhere", 403)
+        page = view.begin(found, f"{PAGE}/{request.path_params['link']}")
+        return page if given else self._jar.note_connecting(page, found, secret)
+
+    def begun(self, request: Request) -> Response:
+        """``POST /connect/{link}``: bind the session to this browser, by a secret that nobody can have planted."""
+        sessions, found = session_of(self._server, link=request.path_params["link"])
+        opener, secret = self._jar.connecting(request, found.id), new_secret()
+        if same(found.browser, opener):  # begun in another tab
+            return _to(found)
+        view = self._view(request, sessions, found, secret)
+        if not self._is_own(request, found, opener):
+            return view.refusal("foreign", 403)
+        if found.is_over:
+            return view.refusal("gone", 403)
+        try:
+            opened = sessions.open(found, opener, secret)
+        except SessionMoved:  # perhaps by another press of the same browser, at the same moment
+            return self.linked(request) if same(sessions.find(found.id).opener, opener) else view.refusal("other_browser", 409)
+        try:
+            response = self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+        except JackfieldError as error:
+            now = sessions.find(found.id)
+            if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
+                return RedirectResponse(f"{PAGE}/{request.path_params['link']}", 303, {"Cache-Control": "no-store"})
+            response = view.shown(sessions, now, error=error)
+        return self._jar.note_connecting(response, found, secret)
+
+    def shown(self, request: Request) -> Response:
+        """``GET /connect/session/{id}``."""
+        sessions, found, view = self._entered(request)
+        return view.shown(sessions, found, request.query_params.get("q", "")[:100], at_once=_ONWARD in request.query_params)
+
+    def changed(self, request: Request) -> Response:
+        """``POST /connect/session/{id}``: take one step."""
+        sessions, found, view = self._entered(request)
+        if not self._is_own(request, found, self._secret(request, found)):
+            return view.refusal("foreign", 403)
+        began = same(found.browser, self._jar.connecting(request, found.id))
+        if not began and request.state.form.get("step") not in _OF_RETURNED:
+            return view.refusal("foreign", 403)
+        if found.is_over:
+            return view.shown(sessions, found)
+        try:
+            return self._stepped(request, sessions, found, view)
+        except JackfieldError as error:
+            response = view.shown(sessions, sessions.find(found.id), error=error)
+            if isinstance(error, LimitReached):  # the step can be repeated
+                response.status_code = error.http_status
+            return response
+
+    def arrived(self, request: Request) -> Response:
+        """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. Nothing is spent."""
+        _, found, view, visitor = self._strange(request)
+        response = view.refusal("gone", 404) if found.is_over else view.stranger(found, _start_page(found))
+        self._jar.mark(response, visitor)
+        return response
+
+    def admitted(self, request: Request) -> Response:
+        """``POST …/start/{start}``: let a browser go to the provider that brings the nonce of the session's page, or the code."""
+        sessions, found, view, visitor = self._strange(request)
+        form = request.state.form
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if site != "same-origin" or not same_token(form.get("csrf", ""), f"{visitor}.{found.start}"):
+            return view.refusal("foreign", 403)
+        try:
+            url = sessions.approvals.open(
+                found, request.path_params["start"], visitor, nonce=form.get("nonce", ""), code=form.get("code", "")
+            )
+        except WrongCode:
+            return view.stranger(sessions.find(found.id), _start_page(found), tried=True)
+        response = view.onward(url)
+        self._jar.mark(response, visitor)
+        return response
+
+    def state(self, request: Request) -> Response:
+        """``GET /connect/session/{id}/state``: how far it has come, for a page that waits for another window."""
+        sessions, found, _ = self._entered(request)
+        return JSONResponse({"state": progress(sessions, found)}, headers={"Cache-Control": "no-store"})
+
+    def template(self, request: Request) -> Response:
+        """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
+        sessions, found, view = self._entered(request)
+        made = sessions.documents(found) if found.task == "add" and not found.is_over else {}
+        if "cloudFormation" not in made:
+            return view.refusal("gone", 404)
+        headers = {"Content-Disposition": f'attachment; filename="jackfield-{found.connection}.json"', "Cache-Control": "no-store"}
+        return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
+
+    def _stepped(self, request: Request, sessions: Connecting, found: ConnectSession, view: View) -> Response:
+        form, step = request.state.form, request.state.form.get("step", "")
+        if step == "choose":
+            found = self._authorized(request, sessions, sessions.choose(found, form.get("type", "")), only_if_empty=True)
+        elif step in ("again", "remove"):
+            found = sessions.begin(found, form.get("connection", ""), remove=step == "remove")
+        elif step == "submit":
+            submitted = sessions.submit(found, read(sessions.form(found)[0], form))
+            found = self._authorized(request, sessions, submitted) if sessions.kind(found).about.authorizes else submitted
+        elif step == "approve":
+            found = self._authorized(request, sessions, found)
+        elif step == "device":
+            found = sessions.approvals.take_code(found)
+        elif step == "change":
+            found = sessions.reopened(found)
+        elif step == "back":
+            found = sessions.reopened(found, choose=True)
+        elif step == "cancel":
+            sessions.cancel(found.id, "the person has cancelled it")
+        elif step == "finish":
+            return view.leaving(*sessions.finish(found, self._jar.returned(request, found.id)))
+        return self._led(request, found) if step in _LEADING else _to(found)
+
+    @staticmethod
+    def _led(request: Request, found: ConnectSession) -> Response:
+        """Lead a page of its own on to the provider; a framed one, which providers refuse, opens a window for it when it is asked to."""
+        is_whole = not found.wanted.origins or request.headers.get("sec-fetch-dest") == "document"
+        return _to(found, f"?{_ONWARD}=1" if is_whole and found.task == "authorize" and found.start else "")
+
+    def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
+        """Begin the approval at the provider, if the type has one; ``only_if_empty`` if the person has nothing to enter before."""
+        if only_if_empty:
+            if not sessions.kind(found).about.authorizes or (found.task == "add" and sessions.form(found)[0]["properties"]):
+                return found
+            found = sessions.submit(found, {}) if found.task == "add" else found
+        return sessions.authorize(found, self._server.link(request, CALLBACK), f"{SESSION}/{found.id}")
+
+    def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
+        """Return the session of a browser that has begun it, or come back from the provider for it.
+
+        :raises UnknownSession: if it has begun another one, or none; it is not said which.
+        """
+        identifier = request.path_params["id"]
+        secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
+        sessions, found = session_of(self._server, identifier=identifier, browser=secret, returned=returned)
+        found = sessions.entered(found) if same(found.browser, secret) else found
+        return sessions, found, self._view(request, sessions, found, self._secret(request, found))
+
+    def _secret(self, request: Request, found: ConnectSession) -> str:
+        """Return the secret from which the forms of a browser on a session's own page have their token."""
+        secret = self._jar.connecting(request, found.id)
+        return secret if same(found.browser, secret) else self._jar.returned(request, found.id)
+
+    def _strange(self, request: Request) -> tuple[Connecting, ConnectSession, View, str]:
+        """Return the session to whose approval a link leads, and the secret of the browser, a new one if it has none.
+
+        :raises UnknownSession: if the link leads to none any more.
+        """
+        start, visitor = request.path_params["start"], self._jar.approver(request) or new_secret()
+        sessions, found = session_of(self._server, identifier=request.path_params["id"], start=start)
+        return sessions, found, View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{visitor}.{start}")), visitor
+
+    def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:
+        returned = sessions.approvals.came_back(found, self._jar.returned(request, found.id))
+        starts = f"{self._server.seen(request)}{START}"
+        return View(
+            locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"), returned=returned, starts=starts
+        )
+
+    @staticmethod
+    def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
+        """Return whether a form is one of this browser's own pages."""
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        return site in ("same-origin", "none") and bool(secret) and same_token(request.state.form.get("csrf", ""), f"{secret}.{found.id}")
+
+
+async def _script(_request: Request) -> Response:
+    """``GET /connect.js``: the script by which a platform's pages, of any origin, open a session's page."""
+    headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(content_of("embed.js"), headers=headers, media_type="text/javascript; charset=utf-8")
+
+
+def _to(found: ConnectSession, query: str = "") -> Response:
+    return RedirectResponse(f"{SESSION}/{found.id}{query}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _start_page(found: ConnectSession) -> str:
+    return f"{SESSION}/{found.id}/start/{found.start}"
+
+
+def _came_from(request: Request, pages: tuple[str, ...]) -> bool:
+    """Return whether a page of the platform has led the browser here."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    return f"{parts.scheme}://{parts.netloc}".lower() in pages

@@ -1,0 +1,133 @@
+"""Pages of a tenant's connect sessions, for the operator: how far people have come, and a new link for one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield.surfaces.shared.connect import connecting
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield.tenants.connecting import PAGE, open_sessions
+from jackfield_console.components import (
+    at,
+    badge,
+    card,
+    choice_field,
+    code_block,
+    done_notice,
+    fault,
+    form,
+    h,
+    more,
+    notice,
+    text_field,
+)
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.tenants import require_operator, workspaces_of
+
+_ROWS = 50
+_COLUMNS = ("Begun", "Status", "Connection", "For", "Asked by", "Ends", "Actions")
+_DONE = {"revoked": "Link revoked: the session has ended."}
+_MODES = (("connect", "connect a new account"), ("reauth", "connect an account again"), ("manage", "manage the accounts"))
+_LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day"))
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /tenants/{w}/connect-sessions``."""
+    require_operator(request)
+    found = workspaces_of(request).find(request.path("w"))
+    lead = ["People of ", h.a(found.name, href=f"/tenants/{found.name}"), " connect accounts of theirs on a page of this server."]
+    make = notice("The workspace is suspended: nobody can connect an account.") if found.settings.suspended else _new(request, found.name)
+    return page(
+        request, "tenants", "Connect sessions", done_notice(request, _DONE), make, card("Sessions", session_rows(request, _ROWS)), lead=lead
+    )
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
+    require_operator(request)
+    name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
+    try:
+        session, link = connecting(request.server, name).create(_wanted(request), request.identity.actor)
+    except JackfieldError as error:
+        return outcome(request, "tenants", "Connect sessions", fault(error), status=error.http_status)
+    told = h.div(
+        h.p("Send this link to one person only: whoever opens it first connects the account. It is not shown again."),
+        code_block(f"{address}/{link}", "The link"),
+        h.p("It ends ", at(session.expires_at, request.now), "."),
+        h.p(h.a("Back to the list", href=_address(name))),
+        class_="notice good", role="alert",
+    )  # fmt: skip
+    return outcome(request, "tenants", "Connect sessions", told)
+
+
+def revoked(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/connect-sessions/{id}/revocation``."""
+    require_operator(request)
+    name = workspaces_of(request).find(request.path("w")).name
+    open_sessions(request.server.runtime(name), request.server.clock).cancel(request.path("id"), "the operator has revoked it")
+    return redirect(request, f"{_address(name)}?done=revoked")
+
+
+def session_rows(request: PageRequest, limit: int) -> Markup:
+    """Render the sessions of the tenant that the path names, those that last longest first."""
+    name = request.path("w")
+    cursor = request.query.get("cursor") if limit == _ROWS else None
+    found, after = open_sessions(request.server.runtime(name), request.server.clock).page(cursor or None, limit)
+    rows = [_row(request, name, session) for session in found]
+    shown = table("Connect sessions", _COLUMNS, rows, empty="No connect sessions in the last week.")
+    return h.div(shown, more(_address(name), cursor=after if limit == _ROWS else None))
+
+
+def _row(request: PageRequest, workspace: str, found: ConnectSession) -> tuple[Node, ...]:
+    status: list[Node] = [badge(found.status), [h.br(), h.span(found.reason, class_="small")] if found.reason else None]
+    connection: list[Node] = [h.strong(found.connection) if found.connection else h.span("not chosen yet", class_="muted")]
+    if found.type:
+        connection += [h.br(), h.code(found.type, class_="small")]
+    who = found.wanted.user or h.span("whoever opens the link", class_="muted")
+    asked = found.asked_by.get("name") or found.asked_by.get("id") or found.asked_by.get("kind", "")
+    revoke: Node = None
+    if not found.is_over:
+        button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke the session {found.id}")
+        revoke = form(request, f"{_address(workspace)}/{found.id}/revocation", button)
+    begun = at(found.created_at, request.now) if found.created_at else "unknown"
+    return begun, status, connection, who, asked, at(found.expires_at, request.now), revoke
+
+
+def _new(request: PageRequest, workspace: str) -> Markup:
+    kinds = request.server.runtime(workspace).connections.kinds.all()
+    hint = "Such as aws-ses/awsAssumeRole. If empty, the person chooses from all."
+    made = form(
+        request,
+        _address(workspace),
+        h.div(
+            choice_field("mode", "The person will", _MODES, "connect"),
+            choice_field("expiresIn", "The link ends", _LASTS, "1800"),
+            class_="pair",
+        ),
+        text_field("type", "System", hint=hint, list="type-choices"),
+        text_field("connection", "Connection", hint="Its name. Required to connect an account again.", maxlength=100),
+        text_field("user", "For", hint="Your own ID of the person, for the audit log.", maxlength=200),
+        h.datalist([h.option(kind.about.title, value=kind.full_name) for kind in kinds], id="type-choices"),
+        h.div(h.button("Create link", class_="primary"), class_="actions"),
+        into="#made",
+    )
+    return card("New connect session", made, h.div(id="made", aria_live="polite"))
+
+
+def _wanted(request: PageRequest) -> dict[str, Any]:
+    given = {name: request.form.get(name, "").strip() for name in ("mode", "connection", "user", "type", "expiresIn")}
+    wanted: dict[str, Any] = {"verify": "link", **{name: given[name] for name in ("mode", "connection", "user") if given[name]}}
+    if given["type"]:
+        wanted["types"] = [given["type"]]
+    if given["expiresIn"].isdigit():
+        wanted["expiresIn"] = int(given["expiresIn"])
+    return wanted
+
+
+def _address(workspace: str) -> str:
+    return f"/tenants/{workspace}/connect-sessions"

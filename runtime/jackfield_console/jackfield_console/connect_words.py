@@ -1,0 +1,107 @@
+"""The words of a connect session's pages: those of the pages themselves, of connection types, of tests and of errors, in one language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+
+from jackfield.connections.connection_types import Kind
+from jackfield.connections.locales import LOCALES, texts_of
+from jackfield.errors import JackfieldError
+from jackfield.hints import worded
+from jackfield.kernel.markup import Markup
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield_console.components import h
+
+_TITLE = "title"
+
+
+def locale_of(request: Request, wanted: str) -> str:
+    """Return the session's language: the platform's choice, or the first one of the browser's that there is."""
+    accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in (wanted, *accepted) if one in LOCALES), LOCALES[0])
+
+
+@cache
+def _texts(locale: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads((Path(__file__).parent / "texts" / f"{locale}.json").read_text(encoding="utf-8"))
+    return found
+
+
+class Words:
+    """Words of one session in one language. ``found`` is None where there is no session."""
+
+    def __init__(self, locale: str, found: ConnectSession | None = None) -> None:
+        self.locale = locale
+        self._own = _texts(locale)
+        self._texts = texts_of(locale)
+        self._labels: Mapping[str, Any] = found.wanted.labels if found is not None else {}
+
+    def say(self, key: str, **values: object) -> str:
+        """Return a text of the pages, filled in."""
+        return self._own[key].format(**values)
+
+    def of(self, text: str) -> str:
+        """Return a text of a connector or of an error, or the text itself."""
+        return self._texts.of(text)
+
+    def hint(self, hint: str | None) -> str:
+        """Return what a customer can do next; empty if that is nothing."""
+        return self._texts.hint((worded(hint, "console") or "").strip())
+
+    def connector(self, name: str, kind: Kind) -> str:
+        """Return the name of a type's connector: the one that the platform named, since a family serves several."""
+        key = name.partition("/")[0]
+        connector = next((one for one in kind.manifests if one.key == key), None)
+        return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
+
+    def labelled(self, name: str, kind: Kind) -> str:
+        """Return the title that the session gives to a type; empty if it gives none."""
+        return str(self._label(name, kind).get(_TITLE) or "")
+
+    def title(self, name: str, kind: Kind) -> str:
+        """Return the title of a type, as the platform or its author has it."""
+        return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
+
+    def whole_title(self, name: str, kind: Kind) -> str:
+        """Return the title of a type with its connector, unless it says that."""
+        title, connector = self.title(name, kind), self.connector(name, kind)
+        return title if connector.casefold() in title.casefold() or self.labelled(name, kind) else f"{connector}: {title}"
+
+    def description(self, name: str, kind: Kind) -> str:
+        """Return what a type is."""
+        labelled = self._label(name, kind).get("description")
+        return (
+            self._texts.about(kind.full_name, "description", " ".join(kind.about.description.split()))
+            if labelled is None
+            else str(labelled)
+        )
+
+    def setup(self, kind: Kind) -> str:
+        """Return where a person finds the values of a type, in Markdown."""
+        return self._texts.about(kind.full_name, "setup", kind.about.setup)
+
+    def schema(self, name: str, kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a form's schema with the labels and descriptions of its fields."""
+        labels = self._label(name, kind).get("fields", {})
+        found = self._texts.schema(schema)
+        return {**found, "properties": {key: {**field, **labels.get(key, {})} for key, field in found["properties"].items()}}
+
+    def _label(self, name: str, kind: Kind) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._labels.get(name) or self._labels.get(kind.full_name) or {}
+        return found
+
+    def advice(self, hint: str | None) -> Markup | None:
+        """Render what to do next."""
+        found = self.hint(hint)
+        return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
+
+    def fault(self, error: JackfieldError) -> Markup:
+        """Render an error: what is wrong, and what to do next."""
+        message = self.of(error.message)
+        return h.div(h.p(message[:1].upper() + message[1:], class_="message"), self.advice(error.hint), class_="notice bad", role="alert")

@@ -1,0 +1,79 @@
+"""List of the workspace's connections, with the link to create one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import fragment, page
+
+_PAGE = 50
+_MOST = 1000
+_STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested"))
+_DONE = {"removed": "Connection removed, with its secrets."}
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
+    request.require("read")
+    found = _found(request)
+    if request.partial:
+        return fragment(found)
+    make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
+    lead = "A connection holds the credentials for one account. Actions use it to sign in."
+    above = [done_notice(request, _DONE), _problems(request), _filters(request)]
+    head = heading("Connections", make, lead=lead)
+    return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
+
+
+def account_of(row: Mapping[str, Any]) -> Node:
+    """Render the account that the last test found."""
+    account = row.get("account") or {}
+    label, identifier = account.get("label"), account.get("id")
+    if not label and not identifier:
+        return h.span("not known yet", class_="muted")
+    return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
+
+
+def _problems(request: PageRequest) -> list[Markup]:
+    known = request.connections
+    return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
+
+
+def _filters(request: PageRequest) -> Markup:
+    there = sorted({str(row["type"]) for row in request.connections.list(limit=_MOST).items})
+    types = [(name, f"{found.about.title} ({name})" if (found := request.connections.kinds.known(name)) else name) for name in there]
+    return filters(
+        "/connections",
+        text_field("text", "Search", request.query.get("text", ""), type="search", placeholder="Name, type or account"),
+        choice_field("type", "Type", [("", "All types"), *types], request.query.get("type", "")),
+        choice_field("status", "Status", _STATUSES, request.query.get("status", "")),
+    )
+
+
+def _found(request: PageRequest) -> Markup:
+    given, status = request.query, request.query.get("status")
+    limit = _MOST if status else _PAGE  # the database cannot filter by status
+    page_ = request.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
+    rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
+    narrowed = any(given.get(name) for name in ("text", "type", "status"))
+    empty = "No connection matches." if narrowed else _first(request)
+    shown = table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
+    kept = {name: given.get(name) for name in ("text", "type", "status")}
+    return h.div(shown, more("/connections", "More", **kept, cursor=page_.next_cursor or None))
+
+
+def _first(request: PageRequest) -> Node:
+    make = h.a("Create one", href="/new-connection") if request.may("manage") else "Ask an administrator of the workspace to create one"
+    return ["No connections yet. ", make, "."]
+
+
+def _row(row: Mapping[str, Any]) -> tuple[Node, ...]:
+    name = str(row["name"])
+    source = "this workspace" if row.get("source") in (None, "store", "database") else str(row["source"])
+    return h.a(name, href=f"/connections/{name}"), badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source

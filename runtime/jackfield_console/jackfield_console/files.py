@@ -1,0 +1,70 @@
+"""Page of the stored files: uploads and outputs, with their download and removal."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from jackfield.files import StoredFile
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield.surfaces.shared.problem import Problem
+from jackfield_console.components import at, done_notice, form, h, more
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import page, redirect
+
+_PAGE = 50
+_DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}
+_KIB = 1024
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /files``: the workspace's files, newest first; a token with rules sees its own only."""
+    request.require("read")
+    files, identity = request.server.files, request.identity
+    if not files.enabled:
+        raise Problem(503, "this server stores no files, because no database is configured")
+    found, cursor = files.list(identity.workspace, identity.caller.owner, cursor=request.query.get("cursor") or None, limit=_PAGE)
+    empty = [
+        "No stored files. Files come from forms, from ",
+        h.code("jackfield files put"),
+        ", from ",
+        h.code("POST /v1/files"),
+        " and from large outputs.",
+    ]
+    shown = table("Files", ("Name", "Type", "Size", "Stored", "Expires", "Actions"), [_row(request, file) for file in found], empty=empty)
+    lead = ["Inputs refer to a file by its ID: ", h.code('{"file": ID}'), ". Files are encrypted, and deleted when they expire."]
+    return page(
+        request, "files", "Files", done_notice(request, _DONE, "gone"), h.div(shown, id="found"), more("/files", cursor=cursor), lead=lead
+    )
+
+
+def deleted(request: PageRequest) -> Response:
+    """``POST /files/{file}/removal``."""
+    request.require("invoke")
+    files, identity = request.server.files, request.identity
+    file = files.find(identity.workspace, request.path("file"), identity.caller.owner)
+    is_deleted = file is not None and files.delete(identity.workspace, file.id)
+    return redirect(request, f"/files?done={'deleted' if is_deleted else 'gone'}")
+
+
+def size_text(size: int) -> str:
+    """Format a number of bytes in a suitable unit."""
+    amount, unit = float(size), "bytes"
+    for larger in ("KiB", "MiB", "GiB"):
+        if amount < _KIB:
+            break
+        amount, unit = amount / _KIB, larger
+    return f"{size:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def _row(request: PageRequest, file: StoredFile) -> tuple[Node, ...]:
+    name = [h.a(file.name or "unnamed", href=f"/files/{file.id}", download=True), h.br(), h.code(file.id, class_="small")]
+    return (
+        name, file.content_type, size_text(file.size), at(file.created_at, request.now), at(file.expires_at, request.now), _delete(request, file),
+    )  # fmt: skip
+
+
+def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
+    if not request.may("invoke"):
+        return None
+    button = h.button("Delete", class_="quiet danger", aria_label=f"Delete {file.name or file.id}")
+    return form(request, f"/files/{file.id}/removal", button)

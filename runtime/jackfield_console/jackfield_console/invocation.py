@@ -1,0 +1,276 @@
+"""Page of an invocation: request, attempts, Result, and the actions of an operator: cancel, resolve, run again."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.journal import Entry
+from jackfield.journal.entry import LONGEST_NOTE
+from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.surfaces.shared.problem import Problem
+from jackfield_console.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    done_notice,
+    form,
+    h,
+    heading,
+    json_text,
+    live,
+    notice,
+    span_text,
+    text_field,
+)
+from jackfield_console.invocations import status_of
+from jackfield_console.page_request import PageRequest
+from jackfield_console.queue import redrive_done
+from jackfield_console.results import error_shown, output_shown, progress_shown
+from jackfield_console.shell import fragment, page, redirect
+from jackfield_console.timeline import timeline, timeline_title
+
+
+def person(request: PageRequest, identifier: str) -> Node:
+    """Render a caller's id, with the token's name if the workspace has that token."""
+    if identifier == "console":
+        return "the operator, signed in with a one-time link"
+    if request.identity.rules and identifier != request.identity.id:
+        return h.code(identifier)  # hide names of other tokens from a token with rules
+    try:
+        token = request.tokens.find(identifier)
+    except JackfieldError:
+        return h.code(identifier)
+    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
+
+
+_EVERY = 2
+"""Polling interval in seconds while the invocation is open."""
+_DONE = {
+    "resolved": "Marked as resolved.",
+    "cancelled": "Cancelled. Nothing was sent.",
+    "cancelling": "The provider is being told to cancel the job.",
+    "late": "Too late to cancel.",
+    "settled": "It was no longer in doubt, so nothing was changed.",
+}
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /invocations/{id}``."""
+    request.require("read")
+    entry = request.entry()
+    content = _content(request, entry)
+    if request.partial:
+        headers = {} if entry.is_open else {"HX-Refresh": "true"}
+        return fragment(content, headers=headers)
+    again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
+    title = heading(
+        [f"{entry.connector} ", entry.action], badge(status_of(entry)), again,
+        lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
+    )  # fmt: skip
+    done = done_notice(request, _DONE, "late", "settled") or redrive_done(request)
+    body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
+    return page(request, "invocations", f"{entry.connector} {entry.action}", done, body, head=title)
+
+
+def _again(entry: Entry) -> Markup:
+    return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
+
+
+def cancelled(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/cancel``."""
+    request.require("invoke")
+    entry = request.entry()
+    done = request.runtime.cancel(entry.id)
+    word = "cancelled" if entry.progress is None else "cancelling"
+    return redirect(request, f"/invocations/{entry.id}?done={word if done else 'late'}")
+
+
+def resolved(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
+    request.require("manage")
+    entry, outcome = request.entry(), request.form.get("as")
+    if outcome not in ("succeeded", "failed"):
+        raise Problem(400, "'as' must be succeeded or failed")
+    try:
+        request.journal.resolve(
+            entry.id,
+            cast("Literal['succeeded', 'failed']", outcome),
+            request.identity.id,
+            request.form.get(f"note-{outcome}", "").strip()[:LONGEST_NOTE],
+        )
+    except JackfieldError:  # another tab, or the late answer, was faster
+        return redirect(request, f"/invocations/{entry.id}?done=settled")
+    return redirect(request, f"/invocations/{entry.id}?done=resolved")
+
+
+def _installed(request: PageRequest, entry: Entry) -> bool:
+    try:
+        return entry.action in request.catalog.find(entry.connector).actions
+    except JackfieldError:
+        return False
+
+
+def _content(request: PageRequest, entry: Entry) -> list[Node]:
+    result: dict[str, Any] = dict(entry.result or {})
+    error = error_shown(result["error"]) if "error" in result else None
+    output = None
+    if "output" in result and (result["output"] or entry.doubt is None):
+        output = output_shown(result["output"], f"{entry.connector}/{entry.action}")
+    answer = card("Result", error, output) if error or output else None
+    tries = card(timeline_title(entry), timeline(entry))
+    whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
+    return [
+        _doubt(request, entry),
+        _dead(request, entry),
+        _resolution(request, entry),
+        _waiting(request, entry),
+        _facts(request, entry),
+        answer,
+        tries,
+        whole,
+    ]
+
+
+def _facts(request: PageRequest, entry: Entry) -> Markup:
+    return card(
+        "Request",
+        terms(
+            [
+                ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
+                (
+                    "Connection",
+                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or inline",
+                ),
+                ("Effect", badge(entry.effect) if entry.effect else None),
+                ("Dry run", "yes" if entry.dry_run else None),
+                ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),
+                *_marks(entry),
+                ("Created", at(entry.created_at, request.now, whole=True)),
+                ("Finished", at(entry.settled_at, request.now, whole=True) if entry.settled_at is not None else "not yet"),
+                ("Duration", span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known"),
+                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
+                ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
+                ("Deciding rule", entry.rule),
+                ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
+                ("Inputs", _inputs(request, entry)),
+            ]
+        ),
+    )
+
+
+def _marks(entry: Entry) -> list[tuple[str, Node]]:
+    """List the caller's own IDs of the invocation: idempotency key, correlation ID, labels."""
+    labels: Any = entry.context.get("labels") or {}
+    correlation = entry.context.get("correlationId")
+    return [
+        ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
+        ("Correlation ID", h.code(str(correlation)) if correlation else None),
+        ("Labels", [[h.code(f"{name}={value}"), " "] for name, value in labels.items()] if labels else None),
+    ]
+
+
+def _inputs(request: PageRequest, entry: Entry) -> Node:
+    if entry.inputs is not None:
+        return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
+    setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
+    return ["not recorded", setting]
+
+
+def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
+    """Show who resolved the doubt and how, with the error that had caused it."""
+    settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
+    if not settled:
+        return None
+    decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
+    return card(
+        "Resolved manually",
+        terms(
+            [
+                ("Resolution", decision),
+                ("Resolved by", person(request, str(settled["by"]))),
+                ("Resolved", at(str(settled["at"]), request.now, whole=True)),
+                ("Note", str(settled["note"]) if "note" in settled else None),
+                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
+                ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
+            ]
+        ),
+        h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
+        class_="card stack",
+    )
+
+
+_DECISIONS = {
+    "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
+    "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
+}
+"""What a person can find out about a doubt, and what that does."""
+
+
+def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
+    """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
+    finding, what = _DECISIONS[outcome]
+    note = text_field(f"note-{outcome}", "How do you know?", hint="Kept with the invocation.", maxlength=LONGEST_NOTE)
+    button = h.button(f"Mark as {outcome}", name="as", value=outcome, class_="danger" if outcome == "failed" else None)
+    sure = form(request, f"/invocations/{entry.id}/resolve", note, button, class_="stack")
+    return h.details(h.summary(f"{finding}…"), h.p(what), sure, class_="further")
+
+
+def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the form that resolves an invocation in doubt."""
+    if entry.status != "in_doubt":
+        return None
+    if not request.may("manage"):
+        return notice(
+            "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
+        )
+    lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
+    marks = [(name, value) for name, value in _marks(entry) if value is not None]
+    again = h.details(
+        h.summary("Run again without resolving it"),
+        h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
+        _again(entry),
+        class_="further",
+    )  # fmt: skip
+    return card(
+        "In doubt",
+        h.p(
+            "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
+            lookup,
+        ),
+        terms(marks) if marks else None,
+        _decision(request, entry, "succeeded"),
+        _decision(request, entry, "failed"),
+        again if _installed(request, entry) else None,
+        class_="card doubt",
+    )
+
+
+def _dead(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the form that queues a dead letter again, with the deliveries that failed."""
+    if entry.dead_at is None:
+        return None
+    scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")
+    redrive = form(request, f"/invocations/{entry.id}/redrive", h.button("Redrive"), class_="actions")
+    return card(
+        "Dead letter",
+        h.p(f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. Find the cause before you redrive it."),
+        h.p("“Redrive” queues it again with the same inputs and idempotency key, and a fresh count of deliveries.", class_="muted"),
+        redrive if request.may("manage") else scope,
+        class_="card doubt",
+    )
+
+
+def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
+    if not entry.is_open:
+        return None
+    word = "Waiting for a worker." if entry.status == "queued" else "Running."
+    button = h.button("Cancel", disabled=not request.may("invoke"))
+    bar = None if entry.progress is None else progress_shown(entry.progress)
+    why = None
+    if entry.blocked is not None:
+        why = h.p("Nothing of this workspace is begun at present: ", entry.blocked["reason"], ". It is tried again by itself.")
+    return notice(h.p(word), why, bar, form(request, f"/invocations/{entry.id}/cancel", button))

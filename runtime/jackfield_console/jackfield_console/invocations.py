@@ -1,0 +1,165 @@
+"""Live list of the workspace's invocations, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from jackfield.access import Token
+from jackfield.clock import moment
+from jackfield.journal import Entry
+from jackfield.journal.listing import FILTERS
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield.schedules.timing import zone
+from jackfield.surfaces.shared.problem import Problem
+from jackfield_console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import fragment, page
+
+_PAGE = 50
+_SUGGESTED = 200
+_EVERY = 3
+"""Polling interval in seconds."""
+_TEXTS = (
+    ("connector", "Connector"), ("action", "Action"), ("connection", "Connection"), ("errorCode", "Error code"), ("caller", "Caller"),
+    ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation ID"), ("label", "Label (name=value)"),
+)  # fmt: skip
+_DAYS = (("from", "From (date)"), ("until", "Until (date, included)"))
+_FILTERS = ("q", "status", "since", *(name for name, _ in (*_TEXTS, *_DAYS)), "timezone")
+_SINCE = {
+    "15m": (900.0, "Last 15 minutes"),
+    "1h": (3600.0, "Last hour"),
+    "24h": (86_400.0, "Last 24 hours"),
+    "7d": (604_800.0, "Last 7 days"),
+}
+_DAY = {"today": (0, "Today"), "yesterday": (1, "Yesterday")}
+"""Days as far back, by the reader's time zone."""
+_STATUSES = (
+    ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
+    ("cancelled", "Cancelled"), ("dead", "Dead letters"),
+)  # fmt: skip
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is a period.
+
+    ``?from=`` and ``?until=`` are days, both included. Days begin and end as in ``?timezone=``, which the page's script fills in.
+    """
+    request.require("read")
+    found = _found(request)
+    if request.partial:
+        return fragment(found)
+    lead = "Calls in this workspace, with their callers and outcomes."
+    return page(request, "invocations", "Invocations", _filters(request), h.div(found, id="found"), lead=lead)
+
+
+def status_of(entry: Entry) -> str:
+    """Return the status as the list's filter has it: dead letters and cancelled calls are failed ones in the journal."""
+    if entry.dead_at is not None:
+        return "dead"
+    return "cancelled" if entry.status == "failed" and entry.error_code == "cancelled" else entry.status
+
+
+def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
+    """Render journal entries as a table."""
+    rows = [
+        (
+            h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
+            [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
+            [
+                badge(status_of(entry)),
+                " ",
+                h.code(entry.error_code) if entry.error_code and entry.error_code != status_of(entry) else None,
+            ],
+            h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
+            entry.attempts,
+            span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known",
+        )
+        for entry in entries
+    ]
+    return table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty, kind="rows calls")
+
+
+def _given(request: PageRequest) -> dict[str, str]:
+    """Read the filters of the query.
+
+    :raises Problem: 400 for an unknown status or period: ignoring a filter would show a misleading list.
+    """
+    given = {name: request.query[name].strip() for name in _FILTERS if request.query.get(name, "").strip()}
+    for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", [*_SINCE, *_DAY])):
+        if name in given and given[name] not in known:
+            raise Problem(400, f"'{name}' must be one of {', '.join(known)}, not '{given[name][:80]}'")
+    return given
+
+
+def _caller(request: PageRequest, given: str) -> str:
+    """Return the id of the token with that name, or the text itself: the journal stores ids.
+
+    :raises Problem: 400 if several tokens have the name.
+    """
+    if request.identity.rules:  # as in _callers
+        return given
+    found = {token.id for token in _tokens(request) if token.name == given}
+    if len(found) > 1:
+        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; use the token's ID")
+    return next(iter(found), given)
+
+
+def _tokens(request: PageRequest) -> list[Token]:
+    return request.tokens.list(limit=_SUGGESTED)[0]
+
+
+def _filters(request: PageRequest) -> Markup:
+    given = _given(request)
+    spans = [("", "Any time"), *((key, title) for key, (_, title) in (*_SINCE.items(), *_DAY.items()))]
+    texts = [text_field(name, title, given.get(name, ""), list="callers" if name == "caller" else None) for name, title in _TEXTS]
+    texts += [text_field(name, title, given.get(name, ""), type="date") for name, title in _DAYS]
+    opened = any(name in given for name, _ in (*_TEXTS, *_DAYS))
+    return filters(
+        "/invocations",
+        text_field("q", "Search", given.get("q", ""), type="search", placeholder="ID, key, error, label …"),
+        choice_field("status", "Status", _STATUSES, given.get("status", "")),
+        choice_field("since", "Time", spans, given.get("since", "")),
+        h.input(type="hidden", name="timezone", value=given.get("timezone", "UTC"), data_timezone=True),
+        further=h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
+    )
+
+
+def _callers(request: PageRequest) -> Markup:
+    """Suggest the workspace's tokens by name, since the journal stores their ids."""
+    tokens = [] if request.identity.rules else _tokens(request)  # names of other tokens may reveal what rules hide
+    return h.datalist([h.option(token.name, value=token.id) for token in tokens], id="callers")
+
+
+def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
+    """Return the times at which the period begins and ends that the filters have in common."""
+    period, by = given.get("since"), zone(given.get("timezone", "UTC"))
+    first, last = ([given[name]] if name in given else [] for name, _ in _DAYS)
+    if period in _DAY:
+        day = (datetime.fromtimestamp(request.now, by).date() - timedelta(days=_DAY[period][0])).isoformat()
+        first, last = [*first, day], [*last, day]
+    begins = [request.now - _SINCE[period][0]] if period in _SINCE else []
+    begins += [moment(text, request.now, -1, "'from'", zone=by) for text in first]
+    ends = [moment(text, request.now, -1, "'until'", zone=by, ends=True) for text in last]
+    return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
+
+
+def _found(request: PageRequest) -> Markup:
+    given, cursor = _given(request), request.query.get("cursor") or None
+    wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
+    if "caller" in wanted:
+        wanted["caller"] = _caller(request, wanted["caller"])
+    entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
+    fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
+    empty = fits if given.keys() - {"timezone"} else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    content = [
+        entries_table(entries, request.now, caption="Invocations", empty=empty),
+        more("/invocations", **given, cursor=following or None),
+    ]
+    if cursor is not None or request.query.get("live") == "1":
+        return h.div(content)
+    return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

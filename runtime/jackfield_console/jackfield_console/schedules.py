@@ -1,0 +1,116 @@
+"""Pages of schedules: when each runs, what became of its slots, and buttons to pause, resume, run and remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.invocation import Result
+from jackfield.kernel.markup import Node, table, terms
+from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield.surfaces.shared.problem import Problem
+from jackfield_console.components import at, badge, card, code_block, done_notice, h, json_text, more, steps
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import page, redirect
+
+_PAGE = 50
+_NEXT = 3
+_DONE = {
+    "paused": "Paused: no slots run until it is resumed.",
+    "resumed": "Resumed: the slots that follow run.",
+    "run": "Queued now.",
+    "removed": "Schedule removed.",
+}
+_STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
+    "pause": ("paused", WorkspaceSchedules.pause),
+    "resume": ("resumed", WorkspaceSchedules.resume),
+    "run": ("run", WorkspaceSchedules.run),
+    "removal": ("removed", WorkspaceSchedules.remove),
+}
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /schedules``: all of them by name."""
+    request.require("read")
+    found, cursor = _schedules(request).page(request.query.get("cursor") or None, _PAGE)
+    rows = [
+        (
+            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
+            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
+        )
+        for item in found
+    ]  # fmt: skip
+    shown = table("Schedules", ("Name", "Status", "Action", "Runs", "Next"), rows, empty="No schedules yet.")
+    lead = ["Invocations that run at given times. ", h.code("jackfield schedules add"), " adds one."]
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, more("/schedules", cursor=cursor), lead=lead)
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
+    request.require("read")
+    name, schedules = request.path("name"), _schedules(request)
+    found = schedules.show(name)
+    slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
+    upcoming = [[h.code(item["local"]), h.br()] for item in schedules.next(name, _NEXT)] if found["status"] == "active" else "none"
+    about: list[tuple[str, Node]] = [
+        ("Status", [badge(found["status"]), " ", found.get("reason", "")]), ("Runs", _when(found)), ("Next", upcoming),
+        ("Missed slots", found["missed"]), ("Overlapping slots", found["overlap"]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
+    ]  # fmt: skip
+    rows = [_slot(request, item) for item in slots]
+    return page(
+        request,
+        "schedules",
+        name,
+        done_notice(request, _DONE),
+        card("Schedule", terms(about), _buttons(request, found)),
+        card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
+        more(f"/schedules/{name}", cursor=cursor),
+        card("Invocation", code_block(json_text(found["invocation"]), "The invocation")),
+    )
+
+
+def changed(request: PageRequest) -> Response:
+    """``POST /schedules/{name}/{step}``: pause, resume, run or remove it."""
+    name, step = request.path("name"), request.path("step")
+    if step not in _STEPS:
+        raise Problem(404, "no such page")
+    request.require("invoke" if step == "run" else "manage")
+    done, act = _STEPS[step]
+    if isinstance(act(_schedules(request), name), str | Result):
+        request.server.wake()
+    return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")
+
+
+def _schedules(request: PageRequest) -> WorkspaceSchedules:
+    identity = request.identity
+    return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
+
+
+def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
+    offered: list[tuple[str, str, str]] = []
+    if request.may("invoke"):
+        offered.append(("run", "Run now", ""))
+    if request.may("manage"):
+        if found["status"] == "active":
+            offered.append(("pause", "Pause", ""))
+        elif found["status"] in ("paused", "stopped"):
+            offered.append(("resume", "Resume", ""))
+        offered.append(("removal", "Remove", "danger"))
+    return steps(request, f"/schedules/{found['name']}", offered) if offered else None
+
+
+def _when(item: Mapping[str, Any]) -> Node:
+    zone = f" {item['timezone']}" if "timezone" in item else ""
+    if "cron" in item:
+        return [h.code(item["cron"]), zone]
+    return f"every {item['every']}" if "every" in item else f"once, at {item['at']}"
+
+
+def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
+    several = f" and {item['slots'] - 1:,} more" if "slots" in item else ""
+    reason = [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
+    identifier = item.get("invocationId")
+    link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
+    return [at(item["slot"], request.now), several], [badge(item.get("status", item["outcome"])), reason], link

@@ -1,0 +1,175 @@
+"""Forms that add subscriptions: a trigger is chosen, and what its events start, then connections and inputs are entered, with its setup guide
+beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.invocation import decode
+from jackfield.kernel.markup import Markup, Node
+from jackfield.manifest import Manifest
+from jackfield.manifest_triggers import TriggerManifest
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.searching import found_triggers
+from jackfield_console.action import FORM_SCRIPTS
+from jackfield_console.components import badge, card, code_block, fault_of, form, guide, h, line, search, summary, text_field
+from jackfield_console.connectors import icon_of
+from jackfield_console.form_schema import form_schema
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.subscription_start import actions_offered, connection_field, read_start, start_fields
+from jackfield_console.subscriptions import subscriptions_of
+
+_MOST = 1000
+_CARDS = 60
+"""Maximum number of triggers offered at once."""
+_ROOT = "inputs"
+_OWN = "subscription:"
+"""Before the names of the subscription's own members where faults are shown, beside those of the inputs."""
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one, ``&then=CONNECTOR/ACTION`` what its events start; without the one,
+    all are offered, and actions with an empty other one."""
+    request.require("manage")
+    wanted = request.query.get("trigger")
+    if wanted is None:
+        return _offered(request, "New subscription", "Choose what to watch.", "Search triggers", partial(_choice, request))
+    manifest, trigger = _found(request, wanted)
+    title, address = f"New subscription: {trigger.title}", f"/new-subscription?trigger={wanted}"
+    if request.query.get("then") == "":
+        found = partial(actions_offered, request, address)
+        return _offered(request, title, "Choose what each event starts.", "Search actions", found, trigger=wanted, then="")
+    content = _form(request, manifest, trigger, address)
+    return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
+
+
+def _offered(request: PageRequest, title: str, lead: str, label: str, found: Callable[[str], Markup], **kept: str) -> Response:
+    """Render a search whose results are shown while typing; ``kept`` are the other parameters of its address."""
+    words = request.query.get("q", "").strip()
+    shown = found(words)
+    if request.partial:
+        return fragment(shown)
+    hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
+    address = f"/new-subscription?{urlencode(kept)}" if kept else "/new-subscription"
+    content = h.div(search(address, label, words, hidden, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
+    return page(request, "subscriptions", title, content, lead=lead)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /subscriptions``: add one; only this response has the secret that a person enters at the provider, if there is one."""
+    request.require("manage")
+    given = {name: request.form.get(name, "").strip() for name in ("name", "trigger", "connection", "from", "every")}
+    document: dict[str, Any] = {name: value for name, value in given.items() if value}
+    try:
+        document["inputs"] = decode(request.form.get("inputs", "{}"))
+        document["then"] = read_start(request.form)
+        if "every" in document:
+            document["every"] = _seconds(document["every"])
+        made = subscriptions_of(request).add(document)
+    except JackfieldError as error:
+        details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
+        return outcome(request, "subscriptions", "New subscription", fault_of(error.message, error.hint, details), status=error.http_status)
+    address = f"/subscriptions/{made['name']}"
+    if "secret" in made:
+        return outcome(request, "subscriptions", made["name"], _secret(made, address))
+    return redirect(request, f"{address}?done=added")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInvocation(f"'{text[:40]}' is not a number of seconds", hint="Enter seconds, such as 300.") from None
+
+
+def _place(path: str) -> str:
+    """Return where the form shows a fault: at an input, or at a member of the subscription itself."""
+    inner = path.removeprefix("/inputs")
+    return inner if path.startswith("/inputs") else f"/{_OWN}{path[1:]}"
+
+
+def _found(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
+    key, _, trigger = name.partition("/")
+    manifest = request.catalog.look(key)[1]
+    found = None if manifest is None else manifest.triggers.get(trigger)
+    if manifest is None or found is None:
+        raise Problem(404, f"no connector has the trigger '{name[:80]}'")
+    return manifest, found
+
+
+def _choice(request: PageRequest, words: str) -> Markup:
+    if words:
+        rows = found_triggers(request.search, request.catalog, words)
+        found = [(manifest, manifest.triggers[row.trigger]) for row in rows for manifest in [request.catalog.find(row.connector)]]
+    else:
+        found = [(manifest, trigger) for manifest in request.catalog.manifests() for trigger in manifest.triggers.values()]
+    if not found:
+        return h.p("No trigger matches." if words else "No installed connector has a trigger.", class_="empty")
+    return h.ul([_card(manifest, trigger) for manifest, trigger in found[:_CARDS]], class_="cards")
+
+
+def _card(manifest: Manifest, trigger: TriggerManifest) -> Markup:
+    link = h.a(f"{manifest.title}: {trigger.title}", href=f"/new-subscription?trigger={manifest.key}/{trigger.key}", class_="whole")
+    return h.li(h.h2(icon_of(manifest), link, badge(trigger.kind)), h.p(summary(trigger.description)), class_="card")
+
+
+def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, address: str) -> Markup:
+    name = text_field("name", "Name", hint="Its events have it as their subject.", required=True, maxlength=100)
+    fields = form_schema(trigger.inputs)
+    inputs = h.div(
+        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(fields), data_value="{}",
+        data_options=f"/connectors/{manifest.key}/options/",
+    )  # fmt: skip
+    own: list[tuple[str, Node]] = [("name", name), ("connection", _connections(request, manifest) if trigger.needs_connection else None)]
+    own += [(field, control) for field, control in _polling(trigger)]
+    whole = form(
+        request,
+        "/subscriptions",
+        h.input(type="hidden", name="trigger", value=f"{manifest.key}/{trigger.key}"),
+        h.input(type="hidden", name="inputs", data_collected=_ROOT, value="{}"),
+        _placed(own),
+        inputs,
+        _placed(start_fields(request, trigger, address, request.query.get("then"))),
+        h.div(id="outcome", aria_live="polite"),
+        h.div(h.button("Add subscription", class_="primary"), class_="actions"),
+        into="#outcome", class_="card", novalidate=True,
+    )  # fmt: skip
+    setup = card("Setup guide", guide(trigger.setup), class_="card beside-form") if trigger.setup else None
+    return h.div(whole, setup, class_="workbench")
+
+
+def _placed(fields: Iterable[tuple[str, Node]]) -> list[Markup]:
+    """Render the subscription's own members, each where the script shows its faults."""
+    return [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{name.replace('/', '.')}") for name, control in fields if control is not None]
+
+
+def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
+    if not trigger.polls:
+        return
+    hint = f"Seconds between two polls, from {trigger.least:g}."
+    yield "every", text_field("every", "Every", f"{trigger.every:g}", hint=hint, inputmode="decimal", maxlength=10)
+    if trigger.compares:
+        return
+    since = ["Leave it empty for what happens from now on; ", h.code("2d"), " tells the last two days, too."]
+    yield "from", text_field("from", "From", hint=since, maxlength=40)
+
+
+def _connections(request: PageRequest, manifest: Manifest) -> Node:
+    rows = [row for row in request.connections.list(limit=_MOST).items if manifest.connection_type(row["type"]) is not None]
+    return connection_field(manifest.key, "connection", "Connection", [(row["name"], f"{row['name']}, {row['type']}") for row in rows])
+
+
+def _secret(made: dict[str, Any], address: str) -> Markup:
+    return h.div(
+        h.p("Added. Enter URL and secret at the provider now: the secret is not shown again."),
+        code_block(made["url"], "The URL", short=True), code_block(made["secret"], "The secret", short=True),
+        h.p(h.a("To the subscription", href=address)), class_="notice good", role="alert",
+    )  # fmt: skip

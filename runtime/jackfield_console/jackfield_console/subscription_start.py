@@ -1,0 +1,135 @@
+"""Invocations that the events of a subscription start: the action is searched, then its connection and inputs are entered in the form.
+
+The inputs are JSON with places of the event, which the form offers, so that it works without scripts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation import decode
+from jackfield.json_tools.pointers import child, cut
+from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.manifest import ActionManifest
+from jackfield.manifest_triggers import TriggerManifest
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.searching import found_actions
+from jackfield_console.action import fitting_connections
+from jackfield_console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
+from jackfield_console.page_request import PageRequest
+
+_CARDS = 60
+_PLACES = 60
+_EVENT = "$event"
+
+
+def actions_offered(request: PageRequest, address: str, words: str) -> Markup:
+    """Render the actions that match, each with the way back to the form."""
+    if not words:
+        return h.p("Type what each event is to do, such as “send a message”.", class_="empty")
+    rows, _ = found_actions(request.search, request.catalog, words, None, None, 0, _CARDS)
+    cards = []
+    for row in rows:
+        link = h.a(row.title, href=f"{address}&then={row.connector}/{row.action}", class_="whole")
+        cards.append(h.li(h.h2(link, badge(row.effect)), h.p(h.code(row.connector), " ", summary(row.description)), class_="card"))
+    return h.ul(cards, class_="cards") if cards else h.p("No action matches.", class_="empty")
+
+
+def start_fields(request: PageRequest, trigger: TriggerManifest, address: str, name: str | None) -> Iterator[tuple[str, Node]]:
+    """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one."""
+    choose = h.a("Start an invocation with each event" if name is None else "Choose another", href=f"{address}&then=")
+    if name is None:
+        yield "then", h.p(choose)
+        return
+    connector, _, key = name.partition("/")
+    manifest = request.catalog.look(connector)[1]
+    action = None if manifest is None else manifest.actions.get(key)
+    if manifest is None or action is None:
+        raise Problem(404, f"no connector has the action '{name[:80]}'")
+    shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}")
+    yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
+    if manifest.connection_types and action.needs_connection:
+        rows = [(row["name"], row["name"]) for row in fitting_connections(request, manifest, action)]
+        yield "then/connection", connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows)
+    hint = ["JSON. ", h.code('{"$event": "/data/payload/id"}'), " is a value of the event; ", h.code('{"$text": […]}'), " joins several."]
+    yield "then/inputs", lines_field("thenInputs", "Its inputs", _begun(action), hint, rows=8)
+    yield "then/places", _places(trigger)
+
+
+def connection_field(connector: str, name: str, label: str, rows: list[tuple[str, str]]) -> Markup:
+    """Render a choice of connections, none of several chosen; without any, the way to add one."""
+    if not rows:
+        link = h.a("Add a connection", href=f"/new-connection?connector={connector}")
+        return notice(f"{label}: one is needed, and there is none. ", link, tone="warn")
+    choices = rows if len(rows) == 1 else [("", "Choose a connection"), *rows]
+    return choice_field(name, label, choices, choices[0][0])
+
+
+def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:
+    """Read ``then`` of a subscription from the fields of the form; None if its events start nothing.
+
+    :raises InvalidInvocation: if no connection was chosen, or the inputs are not JSON.
+    """
+    name = form.get("then", "").strip()
+    if not name:
+        return None
+    connector, _, action = name.partition("/")
+    connection = form.get("thenConnection", "").strip()
+    if "thenConnection" in form and not connection:
+        raise _invalid("connection", "is missing: choose the connection that the action uses")
+    try:
+        inputs = decode(form.get("thenInputs", "").strip() or "{}")
+    except InvalidInvocation as error:
+        raise _invalid("inputs", error.message) from None
+    found = {"connector": connector, "action": action, "inputs": inputs}
+    return {**found, "connection": connection} if connection else found
+
+
+def _invalid(name: str, message: str) -> InvalidInvocation:
+    return InvalidInvocation("1 member of what each event starts is not valid", details=[Detail(f"/then/{name}", message)])
+
+
+def start_card(name: str, then: Mapping[str, Any]) -> Markup:
+    """Render what each event of a subscription starts, and where those invocations are."""
+    connection, called = then.get("connection"), f"{then['connector']}/{then['action']}"
+    about: list[tuple[str, Node]] = [
+        ("Action", h.a(h.code(called), href=f"/connectors/{then['connector']}/actions/{then['action']}")),
+        ("Connection", h.a(connection, href=f"/connections/{connection}") if connection else "none"),
+        ("Invocations", h.a("Those that it has started", href=f"/invocations?label=subscription={name}")),
+    ]
+    return card("Starts", terms(about), code_block(json_text(then["inputs"]), "Inputs of what each event starts"))
+
+
+def _begun(action: ActionManifest) -> list[str]:
+    """Return the inputs to begin with: those that a call needs, empty."""
+    known = action.inputs.get("properties", {})
+    needed = [name for name in action.inputs.get("required", ()) if "default" not in known.get(name, {})]
+    return json_text(dict.fromkeys(needed, "")).splitlines()
+
+
+def _places(trigger: TriggerManifest) -> Markup:
+    """Render the places of an event, from the trigger's samples or else from its schema; a script inserts the one that is clicked."""
+    samples = [event for example in trigger.row.get("examples", ()) for event in example.get("events", ())]
+    payloads = samples or [dict.fromkeys(trigger.event.get("properties", ()))]
+    found: dict[str, Any] = dict.fromkeys(("/id", "/type", "/data/receivedAt"))
+    for payload in payloads:
+        found = {**dict(_leaves(payload, "/data/payload")), **found}
+    rows = [
+        h.li(
+            h.button(path, type="button", class_="quiet", data_insert=json.dumps({_EVENT: path}), data_into="thenInputs"),
+            None if value is None else [" ", h.span(cut(str(value)), class_="muted small")],
+        )
+        for path, value in list(found.items())[:_PLACES]
+    ]
+    return h.details(h.summary("Values of the event"), h.p("Click one to insert it."), h.ul(rows), class_="further")
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    if not members:
+        yield path, value
+    for name, member in members:
+        yield from _leaves(member, child(path, name))

@@ -1,0 +1,216 @@
+"""Page of one tenant, for the operator: usage, connections, tokens, limits, and the two steps of its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.access import DEFAULT, Workspace
+from jackfield.access.settings import LIMITS
+from jackfield.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.tenants import Tenants, in_use, usage
+from jackfield.tenants.health import connection_health
+from jackfield.tenants.purge import kept_by
+from jackfield_console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
+from jackfield_console.connect_sessions import session_rows
+from jackfield_console.connections import account_of
+from jackfield_console.files import size_text
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.tenants import require_operator, status_of, switch_form, workspaces_of
+from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
+from jackfield_console.tokens import token_row
+
+_DAY = 86_400
+_DAYS = 14
+_SHOWN = 50
+_MEASURED = ("queued", "connections", "storageBytes")
+_LIMIT_TITLES = {
+    "requestsPerSecond": "Requests per second", "concurrent": "Calls at once", "queued": "Queued invocations",
+    "connections": "Connections", "storageBytes": "Bytes of files",
+}  # fmt: skip
+_DONE = {
+    "created": "Workspace created.",
+    "suspended": "Suspended: every call is refused, in all processes.",
+    "resumed": "Resumed: calls are served again.",
+    "limits": "Limits saved.",
+    "revoked": "Token revoked.",
+}
+_KEPT = {
+    "connections": "Connections", "grants": "Approvals at providers", "files": "Files", "invocations": "Invocations", "tokens": "Tokens",
+    "sessions": "Sessions in the console", "approvals": "Approvals revoked at providers",
+    "pending": "Approvals that are revoked when their providers answer", "webhooks": "Webhooks removed at providers",
+    "running": "Invocations that run",
+}  # fmt: skip
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /tenants/{w}``."""
+    require_operator(request)
+    found = workspaces_of(request).find(request.path("w"))
+    inside = _inside(request, found.name)
+    head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
+    content = [
+        done_notice(request, _DONE), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
+        _limits(request, found), _end(request, found) if found.name != DEFAULT else None,
+    ]  # fmt: skip
+    return page(request, "tenants", found.name, *content, head=head)
+
+
+def changed(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/{step}``: suspend, resume, set limits, or end it."""
+    require_operator(request)
+    step, name = _STEPS.get(request.path("step")), request.path("w")
+    if step is None:
+        raise Problem(404, "no such page")
+    try:
+        return step(request, workspaces_of(request).find(name).name)
+    except JackfieldError as error:
+        return outcome(request, "tenants", name, fault(error), status=error.http_status)
+
+
+def token_revoked(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/tokens/{id}/revocation``."""
+    require_operator(request)
+    name = workspaces_of(request).find(request.path("w")).name
+    _inside(request, name).tokens.revoke(request.path("id"))
+    return redirect(request, f"/tenants/{name}?done=revoked")
+
+
+def _suspended(request: PageRequest, name: str) -> Response:
+    suspended = request.path("step") == "suspend"
+    _tenants(request).change(name, {"suspended": suspended})
+    return redirect(request, f"/tenants/{name}?done={'suspended' if suspended else 'resumed'}")
+
+
+def _limited(request: PageRequest, name: str) -> Response:
+    given = {limit: request.form.get(limit, "").strip() for limit in LIMITS}
+    limits = {limit: None if not text else int(text) if text.isascii() and text.isdigit() else text for limit, text in given.items()}
+    workspaces_of(request).set(name, {"limits": limits})
+    return redirect(request, f"/tenants/{name}?done=limits")
+
+
+def _ended(request: PageRequest, name: str) -> Response:
+    """Take the first step of its deletion."""
+    done = _tenants(request).suspend(name)
+    told = [h.p("The workspace is suspended. Nothing is deleted yet."), terms(_counts(done["revoked"], " revoked"))]
+    back = h.p(h.a("Back to the tenant", href=f"/tenants/{name}"))
+    return outcome(request, "tenants", name, notice(*told, back, tone="good"))
+
+
+def _purged(request: PageRequest, name: str) -> Response:
+    """Take the second step: nothing of it is left."""
+    if request.form.get("name", "").strip() != name:
+        return outcome(request, "tenants", name, notice("Enter the name of the workspace to delete it.", tone="warn"), status=400)
+    if name == request.identity.workspace:
+        return outcome(request, "tenants", name, notice("You are in this workspace: switch to another one first.", tone="warn"), status=409)
+    done = _tenants(request).purge(name)
+    counts = [*_counts(done["deleted"], " deleted"), *_counts(done["revoked"])]
+    told = [h.p("The workspace is deleted, with its keys: nothing of it can be read again."), terms(counts)]
+    return outcome(request, "tenants", name, notice(*told, h.p(h.a("Back to the list", href="/tenants")), tone="good"))
+
+
+_STEPS: dict[str, Callable[[PageRequest, str], Response]] = {
+    "suspend": _suspended, "resume": _suspended, "limits": _limited, "end": _ended, "purge": _purged,
+}  # fmt: skip
+
+
+def _tenants(request: PageRequest) -> Tenants:
+    server = request.server
+    return Tenants(server.storage, server.files, server.clock, "*", request.identity.actor, server.revoke_approvals)
+
+
+def _inside(request: PageRequest, workspace: str) -> PageRequest:
+    """Return the request as one of this workspace."""
+    return replace(request, identity=replace(request.identity, workspace=workspace))
+
+
+def _lead(request: PageRequest, found: Workspace) -> Node:
+    if found.damage is not None:
+        return found.damage
+    kept = f"Finished invocations are kept for {found.settings.retention_days:,} days."
+    return ["Created ", at(found.created_at, request.now), ". ", kept] if found.created_at is not None else kept
+
+
+def _usage(request: PageRequest, workspace: str) -> Markup:
+    now = request.now
+    since = now - now % _DAY - (_DAYS - 1) * _DAY
+    found = usage(request.server.storage.database, workspace, since, now, "day")
+    rows = [
+        (str(row["day"])[:10], *(f"{row[name]:,}" for name in ("calls", "attempts", "failures", "refused", "events", "deliveries")), size_text(row["bytes"]))
+        for row in reversed(found["items"])
+    ]  # fmt: skip
+    columns = ("Day (UTC)", "Calls", "Attempts", "Failures", "Refused", "Events", "Deliveries", "Files stored")
+    total = found["total"]
+    lead = f"{total['calls']:,} calls in {_DAYS} days, {total['failures']:,} of them failed, {total['refused']:,} of which were refused before anything was sent."
+    shown = table("Usage by day", columns, rows, empty=f"Nothing was used in the last {_DAYS} days.")
+    return card("Usage", h.p(lead, class_="muted") if rows else None, shown)
+
+
+def _connections(inside: PageRequest) -> Markup:
+    found = inside.connections.list(limit=_SHOWN)
+    rows = [_connection(inside, connection_health(row)) for row in found.items]
+    columns = ("Name", "Status", "Account", "Type", "Since", "What to do")
+    further = h.p(f"The first {_SHOWN} by name; switch to the workspace for the others.", class_="muted") if found.next_cursor else None
+    return card("Connections", table("Connections", columns, rows, empty="No connections."), further)
+
+
+def _connection(inside: PageRequest, row: dict[str, Any]) -> tuple[Node, ...]:
+    since = at(row["since"], inside.now) if row.get("since") else h.span("never tested", class_="muted")
+    return h.strong(row["name"]), badge(str(row["status"])), account_of(row), h.code(row["type"]), since, row.get("hint") or ""
+
+
+def _sessions(inside: PageRequest) -> Markup:
+    rows = session_rows(inside, 5)
+    address = f"/tenants/{inside.identity.workspace}/connect-sessions"
+    return card("Connect sessions", rows, h.p(h.a("Create one, or see all", href=address)))
+
+
+def _tokens(inside: PageRequest) -> Markup:
+    found, cursor = inside.tokens.list(limit=_SHOWN)
+    rows = [token_row(inside, token, f"/tenants/{inside.identity.workspace}/tokens") for token in found]
+    further = h.p(f"The newest {_SHOWN}.", class_="muted") if cursor else None
+    return card("Tokens", table("Tokens", TOKEN_COLUMNS, rows, empty="No tokens: programs cannot call this workspace."), further)
+
+
+def _limits(request: PageRequest, found: Workspace) -> Markup:
+    database, limits = request.server.storage.database, found.settings.limits
+    used = {name: f"{in_use(database, found.name, name):,} in use. Empty: no limit." for name in _MEASURED}
+    fields = [
+        text_field(name, _LIMIT_TITLES[name], f"{limits[name]:.0f}" if name in limits else "",
+                   used.get(name, "In each server process. Empty: no limit."), inputmode="numeric")
+        for name in LIMITS
+    ]  # fmt: skip
+    save = h.div(h.button("Save limits", class_="primary"), class_="actions")
+    into = h.div(id="limits", aria_live="polite")
+    return card("Limits", form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), save, into, into="#limits"))
+
+
+def _end(request: PageRequest, found: Workspace) -> Markup:
+    address = f"/tenants/{found.name}"
+    if not found.settings.suspended:
+        steps: list[Node] = [
+            h.p("Suspending refuses every call at once, and can be taken back.", class_="muted"),
+            form(request, f"{address}/suspend", h.button("Suspend")),
+            h.p("Deleting takes two steps. The first suspends the workspace, revokes its tokens and ends its sessions.", class_="muted"),
+            form(request, f"{address}/end", h.button("Delete: suspend and revoke", class_="danger"), into="#ended"),
+        ]
+        return card("Suspend or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite"))
+    kept = kept_by(request.server.storage.database, found.name)
+    named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True)
+    steps = [
+        form(request, f"{address}/resume", h.button("Resume")),
+        h.p("Deleting it for good cannot be taken back. It deletes its journal, audit log, settings and keys, and:", class_="muted"),
+        terms(_counts(kept)),
+        form(request, f"{address}/purge", named, h.button("Delete for good", class_="danger"), into="#ended"),
+    ]
+    return card("Resume or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite"))
+
+
+def _counts(found: dict[str, Any], done: str = "") -> list[tuple[str, Node]]:
+    return [(f"{_KEPT[name]}{done}", f"{count:,}") for name, count in found.items() if name in _KEPT]

@@ -1,0 +1,118 @@
+"""Pages of the tenants, for the operator: the list of workspaces with their health, and the switch from one to another."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from jackfield.access import Workspace, Workspaces
+from jackfield.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.tenants.health import health
+from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
+from jackfield_console.page_request import PageRequest
+from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.sign_in import ConsoleSessions
+
+_PAGE = 50
+_COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
+_DONE = {"created": "Workspace created."}
+
+
+def require_operator(request: PageRequest) -> None:
+    """Require a session that began with a one-time link of the server.
+
+    :raises Problem: 403 for tokens and JWTs, which belong to one workspace.
+    """
+    if not request.operator:
+        raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server")
+
+
+def workspaces_of(request: PageRequest) -> Workspaces:
+    """Return all workspaces; changes are audited in the operator's name."""
+    storage = request.server.storage
+    return Workspaces(storage.database, storage.vault, request.server.clock, request.identity.actor)
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /tenants``: ``?text=`` and ``?cursor=``."""
+    require_operator(request)
+    found = _found(request)
+    if request.partial:
+        return fragment(found)
+    beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
+    lead = "Each tenant is a workspace, with connections, tokens, invocations and keys of its own."
+    shown = h.div(found, id="found", aria_live="polite")
+    return page(request, "tenants", "Tenants", done_notice(request, _DONE), filters("/tenants", beginning), shown, _new(request), lead=lead)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /tenants``."""
+    require_operator(request)
+    name = request.form.get("name", "").strip()
+    try:
+        workspaces_of(request).create(name)
+    except JackfieldError as error:
+        return outcome(request, "tenants", "Tenants", fault(error), status=error.http_status)
+    return redirect(request, f"/tenants/{name}?done=created")
+
+
+def switched(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/switch``: go on in another workspace, in a session of its own that ends when this one would have."""
+    require_operator(request)
+    workspace = workspaces_of(request).find(request.path("w")).name
+    sessions = ConsoleSessions(request.server)
+    secret = sessions.move(request.http, workspace)
+    response = redirect(request, "/")
+    sessions.jar.begin(response, workspace, secret)
+    return response
+
+
+def switch_form(request: PageRequest, workspace: str) -> Markup:
+    """Render the button that switches to a workspace, or says that this is the one."""
+    if workspace == request.identity.workspace:
+        return h.span("You are in this workspace.", class_="muted")
+    return form(request, f"/tenants/{workspace}/switch", h.button(f"Switch to {workspace}"))
+
+
+def status_of(workspace: Workspace) -> str:
+    """Return the state of a workspace as one word."""
+    return "damaged" if workspace.damage is not None else "suspended" if workspace.settings.suspended else "active"
+
+
+def _found(request: PageRequest) -> Markup:
+    text, cursor = request.query.get("text", "").strip(), request.query.get("cursor", "")
+    page_ = workspaces_of(request).list(after=cursor, limit=_PAGE + 1, begin=text)
+    page_ = [workspace for workspace in page_ if workspace.name.startswith(text)]
+    rows = [_row(request, workspace) for workspace in page_[:_PAGE]]
+    empty = "No workspace has a name that begins so." if text else "No workspaces yet."
+    after = page_[_PAGE - 1].name if len(page_) > _PAGE else None
+    return h.div(table("Tenants", _COLUMNS, rows, empty=empty), more("/tenants", "More", text=text, cursor=after))
+
+
+def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
+    name = [h.a(workspace.name, href=f"/tenants/{workspace.name}")]
+    if workspace.name == request.identity.workspace:
+        name.append(h.span(" (you are here)", class_="muted"))
+    if workspace.damage is not None:
+        return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now)
+    found = health(request.server.storage.database, workspace.name, request.now)
+    failing = badge("failing") if found.failing else None
+    connections = [f"{found.connections:,} ", failing, f" {found.failing:,}" if found.failing else None]
+    limits = ", ".join(f"{limit} {number:,.0f}" for limit, number in workspace.settings.limits.items()) or "none"
+    counts = (f"{found.calls:,}", f"{found.failures:,}")
+    created = at(workspace.created_at, request.now) if workspace.created_at is not None else "with the database"
+    return name, badge(status_of(workspace)), connections, *counts, limits, created
+
+
+def _new(request: PageRequest) -> Markup:
+    hint = "Letters, digits, dots, underscores and hyphens, such as your own ID of the customer."
+    made = form(
+        request,
+        "/tenants",
+        text_field("name", "Name", hint=hint, maxlength=100, required=True),
+        h.div(h.button("Create workspace", class_="primary"), class_="actions"),
+        h.div(id="outcome", aria_live="polite"),
+        into="#outcome",
+    )
+    return card("New workspace", made)
