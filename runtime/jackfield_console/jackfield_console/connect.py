@@ -25,7 +25,7 @@ from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
 from jackfield.tenants.connecting import PAGE, Connecting
 from jackfield_console.assets import content_of
-from jackfield_console.connect_view import View
+from jackfield_console.connect_view import View, progress
 from jackfield_console.connect_words import locale_of
 from jackfield_console.plain_form import read
 
