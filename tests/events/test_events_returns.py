@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from event_view import EventView
+from jackfield.access import Actor
+from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.backup import backup, restore
 from jackfield.database.moving import move
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
+from jackfield.events.callbacks import Callbacks
+from jackfield.events.dispatcher import Dispatcher
 from jackfield.events.feed import CursorExpired
 from jackfield.events.retention import Retention
+from jackfield.events.sending import Sender
 from postgres import Server, running_server, use_programs
 from returned import QUOTA, Returned, read, returning
 
@@ -51,6 +58,47 @@ def test_a_reader_is_told_whether_a_process_notices_or_not(database_url: str, co
         assert (len(there.events), reader.gone) == (3 + count, 1)
         _judge(place, late)
         assert late.gone == 0
+
+
+def test_a_callback_goes_on(database_url: str) -> None:
+    """A return between two looks at the callbacks left their positions as they were in memory, where nothing was delivered any more."""
+    with returning(database_url) as place:
+        storage, clock = place.jackfield.storage, SystemClock()
+        callbacks = Callbacks(place.database, storage.vault, "default", clock, Actor("cli", "ada"), origin="operator")
+        callbacks.create({"url": "http://127.0.0.1:9/x", "types": ["schedule.stopped"]})
+        dispatcher = Dispatcher(lambda: place.database, lambda: storage.vault, clock, Sender())
+
+        def asked(query: str) -> int:
+            with place.other.read() as transaction:
+                return int(next(iter(transaction.execute(query, {}))).found)
+
+        def until(holds: Callable[[], bool]) -> None:
+            end = time.monotonic() + 60
+            while not holds():
+                assert time.monotonic() < end
+                Event().wait(0.005)
+
+        def is_up_to_date() -> bool:
+            return asked("SELECT position AS found FROM callbacks") == asked("SELECT MAX(last) AS found FROM event_heads")
+
+        place.happen(2)
+        dispatcher.start()
+        try:
+            until(is_up_to_date)
+            lanes = dispatcher._lanes  # nothing else shows that it has looked
+            until(lambda: dispatcher._lanes is not lanes)
+            back = place.copied()
+            place.happen(5)
+            until(is_up_to_date)
+            place.renew()
+            back()
+            place.instance.renew()
+            with place.other.write() as transaction:
+                for number in range(3):
+                    record(transaction, "default", "schedule.stopped", f"s{number}", 1.0, {})
+            until(lambda: asked("SELECT COUNT(*) AS found FROM deliveries") == 3)
+        finally:
+            dispatcher.stop()
 
 
 def test_a_workspace_that_had_no_event_in_the_copy(database_url: str) -> None:

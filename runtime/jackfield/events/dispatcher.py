@@ -249,7 +249,7 @@ class Dispatcher:
     def _lane(self, row: Row) -> _Lane:
         known = self._lanes.get((row.workspace, row.id))
         lane = known if known is not None else _Lane(row.workspace, row, read_callback(row), suspect=row.failing_since is not None)
-        if lane.row != row:
+        if lane.row != row or lane.callback.position != row.position:  # it went on alone if the database went back
             lane.row, lane.callback = row, read_callback(row)
         return lane
 
