@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -17,6 +18,15 @@ from jackfield.fork import ProcessLocal
 from jackfield.surfaces.shared.problem import Problem
 
 _KEPT = 10_000
+
+
+class Taken(NamedTuple):
+    """Answer of a bucket: whether it had a token, how many it holds when full, how many are left, and the seconds until it is full."""
+
+    is_granted: bool
+    most: int
+    left: int
+    full_in: int
 
 
 class RateLimiter(ProcessLocal):
@@ -28,34 +38,35 @@ class RateLimiter(ProcessLocal):
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def takes(self, key: bytes, rate: float | None = None) -> bool:
-        """Take a token from the bucket of ``key``, which fills at ``rate`` if that is given; return False if it is empty."""
-        if not self._rate and rate is None:
-            return True
+    def takes(self, key: bytes) -> bool:
+        """Take a token from the bucket of ``key``; return False if it is empty."""
+        return not self._rate or self.taken(key, self._rate).is_granted
+
+    def taken(self, key: bytes, rate: float) -> Taken:
+        """Take a token from the bucket of ``key``, which fills at ``rate``; return what is left in it."""
         with self._lock:
-            left, now = self._filled(key, self._rate if rate is None else rate)
-            taken = left >= 1.0
-            self._left[key] = (left - 1.0 if taken else left, now)
+            left, now = self._filled(key, rate)
+            is_granted = left >= 1.0
+            left -= is_granted
+            self._left[key] = (left, now)
             self._left.move_to_end(key)
             if len(self._left) > _KEPT:
                 self._left.popitem(last=False)
-        return taken
-
-    def left(self, key: bytes, rate: float | None = None) -> tuple[int, int, int]:
-        """Return what a bucket holds when it is full, the whole tokens that are left in it, and the seconds until it is full again."""
-        rate = self._rate if rate is None else rate
-        left, _ = self._filled(key, rate)
-        most = max(rate, 1.0) if rate else 0.0
-        return int(most), int(left), math.ceil((most - left) / rate) if rate else 0
+        most = _most(rate)
+        return Taken(is_granted, int(most), int(left), math.ceil((most - left) / rate) if rate else 0)
 
     def is_empty(self, key: bytes) -> bool:
         """Return whether the bucket of ``key`` is empty."""
         return bool(self._rate) and key in self._left and self._filled(key, self._rate)[0] < 1.0
 
     def _filled(self, key: bytes, rate: float) -> tuple[float, float]:
-        now, most = self._clock.monotonic(), max(rate, 1.0) if rate else 0.0
+        now, most = self._clock.monotonic(), _most(rate)
         left, at = self._left.get(key, (most, now))
         return min(most, left + (now - at) * rate), now
+
+
+def _most(rate: float) -> float:
+    return max(rate, 1.0) if rate else 0.0
 
 
 _NETWORK = 8

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping
 from contextvars import copy_context
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -34,7 +34,7 @@ from jackfield.surfaces.shared.identity import Identities, Identity
 from jackfield.surfaces.shared.lanes import Lanes
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
+from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter, Taken
 from jackfield.surfaces.shared.readiness import Readiness
 from jackfield.surfaces.shared.request_shares import RequestShares
 from jackfield.surfaces.shared.settings import Settings
@@ -200,18 +200,17 @@ class ServerContext:
         :raises Problem: 429 if it is used up.
         :raises LimitReached: if that of the workspace is.
         """
-        key, most = f"{identity.workspace}/{identity.id}".encode(), identity.limits.get("requestsPerSecond")
-        if most is None and not self.settings.rate:
-            return
-        paced = self._rates.takes(key)
-        told = [self._rates.left(key)] if self.settings.rate else []
-        allowed = not paced or most is None or self._workspace_rates.takes(identity.workspace.encode(), most)
-        if paced and most is not None:
-            told.append(self._workspace_rates.left(identity.workspace.encode(), most))
-        scope[PACED] = [*zip(_PACES, (b"%d" % count for count in min(told, key=itemgetter(1))), strict=True)]
-        if not paced:
-            raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
-        if most is not None and not allowed:
+        rate, most, taken = self.settings.rate, identity.limits.get("requestsPerSecond"), list[Taken]()
+        if rate:
+            taken.append(self._rates.taken(f"{identity.workspace}/{identity.id}".encode(), rate))
+            if not taken[0].is_granted:
+                scope[PACED] = _told(taken)
+                raise Problem(429, f"rate limit exceeded: {rate:g} requests per second per token", {"Retry-After": "1"})
+        if most is not None:
+            taken.append(self._workspace_rates.taken(identity.workspace.encode(), most))
+        if taken:
+            scope[PACED] = _told(taken)
+        if most is not None and not taken[-1].is_granted:
             raise LimitReached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
@@ -327,6 +326,12 @@ class ServerContext:
 def _in_turn(turns: Turns, workspace: str, step: Callable[[], T]) -> T:
     with turns.turn(workspace):
         return step()
+
+
+def _told(taken: Iterable[Taken]) -> list[tuple[bytes, bytes]]:
+    """Return the header fields about the budget that is nearest to its end."""
+    _, *counts = min(taken, key=attrgetter("left"))
+    return [*zip(_PACES, (b"%d" % count for count in counts), strict=True)]
 
 
 def _opened(runtime: Jackfield) -> Jackfield:
