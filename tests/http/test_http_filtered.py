@@ -83,5 +83,5 @@ def test_a_page_reads_at_most_a_thousand_rows() -> None:
         return [{"status": "a" if number == 1_500 else "b"} for number in range(start, start + limit)], str(start + limit)
 
     request = SimpleNamespace(query_params={"status": "a", "limit": "200"})
-    assert filtered(fetch, request, ("status",)) == ([], "1000")  # type: ignore[arg-type]
+    assert filtered(fetch, dict, request, ("status",)) == {"items": [], "nextCursor": "1000"}  # type: ignore[arg-type]
     assert sum(asked) == 1_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
-from jackfield.events.callback import MEMBERS
+from jackfield.events.callback import MEMBERS, Callback
 from jackfield.events.callbacks import OVERLAP, Callbacks
 from jackfield.events.deliveries import Deliveries
 from jackfield.surfaces.http.endpoints import Endpoints, filtered
@@ -52,12 +52,10 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/callbacks``: the oldest first, without secrets."""
     callbacks = callbacks_of(server, identity)
 
-    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        found, following = callbacks.page(cursor=cursor, limit=limit)
-        return [item.to_json() for item in found], following
+    def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Callback], str | None]:
+        return callbacks.page(cursor=cursor, limit=limit)
 
-    items, following = await _done(server, lambda: filtered(fetch, request, FILTERS))
-    return answer({"items": items, "nextCursor": following})
+    return answer(await _done(server, lambda: filtered(fetch, Callback.to_json, request, FILTERS)))
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -30,15 +30,14 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     given = request.query_params
 
     def step(known: ManagedConnections) -> Any:
-        def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-            found = known.list(cursor, limit, type=given.get("type"), text=given.get("q")).to_json()
-            return found["items"], found["nextCursor"]
+        def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+            found = known.list(cursor, limit, type=given.get("type"), text=given.get("q"))
+            return found.items, found.next_cursor
 
         try:
-            items, following = filtered(fetch, request, FILTERS)
+            return filtered(fetch, dict, request, FILTERS)
         except UnknownType:
             return {"items": [], "nextCursor": None}
-        return {"items": items, "nextCursor": following}
 
     return answer(await _done(server, identity, step))
 

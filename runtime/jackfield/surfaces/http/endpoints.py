@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
@@ -24,20 +25,24 @@ _MOST_READ = 1_000
 
 
 def filtered(
-    fetch: Callable[[str | None, int], tuple[Sequence[Row], str | None]], request: Request, names: Sequence[str]
-) -> tuple[Sequence[Row], str | None]:
+    fetch: Callable[[str | None, int], tuple[Sequence[Item], str | None]],
+    shown: Callable[[Item], Row],
+    request: Request,
+    names: Sequence[str],
+) -> Row:
     """Return the page of a list that a request asks for: the rows whose members ``names`` are what its parameters of these names say, and
-    the next cursor. ``fetch`` gets a cursor and a limit. Where few rows fit, the page is short, and has a cursor."""
+    the next cursor. ``fetch`` gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. Where few
+    rows fit, the page is short, and has a cursor."""
     given, cursor, limit = request.query_params, request.query_params.get("cursor"), limit_of(request)
     wanted = {name: given[name] for name in names if name in given}
     found: list[Row] = []
     read = 0
     while True:
-        rows, cursor = fetch(cursor, limit - len(found))
-        found += [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
-        read += len(rows)
+        items, cursor = fetch(cursor, limit - len(found))
+        found += [row for row in map(shown, items) if all(row.get(name) == value for name, value in wanted.items())]
+        read += len(items)
         if cursor is None or len(found) == limit or read >= _MOST_READ:
-            return found, cursor
+            return {"items": found, "nextCursor": cursor}
 
 
 class Run(Protocol[T_co]):
@@ -64,15 +69,10 @@ class Endpoints(Generic[T]):
         ``filters`` choose the items of which these members are equal to them."""
 
         async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
-            def step(things: T) -> tuple[Sequence[Row], str | None]:
-                def rows(cursor: str | None, limit: int) -> tuple[Sequence[Row], str | None]:
-                    items, following = fetch(things, cursor, limit)
-                    return [shown(item) for item in items], following
+            def step(things: T) -> Row:
+                return filtered(partial(fetch, things), shown, request, filters)
 
-                return filtered(rows, request, filters)
-
-            found, following = await self._run(request, server, identity, step)
-            return answer({"items": found, "nextCursor": following})
+            return answer(await self._run(request, server, identity, step))
 
         return endpoint
 

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Tokens
+from jackfield.access import Token, Tokens
 from jackfield.callers import Rules
 from jackfield.clock import moment
-from jackfield.surfaces.http.endpoints import filtered
+from jackfield.surfaces.http.endpoints import Row, filtered
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -59,15 +59,13 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
     return step
 
 
-def page(tokens: Tokens, request: Request, now: float) -> dict[str, Any]:
+def page(tokens: Tokens, request: Request, now: float) -> Row:
     """Return the page of tokens that a request asks for, without their texts."""
 
-    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        found, following = tokens.list(cursor=cursor, limit=limit)
-        return [token.to_json(now) for token in found], following
+    def fetch(cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
+        return tokens.list(cursor=cursor, limit=limit)
 
-    items, following = filtered(fetch, request, FILTERS)
-    return {"items": items, "nextCursor": following}
+    return filtered(fetch, lambda token: token.to_json(now), request, FILTERS)
 
 
 async def revoked(request: Request, server: ServerContext, identity: Identity) -> Response:

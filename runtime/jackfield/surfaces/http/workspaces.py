@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from jackfield.access import Actor
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.http.endpoints import Endpoints, filtered
+from jackfield.surfaces.http.endpoints import Endpoints, Row, filtered
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tokens import creation, page
 from jackfield.surfaces.shared.body import decoded, read_body
@@ -72,7 +72,7 @@ async def token_created(request: Request, server: ServerContext, identity: Ident
 async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
 
-    def step(tenants: Tenants) -> dict[str, Any]:
+    def step(tenants: Tenants) -> Row:
         return page(tenants.tokens(request.path_params["w"]), request, server.clock.time())
 
     return answer(await done(request, server, identity, step))
@@ -94,12 +94,11 @@ async def connections(request: Request, server: ServerContext, identity: Identit
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
 
-    def fetch(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        found = server.runtime(name).connections.list(cursor, limit).to_json()
-        return [connection_health(row) for row in found["items"]], found["nextCursor"]
+    def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+        found = server.runtime(name).connections.list(cursor, limit)
+        return found.items, found.next_cursor
 
-    items, following = await server.briefly(lambda: filtered(fetch, request, FILTERS))
-    return answer({"items": items, "nextCursor": following})
+    return answer(await server.briefly(lambda: filtered(fetch, connection_health, request, FILTERS)))
 
 
 async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
