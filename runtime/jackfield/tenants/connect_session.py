@@ -50,9 +50,8 @@ _MEMBERS = frozenset(
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page,
-    ``labels`` are its words for types and their fields, ``icons`` its pictures for
-    connectors, and ``principal`` is who assumes a role of the person's account, for the documents
-    that describe the role."""
+    ``labels`` are its words for types and their fields, ``icons`` its pictures for connectors, and ``principal`` is who assumes a role of
+    the person's account, for the documents that describe the role."""
 
     mode: Mode = "connect"
     user: str = ""
