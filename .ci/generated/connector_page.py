@@ -13,21 +13,16 @@ from jackfield_console.snippets import as_command
 
 Json = Mapping[str, Any]
 
-_EFFECTS = {
-    "read": "`read`: it changes nothing, so jackfield retries every transient failure.",
-    "idempotent": "`idempotent`: repeating it has no further effect, so jackfield retries every transient failure.",
-    "write": "`write`: jackfield retries it only if it is certain that it did not take effect; otherwise the Result is `in_doubt`.",
-}
+_EFFECTS = """\
+The effect of an action decides what jackfield repeats:
+
+- `read` changes nothing: every transient failure is retried.
+- `idempotent` has no further effect when it is repeated: every transient failure is retried.
+- `write` is retried only if it certainly did not take effect; otherwise the Result is `in_doubt`.
+
+[Concepts](../../concepts.md) has the reasons."""
 _LONG = 200
 """Characters from which on a repeated policy is left out."""
-_MOST = 4
-"""Maximum actions of a page."""
-_MOST_BRIEF = 32
-"""Maximum actions of a page that describes each in a few lines, and about as many as a phone's page holds."""
-_MOST_TYPES = 5
-"""Maximum connection types of a page."""
-_LONGEST_GUIDES = 9_000
-"""Maximum characters of all setup guides of a page, on average: a page has a maximum height on a phone."""
 _PROVIDER_CODES = (
     "unauthenticated",
     "forbidden",
@@ -44,52 +39,38 @@ _PROVIDER_CODES = (
 def pages(manifest: Json, subjects: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Make the pages of a connector, each with its name.
 
-    ``subjects`` maps keys of actions to their module. A connector with several modules gets a page for each, so that a page fits a phone.
+    ``subjects`` maps keys of actions to their module. A connector with several modules gets a page for each, which the module names.
     """
     modules: dict[str, list[Json]] = {}
     for action in manifest["actions"]:
         modules.setdefault(subjects[action["key"]].rpartition(".")[2], []).append(action)
-    groups = {part: actions for name, found in modules.items() for part, actions in _parts(name, found)}
-    split = len(groups) > 1
-    yield manifest["key"], _joined(_main(manifest, groups, split=split))
-    for name, actions in groups.items() if split else ():
+    split = len(modules) > 1
+    yield manifest["key"], _joined(_main(manifest, modules, split=split))
+    for name, actions in modules.items() if split else ():
         yield _page(manifest, name), _joined(_group(manifest, name, actions))
     yield from _setups(manifest)
 
 
 def summary(manifest: Json) -> Iterator[tuple[str, str]]:
     """Make the pages of a connector that is generated from its provider's document: an overview, its actions, and its connections."""
-    sheets = _sheets(manifest)
-    yield manifest["key"], _joined(_listing(manifest, sheets))
-    for page, groups in sheets.items():
-        yield page, _joined(_sheet(manifest, groups))
-    yield from _setups(manifest)
-
-
-def _sheets(manifest: Json) -> dict[str, dict[str, list[Json]]]:
-    """Fill pages with groups of actions, in their order; a page has at most ``_MOST_BRIEF`` actions, unless it is a single group."""
     groups: dict[str, list[Json]] = {}
     for action in manifest["actions"]:
         groups.setdefault(action["group"], []).append(action)
-    pages: list[dict[str, list[Json]]] = [{}]
-    for name, actions in groups.items():
-        if pages[-1] and sum(map(len, pages[-1].values())) + len(actions) > _MOST_BRIEF:
-            pages.append({})
-        pages[-1][name] = actions
-    return {f"{manifest['key']}-actions{f'-{number}' if number > 1 else ''}": page for number, page in enumerate(pages, 1)}
+    yield manifest["key"], _joined(_listing(manifest, groups))
+    yield f"{manifest['key']}-actions", _joined(_sheet(manifest, groups))
+    yield from _setups(manifest)
 
 
-def _listing(manifest: Json, sheets: Mapping[str, Mapping[str, Iterable[Json]]]) -> Iterator[str]:
+def _listing(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:
     key = manifest["key"]
     yield from (NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest))
     guide = f"[Connections for {manifest['title']}]({key}-connections.md)"
     yield f"`jackfield schema {key} ACTION` prints what an action takes. {guide} has the setup guide."
     yield "Effects decide what jackfield repeats: see [concepts](../../concepts.md). Lists with `fetchAll` return all pages."
     yield "## Actions"
-    for page, groups in sheets.items():
-        for name, actions in groups.items():
-            yield f"### {_capital(name)}"
-            yield "\n".join(f"- [{row['title']}]({page}.md#{_slug(row['title'])}), `{row['key']}`" for row in actions)
+    for name, actions in groups.items():
+        yield f"### {_capital(name)}"
+        yield "\n".join(f"- [{row['title']}]({key}-actions.md#{_slug(row['title'])}), `{row['key']}`" for row in actions)
     yield from _sources(manifest)
     yield from _triggers(manifest)
 
@@ -102,10 +83,8 @@ def _triggers(manifest: Json) -> Iterator[str]:
 
 
 def _sheet(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:
-    first, *others = groups
-    names = (first, *others[-1:])
-    yield from (NOTICE, f"# {manifest['title']}: {' to '.join(names).lower()}")
-    yield f"Actions of [{manifest['title']}]({manifest['key']}.md), which lists the others."
+    yield from (NOTICE, f"# Actions of {manifest['title']}")
+    yield f"[{manifest['title']}]({manifest['key']}.md) lists them by group, with its triggers and sources of choices."
     for name, actions in groups.items():
         yield f"## {_capital(name)}"
         for row in actions:
@@ -127,14 +106,6 @@ def _brief(action: Json) -> Iterator[str]:
         yield block(as_command(example["invocation"]), "text")
 
 
-def _parts(name: str, actions: list[Json]) -> Iterator[tuple[str, list[Json]]]:
-    """Split the actions of a module evenly into pages of at most ``_MOST``; the second page is ``name_2``."""
-    pages = -(-len(actions) // _MOST)
-    size = -(-len(actions) // pages)
-    for number in range(pages):
-        yield name if number == 0 else f"{name}_{number + 1}", actions[number * size : (number + 1) * size]
-
-
 def _page(manifest: Json, name: str) -> str:
     return f"{manifest['key']}-actions-{name.replace('_', '-')}"
 
@@ -147,7 +118,7 @@ def _group(manifest: Json, name: str, actions: Iterable[Json]) -> Iterator[str]:
     yield from (NOTICE, f"# {manifest['title']}: {_subject(name).lower()}")
     yield f"Actions of [{manifest['title']}]({manifest['key']}.md), which also links their connections."
     for action in actions:
-        yield from _action(manifest, action)
+        yield from _action(manifest, action, level=2)
 
 
 def _index(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:
@@ -175,12 +146,22 @@ def _main(manifest: Json, groups: Mapping[str, Iterable[Json]], *, split: bool) 
         yield from _index(manifest, groups)
     else:
         for action in manifest["actions"]:
-            yield from _action(manifest, action)
+            yield from _action(manifest, action, level=3)
+    yield from _outcomes()
     if manifest["connectionTypes"]:
         yield "## Connections"
         yield f"[Connections for {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
         yield "\n".join(_linked(manifest, kind) for kind in manifest["connectionTypes"])
     yield from _sources(manifest)
+
+
+def _outcomes() -> Iterator[str]:
+    """Say once for all actions what their effects mean and how they fail."""
+    yield "## Effects and errors"
+    yield _EFFECTS
+    provider = ", ".join(f"`{code}`" for code in _PROVIDER_CODES)
+    yield f"Before anything is sent, an action fails with `invalid_input` or `invalid_connection`. From the provider come {provider}."
+    yield "[Errors](../errors.md) explains each code and what to do."
 
 
 def _sources(manifest: Json) -> Iterator[str]:
@@ -191,35 +172,21 @@ def _sources(manifest: Json) -> Iterator[str]:
 
 
 def _linked(manifest: Json, kind: Json) -> str:
-    page = next(page for page, kinds in _setup_pages(manifest) if kind in kinds)
-    place = f"{page}.md#{_slug(kind['title'])}"
+    place = f"{manifest['key']}-connections.md#{_slug(kind['title'])}"
     return f"- [{kind['title']}]({place}), `{_type(manifest, kind)}`: {kind['description']}"
 
 
-def _setup_pages(manifest: Json) -> list[tuple[str, list[Json]]]:
-    """Split the connection types evenly into pages of at most ``_MOST_TYPES`` or their guides' length; the second page is
-    ``KEY-connections-2``."""
-    kinds = manifest["connectionTypes"]
-    pages = max(-(-len(kinds) // _MOST_TYPES), -(-sum(len(kind.get("setup", "")) for kind in kinds) // _LONGEST_GUIDES))
-    size = -(-len(kinds) // pages) if pages else 0
-    names = [f"{manifest['key']}-connections{f'-{number + 1}' if number else ''}" for number in range(pages)]
-    return [(name, kinds[number * size : (number + 1) * size]) for number, name in enumerate(names)]
-
-
 def _setups(manifest: Json) -> Iterator[tuple[str, str]]:
-    for number, (page, kinds) in enumerate(_setup_pages(manifest)):
-        yield page, _joined(_setup(manifest, kinds, f" ({number + 1})" if number else ""))
+    if manifest["connectionTypes"]:
+        yield f"{manifest['key']}-connections", _joined(_setup(manifest))
 
 
-def _setup(manifest: Json, kinds: list[Json], which: str) -> Iterator[str]:
-    yield from (NOTICE, f"# Connections for {manifest['title']}{which}")
+def _setup(manifest: Json) -> Iterator[str]:
+    yield from (NOTICE, f"# Connections for {manifest['title']}")
     connector = f"[{manifest['title']}]({manifest['key']}.md)"
-    if len(kinds) < len(manifest["connectionTypes"]):
-        yield f"How to set up these connection types for {connector}, which links the others, and the values that they take."
-    else:
-        yield f"How to set up each connection type for {connector}, and the values that it takes."
+    yield f"How to set up each connection type for {connector}, and the values that it takes."
     shown: set[str] = set()
-    for kind in kinds:
+    for kind in manifest["connectionTypes"]:
         yield from _connection(manifest, kind, shown)
 
 
@@ -277,24 +244,22 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _action(manifest: Json, action: Json) -> Iterator[str]:
-    yield f"### {action['title']}"
+def _action(manifest: Json, action: Json, *, level: int) -> Iterator[str]:
+    part = "#" * (level + 1)
+    yield f"{'#' * level} {action['title']}"
     yield action["description"]
-    yield f"Action: `{action['key']}`. Effect: {_EFFECTS[action['effect']]}"
-    yield "#### Inputs"
+    yield f"Action: `{action['key']}`. Effect: [`{action['effect']}`]({manifest['key']}.md#effects-and-errors)."
+    yield f"{part} Inputs"
     yield _fields(action["inputs"], connection=bool(manifest["connectionTypes"]), waived=_waived(manifest, action))
     yield _needs(action["inputs"])
-    yield "#### Output"
+    yield f"{part} Output"
     yield _outputs(action["output"])
     yield _pages(action)
-    yield from _permissions(action)
-    yield "#### Errors"
-    doubt = " and, since it is a `write`, `in_doubt`" if action["effect"] == "write" else ""
-    provider = ", ".join(f"`{code}`" for code in _PROVIDER_CODES)
-    yield f"Before anything is sent: `invalid_input`, `invalid_connection`. From the provider: {provider}{doubt}."
-    yield "[Errors](../errors.md) explains each code and what to do."
+    for system, names in action.get("permissions", {}).items():
+        yield f"{part} Permissions"
+        yield f"{'AWS IAM' if system == 'aws:iam' else system}: {_listed(names)}."
     for example in action.get("examples", ()):
-        yield f"#### Example: {example['title']}"
+        yield f"{part} Example: {example['title']}"
         yield block(_compact(example["invocation"]))
         yield block(_compact(example["result"]))
 
@@ -381,9 +346,3 @@ def _pages(action: Json) -> str:
     if limit:
         sentences.append(f"The provider allows {limit['perSecond']:g} per second and account; further pages stay within this limit.")
     return " ".join(sentences)
-
-
-def _permissions(action: Json) -> Iterator[str]:
-    for system, names in action.get("permissions", {}).items():
-        yield "#### Permissions"
-        yield f"{'AWS IAM' if system == 'aws:iam' else system}: {_listed(names)}."

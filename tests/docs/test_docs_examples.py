@@ -175,6 +175,11 @@ def test_links_lead_to_files() -> None:
     assert broken == []
 
 
+def test_the_changelog_says_what_there_is() -> None:
+    """The changelog of a version that was not released has at most 300 lines."""
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").count("\n") <= 300
+
+
 def test_pages_cite_what_readers_have() -> None:
     """No page cites a section of a contract that is not in the repository."""
     assert [_name(path) for path in pages() if re.search(r"contract \u00a7", path.read_text(encoding="utf-8"))] == []
