@@ -71,15 +71,16 @@ A more specific case of a code can have a status of its own:
 
 Requests that the API refuses before an invocation exists have [statuses of their own](http.md#error-responses).
 """
-_PACKAGE = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
+_RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 
 
 def _cases() -> Iterator[str]:
     """Each class that has a code of another class and a status of its own, wherever in the runtime it is declared."""
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted(_RUNTIME.rglob("*.py")):
         if "\n    http_status = " not in path.read_text(encoding="utf-8") or path.name == "errors.py":
             continue
-        module = importlib.import_module(".".join(("jackfield", *path.relative_to(_PACKAGE).with_suffix("").parts)))
+        place = path.relative_to(_RUNTIME).with_suffix("").parts
+        module = importlib.import_module(".".join(place if place[0] == "jackfield" else place[1:]))
         for kind in vars(module).values():
             if (
                 isinstance(kind, type)

@@ -96,11 +96,12 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis.
-`runtime/jackfield_console` (`jackfield_console`) has the web console and the page on which a customer connects. `runtime/jackfield_dapr`
-(`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files. `runtime/jackfield_isolation` (`jackfield_isolation`) runs
-connectors from a marketplace in child processes. `runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files
-of Dapr, Thand, SAP BTP and Prismatic. `runtime/jackfield_vault` (`jackfield_vault`) is the secret store and the key service of HashiCorp
-Vault.
+`runtime/jackfield_console` (`jackfield_console`) has the web console and the page on which a customer connects.
+`runtime/jackfield_mcp_server` (`jackfield_mcp_server`) is the Model Context Protocol: language-model clients find actions and run them.
+`runtime/jackfield_dapr` (`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files.
+`runtime/jackfield_isolation` (`jackfield_isolation`) runs connectors from a marketplace in child processes.
+`runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files of Dapr, Thand, SAP BTP and Prismatic.
+`runtime/jackfield_vault` (`jackfield_vault`) is the secret store and the key service of HashiCorp Vault.
 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from generated.markdown import NOTICE
-from jackfield.cli.parsing import Parser
+from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
+from jackfield.cli.parsing import Verb
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = (
-    _ROOT / "runtime" / "jackfield",
-    _ROOT / "runtime" / "jackfield_dapr" / "jackfield_dapr",
-    _ROOT / "runtime" / "jackfield_formats" / "jackfield_formats",
-    _ROOT / "runtime" / "jackfield_isolation" / "jackfield_isolation",
-    _ROOT / "runtime" / "jackfield_vault" / "jackfield_vault",
-    _ROOT / "connectors" / "aws" / "jackfield_aws",
-)
+_SOURCES = (_ROOT / "runtime", _ROOT / "connectors" / "aws" / "jackfield_aws")
 
 _VALUES = (
     "White space at the ends of a value is no part of it. A value that is blank, in quotes (`docker run --env-file` keeps them), or that"
@@ -239,8 +232,8 @@ def _variable(row: tuple[str, tuple[str, str]]) -> str:
 
 
 def _options(command: str) -> Iterator[str]:
-    module = "jackfield_dapr.commands" if command == "dapr" else "jackfield.cli"
-    parser: Parser = importlib.import_module(f"{module}.{command}").VERBS[""].parser(command)
+    verbs = built_in(command) if command in BUILT_IN else load_plugged(plugged()[command])
+    parser = cast("Mapping[str, Verb]", verbs)[""].parser(command)
     yield f"## Options of jackfield {command}"
     yield "\n".join(_option(action) for action in dict.fromkeys(parser.flags.values()) if action.dest not in {"help", "json"})
 

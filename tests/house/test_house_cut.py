@@ -23,12 +23,10 @@ PARTS = (
     ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
     ("platform", r"queue\.(scheduler|polling)$"),
     ("store", r"queue(\.|$)"),
-    ("mcp_server", r"surfaces\.mcp(\.|$)"),
     ("server", r"surfaces(\.|$)"),
     ("store", r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|suppressions|tokens)$"),
     ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|subscriptions|triggers|workspaces)$"),
     ("server", r"cli\.(serve|worker|worker_probes)$"),
-    ("mcp_server", r"cli\.mcp$"),
     ("framework", r""),
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
@@ -40,8 +38,8 @@ ALLOWED = {
     "store": _STORE,
     "platform": (*_STORE, "platform"),
     "server": _SERVER,
-    "mcp_server": (*_SERVER, "mcp_server"),
     "jackfield_console": _SERVER,
+    "jackfield_mcp_server": _SERVER,
     "jackfield_formats": ("framework",),
     "jackfield_market": ("framework",),
     "jackfield_vault": ("framework",),

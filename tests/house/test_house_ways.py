@@ -29,7 +29,7 @@ LIBRARIES = {
     "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/json_tools/patterns.py", "jackfield_openapi"},
     "jwt": {"jackfield/surfaces/shared/jwts.py"},
     "markdown_it": {"jackfield/kernel/markup.py"},
-    "mcp": {"jackfield/surfaces/mcp"},
+    "mcp": {"jackfield_mcp_server"},
     "obstore": {"jackfield/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/hooks.py"},
@@ -38,7 +38,7 @@ LIBRARIES = {
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield/database"},
-    "starlette": {"jackfield/surfaces", "jackfield_console", "jackfield/cli/serve.py", "jackfield_dapr/sidecar"},
+    "starlette": {"jackfield/surfaces", "jackfield_console", "jackfield/cli/serve.py", "jackfield_dapr/sidecar", "jackfield_mcp_server"},
     "tuf": {"jackfield_market"},
     "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
 }

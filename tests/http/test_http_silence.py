@@ -13,7 +13,7 @@ import pytest
 from gates import Gatekeeper
 from http_stand import SETTINGS, say, standing
 from jackfield.surfaces.http import event_stream
-from jackfield.surfaces.mcp import http_route
+from jackfield_mcp_server import http_route
 
 SILENCE = 0.05
 

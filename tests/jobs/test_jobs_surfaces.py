@@ -20,8 +20,8 @@ from jackfield.cli.main import main
 from jackfield.cli.serve import mounts
 from jackfield.invocation import Meta, Result
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.mcp import sdk_server
-from jackfield.surfaces.mcp.action_tools import result_schema
+from jackfield_mcp_server import sdk_server
+from jackfield_mcp_server.action_tools import result_schema
 from job_stage import Folder, furnace
 from mcp_talk import Pipes, message
 from waiting import until

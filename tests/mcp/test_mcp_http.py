@@ -307,7 +307,7 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
     code = (
         "import sys, os\nfrom jackfield.cli.serve import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
         "from jackfield.surfaces.shared.server_context import ServerContext\n"
-        "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
+        "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield_mcp_server.command\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
@@ -319,7 +319,7 @@ def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: C
     """501, as a problem, with a token; 401 without."""
     from jackfield.cli.serve import mounts
     from jackfield.surfaces.http.app import build_app
-    from jackfield.surfaces.mcp import http_route
+    from jackfield_mcp_server import http_route
 
     def missing() -> Any:
         raise ModuleNotFoundError("gone", name="mcp")

@@ -11,9 +11,9 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.errors import UnknownName
 from jackfield.manifest import Manifest
-from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
-from jackfield.surfaces.mcp.discovery_tools import DISCOVERY
-from jackfield.surfaces.mcp.tool_names import RESERVED, tool_name
+from jackfield_mcp_server.action_tools import action_tools, invocation_of
+from jackfield_mcp_server.discovery_tools import DISCOVERY
+from jackfield_mcp_server.tool_names import RESERVED, tool_name
 
 _FORM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONG = "postManagementCompaniesCompanyIdApiCredentialsApiCredentialIdAllowedOriginsOriginId"

@@ -16,7 +16,7 @@ from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.journal import Entry
-from jackfield.surfaces.mcp import sdk_server
+from jackfield_mcp_server import sdk_server
 from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 

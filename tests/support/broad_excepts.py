@@ -13,7 +13,7 @@ BROAD = {
     "runtime/jackfield/pipe/invoke.py": (1, "a bug becomes a Result"),
     "runtime/jackfield/recording/record.py": (1, "an outcome that cannot be recorded is owed, and causes no second send"),
     "runtime/jackfield/wire/connection.py": (1, "a host's guard or tracer in the place of a socket's function"),
-    "runtime/jackfield/surfaces/mcp/sdk_server.py": (1, "a bug becomes a protocol error"),
+    "runtime/jackfield_mcp_server/jackfield_mcp_server/sdk_server.py": (1, "a bug becomes a protocol error"),
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {

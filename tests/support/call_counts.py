@@ -32,7 +32,7 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http"})
+_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http", "jackfield_mcp_server"})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
 """Threads that work for no single invocation, at times of their own."""
@@ -218,7 +218,7 @@ async def _idle(_upkeep: object) -> None:
 
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
-    import jackfield.surfaces.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
+    import jackfield_mcp_server.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield.database import batches
     from jackfield.queue import due_loop, local, poller
     from jackfield.surfaces.http.upkeep import Upkeep

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Any
 
 import promql_parser
 import yaml
+
+from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -32,7 +33,8 @@ def load(path: str) -> Any:
 def parsed(words: Sequence[str]) -> Any:
     """The options of a command, such as ``["serve", "--port", "8080"]``; an unknown one fails."""
     command, *rest = words
-    verbs = importlib.import_module(f"jackfield.cli.{command}").VERBS
+    verbs = built_in(command) if command in BUILT_IN else load_plugged(plugged()[command])
+    assert not callable(verbs)
     verb = "" if "" in verbs else rest.pop(0)
     return verbs[verb].parser(command).read(rest)
 
@@ -40,7 +42,7 @@ def parsed(words: Sequence[str]) -> Any:
 @cache
 def variables() -> frozenset[str]:
     """Each environment variable of jackfield that its code reads."""
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "runtime" / "jackfield").rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "runtime").rglob("*.py")]
     return frozenset(name for text in sources for name in re.findall(r"\"(JACKFIELD_[A-Z_]*[A-Z])\"", text))
 
 

@@ -42,7 +42,6 @@ BUILT_IN = {
     "audit": "list, verify and export the audit log",
     "keys": "list, rotate and assign the keys that encrypt what is stored",
     "db": "upgrade, check, back up and restore the database",
-    "mcp": "serve MCP over stdio",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command."""
@@ -84,6 +83,9 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("jackfield-dapr", "workflow"): {
         "run": "run a workflow file (Thand's formats)",
+    },
+    ("jackfield-mcp-server", "mcp"): {
+        "mcp": "serve MCP over stdio",
     },
     ("jackfield-isolation", "isolation"): {
         "isolation": "show which layers of isolation hold on this machine",

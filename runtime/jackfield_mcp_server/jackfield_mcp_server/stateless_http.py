@@ -10,10 +10,10 @@ from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.mcp.instructions import instructions
-from jackfield.surfaces.mcp.sdk_server import build_server
-from jackfield.surfaces.mcp.tool_call import Send, tool_answer, tool_call
+from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.instructions import instructions
+from jackfield_mcp_server.sdk_server import build_server
+from jackfield_mcp_server.tool_call import Send, tool_answer, tool_call
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")

@@ -24,7 +24,6 @@ from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
-from jackfield.surfaces.mcp.call_context import DESCRIBING, CallContext
 from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
@@ -35,10 +34,11 @@ from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.streamed import Streamed
+from jackfield_mcp_server.call_context import DESCRIBING, CallContext
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
-    from jackfield.surfaces.mcp.tool_call import Send
+    from jackfield_mcp_server.stateless_http import Answer, Exchange
+    from jackfield_mcp_server.tool_call import Send
 
 _SILENCE = 15.0
 """Seconds without a message after which a comment is sent: proxies end requests that are silent."""
@@ -252,7 +252,7 @@ class _Call:
 
 
 def _load() -> Exchange:
-    from jackfield.surfaces.mcp.stateless_http import Exchange
+    from jackfield_mcp_server.stateless_http import Exchange
 
     return Exchange()
 

@@ -42,7 +42,7 @@ def _serve(arguments: Namespace) -> None:
     keep_memory_private()
     with open_jackfield() as jackfield:
         try:
-            from jackfield.surfaces.mcp.stdio import serve_stdio
+            from jackfield_mcp_server.stdio import serve_stdio
         except ImportError as error:
             raise missing_extra("MCP needs", "mcp", error.name) from None
         check_connection_files(os.environ, jackfield.catalog)

@@ -6,9 +6,9 @@ They name connectors by key: a title is text of its author, which a model would 
 from __future__ import annotations
 
 from jackfield.callers import SeenCatalog, may
-from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.mcp.discovery_tools import served_connectors
 from jackfield.surfaces.shared.searching import listed_connectors
+from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.discovery_tools import served_connectors
 
 _MOST = 20
 """Number of connectors named; a model reads this text before each task."""

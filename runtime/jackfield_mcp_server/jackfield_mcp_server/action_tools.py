@@ -13,7 +13,7 @@ from mcp_types import Tool, ToolAnnotations
 
 from jackfield.catalog import Catalog
 from jackfield.manifest import ActionManifest, Effect, Manifest
-from jackfield.surfaces.mcp.tool_names import named, place_of, tool_name, uncut
+from jackfield_mcp_server.tool_names import named, place_of, tool_name, uncut
 
 Json = dict[str, Any]
 

@@ -19,14 +19,14 @@ from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from jackfield.kernel.exact import read_float
-from jackfield.surfaces.mcp.sdk_server import Report, run_tool
 from jackfield.surfaces.shared.json_response import dumps
+from jackfield_mcp_server.sdk_server import Report, run_tool
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server
     from mcp_types import CallToolResult
 
-    from jackfield.surfaces.mcp.call_context import CallContext
+    from jackfield_mcp_server.call_context import CallContext
 
 Send = Callable[[bytes], None]
 """Takes a message to the client that comes before the answer."""
