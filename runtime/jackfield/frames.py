@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.frames")
-_OURS = frozenset({
-    "jackfield", *(f"jackfield_{name}" for name in ("aws", "celery", "dapr", "http", "isolation", "market", "openapi")),
-})  # fmt: skip
+_PARTS = (
+    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "vault",
+)  # fmt: skip
+_OURS = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _LIBRARIES = sys.stdlib_module_names | {
     "boto3", "botocore", "cryptography", "httpcore2", "httpx2", "jsonschema", "jsonschema_rs", "obstore", "orjson", "pluggy", "psycopg",
     "psycopg_pool", "pydantic", "pydantic_core", "s3transfer", "urllib3", "yaml",

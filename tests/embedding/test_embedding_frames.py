@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jackfield import Invocation, Jackfield, JackfieldError, Result
+from jackfield import Invocation, Jackfield, JackfieldError, Result, frames
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import ConnectionType, Field
 from jackfield.frames import clear
@@ -480,3 +480,11 @@ def test_the_trace_is_in_the_log_at_debug(jackfield: Jackfield, caplog: pytest.L
     assert "InvalidConnection" in found[0]
     assert "drafts.py" in found[0]
     assert not any(needle in found[0] for needle in NEEDLES)
+
+
+def test_frames_of_every_distribution_are_ours() -> None:
+    """Each package of the runtime, and the libraries of connectors, lose their variables; a connector's author keeps theirs."""
+    root = Path(__file__).parents[2]
+    distributions = {path.parent.name for path in root.glob("runtime/*/*/__init__.py") if path.parent.name == path.parents[1].name}
+    libraries = {f"jackfield_{name}" for name in ("aws", "http", "openapi")}
+    assert {"jackfield", *distributions, *libraries} == frames._OURS
