@@ -23,6 +23,7 @@ from jackfield.access import Actor, Audit, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
+from jackfield.database.faults import KeyServiceRefused
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
 from jackfield.events import CursorExpired, Event, Feed, check_types
@@ -326,6 +327,21 @@ def test_a_reader_that_waits_is_woken(place: SimpleNamespace) -> None:
         return [event.sequence async for event in place.jackfield.events(after="0")]
 
     assert asyncio.run(collected()) == [1]
+
+
+def test_a_reader_does_not_spin_while_a_key_service_refuses(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that wait for their keys make no page after page without a pause, and are not lost; a reader who waits for none ends."""
+
+    def refuses(_workspace: str) -> None:
+        raise KeyServiceRefused("the key service refuses: permission denied")
+
+    _record(place, 1)
+    with monkeypatch.context() as without:
+        without.setattr(type(place.vault), "prepare", lambda _vault, workspace: refuses(workspace))
+        assert list(place.jackfield.events()) == []
+        pages = place.jackfield.events(wait=60.0).pages()
+        assert [next(pages) for _ in range(3)] == [()] * 3
+    assert [event.sequence for event in next(pages)] == [1]
 
 
 def test_no_database_no_events() -> None:

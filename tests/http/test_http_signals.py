@@ -365,11 +365,19 @@ def test_a_program_is_started_whole_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "number"), [(("backup",), signal.SIGTERM), (("restore",), signal.SIGTERM), (("backup",), signal.SIGHUP)], ids=str
+    ("words", "number"),
+    [
+        (("backup",), signal.SIGTERM),
+        (("restore",), signal.SIGTERM),
+        (("backup",), signal.SIGHUP),
+        (("backup",), signal.SIGKILL),
+        (("restore",), signal.SIGKILL),
+    ],
+    ids=str,
 )
 def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_server: Server, words: tuple[str, ...], number: int) -> None:
     """A signal that ends the command while pg_dump or pg_restore works ends that, too, so that nothing is restored later, and no part of a
-    backup stays."""
+    backup stays but after SIGKILL."""
     programs, told, backup = tmp_path / "programs", tmp_path / "told", tmp_path / "backup"
     programs.mkdir()
     for name in ("pg_dump", "pg_restore"):
@@ -381,6 +389,8 @@ def test_a_program_that_a_command_runs_ends_with_it(tmp_path: Path, postgres_ser
     with _running(tmp_path, ["db", *words, str(backup)], first=False, **more) as (running, pid):
         program = int(until(lambda: told.exists() and told.read_text(encoding="ascii").strip()))
         _ends(running, pid, number)
-        assert running.returncode == 128 + number
+        assert running.returncode == (128 + number if number != signal.SIGKILL else -number)
         until(lambda: not Path(f"/proc/{program}").exists())
+    if number == signal.SIGKILL:
+        return
     assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == (["backup"] if words == ("restore",) else [])

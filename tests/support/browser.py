@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,43 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 def browser_path() -> str | None:
     """Return the path of the browser that this machine has; None if it has none."""
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def _apart(item: pytest.Item) -> Iterator[None]:
+    """Hide the event loop that Playwright leaves running in this thread from tests that drive no browser: they may run one themselves."""
+    loop = asyncio._get_running_loop()
+    if loop is None or "playwright" in getattr(item, "fixturenames", ()):
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Make fixtures without the browser's loop."""
+    with _apart(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test without the browser's loop."""
+    with _apart(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Tear fixtures down without the browser's loop; the session's last ones need it."""
+    if nextitem is None:
+        return (yield)
+    with _apart(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -96,6 +97,7 @@ def _copied_file(path: str) -> Callable[[], None]:
         with closing(sqlite3.connect(path, timeout=20)) as target:
             copy.backup(target)
 
+    weakref.finalize(back, copy.close)  # CPython 3.13 warns of a connection that nobody closed
     return back
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -151,6 +152,16 @@ _SECRET = ("password", "sslpassword")
 _HINT = "Read the program's message. The program must not be older than the server."
 _STALLED = 60.0
 """Seconds without an answer after which a server that takes new connections is given up, too."""
+_BOUND = """import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])
+    except OSError as fault:
+        sys.exit(f"'{sys.argv[2]}' cannot be run: {fault.strerror}")
+"""
+"""Program that becomes another one, which the kernel kills with its parent (Linux's PR_SET_PDEATHSIG). Python's own ``preexec_fn`` is not
+safe beside threads."""
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
@@ -266,7 +277,7 @@ def _ask(dialect: PostgresDialect, failed: str) -> None:
 
 def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command,
+        [*_bound(), *command],
         env=_environment(options),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -274,6 +285,16 @@ def _started(command: list[str], options: Mapping[str, str]) -> subprocess.Popen
         text=True,
         errors="replace",
     )
+
+
+def _bound() -> list[str]:
+    """Return the start of a command whose program does not outlive this process, however that ends: a restore would go on alone.
+
+    It is empty where the system offers no such bond, or ``sys.executable`` is not Python, as in a frozen application.
+    """
+    if sys.platform != "linux" or getattr(sys, "frozen", False) or not sys.executable:
+        return []
+    return [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid())]
 
 
 def _end(started: list[subprocess.Popen[str]]) -> None:

@@ -237,12 +237,12 @@ class Events:
         """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
         cursor, until = self._after, monotonic() + self._wait
         while True:
-            page = self._feed.page(cursor, self._types, LIMIT)
+            page, before = self._feed.page(cursor, self._types, LIMIT), cursor
             cursor = page.cursor
             if page.events:
                 yield page.events
                 until = monotonic() + self._wait
-            elif not self._feed.has_after(cursor):  # else it was a page of other types
+            elif cursor == before or not self._feed.has_after(cursor):  # else it was a page of other types
                 if not monotonic() < until:  # also of a wait that is no number
                     return
                 yield ()
