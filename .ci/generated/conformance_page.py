@@ -21,7 +21,7 @@ of that tier or a lower one failed. A rule that does not apply is not counted, a
 
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 
-A connector inherits the suite `jackfield.testing.Conformance` in its tests ([write a connector](../tutorial/authors.md#test-it)): each
+A connector inherits the suite `jackfield.testing.Conformance` in its tests ([test a connector](../tutorial/testing.md)): each
 rule of the first two tables and of those [about triggers](conformance-triggers.md) that applies is one test,
 and pytest's summary lists the others as "not applicable" with the reason. Its
 other tests use the [Testing API](testing.md).

@@ -19,7 +19,7 @@ _HOOKS = """# Hooks and entry points
 jackfield finds packages by entry points and does not import them before they are needed.
 
 - `jackfield.connectors`: a connector. The name is its key, the value its `Connector` object. See
-  [Write a connector](../tutorial/authors.md#the-package).
+  [A client of your own](own-client.md#package-manifest-and-call).
 - `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.resolve_secret`, `acme.around+stage`),
   the module is imported for these only.
 - `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code. A name with a dot

@@ -40,7 +40,8 @@ _CONNECTOR = """# Connector API
 Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations, except for
 [inputs and outputs](connector-models.md) and [connection types](connector-connections.md); [Connector API: calls](connector-calls.md),
 [wire](connector-wire.md) and
-[errors](connector-errors.md) describe the rest, which it uses at run time. [Write a connector](../tutorial/authors.md) introduces them
+[errors](connector-errors.md) describe the rest, which it uses at run time.
+[Write an HTTP connector](../tutorial/http-connectors.md) introduces them
 step by step, and [the conformance rules](conformance.md) check their use."""
 
 _MODELS = """# Connector API: inputs and outputs

@@ -45,7 +45,7 @@ def aws() -> Iterator[FakeAws]:
 
 
 class Notes(BaseHTTPRequestHandler):
-    """The notes server of the authors' tutorial: it knows one token and three notes."""
+    """The notes server of the page about a client of one's own: it knows one token and three notes."""
 
     def _answer(self, body: object) -> None:
         known = self.headers["Authorization"] == "Bearer open-sesame"
@@ -118,7 +118,7 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-_CALLERS, _AUTHORS = (ROOT / "docs" / "tutorial" / f"{name}.md" for name in ("callers", "authors"))
+_CALLERS, _AUTHORS = (ROOT / "docs" / f"{name}.md" for name in ("tutorial/callers", "reference/own-client"))
 WITH_CODE = [
     path
     for path in pages()
@@ -143,8 +143,8 @@ def test_examples_send_what_they_say(patch: pytest.MonkeyPatch, aws: FakeAws) ->
     assert {"sts:AssumeRole", "sesv2:SendEmail", "ses:ListIdentities"} <= set(aws.calls())
 
 
-def test_the_manifest_of_the_tutorial_has_a_connector(patch: pytest.MonkeyPatch) -> None:
-    """The authors' tutorial ends with an installed connector of two actions."""
+def test_a_client_of_ones_own_makes_a_connector(patch: pytest.MonkeyPatch) -> None:
+    """The page about a client of one's own ends with an installed connector of two actions."""
     assert Page(_AUTHORS, patch).run() > 0
     manifest = json.loads(Path("jackfield_notes/connector.json").read_text(encoding="utf-8"))
     assert [action["key"] for action in manifest["actions"]] == ["addNote", "listNotes"]

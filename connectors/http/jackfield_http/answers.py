@@ -182,7 +182,7 @@ class StreamedAnswer:
     def chunks(self) -> Iterator[bytes]:
         """Yield the decoded body, once, inside of the ``with`` block of ``stream``.
 
-        :raises ValueError: if the block has ended: what is left of the body cannot be read any more, and would pass for its end.
+        :raises ValueError: if the block has ended. The rest can no longer be read, and stopping there would look like the end of the body.
         """
         while True:
             if self._is_closed:
@@ -197,7 +197,7 @@ class StreamedAnswer:
         return Answer(self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear)
 
     def close(self) -> None:
-        """End the response: what is left of its body cannot be read any more."""
+        """End the response; the rest of its body can no longer be read."""
         self._is_closed = True
 
 

@@ -23,7 +23,7 @@ ACCEPTED = 202
 @dataclass(frozen=True, slots=True)
 class Job:
     """How a job is polled: ``state`` points at its state in a response, ``done`` and ``failed`` are the states in which it has ended.
-    Without ``state``, a response with status 202 is that of a job that still runs, and any other success that of one that is done.
+    Without ``state``, status 202 means that the job is still running, and any other success that it is done.
 
     ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
     takes precedence. A queued invocation is run again for at most ``within`` seconds.

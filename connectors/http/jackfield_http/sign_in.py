@@ -111,7 +111,7 @@ class LeasedToken(SecretHolder):
         return in_header("Authorization", f"Bearer {self._lease.value['token']}").fields()
 
     def query(self) -> str:
-        """Return nothing: a token does not belong into a URL."""
+        """Return nothing: a token does not belong in a URL."""
         return ""
 
     @property

@@ -44,8 +44,8 @@ def codec_of(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """Return a JSON value, as strictly read as an invocation: UTF-8 without a mark at its beginning, no member twice, not too deep,
-    and no number that is infinite as a float.
+    """Return a JSON value, read as strictly as an invocation: UTF-8 without a byte order mark, no duplicate members, limited depth, and
+    no number that is infinite as a float.
 
     :raises Malformed: if it is none.
     """

@@ -32,8 +32,12 @@ class Forged(Exception):
 
 
 class Gone(Exception):
-    """Absence of what the connector relied on: raised by ``renew`` for a registration, which is made again, by a poll for a
-    checkpoint that is too old, which begins again where the last one succeeded, and by a list for a page that is not known any more."""
+    """Raised when something that the connector relied on no longer exists.
+
+    - ``renew``: the registration, which is made again.
+    - A poll: the checkpoint, which is too old; polling starts again where the last poll succeeded.
+    - A list: the page token, which has expired; the list is read from its beginning.
+    """
 
 
 class Needs(Exception):

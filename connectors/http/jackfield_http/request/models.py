@@ -126,7 +126,7 @@ class RequestInputs(PageInputs):
         schema={"minLength": 1, "maxLength": 16_000},
     )
     query: dict[str, Any] = Field({}, title="Query", description="Query parameters; a list repeats its name.", schema=_MAP)
-    headers: dict[str, str] = Field({}, title="Headers", description="Header fields. Credentials belong into the connection.", schema=_MAP)
+    headers: dict[str, str] = Field({}, title="Headers", description="Header fields. Credentials belong in the connection.", schema=_MAP)
     json_body: Any = Field(None, alias="json", title="JSON", description="The body as JSON.", sensitive=True)
     form: dict[str, Any] | None = Field(None, title="Form", description="The body as form fields.", sensitive=True)
     multipart: tuple[FormPart, ...] | None = Field(
