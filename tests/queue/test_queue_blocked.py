@@ -40,8 +40,9 @@ from jackfield.surfaces.shared.metrics import Metrics
 from jackfield_celery.outbox import Outbox
 from job_stage import furnace
 from plugboard import make_echo, plugged
-from receiver import receiving
+from receiver import Receiver, receiving
 from vault_server import VaultServer
+from waiting import until
 
 HEALTHY = [f"h{number:02}" for number in range(20)]
 SICK = "a-sick"
@@ -250,6 +251,10 @@ def test_jobs_go_on(hall: Hall, poison: str) -> None:
 @pytest.mark.parametrize("poison", POISONS)
 def test_deliveries_go_on(hall: Hall, poison: str) -> None:
     """The dispatcher numbers and delivers the events of all healthy workspaces."""
+
+    def told(receiver: Receiver) -> list[str]:
+        return sorted({got.json["data"]["subject"] for got in receiver.got} - {SICK})
+
     with receiving() as receiver:
 
         def listen(runtime: Jackfield) -> None:
@@ -264,10 +269,10 @@ def test_deliveries_go_on(hall: Hall, poison: str) -> None:
         dispatcher = Dispatcher(lambda: hall.database, lambda: hall.pool.storage.vault, hall.clock, Sender())
         dispatcher.start()
         try:
-            receiver.wait(len(HEALTHY))
+            until(lambda: told(receiver) == HEALTHY)
         finally:
             dispatcher.stop()
-    assert sorted({got.json["data"]["subject"] for got in receiver.got} - {SICK}) == HEALTHY
+    assert told(receiver) == HEALTHY
 
 
 @pytest.mark.parametrize("poison", POISONS)
