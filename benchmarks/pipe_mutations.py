@@ -106,7 +106,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the begin comes after the first byte", "pipe/invoke.py",
-        """        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
+        """        if record is not None and (replayed := await self._begin_or_replay(record, attempts, compared)) is not None:
             return replayed
         enter("run")
         if (paging := plan.code.pagination) is None:
@@ -115,7 +115,7 @@ MUTATIONS = (
         """        enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
-            if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
+            if record is not None and (replayed := await self._begin_or_replay(record, attempts, compared)) is not None:
                 return replayed
 """,
         _FAULTS,

@@ -129,6 +129,12 @@ def _options() -> Json:
             "enum": ["warn", "fail"],
             "default": "warn",
         },
+        "repeat": {
+            "type": "boolean",
+            "description": "Run a write without an idempotency key although an equal one of this caller is running or in doubt. "
+            "Without it, the call gets that one's Result where such twins are joined. Not beside a key.",
+            "default": False,
+        },
     }
 
 

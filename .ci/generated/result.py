@@ -27,6 +27,10 @@ def _meta() -> Json:
             "durationMs": {"type": "number", "minimum": 0, "description": "Milliseconds from the invocation to this Result."},
             "requestId": {**name, "description": "The provider's id of the last request."},
             "replayed": {"type": "boolean", "description": "Whether this is the recorded Result of an earlier invocation."},
+            "twinOf": {
+                **name,
+                "description": "The id of an equal write without a key that was open: this is its Result, and nothing was sent again.",
+            },
             "dryRun": {
                 "type": "boolean",
                 "enum": [True],

@@ -68,6 +68,14 @@ _VARIABLES = {
         ),
         "`disk`",
     ),
+    "JACKFIELD_TWINS": (
+        (
+            "What becomes of a write without an idempotency key while an equal one of the same caller is running or in doubt."
+            " `join`: it gets [that one's Result](../tutorial/retry-safely.md#a-repeated-call-without-a-key). `allow`: it runs."
+            " Over MCP it always joins."
+        ),
+        "`allow`",
+    ),
     "JACKFIELD_QUEUE_URL": (
         "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
         "none: the database itself is the queue",
@@ -201,6 +209,8 @@ over HTTP or MCP.
 - **`guards`** (`--guard NAME=JSON`): the guard of a connection, by its name, or `*` for each connection that has none, and for inline
   ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. Default: none. See
   [Know what became of a mail](../tutorial/mail-events.md#send-nothing-more-to-whom-it-bounced).
+- **`twins`** (`--twins`): what becomes of [an equal write without a key](../tutorial/retry-safely.md#a-repeated-call-without-a-key):
+  `join` or `allow`. Default: as `JACKFIELD_TWINS` says.
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
 - **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`.

@@ -94,6 +94,14 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Call again in a moment with the same arguments and key: this returns its Result once it has ended.",
         "console": "Wait until it has ended; the Invocations page shows it.",
     },
+    "twin": {
+        "library": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
+        "cli": "Wait for it, or invoke with '--repeat' if this is to happen a second time.",
+        "http": "Wait for it: GET /v1/invocations/{id}. 'repeat': true is for what is to happen a second time.",
+        "mcp": "Call again in a moment with the same arguments: this returns its Result once it has ended. 'repeat': true is for what is to"
+        " happen a second time.",
+        "console": "Wait until it has ended; the Invocations page shows it.",
+    },
     "resolve": {
         "library": "Check with the provider whether it took effect, then resolve the invocation.",
         "cli": "Check with the provider whether it took effect, then 'jackfield invocations resolve' it.",

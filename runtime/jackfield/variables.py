@@ -38,6 +38,7 @@ NAMES = _LISTS | frozenset(
         "WORKSPACE",
         "ONLY_HOSTS",
         "ALLOW_HOSTS",
+        "TWINS",
         "OFFERS",
         "ISOLATION",
         "PIN",

@@ -50,7 +50,8 @@ class Settings:
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
     ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one,
-    which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set.
+    which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set. ``twins`` says whether an equal
+    write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -66,6 +67,7 @@ class Settings:
     limits: Mapping[str, float] = field(default_factory=dict)
     theme: Mapping[str, str] = field(default_factory=dict)
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    twins: str | None = None
 
     @property
     def retention(self) -> float:
@@ -102,7 +104,7 @@ class Settings:
         found = {member: getattr(self, name) for name, member in _MEMBERS.items()}
         return {
             "rules": self.rules.to_json(),
-            **{name: list(value) if isinstance(value, tuple) else value for name, value in found.items()},
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in found.items() if value is not None},
         }
 
 
@@ -160,6 +162,9 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
         elif member not in _MEMBERS.values():
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
             yield Detail(f"/{member}", f"unknown setting '{member[:80]}'{tail}", "enum")
+        elif member == "twins":
+            if value not in ("join", "allow", None):
+                yield Detail("/twins", "must be join or allow; null follows the server", "enum")
         elif member == "allowReferences" and isinstance(value, list):
             yield from _reference_faults(value)
         elif not isinstance(value, bool):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers.caller import Caller
 from jackfield.dataclass import replace
+from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jackfield.database import Database, Vault
 
 
+_TWINS = "JACKFIELD_TWINS"
 SUSPENDED = "the workspace is suspended"
 _GONE = "the workspace does not exist"
 
@@ -28,6 +30,10 @@ class Storage(Protocol):
     @property
     def enabled(self) -> bool:
         """True if there is a database."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the process."""
 
     @property
     def database(self) -> Database:
@@ -48,6 +54,20 @@ class Storage(Protocol):
         """Take the reading of this task's block, beside the event loop."""
 
 
+def _twins(environment: Mapping[str, str]) -> str:
+    """Return whether equal writes without a key join each other, by ``JACKFIELD_TWINS``: ``allow`` by default.
+
+    :raises InvalidInvocation: if it has another value.
+    """
+    found = environment.get(_TWINS) or "allow"
+    if found not in ("allow", "join"):
+        raise InvalidInvocation(
+            f"{_TWINS} is '{found[:80]}', which has no meaning",
+            hint="Set it to 'join' if a write without a key is to join an equal one that is open, or to 'allow' (the default).",
+        )
+    return found
+
+
 class WorkspaceAccess:
     """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
 
@@ -56,6 +76,8 @@ class WorkspaceAccess:
         self.storage = storage
         self._workspace = workspace
         self._clock = clock
+        self.twins = _twins(storage.environment)
+        """Whether an equal write without a key joins the one that is open, where the workspace's settings do not say."""
         self._workspaces: Workspaces | None = None
         self._known: tuple[int, Settings] | None = None
         self.is_gone = False

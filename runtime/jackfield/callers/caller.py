@@ -19,7 +19,8 @@ class Caller:
     """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
 
     ``remote`` callers come over HTTP or MCP, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
-    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
+    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid. ``session`` names the session of a
+    client that has neither token nor name.
     """
 
     name: str | None = None
@@ -30,11 +31,20 @@ class Caller:
     ended: str | None = None
     audience: Audience = "tenant"
     """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
+    session: str | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
         """Origin of the values of an inline connection."""
         return "remote" if self.remote else "operator"
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Return who asks, the same in each of their requests: a stored token, the subject of a JWT or a session. None for the process's
+        own code and the command line, behind which many may stand."""
+        if self.session is not None:
+            return "session", self.session
+        return None if not self.remote or self.name is None else ("user", self.name) if self.token is None else ("token", self.token)
 
     @property
     def owner(self) -> str | None:

@@ -61,6 +61,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
+    parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
@@ -156,7 +157,8 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
         at = read_moment(arguments, name, 1)
         if at is not None:
             found[member] = iso(at)
-    return {**found, "dryRun": True} if arguments.dry_run else found
+    switches = {"dryRun": arguments.dry_run, "repeat": arguments.repeat}
+    return {**found, **{member: True for member, is_on in switches.items() if is_on}}
 
 
 def _inputs_schema(catalog: Catalog, arguments: Namespace) -> Mapping[str, Any] | None:

@@ -48,6 +48,8 @@ def _declare_settings(parser: Parser) -> None:
         "--guard", action="append", metavar="NAME=JSON",
         help="the guard of a connection, or of each other one (*=JSON): {} refuses suppressed recipients, null removes it; repeatable",
     )  # fmt: skip
+    about = "what becomes of a write without a key while an equal one is open; server: as JACKFIELD_TWINS says"
+    parser.add_argument("--twins", choices=("join", "allow", "server"), help=about)
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 
@@ -65,6 +67,8 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     words = arguments.allow_references
     if words is not None:
         changes["allowReferences"] = words == ["yes"] if words in (["yes"], ["no"]) else words
+    if arguments.twins is not None:
+        changes["twins"] = None if arguments.twins == "server" else arguments.twins
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days
     for name, member in (("queue_rate", "queueRate"), ("queue_concurrency", "queueConcurrency")):

@@ -27,7 +27,7 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "partial", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
+    "connectorVersion", "onDoubt", "partial", "repeat", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
 )  # fmt: skip
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
@@ -59,6 +59,8 @@ class Invocation(SecretHolder):
     on_doubt: Literal["report", "retry"] = "report"
     partial: Literal["warn", "fail"] = "warn"
     """Whether what succeeded in part is a success with a warning, or a failure."""
+    repeat: bool = False
+    """Whether it runs although an equal write without a key is open."""
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
     """Seconds since 1970 before which a queued invocation does not start."""
@@ -117,6 +119,7 @@ def parse_invocation(data: object) -> Invocation:
         connector_version=data.get("connectorVersion"),
         on_doubt=data.get("onDoubt", "report"),
         partial=data.get("partial", "warn"),
+        repeat=data.get("repeat", False),
         context=data.get("context") or {},
         not_before=_moment(data.get("notBefore")),
         not_after=_moment(data.get("notAfter")),
@@ -206,8 +209,7 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit <= most:
             yield Detail(f"/{name}", f"must be a number above 0 and at most {most:,.0f}", "maximum")
-    if not isinstance(data.get("dryRun", False), bool):
-        yield Detail("/dryRun", "must be true or false", "type")
+    yield from _switch_faults(data)
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
@@ -217,6 +219,14 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     priority = data.get("priority", DEFAULT_PRIORITY)
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
         yield Detail("/priority", f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first", "maximum")
+
+
+def _switch_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    for name in ("dryRun", "repeat"):
+        if not isinstance(data.get(name, False), bool):
+            yield Detail(f"/{name}", "must be true or false", "type")
+    if data.get("repeat") is True and "idempotencyKey" in data:
+        yield Detail("/repeat", "is for a call without 'idempotencyKey': to run it again, give it a new key", "not")
 
 
 def _choice_faults(data: Mapping[str, Any]) -> Iterator[Detail]:

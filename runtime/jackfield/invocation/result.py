@@ -64,6 +64,8 @@ class Meta:
     duration_ms: float = 0.0
     request_id: str | None = None
     replayed: bool = False
+    twin_of: str | None = None
+    """ID of the equal write without a key that was open: this is its Result, and nothing was sent again."""
     dry_run: bool = False
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
@@ -88,6 +90,7 @@ class Meta:
             duration_ms=data.get("durationMs", 0.0),
             request_id=data.get("requestId"),
             replayed=data.get("replayed", False),
+            twin_of=data.get("twinOf"),
             dry_run=data.get("dryRun", False),
             complete=data.get("complete"),
             next=data.get("next"),
@@ -106,6 +109,7 @@ class Meta:
             "durationMs": self.duration_ms,
             "requestId": self.request_id,
             "replayed": self.replayed,
+            "twinOf": self.twin_of,
             "dryRun": self.dry_run or None,
             "complete": self.complete,
             "next": self.next,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from jackfield.database.faults import UniqueViolation
 from jackfield.database.row_unit import JointUnit
 from jackfield.dataclass import dataclass
 from jackfield.journal import terms
@@ -14,6 +16,12 @@ from jackfield.journal.statements import INSERT
 if TYPE_CHECKING:
     from jackfield.database import Transaction
     from jackfield.journal.entry import Draft
+
+ENDED_TWIN = """
+SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived
+    AND status IN ('succeeded', 'failed') AND COALESCE(error_code, '') <> 'cancelled' LIMIT 1
+"""
+"""Twin that has ended since a write arrived. One that was cancelled has sent nothing, and answers no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +44,16 @@ class Begins(JointUnit):
         found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
         for workspace, places in groupby(found, key=lambda one: one[0]):
             terms.add(transaction, workspace, [units[place].draft for _, place in places])
+
+
+def beginning(begins: Begins) -> Callable[[Transaction], int]:
+    """Return the unit that records a begin. That of a write that may have a twin looks for one that ended meanwhile, by itself."""
+    return begins if begins.draft.twin is None else partial(_begin_alone, begins)
+
+
+def _begin_alone(begins: Begins, transaction: Transaction) -> int:
+    begun, draft = begins(transaction), begins.draft
+    values = {"workspace": begins.row()["workspace"], "twin": draft.twin, "arrived": draft.created_at}
+    if transaction.find(ENDED_TWIN, values) is not None:
+        raise UniqueViolation("invocations_twins")
+    return begun

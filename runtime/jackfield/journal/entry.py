@@ -40,6 +40,8 @@ class Draft:
     expires_at: float
     fingerprint: str | None = None
     idempotency_key: str | None = None
+    twin: str | None = None
+    """Digest that an equal write of the same caller has (``journal.twins``); None if none is to answer for another."""
     dry_run: bool = False
     context: Mapping[str, Any] | None = None
     rule: str | None = None

@@ -21,7 +21,7 @@ from jackfield.exports import late_hints
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
-from jackfield.journal.begins import Begins
+from jackfield.journal.begins import Begins, beginning
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
@@ -66,7 +66,7 @@ class Journal(Watched):
         self, database: Database, vault: Vault, workspace: str, clock: Clock, *, retention: Callable[[], float] = lambda: KEPT
     ) -> None:
         super().__init__(database, vault, clock)
-        self._workspace = workspace
+        self.workspace = workspace
         self.keys = vault.keys_of(workspace)
         self.time = SharedClock.of(database, clock)
         self._retention = retention
@@ -78,17 +78,16 @@ class Journal(Watched):
         digest = hashlib.sha256()
         for piece in canonical(request):
             digest.update(piece)
-        return self._vault.hmac(self._workspace, digest.digest())
+        return self._vault.hmac(self.workspace, digest.digest())
 
     def starting(self, draft: Draft) -> Unit:
         """Return the unit that records an invocation as running. It must be durable before the first byte of a ``write`` leaves.
 
-        Its commit raises UniqueViolation if another invocation holds the idempotency key.
+        Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an open twin.
         """
         draft.started_at, draft.owner = self.time.stamp(), self.owner
         self.tasks[draft.id] = draft.delivery
-
-        return Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
+        return beginning(Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))))
 
     def finishing(
         self,
@@ -107,7 +106,7 @@ class Journal(Watched):
         """
         self.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
-        values = {"workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
+        values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
         if references:
             return RowUnit(sql.FINISH, sql.CORRECT, {**values, "references": references, "connection": draft.connection}, refer)
         return RowUnit(sql.FINISH, sql.CORRECT, values)
@@ -127,24 +126,24 @@ class Journal(Watched):
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
         """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
         text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
-        return self._vault.seal(self._workspace, ("invocation", identifier, column), text)
+        return self._vault.seal(self.workspace, ("invocation", identifier, column), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
         """Decrypt what ``sealed_inputs`` encrypted."""
-        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
+        return json.loads(self._vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
 
     @property
     def jobs(self) -> JobUnits:
         """Statements about the workspace's jobs."""
         from jackfield.journal.jobs import JobUnits
 
-        return JobUnits(self.database, self._workspace, self.time, self.owner)
+        return JobUnits(self.database, self.workspace, self.time, self.owner)
 
     def queueing(self, draft: Draft, most: float | None = None) -> Unit:
         """Return the unit that records an invocation as queued, unless ``most`` wait; ``draft.inputs`` is the whole one, encrypted."""
 
         def unit(transaction: Transaction) -> int:
-            require_room(transaction, self._workspace, most)
+            require_room(transaction, self.workspace, most)
             count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
             if draft.also is not None:
                 draft.also(transaction)
@@ -157,8 +156,8 @@ class Journal(Watched):
         rows = [self._queued(draft) for draft in drafts]
 
         def unit(transaction: Transaction) -> frozenset[str]:
-            queued = insert_within(transaction, self._workspace, rows, most)
-            terms.add(transaction, self._workspace, [draft for draft in drafts if draft.id in queued])
+            queued = insert_within(transaction, self.workspace, rows, most)
+            terms.add(transaction, self.workspace, [draft for draft in drafts if draft.id in queued])
             for draft in drafts:
                 if draft.also is not None and draft.id in queued:
                     draft.also(transaction)
@@ -200,7 +199,7 @@ class Journal(Watched):
         now = moments["now"]
         self.tasks[draft.id] = draft.delivery
         values = {
-            "workspace": self._workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
+            "workspace": self.workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
             "late": moments["late"],
             "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
             "expires_at": now + draft.expires_at - draft.created_at, "erase": int(draft.effect == "write" and not draft.dry_run),
@@ -211,7 +210,7 @@ class Journal(Watched):
         """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
         self.tasks.pop(claimed.id, None)
         values = {
-            "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
+            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.UNCLAIM, values)
 
@@ -222,7 +221,7 @@ class Journal(Watched):
         """
         due = self.time.now() + (error.retry_after or 0.0)
         values = {
-            "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
+            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
             "available_at": due, "since": due - error.within,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.REQUEUE, values) or otherwise(transaction)
@@ -238,11 +237,11 @@ class Journal(Watched):
 
     def end_queued(self, identifier: str, result: Result) -> bool:
         """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
-        return self.recovery.refuse(self._workspace, identifier, result)
+        return self.recovery.refuse(self.workspace, identifier, result)
 
     def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
         """Yield the ids of queued invocations that nobody has claimed, of a connector if one is given, and due ``before`` a time."""
-        values: dict[str, Any] = {"workspace": self._workspace, "after": "", "connector": connector, "before": before}
+        values: dict[str, Any] = {"workspace": self.workspace, "after": "", "connector": connector, "before": before}
         also = (sql.OF_CONNECTOR if connector is not None else "") + (sql.DUE_BEFORE if before is not None else "")
         given = {name: value for name, value in values.items() if value is not None}
         while True:
@@ -261,25 +260,25 @@ class Journal(Watched):
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
-        values = {"workspace": self._workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
+        values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
     def note_cancel(self, identifier: str) -> None:
         """Record a request to cancel an invocation that runs here."""
-        values = {"workspace": self._workspace, "id": identifier, "now": self.time.stamp()}
+        values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp()}
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
         """Find the entry that holds an idempotency key, and recover it by its effect if its process has died."""
         self.record_owed()
-        row = self.database.look_up(sql.HELD_KEY, {"workspace": self._workspace, "key": key}, flush=True)
+        row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key}, flush=True)
         if row is None:
             return None
         entry = self._entry(row)
         now = self.time.sure()
-        if now is not None and entry.status != "in_doubt" and free_key(self.database, self._workspace, entry, now):
+        if now is not None and entry.status != "in_doubt" and free_key(self.database, self.workspace, entry, now):
             return None  # a doubt holds its key until a person resolves it
-        if self._recover_if_lost(entry):
+        if self.recover_if_lost(entry):
             return self.held(key)
         return entry
 
@@ -290,23 +289,23 @@ class Journal(Watched):
         """
         self.record_owed()
         with self.database.read() as transaction:
-            row = transaction.find(sql.SELECT_ONE, {"workspace": self._workspace, "id": identifier})
+            row = transaction.find(sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier})
         if row is None:
             raise unknown_entry(identifier)
         queued = row.status == "queued" or row.inputs is None
         found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
-        if found.is_open and (blocked := blocked_workspace(self.database, self._workspace, self._clock.time())) is not None:
+        if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
             found = replace(found, blocked=blocked.to_json())
-        return with_outcomes(found, self.database, self._vault, self._workspace)
+        return with_outcomes(found, self.database, self._vault, self.workspace)
 
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""
-        return self.database.look_up(sql.SELECT_ID, {"workspace": self._workspace, "id": identifier}) is not None
+        return self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier}) is not None
 
     def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
         """Return the ids of those invocations that are recorded."""
         with self.database.read() as transaction:
-            asked = [{"workspace": self._workspace, "id": draft.id} for draft in drafts]
+            asked = [{"workspace": self.workspace, "id": draft.id} for draft in drafts]
             return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
@@ -320,7 +319,7 @@ class Journal(Watched):
 
     def completions(self, prefix: str) -> list[str]:
         """Return at most two ids that begin with a prefix."""
-        values = {"workspace": self._workspace, "low": prefix, "high": f"{prefix}~"}
+        values = {"workspace": self.workspace, "low": prefix, "high": f"{prefix}~"}
         with self.database.read() as transaction:
             return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
 
@@ -333,9 +332,9 @@ class Journal(Watched):
         **filters: Any,
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
-        after = None if cursor is None else opened_cursor(self._vault, self._workspace, cursor)
+        after = None if cursor is None else opened_cursor(self._vault, self.workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
-        return entries, None if last is None else sealed_cursor(self._vault, self._workspace, last)
+        return entries, None if last is None else sealed_cursor(self._vault, self.workspace, last)
 
     def _page(
         self, after: Place | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
@@ -343,7 +342,7 @@ class Journal(Watched):
         """Return the entries of a page, and the place after which the next one begins, None if there is none."""
         self.record_owed()
         with self.database.read() as transaction:
-            pages = Pages(transaction, self._workspace, sees, self.database.dialect)
+            pages = Pages(transaction, self.workspace, sees, self.database.dialect)
             found = pages.find(after, limit + 1, filters)
             rows = pages.rows(found.places[:limit])
         entries = [self._listed(row) for row in rows]
@@ -351,7 +350,7 @@ class Journal(Watched):
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
-        return sums(self.database, self._workspace, since)
+        return sums(self.database, self.workspace, since)
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
         """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
@@ -364,7 +363,7 @@ class Journal(Watched):
         entry, now = self.find(identifier), self.time.stamp()
         result, code = resolved(entry, outcome, by, now, note)
         values = {
-            "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
+            "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
             "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,
             "key_held": int(outcome == "succeeded" and entry.key_held),
         }  # fmt: skip
@@ -378,8 +377,8 @@ class Journal(Watched):
     def recover(self) -> int:
         """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
         with self.database.read() as transaction:
-            rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": Instance.of(self.database).id})
-        return sum(self._recover_if_lost(self._listed(row)) for row in rows)
+            rows = transaction.execute(sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id})
+        return sum(self.recover_if_lost(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
         """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many.
@@ -423,7 +422,7 @@ class Journal(Watched):
         if now is None:
             return lambda _transaction: START
         before, locking = now - self._retention(), self.database.dialect.skips_locked
-        return lambda transaction: purge_slice(transaction, self._workspace, from_, before=before, now=now, locking=locking)
+        return lambda transaction: purge_slice(transaction, self.workspace, from_, before=before, now=now, locking=locking)
 
     def owe(self, unit: Unit) -> None:
         """Record ``unit``, which finishes an invocation, once the database is available again."""
@@ -438,21 +437,22 @@ class Journal(Watched):
         """Try to record the outstanding outcomes."""
         Instance.of(self.database).record_owed()
 
-    def _recover_if_lost(self, entry: Entry) -> bool:
+    def recover_if_lost(self, entry: Entry) -> bool:
+        """Recover a running entry by its effect if its process has died; return whether it was."""
         if entry.status != "running":
             return False
         lost = self.recovery.has_no_task(entry) or self.recovery.has_lost(entry.owner)
-        return lost and self.recovery.recover(self._workspace, entry)
+        return lost and self.recovery.recover(self.workspace, entry)
 
     def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {
-            "workspace": self._workspace, "id": draft.id, "status": status, "connector": draft.connector,
+            "workspace": self.workspace, "id": draft.id, "status": status, "connector": draft.connector,
             "connector_version": draft.connector_version, "action": draft.action, "effect": draft.effect, "connection": draft.connection,
             "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
-            "available_at": None, "not_after": None, "priority": draft.priority,
+            "available_at": None, "not_after": None, "priority": draft.priority, "twin": draft.twin if status == "running" else None,
             "context": json.dumps(draft.context) if draft.context else None,
         }  # fmt: skip
 
@@ -471,13 +471,13 @@ class Journal(Watched):
 
     def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
         text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
-        return self._vault.seal(self._workspace, ("invocation", identifier, "result"), text)
+        return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
     def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None) -> Entry:
         result = None
         try:
             if row.result is not None:
-                result = opened_result(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result), row)
+                result = opened_result(self._vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
             return read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None

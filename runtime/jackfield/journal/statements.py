@@ -11,10 +11,10 @@ from jackfield.journal.entry import COLUMNS
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, available_at, not_after, priority)
+    result, context, rule, delivery, available_at, not_after, priority, twin)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority)
+    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority, :twin)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
@@ -43,7 +43,7 @@ WHERE {_OURS} AND recovered_at IS NOT NULL
 # The real outcome of a run that another process has recovered as lost. It also overrides the decision of a person, who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
-    purge_after = :purge_after
+    purge_after = :purge_after, twin = NULL
 WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"

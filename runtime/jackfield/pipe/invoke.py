@@ -174,6 +174,7 @@ class Pipeline:
         target = plan.target
         opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
         attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
+        compared = inputs if run.joins else None
         del inputs
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
@@ -181,7 +182,7 @@ class Pipeline:
             return await rehearsed(attempts)
         if attempts.opening is not None:
             attempts.client = await attempts.opened()
-        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
+        if record is not None and (replayed := await self._begin_or_replay(record, attempts, compared)) is not None:
             return replayed
         enter("run")
         if (paging := plan.code.pagination) is None:
@@ -196,21 +197,23 @@ class Pipeline:
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
 
-    async def _begin_or_replay(self, record: Record, attempts: Attempts) -> Result | None:
-        """Wait for the rate limit, then record that the call begins. Return the Result of an earlier call with its key, if there is one.
+    async def _begin_or_replay(self, record: Record, attempts: Attempts, compared: Mapping[str, Any] | None) -> Result | None:
+        """Wait for the rate limit, then record that the call begins. Return the Result of an earlier call with its key, or of an open twin
+        with equal inputs (``compared``), if there is one.
 
-        A call that claims its key now, and counts against an account's limit, begins first and waits at its first attempt: a second caller
-        of the key neither waits nor counts.
+        A call that claims its key now, or may have a twin, and counts against an account's limit, begins first and waits at its first
+        attempt: a second call neither waits nor counts.
         """
         run = attempts.run
         if run.limits and attempts.plan.code.returns_files:
             await require_storage(run, self.means)
-        claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
-        begins_first = claims_key and attempts.plan.code.budget is not None
-        if not begins_first:
-            await attempts.take_turn()
         declared = None if attempts.plan.code.effect_of is None else attempts.declared
         record.weigh(declared, is_unrepeatable=run.claimed is None and attempts.ends_in_doubt)
+        is_paired = compared is not None and record.pair(compared)
+        claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
+        begins_first = (claims_key or is_paired) and attempts.plan.code.budget is not None
+        if not begins_first:
+            await attempts.take_turn()
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

@@ -322,6 +322,8 @@ class _Served:
     """True if the workspace keeps the inputs of its invocations."""
     is_guarded: bool
     """True if suppressed recipients are refused."""
+    joins: bool
+    """True if an open twin answers a write without a key."""
     limits: Mapping[str, float]
     """Limits of the workspace."""
 
@@ -417,17 +419,18 @@ class Plans(ProcessLocal):
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan, keeps, run.is_guarded, run.limits = served.plan, served.keeps, served.is_guarded, served.limits
+            plan, keeps, run.is_guarded, run.limits, run.joins = served.plan, served.keeps, served.is_guarded, served.limits, served.joins
             run.meta.connector_version = plan.manifest.version
         else:
             plan = await self._found(invocation, run)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
             run.limits = _NOTHING if settings is None else settings.limits
+            run.joins = settings is not None and (caller.audience == "mcp" or (settings.twins or self._access.twins) == "join")
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.limits))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits))
         run.plan = plan
         if record is not None:
             record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)

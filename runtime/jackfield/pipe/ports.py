@@ -182,6 +182,8 @@ class Access(Protocol):
     """True if ``settings`` were asked for and there was no such workspace."""
     epoch: Callable[[], int]
     """Returns a reading that moves with connections, tokens, rules and settings."""
+    twins: str
+    """Whether an equal write without a key joins the one that is open: ``join`` or ``allow``."""
 
     @property
     def storage(self) -> RulesStorage:

@@ -43,6 +43,10 @@ class Record(Protocol):
     def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
         """Record the effect that the action has with these inputs, by which a lost call ends; None: as described."""
 
+    def pair(self, inputs: Mapping[str, Any]) -> bool:
+        """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
+        effect."""
+
     async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
 
@@ -52,7 +56,7 @@ class Record(Protocol):
     async def start(self) -> Result | None:
         """Record that the call begins.
 
-        :returns: a Result to replay if another caller with the same key was faster; else None.
+        :returns: a Result to replay if another caller with the same key was faster, or that of an open twin; else None.
         :raises Unavailable: if it cannot be recorded; nothing was sent.
         """
 

@@ -93,13 +93,14 @@ class Run:
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
     - ``channel``: takes the events that the action hands on, if the caller asked for them.
     - ``is_guarded``: suppressed recipients are refused.
+    - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
         "arrived", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled", "holds_objects",
-        "inputs", "invocation", "is_counted", "is_guarded", "limits", "meta", "plan", "record", "recorded", "settles", "sources",
+        "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded", "settles", "sources",
         "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
@@ -130,7 +131,7 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempting | None = None
         self.recorded: Result | None = None
-        self.is_guarded = self.is_counted = self.holds_objects = False
+        self.is_guarded = self.is_counted = self.holds_objects = self.joins = False
         self.limits: Mapping[str, float] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()

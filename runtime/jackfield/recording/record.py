@@ -21,6 +21,7 @@ from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
+from jackfield.recording.twins import joined, twin_digest
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -120,7 +121,8 @@ class Record:
     async def start(self) -> Result | None:
         """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
 
-        :returns: a Result to replay if another caller with the same key was faster; else None.
+        :returns: a Result to replay if another caller with the same key was faster, or that of an open twin; else None.
+        :raises IdempotencyConflict: if the twin still runs at this call's deadline.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
         draft, database = self._draft, self._journal.database
@@ -137,7 +139,7 @@ class Record:
             try:
                 await self._run.waiter.record(database, self._journal.starting(draft))
             except UniqueViolation:
-                found = await self.replay()
+                found = await (self.replay() if draft.twin is None else self._joined())
                 if found is not None:
                     return found
                 continue
@@ -146,6 +148,19 @@ class Record:
                 raise
             self.started = True
             return None
+
+    def pair(self, inputs: Mapping[str, Any]) -> bool:
+        """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
+        effect."""
+        draft = self._draft
+        if draft.effect == "write" and draft.idempotency_key is None and self._run.claimed is None:
+            draft.twin = twin_digest(self._journal, self._run, inputs)
+        return draft.twin is not None
+
+    async def _joined(self) -> Result | None:
+        found = await joined(self._journal, self._draft, self._run)
+        self.is_left = found is not None
+        return found
 
     async def _start_claimed(self) -> None:
         """Record a claimed invocation as running, unless it runs here already: its claim was lost with a database that went back, and was

@@ -90,7 +90,7 @@ def listing(item: Json) -> Json:
     return closed(items={"type": "array", "items": item}, nextCursor={"type": ["string", "null"]}, error={"type": "object"})
 
 
-_OURS = ("connection", "idempotencyKey")
+_OURS = ("connection", "idempotencyKey", "repeat")
 """Members of the invocation that a call may have besides the action's inputs. An input of the same name takes precedence."""
 _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords left out at the top of a tool's schema: language-model providers refuse such a tool, and every other tool with it. The action's
@@ -138,16 +138,18 @@ def _inputs(manifest: Manifest, action: ActionManifest) -> Json:
     schema = {member: value for member, value in action.inputs.items() if member not in _NOT_AT_THE_TOP}
     filled = {name for name, _ in action.defaults}
     schema["type"] = "object"
-    schema["properties"] = {**_ours(manifest), **action.inputs.get("properties", {})}
+    schema["properties"] = {**_ours(manifest, action), **action.inputs.get("properties", {})}
     schema["required"] = [name for name in action.inputs.get("required", ()) if name not in filled]
     return schema
 
 
-def _ours(manifest: Manifest) -> Json:
+def _ours(manifest: Manifest, action: ActionManifest) -> Json:
     published = invocation_schema()["properties"]
     about = "The name of the connection to use, from list_connections. Optional if only one fits."
     connection: Json = {"type": "string", "minLength": 1, "description": about} if manifest.connection_types else {}
-    return {**({"connection": connection} if connection else {}), "idempotencyKey": published["idempotencyKey"]}
+    return {**({"connection": connection} if connection else {}), "idempotencyKey": published["idempotencyKey"]} | (
+        {"repeat": published["repeat"]} if action.rule_effect == "write" else {}
+    )
 
 
 def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> Json | None:

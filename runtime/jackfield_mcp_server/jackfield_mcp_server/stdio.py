@@ -21,7 +21,7 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSO
 
 from jackfield.callers import Caller
 from jackfield.catalog.index import ActionIndex
-from jackfield.invocation import Result
+from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
@@ -178,8 +178,6 @@ def _id_of(line: bytes) -> str | int | None:
 
 
 _LOG = logging.getLogger("jackfield.mcp")
-_CLIENT = Caller(audience="mcp")
-"""The client: a program that the operator has started."""
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
@@ -188,7 +186,8 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
-    call = CallContext(runtime, _CLIENT, index, calls.run, asyncio.to_thread, lambda: _CLIENT, calls.is_leaving, tools)
+    client = calls.client
+    call = CallContext(runtime, client, index, calls.run, asyncio.to_thread, lambda: client, calls.is_leaving, tools)
     asyncio.run(_serve(call, calls, grace))
 
 
@@ -199,13 +198,15 @@ class _Calls:
         self._runtime = runtime
         self._running: set[threading.Event] = set()
         self._leaving = False
+        self.client = Caller(audience="mcp", session=new_invocation_id())
+        """The client: a program that the operator has started. Its session ends with this process."""
 
     async def run(self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None) -> Result:
         """Run one invocation."""
         cancelled = threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=_CLIENT, follow=follow)
+            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=self.client, follow=follow)
         finally:
             self._running.discard(cancelled)
 

@@ -294,6 +294,10 @@ _SETTINGS: Mapping[str, Json] = {
     "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]}, "allowAmbient": {"type": "boolean"},
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
+    "twins": {
+        "enum": ["join", "allow", None],
+        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
+    },
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
     "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
