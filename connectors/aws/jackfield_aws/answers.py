@@ -116,9 +116,10 @@ def _inside(message: str) -> tuple[str, str]:
 
 
 def _seconds(headers: Mapping[str, str], details: Mapping[str, Any]) -> float | None:
-    """Return the seconds to wait: ``x-amz-retry-after`` (milliseconds; AWS SDKs reference guide, retry behavior), ``Retry-After`` as
-    seconds or as a date (RFC 9110 §10.2.3; a date is relative to the server's ``Date``), or the member ``retryAfterSeconds`` of the
-    error."""
+    """Return the seconds to wait.
+
+    They come from ``x-amz-retry-after`` (milliseconds; AWS SDKs reference guide, retry behavior), from ``Retry-After`` (RFC 9110 §10.2.3),
+    or from the error's member ``retryAfterSeconds``. A date of ``Retry-After`` is relative to the server's ``Date``."""
     own = _number(headers.get("x-amz-retry-after"))
     if own is not None:
         return own / 1000

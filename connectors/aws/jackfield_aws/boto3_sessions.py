@@ -21,7 +21,7 @@ from jackfield_aws.clients import AwsClients
 def boto3_session(jackfield: Lender, connection: str, region_name: str | None = None, *, connector: str | None = None) -> boto3.Session:
     """Return a boto3 Session over a stored connection, for a program of the operator's, beside invocations.
 
-    Its credentials are the connection's, looked up for each request: a role is assumed anew before its session ends, and a change of the
+    Its credentials are the connection's, looked up for each request. A role is assumed again before its session ends. A change of the
     connection or of the workspace's rules holds at once. ``region_name`` is by default the connection's. boto3 retries as always, by its
     mode ``standard`` unless the environment or ``config`` says otherwise. ``connector`` narrows a connection with a session policy to what
     that connector's actions need.

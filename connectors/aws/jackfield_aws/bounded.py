@@ -168,8 +168,9 @@ class _Head:
 
 
 class _Response(HTTPResponse):
-    """Response that passes over interim ones (1xx) and is none without a whole head. http.client takes an interim one but 100 for the
-    response, which the next request then gets, and the end of the connection for the end of the head: 200 with nothing in it."""
+    """Response that passes over interim ones (1xx) and is none without a whole head. http.client takes an interim one other than 100 for
+    the response, so that the next request gets the real one. It takes the end of the connection for the end of the head: 200 with nothing
+    in it."""
 
     def __init__(self, owner: _Bounded, *args: Any, first: bytes = b"", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

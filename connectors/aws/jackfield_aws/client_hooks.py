@@ -67,8 +67,8 @@ def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> 
 
 
 def _check_host(request: Any, operation_name: str = "", **_: object) -> None:
-    """Refuse a request that an input has turned to another host than that of AWS's endpoint rules, or of the connection's own endpoint:
-    it carries the connection's signature and session token.
+    """Refuse a request that an input has turned to a host other than the endpoint's (AWS's rules, or the connection's). It carries the
+    connection's signature and session token.
 
     :raises InvalidInput: always then; nothing was sent.
     """

@@ -180,8 +180,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         testing: Sequence[str] = (),
         statements: Sequence[Statement] = (),
     ) -> Mapping[str, Any]:
-        """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it; and the role itself
-        as a CloudFormation template and a Terraform module.
+        """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it. Also return the role
+        itself as a CloudFormation template and a Terraform module.
 
         :raises InvalidConnection: if the Role ARN is invalid.
         :raises InvalidInput: if ``principal_arn`` names no account, user or role, or ``sender`` is not an address.

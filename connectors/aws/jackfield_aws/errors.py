@@ -95,9 +95,9 @@ class AwsErrors:
     ) -> JackfieldError | None:
         """Return the error for an exception; None if it comes neither from jackfield nor from botocore.
 
-        ``operation`` names the operation if the exception does not; ``permissions`` are the IAM actions to name if AWS does not say which
-        is missing; ``renewable`` means that the credentials can be leased anew; ``elsewhere``, that the endpoint is not AWS's own;
-        ``local``, that it is on this machine.
+        ``operation`` names the operation if the exception does not. ``permissions`` are the IAM actions to name if AWS does not say which
+        is missing. ``renewable`` means that the credentials can be leased again, ``elsewhere`` that the endpoint is not AWS's own,
+        ``local`` that it is on this machine.
         """
         if isinstance(error, JackfieldError):
             return error
@@ -126,7 +126,7 @@ class AwsErrors:
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer.
 
-        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done: that of a throttle
+        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done. The code of a throttle
         does, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
         refusal: the endpoint lacks the operation (row ``501``).
         """
@@ -170,7 +170,7 @@ def _key(key: Key) -> Key:
 
 
 def plain(code: str) -> str:
-    """Return a code in small letters without the suffix ``Exception``: versions of a service use the same codes with and without it, and
+    """Return a code in small letters without the suffix ``Exception``. Versions of a service use the same codes with and without it, and
     streams of events begin them with a small letter."""
     return code.casefold().removesuffix("exception")
 

@@ -32,8 +32,8 @@ def is_page(text: str) -> bool:
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
     """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if it has too many values to be parsed, is a page of HTML, or a success that is not JSON where the protocol is:
-        the outcome is unclear.
+    :raises HTTPClientError: if the outcome is unclear: it has too many values to be parsed, is a page of HTML, or is no JSON where the
+        protocol is.
     """
     body, status = response_dict["body"], response_dict["status_code"]
     if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
@@ -100,8 +100,8 @@ def _is_data(shape: Any) -> bool:
 
 
 def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
-    """Return whether a body declares to be HTML and is neither JSON nor XML: emulators send those under that type, too, and moto the empty
-    values of JSON where an operation returns nothing."""
+    """Return whether a body declares to be HTML and is neither JSON nor XML. Emulators send those under that type, too; moto sends the
+    empty values of JSON where an operation returns nothing."""
     is_other = body.lstrip()[:1] not in (b"<", b"{", b"[") and body.strip() not in (b"null", b'""')
     return is_other and headers.get("content-type", "").startswith("text/html")
 

@@ -19,8 +19,8 @@ _POINT, _GROUP, _MILLI = ".", 3, 1000
 
 
 def parse_as_json(parsers: Any) -> None:
-    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``, and texts of XML and of header
-    fields that are no numbers as they are."""
+    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``. A text of XML or of a header field
+    that is no number is returned as it is."""
     parsers.set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
     make = parsers.create_parser
 
@@ -51,9 +51,9 @@ def _tell(value: object, what: str) -> None:
 
 
 def timestamp(value: Any) -> str:
-    """Return a time of an answer in the one notation of outputs: RFC 3339 in UTC with ``Z``, and of a second no, three, six or nine digits,
-    as few as hold it. What cannot be read as a time stays as it is, with a warning: AWS sends empty times, and milliseconds where seconds
-    belong."""
+    """Return a time of an answer in the one notation of outputs: RFC 3339 in UTC with ``Z``. Fractions of a second have three, six or nine
+    digits, as few as hold it. What cannot be read as a time stays as it is, with a warning: AWS sends empty times, and milliseconds where
+    seconds belong."""
     try:
         return _rfc3339(value)
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError):

@@ -1,8 +1,8 @@
 """Messages of Amazon SNS, verified: signature, certificate, topic and age. Nothing here calls AWS but ``fetch_certificate``.
 
-SNS signs the names and values of some members, each followed by a line break and without their lengths (its developer guide, verifying the
-signatures of messages), so that text can be moved from one member to the next. Members of exact form close that: no line break but in
-``Message``, the type, the topic and the ID as they must be.
+SNS signs the names and values of some members, each followed by a line break, without their lengths. Text can therefore be moved from one
+member to the next. Source: its developer guide, verifying the signatures of messages. Members of exact form close that: no line break but
+in ``Message``, the type, the topic and the ID as they must be.
 """
 
 from __future__ import annotations

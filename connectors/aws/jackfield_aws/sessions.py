@@ -67,7 +67,7 @@ class Ambient:
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
     """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks one that
-    the connection names; ``validates`` enables botocore's parameter validation against the service's model; ``as_json`` makes its parser
+    the connection names. ``validates`` enables botocore's parameter validation against the service's model. ``as_json`` makes its parser
     return JSON values."""
 
     service: str

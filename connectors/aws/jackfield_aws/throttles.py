@@ -1,10 +1,9 @@
 """Codes by which AWS says that it throttles: nothing was done, whatever the status, so any operation may be sent again.
 
-Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without
-three of its codes: ``TransactionInProgressException``, since what runs may be an earlier attempt of the same call; ``RequestTimeout``,
-which is no throttle; and ``LimitExceededException``, which is a used-up quota as well, and a throttle only by its words. Codes that
-services model with a status 4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this
-list alone.
+Each has its source, which a test looks up in the installed botocore. Its list is the start (``botocore.retries.standard``), without three
+of its codes. For ``TransactionInProgressException``, what runs may be an earlier attempt of the same call. ``RequestTimeout`` is no
+throttle. ``LimitExceededException`` is a used-up quota as well, and a throttle only by its words. Codes that services model with a status
+4xx need no line, since their words or a 429 say it (``virtual/code_words.py``); a 5xx is a refusal by this list alone.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ THROTTLES: Mapping[str, str] = {
     "DependentServiceRequestThrottlingFault": "model of redshift",
     "ResourceProvisionedThroughputExceededException": "model of kinesisanalytics",
 }
-"""Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service, by
-its name in botocore, which has the code among its errors. A test looks each up."""
+"""Codes of throttles, whatever the message, and the source of each: botocore's lists of what is tried again, or the model of a service. The
+service is named as in botocore, and has the code among its errors. A test looks each up."""
 THROTTLE_PHRASES: Mapping[str, str] = {
     r"\brate (?:limit )?(?:was |has been |is )?exceeded": "LimitExceededException of Kinesis, ClientException of ECS and Batch",
     r"\bexceed(?:ed|s|ing)? (?:the |your |its )?(?:\w+ )?(?:request )?rate\b": "the same in a sentence",

@@ -39,8 +39,8 @@ class RequestOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Request: what is sent, how it is called in errors, which statuses count as success (None: 200 to 299), and the folded names of the
-    header fields that the caller ``given``. ``failed`` judges the JSON of a success (None: as the error map does)."""
+    """Request: what is sent, how it is called in errors, and which statuses count as success (None: 200 to 299). ``given`` are the folded
+    names of the caller's header fields. ``failed`` judges the JSON of a success (None: as the error map does)."""
 
     method: str
     url: Url

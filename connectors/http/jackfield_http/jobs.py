@@ -31,8 +31,8 @@ class Job:
     ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at how much is done, from 0 to
     100.
 
-    ``wait`` is for any other action. One that starts a job and waits for it takes the handle as an optional input, too: after a deadline,
-    the error names the handle (as a member of the response that started the job), and the caller passes it to wait for the rest.
+    ``wait`` is for any other action. One that starts a job and waits for it takes the handle as an optional input, too. After a deadline,
+    the error names the handle, as a member of the response that started the job. The caller passes it to wait for the rest.
     """
 
     state: str | None = None

@@ -1,7 +1,7 @@
 """Reading of how a list goes on, for every connector: what names the next page, what says that there is more, and what ends the list.
 
-A list ends if its provider says so: ``more`` is a no, or ``last`` a yes; no token, URL or ``rel=next`` is there and neither is declared; a
-counted page is empty; the status is 204. What says neither is an open end, with the reason.
+A list ends if its provider says so: ``more`` is a no, ``last`` is a yes, a counted page is empty, or the status is 204. It also ends if no
+token, URL or ``rel=next`` is there, and neither ``more`` nor ``last`` is declared. What says neither is an open end, with the reason.
 """
 
 from __future__ import annotations

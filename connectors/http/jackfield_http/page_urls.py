@@ -1,7 +1,7 @@
 """Addresses of pages: which tokens are addresses, and which addresses are followed, since a request there carries credentials.
 
 An address must be on the connection's own server. One that the server gave in this invocation may lead anywhere below the connection's
-path; one that a caller brings back only to the list itself, or below the declared ``under``.
+path. One that a caller brings back may lead only to the list itself, or below the declared ``under``.
 """
 
 from __future__ import annotations

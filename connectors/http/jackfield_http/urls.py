@@ -201,8 +201,8 @@ def _encoded(text: str) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Return whether a server or proxy could read ``.`` or ``..`` as a segment of a path: one that decodes it several times, splits it at
-    encoded slashes or backslashes, or drops what follows a semicolon."""
+    """Return whether a server or proxy could read ``.`` or ``..`` as a segment of a path. It may decode it several times, split it at
+    encoded slashes or backslashes, or drop what follows a semicolon."""
     if "." not in path and "%" not in path:
         return False
     text = path

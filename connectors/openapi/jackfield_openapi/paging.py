@@ -1,8 +1,8 @@
 """Detection of pagination: how an operation takes a page and where its response names the next one, each with a confidence.
 
-Rules in order, the first that fits: what the vendor says, a page token in both directions, a declared ``Link`` header, the next page's
-address in the body, the last item's id, page numbers, offsets. Names are hints; the types of the document decide: a token is a text or a
-number, never an object, and only a number is counted. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
+The first rule that fits counts: what the vendor says, a page token in both directions, a declared ``Link`` header, the next page's address
+in the body. After these come the last item's id, page numbers and offsets. Names are hints; the types of the document decide: a token is a
+text or a number, never an object, and only a number is counted. ``high`` and ``medium`` are switched on; ``low`` stays a suggestion.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ _OF_PAGE = ("cloudwatch:*", "route53:*", "sns:*", "sqs:*")
 _ROWS = (*_MANIFEST["actions"], *_MANIFEST["triggers"])
 _DECLARED = (name for row in _ROWS for name in row.get("permissions", {}).get("aws:iam", ()))
 PERMISSIONS = tuple(sorted({"ses:GetAccount", *_OF_PAGE, *_DECLARED}))
-"""Permissions of the role: those that the connector's actions and triggers declare, ``ses:GetAccount`` for the connection test, and the
-services that the page 'Set SES up and watch it' calls by their own operations."""
+"""Permissions of the role: those of the connector's actions and triggers, and ``ses:GetAccount`` for the connection test. With them go
+those of the services that the page 'Set SES up and watch it' calls by their own operations."""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"

@@ -1,5 +1,5 @@
-"""Notifications that receipt rules of Amazon SES publish about mail that arrives (its developer guide, contents of notifications for email
-receiving), as events, and the receipt rule that stores mail in a bucket."""
+"""Notifications of Amazon SES's receipt rules about mail that arrives, as events, and the receipt rule that stores mail in a bucket.
+Source: its developer guide, contents of notifications for email receiving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes: for keys, and as long as
+"""Parts of direct calls without a botocore client, whose modules take longer to import than a request takes. They serve keys, as long as
 nothing in this process or on this machine sets how AWS is called."""
 
 from __future__ import annotations
@@ -155,8 +155,10 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 def _is_plain(spec: ClientSpec) -> bool:
-    """Return whether nothing but ``spec`` says how to call AWS: nobody has added a function to the events of all clients, as moto does when
-    it is imported, and neither a variable nor the AWS configuration has a setting."""
+    """Return whether only ``spec`` says how to call AWS.
+
+    That is so if nobody has added a function to the events of all clients, as moto does when it is imported, and if neither a variable nor
+    the AWS configuration has a setting."""
     handlers, endpoint = sys.modules.get("botocore.handlers"), spec.endpoint
     is_hooked = handlers is not None and len(handlers.BUILTIN_HANDLERS) != _stored()["handlers"]
     if is_hooked or not _is_unset(has_endpoint=endpoint is not None):
@@ -185,8 +187,8 @@ def _is_plain_file(path: str) -> bool:
 
 
 def build(services: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return the table of the installed botocore: for each service that it signs for its own name and region everywhere, the operations
-    that need its client, or one of its functions."""
+    """Return the table of the installed botocore: by service, the operations that need its client or one of its functions. It has the
+    services that botocore signs for their own name and region everywhere."""
     import botocore.handlers
     import botocore.session
 

@@ -1,8 +1,8 @@
 """Rule for which operations are sent without botocore's client: those to whose calls its own event system adds nothing but what the modules
 of this package do, too.
 
-There is no list of services or operations. A call emits events, and botocore's emitter tells which functions listen to them; a function
-that is not named here, of a later botocore or of a connector's author, makes the operation fall back to the client.
+There is no list of services or operations. A call emits events, and botocore's emitter knows which functions listen to them. An operation
+falls back to the client for a function that is not named here: of a later botocore, or of a connector's author.
 """
 
 from __future__ import annotations

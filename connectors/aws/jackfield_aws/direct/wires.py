@@ -23,8 +23,8 @@ PORTS = {"http": 80, "https": 443}
 @dataclass(frozen=True, slots=True, repr=False)
 class Reach:
     """Settings of a client that decide how its requests are sent. ``proxies`` is botocore's choice of a proxy for a URL, made from the
-    environment; ``bundle`` is a file of certificate authorities, None for botocore's own; ``guard_path`` points at the connection's value
-    that names the endpoint; ``read_timeout`` bounds a request without a deadline, in seconds."""
+    environment. ``bundle`` is a file of certificate authorities, None for botocore's own. ``guard_path`` points at the connection's value
+    that names the endpoint. ``read_timeout`` bounds a request without a deadline, in seconds."""
 
     proxies: Any
     bundle: str | None

@@ -1,7 +1,7 @@
 """Meaning of a failed credential process: by its exit status, and by what it wrote to its standard error.
 
-Programs say in words only whether somebody refused them or nobody answered: the words of the AWS CLI, ``aws-vault``, ``saml2aws``,
-``granted``, IAM Roles Anywhere's helper, and of the languages that such programs are written in.
+Programs say in words only whether somebody refused them or nobody answered. The words here are those of the AWS CLI, ``aws-vault``,
+``saml2aws``, ``granted``, IAM Roles Anywhere's helper, and the languages of such programs.
 """
 
 from __future__ import annotations

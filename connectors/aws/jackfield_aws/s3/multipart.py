@@ -2,7 +2,7 @@
 
 S3 itself keeps the state, under the upload's ID: whoever polls next, in whichever process, lists the parts and sends those that are
 missing. To send a part again replaces it. The object comes into being with the last request, which has a conclusive answer or leaves
-evidence: after a lost answer the upload is gone and the object is there, so it is never made twice.
+evidence. After a lost answer the upload is gone and the object is there, so it is never made twice.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _NAMED = ("ExpectedBucketOwner", "RequestPayer")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload that has begun: where to, its ID, how the object is cut, whether S3 keeps checksums of its parts, and when it began by the
-    server's clock (RFC 9110 §5.6.7)."""
+    """Upload that has begun: where to, its ID, how the object is cut, and whether S3 keeps checksums of its parts. It began at a time of
+    the server's clock (RFC 9110 §5.6.7)."""
 
     bucket: str
     key: str

@@ -73,8 +73,8 @@ class Post(Located):
     expires_in: int = _lifetime()
 
     def rules(self) -> Iterable[Detail]:
-        """Yield a Detail for each condition that is none of a policy (Amazon S3 API reference, POST policy), and for a key that would let
-        the form name any object of the bucket."""
+        """Yield a Detail for each condition that no policy has (Amazon S3 API reference, POST policy). Yield one, too, for a key that would
+        let the form name any object of the bucket."""
         before, name, after = self.key.partition(_FILE_NAME)
         if name and (after or not before):
             about = f"may have {_FILE_NAME} only once, at its end, after a prefix such as inbox/: else the form could choose any key"

@@ -42,8 +42,8 @@ _OCTETS = "application/octet-stream"
 RANGE = 4 * MEBI
 """Bytes of a range that is downloaded: three are in memory at once."""
 _PIECE = 64 * 1024
-"""Bytes that are read at once. The C library serves so few from memory that it has; whole ranges, of threads that come and go, let its
-heaps grow with the size of the object (measured: 15 MB in 256 MB)."""
+"""Bytes that are read at once. The C library serves so few from memory that it has. Whole ranges, of threads that come and go, let its
+heaps grow with the object's size (measured: 15 MB in 256 MB)."""
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
 """Seconds before each repeat of a range."""
 _PLAIN = (None, "AES256")

@@ -2,8 +2,8 @@
 
 That is a secret, a password, a token or a key in clear, a signature, or a link that signs in or uploads. No pattern offers such an
 operation, only its full name; rules take it for a ``write``; and its output is shown to its caller alone. Data in which people may have put
-a secret (environment variables, headers, the content of an object) does not make an operation one of them, and neither does a token that
-works only together with the caller's own credentials, such as a page token.
+a secret (environment variables, headers, the content of an object) does not make an operation one of them. Neither does a token that works
+only together with the caller's own credentials, such as a page token.
 
 The table is reviewed by hand, against the documentation in AWS's models; where that does not say whether a password is returned, it is
 taken to be. ``tests/reviewed_members.txt`` lists the members that sound like credentials and are none.

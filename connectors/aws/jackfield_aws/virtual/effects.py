@@ -95,7 +95,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
 }
 """Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters.
 
-An operation that AWS refuses when it is sent again, since what it makes exists or its lock token was used, is a ``write``: a repeated
+An operation is a ``write`` if AWS refuses it when it is sent again, since what it makes exists or its lock token was used. A repeated
 request would end as a failure although the first one took effect.
 """
 _CONDITION_WORDS = """

@@ -1,8 +1,9 @@
 """Entries of an answer that have an error of their own among those that were carried out, by what each operation's model says.
 
 A rule finds them: an operation that changes something returns a list of objects, and the object has a member for an error. Three small
-tables, read one by one, say what no model does: where such an error is the state of a thing and no outcome of the call, where only a status
-tells, and which lists have an entry for each of the request's. ``connectors/aws/tests/entry_errors.txt`` lists what the rule finds.
+tables, reviewed one by one, say what no model does. They say where such an error is the state of a thing and no outcome of the call, and
+where only a status shows it. They also say which lists have an entry for each of the request's. ``connectors/aws/tests/entry_errors.txt``
+lists what the rule finds.
 """
 
 from __future__ import annotations

@@ -26,14 +26,14 @@ class FailedInputs:
 
     def at(self, member: str, number: int, length: int) -> str | None:
         """Return the pointer to the entry with the place ``number`` in a list of answers with ``length`` entries, one for each of the
-        request's: that of the same name, or the only one that is as long; None if there is none."""
+        request's. The list is the one of the same name, or the only one that is as long; None if there is none."""
         fitting = [steps for steps, found in self._lists.items() if len(found) == length]
         named = [steps for steps in fitting if steps[-1] == member]
         return pointer(*(named or fitting)[0], number) if len(named or fitting) == 1 else None
 
     def of(self, entry: Any) -> str | None:
-        """Return the pointer to the entry of the request that an entry of an answer is: an equal one, one with the same names, or one that
-        it names; None if there is none."""
+        """Return the pointer to the entry of the request that an entry of an answer is about, or None. It is an equal one, one with the
+        same names, or one that the answer names."""
         for is_it in (_equals, _has_same_names, _is_named):
             for number, (steps, asked) in enumerate(self._free):
                 if is_it(asked, entry):

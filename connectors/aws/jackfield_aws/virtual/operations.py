@@ -49,8 +49,8 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
     "s3": ("Bucket",),
     "sqs": ("QueueUrl",),
 }
-"""Inputs that name what a service throttles by itself, beside the account's rate for an operation in a region (the services' developer
-guides, quotas; S3's performance guidelines: by prefix within a bucket, whose borders S3 moves and does not tell)."""
+"""Inputs that name what a service throttles by itself, beside the account's rate for an operation in a region. Sources: the services'
+developer guides, quotas; S3's performance guidelines. S3 throttles by prefix within a bucket; it moves the borders and publishes none."""
 
 
 _DESCRIBED = Recent(500)

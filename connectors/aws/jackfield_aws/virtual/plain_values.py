@@ -1,7 +1,7 @@
 """Plain JSON where a service takes JSON as text or bytes, or values under the names of their types.
 
-- Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text, and the output has the JSON of
-  the answer beside its text or bytes, as a member whose name ends in ``Json``.
+- Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text. The output has the JSON of the
+  answer beside its text or bytes, as a member whose name ends in ``Json``.
 - Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is such a value, everything else is plain.
 """
 

@@ -1,7 +1,7 @@
 """Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header or a form.
 
-Everything outside letters, digits and ``-._~`` is percent-encoded, so that a value can neither leave its place nor add another parameter;
-the commas, dots and semicolons between values are those of the style.
+Everything outside letters, digits and ``-._~`` is percent-encoded, so that a value can neither leave its place nor add another parameter.
+The commas, dots and semicolons between values are those of the style.
 """
 
 from __future__ import annotations

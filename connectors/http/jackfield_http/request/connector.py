@@ -227,6 +227,6 @@ def _shown(headers: Headers) -> dict[str, str]:
 
 
 def _step(method: str, given: str, url: Url) -> str:
-    """Name a request in errors: by its path on the connection's server, without the query; of a whole URL, whose path may be a secret as
-    those of webhooks are, by the host."""
+    """Name a request in errors: by its path on the connection's server, without the query. A whole URL is named by its host, since its path
+    may be a secret, as for webhooks."""
     return f"{method} {given.partition('?')[0][:200] if given.startswith('/') else url.host}"

@@ -72,9 +72,9 @@ class Quota:
 class Account:
     """An account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
 
-    ``rates`` are calls a second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is
-    verified; ``session_calls`` ends a session after that number of SES calls; ``strict_raw`` requires ``ses:SendRawEmail`` for raw content
-    over API version 2, where either send permission suffices otherwise.
+    ``rates`` are calls a second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is verified.
+    ``session_calls`` ends a session after that number of SES calls. ``strict_raw`` requires ``ses:SendRawEmail`` for raw content over API
+    version 2, where either send permission suffices otherwise.
     """
 
     identities: tuple[Identity, ...] | None = None
