@@ -28,7 +28,7 @@ Operations of `jackfield serve` that manage a workspace, or those of a [platform
 token needs. [HTTP operations](http-operations.md) links all others, and [HTTP API](http.md) describes what they have in common."""
 
 _TITLES = {"server": "Server"}
-_EVENTS = frozenset({"events", "callbacks", "deliveries", "schedules"})
+_EVENTS = frozenset({"events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
 _MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""

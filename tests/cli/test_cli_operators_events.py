@@ -89,6 +89,23 @@ def test_callbacks_are_managed(operator: Shell) -> None:
         assert operator.run("callbacks", "list").json == []
 
 
+def test_callbacks_of_platforms(operator: Shell) -> None:
+    """They are named by the pattern, and are not among those of a workspace."""
+    with receiving() as receiver:
+        made = operator.run("callbacks", "add", receiver.url, "--workspaces", "acme-*", "--types", "quota.low").json
+        assert operator.run("callbacks", "list").json == []
+        (row,) = operator.run("callbacks", "list", "--workspaces", "acme-*").json
+        assert (row["id"], row["workspaces"]) == (made["id"], "acme-*")
+        assert operator.run("callbacks", "test", made["id"], "--workspaces", "acme-*").json["delivered"] is True
+        assert operator.run("deliveries", "list", "--workspaces", "acme-*").json == []
+        for words in (("show", made["id"]), ("show", made["id"], "--workspaces", "acme"), ("list", "--workspaces", "acme*x")):
+            refused = operator.run("callbacks", *words)
+            assert (refused.code, refused.json["error"]["code"]) == (2, "invalid_invocation")
+        both = operator.run("callbacks", "list", "--workspaces", "acme-*", "--workspace", "default")
+        assert (both.code, both.json["error"]["code"]) == (2, "invalid_invocation")
+        assert operator.run("callbacks", "remove", made["id"], "--workspaces", "acme-*").json == {"removed": made["id"]}
+
+
 def test_deliveries_are_listed_and_sent_again(operator: Shell) -> None:
     """A worker delivers; what is listed can be sent again."""
     with receiving() as receiver:

@@ -121,7 +121,7 @@ def test_a_purged_workspace_leaves_no_events(place: SimpleNamespace, monkeypatch
 
     monkeypatch.setattr(purge, "_delete", interrupted)
     purge.purge(place, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]
-    place.database.record(lambda transaction: count_deliveries(transaction, [{"workspace": "acme", "now": place.now}]))
+    place.database.record(lambda transaction: count_deliveries(transaction, [{"source": "acme", "now": place.now}]))
     with place.database.read() as transaction:
         for table in ("outbox", "events", "event_heads", "event_counts"):
             assert transaction.execute(f"SELECT * FROM {table} WHERE workspace = 'acme'") == []

@@ -60,12 +60,16 @@ def test_a_reader_is_told_whether_a_process_notices_or_not(database_url: str, co
         assert late.gone == 0
 
 
-def test_a_callback_goes_on(database_url: str) -> None:
-    """A return between two looks at the callbacks left their positions as they were in memory, where nothing was delivered any more."""
+@pytest.mark.parametrize("of", ["default", "platform:acme*"])
+def test_a_callback_goes_on(database_url: str, of: str) -> None:
+    """A return between two looks at the callbacks left their positions as they were in memory, where nothing was delivered any more. Those
+    of a platform are one for each workspace."""
+    workspace = "default" if of == "default" else "acme"
     with returning(database_url) as place:
         storage, clock = place.jackfield.storage, SystemClock()
-        callbacks = Callbacks(place.database, storage.vault, "default", clock, Actor("cli", "ada"), origin="operator")
+        callbacks = Callbacks(place.database, storage.vault, of, clock, Actor("cli", "ada"), origin="operator")
         callbacks.create({"url": "http://127.0.0.1:9/x", "types": ["schedule.stopped"]})
+        table = "callbacks" if of == "default" else "callback_positions"
         dispatcher = Dispatcher(lambda: place.database, lambda: storage.vault, clock, Sender())
 
         def asked(query: str) -> int:
@@ -79,23 +83,24 @@ def test_a_callback_goes_on(database_url: str) -> None:
                 Event().wait(0.005)
 
         def is_up_to_date() -> bool:
-            return asked("SELECT position AS found FROM callbacks") == asked("SELECT MAX(last) AS found FROM event_heads")
+            reached = asked(f"SELECT COALESCE(MAX(position), 0) AS found FROM {table}")
+            return reached == asked(f"SELECT COALESCE(MAX(last), -1) AS found FROM event_heads WHERE workspace = '{workspace}'")
 
-        place.happen(2)
+        place.happen(2, workspace)
         dispatcher.start()
         try:
             until(is_up_to_date)
             lanes = dispatcher._lanes  # nothing else shows that it has looked
             until(lambda: dispatcher._lanes is not lanes)
             back = place.copied()
-            place.happen(5)
+            place.happen(5, workspace)
             until(is_up_to_date)
             place.renew()
             back()
             place.instance.renew()
             with place.other.write() as transaction:
                 for number in range(3):
-                    record(transaction, "default", "schedule.stopped", f"s{number}", 1.0, {})
+                    record(transaction, workspace, "schedule.stopped", f"s{number}", 1.0, {})
             until(lambda: asked("SELECT COUNT(*) AS found FROM deliveries") == 3)
         finally:
             dispatcher.stop()

@@ -24,6 +24,7 @@ from jackfield.invocation import new_invocation_id
 
 _LOG = logging.getLogger("jackfield.access")
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")
+_HOME = "platform:"
 _COLUMNS = "id, name, workspaces, digest, created_at, expires_at, revoked_at, last_used_at, seal"
 _BOUND = ("name", "workspaces", "digest", "created_at", "expires_at", "revoked_at")
 _FIND = f"SELECT {_COLUMNS} FROM platform_tokens WHERE id = :id"
@@ -61,6 +62,30 @@ def manages(pattern: str, workspace: str) -> bool:
     return fits and workspace != DEFAULT
 
 
+def home_of(pattern: str) -> str:
+    """Return the name under which rows of a platform stand among those of workspaces; no workspace can have it.
+
+    :raises InvalidInvocation: if it is not the pattern of a token.
+    """
+    return f"{_HOME}{checked_pattern(pattern)}"
+
+
+def pattern_of(home: str) -> str | None:
+    """Return the pattern of the platform whose rows stand under a name; None if it is that of a workspace."""
+    return home.removeprefix(_HOME) if home.startswith(_HOME) else None
+
+
+def checked_pattern(workspaces: str) -> str:
+    """Return the pattern of a platform's token.
+
+    :raises InvalidInvocation: if it is none.
+    """
+    if not _PATTERN.match(workspaces):
+        fault = Detail("/workspaces", "must be a workspace's name, or the beginning of names and a '*'", "pattern")
+        raise InvalidInvocation(f"'{workspaces[:100]}' names no workspaces", details=[fault], hint="Write it as 'acme-*'.")
+    return workspaces
+
+
 class PlatformTokens:
     """Tokens of platforms, for the operator: create, list, revoke. The audit log of the operator's workspace names ``actor``."""
 
@@ -76,9 +101,7 @@ class PlatformTokens:
         :param workspaces: a workspace's name, or the beginning of names with ``*`` at its end.
         :raises InvalidInvocation: if the pattern, the name or the expiry is not valid.
         """
-        if not _PATTERN.match(workspaces):
-            fault = Detail("/workspaces", "must be a workspace's name, or the beginning of names and a '*'", "pattern")
-            raise InvalidInvocation(f"'{workspaces[:100]}' names no workspaces", details=[fault], hint="Write it as 'acme-*'.")
+        checked_pattern(workspaces)
         now = self._clock.time()
         token = PlatformToken(new_invocation_id(), named(name, expires_at, now), workspaces, now, expires_at)
         text = new_text()

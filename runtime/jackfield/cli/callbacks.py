@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, pages, read_moment
+from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, of_platforms, pages, read_moment
 from jackfield.cli.stored import actor, open_events
 from jackfield.clock import SystemClock, seconds
 from jackfield.events.callbacks import Callbacks
@@ -106,7 +106,7 @@ def _recover(arguments: Namespace, output: Output) -> int:
 
 
 _NOUN = Noun(_opened)
-VERBS = {
+VERBS = of_platforms({
     "add": Verb("Send the events that happen from now on to a URL. The secret is shown only once.", _declare_add, _add),
     "list": Verb("List the callbacks, without their secrets.", declare_list, _NOUN.rows(_list, _COLUMNS)),
     "show": Verb("Print a callback.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
@@ -122,4 +122,4 @@ VERBS = {
     ),
     "recover": Verb("Send all events since a time that were not delivered.", _declare_recover, _recover),
     "remove": Verb("Delete a callback and its deliveries.", declare_one, _NOUN.value(_remove)),
-}  # fmt: skip
+})  # fmt: skip

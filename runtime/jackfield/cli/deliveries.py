@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, pages
+from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, of_platforms, pages
 from jackfield.cli.stored import open_events
 from jackfield.clock import SystemClock
 from jackfield.events.deliveries import STATES, Deliveries
@@ -50,8 +50,8 @@ def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
 
 
 _NOUN = Noun(_opened)
-VERBS = {
+VERBS = of_platforms({
     "list": Verb("List deliveries, newest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
     "show": Verb("Print a delivery with its last attempts.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),
     "resend": Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _NOUN.value(_resend)),
-}
+})  # fmt: skip

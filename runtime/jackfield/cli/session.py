@@ -117,6 +117,23 @@ def in_workspace(verbs: Verbs) -> Verbs:
     return {name: Verb(verb.summary, also(verb.declare), verb.run) for name, verb in verbs.items()}
 
 
+def of_platforms(verbs: Verbs) -> Verbs:
+    """Add ``--workspaces`` to all commands of a noun that takes ``--workspace``."""
+
+    def also(declare: Callable[[Parser], None]) -> Callable[[Parser], None]:
+        def both(parser: Parser) -> None:
+            declare(parser)
+            parser.add_argument(
+                "--workspaces",
+                metavar="PATTERN",
+                help="those of the platform whose token has this pattern, such as 'acme-*'; not of a workspace",
+            )
+
+        return both
+
+    return {name: Verb(verb.summary, also(verb.declare), verb.run) for name, verb in verbs.items()}
+
+
 def declare_pages(parser: Parser) -> None:
     """Add ``--limit`` and ``--cursor``."""
     parser.add_argument(

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from jackfield.access.platform_tokens import home_of
 from jackfield.cli import logs
-from jackfield.cli.parsing import Namespace
+from jackfield.cli.parsing import Namespace, UsageError
 from jackfield.cli.session import account
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
@@ -61,12 +62,15 @@ def selected_workspace(arguments: Namespace, storage: Storage) -> str:
 
 @contextmanager
 def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
-    """Open the database for the events of the selected workspace.
+    """Open the database for the events of the selected workspace, or of the platform in ``--workspaces``.
 
-    :raises InvalidInvocation: if there is no database.
+    :raises InvalidInvocation: if there is no database, or the platform's pattern is not valid.
     """
     with open_storage() as storage:
         if not storage.enabled:
             text = "events need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
             raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
-        yield storage.database, storage.vault, selected_workspace(arguments, storage)
+        pattern: str | None = getattr(arguments, "workspaces", None)
+        if pattern is not None and arguments.workspace:
+            raise UsageError("--workspace and --workspaces exclude each other", usage=arguments.usage)
+        yield storage.database, storage.vault, selected_workspace(arguments, storage) if pattern is None else home_of(pattern)

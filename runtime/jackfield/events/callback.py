@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from jackfield.access.platform_tokens import pattern_of
 from jackfield.clock import iso
 from jackfield.database import Row
 from jackfield.dataclass import dataclass
@@ -97,12 +98,15 @@ class Callback:
     probe_at: float | None
     created_at: float
     updated_at: float
+    workspaces: str | None = None
+    """Pattern of the workspaces of a platform; None for a callback of one workspace."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the callback as the HTTP API shows it."""
         members = {
-            "id": self.id, "url": self.url, **self.options.to_json(), "status": self.status, "reason": self.reason,
-            "failingSince": iso(self.failing_since), "createdAt": iso(self.created_at), "updatedAt": iso(self.updated_at),
+            "id": self.id, "workspaces": self.workspaces, "url": self.url, **self.options.to_json(), "status": self.status,
+            "reason": self.reason, "failingSince": iso(self.failing_since), "createdAt": iso(self.created_at),
+            "updatedAt": iso(self.updated_at),
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
@@ -115,7 +119,7 @@ def read_callback(row: Row) -> Callback:
         options = Options(types=("damaged",), description="its row in the database is damaged")
     return Callback(
         row.id, row.url, row.origin, options, row.status, row.reason, row.position, row.failing_since, row.warned_at, row.exhausted_at,
-        row.probe_at, row.created_at, row.updated_at,
+        row.probe_at, row.created_at, row.updated_at, pattern_of(row.workspace),
     )  # fmt: skip
 
 

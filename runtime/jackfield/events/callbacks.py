@@ -1,4 +1,4 @@
-"""The callbacks of a workspace: created, changed, rotated and removed, each with an entry in the audit log; and tried out."""
+"""The callbacks of a workspace or a platform: created, changed, rotated and removed, each with an entry in the audit log; and tried out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jackfield.access import Actor, Audit
+from jackfield.access import DEFAULT, Actor, Audit
+from jackfield.access.platform_tokens import manages, pattern_of
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.events import positions
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
 from jackfield.events.claims import make_due
 from jackfield.events.event import Event
@@ -78,9 +80,10 @@ def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[d
 
 
 class Callbacks:
-    """Callbacks of one workspace, changed in the name of one actor.
+    """Callbacks of one workspace, or of the platform whose ``home_of`` is given, changed in the name of one actor.
 
-    ``guard`` says which hosts callbacks may reach that were not made by the operator.
+    What changes a platform's stands in the audit log of the operator's workspace. ``guard`` says which hosts callbacks may reach that were
+    not made by the operator.
     """
 
     def __init__(
@@ -90,7 +93,8 @@ class Callbacks:
         self._vault = vault
         self._workspace = workspace
         self._time = SharedClock.of(database, clock)
-        self._audit = Audit(database, lambda: vault, workspace, clock, actor)
+        self._pattern = pattern_of(workspace)
+        self._audit = Audit(database, lambda: vault, workspace if self._pattern is None else DEFAULT, clock, actor)
         self._origin: Origin = origin
         self._guard = guard or Guard()
 
@@ -103,7 +107,7 @@ class Callbacks:
             raise invalid(faults)
         options, url = Options.checked(given), check_url(given.get("url"), self._origin, self._guard)
         identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._time.now()
-        Numbering(self._database, self._vault).run(self._workspace, slices=_ALL)  # many wait where no server or worker runs
+        self._number_all()
         values = {
             "workspace": self._workspace, "id": identifier, "url": url, "origin": self._origin, "options": stored(options), "now": now,
             "secrets": self._sealed(identifier, url, self._origin, [{"secret": secret, "until": None}]),
@@ -114,6 +118,8 @@ class Callbacks:
                 raise InvalidInvocation(f"the workspace has {MOST} callbacks, which is the limit", hint="Remove one that is not used.")
             head = transaction.find(_HEAD, place)
             transaction.change(_INSERT, {**values, "position": 0 if head is None else head.last})
+            if self._pattern is not None:
+                positions.begin(transaction, self._pattern, identifier)
             self._note(transaction, "created", identifier, {"url": url, "types": list(options.types)})
         return Created(self.find(identifier), secret)
 
@@ -199,6 +205,7 @@ class Callbacks:
             self._row(transaction, identifier, locks=True)
             while transaction.change(_REMOVE_DELIVERIES, place):  # what came meanwhile
                 pass
+            positions.remove(transaction, identifier)
             transaction.change(_REMOVE, place)
             self._note(transaction, "removed", identifier, {})
 
@@ -214,6 +221,13 @@ class Callbacks:
         fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
         return (sender or Sender(self._guard, only_hosts(None, os.environ))).send(row.url, row.origin, fields, body, now)
 
+    def _number_all(self) -> None:
+        """Number what has happened: many events wait where no server or worker runs."""
+        numbering, pattern = Numbering(self._database, self._vault), self._pattern
+        waiting = [self._workspace] if pattern is None else [name for name in numbering.waiting() if manages(pattern, name)]
+        for workspace in waiting:
+            numbering.run(workspace, slices=_ALL)
+
     def _row(self, transaction: Transaction, identifier: str, *, locks: bool = False) -> Row:
         locking = self._database.dialect.locks if locks else ""
         row = transaction.find(_ONE + locking, {"workspace": self._workspace, "id": identifier})
@@ -225,7 +239,8 @@ class Callbacks:
         return self._vault.seal(self._workspace, secrets_place(identifier, url, origin), json.dumps(secrets).encode())
 
     def _note(self, transaction: Transaction, act: str, identifier: str, details: Mapping[str, Any]) -> None:
-        self._audit.append(transaction, f"callback.{act}", f"callback:{identifier}", details)
+        of = {} if self._pattern is None else {"workspaces": self._pattern}
+        self._audit.append(transaction, f"callback.{act}", f"callback:{identifier}", {**of, **details})
 
 
 def failing_callbacks(database: Database, now: float) -> int:

@@ -23,7 +23,8 @@ SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :
 """
 MOVE = "UPDATE callbacks SET position = :to WHERE workspace = :workspace AND id = :callback AND position = :from"
 _DUE = """
-SELECT workspace, callback, sequence, id, event, type, attempts + 1 AS attempts, log FROM deliveries
+SELECT workspace, callback, sequence, id, event, type, attempts + 1 AS attempts, log, COALESCE(source, workspace) AS source,
+    COALESCE(event_sequence, sequence) AS event_sequence FROM deliveries
 WHERE workspace = :workspace AND callback = :callback AND state = 'pending' AND next_at <= :until AND held_until <= :free
 ORDER BY next_at, sequence LIMIT :limit
 """
@@ -39,7 +40,10 @@ ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence 
 """A pending delivery by its key. Its state is hidden from PostgreSQL's planner: in a table that has just grown, of which there are no
 statistics yet, it takes the indexes by state to be as good as the key, and reads all pending deliveries for each one."""
 _HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
-_RELEASE = f"UPDATE deliveries SET held_until = 0, attempts = attempts - 1 WHERE {ONE}"
+_RELEASE = f"""
+UPDATE deliveries SET held_until = 0, attempts = attempts - 1, next_at = CASE WHEN next_at < :later THEN :later ELSE next_at END
+WHERE {ONE}
+"""
 _PUT_OFF = """
 SELECT sequence, next_at FROM deliveries
 WHERE workspace = :workspace AND callback = :callback AND state = 'pending' AND (next_at, sequence) > (:after, :sequence)
@@ -113,8 +117,8 @@ def make_due(database: Database, workspace: str, callback: str, now: float) -> N
         place |= {"after": last.next_at, "sequence": last.sequence}
 
 
-def release(database: Database, workspace: str, rows: Sequence[Row]) -> None:
-    """Give claimed deliveries back that were not attempted; another process may send them at once."""
-    values = [{"workspace": workspace, "callback": row.callback, "sequence": row.sequence} for row in rows]
+def release(database: Database, workspace: str, rows: Sequence[Row], later: float = 0.0) -> None:
+    """Give claimed deliveries back that were not attempted; another process may send them at once, or at ``later``."""
+    values = [{"workspace": workspace, "callback": row.callback, "sequence": row.sequence, "later": later} for row in rows]
     with suppress(JackfieldError):  # else they are due when the claim has ended
         database.record(lambda transaction: transaction.change_many(_RELEASE, values))

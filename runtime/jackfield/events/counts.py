@@ -26,8 +26,8 @@ def count_events(transaction: Transaction, workspace: str, times: Iterable[float
 
 
 def count_deliveries(transaction: Transaction, deliveries: Iterable[Mapping[str, Any]]) -> None:
-    """Count deliveries that their receivers have taken: rows with ``workspace`` and ``now``."""
-    for (workspace, day), count in sorted(Counter((one["workspace"], _day(one["now"])) for one in deliveries).items()):
+    """Count deliveries that their receivers have taken: rows with ``source``, the workspace of the event, and ``now``."""
+    for (workspace, day), count in sorted(Counter((one["source"], _day(one["now"])) for one in deliveries).items()):
         transaction.change(_ADD, {"workspace": workspace, "day": day, "events": 0, "deliveries": count})
 
 

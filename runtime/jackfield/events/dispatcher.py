@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
+from jackfield.access.platform_tokens import manages
 from jackfield.clock import Clock, monotonic, within
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.blocked import BlockedWorkspaces
@@ -28,11 +29,12 @@ from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
-from jackfield.events.deliveries import insert, sealed_log, wants
+from jackfield.events.deliveries import make, sealed_log
 from jackfield.events.event import Event
 from jackfield.events.feed import read_event
 from jackfield.events.message import request_to
 from jackfield.events.numbering import Numbering
+from jackfield.events.positions import Positions, active_patterns
 from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
@@ -71,6 +73,8 @@ _CACHED, _SMALL = 512, 8192
 """Events that are cached between two looks at the callbacks, and until the one after; bytes of one at most."""
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
+_PUT_OFF = 60.0
+"""Seconds for which a delivery waits whose event cannot be read, since the key service of its workspace refuses or gives no answer."""
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
 """Seconds between two looks for what is past its retention, and that one may take."""
 _STOP_WITHIN = 5.0
@@ -85,6 +89,8 @@ class _Lane:
     workspace: str
     row: Row
     callback: Callback
+    positions: Positions | None = None
+    """Of a platform's callback, which gets the events of many workspaces."""
     in_flight: int = 0
     due_at: float = 0.0
     loaded_at: float = 0.0
@@ -113,6 +119,24 @@ class _Lane:
     @property
     def room(self) -> int:
         return (1 if self.kind == "suspect" else IN_FLIGHT) - self.in_flight
+
+    def behind(self, heads: Mapping[str, int]) -> list[tuple[float, str]]:
+        """Return the workspaces of which new events are known, and when deliveries of theirs were made last."""
+        if self.positions is not None:
+            return self.positions.behind()
+        return [(self.moved_at, self.workspace)] if self.callback.position < heads.get(self.workspace, 0) else []
+
+    def position(self, workspace: str) -> int:
+        """Return the number of the event of a workspace up to which deliveries were made."""
+        return self.callback.position if self.positions is None else self.positions.of(workspace)
+
+    def moved(self, workspace: str, position: int) -> None:
+        """Note that deliveries were made up to a number."""
+        self.moved_at = monotonic()
+        if self.positions is None:
+            self.callback = replace(self.callback, position=position)
+        else:
+            self.positions.move(workspace, position)
 
     @property
     def is_healthy(self) -> bool:
@@ -205,15 +229,14 @@ class Dispatcher:
         if due and find_hold(self._database) is None:
             self._dispatch(sorted(due, key=lambda lane: (lane.served_at, lane.due_at)))
         fresh = self._fresh()
-        if any(lane.due_at > moment and not lane.in_flight for lane in fresh) and self._leads():
+        if any(lane.due_at > moment and not lane.in_flight for _, lane in fresh) and self._leads():
             self._fan_out(fresh)
             return _MOMENT  # what is due now is sent before more is made
         return _PAUSE
 
     def _tidy(self, moment: float) -> bool:
         """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
-        watched = {lane.workspace for lane in self._lanes.values()}
-        for workspace in self._blocked.served(name for name in self._numbering.waiting() if name not in watched):
+        for workspace in self._blocked.served(self._waiting(watched=False)):
             self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
         return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
@@ -235,10 +258,13 @@ class Dispatcher:
         now = self._now()
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.CALLBACKS)
+            active = active_patterns(transaction, now)
             due = transaction.execute(claims.NEXT_DUE, {"free": self._free(now)})
         found = {}
         for lane in readable(rows, self._lane, "callback"):
             lane.loaded_at = moment
+            if lane.row.origin == "remote" and lane.callback.workspaces not in (None, *active):
+                continue  # its platform has no token any more, or none yet
             found[lane.workspace, lane.row.id] = lane
         for item in due:
             waiting = found.get((item.workspace, item.id))
@@ -249,6 +275,10 @@ class Dispatcher:
     def _lane(self, row: Row) -> _Lane:
         known = self._lanes.get((row.workspace, row.id))
         lane = known if known is not None else _Lane(row.workspace, row, read_callback(row), suspect=row.failing_since is not None)
+        if lane.callback.workspaces is not None and lane.positions is None:
+            lane.positions = Positions(lane.callback.workspaces, row.id)
+        if lane.positions is not None and (row.position < lane.row.position or (not self._led and lane.positions.behind())):
+            lane.positions.forget()  # the database went back, or another process moves them
         if lane.row != row or lane.callback.position != row.position:  # it went on alone if the database went back
             lane.row, lane.callback = row, read_callback(row)
         return lane
@@ -269,32 +299,44 @@ class Dispatcher:
         """Return the time until which what is held is free: who claimed it before this process led does not lead any more."""
         return max(now, self._term + claims.HOLD - _MOMENT) if self._led else now
 
-    def _fresh(self) -> list[_Lane]:
-        """Number what is committed, if this process leads; return the callbacks with new events."""
-        watched = {lane.workspace for lane in self._lanes.values()}
-        for workspace in self._blocked.served(name for name in self._numbering.waiting() if name in watched):
+    def _waiting(self, *, watched: bool) -> list[str]:
+        """Return the workspaces with events that have no number yet, of those that callbacks watch, or of the others."""
+        own = {lane.workspace for lane in self._lanes.values()}
+        patterns = {lane.positions.pattern for lane in self._lanes.values() if lane.positions is not None}
+        waiting = self._numbering.waiting()
+        return [name for name in waiting if (name in own or any(manages(pattern, name) for pattern in patterns)) is watched]
+
+    def _fresh(self) -> list[tuple[str, _Lane]]:
+        """Number what is committed, if this process leads; return the workspaces with new events and the callbacks that get them, the one
+        first of which deliveries were made the longest ago."""
+        for workspace in self._blocked.served(self._waiting(watched=True)):
             if not self._leads():
                 break
             self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace, 1))
+        seen = self._heads
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
-        behind = [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
-        served = set(self._blocked.served({lane.workspace for lane in behind}))  # one tenant's key service must not delay the others
-        return [lane for lane in behind if lane.workspace in served]
+            changed = {name for name in seen.keys() | self._heads.keys() if seen.get(name) != self._heads.get(name)}
+            for lane in self._lanes.values():
+                if lane.positions is not None:
+                    lane.positions.look(transaction, self._heads, changed)
+        behind = [(at, workspace, lane) for lane in self._lanes.values() for at, workspace in lane.behind(self._heads)]
+        served = set(self._blocked.served({workspace for _, workspace, _ in behind}))  # one tenant's key service must not delay the others
+        return [(workspace, lane) for _, workspace, lane in sorted(behind, key=lambda one: one[0]) if workspace in served]
 
-    def _fan_out(self, fresh: Sequence[_Lane]) -> None:
+    def _fan_out(self, fresh: Sequence[tuple[str, _Lane]]) -> None:
         """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to where others are: soon all
         of them have one position. More is left to the next rounds, so that deliveries are sent meanwhile."""
         until = monotonic() + _FAN_OUT_WITHIN
         workspaces: dict[str, list[_Lane]] = {}
-        for lane in sorted(fresh, key=lambda lane: lane.moved_at):
-            workspaces.setdefault(lane.workspace, []).append(lane)
+        for workspace, lane in fresh:
+            workspaces.setdefault(workspace, []).append(lane)
         for workspace, lanes in workspaces.items():
-            positions = [*sorted({lane.callback.position for lane in lanes}), self._heads[workspace]]
+            positions = [*sorted({lane.position(workspace) for lane in lanes}), self._heads[workspace]]
             for first, following in pairwise(positions):
                 if monotonic() >= until:
                     return
-                mine = [lane for lane in lanes if lane.callback.position == first]
+                mine = [lane for lane in lanes if lane.position(workspace) == first]
                 self._blocked.apart(workspace, "the delivery of events", partial(self._fan_out_to, workspace, first, following, mine))
 
     def _fan_out_to(self, workspace: str, position: int, until: int, lanes: Sequence[_Lane]) -> None:
@@ -305,15 +347,14 @@ class Dispatcher:
         reached = rows[-1].sequence if len(rows) == limit else until  # those that are missing were deleted before they were looked at
         events = [event for row in rows if (event := self._readable(workspace, row)) is not None]
 
-        def unit(transaction: Transaction) -> None:
-            for lane in lanes:
-                moved = {"workspace": workspace, "callback": lane.callback.id, "from": position, "to": reached}
-                if transaction.change(claims.MOVE, moved):
-                    insert(transaction, workspace, lane.callback.id, [event for event in events if wants(lane.callback, event)], now)
+        def unit(transaction: Transaction) -> list[bool]:
+            given = workspace, (position, reached), events, now
+            return [make(transaction, self._database, lane.workspace, lane.callback, *given) for lane in lanes]
 
-        self._database.record(unit)
-        for lane in lanes:
-            lane.callback, lane.moved_at = replace(lane.callback, position=reached), monotonic()
+        for lane, made in zip(lanes, self._database.record(unit), strict=True):
+            lane.moved(workspace, reached)
+            if not made and lane.positions is not None:
+                lane.positions.forget()
             lane.due_at = lane.moved_at + max(0.0, claims.opens_at(lane.callback) - now)
 
     def _dispatch(self, due: Sequence[_Lane]) -> None:
@@ -353,6 +394,7 @@ class Dispatcher:
 
     def _send_all(self, batch: _Batch, rows: Sequence[Row]) -> None:
         lane, begun = batch.lane, monotonic()
+        workspace = lane.workspace
         try:
             for place, row in enumerate(rows):
                 batch.begun = monotonic()
@@ -361,9 +403,13 @@ class Dispatcher:
                 if batch.begun - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and not self._goes_on(batch)):
                     claims.release(self._database, lane.workspace, rows[place:])
                     break
+                workspace = row.source
+                if lane.positions is not None and not self._blocked.served((workspace,)):
+                    claims.release(self._database, lane.workspace, [row], self._now() + _PUT_OFF)
+                    continue
                 self._send(lane, row)
         except _FAULTS as error:
-            if not (isinstance(error, JackfieldError) and self._blocked.note(lane.workspace, error)):
+            if not (isinstance(error, JackfieldError) and self._blocked.note(workspace, error)):
                 self._log_fault(error)
         finally:
             with self._lock:
@@ -394,23 +440,23 @@ class Dispatcher:
             claims.make_due(self._database, lane.workspace, row.callback, now)
 
     def _attempt(self, lane: _Lane, row: Row, now: float) -> Attempt:
-        event, options = self._event(lane.workspace, row), lane.callback.options
+        event = self._event(row)
         if event is None:
             return Attempt(now, 0.0, error="the event is not kept any more, or its row was changed", final=True)
         try:
             secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
         except InvalidInvocation as damaged:
             return Attempt(now, 0.0, error=damaged.message)
-        fields, body = request_to(options, event, secrets, now, self._database, self._vault, lane.workspace)
+        fields, body = request_to(lane.callback, event, secrets, now, self._database, self._vault, row.source)
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
 
-    def _event(self, workspace: str, row: Row) -> Event | None:
+    def _event(self, row: Row) -> Event | None:
         """Return the event of a delivery. Small ones are cached for a moment: most are sent once they are known, and to many callbacks."""
-        key = workspace, row.sequence, row.event
+        key = row.source, row.event_sequence, row.event
         if (event := self._cached.get(key) or self._older.get(key)) is not None:
             return event
-        found = self._database.look_up(claims.EVENT, {"workspace": workspace, "sequence": row.sequence})
-        return None if found is None else self._readable(workspace, found)
+        found = self._database.look_up(claims.EVENT, {"workspace": row.source, "sequence": row.event_sequence})
+        return None if found is None else self._readable(row.source, found)
 
     def _readable(self, workspace: str, row: Row) -> Event | None:
         """Return an event; None if its row was changed in the database, which keeps no other event waiting."""

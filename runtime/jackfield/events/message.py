@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.clock import iso
 from jackfield.database import Database, Vault
-from jackfield.events.callback import Options
+from jackfield.events.callback import Callback
 from jackfield.events.event import Event
 from jackfield.events.outputs import output_of
 from jackfield.events.signing import signatures
@@ -19,23 +19,32 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def request_to(
-    options: Options, event: Event, secrets: Iterable[Mapping[str, Any]], now: float, database: Database, vault: Vault, workspace: str
+    callback: Callback, event: Event, secrets: Iterable[Mapping[str, Any]], now: float, database: Database, vault: Vault, workspace: str
 ) -> tuple[Fields, bytes]:
-    """Return the request that tells a callback with these options of an event, as ``request_of`` does."""
+    """Return the request that tells a callback of an event of a workspace, as ``request_of`` does."""
+    options = callback.options
     wants_output = "output" in options.include and event.type.startswith("invocation.")
     more = output_of(database, vault, workspace, event) if wants_output else None
-    return request_of(event, secrets, now, thin=options.thin, more=more)
+    told = None if callback.workspaces is None else workspace
+    return request_of(event, secrets, now, thin=options.thin, more=more, workspace=told)
 
 
 def request_of(
-    event: Event, secrets: Iterable[Mapping[str, Any]], now: float, *, thin: bool = False, more: Mapping[str, Any] | None = None
+    event: Event,
+    secrets: Iterable[Mapping[str, Any]],
+    now: float,
+    *,
+    thin: bool = False,
+    more: Mapping[str, Any] | None = None,
+    workspace: str | None = None,
 ) -> tuple[Fields, bytes]:
     """Return the header fields and the body of a delivery that is attempted ``now``.
 
     ``webhook-id`` is the event's, so it is the same for all attempts; ``more`` are added to the payload. A thin one has no payload: its
-    receiver looks the event up by its ID.
+    receiver looks the event up by its ID. ``workspace`` is that of the event, which a platform's receiver needs to know.
     """
-    data: dict[str, Any] = {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}
+    data: dict[str, Any] = {} if workspace is None else {"workspace": workspace}
+    data |= {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}
     if not thin:
         data["payload"] = {**event.data, **(more or {})}
     text = result_json({"type": event.type, "timestamp": iso(event.at), "data": data}, _JSON)

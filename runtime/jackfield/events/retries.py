@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import SystemRandom
 from typing import NamedTuple
 
+from jackfield.access import DEFAULT
+from jackfield.access.platform_tokens import pattern_of
 from jackfield.clock import iso
 from jackfield.database import Row, Transaction
 from jackfield.database.outbox import record
@@ -73,7 +75,14 @@ def pause_before(attempts: int, wait: float | None, chance: float | None = None)
 
 def delivered(outcome: Outcome, now: float) -> RowUnit:
     """Return the unit that records a successful attempt to a callback that is healthy: one statement, shared by all in the same commit."""
-    values = {**_place(outcome), "event": outcome.row.event, "now": now, "status": outcome.attempt.status, "log": outcome.log}
+    values = {
+        **_place(outcome),
+        "event": outcome.row.event,
+        "source": outcome.row.source,
+        "now": now,
+        "status": outcome.attempt.status,
+        "log": outcome.log,
+    }
     return RowUnit(_DELIVERED, _DELIVERED, values, count_deliveries)
 
 
@@ -87,7 +96,7 @@ def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bo
         return False
     transaction.change(_RECOVERED, place)
     if state.status == "paused" and state.probe_at is not None:
-        record(transaction, outcome.workspace, "callback.resumed", outcome.row.callback, now, {"callback": outcome.row.callback})
+        record(transaction, _told_in(outcome), "callback.resumed", outcome.row.callback, now, {"callback": outcome.row.callback})
     return bool(now - state.failing_since > _LONG)
 
 
@@ -124,7 +133,7 @@ def _note_exhausted(transaction: Transaction, outcome: Outcome, state: Row, now:
             "callback": row.callback, "delivery": row.id, "eventId": row.event, "eventType": row.type, "attempts": row.attempts,
             "error": outcome.attempt.error,
         }  # fmt: skip
-        record(transaction, outcome.workspace, "callback.exhausted", row.callback, now, facts)
+        record(transaction, _told_in(outcome), "callback.exhausted", row.callback, now, facts)
         transaction.change(_EXHAUSTED, {**place, "now": now})
 
 
@@ -134,7 +143,7 @@ def _note_failing(transaction: Transaction, outcome: Outcome, state: Row, now: f
     if failing >= WARN_AFTER and state.warned_at is None:
         facts = {"callback": outcome.row.callback, "error": outcome.attempt.error, "failingSince": iso(state.failing_since)}
         facts["pausesAt"] = iso(max(state.failing_since + PAUSE_AFTER, now + PAUSE_AFTER - WARN_AFTER))
-        record(transaction, outcome.workspace, "callback.failing", outcome.row.callback, now, facts)
+        record(transaction, _told_in(outcome), "callback.failing", outcome.row.callback, now, facts)
         transaction.change(_WARNED, {**_place(outcome), "now": now})
     elif failing >= PAUSE_AFTER and state.warned_at is not None and now - state.warned_at >= PAUSE_AFTER - WARN_AFTER:
         reason = f"no delivery has succeeded since {iso(state.failing_since)}: {outcome.attempt.error}"
@@ -144,7 +153,12 @@ def _note_failing(transaction: Transaction, outcome: Outcome, state: Row, now: f
 def _pause(transaction: Transaction, outcome: Outcome, now: float, reason: str, probe_at: float | None) -> None:
     if transaction.change(_PAUSED, {**_place(outcome), "reason": reason, "probe_at": probe_at}):
         facts = {"callback": outcome.row.callback, "reason": reason}
-        record(transaction, outcome.workspace, "callback.paused", outcome.row.callback, now, facts)
+        record(transaction, _told_in(outcome), "callback.paused", outcome.row.callback, now, facts)
+
+
+def _told_in(outcome: Outcome) -> str:
+    """Return the workspace whose events tell of a callback: of a platform's, which has none, that of the operator."""
+    return outcome.workspace if pattern_of(outcome.workspace) is None else DEFAULT
 
 
 def _place(outcome: Outcome) -> dict[str, object]:

@@ -34,7 +34,10 @@ _LOGGED = """
 SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries UNION SELECT name FROM workspaces
 UNION SELECT workspace FROM tokens ORDER BY workspace
 """
-_STRAYS = "SELECT DISTINCT workspace FROM {table} WHERE workspace <> :own AND workspace NOT IN (SELECT name FROM workspaces)"
+_STRAYS = """
+SELECT DISTINCT workspace FROM {table}
+WHERE workspace <> :own AND workspace NOT LIKE 'platform:%' AND workspace NOT IN (SELECT name FROM workspaces)
+"""
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
 

@@ -109,14 +109,15 @@ def _empty(database: Database, files: Files, also: str, *workspaces: str) -> Non
             for identifier in page:
                 files.erase(workspace, identifier)
         for _ in range(_PASSES):
-            if not sum([_delete(database, table, tables[table], workspace, also) for table in order]):
+            told = _delete(database, "deliveries", tables["deliveries"], workspace, also, "source")  # to callbacks of platforms
+            if not told + sum([_delete(database, table, tables[table], workspace, also) for table in order]):
                 break
 
 
-def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str, also: str) -> int:
-    values = {"workspace": workspace}
-    there = database.look_up(f"SELECT 1 AS one FROM {table} WHERE workspace = :workspace{also} LIMIT 1", values) is not None
-    return delete_in_slices(database, slice_of(table, ", ".join(key), f"workspace = :workspace{also}"), values) if there else 0
+def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str, also: str, column: str = "workspace") -> int:
+    values, condition = {"workspace": workspace}, f"{column} = :workspace{also}"
+    there = database.look_up(f"SELECT 1 AS one FROM {table} WHERE {condition} LIMIT 1", values) is not None
+    return delete_in_slices(database, slice_of(table, ", ".join(key), condition), values) if there else 0
 
 
 def _stored_files(database: Database, workspace: str, after: str, also: str) -> list[str]:

@@ -17,8 +17,9 @@ Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
 _ABOUT = (
-    "Requests that jackfield sends to callbacks (POST /v1/callbacks). They follow Standard Webhooks: verify 'webhook-signature' over the "
-    "raw body, answer with 2xx within 15 seconds, and ignore a 'webhook-id' that you have seen, since an event comes at least once."
+    "Requests that jackfield sends to callbacks (POST /v1/callbacks, /v1/platform/callbacks). They follow Standard Webhooks: verify "
+    "'webhook-signature' over the raw body, answer with 2xx within 15 seconds, and ignore a 'webhook-id' that you have seen, since an "
+    "event comes at least once."
 )
 _HEADERS: Json = {
     "type": "object",
@@ -62,6 +63,7 @@ def _message(type: str, about: str) -> Json:
     data = {
         "type": "object", "required": ["eventId", "sequence", "subject"],
         "properties": {
+            "workspace": {**_TEXT, "description": "Of a platform's callback: the workspace of the event; not in 'callback.test'."},
             "eventId": _TEXT, "sequence": {"type": "integer"}, "subject": {**_TEXT, "description": "What it happened to."},
             "payload": {"$ref": f"#/components/schemas/{_name(type)}"},
         },

@@ -1,4 +1,5 @@
-"""``/v1/callbacks`` and ``/v1/deliveries``: where a platform wants events, and each event's way there."""
+"""``/v1/callbacks`` and ``/v1/deliveries``, of a workspace and, below ``/v1/platform``, of a platform: where events are sent, and each
+event's way there."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from jackfield.events.callbacks import OVERLAP, Callbacks
 from jackfield.events.deliveries import Deliveries
 from jackfield.surfaces.http.endpoints import Endpoints, filtered
 from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.http.workspaces import platform_actor
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
 from jackfield.surfaces.shared.identity import Identity
@@ -27,8 +29,13 @@ T = TypeVar("T")
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def _callback(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Callbacks], T]) -> T:
-    callbacks = callbacks_of(server, identity)
+def _callbacks(request: Request, server: ServerContext, identity: Identity) -> Callbacks:
+    """Return the callbacks of the caller, changed on behalf of a platform's user if the request names one."""
+    return callbacks_of(server, identity, actor=platform_actor(request, identity) if identity.kind == "platform" else None)
+
+
+async def _callback(request: Request, server: ServerContext, identity: Identity, step: Callable[[Callbacks], T]) -> T:
+    callbacks = _callbacks(request, server, identity)
     return await _found(server, lambda: step(callbacks))
 
 
@@ -50,7 +57,7 @@ FILTERS = ("status", "url")
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/callbacks``: the oldest first, without secrets."""
-    callbacks = callbacks_of(server, identity)
+    callbacks = _callbacks(request, server, identity)
 
     def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Callback], str | None]:
         return callbacks.page(cursor=cursor, limit=limit)
@@ -60,16 +67,17 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks``. Only this response contains the secret."""
-    callbacks = callbacks_of(server, identity)
+    callbacks = _callbacks(request, server, identity)
     body = await members_of(request, {"url"}, MEMBERS)
     made = await _done(server, lambda: callbacks.create(body))
-    headers = {"Location": f"/v1/callbacks/{made.callback.id}", **_NO_STORE}
+    at = "/v1/platform" if identity.kind == "platform" else "/v1"
+    headers = {"Location": f"{at}/callbacks/{made.callback.id}", **_NO_STORE}
     return answer({**made.callback.to_json(), **made.shown()}, 201, headers)
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/callbacks/{id}``: change the members given."""
-    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
+    callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
     body = await members_of(request, set(), MEMBERS | {"status"})
     await _found(server, lambda: callbacks.find(identifier))
     return answer((await _done(server, lambda: callbacks.change(identifier, body))).to_json())
@@ -77,7 +85,7 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret, beside which the present one stays valid for a while."""
-    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
+    callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
     overlap = (await _optional(request, {"overlapSeconds"})).get("overlapSeconds", OVERLAP)
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
         raise Problem(400, "'overlapSeconds' must be a number")
@@ -88,10 +96,10 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:test``: send an event now, once, and return what became of it."""
-    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
+    callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
     await _found(server, lambda: callbacks.find(identifier))
     try:
-        attempt = await server.asking(identity.workspace, lambda: callbacks.test(identifier))
+        attempt = await server.asking(identity.holder, lambda: callbacks.test(identifier))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer({"delivered": attempt.succeeded, **attempt.to_json()})
@@ -99,7 +107,7 @@ async def tested(request: Request, server: ServerContext, identity: Identity) ->
 
 async def recovered(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:recover``: send what was not delivered since a time."""
-    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
+    callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
     since = (await members_of(request, {"since"}))["since"]
     if not isinstance(since, str):
         raise Problem(400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now")

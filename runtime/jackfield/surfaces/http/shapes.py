@@ -326,8 +326,8 @@ _CALLBACK_OPTIONS: Mapping[str, Json] = {
     "description": {"type": "string", "maxLength": 200},
 }
 _CALLBACK: Mapping[str, Json] = {
-    "id": STRING, **_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT,
-    "createdAt": MOMENT, "updatedAt": MOMENT,
+    "id": STRING, "workspaces": {**STRING, "description": "Of a platform's callback: the pattern of its workspaces."}, **_CALLBACK_OPTIONS,
+    "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT, "createdAt": MOMENT, "updatedAt": MOMENT,
 }  # fmt: skip
 _CALLBACK_SECRET: Mapping[str, Json] = {
     "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
@@ -434,6 +434,7 @@ _OTHERS: dict[str, Json] = {
     "Delivery": object_of(
         ("id", "callback", "eventId", "sequence", "type", "status", "attempts", "createdAt"),
         id=STRING, callback=STRING, url=STRING, eventId=STRING, sequence={"type": "integer"}, type=STRING,
+        workspace={**STRING, "description": "To a platform's callback: the workspace of the event."},
         status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=MOMENT, endedAt=MOMENT, createdAt=MOMENT,
         lastStatus={"type": "integer"}, lastError=STRING,
         log={

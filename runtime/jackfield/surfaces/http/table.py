@@ -10,7 +10,6 @@ from jackfield.surfaces.http import (
     audit,
     authorizations,
     batches,
-    callbacks,
     connect_sessions,
     connections,
     events,
@@ -24,6 +23,7 @@ from jackfield.surfaces.http import (
     tokens,
     workspaces,
 )
+from jackfield.surfaces.http.callbacks_table import CALLBACKS, PLATFORM_CALLBACKS
 from jackfield.surfaces.http.catalogue_table import CATALOGUE
 from jackfield.surfaces.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
 from jackfield.surfaces.shared import files, uploads
@@ -43,7 +43,6 @@ _BY_MOMENT = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
 _BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
 _BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
 _BY_OUTCOME = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f]{64}~[0-9a-f]{64}"
-_BY_CALLBACK, _BY_DELIVERY = "cb_[0-9a-f-]{36}", "dlv_[0-9a-f-]{36}"
 _CONNECTION_STATUS = filters(("status",), status=("untested", "ok", "failing", "expired"))
 _SCHEDULE_STATUS = ("active", "paused", "ended", "stopped")
 _WATCH_STATUS = ("pending", "active", "degraded", "failing", "paused")
@@ -52,7 +51,6 @@ _WATCHES = {**filters(subscriptions.FILTERS, status=_WATCH_STATUS, kind=("webhoo
 _SESSIONS = {**filters(connect_sessions.FILTERS, status=_SESSION_STATUS), **page(_BY_MOMENT)}
 _TOKEN_STATUS, _SCOPES = ("active", "expired", "revoked"), ("read", "invoke", "manage")
 _TOKENS = {**filters(tokens.FILTERS, status=_TOKEN_STATUS, scope=_SCOPES), **page(_BY_MOMENT)}
-_DELIVERY_STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
@@ -118,53 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/events/{id}", events.shown, "read", "showEvent", "Show an event.", {200: "Event"}, problems=(404, 503),
     ),
-    Operation(
-        "GET", "/v1/callbacks", callbacks.listed, "manage", "listCallbacks", "List the callbacks, without their secrets.",
-        {200: "CallbackList"}, query={**filters(callbacks.FILTERS), **page(_BY_CALLBACK)}, problems=(503,),
-    ),
-    Operation(
-        "POST", "/v1/callbacks", callbacks.created, "manage", "createCallback",
-        "Send the events that happen from now on to a URL. Only this response contains the secret.",
-        {201: "CreatedCallback"}, body="NewCallback", problems=(413, 415, 422, 503),
-    ),
-    Operation(
-        "GET", "/v1/callbacks/{id}", callbacks.shown, "manage", "showCallback", "Show a callback.", {200: "Callback"}, problems=(404, 503),
-    ),
-    Operation(
-        "PATCH", "/v1/callbacks/{id}", callbacks.changed, "manage", "changeCallback",
-        "Change the members given; 'status' pauses and resumes it.",
-        {200: "Callback"}, body="CallbackUpdate", problems=(404, 413, 415, 422, 503),
-    ),
-    Operation(
-        "DELETE", "/v1/callbacks/{id}", callbacks.removed, "manage", "removeCallback", "Delete a callback and its deliveries.",
-        {204: ""}, problems=(404, 503),
-    ),
-    Operation(
-        "POST", "/v1/callbacks/{id}:rotate", callbacks.rotated, "manage", "rotateCallback",
-        "Make a new secret; the present one stays valid for a day, or for 'overlapSeconds'.",
-        {200: "RotatedCallback"}, body="CallbackRotation", problems=(404, 413, 415, 422, 503),
-    ),
-    Operation(
-        "POST", "/v1/callbacks/{id}:test", callbacks.tested, "manage", "testCallback",
-        "Send a test event now, once, and return what became of it.", {200: "CallbackTest"}, problems=(404, 409, 503),
-    ),
-    Operation(
-        "POST", "/v1/callbacks/{id}:recover", callbacks.recovered, "manage", "recoverCallback",
-        "Send all events since a time that were not delivered.",
-        {202: "Recovery"}, body="CallbackRecovery", problems=(404, 413, 415, 503),
-    ),
-    Operation(
-        "GET", "/v1/deliveries", callbacks.listed_deliveries, "manage", "listDeliveries", "List deliveries to callbacks, newest first.",
-        {200: "DeliveryList"}, query={"callback": TEXT, "status": _DELIVERY_STATUS, **page(_BY_DELIVERY)}, problems=(503,),
-    ),
-    Operation(
-        "GET", "/v1/deliveries/{id}", callbacks.shown_delivery, "manage", "showDelivery", "Show a delivery with its last attempts.",
-        {200: "Delivery"}, problems=(404, 503),
-    ),
-    Operation(
-        "POST", "/v1/deliveries/{id}:resend", callbacks.resent, "manage", "resendDelivery",
-        "Send a delivery again, with a fresh count of attempts.", {202: "Delivery"}, problems=(404, 503),
-    ),
+    *CALLBACKS,
     *CATALOGUE,
     Operation(
         "GET", "/v1/connections", connections.listed, "read", "listConnections", "List the connections by name, secrets masked.",
@@ -419,6 +371,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Show the calls, attempts, failures and refusals of a workspace, equal to its journal.",
         {200: "Usage"}, query={"from": _WHEN, "to": _WHEN, "by": {"type": "string", "enum": [*BY]}}, problems=(404, 503),
     ),
+    *PLATFORM_CALLBACKS,
     Operation("GET", "/healthz", probes.healthy, None, "health", "Liveness: the process responds.", {200: "Healthy"}),
     Operation("GET", "/readyz", probes.ready, None, "readiness", "Readiness: requests are accepted.", {200: "Healthy"}, problems=(503,)),
     Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Show the metrics for Prometheus.", {200: "text/plain"}),

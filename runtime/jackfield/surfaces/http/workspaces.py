@@ -124,12 +124,20 @@ async def done(request: Request, server: ServerContext, identity: Identity, step
     :raises Problem: 503 if there is no database.
     """
     server.require_database("workspaces")
+    actor = platform_actor(request, identity)
+    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
+    return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
+
+
+def platform_actor(request: Request, identity: Identity) -> Actor:
+    """Return a platform as the audit log names it, with the user whom it names.
+
+    :raises Problem: 400 if that is no name.
+    """
     behalf = request.headers.get("jackfield-on-behalf-of", "")
     if behalf and not _PRINTABLE.fullmatch(behalf):
         raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
-    actor = Actor("platform", identity.id, identity.name, behalf)
-    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
-    return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
+    return Actor("platform", identity.id, identity.name, behalf)
 
 
 async def object_of(request: Request) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Up to which event of each workspace deliveries to a platform's callback were made.
+
+A platform's callback gets the events of all workspaces that the platform manages, also of those that are made later. Each workspace counts
+its own events, so there is a position for each: none is 0, as that of a workspace whose first event is still to come. A dispatcher knows
+them from one query, and looks only at workspaces whose last event is another one than before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jackfield.access.platform_tokens import manages
+from jackfield.clock import monotonic
+from jackfield.database import Database, Transaction
+
+_READ = "SELECT workspace, position FROM callback_positions WHERE callback = :callback"
+_BEGIN = """
+INSERT INTO callback_positions (callback, workspace, position)
+SELECT :callback, workspace, last FROM event_heads WHERE workspace >= :first AND workspace <= :last AND workspace <> 'default'
+"""
+_MOVE = """
+INSERT INTO callback_positions (callback, workspace, position)
+SELECT :callback, workspace, :to FROM event_heads WHERE workspace = :workspace AND last >= :to AND (
+    :from = 0 OR EXISTS (SELECT 1 FROM callback_positions WHERE callback = :callback AND workspace = :workspace)
+){locks}
+ON CONFLICT (callback, workspace) DO UPDATE SET position = excluded.position WHERE callback_positions.position = :from
+"""
+"""The head is locked: a workspace that is being purged would leave a position to the next one of its name."""
+_REMOVE = "DELETE FROM callback_positions WHERE callback = :callback"
+_NUMBER = """
+UPDATE callbacks SET position = position + :count WHERE workspace = :workspace AND id = :callback RETURNING position
+"""
+_ACTIVE = """
+SELECT DISTINCT workspaces FROM platform_tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
+"""
+_LAST = "~"
+"""Sorts after all letters of names."""
+
+
+class Positions:
+    """Positions of one callback, as far as this process knows them."""
+
+    def __init__(self, pattern: str, callback: str) -> None:
+        self.pattern = pattern
+        self._callback = callback
+        self._known: dict[str, int] | None = None
+        self._behind: set[str] = set()
+        self._moved: dict[str, float] = {}
+
+    def forget(self) -> None:
+        """Read the positions again at the next look: they are not what this process knows."""
+        self._known = None
+
+    def of(self, workspace: str) -> int:
+        """Return the number of the last event of a workspace of which a delivery was made, or was not wanted."""
+        return (self._known or {}).get(workspace, 0)
+
+    def look(self, transaction: Transaction, heads: Mapping[str, int], changed: Iterable[str]) -> None:
+        """Note which workspaces have new events. ``heads`` are the last numbers of all, ``changed`` the workspaces whose number is not
+        that of the last look. A lower one is that of a workspace that was purged, or of a database that went back."""
+        if self._known is None or any(heads.get(name, 0) < self.of(name) for name in changed):
+            self._known = {row.workspace: row.position for row in transaction.execute(_READ, {"callback": self._callback})}
+            self._moved, changed = {}, heads
+        self._behind |= {name for name in changed if manages(self.pattern, name)}
+        self._behind = {name for name in self._behind if self.of(name) < heads.get(name, 0)}
+
+    def behind(self) -> list[tuple[float, str]]:
+        """Return the workspaces with new events, and when deliveries of theirs were made last (``time.monotonic``)."""
+        return [(self._moved.get(name, 0.0), name) for name in self._behind]
+
+    def move(self, workspace: str, position: int) -> None:
+        """Note that a position was moved."""
+        if self._known is not None:
+            self._known[workspace], self._moved[workspace] = position, monotonic()
+
+
+def begin(transaction: Transaction, pattern: str, callback: str) -> None:
+    """Store that a new callback gets the events from now on, of all workspaces that have some."""
+    first = pattern.removesuffix("*")
+    transaction.change(_BEGIN, {"callback": callback, "first": first, "last": first + _LAST if pattern.endswith("*") else first})
+
+
+def read_positions(transaction: Transaction, callback: str) -> dict[str, int]:
+    """Return the stored positions by workspace."""
+    return {row.workspace: row.position for row in transaction.execute(_READ, {"callback": callback})}
+
+
+def remove(transaction: Transaction, callback: str) -> None:
+    """Delete the positions of a callback."""
+    transaction.change(_REMOVE, {"callback": callback})
+
+
+def move(transaction: Transaction, database: Database, workspace: str, callback: str, before: int, after: int) -> bool:
+    """Move a position, if it is still what it was and the workspace still has events."""
+    values = {"workspace": workspace, "callback": callback, "from": before, "to": after}
+    return transaction.change(_MOVE.format(locks=database.dialect.locks), values) == 1
+
+
+def next_numbers(transaction: Transaction, home: str, callback: str, count: int) -> range | None:
+    """Return numbers of a callback that no other delivery to it has; None if it is gone. It is locked until the transaction ends."""
+    row = transaction.find(_NUMBER, {"workspace": home, "callback": callback, "count": count})
+    return None if row is None else range(row.position - count + 1, row.position + 1)
+
+
+def active_patterns(transaction: Transaction, now: float) -> set[str]:
+    """Return the patterns of the platforms that have a token which is neither revoked nor expired."""
+    return {row.workspaces for row in transaction.execute(_ACTIVE, {"now": now})}
