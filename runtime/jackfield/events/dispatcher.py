@@ -1,7 +1,7 @@
 """The dispatcher: it makes the deliveries of new events, and sends what is due. One process of a database does it, by lease.
 
 Each callback has at most four requests in flight, one if its last attempt failed or was slow, and all of those together at most half of the
-threads: a receiver that is dead never keeps the others waiting. Those of receivers that are near share few threads. More of them would
+threads. A receiver that is dead never keeps the others waiting. Those of receivers that are near share few threads. More of them would
 wait for the processor, with a request sent whose outcome is not recorded: each is sent again if the process dies.
 """
 
@@ -307,8 +307,8 @@ class Dispatcher:
         return [name for name in waiting if (name in own or any(manages(pattern, name) for pattern in patterns)) is watched]
 
     def _fresh(self) -> list[tuple[str, _Lane]]:
-        """Number what is committed, if this process leads; return the workspaces with new events and the callbacks that get them, the one
-        first of which deliveries were made the longest ago."""
+        """Number what is committed, if this process leads; return the workspaces with new events, and the callbacks that get them. Those
+        come first of which deliveries were made the longest ago."""
         for workspace in self._blocked.served(self._waiting(watched=True)):
             if not self._leads():
                 break

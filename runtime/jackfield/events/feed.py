@@ -72,8 +72,8 @@ class CursorExpired(InvalidInvocation):
 
 
 class Head(NamedTuple):
-    """Ends of a workspace's events: the highest number given, and the highest one deleted, with its mark if that is known; and the stored
-    marks of the events of a cursor, by their numbers."""
+    """Ends of a workspace's events: the highest number given, and the highest one deleted, with its mark if that is known. ``stored`` are
+    the marks of the events of a cursor, by their numbers."""
 
     last: int
     purged: int

@@ -1,7 +1,7 @@
 """Numbers of events: each workspace's are counted in the order of their commits.
 
 A number that is taken when a row is written says nothing about commits: on PostgreSQL a transaction with a lower number may commit after
-one with a higher, and a reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
+one with a higher. A reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
 process at a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before
 they read, the dispatcher in its rounds. Events of one subject keep their order, since whoever changes a row waits for its last change.
 An event whose number was lost with a database that went back is numbered again, and has the same ID.
