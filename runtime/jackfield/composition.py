@@ -142,7 +142,7 @@ def composed(
 
     Where no installed package keeps anything, no URL means ``none``, which is said once on stderr.
 
-    :raises InvalidInvocation: if a database is asked for, or is in the data folder, and no installed package can open it: its rules, guards
+    :raises InvalidInvocation: if a database is asked for, or is in the data folder, and no installed package can open it. Its rules, guards
         and journal would seem to be gone.
     """
     wanted = url if storage is not None or url is not None else named_url(environment)

@@ -1,6 +1,6 @@
-"""Handling of any exception: undo and re-raise (``OnFailure``), keep foreign code from ending its thread or task
-(``Contained``), take what it raises as a value (``attempt``), import what a package declares (``loaded``), or
-tell that memory, threads or descriptors are exhausted (``exhausted``)."""
+"""Handling of any exception: undo and re-raise (``OnFailure``), or keep foreign code from ending its thread or task (``Contained``).
+``attempt`` takes what foreign code raises as a value, ``loaded`` imports what a package declares, and ``exhausted`` says whether memory,
+threads or descriptors have run out."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Raised:
 
 
 class Contained:
-    """Context manager around foreign code, which may only fail: an exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
-    thread, task or generator that runs it, for its invocation would end without a Result. They become a ``RuntimeError``.
+    """Context manager around foreign code, which may only fail. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
+    thread, task or generator that runs it: its invocation would end without a Result. They become a ``RuntimeError``.
 
     What the host raises into the call goes on (``interrupts``). Ctrl-C stays what it is in the main thread, the only one that it reaches,
     and so does the cancellation of a task that was asked for.

@@ -82,7 +82,7 @@ class ProcessLocal:
 
 
 def was_forked() -> bool:
-    """Return whether this process was forked, before or after this module was imported, and has executed no program since: it may end by
+    """Return whether this process was forked, before or after this module was imported, and has executed no program since. It may end by
     ``os._exit``, as children of RQ, Celery and multiprocessing do, without what runs at an ordinary exit. True where nobody can tell."""
     try:
         with open("/proc/self/stat", "rb") as file:

@@ -1,9 +1,9 @@
 """Hooks for plugins, as pluggy hook specifications, and the plugins that are installed.
 
 A plugin is a module or object named by an entry point in the group ``jackfield.plugins``. The entry point's name may end in the hook that
-the plugin implements (``acme.resolve_secret``, or ``acme.around+resolve_secret``): it is then imported for that hook only, so that a plugin
-that resolves secrets costs nothing until a secret refers to it. Nothing is imported before the first call of a hook, and nothing at all
-if no plugin implements it.
+the plugin implements (``acme.resolve_secret``, or ``acme.around+resolve_secret``). It is then imported for that hook only, so that a plugin
+that resolves secrets costs nothing until a secret refers to it. Nothing is imported before the first call of a hook, and nothing at all if
+no plugin implements it.
 
 A plugin that cannot be loaded, or fails, breaks nothing but itself, and is named with its distribution. Only one that may implement
 ``around`` refuses all calls then, since it may be the one that authorises them.
@@ -72,7 +72,7 @@ class Specifications:
     def resolve_secret(self, kind: str, reference: Any) -> str | None:
         """Return the secret that ``{"$kind": reference}`` refers to, or None if this plugin does not support the kind.
 
-        ``kind`` may also be the type of a Dapr secret store (``secretstores.acme.vault``), for a component's ``secretKeyRef``:
+        ``kind`` may also be the type of a Dapr secret store (``secretstores.acme.vault``), for a component's ``secretKeyRef``.
         ``reference`` is then ``{"store": {…}, "name": …, "key": …}``, with the store's metadata under names in lower case.
 
         The secret is cached for five minutes in this process, and read again sooner if the provider refuses the credentials. Raise a

@@ -1,9 +1,8 @@
 """Tell what the host raises into a call (a time limit, a stop signal, a cancelled greenlet) from what code in the call raises.
 
 The host's must leave the call as it was raised; a connector's is that connector's failure. Nothing in an exception names its origin, but
-its traceback does: a signal's handler is known to Python, and has been given the frame that it interrupted, and what another thread or
-greenlet throws in comes up where no instruction raises. A traceback that an exception has from the one that it was made of tells nothing
-about it.
+its traceback does. A signal's handler is known to Python, and has been given the frame that it interrupted. What another thread or greenlet
+throws in comes up where no instruction raises. A traceback that an exception has from the one that it was made of tells nothing about it.
 """
 
 from __future__ import annotations
@@ -132,8 +131,9 @@ def _is_thrown_in(error: BaseException, last: TracebackType) -> bool:
 
 
 def _is_sockets(error: BaseException) -> bool:
-    """Return whether the package that switches has thrown an exception in for one of its sockets: at the end of the socket's own time-out,
-    always in these words, or since another greenlet has closed it. A host throws in a class of its own, or an OSError in other words."""
+    """Return whether the package that switches has thrown an exception in for one of its sockets. It does so at the end of the socket's own
+    time-out, always in these words, or since another greenlet has closed it. A host throws in a class of its own, or an OSError in other
+    words."""
     if type(error) is TimeoutError:
         return str(error).endswith("timed out")
     return isinstance(error, OSError) and type(error).__module__.partition(".")[0] in _SWITCHES

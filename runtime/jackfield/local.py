@@ -151,7 +151,7 @@ def turn(path: str) -> Iterator[None]:
 def keep_to_one_core(environment: Mapping[str, str]) -> socket.socket | None:
     """Keep all threads of this process to one core, unless ``JACKFIELD_PIN=0``.
 
-    Threads of one Python process on several cores mostly fight for the interpreter's lock: a server that keeps to one core makes the same
+    Threads of one Python process on several cores mostly fight for the interpreter's lock. A server that keeps to one core makes the same
     calls in half the CPU time (docs/reference/cli-serve.md).
 
     Return the claim on that core: an abstract socket, whose name no other serving process of this machine (of this network namespace) can

@@ -1,4 +1,4 @@
-"""Parts that every generator of connectors writes: the package's name, an icon for what has none, the Result of an example, and texts of a
+"""Parts that every generator of connectors writes: the package's name, an icon for what has none, the Result of an example. Texts have a
 length that people and language models read."""
 
 from __future__ import annotations

@@ -29,9 +29,10 @@ WINDOW = 14 * 86_400
 class TriggerManifest:
     """One trigger. ``types`` are the types of its events, without the connector's name.
 
-    ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose; ``largest`` the bytes of a webhook's
-    body; ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the URL there; ``polls``
-    is true of a poll, and of a webhook whose gaps one closes, ``compares`` of a poll that compares a list with what it had before.
+    ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose. ``largest`` is the maximum size of a
+    webhook's body in bytes. ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the
+    URL there. ``polls`` is true of a poll, and of a webhook whose gaps one closes. ``compares`` is true of a poll that compares a list with
+    what it had before.
     """
 
     key: str

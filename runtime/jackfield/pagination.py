@@ -29,8 +29,8 @@ def yes_or_no(value: object) -> bool | None:
 class Pagination:
     """Pagination of an action: the action fetches one page, the pipe loops over the pages.
 
-    ``token_input`` and ``token_output`` name the input and the output member with the page token, ``items`` the output's array to merge
-    and ``all_input`` the boolean input that requests every page; ``size_input`` and ``max_size`` give the page size to use for that.
+    ``token_input`` and ``token_output`` name the input and the output member with the page token. ``items`` names the output's array to
+    merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size to use for that.
 
     Output members are paths (``json_tools.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like

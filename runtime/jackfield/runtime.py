@@ -187,8 +187,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
-        An action that blocks beyond the deadline has the Result that the deadline demands (``timeout`` or ``in_doubt``), when it returns;
-        with ``on_time`` at the deadline: it runs in another thread, which goes on.
+        An action that blocks beyond the deadline has the Result that the deadline demands (``timeout`` or ``in_doubt``), when it returns.
+        With ``on_time`` the caller has it at the deadline: the action runs in another thread, which goes on.
 
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and

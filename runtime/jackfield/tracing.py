@@ -60,8 +60,8 @@ class Tracing:
     span, else the current span of the host. The span of an invocation is current while it runs: spans of other instrumentations, of the
     libraries that a connector uses, lie within it.
 
-    Without a ``provider``, which is a server's own, spans go to the one that the host, or OpenTelemetry's auto-instrumentation, has set;
-    a call is one span then, and has its requests as events, unless ``stages`` asks for spans of them.
+    Without a ``provider``, which is a server's own, spans go to the one that the host, or OpenTelemetry's auto-instrumentation, has set. A
+    call is one span then, and has its requests as events, unless ``stages`` asks for spans of them.
     """
 
     def __init__(self, provider: TracerProvider | None = None, *, stages: bool | None = None) -> None:

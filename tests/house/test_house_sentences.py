@@ -12,7 +12,7 @@ from parsed import nodes, tree
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [path for folder in ("runtime", "connectors") for path in sorted(ROOT.glob(f"{folder}/**/*.py")) if "tests" not in path.parts]
 MOST_WORDS = 30
-LONG = 190
+LONG = 30
 """Sentences above that: a number that falls."""
 _LITERAL = re.compile(r"::\n\n(?:(?:[ \t]+\S.*)?\n)*(?:[ \t]+\S.*)?|^=+ =+\n.*?^=+ =+(?:\n.*?^=+ =+)?$", re.MULTILINE | re.DOTALL)
 """What is no sentence: blocks after a double colon, and tables."""

@@ -1,7 +1,7 @@
 """The audit log: changes, tests, exports and sign-ins, each with its actor. Append-only, one hash chain per workspace, no secret in it.
 
 Each entry is written in the transaction of the change that it records, so neither exists without the other. The digest of an entry is
-SHA-256 over the digest of the previous entry and the entry's JSON text: changing, removing or inserting one entry breaks the chain from
+SHA-256 over the digest of the previous entry and the entry's JSON text. Changing, removing or inserting one entry breaks the chain from
 there on. The head is sealed (``audit_seals``). A database that was put back as it was cannot reveal that: ``jackfield audit head`` takes
 the head elsewhere, and ``verify`` compares with it.
 """
@@ -137,8 +137,9 @@ class Audit:
     def values(
         self, last: tuple[int, str], event: str, target: str, details: Mapping[str, Any] | None, *, is_sealed: bool = True
     ) -> dict[str, Any]:
-        """Return the row of an entry and the seal of the log's head, ``last`` being the number that it has and the digest of the one before
-        it, with which ``is_sealed`` says whether the head was sealed."""
+        """Return the row of an entry and the seal of the log's head.
+
+        ``last`` is the number of the entry and the digest of the one before it; ``is_sealed`` says whether that head was sealed."""
         sequence, before = last
         at = iso(self._clock.time())
         about: dict[str, Any] = {"sequence": sequence, "at": at, "actor": self._actor.to_json(), "event": event, "object": target}

@@ -1,8 +1,8 @@
 """Seals of the heads of audit logs: who can write to the database can neither cut a log nor add to it unnoticed.
 
 A head is sealed with the key of ``default``, so that a log goes on while the key service of its own workspace refuses. An entry that
-follows a head without its seal says so (``unsealed``), for ever: the log was changed in the database before it, an older jackfield wrote
-to it, or the key of ``default`` could not be had. A head that was kept outside the database vouches for all that is before it.
+follows a head without its seal says so (``unsealed``), for ever. Either the log was changed in the database before it, an older jackfield
+wrote to it, or the key of ``default`` was out of reach. A head that was kept outside the database vouches for all that is before it.
 """
 
 from __future__ import annotations

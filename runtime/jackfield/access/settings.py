@@ -40,9 +40,9 @@ _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A
 class Settings:
     """Settings of one workspace.
 
-    ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The
-    others limit connections made over HTTP or MCP: which secret references they may contain (all but jackfield's own, or those that
-    match a pattern such as ``env:ACME_*``), whether they may use the server's own identity, and whether they may bring an
+    ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The others
+    limit connections made over HTTP or MCP. They say which secret references these may contain: all but jackfield's own, or those that
+    match a pattern such as ``env:ACME_*``. They also say whether these may use the server's own identity, and whether they may bring an
     External ID of their own.
 
     A ``suspended`` workspace refuses every call. ``limits`` bound what it uses (``LIMITS``);

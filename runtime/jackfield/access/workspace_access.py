@@ -122,7 +122,7 @@ class WorkspaceAccess:
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
         """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
 
-        A JWT, or a console session opened by a link, is valid only at the time of the request; for those, only the scope and the
+        A JWT, or a console session opened by a link, is valid only at the time of the request. For those, only the scope and the
         workspace's rules are checked again.
         """
         from jackfield.access.tokens import Tokens, UnknownToken

@@ -207,8 +207,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Verdict on a request. ``rule`` is the sentence that gives the reason, ``trail`` lists every pattern up to the deciding one,
-    ``brief`` is the sentence for a caller who may not see the patterns: it says whose rules refuse."""
+    """Verdict on a request. ``rule`` is the sentence that gives the reason, ``trail`` lists every pattern up to the deciding one. ``brief``
+    is the sentence for a caller who may not see the patterns: it says whose rules refuse."""
 
     allowed: bool
     rule: str

@@ -293,7 +293,7 @@ class Catalog(ProcessLocal):
         """Return the connector's code, imported on first use: that of the manifest with this ``version``, or the default one.
 
         The module of an action that the connector imports on demand is imported, and compared with the manifest, only if ``action`` names
-        it; a fault in it refuses that action alone.
+        it. A fault in it refuses that action alone.
 
         :raises UnknownConnector: if it is not installed, fails to import, or lacks what its manifest declares.
         """

@@ -1,6 +1,6 @@
-"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it) of the chosen version,
-here or in a process of its own, and parts of the host. jackfield-isolation is imported with the first such connector.
-Errors for connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
+"""Import of what packages declare in entry points: a connector's code of the chosen version, here or in a process of its own, and parts of
+the host. The catalog runs a connector's code here only. jackfield-isolation is imported with the first such connector. Errors for
+connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
 
 from __future__ import annotations
 

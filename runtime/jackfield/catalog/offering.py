@@ -69,8 +69,8 @@ if TYPE_CHECKING:
 class Offer:
     """Part of a source that a workspace is offered.
 
-    ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``);
-    An action that hands out credentials needs its full name, and counts as a ``write``. ``mcp`` says if it is offered over MCP, too. An
+    ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``). An
+    action that hands out credentials needs its full name, and counts as a ``write``. ``mcp`` says if it is offered over MCP, too. An
     ``operator``'s offer is for the operator's own surfaces alone.
     """
 

@@ -152,9 +152,8 @@ class Words:
     ) -> tuple[list[Found], bool]:
         """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
 
-        A row matches if it contains every word of the query, apart from stop words. If none that ``keep`` lets through does, the nearest
-        few of those are returned, ranked by the share of words that occur; for a sentence they also follow the matching rows. Their
-        ``exact`` is False.
+        A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts does, the nearest few
+        are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is False.
         """
         return _Query(self.table, words, connector, effect, tag).page(start, limit, keep)
 

@@ -47,8 +47,8 @@ _AT_ONCE = 250
 class LineKeys:
     """Keys of the lines of one file, asked for in their order.
 
-    A key is a keyed hash of the line, of the connection that an option gives it, and of how many equal lines came before: equal lines all
-    run, and the same file has the same keys tomorrow. A line keeps a key of its own.
+    A key is a keyed hash of the line, of the connection that an option gives it, and of how many equal lines came before. So equal lines
+    all run, and the same file has the same keys tomorrow. A line keeps a key of its own.
     """
 
     def __init__(self, fingerprint: Callable[[Mapping[str, Any]], str], connection: str | None) -> None:
@@ -92,7 +92,7 @@ def report_replays(count: int, keys: LineKeys | None) -> None:
 @contextmanager
 def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[bool], None]]:
     """Yield a counter of Results. It shows the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout``
-    is not: on a terminal, the Results themselves show the progress. Without rich (extra ``tables``), it shows nothing."""
+    is not. On a terminal, the Results themselves show the progress. Without rich (extra ``tables``), it shows nothing."""
     if stdout.isatty() or not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _failed: None
         return

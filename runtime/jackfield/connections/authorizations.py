@@ -2,8 +2,8 @@
 
 Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only who began it
 completes it, once, within ten minutes: the console in the session that began, a caller of the API with the token that began. For the
-latter, the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link: a browser that
-opens the link is the only one whose answer counts, and gets a proof that it was there.
+latter, the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link. Only the
+answer of a browser that opens the link counts, and that browser gets a proof that it was there.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class UnprovenAnswerError(InvalidInvocation):
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
     """Authorization that waits for a person's approval. ``digest`` is that of its state; ``kept`` belongs to the connection type; ``owner``
-    and ``session`` are who may complete it, ``over`` is the digest of the connection that it was begun for, ``visitor`` the secret of the
-    browser that opened the start link, ``answer`` what the provider answered, and ``proof`` the digest of a secret that the browser got
-    which opened the start link and brought the answer."""
+    and ``session`` are who may complete it. ``over`` is the digest of the connection that it was begun for. ``visitor`` is the secret of
+    the browser that opened the start link, ``answer`` what the provider answered. The browser that opened the link and brought the answer
+    got a secret, whose digest is ``proof``."""
 
     id: str
     digest: str

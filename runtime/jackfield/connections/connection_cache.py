@@ -2,7 +2,7 @@
 expiry.
 
 ``OpeningSlots`` limits the threads in which connections of one source of credentials are opened at once. Whoever finds no slot waits in the
-event loop, without a thread, until its own deadline: however many calls wait for a source that hangs, it holds no thread that others need.
+event loop, without a thread, until its own deadline. However many calls wait for a source that hangs, none holds a thread that others need.
 """
 
 from __future__ import annotations

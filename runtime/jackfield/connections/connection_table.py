@@ -97,8 +97,8 @@ class VersionConflict(InvalidConnection):
 class ConnectionTable(ProcessLocal, SecretHolder):
     """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns their largest number.
 
-    Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
-    all its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
+    Each secret is sealed for its place (connection, field, version), so none can be moved to another. Each connection has a seal over all
+    its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
     """
 
     def __init__(

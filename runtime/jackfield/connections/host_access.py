@@ -1,6 +1,6 @@
-"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP, whose
-secret references need patterns such as ``env:ACME_*``; exclusions override them. External IDs of roles are
-generated, or chosen with the operator's permission; ``external_ids`` stores them.
+"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP. Secret
+references of the latter need patterns such as ``env:ACME_*``; exclusions override these. External IDs of roles are generated, or chosen
+with the operator's permission; ``external_ids`` stores them.
 
 ``docs/reference/connections.md`` has the rules.
 """
@@ -213,8 +213,8 @@ HINT = "Connections created over HTTP or MCP need the operator's permission for 
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """Rights that the operator grants to one workspace's connections made over HTTP or MCP: secret references (all but jackfield's own,
-    or those that match a pattern), the server's own identity, and External IDs of their own choice. By default none."""
+    """Rights that the operator grants to one workspace's connections made over HTTP or MCP. They are secret references (all but jackfield's
+    own, or those that match a pattern), the server's own identity, and External IDs of their own choice. By default none."""
 
     references: Allowed = False
     ambient: bool = False

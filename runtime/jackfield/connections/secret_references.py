@@ -1,8 +1,8 @@
 """Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and those of secret stores and plugins. Never stored resolved.
 
 ``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
-under that name in the entry points ``jackfield.secret_stores``. It returns the secret, and raises ``ValueError`` if the reference is wrong
-or the store has no such secret, or ``Unavailable`` if the store gives no answer now; neither text may contain a secret.
+under that name in the entry points ``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is wrong
+or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ class Connector(Triggers):
         - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
           did. The output then consists of the model's defaults.
 
-        ``effect_of`` takes the inputs and returns the effect of this call, for an action that is a ``write`` with some inputs only; rules
+        ``effect_of`` takes the inputs and returns the effect of this call, for an action that is a ``write`` with some inputs only. Rules
         and the journal still treat the action as a ``write``.
 
         ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime

@@ -2,8 +2,8 @@
 
 A class with the methods ``start``, ``poll`` and (if the provider has it) ``cancel`` is declared as an action with ``kind="job"``. ``start``
 returns a handle, an Output, which the other two take in place of the inputs; or the output itself, if there is nothing to wait for. One
-object of the class serves all calls, in any process, so it has no state. A class of which the polls themselves do the work, such as an
-upload in parts, sets ``cancels_late = True``: when the job's time is over, ``cancel`` removes what there is of it.
+object of the class serves all calls, in any process, so it has no state. A class whose polls do the work themselves, such as an upload in
+parts, sets ``cancels_late = True``. When the job's time is over, ``cancel`` removes what there is of it.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
       (``TriggerEvent.reference``).
     - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.
       A connection's guard refuses those to whom nothing more is to be sent (``Outcome.suppresses``).
-    - ``audience``: who fills in the connection value, if not whom docs/reference/audiences.md names: the ``user`` whose account it is, the
-      ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page shows.
+    - ``audience``: who fills in the connection value, if not whom docs/reference/audiences.md names. It is the ``user`` whose account it
+      is, the ``platform`` that has users connect accounts, or the ``operator``, whose fields no connect page shows.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
@@ -257,16 +257,17 @@ class ConnectionType(SecretHolder, BaseModel):
     - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent. An action that needs no
       request for its answer calls nothing.
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
-      method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name: ``sender`` is
-      passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any. Types of
-      connectors that know what a call needs (``statements_of``) take ``statements``, too: permissions with the resources they are for.
-    - ``foreseen``: values that exist only once the policies are in place, such as the name of a role, so that the policies can be shown
+      method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name. ``sender`` is passed
+      to types with a field of that name. ``testing`` are the permissions of the connectors' connection tests, if any. Types of connectors
+      that know what a call needs (``statements_of``) take ``statements``, too: permissions with the resources they are for.
+    - ``foreseen``: values that exist only once the policies are in place, such as the name of a role. With them the policies can be shown
       before; ``{name}`` in them is the connection's name.
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.
-    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment, which returns what the
-      machine brings for values that inputs need, such as a region; for a type without required values, which can sign in as the machine.
+    - ``host_defaults``: a function of the connection's values (with references as they are) and the environment. It returns what the
+      machine brings for values that inputs need, such as a region. It is for a type without required values, which can sign in as the
+      machine.
     - ``authorizes``: the ways in which a person can approve the connection at the provider. For ``redirect`` the type has the methods
       ``authorize`` and ``authorized``, for ``device`` the methods ``authorize_device`` and ``device_authorized``.
     """
@@ -286,8 +287,8 @@ class ConnectionType(SecretHolder, BaseModel):
     host_defaults: ClassVar[Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None] = None
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
     asks_elsewhere: ClassVar[bool] = False
-    """True for the runtime's own stand-ins of types whose code runs in another process, and while a credential that is no lease is due:
-    opening then never holds up an event loop."""
+    """True if opening never holds up an event loop. It is for the runtime's own stand-ins of types whose code runs in another process, and
+    while a credential that is no lease is due."""
 
     @property
     def opens_with(self) -> Hashable:

@@ -93,8 +93,8 @@ def _read(value: object, info: ValidationInfo) -> StreamedFile:
 class OutputFile(SecretHolder):
     """File returned by an action. For fields of ``Output``.
 
-    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received: the runtime reads it
-    right after the action has returned, in the action's thread and under its deadline, stores it encrypted, and closes it. In JSON it is
+    ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received. The runtime reads it
+    right after the action has returned, in the action's thread and under its deadline. It stores it encrypted, and closes it. In JSON it is
     ``{"file": id, "size", "contentType", "expiresAt"}``; ``GET /v1/files/{id}`` returns the content.
     """
 

@@ -57,8 +57,8 @@ class Hook(SecretHolder):
     """One subscription to a webhook, as the connector's functions see it.
 
     ``url`` is where the provider sends to, and lasts as long as the subscription. ``secret`` is made by the runtime for a provider that
-    lets its users choose one; ``inputs`` are the subscription's, ``remote`` what ``enable`` returned, ``found`` the files that the verifier
-    needs, by name.
+    lets its users choose one. ``inputs`` are the subscription's, ``remote`` is what ``enable`` returned, ``found`` are the files that the
+    verifier needs, by name.
     """
 
     url: str
@@ -70,8 +70,8 @@ class Hook(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unfinished(SecretHolder):
-    """Outcome of an ``enable`` that has more to do: ``remote`` is stored, and it runs again in ``again`` seconds, with that as
-    ``hook.remote``; or earlier, once a request of the provider has brought what it waits for (``Received.remote``)."""
+    """Outcome of an ``enable`` that has more to do. ``remote`` is stored, and it runs again in ``again`` seconds, with that as
+    ``hook.remote``. It runs earlier once a request of the provider has brought what it waits for (``Received.remote``)."""
 
     remote: Mapping[str, Any]
     again: float = 0.0

@@ -38,7 +38,7 @@ class Batches:
     """Queue of units and election of the leader.
 
     ``transaction`` begins a transaction that writes, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and
-    for the lock for at most ``wait`` seconds, or until its caller's deadline; then it leaves the queue, and nothing of it was done. If the
+    for the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and nothing of it was done. If the
     database ``bounds_each`` wait, a commit under way is not awaited for longer either: whether it takes effect is unknown to that caller
     then.
     """
@@ -331,8 +331,8 @@ class Batches:
                     queue.popleft()
 
     def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
-        """Fill ``batch`` with ``own`` and the units that a commit which could not begin has failed for: those there before it or,
-        if it waited for a lock, those whose deadline has passed. Others try themselves: the database may be back."""
+        """Fill ``batch`` with ``own`` and the units for which a commit that could not begin has failed. These were queued before it or, if
+        it waited for a lock, their deadlines have passed. Others try themselves: the database may be back."""
         now = monotonic()
         with self._mutex:
             for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():

@@ -1,9 +1,9 @@
 """Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces leave theirs out.
 
-A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own: a key service that
-refuses or gives no answer, a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out ``left_out``, and
-does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a loop waits a moment
-only.
+A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own. Such a failure is a key
+service that refuses or gives no answer, or a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out
+``left_out``, and does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a
+loop waits a moment only.
 
 Each process decides by what it has met itself: one that cannot reach a key service keeps no other from serving the workspace. The table
 ``blocked_workspaces`` tells people the reason.
@@ -150,8 +150,8 @@ class BlockedWorkspaces:
         return isinstance(error, OWN_FAULTS)
 
     def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
-        """Do a step for one workspace, so that its failure keeps no other waiting: it is logged with ``noun``, what could not be done, and
-        blocks the workspace if it is its own. Return the outcome; None if it failed.
+        """Do a step for one workspace, so that its failure keeps no other waiting. A failure is logged with ``noun``, what could not be
+        done. It blocks the workspace if it is its own. Return the outcome; None if it failed.
 
         :raises Unavailable: if the database cannot be used, which all workspaces have in common.
         """

@@ -1,6 +1,6 @@
 """The data keys of all workspaces: rows, each wrapped by a master key or a key service, and their unwrapped copies in this process.
 
-A key service is asked rarely: unwrapped keys are cached for a day, threads that need the same key share one request, and write transactions
+A key service is asked rarely: unwrapped keys are cached for a day, and threads that need the same key share one request. Write transactions
 ask only for keys that nobody has prepared (``Vault.prepare``). While the service cannot be reached, cached keys serve two hours more.
 """
 
@@ -272,8 +272,8 @@ class DataKeys(SecretHolder):
         return {name: uri for name, uri in (*anew.items(), *((row.workspace, row.master_key_id) for row in rows)) if ":" in uri}
 
     def target(self, transaction: Transaction, workspace: str) -> AnyWrapper:
-        """Return the wrapper for new keys of a workspace: its own, else the one that wrapped all keys of the installation, to which another
-        process may have rotated, else the installation's first.
+        """Return the wrapper for new keys of a workspace: its own, else the one that wrapped all keys of the installation, else the
+        installation's first. Another process may have rotated to the second.
 
         :raises WrongMasterKey: if data keys were wrapped by a wrapper that is not in the ring.
         """

@@ -22,7 +22,7 @@ from jackfield.fork import ProcessLocal
 SUFFIX = "-epoch"
 """Ending of the file's name, after that of the database."""
 _LOOK_EVERY = 0.1
-"""Seconds after which a process compares the number with the committed one, and the file with the one that is at its path: another program
+"""Seconds after which a process compares the number with the committed one, and the file with the one that is at its path. Another program
 may have changed the database, or moved the file."""
 _SETTLE_AFTER = 1.0
 """Seconds for which a number that is not the committed one may be that of a commit under way."""

@@ -1,6 +1,6 @@
 """The hold of a queue: while it is set, nothing that waits in the database begins by itself. Direct calls go on.
 
-It is a row, so that it is in a backup's copy before any process runs, and every process sees it in the statements that claim: invocations,
+It is a row, so that it is in a backup's copy before any process runs. Every process sees it in the statements that claim: invocations,
 slots of schedules, polls of jobs and subscriptions, revocations and deliveries.
 """
 

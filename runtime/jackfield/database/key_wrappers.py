@@ -42,7 +42,7 @@ class Wrapper(Protocol):
     secret, and must be authenticated: what was wrapped in one context cannot be unwrapped in another.
 
     Errors are those of ``jackfield.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if ``wrapped`` is
-    not a key that was wrapped by it in this context; any other means that the service refuses. A request may take
+    not a key that was wrapped by it in this context. Any other means that the service refuses. A request may take
     ``JACKFIELD_KEY_SERVICE_SECONDS`` of the environment, since calls wait for it; creating a wrapper sends none.
     """
 

@@ -1,8 +1,8 @@
 """Numbers of events after a return of a database: they go on above all that it had given, so that receivers may go by them.
 
-Each head of events says where they were last numbered: on which server, in which database of it, and after which return that a process has
-noticed or a backup has brought. If that is another place now, others may have been given in what was lost, and the next one is far above.
-No reader depends on it: a cursor is known by its mark (``jackfield.events.marks``).
+Each head of events says where they were last numbered: on which server, in which of its databases, and after which return. A process has
+noticed that return, or a backup has brought it. If that is another place now, others may have been given in what was lost, and the next one
+is far above. No reader depends on it: a cursor is known by its mark (``jackfield.events.marks``).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def is_elsewhere(numbered_on: str | None, here: str | None) -> bool:
 
 
 def above_lost(last: int, now: float) -> int:
-    """Return the number after which a workspace goes on that was numbered elsewhere: by the time in milliseconds, so that a second copy of
-    the same state goes on above the first."""
+    """Return the number after which a workspace goes on whose events were numbered elsewhere. It is the time in milliseconds, so that a
+    second copy of the same state goes on above the first."""
     return max(last + _BEYOND, int(now * 1000))
 
 

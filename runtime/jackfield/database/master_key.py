@@ -291,7 +291,7 @@ class KeyFile:
 class LiveKey(MasterKey):
     """Master key that follows changes of its file.
 
-    A file that no longer has the key that wraps is another installation's, or a mistake, until the database needs a key of it: a new data
+    A file that no longer has the key that wraps is another installation's, or a mistake, until the database needs a key of it. A new data
     key that only such a file could open would be lost with it.
     """
 

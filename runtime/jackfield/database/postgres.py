@@ -201,8 +201,8 @@ class PostgresSession:
         return not self._reads and getattr(fault, "sqlstate", None) in {"25006", "0A000"}
 
     def _is_closed_by(self, fault: Exception) -> bool:
-        """Return whether the connection is closed; where libpq failed, and not the server, it is closed here: libpq itself leaves one open
-        that cannot be written to, until it reads from it."""
+        """Return whether the connection is closed; close it where libpq failed, and not the server. libpq itself leaves one open that
+        cannot be written to, until it reads from it."""
         if isinstance(fault, psycopg.OperationalError) and fault.sqlstate is None:
             self.close()
         return bool(self.connection.closed)

@@ -43,8 +43,8 @@ class Unanswered(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[Any]):
-    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server was last
-    there; a statement on which it works may take ``most`` seconds."""
+    """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server last answered.
+    A statement on which the server works may take ``most`` seconds."""
 
     silence = most = math.inf
     local = b""

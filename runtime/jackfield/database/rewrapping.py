@@ -1,8 +1,8 @@
 """Rotation: data keys are wrapped again, or replaced, while calls go on.
 
-Key services are asked outside transactions; a row is changed only if it still is what was wrapped, and to a workspace's own wrapper only
-while that is assigned to it: who takes it away wraps all keys again, and nobody could unwrap a later one. Before the last look no creation
-of a data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
+Key services are asked outside transactions. A row is changed only if it still is what was wrapped, and to a workspace's own wrapper only
+while that is assigned to it. Taking a wrapper away wraps all keys again, and nobody could unwrap a later one. Before the last look no
+creation of a data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
 """
 
 from __future__ import annotations

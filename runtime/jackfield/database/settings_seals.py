@@ -1,6 +1,6 @@
 """Seals of workspace settings: who can write to the database can widen no rules.
 
-A workspace without a seal is refused. Those that predate seals get theirs in the transaction that adds the column, never later: a seal
+A workspace without a seal is refused. Those that predate seals get theirs in the transaction that adds the column, never later. A seal
 missing after that was removed, or the row was written by somebody without the master key.
 """
 

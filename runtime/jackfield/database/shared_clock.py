@@ -1,9 +1,9 @@
 """The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and deaths.
 
-PostgreSQL's is the server's own clock. SQLite has none, so its processes agree on one in a row: the highest time that any of them has
-read, plus the monotonic time since. A reading that is more than a minute off stays out of the row until a second process reads the same, or
-the same process does so a lease later and none has contradicted it, so that one wrong clock spoils nothing. After a boot this takes a
-lease, too, since none knows for how long the machine was off.
+PostgreSQL's is the server's own clock. SQLite has none, so its processes agree on one in a row: the highest time that any of them has read,
+plus the monotonic time since. A reading that is more than a minute off stays out of the row until a second process reads the same. It is
+also taken if the same process reads it a lease later and none has contradicted it. So one wrong clock spoils nothing. After a boot this
+takes a lease, too, since none knows for how long the machine was off.
 
 Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
 ended or purged until the monotonic clock has shown that time, or the machine has been started anew.

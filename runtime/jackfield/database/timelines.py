@@ -1,6 +1,6 @@
 """Timeline of a PostgreSQL server, which each new connection reads: a standby that is promoted begins a new one.
 
-It may not have had the last commits of the primary. Unless these waited for a standby, that is all that a process can know: a loss of less
+It may not have had the last commits of the primary. Unless these waited for a standby, that is all that a process can know. A loss of less
 than the time between two renewals of a lease leaves no other mark.
 """
 

@@ -28,9 +28,9 @@ class Unit:
     """One queued unit of work.
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock, ``since`` the number of commits begun before it; ``waits`` marks a ``deferred`` unit that has not yet been included in
-    a commit; ``ahead`` one that leads next, alone; ``quick`` one whose commit does not wait for the disk, with deferred units only.
-    ``leads`` is set while its thread is the leader.
+    acquiring a lock, ``since`` the number of commits begun before it. ``waits`` marks a ``deferred`` unit that has not yet been included in
+    a commit, and ``ahead`` one that leads next, alone. ``quick`` marks one whose commit does not wait for the disk, with deferred units
+    only. ``leads`` is set while its thread is the leader.
     """
 
     __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")

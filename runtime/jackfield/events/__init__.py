@@ -3,8 +3,8 @@
 A change records its event in the outbox (``jackfield.database.outbox``). ``Numbering`` moves what is committed there to the table
 ``events``, in order; ``Feed`` reads it.
 
-To add a kind of event: its name in ``event.TYPES``; ``database.outbox.record`` in the transaction that makes it true, or a trigger where
-several statements do; a row of the table in docs/reference/events.md.
+To add a kind of event: its name in ``event.TYPES``, and a row of the table in docs/reference/events.md. ``database.outbox.record`` stands
+in the transaction that makes it true, or a trigger where several statements do.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ SELECT workspace, id, (
 """
 """When the next delivery to each callback is due that nobody sends, by one look in an index for each."""
 ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence AND state || '' = 'pending'"
-"""A pending delivery by its key. Its state is hidden from PostgreSQL's planner: in a table that has just grown, of which there are no
-statistics yet, it takes the indexes by state to be as good as the key, and reads all pending deliveries for each one."""
+"""A pending delivery by its key. Its state is hidden from PostgreSQL's planner. In a table that has just grown, and has no statistics yet,
+the planner takes the indexes by state to be as good as the key. It then reads all pending deliveries for each one."""
 _HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
 _RELEASE = f"""
 UPDATE deliveries SET held_until = 0, attempts = attempts - 1, next_at = CASE WHEN next_at < :later THEN :later ELSE next_at END

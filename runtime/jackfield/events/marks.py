@@ -1,10 +1,10 @@
 """Marks of events, and cursors made of them: what a reader has read, and whether this database has that.
 
-A number alone does not tell it: after a database went back to an earlier state (a restored backup, a promoted standby, a snapshot of a
-disk) another event may get the number of one that was read and lost. So each event has a mark, a digest of its ID and of the mark before
-it, that is: of all events up to it. A cursor is the number of the last event read, and its mark. Where the event with that number has that
-mark, all that was read is here, however the database came about, and whoever has noticed. A second number and mark, of an earlier event,
-let a reader whose last one is not here go on from there, and not from the oldest event.
+A number alone does not show that. After a database went back to an earlier state, another event may get the number of one that was read and
+lost. That happens with a restored backup, a promoted standby or a snapshot of a disk. So each event has a mark, a digest of its ID and of
+the mark before it, that is: of all events up to it. A cursor is the number of the last event read, and its mark. Where the event with that
+number has that mark, all that was read is here, however the database came about, and whoever has noticed. A second number and mark, of an
+earlier event, let a reader whose last one is not here go on from there, and not from the oldest event.
 """
 
 from __future__ import annotations

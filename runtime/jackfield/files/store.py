@@ -42,8 +42,8 @@ _SWEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """Limits of stored files: bytes of one, seconds for which it is kept, bytes and number of a workspace's files, and bytes of those that
-    an invocation passes by value together."""
+    """Limits of stored files: bytes of one, seconds for which it is kept, bytes and number of a workspace's files. ``together`` limits the
+    bytes of those that an invocation passes by value."""
 
     size: int = 5 * 1024**3
     kept: float = 24 * 3600.0

@@ -1,8 +1,8 @@
 """Rate and concurrency budgets of queued invocations, shared by all processes through the database and its clock.
 
-The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a process that starts brings no burst;
-it holds what half a second earns, so that a worker that polls every 0.25 s loses nothing. Concurrency is counted from the journal itself:
-a process that dies cannot keep a place.
+The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a process that starts brings no burst. It
+holds what half a second earns, so that a worker that polls every 0.25 s loses nothing. Concurrency is counted from the journal itself: a
+process that dies cannot keep a place.
 """
 
 from __future__ import annotations

@@ -209,8 +209,8 @@ class Instance(Part):
         return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
-        """Tell that the database went back if it has less than this process had seen, or may have less since another server was promoted;
-        ``highest`` is the epoch that it had seen."""
+        """Report that the database went back if it has less than this process had seen, or may have less since another server was promoted.
+        ``highest`` is the epoch that this process had seen."""
         seen, self._marks = self._marks, replace(found, renewed=renewed)
         servers, self._servers = self._servers, self._database.timeline
         changed = self._servers[1] if self._servers[0] != servers[0] else None

@@ -1,9 +1,8 @@
 """Pages of the journal's list. Every page reads a bounded number of rows, whatever its filters and however long the journal is.
 
 Filters by connector, action, connection, caller, status and error code, and the rules of a token, select kinds of entries
-(``invocation_kinds``); the entries of a kind lie in an index in the order of the list. Keys, correlation IDs, labels and dead
-letters have indexes of their own. A text is searched for within the newest entries, in the names of all kinds, and as the beginning of
-identifiers.
+(``invocation_kinds``). The entries of a kind lie in an index in the order of the list. Keys, correlation IDs, labels and dead letters have
+indexes of their own. A text is searched for within the newest entries, in the names of all kinds, and as the beginning of identifiers.
 """
 
 from __future__ import annotations

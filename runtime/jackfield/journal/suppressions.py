@@ -106,8 +106,8 @@ class Suppressions:
         return {row.connection for row in rows if row is not None and row.connection is not None}
 
     def figures(self, connection: str, messages: int, since: float) -> dict[str, int]:
-        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``; and the bounces and complaints that
-        came since the first of these, whichever message of the connection they are about: complaints come days later."""
+        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``. Count the bounces and complaints
+        since the first of these, whichever message of the connection they are about: complaints come days later."""
         own, after = {"workspace": self._workspace, "connection": connection}, f"{int(since * 1000):012x}"
         with self._database.read() as transaction:
             (sent,) = transaction.execute(_SENT, {**own, "after": f"{after[:8]}-{after[8:]}", "messages": messages})

@@ -1,7 +1,7 @@
 """Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
 
 A partial unique index lets one of them be open. What has ended while another was on its way to its begin is found beside it, in the same
-transaction: after the insert, so that each of two processes sees what the other has committed.
+transaction. That is done after the insert, so that each of two processes sees what the other has committed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Upkeep of the journal in short commits.
 
-Entries past their retention are deleted in slices, of which each looks at a bounded number of the oldest entries; the sums of statistics
-are merged; the space of deleted entries is given back to the disk.
+Entries past their retention are deleted in slices, of which each looks at a bounded number of the oldest entries. The sums of statistics
+are merged, and the space of deleted entries is given back to the disk.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Marks:
 
 
 def note_return(database: Database, why: str, highest: int, since: float, tell: Tell | None) -> float:
-    """Say once that the database went back; raise the epoch above all that was seen, so that no process uses what it has cached, and let
+    """Log once that the database went back, and raise the epoch above all that was seen, so that no process uses what it has cached. Let
     events be numbered above those that were lost, unless another process has noted that ``since``. Return when that was, by the database's
     clock."""
     _LOG.error("the database went back to an earlier state, or may have: %s; see docs/tutorial/failover.md for what to do", why)

@@ -16,8 +16,8 @@ class CommitUnknown(Unavailable):
     invocation_id: str | None = None
 
     def of_queued(self, identifier: str, *, keyed: bool) -> CommitUnknown:
-        """Return the error for the caller of an invocation that may be queued: he has its id to look, and may repeat it unasked only under
-        an idempotency key, which finds the one that is there."""
+        """Return the error for the caller of an invocation that may be queued. The caller has its id to look. A repeat without a look is
+        safe only under an idempotency key, which finds the one that is there."""
         text = f"{self.message}; the invocation {identifier} may be queued"
         found = CommitUnknown(text, hint=NextStep("may_be_queued", id=identifier), repeatable=False)
         found.invocation_id, found.retryable = identifier, keyed

@@ -10,7 +10,7 @@ import signal
 def obey() -> None:
     """Let SIGTERM end this process from now on, until a command sets a handler of its own.
 
-    The handler of process 1 is the C library's ``_exit``, so that it also ends a process that waits within a library or for a database: its
+    The handler of process 1 is the C library's ``_exit``, so that it also ends a process that waits within a library or for a database. The
     exit code is the number of the signal. A SIGTERM that came before is kept by those who block it (``env --block-signal=TERM``, as the
     image does), and counts now.
     """

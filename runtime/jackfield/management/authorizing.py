@@ -158,7 +158,8 @@ class Authorizing:
         accept: Callable[[Account], None] | None = None,
     ) -> Completed:
         """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
-        with those that ``note_answer`` has stored, which needs the ``proof`` of a browser that it has sent to the caller's page.
+        with those that ``note_answer`` has stored. The latter needs the ``proof`` of a browser that ``note_answer`` has sent to the
+        caller's page.
 
         ``accept`` is called with the account, if the connection's test finds one, before anything is stored; it raises to refuse.
 

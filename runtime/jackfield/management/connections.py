@@ -349,7 +349,7 @@ class ManagedConnections:
         calls: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``), or for a whole
-        ``connector``, and for its test, in the form that its type defines; by default for all that it serves, up to 10 connectors.
+        ``connector``, and for its test. Their form is that of its type. By default they are for all that it serves, up to 10 connectors.
         ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
         allows every address. ``calls`` (``{"action", "inputs"}``) takes the place of ``actions``; inputs name resources and add needs.
 

@@ -110,9 +110,9 @@ def _at(values: Any, path: str) -> Any:
 class Provenance:
     """Origin of submitted values, and the rights that it implies.
 
-    ``own_external_id`` is True if the values may contain an External ID; None means that the operator's may, and that values over
-    HTTP or MCP may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from
-    which the values are imported; that file may continue to hide the stored connection.
+    ``own_external_id`` is True if the values may contain an External ID. None means that the operator's may, and that values over HTTP or
+    MCP may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from which the
+    values are imported; that file may continue to hide the stored connection.
     """
 
     origin: Origin = "operator"

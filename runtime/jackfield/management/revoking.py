@@ -44,8 +44,8 @@ class Revoking:
         self._audited = audited
 
     def remove(self, name: str, *, is_granted: bool) -> None:
-        """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), tell the provider: now, or later
-        if it does not answer, or has yet to be told that webhooks are gone, which takes that grant.
+        """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), revoke it at the provider: now, or
+        later if it does not answer. It is also later if webhooks have yet to be removed there, which takes that grant.
 
         :raises UnknownConnection: if there is none with that name.
         """

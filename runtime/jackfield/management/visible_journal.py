@@ -85,8 +85,8 @@ class SeenJournal:
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
     def _shown(self, entry: Entry) -> Entry:
-        """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call: it may
-        hold what the rules would hide, and names files that the caller may not use."""
+        """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call. Such an
+        output may hold what the rules would hide, and names files that the caller may not use."""
         if not self._authorizer.token:
             return entry
         is_foreign = self._owner is not None and entry.caller != self._owner

@@ -10,8 +10,8 @@ from jackfield.dataclass import dataclass
 LEASE = 0.03
 """Seconds of the rate that a process leases at most, and by which a leased place may be used later than it comes due.
 
-With the 10 ms by which a call may begin late, that is the part of a second that ``_FILL`` leaves free, so that no second has more calls
-than the provider allows.
+With the 10 ms by which a call may begin late, that is the part of a second that ``_FILL`` leaves free. So no second has more calls than the
+provider allows.
 """
 _LEASED_FROM = 20.0
 """Rate from which places are leased: below it, one transaction per call costs less than a place that nobody uses."""
@@ -43,8 +43,8 @@ _MAX_HOLD = 60.0
 
 @dataclass(slots=True)
 class Line:
-    """Places in their order. Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second, so that those that were given
-    out keep their order when the rate changes; ``next`` is the first free one.
+    """Places in their order. Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second. Positions that were given out
+    keep their order when the rate changes; ``next`` is the first free one.
 
     ``rate`` is None while nothing is paced. ``per_second`` is the rate that the provider states, ``declared`` the one that an action
     declares, to which it keeps once the provider throttles. ``learns``: nobody states limits, and throttles alone lower the rate.

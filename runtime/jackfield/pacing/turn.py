@@ -195,7 +195,7 @@ class Turn:
     def hold(self) -> None:
         """Block until the slot, when the first byte is about to leave.
 
-        If it has just passed, move the slots behind it; if it passed long ago (the first call of a process takes half a second), take a new
+        If it has just passed, move the slots behind it. If it passed long ago (the first call of a process takes half a second), take a new
         one: a burst of late calls would exceed the rate.
 
         :raises RateLimited: if the new slot comes due after the deadline.

@@ -344,8 +344,8 @@ class Attempts(SecretHolder):
     def _patience(self, tries: Tries) -> Deadline:
         """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
 
-        Of an idempotent action only the first attempt gets a share, as ``page`` decides: a provider that is slow rather than hung would
-        otherwise carry out each of them, and answer none in time.
+        For an idempotent action only the first attempt gets a share, as ``page`` decides. A provider that is slow rather than hung would
+        otherwise carry out each attempt, and answer none in time.
         """
         whole = self.run.deadline
         return whole if tries.is_last else Share.of(whole, _MIN_TRY)

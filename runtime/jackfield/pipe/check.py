@@ -83,8 +83,8 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
     Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
-    another system's form are translated if, and only if, their native reading is refused, and so is a ``Decimal`` of Python for a service
-    that takes all its digits; if that does not help, the caller sees the faults of the translation.
+    another system's form are translated if, and only if, their native reading is refused. So is a ``Decimal`` of Python for a service that
+    takes all its digits. If that does not help, the caller sees the faults of the translation.
 
     :raises InvalidInput: with all faults at once.
     """

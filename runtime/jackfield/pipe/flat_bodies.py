@@ -1,8 +1,8 @@
 """Other forms of the inputs of an action whose inputs are the members of a request's body (manifest version 2).
 
 Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Callers, queued invocations and schedules that
-were made for them keep working: an object in ``body`` is put into the inputs that its members are, and so is an input that has the
-provider's name (``thread_ts``, ``filter.name``) instead of its own (``threadTs``). What is a file now was base64 in a body.
+were made for them keep working: an object in ``body`` is put into the inputs that its members are. So is an input that has the provider's
+name (``thread_ts``, ``filter.name``) instead of its own (``threadTs``). What is a file now was base64 in a body.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """One call, from its JSON to its Result: the page to read first.
 
-In order: parse; admit (draft the journal's entry, find the plan, replay the Result of an earlier call with the same key); check (inputs,
-stored files); open (load the connector's code and type the inputs; **a dry run ends here**; open the connection, wait for the rate limit,
-begin: put the entry on the disk); run (attempts, page by page); settle (judge and mask the output); end (record the outcome). Plugins that
+In order: parse. Admit: draft the journal's entry, find the plan, replay the Result of an earlier call with the same key. Check: inputs,
+stored files. Open: load the connector's code and type the inputs; **a dry run ends here**; open the connection, wait for the rate limit,
+begin (put the entry on the disk). Run: attempts, page by page. Settle: judge and mask the output. End: record the outcome. Plugins that
 observe stages are told the five in between.
 
-Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte (opening may have
-reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt; that of a
-``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
+Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
+reached a token endpoint by then. The outcome is on the disk before the caller gets it if the call has a key or is in doubt. The outcome of
+a ``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
 cannot be written changes no Result: it is logged, and written once the database is back. Without a journal nothing is durable, and keys are
 refused.
 
@@ -235,8 +235,8 @@ class Pipeline:
             opening.cache.cached(("expired", moment // _EXPIRED_EVERY), note)
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
-        """Judge and mask the output; note that a named connection works, for each process and version of the connection from time to time:
-        another process may have found that it does not."""
+        """Judge and mask the output; note that a named connection works. That is noted for each process and version of the connection from
+        time to time: another process may have found that it does not."""
         result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
         if target is not None and opening is not None and target.name is not None:
             name, identifier, version = target.name, target.id, target.version

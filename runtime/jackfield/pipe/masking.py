@@ -1,5 +1,5 @@
-"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes, and responses that could
-not be read: a warning takes the place of the output (contract of ``Call.unread``)."""
+"""Masks of the pipe for what is no output: errors, names of what was not found, answers that a doubt quotes, and responses that could not
+be read. For the last, a warning takes the place of the output (contract of ``Call.unread``)."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def left(
 ) -> Mapping[str, Any]:
     """Return the warning of a success whose response could not be read, and store its body.
 
-    Nothing can be masked in it, so it is not stored if the output ``is_secret`` in part, if an input is by its ``schema``, or if the body
-    repeats a secret of the connection.
+    Nothing can be masked in it. So it is not stored if the output ``is_secret`` in part, if an input is secret by its ``schema``, or if the
+    body repeats a secret of the connection.
 
     :raises JackfieldError: if the action did not return what stands for the output: it went on, and came to something else.
     """

@@ -153,7 +153,7 @@ class OpenConnection(SecretHolder):
         return client
 
     def overdue(self, invocation_id: str, deadline: Deadline) -> JackfieldError:
-        """Log that the connection is still being opened in its thread, and return the error that ends the call: a source of credentials is
+        """Log that the connection is still being opened in its thread, and return the error that ends the call. A source of credentials is
         slow, and nothing of the action was sent."""
         place = f"the connection '{self.connection}'" if self.connection is not None else "the connection of this call"
         text = "invocation %s: %s was still being opened at the deadline of %g s; that goes on in its thread"
@@ -211,8 +211,8 @@ class Opener:
     def find(self, target: Target, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 
-        :raises InvalidConnection: if a reference cannot be read or is not allowed, its value breaks the schema, the External ID belongs to
-            another workspace, or the connection would use the server's own identity without permission.
+        :raises InvalidConnection: if a reference cannot be read or is not allowed, or its value breaks the schema. Also if the External ID
+            belongs to another workspace, or the connection would use the server's own identity without permission.
         """
         values = self._resolved(target, target.values)
         if values is not target.values:

@@ -63,7 +63,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
     """Fetch every page of the action and merge them into the first.
 
     Pages after the first obey the action's rate limit. If time runs out, or a later page is not found or fails with a retryable error, the
-    output has the pages fetched so far and the token to resume with, and ``meta.complete`` is false with the reason as a warning. So it
+    output has the pages fetched so far and the token to resume with. ``meta.complete`` is false then, with the reason as a warning. So it
     is where the provider repeats a page, and after one that does not say whether it is the last.
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a secret.

@@ -40,8 +40,8 @@ def events_of(
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:
     """Return whether the caller may see an event; None for a caller who sees all of them.
 
-    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules
-    whose calls its rules would allow, the connections over which it may call, and what triggers have found that it may read.
+    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules whose
+    calls its rules would allow, and the connections over which it may call. It also sees what triggers have found that it may read.
     """
     manages = authorizer.scope in (None, "manage")
     if manages and not authorizer.token:

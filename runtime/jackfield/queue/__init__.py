@@ -1,5 +1,5 @@
-"""Queued invocations: a port to the engines that run them, the runtimes of all workspaces that they run in, the
-polls of jobs, schedules, which queue invocations at given times, and the work on subscriptions."""
+"""Queued invocations: a port to the engines that run them, and the runtimes of all workspaces that they run in. Also the polls of jobs,
+schedules, which queue invocations at given times, and the work on subscriptions."""
 
 from jackfield.queue.engine import Engine, broker_warning, check_queue, look_each_second, open_engine, queue_url, run
 from jackfield.queue.local import LocalEngine, leave

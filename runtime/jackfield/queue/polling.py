@@ -77,8 +77,8 @@ class Polling:
         return found
 
     def _begin_again(self, content: Sealed) -> float:
-        """Forget a checkpoint that the provider does not know any more; return the time from which events count: one interval before the
-        last success, which came after the last page was read. Keys tell what is new."""
+        """Forget a checkpoint that has expired at the provider; return the time from which events count. It is one interval before the last
+        success, which came after the last page was read. Keys tell what is new."""
         since = max(content.since, (self._found.last_success_at or 0.0) - (self._found.every or 0.0))
         facts = {"reason": "the checkpoint was too old for the provider"}
         self._due.begun_again(self._found, self._vault, replace(content, since=since), self._found.account, facts)

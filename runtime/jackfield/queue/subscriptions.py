@@ -58,9 +58,9 @@ class WorkspaceSubscriptions:
         self._authorizer = runtime.access.authorizer(caller)
 
     def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``; of a poll ``every`` seconds, and
-        ``from`` when events count (default: now); ``then`` the invocation that each event starts; ``guard`` true, or the guard that the
-        connection gets.
+        """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``. A poll has ``every`` in seconds, and
+        ``from`` when events count (default: now). ``then`` is the invocation that each event starts; ``guard`` is true, or the guard that
+        the connection gets.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """

@@ -130,7 +130,7 @@ def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
 def enqueue_many(pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
-    An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
+    An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again. The outcome is the earlier
     invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
     """
     found = [_admitted(pipeline, item, caller, waiter) for item in given]

@@ -163,8 +163,8 @@ class Record:
         return found
 
     async def _start_claimed(self) -> None:
-        """Record a claimed invocation as running, unless it runs here already: its claim was lost with a database that went back, and was
-        taken once more, with the same owner and delivery. The run that has begun ends it."""
+        """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
+        was taken once more, with the same owner and delivery. The run that has begun ends it."""
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
             self.is_left = True
@@ -232,8 +232,8 @@ class Record:
             await self._run.waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
 
     async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
-        """Return the Result to replay if another caller's entry is in the way, None if that is gone, and False if it is this entry, whose
-        commit was unknown but had taken effect."""
+        """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
+        whose commit was unknown but had taken effect."""
         if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
             return False
         return await self.replay(joins=True)

@@ -38,8 +38,8 @@ def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[
 
 
 def hidden_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """Return all texts of a connection that no message may show: its secret and confidential values, and the credentials of HTTP Basic
-    (RFC 7617) that a short secret makes with another value. In Base64, a search for the secret itself does not find it."""
+    """Return all texts of a connection that no message may show. They are its secret and confidential values, and the credentials of HTTP
+    Basic (RFC 7617) that a short secret makes with another value. In Base64, a search for the secret itself does not find it."""
     secrets = secret_values(schema, values)
     short = [secret for secret in secrets if len(secret) < _SMALL]
     return secrets | confidential_values(schema, values) | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))
@@ -99,8 +99,8 @@ def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Secrets become ``***``; the structure and null are preserved. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters of 9 or
     more (``****MPLE``); a node that is also marked secret is masked whole. Secret references are shown as they are. Unmarked values are
-    too, except for the user name and password of a URL (``https://***@host``), and for members that a closed object does not define: they
-    may be misspelt secrets, and are masked.
+    too, except for the user name and password of a URL (``https://***@host``). Members that a closed object does not define may be misspelt
+    secrets, and are masked.
     """
     shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
     return shown

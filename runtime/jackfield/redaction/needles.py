@@ -1,6 +1,6 @@
 """Search texts ("needles") for one secret.
 
-These are its spellings, and its traces in Base64, cut to the stable middle: at each of the three offsets within a longer run, some
+These are its spellings, and its traces in Base64, cut to the stable middle. At each of the three offsets within a longer run, some
 characters depend on the secret alone.
 """
 
@@ -117,8 +117,8 @@ BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 class Needle(SecretHolder):
     """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
 
-    ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret; ``token`` that letters or digits on
-    either side make it another word; ``folded`` that it is searched for in lower-cased text; ``encoded`` that it is Base64.
+    ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret. ``token`` means that letters or
+    digits on either side make it another word. ``folded`` means that it is searched for in lower-cased text, ``encoded`` that it is Base64.
     """
 
     __slots__ = ("after", "before", "encoded", "folded", "text", "token")

@@ -34,9 +34,9 @@ class Redactor(SecretHolder):
 
     It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
     or more ASCII characters. It finds escaped forms for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable,
-    whichever characters the encoder chose to escape; in texts of at most 256 Ki characters also if escaped twice. It finds hexadecimal,
-    UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked as one, so no rest
-    of a longer one remains.
+    whichever characters the encoder chose to escape. In texts of at most 256 Ki characters it also finds what is escaped twice. It finds
+    hexadecimal, UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked as one,
+    so no rest of a longer one remains.
 
     A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither letters nor digits:
     ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A Redactor without secrets costs nothing;

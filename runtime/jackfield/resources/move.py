@@ -28,8 +28,8 @@ _FILE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class MovedFiles:
-    """Content of stored files: where it is now, the number of files and their bytes, how many of them this move has copied there, and a
-    sentence for each that is damaged or missing."""
+    """Content of stored files: where it is now, the number of files and their bytes, and how many of them this move has copied there.
+    ``problems`` has a sentence for each that is damaged or missing."""
 
     location: str
     files: int

@@ -4,9 +4,9 @@
 stores the schedules of one workspace; ``due`` has the transactions by which a scheduler (``jackfield.queue.scheduler``) works through
 those of a whole database.
 
-A slot is used up in the transaction that queues its invocation: the row of the invocation, the row of the slot and the schedule's next
-slot are committed together, by the one scheduler that holds the claim. So neither a crash nor a second server nor a clock that was set
-runs a slot twice.
+A slot is used up in the transaction that queues its invocation. The row of the invocation, the row of the slot and the schedule's next slot
+are committed together, by the one scheduler that holds the claim. So neither a crash nor a second server nor a clock that was set runs a
+slot twice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one point in time.
 
 Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at its end, and
-one in the repeated hour runs once, at its first occurrence; ``*`` and ``*/n`` follow real time. A day of the month and a day of the
-week are alternatives if both are given.
+one in the repeated hour runs once, at its first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a day of the week
+are alternatives if both are given.
 """
 
 from __future__ import annotations

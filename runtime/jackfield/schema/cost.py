@@ -1,8 +1,8 @@
 """The cost of a schema: how often it can make the engine judge one part of a value.
 
-Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value anew, and so do the branches inside it: a few hundred bytes of schema can
-ask for more steps than a computer has years. The engine remembers what a reference that leads back to an enclosing schema has judged, so
-recursion costs nothing more; every other reference counts as if its target were written in its place. The sum is taken over the graph, so
+Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value again, and so do the branches inside it. A few hundred bytes of schema
+can ask for more steps than a computer can take. The engine remembers what a reference that leads back to an enclosing schema has judged, so
+recursion costs nothing more. Every other reference counts as if its target were written in its place. The sum is taken over the graph, so
 it takes time linear in the schema.
 """
 

@@ -37,8 +37,8 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
-    ``noun`` denotes its top-level members in messages; ``spread`` is roughly the number of errors that one part of a value can have,
-    ``cost`` the number of steps that judging one can take, ``numbers`` what it is compared with; ``slow`` are the formats that stand for
+    ``noun`` denotes its top-level members in messages. ``spread`` is roughly the number of errors that one part of a value can have,
+    ``cost`` the number of steps that judging one can take, ``numbers`` what it is compared with. ``slow`` are the formats that stand for
     slow patterns, ``again`` the schemas (by ``id``) to which recursion leads back.
     """
 

@@ -103,8 +103,8 @@ def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
     """Split a list at the commas, semicolons and line breaks outside quotes, ``<>`` and comments; yield each trimmed part and the separator
     after it.
 
-    Takes linear time: if one quote is not closed, no later quote is either (the scan from the first one reads the same characters in the
-    same state), so the search for a closing quote runs once.
+    Takes linear time: if one quote is not closed, no later quote is either, so the search for a closing quote runs once. The scan from the
+    first one reads the same characters in the same state.
     """
     run, start, end = _RUN, 0, 0
     while end < len(text):

@@ -31,7 +31,7 @@ def as_json(inputs: Any, schema: Schema) -> Any:
 
 
 def built_in(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return a value of Python with the types of JSON in place of a host's classes that extend them, or are mappings or tuples: from then
+    """Return a value of Python with the types of JSON in place of a host's classes that extend them, or are mappings or tuples. From then
     on, none of the host's code is called. Other objects stay as they are."""
     kind = type(value)
     return value if kind in _ATOMS or depth <= 0 else _read(value, _built_in, value, kind, depth)

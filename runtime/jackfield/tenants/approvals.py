@@ -1,8 +1,8 @@
 """Approvals of connect sessions at a provider: which browser may go there, and which one came back.
 
-The link to an approval can be sent on as the session's own can. So it opens for the browser that began the session; a window that a framed
-page opens, which has no cookie of it, brings a nonce; on another device a person types a code. The browser that comes back gets a secret,
-and only it finishes: what another person approves is never finished by whoever sent the link.
+The link to an approval can be sent on as the session's own can. So it opens for the browser that began the session. A window that a framed
+page opens has no cookie of it, and brings a nonce. On another device a person types a code. The browser that comes back gets a secret, and
+only it finishes: what another person approves is never finished by whoever sent the link.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ _MEMBERS = frozenset(
 @dataclass(frozen=True, slots=True, repr=False)
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
-    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page,
-    ``labels`` are its words for types and their fields, ``icons`` its pictures for connectors, and ``principal`` is who assumes a role of
-    the person's account, for the documents that describe the role."""
+    ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
+    its words for types and their fields, ``icons`` its pictures for connectors. ``principal`` is who assumes a role of the person's
+    account, for the documents that describe the role."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -116,13 +116,13 @@ class Wanted(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectSession(SecretHolder):
-    """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it, ``browser`` is the digest of the secret
-    of the browser that opened it, ``opener`` that of the secret it came with, until it comes with the former, ``proof`` that of what the
-    browser takes back to the platform, and ``key`` is a secret of its own, which completes the authorization that it began. ``values`` are
-    those that the person has entered for ``task``; ``created`` is true if the connection was stored for an approval that nobody may give in
-    the end, ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. Another browser than the
-    session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``, which a person reads there
-    and types on another device, in at most ``tries`` tries."""
+    """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it. ``browser`` is the digest of the secret
+    of the browser that opened it, ``opener`` that of the secret it came with, until it comes with the former. ``proof`` is the digest of
+    what the browser takes back to the platform. ``key`` is a secret of the session, which completes the authorization that it began.
+    ``values`` are those that the person has entered for ``task``. ``created`` is true if the connection was stored for an approval that
+    nobody may give in the end. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A
+    browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A
+    person reads the code there and types it on another device, in at most ``tries`` tries."""
 
     id: str
     digest: str

@@ -25,7 +25,7 @@ def platforms_values(wanted: Wanted, kind: Kind) -> dict[str, Any]:
 
 
 def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
-    """Return whether a person who knows his own account only can connect one of a type: there is something of his, and what else the type
+    """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
     requires, the platform has given."""
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
     has_own = bool(kind.about.authorizes) or any(_audience(kind, name) == "user" or name in wanted.fields for name in names)

@@ -214,8 +214,8 @@ class Connecting:
         return self._table.find(found.id)
 
     def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
-        """Return the types that the person may choose, under the names that the platform gave them; without any, those that a person can
-        connect with what he knows of his own account."""
+        """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
+        person can connect with what he knows of his own account."""
         kinds = self._connections.kinds
         if found.wanted.types:
             return [(name, kind) for name in found.wanted.types if (kind := kinds.known(name)) is not None]

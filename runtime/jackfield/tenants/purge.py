@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _PASSES = 20
-"""Limit of the times that all tables are gone through, until one finds nothing: a request that had begun may add a row to a table that is
+"""Limit of the times that all tables are gone through, until one finds nothing. A request that had begun may add a row to a table that is
 empty already, as long as what it is about is still there."""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _RUNNING = f"SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running' AND NOT ({WAITS})"
@@ -34,8 +34,8 @@ _LATE = (
     "events", "event_heads", "event_counts", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries",
     "audit_heads", "data_keys", "workspace_wrappers",
 )  # fmt: skip
-"""Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox); and the keys,
-without which nothing left behind could be read."""
+"""Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox). The keys are among
+them: without them nothing left behind could be read."""
 _GONE = " AND NOT EXISTS (SELECT 1 FROM workspaces WHERE name = :workspace)"
 _PURGED = """
 SELECT SUBSTR(object, LENGTH('workspace:') + 1) AS name FROM audit_entries

@@ -37,12 +37,12 @@ _FURTHER = ("events", "deliveries", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return the calls, attempts and failures of a workspace, how many of these were refused (not valid, unknown or not allowed: nothing of
-    them was sent), its events and deliveries, and the bytes of files stored in the time, in all
-    and by ``by`` (``BY``). Events, deliveries and bytes have no other parts than days.
+    """Return the calls, attempts and failures of a workspace, its events and deliveries, and the bytes of files stored in the time, in all
+    and by ``by`` (``BY``). Refused failures are counted apart: not valid, unknown or not allowed, so that nothing was sent. Events,
+    deliveries and bytes have no other parts than days.
 
-    Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond
-    nine days; for events and deliveries to a day. Calls that have not ended yet are not counted.
+    Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine
+    days. For events and deliveries it is a day. Calls that have not ended yet are not counted.
     """
     values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until), "day": math.floor(since) // DAY * DAY}
     with database.read() as transaction:

@@ -99,8 +99,9 @@ def require_receiving(found: Subscription, ended: str | None = None, *, suspende
 
 
 class Sealer:
-    """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
-    that is new, ``types`` are those of the trigger (default: its key), of which the first is that of events that name none."""
+    """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else the transaction does for
+    each event that is new. ``types`` are the trigger's types of events (default: its key). An event that names no type has the first of
+    them."""
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
@@ -198,8 +199,8 @@ class Receipt(JointUnit):
 
 
 def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
-    """Yield what came together in parts of which each is one commit, at least one, with whether it is the last: a commit that takes long
-    keeps all other workspaces waiting."""
+    """Yield what came together in parts, at least one, each with whether it is the last. Each is one commit: a commit that takes long keeps
+    all other workspaces waiting."""
     following = iter(events)
     part = list(islice(following, _AT_ONCE))
     while True:

@@ -1,7 +1,7 @@
 """Lists that are compared with what they had before: IDs and digests are stored, and each page is one commit with its events.
 
-A round reads the whole list. The first one only learns it. Items that a complete round has not seen were deleted; if that is more than a
-fifth of the list, nothing is told of them, since a provider that returns half a list is more common than half a list that is deleted.
+A round reads the whole list. The first one only learns it. Items that a complete round has not seen were deleted. If that is more than a
+fifth of the list, they are not reported: a provider that returns half a list is more common than half a list that is deleted.
 """
 
 from __future__ import annotations

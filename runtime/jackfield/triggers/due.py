@@ -103,8 +103,8 @@ class DueSubscriptions:
         self._change(_REGISTERED, found, sealed=content.sealed(vault, found), renew_at=renew_at)
 
     def unfinished(self, found: Subscription, wake_at: float | None) -> None:
-        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has; or yet to send
-        something, if a person has given it the URL."""
+        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has. If a person has
+        given it the URL, the provider has yet to send something."""
         self._change(_UNFINISHED, found, wake_at=wake_at, now=None if wake_at is None else self.time.now(), was=found.status)
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from jackfield.database import Row, Vault
 from jackfield.dataclass import dataclass
 
 Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
-"""``pending``: not enabled yet, or nothing has come to a webhook that a person registers; ``degraded``: the last work on it failed;
+"""``pending``: not enabled yet, or nothing has come to a webhook that a person registers. ``degraded``: the last work on it failed;
 ``failing``: several in a row did; ``disabling``: paused, but not at the provider yet."""
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
@@ -24,11 +24,11 @@ _LATE = 2
 class Sealed:
     """Content of a subscription, which is stored encrypted.
 
-    ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` as ``Caller.to_json`` returns it; ``since``
-    the time from which events count; ``then`` the invocation that each event starts; ``lasts`` how long a registration lasts, in seconds;
-    ``parting`` a connection that was removed, until its provider is told; ``leaving`` is true from before a registration is removed at
-    the provider until that is recorded, so that nobody relies on ``remote``; ``left`` once it is removed for good: the token has ended that
-    added the subscription.
+    ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` is as ``Caller.to_json`` returns it.
+    ``since`` is the time from which events count, ``then`` the invocation that each event starts. ``lasts`` is how long a registration
+    lasts, in seconds. ``parting`` is a connection that was removed, until the webhook is removed at its provider. ``leaving`` is true from
+    before a registration is removed at the provider until that is recorded, so that nobody relies on ``remote``. ``left`` is true once it
+    is removed for good: the token has ended that added the subscription.
     """
 
     inputs: Mapping[str, Any]

@@ -26,7 +26,7 @@ _CONNECT_WITHIN = 4
 _ANSWER_WITHIN = 2.0
 """Seconds that Redis may take to accept a connection, or answer a command; then the connection is given up."""
 _LOOK_EVERY = 1.0
-"""Seconds between looks whether Redis still answers a worker that waits for a message, and by which it may be late: where a network drops
+"""Seconds between looks whether Redis still answers a worker that waits for a message, and by which it may be late. Where a network drops
 bytes, and no connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is back."""
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""

@@ -67,8 +67,8 @@ class ConsoleSessions:
         self.jar = CookieJar(server.settings)
 
     async def remembered(self, request: Request) -> tuple[Found, int] | None:
-        """Return what ``find`` has found within the last minute, and the reading of the epoch for which that is certain, for pages that need
-        no database; None unless the database does not say at once whether it holds."""
+        """Return what ``find`` has found within the last minute, and the reading of the epoch for which that is certain. It is for pages
+        that need no database, and None unless the database does not answer at once."""
         epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
         if epochs is None or epochs.is_near or session is None or self._known.last(key := digest(session[1])) is None:
             return None

@@ -1,9 +1,9 @@
 """SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Aliases map bindings to connections.
 
-Members that only these aliases have: ``hosts``, a regular expression that the host name of a binding must match in addition to its
-name; ``host``, the fields that may contain the host; ``companions``, the fields that mark a ``user-provided`` service as the
-credentials of a binding; ``secrets``, the fields of which a sign-in needs one (without any, the message ``bare`` says what to do);
-``parameters``, the fields that create a service and are no binding (the message ``parameters`` says so).
+Members that only these aliases have follow. ``hosts`` is a regular expression that the host name of a binding must match in addition to its
+name. ``host`` are the fields that may contain the host. ``companions`` are the fields that mark a ``user-provided`` service as the
+credentials of a binding. ``secrets`` are the fields of which a sign-in needs one; without any, the message ``bare`` says what to do.
+``parameters`` are the fields that create a service and are no binding; the message ``parameters`` says so.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
-    ``longest`` seconds from now; ``files``: it may return some; ``follows``: it fetches a page that the page before it has named."""
+    ``longest`` seconds from now. ``files``: it may return some; ``follows``: it fetches a page that the page before it has named."""
 
     remaining: float
     longest: float

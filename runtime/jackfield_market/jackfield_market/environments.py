@@ -195,8 +195,8 @@ def _host_versions() -> dict[str, str]:
 
 
 def _places(policy: Policy, scratch: str) -> list[str]:
-    """Return uv's words for the places of the policy. A name of which ``find_links`` has a wheel comes from there only: of folder and
-    index together, uv takes the highest version, so whoever registers the name of a private package in a public index would replace it."""
+    """Return uv's words for the places of the policy. A name of which ``find_links`` has a wheel comes from there only. Of folder and index
+    together, uv takes the highest version, so anybody who registers a private package's name in a public index would replace it."""
     if policy.index is None:
         return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]
     first = _index_of(policy.find_links, os.path.join(scratch, "simple"))

@@ -1,8 +1,8 @@
 """Signing side of a catalogue's TUF metadata (The Update Framework, https://theupdateframework.github.io/specification/).
 
 ``root`` names the keys of the roles. ``targets`` lists the publishers and delegates to one role per publisher (``publisher.NAME.1``; a
-further one when that is full), which lists the files of the publisher's connectors with their hashes, and to the role ``catalogue``, which
-lists the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore changes one small file
+further one when that is full) and to the role ``catalogue``. The former list the files of the publisher's connectors with their hashes, the
+latter the site's own files. ``snapshot`` and ``timestamp`` name the newest version of each. A release therefore changes one small file
 beside snapshot and timestamp, and an installer reads one of the delegated files.
 """
 

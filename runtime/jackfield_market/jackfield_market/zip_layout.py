@@ -1,7 +1,7 @@
 """Layout of a zip archive: its entries lie end to end, so that every reader sees the same files.
 
-A zip archive can be read by its directory at the end, or as a stream of entries from the start. An entry that the directory does not list,
-bytes between entries, or a local header that differs from the directory are seen by one kind of reader only (APPNOTE.TXT 4.3, 4.4).
+A zip archive can be read by its directory at the end, or as a stream of entries from the start. One kind of reader only sees an entry that
+the directory does not list, bytes between entries, or a local header that differs from the directory (APPNOTE.TXT 4.3, 4.4).
 """
 
 from __future__ import annotations

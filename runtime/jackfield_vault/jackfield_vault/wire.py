@@ -123,8 +123,8 @@ def _errors(found: Any) -> tuple[str, ...]:
 
 
 def _next(url: str, location: str | None, known: str) -> str:
-    """Return the URL to which a standby node redirects. The token goes along, and so may a plain data key: refuse one from TLS to plain
-    text, and a host that is neither the same nor named by the operator."""
+    """Return the URL to which a standby node redirects. The token goes along, and so may a plain data key. Refuse a redirect from TLS to
+    plain text, and a host that is neither the same nor named by the operator."""
     found = urljoin(url, location or "")
     if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
         raise ValueError("Vault redirects to an address that is not safe to follow")

@@ -46,8 +46,8 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Connection over which an action is to run, if one is chosen, and the inputs that it fills in, each with the name of its value;
-    without a connection, those that one may fill in."""
+    """Connection over which an action is to run, if one is chosen, and the inputs that it fills in, each with the name of its value.
+    Without a connection, they are those that one may fill in."""
 
     connection: str | None
     filled: Mapping[str, str]

@@ -45,7 +45,8 @@ def session_of(
     server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = "", start: str = ""
 ) -> tuple[Connecting, ConnectSession]:
     """Return the session with this link, or the one with this ID, with the sessions of its workspace. For the latter, the caller shows the
-    secret of the browser that has opened the session, of the one that came back from the provider, or the link to the approval.
+    secret of a browser, or the link to the approval. The browser is the one that has opened the session, or the one that came back from the
+    provider.
 
     :raises UnknownSession: if there is none, or the platform's token that began it was revoked.
     :raises Problem: 403 if the workspace is suspended, which nobody else learns.

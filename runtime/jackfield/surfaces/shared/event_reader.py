@@ -18,9 +18,9 @@ _LOOKS = round(1 / PAUSE)  # in a second
 
 @dataclass(frozen=True, slots=True)
 class EventReader:
-    """A client that reads events. ``feed`` opens them under the rights with which the client came, ``again`` under those that it has now,
-    and raises when it has none any more; ``left`` returns whether nobody waits for the answer; ``briefly`` runs a step that waits for the
-    database in a thread; ``waits`` counts a reader that waits."""
+    """A client that reads events. ``feed`` opens them under the rights with which the client came, ``again`` under those that it has now;
+    the latter raises when there are none any more. ``left`` returns whether nobody waits for the answer. ``briefly`` runs a step that waits
+    for the database in a thread; ``waits`` counts a reader that waits."""
 
     feed: Callable[[], Feed]
     again: Callable[[], Feed]

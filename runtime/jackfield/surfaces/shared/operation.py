@@ -28,10 +28,10 @@ READING = "jackfield.reading"
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
-    name of a schema, a media type or an empty string; ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
-    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer;
-    ``partly``, for some requests: its endpoint finds under ``READING`` in the request's scope the reading of the epoch as of which
-    its caller is known, if that is not the present one."""
+    name of a schema, a media type or an empty string. ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
+    document. One that ``describes`` returns what every process has loaded, and goes on while the database does not answer. ``partly`` says
+    so for some requests: their caller may be known as of an earlier reading of the epoch, which the endpoint finds under ``READING`` in the
+    request's scope."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     path: str

@@ -21,11 +21,11 @@ READERS, TOKEN_READERS = 50, 25
 """Readers of a workspace, and of one of its tokens, that may wait at once in a process."""
 READS = 4
 """Reads of a workspace that are served at once; further ones wait in line. More threads than that would only take turns at the interpreter,
-which the calls of others need: measured with 1,000 connections that read without a pause, 16 at once tripled their p50."""
+which the calls of others need. Measured with 1,000 connections that read without a pause, 16 at once tripled their p50."""
 _SPARE = 8
 """One of so many connections is kept free of those that are beyond a workspace's share."""
 _REFUSALS, PENALTY = 20.0, 15.0
-"""Refusals a second that a workspace gets at once, and seconds for which further ones are held: a client that repeats what is refused must
+"""Refusals a second that a workspace gets at once, and seconds for which further ones are held. A client that repeats what is refused must
 not take the time of others."""
 OPEN_CONNECTIONS = "openConnections"
 """Name of the limit whose refusals close their connection."""

@@ -31,13 +31,13 @@ class Settings:
     """Settings of the server; limits are in bytes, seconds and counts.
 
     ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one
-    workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at
-    ``slowest`` bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is
-    the number of unknown tokens a second from one address, ``rate`` the number of requests a second per token, ``hook_rate`` that of a
-    provider's requests per path; 0 for no limit.
-    ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one, only a server on loopback has
-    any. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools``
-    selects the tools that MCP clients see. ``installer`` makes the installer of each process, None if the operator has named no catalogue.
+    workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at ``slowest``
+    bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is the number of
+    unknown tokens a second from one address. ``rate`` is the number of requests a second per token, ``hook_rate`` that of a provider's
+    requests per path; 0 for no limit. ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one,
+    only a server on loopback has any. ``origins`` may call from browsers. ``allowed_hosts`` are internal host names that connections'
+    endpoints may use. ``mcp_tools`` selects the tools that MCP clients see. ``installer`` makes the installer of each process, None if the
+    operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"

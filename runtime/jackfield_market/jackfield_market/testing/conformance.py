@@ -24,13 +24,12 @@ class Conformance:
     run actions. With ``key``, it is the installed connector of that key, and the other class attributes say the same.
 
     Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
-    provider, and an example for each action, whose output that provider returns. ``answers`` overrides the responses by method and path;
-    ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a POST.
-    ``left_out`` names actions and triggers that a loopback provider cannot serve, with the reason.
-    ``sample`` limits the actions that are run, for a connector with many that share their code; ``jackfield check`` runs all of them.
-    ``grade`` is the highest grade whose rules are asserted (default: the highest one). A rule above it that fails is an expected failure,
-    which pytest's summary lists as "not reached" with its first fault.
-    Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
+    provider. They also need an example for each action, whose output that provider returns. ``answers`` overrides the responses by method
+    and path; ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a
+    POST. ``left_out`` names actions and triggers that a loopback provider cannot serve, with the reason. ``sample`` limits the actions that
+    are run, for a connector with many that share their code; ``jackfield check`` runs all of them. ``grade`` is the highest grade whose
+    rules are asserted (default: the highest one). A rule above it that fails is an expected failure, which pytest's summary lists as "not
+    reached" with its first fault. Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
     """
 
     key: ClassVar[str] = ""

@@ -138,8 +138,8 @@ def server_kind(subject: Subject) -> type[ConnectionType] | None:
 def drivable(subject: Subject, *, hanging: bool = False) -> Iterator[tuple[Action, Mapping[str, Any]]]:
     """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has.
 
-    Those that have not ended although the provider had responded well are left out unless ``hanging``, as are those that had failed before
-    their first request: the rule 'output-is-declared' names them, and each further run would take as long, or tell the same.
+    Those that have not ended although the provider had responded well are left out unless ``hanging``. So are those that had failed before
+    their first request. The rule 'output-is-declared' names them, and each further run would take as long, or show the same.
     """
     found = list(runnable(subject))
     step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1

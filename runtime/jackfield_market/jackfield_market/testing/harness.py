@@ -67,8 +67,8 @@ class Harness:
 
     Invocations pass the whole pipe: validation, retries, paging, masking and the journal. ``clock`` is a fake one, so that back-off takes
     no time, except while a recording is made: a job of a real provider does not end sooner. ``serve`` scripts the provider; ``replay``
-    plays a recording. Both set the connection's server URL to the loopback provider's address: that is the one way in which a client
-    reaches it, so a connector whose address is fixed needs an optional value for it, such as ``endpoint``, and ``tool.jackfield.check`` in
+    plays a recording. Both set the connection's server URL to the loopback provider's address, which is the one way in which a client
+    reaches it. A connector whose address is fixed needs an optional value for it, such as ``endpoint``. ``tool.jackfield.check`` in
     pyproject.toml then says ``values = { endpoint = "${url}" }``.
 
     ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names a connection of the user over which

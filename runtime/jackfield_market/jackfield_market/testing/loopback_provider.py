@@ -83,8 +83,8 @@ def refused(status: int = 422, message: str = "refused") -> Answer:
 class Provider:
     """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
 
-    ``script`` is a function of a request's number (from 1) and the request; or a sequence of steps: the Nth request gets the Nth step,
-    later ones the last; or a mapping of ``"POST /orders"`` (without the query) to steps, and 404 for others. A step is an ``Answer``, or
+    ``script`` is a function of a request's number (from 1) and the request. Or it is a sequence of steps: the Nth request gets the Nth
+    step, later ones the last. Or it maps ``"POST /orders"`` (without the query) to steps, and others get 404. A step is an ``Answer``, or
     one of these:
 
     - ``HANG``: read the request and send nothing, until the provider is closed.

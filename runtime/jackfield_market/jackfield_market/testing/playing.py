@@ -1,7 +1,7 @@
 """Responses that the loopback provider plays for an example: the author's, the recorded ones, or the example's output.
 
-Where nothing was recorded, the state that ends a job is learned from the first attempt, which ends by naming it, and a list whose items
-cannot be those of the output is empty.
+Where nothing was recorded, the state that ends a job is learned from the first attempt, which ends by naming it. A list whose items cannot
+be those of the output is empty.
 """
 
 from __future__ import annotations

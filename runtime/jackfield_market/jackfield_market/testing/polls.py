@@ -46,8 +46,8 @@ class Chance:
 class Source:
     """Provider with a growing list. An example's ``source`` says how it looks.
 
-    ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601); ``items`` is the place of the list
-    in a response; ``since`` and ``limit`` are the query parameters for the earliest time and for the items of a page. With ``changes``, the
+    ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601). ``items`` is the place of the list
+    in a response. ``since`` and ``limit`` are the query parameters for the earliest time and for the items of a page. With ``changes``, the
     time is that of an item's last change, and each change may be an event.
     """
 
