@@ -5,6 +5,7 @@ from __future__ import annotations
 from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT, DEFAULT_PRIORITY, MAX_JOB_TIMEOUT, MAX_LABELS, MAX_PRIORITY
+from jackfield.invocation.selection import LONGEST as LONGEST_SELECTION
 
 _MAX_KEY = 255
 _NAME: Json = {"type": "string", "minLength": 1, "not": {"pattern": r"[\x00-\x1f\x7f]"}}
@@ -128,6 +129,14 @@ def _options() -> Json:
             "success, or 'fail' with the code 'rejected'. Such a failure is not retryable, and keeps its idempotency key like a success.",
             "enum": ["warn", "fail"],
             "default": "warn",
+        },
+        "select": {
+            "type": "string",
+            "description": "A JMESPath expression: the output has only what it selects, as its member 'selected'. "
+            "The journal keeps all of it.",
+            "minLength": 1,
+            "maxLength": LONGEST_SELECTION,
+            "examples": ["items[?status == 'open'].{id: id, name: name}"],
         },
         "repeat": {
             "type": "boolean",

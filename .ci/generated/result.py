@@ -36,6 +36,11 @@ def _meta() -> Json:
                 "enum": [True],
                 "description": "There where the action was not called, as asked. An output is then the action's preview.",
             },
+            "selected": {
+                "type": "boolean",
+                "enum": [True],
+                "description": "There where 'select' was applied: the output's member 'selected' is what it selected.",
+            },
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
             "next": {"type": "object", "description": "Where complete is false: inputs to merge into the next call."},
             "warnings": {

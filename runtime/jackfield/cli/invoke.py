@@ -29,6 +29,7 @@ _MEMBERS = {
     "job_timeout": "jobTimeoutSeconds",
     "on_doubt": "onDoubt",
     "partial": "partial",
+    "select": "select",
     "connector_version": "connectorVersion",
     "priority": "priority",
 }
@@ -61,6 +62,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
+    parser.add_argument("--select", metavar="EXPR", help="print only what this JMESPath expression selects of the output")
     parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")

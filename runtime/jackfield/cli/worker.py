@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib
@@ -116,8 +117,6 @@ def _run(
     forked: bool = False,
 ) -> None:
     """Run one process until it is told to stop, and no longer than promised after that."""
-    import asyncio
-
     deadline = Deadline(within)
     try:
         asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended or _ignore, deadline, forked=forked))
@@ -198,8 +197,6 @@ async def _run_until_signal(
     forked: bool,
 ) -> None:
     """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
-    import asyncio
-
     from jackfield.events.dispatcher import dispatching
     from jackfield.queue import Poller, look_each_second, open_engine, run
     from jackfield.queue.scheduler import Scheduler

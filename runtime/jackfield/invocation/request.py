@@ -27,7 +27,7 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "partial", "repeat", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
+    "connectorVersion", "onDoubt", "partial", "repeat", "select", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
 )  # fmt: skip
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
@@ -61,6 +61,8 @@ class Invocation(SecretHolder):
     """Whether what succeeded in part is a success with a warning, or a failure."""
     repeat: bool = False
     """Whether it runs although an equal write without a key is open."""
+    select: str | None = None
+    """JMESPath expression of the part of the output that the caller wants; None: all of it."""
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
     """Seconds since 1970 before which a queued invocation does not start."""
@@ -120,6 +122,7 @@ def parse_invocation(data: object) -> Invocation:
         on_doubt=data.get("onDoubt", "report"),
         partial=data.get("partial", "warn"),
         repeat=data.get("repeat", False),
+        select=data.get("select"),
         context=data.get("context") or {},
         not_before=_moment(data.get("notBefore")),
         not_after=_moment(data.get("notAfter")),
@@ -210,6 +213,8 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         if not number or not 0 < limit <= most:
             yield Detail(f"/{name}", f"must be a number above 0 and at most {most:,.0f}", "maximum")
     yield from _switch_faults(data)
+    if "select" in data:
+        yield from _selection_faults(data["select"])
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
@@ -227,6 +232,18 @@ def _switch_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
             yield Detail(f"/{name}", "must be true or false", "type")
     if data.get("repeat") is True and "idempotencyKey" in data:
         yield Detail("/repeat", "is for a call without 'idempotencyKey': to run it again, give it a new key", "not")
+
+
+def _selection_faults(expression: object) -> Iterator[Detail]:
+    from jackfield.invocation.selection import SelectionError, check_selection
+
+    if not isinstance(expression, str):
+        yield Detail("/select", "must be a JMESPath expression", "type")
+        return
+    try:
+        check_selection(expression)
+    except SelectionError as error:
+        yield Detail("/select", f"'select' {error}", "format")
 
 
 def _choice_faults(data: Mapping[str, Any]) -> Iterator[Detail]:

@@ -67,6 +67,8 @@ class Meta:
     twin_of: str | None = None
     """ID of the equal write without a key that was open: this is its Result, and nothing was sent again."""
     dry_run: bool = False
+    selected: bool = False
+    """True if the output has only what the call's ``select`` selected of it, as its member ``selected``."""
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
@@ -92,6 +94,7 @@ class Meta:
             replayed=data.get("replayed", False),
             twin_of=data.get("twinOf"),
             dry_run=data.get("dryRun", False),
+            selected=data.get("selected", False),
             complete=data.get("complete"),
             next=data.get("next"),
             warnings=tuple(data.get("warnings", ())),
@@ -111,6 +114,7 @@ class Meta:
             "replayed": self.replayed,
             "twinOf": self.twin_of,
             "dryRun": self.dry_run or None,
+            "selected": self.selected or None,
             "complete": self.complete,
             "next": self.next,
             "warnings": list(self.warnings) or None,

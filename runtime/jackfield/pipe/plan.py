@@ -299,6 +299,18 @@ def refuse_queue_members(invocation: Invocation) -> None:
         raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
 
 
+def refuse_selection(invocation: Invocation) -> None:
+    """Refuse ``select`` in what is queued: nobody waits for its output, and the journal keeps all of it.
+
+    :raises InvalidInvocation: if it is given.
+    """
+    if invocation.select is not None:
+        detail = Detail("/select", "'select' is for a call that waits for its output")
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid", details=[detail], hint="Leave it out: the journal has the output."
+        )
+
+
 def refuse_job_timeout(action: ActionManifest) -> None:
     """Refuse ``jobTimeoutSeconds`` for an action that is no job.
 
