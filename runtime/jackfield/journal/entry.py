@@ -41,7 +41,7 @@ class Draft:
     fingerprint: str | None = None
     idempotency_key: str | None = None
     twin: str | None = None
-    """Digest that an equal write of the same caller has (``journal.twins``); None if none is to answer for another."""
+    """Digest that an equal write of the same caller has (``recording.twins``); None if none is to answer for another."""
     dry_run: bool = False
     context: Mapping[str, Any] | None = None
     rule: str | None = None

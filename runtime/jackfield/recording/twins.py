@@ -1,4 +1,8 @@
-"""Equal writes without an idempotency key: one that is repeated while the first is open joins it, and gets its Result."""
+"""Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
+
+A partial unique index lets one of them be open. What has ended while another was on its way to its begin is found beside it, in the same
+transaction. That is done after the insert, so that each of two processes sees what the other has committed.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Cancelled, IdempotencyConflict
 from jackfield.hints import NextStep, restored
 from jackfield.invocation import Result
-from jackfield.journal.twins import twin_of
+from jackfield.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.pipe.run import Run
 
 _FIRST_POLL, _LONGEST_POLL = 0.01, 0.25
+_DOUBTED = 86_400.0
+"""Seconds for which a doubt answers an equal write."""
+_OPEN = """
+SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND status IN ('running', 'in_doubt')
+"""
+_FREE = "UPDATE invocations SET twin = NULL WHERE workspace = :workspace AND id = :id AND status = 'in_doubt' AND settled_at < :before"
 
 
 def twin_digest(journal: Journal, run: Run, inputs: Mapping[str, Any]) -> str | None:
@@ -44,7 +54,7 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Result | None:
         draft.twin = None
         return None
     pause = _FIRST_POLL
-    while (entry := await run.waiter.ask(partial(twin_of, journal, draft))) is not None and entry.is_open:
+    while (entry := await run.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
         if run.cancelled.is_set():
             raise Cancelled("cancelled while an equal call ran; nothing was sent by this one")
         left = run.deadline.remaining()
@@ -58,6 +68,29 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Result | None:
         await run.waiter.pause(pause, run.cancelled)
         pause = min(_LONGEST_POLL, pause * 2)
     return None if entry is None or entry.error_code == "cancelled" else _answer(entry)
+
+
+def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
+    """Find the twin of a write that could not begin, and recover it by its effect if its process has died. None if there is none any more,
+    or its doubt is older than a day: then the write may begin.
+
+    One that was cancelled has sent nothing, and answers no other.
+    """
+    journal.record_owed()
+    values = {"workspace": journal.workspace, "twin": draft.twin}
+    row = journal.database.look_up(_OPEN, values, flush=True)
+    if row is None:
+        row = journal.database.look_up(ENDED_TWIN, {**values, "arrived": draft.created_at})
+    if row is None:
+        return None
+    entry = journal.find(row.id)
+    if journal.recover_if_lost(entry):
+        entry = journal.find(row.id)
+    if entry.status != "in_doubt":
+        return entry if entry.is_open or (entry.settled_at or 0.0) > draft.created_at else None
+    before = journal.time.now() - _DOUBTED
+    freed = journal.database.record(lambda transaction: transaction.change(_FREE, {**values, "id": entry.id, "before": before}))
+    return None if freed else entry
 
 
 def _answer(entry: Entry) -> Result:
