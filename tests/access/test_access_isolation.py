@@ -205,6 +205,7 @@ def test_tables_of_tenants() -> None:
         "queue_budgets",
         "outbox",
         "event_heads",
+        "callback_positions",  # of a platform's callback, in each of its workspaces
     }
 
 

@@ -15,7 +15,7 @@ from jmespath.functions import Functions
 from jmespath.parser import Parser
 from jmespath.visitor import TreeInterpreter
 
-LONGEST = 1_000
+LONGEST = 2_000
 """Characters of an expression."""
 _STEPS = 500_000
 """Steps that one expression may take: each node that is visited, and each value that is made."""
