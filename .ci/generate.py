@@ -83,7 +83,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     for name, schema in _SCHEMAS.items():
         yield root / "schemas" / f"{name}.schema.json", _json(schema())
         if name in _SERVED:
-            yield root / "runtime/jackfield/surfaces/http/schemas" / f"{name}.schema.json", _json(schema())
+            yield root / "runtime/jackfield/invocation/schemas" / f"{name}.schema.json", _json(schema())
     shown = []
     for package, connector in connectors.declared(root):
         described = describe(connector)

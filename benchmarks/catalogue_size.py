@@ -186,9 +186,9 @@ def _searched(settings: dict[str, str]) -> Iterator[Line]:
 
 def _search() -> None:
     from everyday_queries import EVERYDAY_QUERIES
+    from jackfield.callers.searching import found_actions
     from jackfield.catalog import Catalog, of_workspace
     from jackfield.catalog.index import ActionIndex
-    from jackfield.surfaces.shared.searching import found_actions
 
     whole = Catalog.installed()
     index, catalog = ActionIndex(whole), of_workspace(whole, "default")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from generated.markdown import NOTICE
-from jackfield.surfaces.http.table import OPERATIONS
-from jackfield.surfaces.shared.operation import Operation
+from jackfield_server.http.table import OPERATIONS
+from jackfield_server.shared.operation import Operation
 
 _TEXT = """# HTTP operations
 

@@ -96,6 +96,8 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis.
+`runtime/jackfield_server` (`jackfield_server`) has the HTTP API (`http/`), what the console, MCP and Dapr share with it (`shared/`: problem
+documents, bodies, files, identity, the context of a server process), and the commands `serve` and `worker`.
 `runtime/jackfield_console` (`jackfield_console`) has the web console and the page on which a customer connects.
 `runtime/jackfield_mcp_server` (`jackfield_mcp_server`) is the Model Context Protocol: language-model clients find actions and run them.
 `runtime/jackfield_dapr` (`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files.
@@ -123,9 +125,6 @@ def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
                 f"`{name}{'/' if folder.is_dir() else ''}`",
                 _docstring(folder / "__init__.py" if folder.is_dir() else base / f"{name}.py"),
             )
-            if name == "surfaces":
-                for inner in sorted(path.parent for path in folder.glob("*/__init__.py")):
-                    yield f"`surfaces/{inner.name}/`", _docstring(inner / "__init__.py")
 
 
 def _docstring(path: Path) -> str:

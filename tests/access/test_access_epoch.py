@@ -18,7 +18,7 @@ from jackfield import Jackfield
 from jackfield.access import Tokens, Workspaces
 from jackfield.clock import SystemClock
 from jackfield.resources.storage import Storage
-from jackfield.surfaces.shared.identity import Identities
+from jackfield_server.shared.identity import Identities
 
 pytest_plugins = ["store_fixture", "warm"]
 

@@ -10,10 +10,10 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.callers import Authorizer, Caller, Rules, SeenCatalog
+from jackfield.callers.searching import found_actions, listed_connectors
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import UnknownConnector
-from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from plugboard import make_connector, plugged
 
 _KEYS = ("acme", "acme-mail", "other", "torn")

@@ -14,7 +14,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules
-from jackfield.surfaces.shared.identity import Identities
+from jackfield_server.shared.identity import Identities
 from sealed_rows import set_token
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jackfield.callers.searching import found_actions
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.surfaces.shared.searching import found_actions
 
 pytestmark = pytest.mark.tree_only
 

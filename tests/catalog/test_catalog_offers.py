@@ -9,11 +9,11 @@ import pytest
 
 from jackfield.callers import Authorizer, SeenCatalog
 from jackfield.callers.rules import Rules
+from jackfield.callers.searching import found_actions
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import Unavailable, UnknownConnector
 from jackfield.hints import NextStep
-from jackfield.surfaces.shared.searching import found_actions
 from moto_rig import offer
 
 if TYPE_CHECKING:

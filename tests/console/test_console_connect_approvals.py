@@ -18,8 +18,8 @@ from http_stand import SETTINGS, Stand, standing
 from jackfield.access import Actor, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
-from jackfield.surfaces.shared.connect import connecting
 from jackfield.testing import Provider
+from jackfield_server.shared.connect import connecting
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import plugged

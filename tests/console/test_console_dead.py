@@ -14,7 +14,7 @@ from console_rig import Console
 from dead_letters import give_up
 from jackfield.access import Audit
 from jackfield.callers import Rules
-from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield_server.shared.server_context import ServerContext
 
 pytest_plugins = ["browser"]
 

@@ -19,10 +19,10 @@ from console_client import Client, Place, is_in, placed, token
 from jackfield.access import Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 from jackfield.callers import Rules
-from jackfield.cli.serve import _announce, mounts
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield_server.commands.serve import _announce, mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.server_context import ServerContext
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from jackfield.database.backup import backup, check, restore
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.migrations import Migration, Migrations, known_migrations
 from jackfield.management.conditions import SAID
-from jackfield.surfaces.shared import readiness
+from jackfield_server.shared import readiness
 from postgres import Server, use_programs
 from ready_database import migrated_for_real
 

@@ -12,7 +12,7 @@ import pytest
 from authority import Authority
 from deployment import parsed
 from http_stand import clean
-from jackfield.cli.health import main, place
+from jackfield_server.health import main, place
 from ports import free_port
 from waiting import until
 
@@ -54,7 +54,7 @@ def test_it_asks_where_the_command_listens(words: str, environment: dict[str, st
 def test_a_command_that_listens_nowhere_is_healthy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With an init or without; a container without jackfield is not, and says why."""
     assert main(_processes(tmp_path / "a", (*INIT, "db", "upgrade"), (*PYTHON, "db", "upgrade")), {}) == 0
-    assert main(_processes(tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield.cli.health")), {}) == 0
+    assert main(_processes(tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield_server.health")), {}) == 0
     assert main(_processes(tmp_path / "c", ("sh", "-c", "sleep 9")), {}) == 1
     assert capsys.readouterr().err == "no jackfield runs here\n"
 
@@ -99,6 +99,8 @@ def test_it_tells_a_server_that_lives_from_one_that_does_not(
 
 def test_it_runs_as_the_image_runs_it() -> None:
     """As a module, it looks at this machine's processes and imports no command of jackfield."""
-    code = "import sys, jackfield.cli.health; print([name for name in sys.modules if name.startswith('jackfield.cli.')])"
+    code = (
+        "import sys, jackfield_server.health; print([name for name in sys.modules if name.startswith(('jackfield.', 'jackfield_server.'))])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['jackfield.cli.health']"
+    assert done.stdout.strip() == "['jackfield_server.health']"

@@ -19,8 +19,8 @@ from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield.files import Files
-from jackfield.surfaces.shared.settings import Settings
 from jackfield_console.results import output_shown
+from jackfield_server.shared.settings import Settings
 from plugboard import make_connector, plugged
 
 MEGA = 1024 * 1024

@@ -14,7 +14,7 @@ from parsed import tree
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"
 PARTS = (
-    ("search", r"surfaces\.shared\.searching$"),
+    ("search", r"callers\.searching$"),
     ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
     ("store", r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases)$"),
     ("store", r"pacing\.shared_rows$"),
@@ -23,21 +23,19 @@ PARTS = (
     ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
     ("platform", r"queue\.(scheduler|polling)$"),
     ("store", r"queue(\.|$)"),
-    ("server", r"surfaces(\.|$)"),
     ("store", r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|suppressions|tokens)$"),
     ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|subscriptions|triggers|workspaces)$"),
-    ("server", r"cli\.(serve|worker|worker_probes)$"),
     ("framework", r""),
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
 _STORE = ("framework", "store")
-_SERVER = (*_STORE, "platform", "search", "server")
+_PLATFORM = (*_STORE, "platform", "search")
+_SERVER = (*_PLATFORM, "jackfield_server")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
     "store": _STORE,
     "platform": (*_STORE, "platform"),
-    "server": _SERVER,
     "jackfield_console": _SERVER,
     "jackfield_mcp_server": _SERVER,
     "jackfield_formats": ("framework",),
@@ -45,11 +43,13 @@ ALLOWED = {
     "jackfield_vault": ("framework",),
     "jackfield_isolation": ("framework",),
     "jackfield_celery": _STORE,
-    "jackfield_dapr": _SERVER,
+    "jackfield_dapr": (*_SERVER, "jackfield_formats"),
+    "jackfield_server": _PLATFORM,
 }
-"""Parts that each part and each further distribution may import."""
-MOST: dict[tuple[str, str], int] = {}
-"""Imports against these arrows, by pair, without those for types alone: there are none."""
+"""Parts and distributions that each of them may import, besides itself."""
+MOST = {("framework", "jackfield_market"): 1, ("jackfield_market", "jackfield_isolation"): 1}
+"""Imports against these arrows, by pair, but those for types alone: that of ``jackfield.testing``, a name of the market's suite, and that
+of the rule which hosts are in the operator's network."""
 
 
 @cache
@@ -68,7 +68,7 @@ def part_of(module: str) -> str:
 
 
 def imported(node: ast.AST) -> set[str]:
-    """The modules of ``jackfield`` that are imported at run time, also within functions."""
+    """The modules of ``jackfield``, and the other distributions, that are imported at run time, also within functions."""
     found = set()
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
@@ -77,8 +77,15 @@ def imported(node: ast.AST) -> set[str]:
             base = (child.module or "").removeprefix("jackfield").lstrip(".")
             names = {f"{base}.{alias.name}".lstrip(".") for alias in child.names}
             found |= {name if name in modules() else base for name in names}
+        if isinstance(child, ast.ImportFrom) and not child.level and (child.module or "").startswith("jackfield_"):
+            found.add((child.module or "").partition(".")[0])
         found |= imported(child)
     return found
+
+
+def part_imported(name: str) -> str:
+    """The part of a module of ``jackfield``, or the distribution."""
+    return name if name.startswith("jackfield_") else part_of(name)
 
 
 def counted() -> Counter[tuple[str, str]]:
@@ -86,8 +93,9 @@ def counted() -> Counter[tuple[str, str]]:
     sources = [(part_of(module), path) for module, path in modules().items()]
     for folder in RUNTIME.glob("jackfield_*"):
         sources += [(folder.name, path) for path in (folder / folder.name).rglob("*.py")]
-    edges = ((part, part_of(module)) for part, path in sources for module in imported(tree(path)) if module in modules())
-    return Counter(edge for edge in edges if edge[1] not in ALLOWED[edge[0]])
+    known = modules().keys() | {folder.name for folder in RUNTIME.glob("jackfield_*")}
+    edges = ((part, part_imported(name)) for part, path in sources for name in imported(tree(path)) if name in known)
+    return Counter((part, other) for part, other in edges if other not in {part, *ALLOWED[part]})
 
 
 def test_the_page_says_which_distribution_has_which_command() -> None:

@@ -328,7 +328,7 @@ OF_ONE_PROCESS = {
     "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""
-_OF_ENDS = re.compile(r"runtime/jackfield/(cli|surfaces)/|runtime/jackfield_(dapr|mcp_server)/|jackfield_market/(commands|testing)/|/demo/")
+_OF_ENDS = re.compile(r"runtime/jackfield/cli/|runtime/jackfield_(dapr|mcp_server|server)/|jackfield_market/(commands|testing)/|/demo/")
 """Commands, servers and tests: a forked child goes on with none of them."""
 
 

@@ -27,18 +27,18 @@ LIBRARIES = {
     "httpcore2": {"jackfield_http/http2.py"},
     "jsonschema": {"jackfield_market/testing/declarations.py"},
     "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/json_tools/patterns.py", "jackfield_openapi"},
-    "jwt": {"jackfield/surfaces/shared/jwts.py"},
+    "jwt": {"jackfield_server/shared/jwts.py"},
     "markdown_it": {"jackfield/kernel/markup.py"},
     "mcp": {"jackfield_mcp_server"},
     "obstore": {"jackfield/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/hooks.py"},
-    "prometheus_client": {"jackfield/surfaces/shared/metrics.py"},
+    "prometheus_client": {"jackfield_server/shared/metrics.py"},
     "psycopg": {"jackfield/database"},
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield/database"},
-    "starlette": {"jackfield/surfaces", "jackfield_console", "jackfield/cli/serve.py", "jackfield_dapr/sidecar", "jackfield_mcp_server"},
+    "starlette": {"jackfield_console", "jackfield_dapr/sidecar", "jackfield_mcp_server", "jackfield_server"},
     "tuf": {"jackfield_market"},
     "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
 }
@@ -50,11 +50,11 @@ MECHANISMS = {
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},
     "time.monotonic": {
-        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli", "surfaces", "queue/prefork.py", "resources/move.py")),
+        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli", "queue/prefork.py", "resources/move.py")),
         "jackfield/database/shared_clock.py",
-        *("jackfield_celery", "jackfield_dapr", "jackfield_isolation", "jackfield_market", "jackfield_aws_ses/demo"),
+        *("jackfield_celery", "jackfield_dapr", "jackfield_isolation", "jackfield_market", "jackfield_server", "jackfield_aws_ses/demo"),
     },
-    "uvicorn.Server": {"jackfield/surfaces", "jackfield_dapr/sidecar"},
+    "uvicorn.Server": {"jackfield_server", "jackfield_dapr/sidecar"},
 }
 """Modules and folders that call a function of a library; everybody else uses what they made of it."""
 DEFINITIONS = {
@@ -70,8 +70,8 @@ DEFINITIONS = {
 CIRCLES = {
     frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
     frozenset({"jackfield.management.connections", "jackfield.management.transfer"}),
-    frozenset(f"jackfield.surfaces.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
-    frozenset(f"jackfield.surfaces.http.{name}" for name in ("direct", "exchange", "protocol")),
+    frozenset(f"jackfield_server.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
+    frozenset(f"jackfield_server.http.{name}" for name in ("direct", "exchange", "protocol")),
     frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),
     frozenset(f"jackfield_isolation.{name}" for name in ("channel", "remote", "remote_triggers")),
 }

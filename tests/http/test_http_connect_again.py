@@ -13,8 +13,8 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
-from jackfield.surfaces.shared.connect import connecting
 from jackfield.testing import Answer, Provider
+from jackfield_server.shared.connect import connecting
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 ROLE = {

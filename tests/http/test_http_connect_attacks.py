@@ -17,10 +17,10 @@ from http_stand import SETTINGS, Client, clean
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import Unavailable
 from jackfield.management.authorizing import Authorizing
-from jackfield.surfaces.shared.connect import connecting, sweep
-from jackfield.surfaces.shared.cookies import csrf_token
-from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connecting import Connecting
+from jackfield_server.shared.connect import connecting, sweep
+from jackfield_server.shared.cookies import csrf_token
+from jackfield_server.shared.server_context import ServerContext
 
 pytest_plugins = ["connect_place"]
 

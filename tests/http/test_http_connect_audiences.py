@@ -15,7 +15,7 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
-from jackfield.surfaces.shared.connect import connecting
+from jackfield_server.shared.connect import connecting
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 SHOWN = {

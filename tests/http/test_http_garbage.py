@@ -16,7 +16,7 @@ from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from http_stand import Stand, process, say
-from jackfield.surfaces.http.exchange import Exchange
+from jackfield_server.http.exchange import Exchange
 from mcp_talk import call_of
 from plugboard import make_connector
 from two_ways import PAST, THROUGH, WAYS

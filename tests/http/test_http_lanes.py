@@ -11,7 +11,7 @@ import pytest
 
 from http_stand import Stand
 from jackfield.management.connections import ManagedConnections
-from jackfield.surfaces.shared.lanes import Lanes
+from jackfield_server.shared.lanes import Lanes
 
 PATIENCE = 60.0
 

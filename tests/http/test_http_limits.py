@@ -22,7 +22,7 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.tokens import new_text
 from jackfield.pipe import check
 from jackfield.pipe.check import checked
-from jackfield.surfaces.http import openapi
+from jackfield_server.http import openapi
 from mcp_talk import call_of
 from replies import Reply
 

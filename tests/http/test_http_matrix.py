@@ -20,12 +20,12 @@ from jackfield.access import Tokens, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import new_text
 from jackfield.callers import SCOPES, Rules, may
-from jackfield.surfaces.http.table import OPERATIONS
-from jackfield.surfaces.shared.operation import Operation
 from jackfield_market.catalogue import build
 from jackfield_market.repository import create
 from jackfield_market.role_keys import default_keys
 from jackfield_market.server_installer import ServerInstaller
+from jackfield_server.http.table import OPERATIONS
+from jackfield_server.shared.operation import Operation
 from replies import Reply
 from sealed_rows import put_workspace, set_token
 

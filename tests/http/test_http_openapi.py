@@ -13,10 +13,10 @@ import pytest
 from starlette.routing import Route
 
 from http_stand import Client, Stand
-from jackfield.cli.serve import mounts
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.response_headers import PACES
-from jackfield.surfaces.http.table import OPERATIONS
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.http.response_headers import PACES
+from jackfield_server.http.table import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -89,7 +89,7 @@ def test_m11_a_connector_that_is_not_installed_has_no_document(client: Client) -
 def test_published_schemas_are_those_of_the_repository() -> None:
     """Invocation and Result in the document are ``schemas/``'s own files."""
     for name in ("invocation", "result"):
-        ours = ROOT / "runtime" / "jackfield" / "surfaces" / "http" / "schemas" / f"{name}.schema.json"
+        ours = ROOT / "runtime" / "jackfield" / "invocation" / "schemas" / f"{name}.schema.json"
         assert ours.read_text(encoding="utf-8") == (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
 
 

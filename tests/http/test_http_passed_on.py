@@ -18,7 +18,7 @@ import pytest
 
 from http_stand import clean, mint
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.shared.listeners import adopt, host_of, passed_on
+from jackfield_server.shared.listeners import adopt, host_of, passed_on
 from waiting import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on by POSIX systems")

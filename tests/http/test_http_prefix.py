@@ -24,8 +24,8 @@ from http_stand import SETTINGS, Client, Stand, clean, say, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.http.server_process import check_settings
-from jackfield.surfaces.shared.origins import checked_public_url
+from jackfield_server.http.server_process import check_settings
+from jackfield_server.shared.origins import checked_public_url
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -29,7 +29,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.database import open_database
 from jackfield.local import CORES
-from jackfield.surfaces.shared import metrics
+from jackfield_server.shared import metrics
 from mcp_talk import call_of, message
 from plugboard import make_connector
 

@@ -22,12 +22,12 @@ from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
 from jackfield.access import Workspaces
 from jackfield.callers import Rules
-from jackfield.cli.worker_probes import Figures
 from jackfield.database import open_database
 from jackfield.management import conditions
 from jackfield.management.conditions import SAID
 from jackfield.queue.prefork import State
-from jackfield.surfaces.shared import readiness
+from jackfield_server.commands.worker_probes import Figures
+from jackfield_server.shared import readiness
 from pgbouncer import MISSING, pooled
 from postgres import Server
 from waiting import until
@@ -210,7 +210,7 @@ def test_a_broker_is_a_warning_of_a_server_and_a_fault_of_a_worker(tmp_path: Pat
     """A server without its broker takes calls and what is to be queued; a worker without it runs nothing."""
     with standing(tmp_path) as stand:
         gone = "the broker is unavailable (ConnectionRefusedError)"
-        monkeypatch.setattr("jackfield.cli.worker_probes.broker_warning", lambda _environment: gone)
+        monkeypatch.setattr("jackfield_server.commands.worker_probes.broker_warning", lambda _environment: gone)
         monkeypatch.setattr(stand.host.readiness, "_broker", lambda: gone)
         monkeypatch.setattr(readiness, "_FRESH", 0.0)
         found = stand.client().get("/readyz")

@@ -26,7 +26,6 @@ from http_stand import Client, clean, mint, say, standing
 from jackfield.catalog import index as index_module
 from jackfield.catalog import index_file
 from jackfield.catalog.index import ActionIndex
-from jackfield.cli.worker_probes import Figures
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
@@ -34,9 +33,10 @@ from jackfield.kernel.threads import Threads
 from jackfield.management import conditions
 from jackfield.queue.prefork import State
 from jackfield.resources import memory
-from jackfield.surfaces.http import server_process
-from jackfield.surfaces.http.protocol import Bounded
-from jackfield.surfaces.shared import readiness, server_context
+from jackfield_server.commands.worker_probes import Figures
+from jackfield_server.http import server_process
+from jackfield_server.http.protocol import Bounded
+from jackfield_server.shared import readiness, server_context
 from two_ways import ONCE, PAST_ALONE
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")

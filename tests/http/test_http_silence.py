@@ -12,8 +12,8 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, say, standing
-from jackfield.surfaces.http import event_stream
 from jackfield_mcp_server import http_route
+from jackfield_server.http import event_stream
 
 SILENCE = 0.05
 

@@ -20,11 +20,11 @@ from http_stand import Client, standing
 from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
-from jackfield.surfaces.shared import identity
-from jackfield.surfaces.shared.cookies import CookieJar
 from jackfield_console import sign_in
 from jackfield_console.assets import asset
 from jackfield_console.sign_in import ConsoleSessions
+from jackfield_server.shared import identity
+from jackfield_server.shared.cookies import CookieJar
 from noted_calls import Noted, noting
 from postgres import Server
 from replies import Reply

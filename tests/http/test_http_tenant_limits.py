@@ -23,8 +23,8 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Actor, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import iso
-from jackfield.surfaces.shared.request_shares import READERS, TOKEN_READERS
 from jackfield_dapr.sidecar import Components
+from jackfield_server.shared.request_shares import READERS, TOKEN_READERS
 from mcp_talk import call_of
 from replies import Reply
 from sidecars import component

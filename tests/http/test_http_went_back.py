@@ -16,7 +16,7 @@ from gates import Gatekeeper
 from http_stand import Client, standing
 from jackfield.database import open_database
 from jackfield.database.backup import backup, restore
-from jackfield.surfaces.shared import readiness
+from jackfield_server.shared import readiness
 from postgres import Server, use_programs
 
 SECONDS = 15.0

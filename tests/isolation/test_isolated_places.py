@@ -23,9 +23,9 @@ from isolated import install, install_from, isolating, write_index
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.queue.runtime_pool import RuntimePool
-from jackfield.surfaces.shared.metrics import Metrics
 from jackfield_isolation.children import Children
 from jackfield_isolation.proxies import Proxies
+from jackfield_server.shared.metrics import Metrics
 from plugboard import plugged
 
 

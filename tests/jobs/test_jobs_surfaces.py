@@ -17,11 +17,11 @@ from clocks import FakeClock
 from console_client import Place
 from http_stand import Stand, standing
 from jackfield.cli.main import main
-from jackfield.cli.serve import mounts
 from jackfield.invocation import Meta, Result
-from jackfield.surfaces.http.app import build_app
 from jackfield_mcp_server import sdk_server
 from jackfield_mcp_server.action_tools import result_schema
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
 from job_stage import Folder, furnace
 from mcp_talk import Pipes, message
 from waiting import until

@@ -305,9 +305,9 @@ def test_calls_are_counted(client: Client, server: Server) -> None:
 def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
-        "import sys, os\nfrom jackfield.cli.serve import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
-        "from jackfield.surfaces.shared.server_context import ServerContext\n"
-        "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield_mcp_server.command\n"
+        "import sys, os\nfrom jackfield_server.commands.serve import mounts\nfrom jackfield_server.http.app import build_app\n"
+        "from jackfield_server.shared.server_context import ServerContext\n"
+        "from jackfield_server.shared.settings import Settings\nimport jackfield_server.commands.serve, jackfield_mcp_server.command\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
@@ -317,9 +317,9 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
 
 def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """501, as a problem, with a token; 401 without."""
-    from jackfield.cli.serve import mounts
-    from jackfield.surfaces.http.app import build_app
     from jackfield_mcp_server import http_route
+    from jackfield_server.commands.serve import mounts
+    from jackfield_server.http.app import build_app
 
     def missing() -> Any:
         raise ModuleNotFoundError("gone", name="mcp")

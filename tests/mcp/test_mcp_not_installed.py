@@ -9,10 +9,10 @@ from pathlib import Path
 
 ROUTES = """
 import os
-from jackfield.cli.serve import mounts
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.settings import Settings
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.settings import Settings
 app = build_app(ServerContext(Settings(), os.environ), mounts())
 print(*sorted(path for route in app.routes if (path := getattr(route, "path", "")) in {"/mcp", "/v1/connectors"}))
 """

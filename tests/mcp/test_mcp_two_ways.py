@@ -15,10 +15,10 @@ from mcp.server import streamable_http_manager
 from http_stand import Client, Stand, say, standing
 from jackfield.invocation import Result
 from jackfield.kernel.exact import Exact
-from jackfield.surfaces.shared.json_response import dumps
 from jackfield_mcp_server import stateless_http
 from jackfield_mcp_server.tool_call import tool_call
 from jackfield_mcp_server.tool_results import answered
+from jackfield_server.shared.json_response import dumps
 from mcp_talk import call_of, message
 from replies import Reply
 

@@ -19,7 +19,7 @@ from jackfield import Jackfield
 from jackfield.invocation import decode
 from jackfield.resources.turns import Turns
 from jackfield.schema import CompiledSchema
-from jackfield.surfaces.shared import body
+from jackfield_server.shared import body
 from plugboard import make_connector, plugged
 
 _SOURCE = '''

@@ -36,8 +36,8 @@ from jackfield.queue.scheduler import Scheduler
 from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield.queue.subscriptions import WorkspaceSubscriptions
 from jackfield.queue.trigger_loop import TriggerLoop
-from jackfield.surfaces.shared.metrics import Metrics
 from jackfield_celery.outbox import Outbox
+from jackfield_server.shared.metrics import Metrics
 from job_stage import furnace
 from plugboard import make_echo, plugged
 from receiver import Receiver, receiving

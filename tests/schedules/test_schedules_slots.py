@@ -17,7 +17,7 @@ from jackfield.callers import Caller, Rules
 from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.queue.slot_runs import SlotRuns
 from jackfield.schedules import DueSchedules, OvertakenError, ScheduleConflict
-from jackfield.surfaces.shared.readiness import silence_warning
+from jackfield_server.shared.readiness import silence_warning
 from schedule_stage import TICK, ScheduleStage, schedule_stage
 
 DAY = 86_400.0

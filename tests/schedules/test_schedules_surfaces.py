@@ -16,7 +16,7 @@ from http_stand import Client, Stand, standing
 from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Rules
 from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield.surfaces.shared.metrics import Metrics
+from jackfield_server.shared.metrics import Metrics
 from schedule_stage import schedule_stage
 from shell import Shell
 

@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from console_client import Client as Browser
 from http_stand import SETTINGS, standing
 from jackfield.cli.logs import JsonLines
-from jackfield.cli.serve import mounts
-from jackfield.surfaces.http.app import build_app
 from jackfield.tracing import Tracing
 from jackfield_console.sign_in import one_time_link
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
 from plugboard import make_connector
 
 _SECRET = "whsec_abcdef-4711"

@@ -32,7 +32,7 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http", "jackfield_mcp_server"})
+_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http", "jackfield_mcp_server", "jackfield_server"})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
 """Threads that work for no single invocation, at times of their own."""
@@ -221,8 +221,8 @@ def main(folder: Path) -> None:
     import jackfield_mcp_server.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield.database import batches
     from jackfield.queue import due_loop, local, poller
-    from jackfield.surfaces.http.upkeep import Upkeep
-    from jackfield.surfaces.shared import disconnect
+    from jackfield_server.http.upkeep import Upkeep
+    from jackfield_server.shared import disconnect
 
     found = {}
     threading.setprofile(_note)  # for threads to come; this one counts in `counted` only

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp
 
 from jackfield.access import Tokens
 from jackfield.callers import Rules
-from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.settings import Settings
 from jackfield_console.sign_in import one_time_link
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')

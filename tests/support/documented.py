@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from jackfield.surfaces.http.response_headers import HEADERS, PACES, headers_of
-from jackfield.surfaces.http.table import OPERATIONS
-from jackfield.surfaces.shared.operation import Operation
-from jackfield.surfaces.shared.problem import explained
+from jackfield_server.http.response_headers import HEADERS, PACES, headers_of
+from jackfield_server.http.table import OPERATIONS
+from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.problem import explained
 from replies import Reply
 
 _NAME = re.compile(r"\\\{\w+\\\}")

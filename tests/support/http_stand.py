@@ -26,23 +26,23 @@ from starlette import routing
 from documented import undocumented
 from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules, Scope
-from jackfield.cli.serve import mounts
 from jackfield.clock import Clock
 from jackfield.resources.storage import Storage
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.server_process import config
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.settings import Settings
 from jackfield_dapr.sidecar import Components
 from jackfield_dapr.sidecar.mounted import dapr_routes
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.http.server_process import config
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.settings import Settings
 from plugboard import make_echo, plugged
 from replies import Reply
 
 _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
-from jackfield.surfaces.http.server_process import run
-from jackfield.surfaces.shared.settings import Settings
+from jackfield_server.http.server_process import run
+from jackfield_server.shared.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """

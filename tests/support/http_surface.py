@@ -14,14 +14,14 @@ import uvicorn
 
 from corpus import Vector
 from jackfield.callers import Rules
-from jackfield.cli.serve import mounts
 from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES
-from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.server_process import config
-from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.settings import Settings
+from jackfield_server.commands.serve import mounts
+from jackfield_server.http.app import build_app
+from jackfield_server.http.server_process import config
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.settings import Settings
 from stage import Place
 
 _CALLER = Identity("default", "vectors", "manage", Rules())

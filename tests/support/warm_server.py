@@ -39,7 +39,7 @@ _MODULES = (
     "_pytest.faulthandler", "_pytest.helpconfig", "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",
     "_pytest.unraisableexception", "_pytest.warnings", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan", "xdist.plugin",
     "xdist.workermanage", "execnet.gateway", "pytest_timeout", "pytest_cov.plugin",
-    "multiprocessing.spawn", "jackfield.surfaces.http.app", "jackfield_mcp_server.sdk_server", "jackfield.cli.serve", "uvicorn",
+    "multiprocessing.spawn", "jackfield_server.http.app", "jackfield_mcp_server.sdk_server", "jackfield_server.commands.serve", "uvicorn",
     "jackfield.schema.compiling", "jackfield.database.sqlite", "jackfield.cli.connectors", "jackfield.cli.offers", "jackfield.cli.session",
     "jackfield.cli.local_files", "jackfield.testing", "jackfield.connections.yaml_documents", "jackfield_aws.virtual.index",
     "jackfield_aws.virtual.manifests", "jackfield_aws.virtual.operations", "jackfield_aws.virtual.usual",

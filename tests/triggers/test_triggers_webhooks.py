@@ -26,14 +26,14 @@ from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
 from jackfield.platform.webhook_samples import replay
-from jackfield.surfaces.http import hooks
-from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
-from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, by_path
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import Registry
+from jackfield_server.http import hooks
+from jackfield_server.shared.rate_limiter import Guesses, RateLimiter
+from jackfield_server.shared.settings import Settings
 from replies import Reply
 from shell import Shell
 from trigger_stage import TriggerStage, signed

@@ -16,8 +16,8 @@ from jackfield.database import open_database
 from jackfield.invocation import decode
 from jackfield.journal import Queue
 from jackfield.kernel.exact import exact_json
-from jackfield.surfaces.shared.json_response import dumps
 from jackfield.testing import Answer, Provider, Request
+from jackfield_server.shared.json_response import dumps
 from moto_rig import EVERYTHING, Rig, moto_rig, offer
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jackfield.callers.searching import found_actions, listed_connectors
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from jackfield_aws.virtual import manifests
 from jackfield_aws.virtual.index import Index
 from jackfield_aws.virtual.ordering import MOST_USED

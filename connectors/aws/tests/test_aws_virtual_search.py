@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from everyday_queries import EVERYDAY_QUERIES
+from jackfield.callers.searching import found_actions
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.surfaces.shared.searching import found_actions
 from moto_rig import EVERYTHING, offer
 
 

@@ -34,8 +34,6 @@ BUILT_IN = {
     "triggers": "list what connectors can watch",
     "subscriptions": "watch for what happens at providers",
     "suppressions": "list recipients to whom nothing more is sent, and remove them",
-    "serve": "serve the HTTP API and the console",
-    "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",
     "tokens": "manage access tokens",
     "offers": "offer services of AWS to workspaces",
@@ -83,6 +81,10 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("jackfield-dapr", "workflow"): {
         "run": "run a workflow file (Thand's formats)",
+    },
+    ("jackfield-server", "server"): {
+        "serve": "serve the HTTP API and the console",
+        "worker": "run queued invocations",
     },
     ("jackfield-mcp-server", "mcp"): {
         "mcp": "serve MCP over stdio",

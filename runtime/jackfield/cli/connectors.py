@@ -5,7 +5,6 @@ Listing connectors opens no runtime, so that it stays fast: the others import wh
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import closing
@@ -114,7 +113,9 @@ def _declare_schema(parser: Parser) -> None:
 
 def _schema(arguments: Namespace, output: Output) -> int:
     if arguments.shape is not None and arguments.connector is None:
-        output.value(_shape(arguments.shape))
+        from jackfield.invocation.published import published_schema
+
+        output.value(published_schema(arguments.shape))
         return 0
     if arguments.shape is not None or arguments.connector is None:
         message = "give a CONNECTOR, --invocation or --result"
@@ -133,13 +134,6 @@ def _schema(arguments: Namespace, output: Output) -> int:
         action = find_action(manifest, arguments.action, catalog)
     output.value(action.output if arguments.output else action.inputs)
     return 0
-
-
-def _shape(name: str) -> object:
-    """Read the schema of invocations or of Results that the HTTP API publishes."""
-    from importlib.resources import files
-
-    return json.loads(files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def _connection_schema(manifest: Manifest, name: str) -> object:

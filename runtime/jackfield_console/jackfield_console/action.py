@@ -15,11 +15,6 @@ from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.invocation.file_references import without_given
 from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest import ActionManifest, Manifest
-from jackfield.surfaces.shared.body import crowded, take_room
-from jackfield.surfaces.shared.disconnect import cancelling
-from jackfield.surfaces.shared.files import weight_of
-from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console import snippets
 from jackfield_console.components import (
     badge,
@@ -42,6 +37,11 @@ from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
 from jackfield_console.results import result_shown
 from jackfield_console.shell import fragment, page
+from jackfield_server.shared.body import crowded, take_room
+from jackfield_server.shared.disconnect import cancelling
+from jackfield_server.shared.files import weight_of
+from jackfield_server.shared.json_response import answer
+from jackfield_server.shared.problem import Problem
 
 _MOST = 1000
 _SHORT = 30

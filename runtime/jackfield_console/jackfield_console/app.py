@@ -14,12 +14,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, compile_path
 
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.shared.body import read_form
-from jackfield.surfaces.shared.cookies import csrf_token, same_token
-from jackfield.surfaces.shared.files import download
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.uploads import upload
 from jackfield_console import (
     action,
     audit,
@@ -54,6 +48,12 @@ from jackfield_console.components import fault_of, h, heading
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import document, fragment, page, secured
 from jackfield_console.sign_in import ConsoleSessions, Found
+from jackfield_server.shared.body import read_form
+from jackfield_server.shared.cookies import csrf_token, same_token
+from jackfield_server.shared.files import download
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.uploads import upload
 
 Endpoint = Callable[[PageRequest], Any]
 

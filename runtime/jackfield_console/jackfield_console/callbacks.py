@@ -11,8 +11,6 @@ from jackfield.errors import JackfieldError
 from jackfield.events.callback import Callback
 from jackfield.events.callbacks import Callbacks, Created
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
-from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import (
     at,
     badge,
@@ -31,6 +29,8 @@ from jackfield_console.components import (
 from jackfield_console.deliveries import COLUMNS, delivery_row
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _LAST = 10

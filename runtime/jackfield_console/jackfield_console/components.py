@@ -16,8 +16,8 @@ from jackfield.errors import JackfieldError
 from jackfield.hints import worded
 from jackfield.kernel import markup
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
-from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield_console.page_request import PageRequest
+from jackfield_server.shared.prefix import below_prefix
 
 h = Tags(below_prefix)
 """Elements whose addresses are right below a path of another host, too."""

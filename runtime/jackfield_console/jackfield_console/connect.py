@@ -14,12 +14,6 @@ from starlette.routing import Route
 
 from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.surfaces.shared.body import read_form
-from jackfield.surfaces.shared.connect import SESSION, session_of, sweep
-from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield.surfaces.shared.prefix import CALLBACK, START
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.approvals import WrongCode
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
@@ -28,6 +22,12 @@ from jackfield_console.assets import content_of
 from jackfield_console.connect_view import View, progress
 from jackfield_console.connect_words import locale_of
 from jackfield_console.plain_form import read
+from jackfield_server.shared.body import read_form
+from jackfield_server.shared.connect import SESSION, session_of, sweep
+from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
+from jackfield_server.shared.prefix import CALLBACK, START
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
 
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500

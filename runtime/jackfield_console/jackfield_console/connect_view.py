@@ -13,8 +13,6 @@ from starlette.responses import HTMLResponse, Response
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.management.authorizing import DECLINED
-from jackfield.surfaces.shared.connect import SESSION
-from jackfield.surfaces.shared.prefix import START, below_prefix
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connecting import Connecting
 from jackfield_console.assets import asset
@@ -24,6 +22,8 @@ from jackfield_console.connect_words import Words
 from jackfield_console.connection import cure
 from jackfield_console.plain_form import fields
 from jackfield_console.theme import source_of, style_of
+from jackfield_server.shared.connect import SESSION
+from jackfield_server.shared.prefix import START, below_prefix
 
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""

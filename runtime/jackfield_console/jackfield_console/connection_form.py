@@ -16,13 +16,13 @@ from jackfield.hints import worded
 from jackfield.invocation import decode
 from jackfield.kernel.markup import Markup, Node
 from jackfield.management.drafts import Provenance
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import card, csrf_field, fault_of, guide, h, line, search, text_field
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
+from jackfield_server.shared.problem import Problem
 
 _REMOTE = Provenance("remote")
 _NAMED = 10

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError
 from jackfield.events.deliveries import STATES, Deliveries, Delivery
 from jackfield.kernel.markup import Node, table, terms
-from jackfield.surfaces.shared.callbacks import deliveries_of
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text, more
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_server.shared.callbacks import deliveries_of
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _DONE = {"resent": "Sent again now, with a fresh count of attempts."}

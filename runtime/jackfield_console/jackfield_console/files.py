@@ -6,10 +6,10 @@ from starlette.responses import Response
 
 from jackfield.files import StoredFile
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import at, done_notice, form, h, more
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}

@@ -9,10 +9,10 @@ from jackfield.clock import moment
 from jackfield.journal.suppressions import Suppressions, UnknownSuppression
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.management.suppressions import audited_suppressions
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import at, card, done_notice, form, h, more, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _DONE = {"removed": "The recipient can be sent to again.", "gone": "Nothing suppressed this recipient any more."}

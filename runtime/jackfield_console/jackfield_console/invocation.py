@@ -10,7 +10,6 @@ from jackfield.errors import JackfieldError
 from jackfield.journal import Entry
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import (
     at,
     badge,
@@ -32,6 +31,7 @@ from jackfield_console.queue import redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.timeline import timeline, timeline_title
+from jackfield_server.shared.problem import Problem
 
 
 def person(request: PageRequest, identifier: str) -> Node:

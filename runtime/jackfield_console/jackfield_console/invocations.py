@@ -15,10 +15,10 @@ from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.schedules.timing import zone
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _SUGGESTED = 200

@@ -19,9 +19,9 @@ from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.manifest import Manifest
 from jackfield.runtime import Jackfield
-from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
 
 _MONTH = 30 * 86_400.0
 

@@ -12,11 +12,11 @@ from jackfield.journal import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield_console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_console.invocations import entries_table
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
+from jackfield_server.shared.problem import Problem, of_error
 
 _EVERY = 5
 """Polling interval in seconds."""

@@ -23,14 +23,14 @@ from jackfield.database.sealing import digest
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield.resources.storage import Storage
-from jackfield.surfaces.shared.body import read_form
-from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield.surfaces.shared.identity import MOMENT, REMEMBERED, Identity
-from jackfield.surfaces.shared.prefix import below_prefix
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield_console.components import csrf_field, fault_of, h, text_field
 from jackfield_console.shell import LOGO, document, secured
+from jackfield_server.shared.body import read_form
+from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
+from jackfield_server.shared.identity import MOMENT, REMEMBERED, Identity
+from jackfield_server.shared.prefix import below_prefix
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
 
 _KEPT = 1000
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")

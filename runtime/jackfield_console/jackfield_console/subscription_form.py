@@ -11,13 +11,12 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from jackfield.callers.searching import found_triggers
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.invocation import decode
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest import Manifest
 from jackfield.manifest_triggers import TriggerManifest
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.searching import found_triggers
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import badge, card, code_block, fault_of, form, guide, h, line, search, summary, text_field
 from jackfield_console.connectors import icon_of
@@ -26,6 +25,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.subscription_start import actions_offered, connection_field, read_start, start_fields
 from jackfield_console.subscriptions import subscriptions_of
+from jackfield_server.shared.problem import Problem
 
 _MOST = 1000
 _CARDS = 60

@@ -9,17 +9,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jackfield.callers.searching import found_actions
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 from jackfield.json_tools.pointers import child, cut
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.manifest import ActionManifest
 from jackfield.manifest_triggers import TriggerManifest
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.searching import found_actions
 from jackfield_console.action import fitting_connections
 from jackfield_console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
 from jackfield_console.page_request import PageRequest
+from jackfield_server.shared.problem import Problem
 
 _CARDS = 60
 _PLACES = 60

@@ -12,7 +12,6 @@ from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest_triggers import TriggerManifest, event_type
 from jackfield.platform.visible_events import feed_of
 from jackfield.queue.subscriptions import WorkspaceSubscriptions
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import (
     at,
     badge,
@@ -35,6 +34,7 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.subscription_start import start_card
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _EVENTS = 10

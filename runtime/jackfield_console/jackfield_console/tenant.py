@@ -12,7 +12,6 @@ from jackfield.access import DEFAULT, Workspace
 from jackfield.access.settings import LIMITS
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.surfaces.shared.problem import Problem
 from jackfield.tenants import Tenants, in_use, usage
 from jackfield.tenants.health import connection_health
 from jackfield.tenants.purge import kept_by
@@ -25,6 +24,7 @@ from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.tenants import require_operator, status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row
+from jackfield_server.shared.problem import Problem
 
 _DAY = 86_400
 _DAYS = 14

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from jackfield.access import Workspace, Workspaces
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.surfaces.shared.problem import Problem
 from jackfield.tenants.health import health
 from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
+from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")

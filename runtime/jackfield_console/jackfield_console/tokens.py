@@ -9,7 +9,6 @@ from jackfield.callers import SCOPES, Rules
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.surfaces.shared.problem import Problem
 from jackfield_console.components import (
     at,
     badge,
@@ -27,6 +26,7 @@ from jackfield_console.components import (
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_server.shared.problem import Problem
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _DONE = {"revoked": "Token revoked."}

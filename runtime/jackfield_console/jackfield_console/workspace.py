@@ -9,11 +9,9 @@ from starlette.responses import Response
 
 from jackfield.access import RETENTION_DAYS, Settings
 from jackfield.callers import Decision, Request
+from jackfield.callers.searching import found_actions
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.surfaces.shared.action_guides import missing
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.searching import found_actions
 from jackfield_console.components import (
     badge,
     card,
@@ -30,6 +28,8 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.tokens import pattern_lines, rule_fields, rules_shown
+from jackfield_server.shared.action_guides import missing
+from jackfield_server.shared.problem import Problem
 
 _OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the server's identity"),

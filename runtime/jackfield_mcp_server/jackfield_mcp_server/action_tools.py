@@ -4,14 +4,13 @@ to tools."""
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from mcp_types import Tool, ToolAnnotations
 
 from jackfield.catalog import Catalog
+from jackfield.invocation.published import published_schema
 from jackfield.manifest import ActionManifest, Effect, Manifest
 from jackfield_mcp_server.tool_names import named, place_of, tool_name, uncut
 
@@ -21,14 +20,10 @@ _WHOLE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 """Keywords that language-model providers refuse at the top of a tool's schema. The runtime validates with the complete schema."""
 
 
-@functools.cache
-def _published(name: str) -> str:
-    return files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8")
-
-
-def _shown(name: str) -> Json:
-    found: Json = json.loads(_published(name))
-    return {member: value for member, value in found.items() if member not in ("$schema", "$id", "title", "examples", *_WHOLE)}
+def _shown(name: Literal["invocation", "result"]) -> Json:
+    return {
+        member: value for member, value in published_schema(name).items() if member not in ("$schema", "$id", "title", "examples", *_WHOLE)
+    }
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
-from jackfield.surfaces.shared.settings import McpTools
+from jackfield_server.shared.settings import McpTools
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""

@@ -24,17 +24,17 @@ from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
-from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
-from jackfield.surfaces.shared.correlation import traced
-from jackfield.surfaces.shared.disconnect import cancelling
-from jackfield.surfaces.shared.files import weight_of
-from jackfield.surfaces.shared.identity import Identity, bearer
-from jackfield.surfaces.shared.operation import READING, Operation
-from jackfield.surfaces.shared.origins import check_origin
-from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.surfaces.shared.streamed import Streamed
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
+from jackfield_server.shared.body import LARGE, computed, crowded, read_body, take_room
+from jackfield_server.shared.correlation import traced
+from jackfield_server.shared.disconnect import cancelling
+from jackfield_server.shared.files import weight_of
+from jackfield_server.shared.identity import Identity, bearer
+from jackfield_server.shared.operation import READING, Operation
+from jackfield_server.shared.origins import check_origin
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.streamed import Streamed
 
 if TYPE_CHECKING:
     from jackfield_mcp_server.stateless_http import Answer, Exchange

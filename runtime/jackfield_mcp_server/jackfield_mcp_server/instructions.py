@@ -6,7 +6,7 @@ They name connectors by key: a title is text of its author, which a model would 
 from __future__ import annotations
 
 from jackfield.callers import SeenCatalog, may
-from jackfield.surfaces.shared.searching import listed_connectors
+from jackfield.callers.searching import listed_connectors
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.discovery_tools import served_connectors
 

@@ -19,12 +19,12 @@ from jackfield.callers import may
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
 from jackfield.pipe.run import Follow
-from jackfield.surfaces.shared.correlation import traced
-from jackfield.surfaces.shared.refusals import refused
 from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE, look
 from jackfield_mcp_server.tool_results import answered, failed
+from jackfield_server.shared.correlation import traced
+from jackfield_server.shared.refusals import refused
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

@@ -19,8 +19,8 @@ from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from jackfield.kernel.exact import read_float
-from jackfield.surfaces.shared.json_response import dumps
 from jackfield_mcp_server.sdk_server import Report, run_tool
+from jackfield_server.shared.json_response import dumps
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server

@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from jackfield.surfaces.shared.lanes import Lanes
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, stopped
 from jackfield_dapr.sidecar.routes import dapr_route
+from jackfield_server.shared.lanes import Lanes
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.http.protocol import Bounded
+    from jackfield_server.http.protocol import Bounded
 
 _BACKLOG = 128
 _AT_ONCE = 1000

@@ -12,8 +12,8 @@ from jackfield_dapr.sidecar.routes import dapr_route
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from jackfield.surfaces.shared.server_context import ServerContext
     from jackfield_dapr.sidecar.loading import Components
+    from jackfield_server.shared.server_context import ServerContext
 
 _LOG = logging.getLogger("jackfield.dapr")
 

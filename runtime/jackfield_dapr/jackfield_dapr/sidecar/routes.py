@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.surfaces.shared.body import TooLarge, read_body
 from jackfield_dapr.sidecar.api import MAX_BODY, DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
+from jackfield_server.shared.body import TooLarge, read_body
 
 Slowly: TypeAlias = Callable[[str, Callable[[], Answer]], Awaitable[Answer]]
 """Runs a step that calls a provider outside the event loop, in one of the few threads of its path, which names a binding."""

@@ -1,1 +1,0 @@
-"""Foreign protocols: each translates to an invocation and a Result back, and holds no logic of its own."""

@@ -1,0 +1,241 @@
+"""``jackfield worker``: run queued invocations, without serving HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jackfield.cli.logs import announce
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import MOST_AT_ONCE, count
+from jackfield.cli.starting import (
+    check_connection_files,
+    check_tracing,
+    declare_migrate,
+    declare_stop_within,
+    prepare_database,
+    prepare_process,
+    require_connection_files,
+)
+from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
+from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.notices import Notices
+from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
+from jackfield.kernel.threads import Threads
+from jackfield.resources.memory import memory_limit, require_memory, room_within, save_memory
+from jackfield.resources.renewal import renew
+from jackfield.tracing import configured, remarked
+from jackfield.wire.guard import Guard, allowed_hosts
+from jackfield_server.shared.listeners import forget, listen, place
+from jackfield_server.shared.metrics_folder import shared
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.queue import RuntimePool
+
+_MOST_PROCESSES = 256
+_FIRST_CALL = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "jackfield.connector.manifests",
+    "jackfield.journal.queue",
+    "jackfield.pipe.attempts",
+    "jackfield.queue.local",
+    "jackfield.schema.compiling",
+    "pydantic.main",
+    "pydantic.type_adapter",
+)
+"""Modules that a first call imports."""
+_LOOKS = 32
+"""Threads for polling the queue."""
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument(
+        "--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="maximum number of concurrent invocations (default 16)"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="allow connections to use this internal host; repeatable",
+    )
+    parser.add_argument(
+        "--processes", type=count(1, _MOST_PROCESSES), default=1, metavar="P", help="processes, each with its own --concurrency (default 1)"
+    )
+    parser.add_argument("--health-port", type=count(0, 65_535), metavar="PORT", help="serve /healthz, /readyz and /metrics there")
+    parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="the address of --health-port (default 127.0.0.1)")
+    declare_stop_within(parser)
+    declare_migrate(parser)
+
+
+def _work(arguments: Namespace, _output: Output) -> int:
+
+    from jackfield.queue import RuntimePool, check_queue, leave
+
+    HANGUPS.listen()
+    prepare_process()
+    require_memory()
+    save_memory()
+    ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
+    require_connection_files(os.environ)
+    check_tracing(os.environ)
+    runtimes = RuntimePool(os.environ, guard=Guard(allowed=allowed_hosts(arguments.allow_host, os.environ)), plugins=remarked(os.environ))
+    if not runtimes.storage.enabled:
+        raise InvalidInvocation(
+            "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
+        )
+    check_queue(os.environ)
+    location = _location(runtimes, migrate=arguments.migrate)
+    check_connection_files(os.environ, runtimes.catalog)
+    announcement = f"jackfield worker runs up to {arguments.concurrency} queued invocations at once from {location}"
+    if arguments.processes > 1 or arguments.health_port is not None:
+        return _preforked(runtimes, arguments, announcement)
+
+    def ready() -> None:
+        announce(announcement, concurrency=arguments.concurrency, database=location)
+
+    _run(runtimes, arguments.concurrency, arguments.stop_within, ready)
+    return leave(0)
+
+
+def _run(
+    runtimes: RuntimePool,
+    concurrency: int,
+    within: float,
+    ready: Callable[[], None],
+    ended: Callable[[Result], None] | None = None,
+    *,
+    forked: bool = False,
+) -> None:
+    """Run one process until it is told to stop, and no longer than promised after that."""
+    deadline = Deadline(within)
+    try:
+        asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended or _ignore, deadline, forked=forked))
+    finally:
+        deadline.cancel()
+
+
+def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
+    """Import everything, then fork the processes: they share its memory, and start without importing."""
+    if not hasattr(os, "fork"):
+        raise InvalidInvocation("--processes and --health-port need a system that can fork", hint="Start several workers instead.")
+    from jackfield.queue.prefork import Board, Master
+
+    board, probe = Board(arguments.processes), None
+    with contextlib.ExitStack() as stack:
+        if arguments.health_port is not None:
+            stack.enter_context(shared())
+            try:
+                from jackfield_server.commands import worker_probes
+            except ImportError as error:
+                raise missing_extra("--health-port needs", "server", error.name) from None
+            found = listen(arguments.health_host, arguments.health_port, "--health-port")
+            listeners = [stack.enter_context(listener) for listener in found]
+            stack.callback(forget, arguments.health_host)
+            probe = partial(worker_probes.serve, listeners, board, runtimes)
+            announcement += f"; health on {place(arguments.health_host, listeners[0])}"
+        _warm_up(runtimes)
+        processes = "process" if arguments.processes == 1 else "processes"
+        text = f"{announcement}, in {arguments.processes} {processes}"
+        began = partial(announce, text, concurrency=arguments.concurrency, processes=arguments.processes)
+        child = partial(_child, runtimes, arguments.concurrency, arguments.stop_within, measured=probe is not None)
+        return Master([child] * arguments.processes, arguments.stop_within, board, probe, partial(renew, runtimes.storage)).run(began)
+
+
+def _warm_up(runtimes: RuntimePool) -> None:
+    for name in _FIRST_CALL:
+        importlib.import_module(name)
+    runtimes.catalog.warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy the pages of all objects that it visits
+
+
+def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
+    """Run one process of several until SIGTERM."""
+    if measured:
+        from jackfield_server.shared.metrics import Metrics
+
+        ended: Callable[[Result], None] = Metrics(runtimes.catalog).note
+    else:
+        ended = _ignore
+    _run(runtimes, concurrency, within, ready, ended, forked=True)
+    return 0
+
+
+def _ignore(_result: Result) -> None:
+    """Do nothing: no metrics are served."""
+
+
+def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
+    """Prepare the database. If it is unreachable, start anyway: the worker waits for it, as after a later outage."""
+    try:
+        return prepare_database(runtimes.storage, migrate=migrate)
+    except Unavailable as error:
+        if migrate or not error.retryable:
+            raise
+        announce(f"jackfield worker is waiting for the database: {error.message}")
+        return "the database, once it is reachable"
+
+
+async def _run_until_signal(
+    runtimes: RuntimePool,
+    concurrency: int,
+    within: float,
+    ready: Callable[[], None],
+    ended: Callable[[Result], None],
+    deadline: Deadline,
+    *,
+    forked: bool,
+) -> None:
+    """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
+    from jackfield.events.dispatcher import dispatching
+    from jackfield.queue import Poller, look_each_second, open_engine, run
+    from jackfield.queue.scheduler import Scheduler
+    from jackfield.queue.trigger_loop import TriggerLoop
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
+
+    def on_signal(number: int) -> None:
+        if stop.is_set() and not forked:
+            os._exit(128 + number)  # the journal recovers what runs, by effect
+        deadline.begin()
+        stop.set()
+
+    for number in (signal.SIGTERM,) if forked else (signal.SIGINT, *ENDS):
+        loop.add_signal_handler(number, on_signal, number)
+    tracing = configured(runtimes.environment)
+    runtimes.add(tracing)
+    engine = open_engine(runtimes, concurrency, ended)
+    dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.guard or Guard(), runtimes.environment)
+    scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
+    poller = Poller(runtimes, ended, stop.is_set)
+    triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), engine.submit, stop.is_set)
+    scheduler.start()
+    poller.start()
+    triggers.start()
+    ready()
+    upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices({} if forked else os.environ)))
+    await run(engine, stop, within)
+    upkeep.cancel()
+    await scheduler.stop()
+    await poller.stop()
+    await triggers.stop()
+    if dispatcher is not None:
+        await asyncio.to_thread(dispatcher.stop)
+    await runtimes.drained(0.0)
+    await asyncio.to_thread(runtimes.storage.close)
+    for one in tracing:
+        await asyncio.to_thread(one.close)
+
+
+VERBS = {"": Verb("Run queued invocations.", _declare, _work)}

@@ -1,0 +1,28 @@
+"""``/v1/audit``: the audit log of changes, tests, exports and sign-ins."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.access import Audit
+from jackfield_server.http.parameters import limit_of
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.json_response import answer
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/audit``: the entries of the caller's workspace, newest first.
+
+    :raises Problem: 403 for a token with rules, which would see entries that its rules hide.
+    """
+    if identity.rules:
+        raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
+    server.require_database("audit log")
+    given = request.query_params
+    log = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock)
+    wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
+    found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
+    return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})

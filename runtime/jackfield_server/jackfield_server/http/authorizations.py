@@ -1,0 +1,191 @@
+"""``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another device."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from jackfield.connections.authorizations import find_workspace, state_of, unknown
+from jackfield.database.sealing import new_secret
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.management.authorizing import Authorizing, Completed
+from jackfield.tenants.connect_table import UnknownSession
+from jackfield_server.shared.body import members_of
+from jackfield_server.shared.connect import SESSION, session_of
+from jackfield_server.shared.cookies import CookieJar
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.json_response import answer
+from jackfield_server.shared.prefix import CALLBACK, START, below_prefix
+from jackfield_server.shared.problem import Problem, of_error
+from jackfield_server.shared.server_context import ServerContext
+
+_MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The address of this page holds the provider's code: no other site may learn it."""
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
+<body><h1>{title}</h1><p>{text}</p></body></html>
+"""
+
+
+async def authorize(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections/{name}/authorize``."""
+    body = await members_of(request, set(), _MEMBERS)
+    if not all(isinstance(value, str) for value in body.values()) or body.get("flow", "redirect") not in ("redirect", "device"):
+        raise Problem(400, "'flow' must be redirect or device, and the other members strings")
+    name, authorizing = request.path_params["name"], await _authorizing(server, identity)
+    try:
+        if body.get("flow") == "device":
+            return answer(await server.asking(identity.workspace, lambda: authorizing.begin_device(name)))
+        base = server.base(request)
+        redirect_uri = body["redirectUri"] if "redirectUri" in body else server.link(request, CALLBACK)
+        return_to = _checked_return(body.get("returnTo", ""), server)
+        begun = await server.asking(identity.workspace, lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
+        link = begun.pop("link")
+        return answer({**begun, "startUrl": f"{base}{START}/{link}"} if redirect_uri == f"{base}{CALLBACK}" else begun)
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/authorizations/{id}``."""
+    authorizing = await _authorizing(server, identity)
+    return answer(await server.asking(identity.workspace, lambda: authorizing.poll(request.path_params["id"])))
+
+
+async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider and the proof of the browser that brought
+    it, or with an answer in the body, for callers whose own page is the redirect URI."""
+    body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss", "proof"})
+    if not all(isinstance(value, str) for value in body.values()):
+        raise Problem(400, "all members must be strings")
+    proof = body.pop("proof", "")
+    if body and "state" not in body:
+        raise Problem(400, "'state' is missing; without it, the answer that has arrived at the callback completes")
+    authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
+    try:
+        await server.asking(identity.workspace, lambda: authorizing.complete(identifier, body or None, proof=proof))
+        return answer(await server.asking(identity.workspace, lambda: authorizing.poll(identifier)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+async def started(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider. The link of a connect session
+    asks for the browser that began the session; others are asked to prove that they belong to it."""
+    if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
+        return Response(status_code=503, headers=_HEADERS)  # link previews and prefetching browsers must not spend the link
+    jar = CookieJar(server.settings)
+    visitor = jar.approver(request) or new_secret()
+    try:
+        url = await server.slowly(lambda: _opened(request, server, jar, visitor))
+    except JackfieldError as error:
+        return _page("Not connected", error.message, 400)
+    response = RedirectResponse(url, 303, _HEADERS)
+    if not url.startswith("/"):
+        jar.mark(response, visitor)
+    return response
+
+
+async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for who began; nothing is
+    exchanged yet, since nobody knows whose browser this is."""
+    jar, given = CookieJar(server.settings), dict(request.query_params)
+    visitor = jar.approver(request)
+    try:
+        found = await server.slowly(lambda: _answered(server, given, visitor))
+    except JackfieldError as error:
+        return _page("Not connected", error.message, 400)
+    if isinstance(found, str):
+        return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
+    if found.return_to.startswith(SESSION):  # only this browser finishes
+        return jar.note_returned(_handed_over(below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
+    if not found.return_to and found.declined:
+        return _page("Not connected", f"You did not approve {found.connection}. Return to where you began to try again.")
+    if not found.return_to:
+        return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
+    parts = urlsplit(found.return_to)
+    more = {"proof": found.proof, "error": found.declined}
+    about = {"connection": found.connection, **{name: value for name, value in more.items() if value}}
+    query = "&".join(filter(None, (parts.query, urlencode(about))))
+    return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
+
+
+def _opened(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
+    """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
+    link = request.path_params["link"]
+    authorizing, identifier = _begun(server, state_of(link))
+    own = authorizing.page_of(identifier)
+    if own.startswith(SESSION):
+        session = _session_in(own)
+        try:
+            sessions, found = session_of(server, identifier=session, browser=jar.connecting(request, session))
+        except UnknownSession:
+            return f"{own}/start/{link}"
+        if found.is_over or not sessions.approvals.leads(found, link):
+            raise unknown()
+    return authorizing.open_link(identifier, link, visitor)
+
+
+def _session_in(page: str) -> str:
+    return page.removeprefix(f"{SESSION}/")
+
+
+def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
+    """Store the answer; or return the page of this server that completes, since it knows the session that began."""
+    authorizing, identifier = _begun(server, given.get("state", ""))
+    own = authorizing.page_of(identifier)
+    handed = own.startswith("/") and not own.startswith(SESSION)
+    return own if handed else authorizing.note_answer(identifier, given, visitor)
+
+
+def _begun(server: ServerContext, state: str) -> tuple[Authorizing, str]:
+    """Return the authorizations of the workspace in which one has this state, and its id.
+
+    :raises UnknownAuthorizationError: if there is none.
+    """
+    place = find_workspace(server.storage.database, state)
+    if place is None:
+        raise unknown()
+    return server.runtime(place[0]).connections.authorizing(), place[1]
+
+
+async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing:
+    return await server.slowly(
+        lambda: server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor).authorizing()
+    )
+
+
+def _checked_return(text: str, server: ServerContext) -> str:
+    """Check the page to which the browser goes afterwards: it must belong to an origin that may call this server.
+
+    :raises InvalidInvocation: if it does not.
+    """
+    try:
+        parts = urlsplit(text)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        origin = "?"
+    if text and (origin not in server.settings.origins or not text.isprintable() or "\\" in text):
+        fault = Detail("/returnTo", "is not a page of an origin that the operator allows")
+        raise InvalidInvocation("'returnTo' is not allowed", details=[fault], hint="The operator allows origins with '--origin'.")
+    return text
+
+
+def _handed_over(address: str) -> Response:
+    """Refresh to a page of this server: a redirect of another site's link would not carry a SameSite=Strict cookie."""
+    shown = f'<a href="{escape(address)}">Continue</a>'
+    text = _PAGE.format(title="Connecting", text=shown)
+    refresh = f'<meta http-equiv="refresh" content="0;url={escape(address)}"></head>'
+    return HTMLResponse(text.replace("</head>", refresh, 1), 200, _HEADERS)
+
+
+def _page(title: str, text: str, status: int = 200) -> Response:
+    return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text)), status, _HEADERS)

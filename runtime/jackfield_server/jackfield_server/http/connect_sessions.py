@@ -1,0 +1,68 @@
+"""``/v1/workspaces/{w}/connect-sessions``: a platform has its user connect an account on this server's page, and confirms who it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.access import Actor
+from jackfield.clock import iso
+from jackfield.errors import InvalidConnection
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield.tenants.connecting import PAGE, Connecting
+from jackfield_server.http.endpoints import Endpoints
+from jackfield_server.http.workspaces import done, object_of
+from jackfield_server.shared.connect import connecting
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.json_response import answer
+from jackfield_server.shared.problem import Problem, of_error
+from jackfield_server.shared.server_context import ServerContext
+
+T = TypeVar("T")
+
+
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
+    body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
+    session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
+    headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
+    return answer({"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at)}, 201, headers)
+
+
+async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
+    body, actor = await object_of(request), _actor(request, identity)
+    proof, user = body.get("proof"), body.get("user")
+    if body.keys() - {"proof", "user"} or not isinstance(proof, str) or not isinstance(user, str):
+        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user'")
+    identifier = request.path_params["id"]
+    return answer(await _run(request, server, identity, lambda sessions: sessions.confirm(identifier, proof, user, actor)))
+
+
+async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
+    """Run a step that may call a provider, in a workspace that the platform manages.
+
+    :raises Problem: 422 if a connection does not fit.
+    """
+    name = request.path_params["w"]
+    await done(request, server, identity, lambda tenants: tenants.find(name))
+    await server.indexed()
+    try:
+        return await server.asking(name, lambda: step(connecting(server, name)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+_SESSIONS = Endpoints(_run, "id")
+FILTERS = ("status", "user", "connection")
+"""Members by which the list is filtered."""
+listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json, FILTERS)
+shown = _SESSIONS.one(Connecting.show)
+cancelled = _SESSIONS.removal(Connecting.cancel)
+
+
+def _actor(request: Request, identity: Identity) -> Actor:
+    return Actor("platform", identity.id, identity.name, request.headers.get("jackfield-on-behalf-of", ""))

@@ -1,0 +1,54 @@
+"""Responses to requests that raised an error: problem documents, the same for every way in."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.failures import exhausted
+from jackfield_server.shared.problem import Problem, of_error, problem
+from jackfield_server.shared.server_context import ServerContext
+
+_LOG = logging.getLogger("jackfield.http")
+_DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are connections only"
+_WORDS = {404: "no such resource", 405: "this method is not allowed here"}
+EXPECTED = (Problem, HTTPException, ClientDisconnect, MemoryError, RuntimeError)
+"""Errors that ``expected_response`` answers."""
+
+
+def expected_response(server: ServerContext, error: Exception, path: str) -> Response:
+    """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again."""
+    if isinstance(error, Problem):
+        return problem(error)
+    if isinstance(error, HTTPException):
+        text = _WORDS.get(error.status_code, "the request cannot be handled")
+        if error.status_code == 404 and path.startswith("/v1.0/"):
+            text = f"{text}: {_DAPR}"
+        return problem(Problem(error.status_code, text, dict(error.headers or {})))
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)
+    short = exhausted(error)
+    if short is None:
+        raise error
+    if server.shortages.takes(short.message.encode()):  # once a minute instead of a traceback per request
+        _LOG.error("%s: requests get 503", short.message)
+    return problem(of_error(short))
+
+
+def bug_response(error: BaseException, identifier: str) -> Response:
+    """Log an unexpected error in full and answer 500 with the request's id."""
+    _LOG.error("an unexpected %s", type(error).__name__, exc_info=error, extra={"requestId": identifier})
+    return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))
+
+
+def error_response(server: ServerContext, error: BaseException, identifier: str) -> Response:
+    """Answer a request that raised ``error``, whatever it is."""
+    if isinstance(error, JackfieldError):
+        return problem(of_error(error))
+    if isinstance(error, EXPECTED) and (not isinstance(error, RuntimeError) or exhausted(error) is not None):
+        return expected_response(server, error, "")
+    return bug_response(error, identifier)

@@ -1,0 +1,271 @@
+"""``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.clock import arrived, moment, note_arrival
+from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.invocation import Enqueued, Result
+from jackfield.journal import Entry
+from jackfield.journal.entry import LONGEST_NOTE
+from jackfield.journal.listing import FILTERS
+from jackfield.journal.queue_stats import NAMES, queue_stats
+from jackfield.management.dead_letters import audited_dead_letters
+from jackfield.management.visible_journal import SeenJournal
+from jackfield.runtime import Jackfield
+from jackfield_server.http.event_stream import events_response, takes_events
+from jackfield_server.http.outlasting import outlasting, patiently, queues
+from jackfield_server.http.parameters import limit_of
+from jackfield_server.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
+from jackfield_server.shared.correlation import correlated, traced
+from jackfield_server.shared.disconnect import cancelling
+from jackfield_server.shared.files import weight_of
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.json_response import answer, dumps
+from jackfield_server.shared.problem import Problem, of_error
+from jackfield_server.shared.refusals import refused
+from jackfield_server.shared.server_context import ServerContext
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
+
+
+def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
+    """Build the response of a Result, with the HTTP status of its error code.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
+    status, more, body = outcome(result)
+    return Response(body, status, {**(headers or {}), **more}, "application/json")
+
+
+def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
+    """Return the HTTP status of a Result, its headers, and its JSON.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
+    error, headers = result.error, {}
+    if isinstance(error, LimitReached):
+        raise of_error(error)
+    if result.status == "running":
+        return 202, {"Location": f"/v1/invocations/{result.meta.invocation_id}"}, dumps(result.to_json("http"))
+    if result.meta.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if error is not None and error.retryable and error.http_status in (409, 503, 504):
+        headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
+    return 200 if error is None else error.http_status, headers, dumps(result.to_json("http"))
+
+
+async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations``."""
+    runtime = await patiently(request, lambda: server.opened(identity.workspace))
+    prefer = ",".join(request.headers.getlist("prefer"))
+    text = await _whole(request, server)
+    body: Any = None
+    files, large = 0, False
+    queued = queues(request)
+    try:
+        body = await decoded(text, request)
+        if isinstance(body, dict):
+            given = request.headers
+            body = completed(body, given.get("idempotency-key"), given.get("traceparent"), given.get("x-request-id"))
+            large = len(text) >= LARGE or crowded(body)
+            files = 0 if queued else await weight_of(body, server, identity, large=large)
+            take_room(request, files, files)
+        else:
+            body = text  # pass the bytes on: a string would be parsed as JSON
+    except JackfieldError as error:
+        return to_answer(refused(error, body))
+    waited = _WAIT.search(prefer)
+    wait = float(waited[1]) if waited is not None else 0.0
+    if queued:
+        return await _queued(body, server, runtime, identity, wait)
+    if takes_events(request.headers.get("accept", "")):
+        stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
+        return await events_response(stream, request, server)
+    server.metrics.running.inc()
+    try:
+        large = large or len(text) + files >= LARGE
+        result = await _run(request, server, runtime, body, identity, wait=wait, large=large)
+    finally:
+        server.metrics.running.dec()
+    server.metrics.note(result)
+    if not isinstance(result.error, LimitReached):
+        request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+    if result.error is not None:
+        request.scope["jackfield.error_code"] = result.error.code
+    return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+
+
+async def _whole(request: Request, server: ServerContext) -> bytes:
+    """Read the body. Until it is there, the request has not arrived, and the deadline of its call has not begun."""
+    before = server.clock.monotonic()
+    text = await read_body(request, server.settings.max_body)
+    note_arrival((arrived() or before) + server.clock.monotonic() - before)
+    return text
+
+
+def completed(body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None) -> Mapping[str, Any]:
+    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers to the body.
+
+    :raises InvalidInvocation: if the body has another key.
+    """
+    if key is not None:
+        if body.get("idempotencyKey", key) != key:
+            text = "differs from the header 'Idempotency-Key'"
+            fault = Detail("/idempotencyKey", text)
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
+            )
+        body = {**body, "idempotencyKey": key}
+    body = body if identifier is None else correlated(body, identifier)
+    return body if trace is None else traced(body, trace)
+
+
+async def _run(
+    request: Request,
+    server: ServerContext,
+    runtime: Jackfield,
+    body: Any,
+    identity: Identity,
+    *,
+    wait: float,
+    large: bool,
+) -> Result:
+    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is handled
+    entirely in a thread, so that its validation does not block the event loop."""
+    cancelled = threading.Event()
+    how: dict[str, Any] = {"wait": wait, "cancelled": cancelled, "caller": identity.caller, "named": partial(_name, request)}
+    running = server.slowly(partial(runtime.invoke, body, **how, on_time=True)) if large else runtime.begin(body, **how)
+    with cancelling(request, cancelled):
+        return await asyncio.shield(running)
+
+
+def _name(request: Request, identifier: str) -> None:
+    """Record the invocation's id while it runs: a server that stops before the Result exists answers with this id."""
+    request.scope["jackfield.invocation_id"] = identifier
+
+
+async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity, wait: float) -> Response:
+    try:
+        found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
+    except LimitReached as error:
+        raise of_error(error) from None
+    except JackfieldError as error:
+        return to_answer(refused(error, body))
+    if isinstance(found, Result):
+        return await _earlier(found, runtime, wait)
+    server.wake()
+    return _accepted(Enqueued(found))
+
+
+async def _earlier(found: Result, runtime: Jackfield, wait: float) -> Response:
+    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, else as the first one."""
+    if wait and Enqueued.of(found) is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                found = await runtime.await_(found.meta.invocation_id)
+                found.meta.replayed = True
+    queued = Enqueued.of(found)
+    return to_answer(found) if queued is None else _accepted(queued)
+
+
+def _accepted(queued: Enqueued) -> Response:
+    headers = {"Location": f"/v1/invocations/{queued.invocation_id}", "Preference-Applied": "respond-async"}
+    return answer(queued.to_json(), 202, headers | ({"Idempotency-Replayed": "true"} if queued.replayed else {}))
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations``."""
+    journal = await _journal(server, identity)
+    given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
+    limit, now = limit_of(request), server.clock.time()
+    try:
+        for name in ("since", "until"):
+            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
+        entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
+    except InvalidInvocation as error:
+        raise of_error(error, 400) from None
+    return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor})
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations/{id}``."""
+    return answer((await _visible_entry(request, server, identity)).to_json())
+
+
+async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/cancel``."""
+    await _visible_entry(request, server, identity)
+    runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
+    done = await server.briefly(lambda: runtime.cancel(identifier))
+    entry = await _visible_entry(request, server, identity)
+    if not done:
+        raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
+    return answer(entry.to_json(), 202)
+
+
+async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text}``."""
+    body = await members_of(request, {"as"}, {"note"})
+    outcome, note = body["as"], body.get("note", "")
+    if outcome not in ("succeeded", "failed"):
+        raise Problem(400, "'as' must be succeeded or failed")
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
+        raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
+    await _visible_entry(request, server, identity)
+    journal = await _journal(server, identity)
+    try:
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note))
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    return answer(entry.to_json())
+
+
+async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
+    if identity.rules:
+        raise Problem(403, "this needs a token without rules", code="not_allowed")
+    await _journal(server, identity)
+    found = await server.briefly(lambda: queue_stats(server.storage.database, server.clock))
+    return answer(found.get(identity.workspace, {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}))
+
+
+async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/redrive``."""
+    entry = await _visible_entry(request, server, identity)
+    letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
+    try:
+        await server.briefly(lambda: letters.redrive(entry.id))
+    except (InvalidInvocation, IdempotencyConflict) as error:
+        raise of_error(error, 409) from None
+    server.wake()
+    return answer((await _visible_entry(request, server, identity)).to_json(), 202)
+
+
+async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
+    runtime = await server.opened(identity.workspace)
+    if runtime.journal is None:
+        raise Problem(503, "this server has no journal")
+    return await server.briefly(lambda: runtime.journal_of(identity.caller))
+
+
+async def _visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+    """Return the entry that the path names.
+
+    :raises Problem: 404 if there is none that the caller may see.
+    """
+    journal = await _journal(server, identity)
+    try:
+        return await server.briefly(lambda: journal.find(request.path_params["id"]))
+    except InvalidInvocation:
+        raise Problem(404, f"no invocation has the ID '{request.path_params['id'][:80]}'") from None

@@ -1,0 +1,454 @@
+"""JSON Schemas of the API's requests and responses, by name, including the published Invocation and Result schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jackfield.access.settings import LIMITS
+from jackfield.invocation.published import published_schema
+from jackfield.journal.entry import LONGEST_NOTE
+from jackfield_server.http.catalogue_shapes import CATALOGUE
+from jackfield_server.http.shape_parts import ANY, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
+
+
+def shapes() -> dict[str, Json]:
+    """Return all schemas as OpenAPI components."""
+    result = _published("result")
+    found = {
+        "Invocation": _published("invocation"),
+        "Result": result,
+        "Entry": _entry(result),
+        **CATALOGUE,
+        **_INSTALLATIONS,
+        **_CONNECTIONS,
+        **_SCHEDULES,
+        **_SUBSCRIPTIONS,
+        **_OTHERS,
+    }
+    for item in (
+        "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
+        "Connector", "ConnectionType", "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot",
+        "NextSlot", "Subscription",
+    ):  # fmt: skip
+        found[f"{item}List"] = list_of(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
+    found["ActionList"]["properties"]["triggers"] = {
+        "type": "array", "items": {"$ref": "#/components/schemas/FoundTrigger"},
+        "description": "Triggers that match, of the first page of a search by words; absent if none does.",
+    }  # fmt: skip
+    found["TriggerList"] = list_of("#/components/schemas/FoundTrigger")
+    found["SampleList"] = object_of(("items",), items={"type": "array", "items": {"$ref": "#/components/schemas/Sample"}})  # all in one
+    found["FileList"] = list_of("#/components/schemas/StoredFile")
+    return found
+
+
+_PROGRESS: Json = {
+    **object_of(
+        ("fraction", "text"),
+        fraction={"type": "number", "minimum": 0, "maximum": 1, "description": "How much is done; it never falls."}, text=STRING,
+    ),
+    "description": "How far a job is that still runs.",
+}  # fmt: skip
+
+
+_BLOCKED: Json = {
+    **object_of(("code", "reason", "since", "nextTryAt"), code=STRING, reason=STRING, since=MOMENT, nextTryAt=MOMENT),
+    "description": "Why nothing that is queued in the workspace is begun at present: its keys or settings cannot be used.",
+}
+
+
+def _published(name: Literal["invocation", "result"]) -> Json:
+    return {member: value for member, value in published_schema(name).items() if member not in ("$schema", "$id")}
+
+
+def _entry(result: Mapping[str, Any]) -> Json:
+    """Build the schema of a journal entry: the request, plus the Result's members once it has one."""
+    names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
+    own: Any = {**dict.fromkeys(names, STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), MOMENT)}
+    outcome: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
+    return object_of(
+        ("invocationId", "status", "connector", "action", "createdAt"),
+        invocationId=STRING,
+        status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        effect={"enum": ["read", "idempotent", "write"]},
+        dryRun={"type": "boolean"},
+        attempts={"type": "array", "items": ANY},
+        context=ANY,
+        rule=STRING,
+        resolvedBy=STRING,
+        cancelRequested={
+            "type": "boolean",
+            "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",
+        },
+        correctedAt=MOMENT,
+        notBefore=MOMENT,
+        notAfter=MOMENT,
+        priority={"type": "integer", "minimum": 0, "maximum": 9},
+        deadAt={**MOMENT, "description": "When its deliveries were given up. It can be redriven."},
+        progress=_PROGRESS,
+        blocked=_BLOCKED,
+        deliveries={"type": "array", "items": ANY},
+        problem=STRING,
+        inputs=ANY,
+        **own,
+        **outcome,
+    )
+
+
+_STEP = object_of(
+    ("key", "title", "passed", "mandatory", "message"),
+    key=STRING, title=STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=STRING, hint=STRING, principal=STRING,
+)  # fmt: skip
+_WEAK: Json = {
+    "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
+    "description": "Secrets among the values that are short or public defaults; in an answer itself only where nothing was tested.",
+}  # fmt: skip
+_TRIED: Any = {
+    "account": object_of(("id", "label"), id=STRING, label=STRING),
+    "status": {"enum": ["untested", "ok", "failing", "expired"]},
+    "lastTest": object_of(("at", "steps"), at=MOMENT, steps={"type": "array", "items": _STEP}, warnings=_WEAK),
+    "warnings": _WEAK,
+}
+_VALUES: Json = {
+    "type": "object",
+    "description": "Values that match the connection type's schema. Secrets are accepted but never returned.",
+}
+_TYPE: Json = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$",
+    "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
+}
+_CONNECTIONS: dict[str, Json] = {
+    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES),
+    "DraftConnection": object_of(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
+    "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES),
+    "Connection": object_of(
+        ("name", "type", "values", "version", "status"), closed=False,
+        name=NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=STRING, problem=STRING, **_TRIED,
+    ),
+    "Trial": object_of(("status", "lastTest"), **_TRIED),
+    "AuthorizationRequest": object_of(
+        (), flow={"enum": ["redirect", "device"]}, redirectUri=STRING,
+        returnTo={"type": "string", "description": "The page that the browser goes to afterwards, of an allowed origin."},
+    ),
+    "Authorization": object_of(
+        ("id", "flow", "url", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, url=STRING, expiresAt=MOMENT,
+        startUrl={
+            "type": "string",
+            "description": "Link that binds the browser that opens it, once: no other browser's answer counts. It leads to 'url'.",
+        },
+        userCode=STRING, completeUrl=NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
+    ),
+    "Approval": object_of(
+        ("id", "flow", "connection", "status", "expiresAt"), id=STRING, flow={"enum": ["redirect", "device"]}, connection=STRING,
+        status={"enum": ["pending", "answered", "granted", "failed"], "description": "'answered' waits for ':complete'."},
+        reason=STRING, expiresAt=MOMENT,
+    ),
+    "ProviderAnswer": {
+        **object_of((), proof=STRING, state=STRING, code=STRING, error=STRING, error_description=STRING, iss=STRING),
+        "description": "The 'proof' that the browser has brought to 'returnTo', to finish with the answer that has arrived at the "
+        "callback; empty if it was begun without 'returnTo' or opened at the bare 'url'; or the provider's answer, with its state.",
+    },
+    "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
+}  # fmt: skip
+_LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "items": STRING}}
+_KEY_AND_VERSION = object_of(("connector", "version"), connector=STRING, version=STRING)
+_RELEASE: Mapping[str, Json] = {
+    "connector": STRING, "name": STRING, "version": STRING, "publisher": ANY, "grade": STRING, "permissions": _LABELLED,
+    "hosts": {"type": "array", "items": STRING, "description": "Hosts that it connects to besides those of its connections."},
+}  # fmt: skip
+_STEPS: Json = {"type": "array", "items": ANY}
+_INSTALLATIONS: dict[str, Json] = {
+    "NewInstallation": closed_with(
+        ("name",),
+        {
+            "name": {"type": "string", "maxLength": 300, "description": "A connector, with a version if wanted: acme, acme==1.2.0."},
+            "from": {"type": "string", "maxLength": 300, "description": "One of the server's catalogues; needed if it has several."},
+            "pin": {"type": "boolean", "default": False, "description": "Make this version the default one, installed or not."},
+        },
+    ),
+    "Installation": closed_with(
+        ("connector", "name", "version"),
+        {
+            **_RELEASE, "sha256": STRING, "source": ANY, "installedAt": MOMENT,
+            "default": {"type": "boolean", "description": "True if calls without 'connectorVersion' use this version."},
+            "changed": {"type": "boolean", "description": "False if exactly this release was installed already."},
+        },
+    ),
+    "Available": closed_with(
+        ("connector", "name", "version", "title", "description", "versions", "source"),
+        {
+            **_RELEASE, "title": STRING, "description": STRING, "versions": {"type": "array", "items": STRING}, "source": STRING,
+            "licence": STRING, "installed": STRING,
+        },
+    ),
+    "Outdated": object_of(
+        ("connector", "version", "source", "status"),
+        connector=STRING, version=STRING, source=STRING, latest=STRING, error=STRING,
+        status={"enum": ["outdated", "revoked", "refused"]},
+    ),
+    "UpgradeOptions": object_of((), allowBreaking={"type": "boolean"}, dryRun={"type": "boolean"}),
+    "Upgrade": object_of(
+        ("upgraded", "refused", "current", "dryRun"),
+        upgraded=_STEPS, refused=_STEPS, current=_STEPS, dryRun={"type": "boolean"},
+    ),
+    "Removal": object_of(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
+}  # fmt: skip
+_WHEN: Mapping[str, Json] = {
+    "cron": {"type": "string", "maxLength": 200, "description": "Five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly."},
+    "timezone": {"type": "string", "maxLength": 100, "description": "IANA name, such as Europe/Berlin (default UTC)."},
+    "every": {"type": ["string", "integer"], "description": "A duration such as 10s, 5m or 12h, or seconds."},
+    "anchor": {"type": "string", "maxLength": 40, "description": "A time from which the intervals are counted (default: now)."},
+    "at": {"type": "string", "maxLength": 40, "description": "Once: an RFC 3339 time, or a duration from now."},
+    "missed": {"enum": ["skip", "latest", "all"], "description": "Which slots run that no scheduler ran in time (default: latest)."},
+    "overlap": {
+        "enum": ["skip", "queue", "allow"],
+        "description": "What becomes of a slot while an earlier invocation has not ended (default: skip; queue if all missed slots run).",
+    },
+}  # fmt: skip
+_SCHEDULED: Json = {
+    "type": "object",
+    "description": 'An invocation without key. Inputs may contain {"$slot": "%Y-%m-%d"} for the slot\'s time.',
+}
+_SCHEDULES: dict[str, Json] = {
+    "NewSchedule": closed_with(("name", "invocation"), {"name": NAME, "invocation": _SCHEDULED, **_WHEN}),
+    "ScheduleChange": closed_with((), {"invocation": _SCHEDULED, **_WHEN}),
+    "Schedule": object_of(
+        ("id", "name", "status", "connector", "action", "missed", "overlap", "runsAs", "nextAt", "createdAt", "changedAt"), closed=False,
+        id=STRING, name=NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=STRING,
+        connector=STRING, action=STRING, connection=STRING, invocation=_SCHEDULED, **_WHEN,
+        runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), nextAt={**NULLABLE, "format": "date-time"},
+        silentUntil=MOMENT, silentReason={"type": "string"},
+        slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=MOMENT, changedAt=MOMENT,
+    ),
+    "Slot": object_of(
+        ("slot", "outcome"), slot=MOMENT, last=MOMENT, slots={"type": "integer", "description": "More than one if recorded together."},
+        outcome={"enum": ["queued", "waiting", "missed", "skipped", "refused"]}, reason=STRING, invocationId=STRING, status=STRING,
+    ),
+    "NextSlot": object_of(("slot", "local"), slot=MOMENT, local={**MOMENT, "description": "In the schedule's time zone."}),
+}  # fmt: skip
+_WATCHED: Mapping[str, Json] = {
+    "name": NAME, "trigger": {"type": "string", "description": "connector/trigger"}, "connection": STRING,
+    "every": {"type": "number", "description": "Seconds between two polls."},
+}  # fmt: skip
+_THEN: Json = {
+    **closed_with(("connector", "action"), {**dict.fromkeys(("connector", "action", "connection"), STRING), "inputs": {"type": "object"}}),
+    "description": 'The invocation that each event starts; {"$event": POINTER} among the inputs is a value of the event.',
+}
+_SINCE: Json = {"type": "string", "description": "When a poll begins; default: now."}
+_WISH: Json = {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."}
+_WATCH_GUARD: Json = {
+    "type": ["object", "null"],
+    "description": "Guard of the connection; null: it has none.",
+}
+_SUBSCRIPTIONS: dict[str, Json] = {
+    "NewSubscription": closed_with(
+        ("name", "trigger"),
+        {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN, "guard": _WISH},
+    ),
+    "Subscription": object_of(
+        ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
+        id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
+        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING,
+        url={"type": "string", "description": "Where the provider sends to."}, inputs=ANY,
+        secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
+        then={"type": "object"}, guard=_WATCH_GUARD, nextAt=MOMENT, renewAt=MOMENT, lastSuccessAt=MOMENT, lastEventAt=MOMENT,
+        runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), createdAt=MOMENT, changedAt=MOMENT,
+    ),
+    "Sample": {"type": "object", "description": "An example of the trigger, as its connector's manifest has it."},
+}  # fmt: skip
+_REFUSING: Json = {
+    "type": "array", "items": STRING,
+    "description": "Connections whose guard refuses suppressed recipients, * for each without a guard of its own; empty: they are sent to.",
+}  # fmt: skip
+_RULES: Json = {"$ref": "#/components/schemas/Rules"}
+_PATTERNS: Json = {"type": "array", "items": STRING, "maxItems": 1000}
+_SCOPE: Json = {"enum": ["read", "invoke", "manage"]}
+_TOKEN: Mapping[str, Json] = {
+    "id": STRING, "name": STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
+    "createdAt": MOMENT, **{key: {**NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
+}  # fmt: skip
+_COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
+_BUDGET: Json = object_of((), rate={"type": "number"}, concurrency={"type": "integer"})
+_SHARE: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+_GUARD: Json = object_of(
+    (),
+    refuse={"type": "boolean"},
+    bounceRate=_SHARE,
+    complaintRate=_SHARE,
+    messages={"type": "integer", "minimum": 100, "maximum": 10_000},
+    since=MOMENT,
+    paused={"type": "object", "description": "When its connection was paused, and the figures. Without it, it is resumed."},
+)
+_LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
+_THEME: Json = closed_with((), {
+    "name": {"type": "string", "maxLength": 200}, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
+    "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
+})  # fmt: skip
+_SETTINGS: Mapping[str, Json] = {
+    "rules": _RULES, "keepInputs": {"type": "boolean"}, "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
+    "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]}, "allowAmbient": {"type": "boolean"},
+    "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
+    "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
+    "twins": {
+        "enum": ["join", "allow", None],
+        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
+    },
+    "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
+    "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
+    "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
+}  # fmt: skip
+"""Settings of a workspace (``access.settings``), as they are read and given."""
+_ATTEMPT: Mapping[str, Json] = {
+    "at": MOMENT, "durationMs": {"type": "number"}, "status": {"type": "integer"}, "error": STRING,
+    "answer": {"type": "string", "description": "The beginning of the receiver's answer."},
+}  # fmt: skip
+_CALLBACK_OPTIONS: Mapping[str, Json] = {
+    "url": {"type": "string", "maxLength": 2000, "description": "https, and a public host unless the operator allows it."},
+    "types": {
+        "type": "array",
+        "items": STRING,
+        "maxItems": 50,
+        "description": "Types and patterns such as invocation.*; none: all but those of the audit log.",
+    },
+    "filter": {
+        "type": ["object", "null"],
+        "description": "Values, or arrays of values, that members of the data must have: connector, action, connection, status, errorCode, "
+        "correlationId, labels.",
+    },
+    "include": {"type": "array", "items": {"enum": ["output"]}},
+    "thin": {"type": "boolean", "description": "Leave the payload out."},
+    "signing": {"enum": ["hmac", "ed25519"]},
+    "description": {"type": "string", "maxLength": 200},
+}
+_CALLBACK: Mapping[str, Json] = {
+    "id": STRING, "workspaces": {**STRING, "description": "Of a platform's callback: the pattern of its workspaces."}, **_CALLBACK_OPTIONS,
+    "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT, "createdAt": MOMENT, "updatedAt": MOMENT,
+}  # fmt: skip
+_CALLBACK_SECRET: Mapping[str, Json] = {
+    "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
+}  # fmt: skip
+_OTHERS: dict[str, Json] = {
+    "Rules": object_of((), allow=_PATTERNS, block=_PATTERNS),
+    "NewToken": object_of(
+        ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
+        expiresAt={**NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
+        expiresIn={"type": "integer", "minimum": 1, "description": "Seconds, in place of 'expiresAt'."},
+    ),
+    "Token": closed_with(tuple(_TOKEN), {**_TOKEN, "problem": STRING}),
+    "CreatedToken": closed_with(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "Suppression": object_of(
+        ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=STRING, reason={"enum": ["bounce", "complaint"]}, text=STRING,
+        at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING,
+    ),
+    "WorkspaceSettings": closed_with((), _SETTINGS),
+    "Workspace": closed_with(
+        ("name", "createdAt"), {"name": NAME, "createdAt": {**MOMENT, "type": ["string", "null"]}, "problem": STRING, **_SETTINGS}
+    ),
+    "WorkspaceEnd": object_of(
+        ("name", "status"), name=NAME, status={"enum": ["suspended", "purged"]}, revoked=_COUNTS, kept=_COUNTS, deleted=_COUNTS
+    ),
+    "ConnectionHealth": object_of(
+        ("name", "type", "status"), name=STRING, type=STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
+        since=STRING, hint=STRING, account=ANY,
+    ),
+    "NewConnectSession": object_of(
+        (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
+        user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},
+        types={"type": "array", "items": STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
+        connection={"type": "string", "maxLength": 100, "description": "Name of the new connection, or of the one to connect again."},
+        defaults=closed_with((), {"values": {"type": "object"}, "locked": {"type": "array", "items": STRING}}),
+        returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
+        origins={"type": "array", "items": STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
+        theme=_THEME,
+        locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
+        principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
+        allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
+    ),
+    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),
+    "ConnectSession": object_of(
+        ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
+        status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
+        types={"type": "array", "items": STRING}, connection=STRING, type=STRING, account=ANY, returnTo=STRING, locale=STRING,
+        origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
+    ),
+    "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
+    "Usage": closed_with(
+        ("workspace", "from", "to", "total"),
+        {"workspace": NAME, "from": MOMENT, "to": MOMENT, "total": _COUNTS, "items": {"type": "array", "items": ANY}},
+    ),
+    "OptionsOver": object_of((), connection=NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
+    "QueueStats": object_of(
+        ("queued", "delayed", "released", "running", "dead", "oldestSeconds"),
+        queued={"type": "integer", "description": "Waiting for a worker, and due."},
+        delayed={"type": "integer", "description": "Not due before their 'notBefore' or next try."},
+        released={"type": "integer", "description": "On their way to a worker through the broker."},
+        running={"type": "integer"}, dead={"type": "integer", "description": "Given up; they can be redriven."},
+        oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
+        blocked=_BLOCKED,
+    ),
+    "BatchOutcome": object_of(
+        (), invocationId=STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
+        error=ANY, meta=ANY,
+    ),
+    "Queued": object_of(
+        ("invocationId", "status"), invocationId=STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
+        replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
+    ),
+    "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}, "note": {"type": "string", "maxLength": LONGEST_NOTE}}),
+    "StoredFile": object_of(  # generators of clients have a type File of their own
+        ("file", "size", "contentType", "expiresAt"),
+        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,
+    ),
+    "AuditEntry": object_of(
+        ("sequence", "at", "actor", "event", "object", "digest"),
+        sequence={"type": "integer"}, at=MOMENT, event=STRING, object=STRING, details=ANY, digest=STRING, damage=STRING,
+        unsealed={"type": "boolean", "description": "True if the head before it had no seal: see the reference on access."},
+        actor=object_of(("kind",), kind={"enum": ["token", "user", "link", "cli", "library", "platform"]}, id=STRING, name=STRING,
+            onBehalfOf=STRING),
+    ),
+    "Event": object_of(
+        ("id", "sequence", "type", "subject", "timestamp", "cursor", "data"),
+        id=STRING, sequence={"type": "integer"}, type=STRING, subject=STRING, timestamp=MOMENT, cursor=STRING, data=ANY,
+    ),
+    "EventList": object_of(
+        ("items", "nextCursor"), items={"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
+        nextCursor={"type": "string", "description": "Where to go on; also of an empty page."},
+    ),
+    "NewCallback": closed_with(("url",), _CALLBACK_OPTIONS),
+    "CallbackUpdate": closed_with((), {**_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}}),
+    "Callback": closed_with(("id", "url", "types", "status", "createdAt"), _CALLBACK),
+    "CreatedCallback": closed_with(("id", "url", "types", "status", "createdAt"), {**_CALLBACK, **_CALLBACK_SECRET}),
+    "RotatedCallback": closed_with(("id", "previousUntil"), {"id": STRING, **_CALLBACK_SECRET, "previousUntil": MOMENT}),
+    "CallbackRotation": object_of((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
+    "CallbackRecovery": object_of(
+        ("since",), since={"type": "string", "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration before now: 2d."}
+    ),
+    "Recovery": object_of(("recovered",), recovered={"type": "integer", "description": "Number of events that are sent again."}),
+    "CallbackTest": closed_with(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
+    "Delivery": object_of(
+        ("id", "callback", "eventId", "sequence", "type", "status", "attempts", "createdAt"),
+        id=STRING, callback=STRING, url=STRING, eventId=STRING, sequence={"type": "integer"}, type=STRING,
+        workspace={**STRING, "description": "To a platform's callback: the workspace of the event."},
+        status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=MOMENT, endedAt=MOMENT, createdAt=MOMENT,
+        lastStatus={"type": "integer"}, lastError=STRING,
+        log={
+            "type": "array", "items": closed_with(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last.",
+        },
+        request={
+            **closed_with(("headers", "body"), {"headers": {"type": "object", "additionalProperties": STRING}, "body": {"type": "object"}}),
+            "description": "Of a single delivery: the request of its last attempt without its signature, as event and callback make it.",
+        },
+    ),
+    "Healthy": object_of(
+        ("status",), status={"const": "ok"}, warnings={"type": "array", "items": STRING}, kinds={"type": "array", "items": STRING}
+    ),
+    "Problem": object_of(
+        ("type", "title", "status", "code", "detail"), closed=False,
+        type={"type": "string", "format": "uri-reference", "description": "Where the code is explained."},
+        title=STRING, status={"type": "integer"}, detail=STRING, hint=STRING, kind=STRING,
+        code={"type": "string", "description": "Stable. One of the codes that /docs lists, or of an error of a Result."},
+        details={"type": "array", "items": ANY},
+    ),
+}  # fmt: skip

@@ -1,0 +1,43 @@
+"""The callbacks and deliveries of a workspace or a platform, as a caller of the server manages them."""
+
+from __future__ import annotations
+
+from jackfield.access import Actor
+from jackfield.access.platform_tokens import home_of
+from jackfield.events.callback import Origin
+from jackfield.events.callbacks import Callbacks
+from jackfield.events.deliveries import Deliveries
+from jackfield.wire.guard import Guard
+from jackfield_server.shared.identity import Identity
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.server_context import ServerContext
+
+
+def callbacks_of(server: ServerContext, identity: Identity, origin: Origin = "remote", actor: Actor | None = None) -> Callbacks:
+    """Return the callbacks of the caller's workspace or platform; what it changes is audited in the caller's name, or ``actor``'s.
+
+    :raises Problem: 403 for a token with rules, since callbacks get events of the whole workspace; 503 without a database.
+    """
+    _check(server, identity)
+    guard = Guard(allowed=server.settings.allowed_hosts)  # not even loopback: what listens there trusts whoever reaches it
+    database, vault = server.storage.database, server.storage.vault
+    return Callbacks(database, vault, _home(identity), server.clock, actor or identity.actor, origin=origin, guard=guard)
+
+
+def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:
+    """Return the deliveries of the caller's workspace or platform.
+
+    :raises Problem: as ``callbacks_of`` does.
+    """
+    _check(server, identity)
+    return Deliveries(server.storage.database, server.storage.vault, _home(identity), server.clock)
+
+
+def _home(identity: Identity) -> str:
+    return home_of(identity.workspaces) if identity.kind == "platform" else identity.workspace
+
+
+def _check(server: ServerContext, identity: Identity) -> None:
+    if identity.rules:
+        raise Problem(403, "a token with rules cannot manage callbacks, which get events of the whole workspace", code="not_allowed")
+    server.require_database("callbacks")

@@ -1,0 +1,224 @@
+"""JWTs of the operator's identity provider: fetching of its signing keys, independent of requests, and validation of claims."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from http.client import HTTPException
+from typing import Any
+from unicodedata import category
+from urllib.request import Request, urlopen
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from jackfield.clock import Clock
+from jackfield.fork import ProcessLocal
+from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.settings import Jwt
+
+_LOG = logging.getLogger("jackfield.http")
+_ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
+_TIMEOUT = 4.0
+"""Timeout in seconds for the provider's response and for reading its keys."""
+_LARGEST = 1024 * 1024
+"""Maximum size of the provider's keys in bytes."""
+_LEAST = 2048
+"""Minimum size of an RSA key in bits."""
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
+           131, 137, 139, 149, 151, 157, 163, 167)  # fmt: skip
+_ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _PRIMES)
+"""What moduli leave that a faulty library of smart cards and TPMs made (CVE-2017-15361): these can be factored."""
+_LONGEST = 200
+"""Maximum length of a subject in characters."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of control, format (including bidirectional) and line characters, which make one name look like another."""
+_PATIENCE = 5.0
+"""Seconds that a fetch may take in total, and for which requests wait for it."""
+_LEFT = 3
+"""Abandoned fetches that may still run: a provider that sends a byte a second occupies at most that many threads, and no request."""
+_WAITING = 100
+"""Requests that may wait for keys: more would take the places of requests that need none."""
+_AGAIN, _FAILED, _STALE = 30.0, 10.0, 300.0
+"""Seconds until keys are fetched again: for an unknown key, after a failure, and in any case."""
+_FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+"""Exceptions that PyJWT and cryptography let through when a token's parts do not match each other or its key."""
+
+
+class Jwts(ProcessLocal):
+    """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it."""
+
+    def __init__(self, settings: Jwt, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._keys: dict[str, Any] = {}
+        self._begin_anew()
+        self._begun = 0.0
+        self._next: float | None = None
+        self._fetched = 0.0
+        self._failing = False
+
+    def _begin_anew(self) -> None:
+        """Reset the fetch state for this process: a forked child does not have the parent's fetching thread."""
+        self._lock = threading.Lock()
+        self._fetching: Future[None] | None = None
+        self._given_up: list[Future[None]] = []
+        self._waiting = 0
+
+    async def ready(self, text: str) -> None:
+        """Fetch a token's key if it is unknown, and wait briefly for it without occupying a thread."""
+        kid = _kid(text)
+        fetching = self._asked(kid) if kid is not None else None
+        if fetching is None or self._waiting >= _WAITING:
+            return
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(fetching)), _PATIENCE)
+        except TimeoutError:
+            self._give_up(fetching)
+        finally:
+            self._waiting -= 1
+
+    def claims(self, text: str) -> dict[str, Any] | None:
+        """Return a token's claims; None if the provider did not issue it for this server, or it has expired. Makes no request.
+
+        :raises Problem: 503 if no keys are known.
+        """
+        kid = _kid(text)
+        if kid is None:
+            return None
+        if not self._keys:
+            raise Problem(503, "the identity provider's keys are currently unavailable", {"Retry-After": f"{_FAILED:.0f}"})
+        try:
+            found: dict[str, Any] = jwt.decode(
+                text,
+                self._keys[kid].key,
+                algorithms=self._allowed(kid),
+                audience=self._settings.audience,
+                issuer=self._settings.issuer,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
+            return None
+        return found if _is_fit(found) else None
+
+    def _allowed(self, kid: str) -> list[str]:
+        """Return the algorithms for a key: the one that its own ``alg`` names, if it has one."""
+        named = self._keys[kid]._jwk_data.get("alg")  # noqa: SLF001 (PyJWK guesses one where there is none)
+        return [one for one in _ALGORITHMS if named is None or one == named]
+
+    def _asked(self, kid: str) -> Future[None] | None:
+        """Return the fetch that a request with this key should wait for; start one if it is due."""
+        with self._lock:
+            now = self._clock.monotonic()
+            wanted = kid not in self._keys
+            due = wanted or now - self._fetched > _STALE
+            if self._fetching is not None and now - self._begun > _PATIENCE:
+                self._abandoned(self._fetching)
+            if due and self._fetching is None and (self._next is None or now >= self._next) and self._may_fetch():
+                fetching = Future[None]()
+                fetching.set_running_or_notify_cancel()
+                threading.Thread(target=self._fetch, args=(fetching,), name="jackfield-jwks", daemon=True).start()
+                self._fetching, self._begun = fetching, now
+            return self._fetching if wanted else None
+
+    def _may_fetch(self) -> bool:
+        self._given_up = [left for left in self._given_up if not left.done()]
+        return len(self._given_up) < _LEFT
+
+    def _give_up(self, fetching: Future[None]) -> None:
+        with self._lock:
+            self._abandoned(fetching)
+
+    def _abandoned(self, fetching: Future[None]) -> None:
+        """Abandon a fetch that takes too long; it runs on, and its keys still count."""
+        if self._fetching is fetching and not fetching.done():
+            self._given_up.append(fetching)
+            self._ended({}, f"they did not arrive within {_PATIENCE:g} seconds")
+
+    def _fetch(self, fetching: Future[None]) -> None:
+        keys, reason = dict[str, Any](), "an unexpected error"
+        try:
+            keys, reason = _found(self._settings.jwks_url)
+        finally:  # waiting requests must be released even if the thread fails
+            with self._lock:
+                if keys or self._fetching is fetching:
+                    self._ended(keys, reason)
+            fetching.set_result(None)
+
+    def _ended(self, keys: dict[str, Any], reason: str) -> None:
+        now = self._clock.monotonic()
+        if keys:
+            self._keys, self._fetched = keys, now
+        elif not self._failing:
+            _LOG.warning("the keys of the identity provider cannot be fetched: %s", reason)
+        self._failing = not keys
+        self._next = now + (_AGAIN if keys else _FAILED)
+        self._fetching = None
+
+
+def _found(url: str) -> tuple[dict[str, Any], str]:
+    """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
+    intervals."""
+    try:
+        keys = jwt.PyJWKSet.from_dict(_document(url)).keys
+    except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
+        return {}, f"{type(error).__name__}: {error}"[:300]
+    return {item.key_id: item for item in keys if item.key_id and item.public_key_use in {"sig", None} and _verifies(item)}, ""
+
+
+def _verifies(key: jwt.PyJWK) -> bool:
+    """Return whether a key may verify signatures, by what it says itself (RFC 7517 §4.3), and is strong enough (RFC 7518 §3.3)."""
+    operations: Any = key._jwk_data.get("key_ops")  # noqa: SLF001 (PyJWK reads all other members)
+    may_verify = operations is None or (isinstance(operations, list) and "verify" in operations)
+    return may_verify and not (isinstance(key.key, RSAPublicKey | RSAPrivateKey) and _is_weak(key.key))
+
+
+def _is_weak(key: RSAPublicKey | RSAPrivateKey) -> bool:
+    modulus = (key.public_key() if isinstance(key, RSAPrivateKey) else key).public_numbers().n
+    return key.key_size < _LEAST or all(modulus % prime in left for prime, left in _ROCA)
+
+
+def _document(url: str) -> Any:
+    """Fetch the provider's keys as JSON. PyJWT's own client reads without a size limit, and without a total timeout.
+
+    :raises OSError: if they cannot be fetched in time.
+    :raises ValueError: if they are too large, compressed or not JSON.
+    """
+    ends, text = time.monotonic() + _TIMEOUT, bytearray()
+    asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
+    with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise ValueError("they are compressed, which was not requested")
+        while piece := answer.read1(65_536):
+            text += piece
+            if len(text) > _LARGEST:
+                raise ValueError(f"they have more than {_LARGEST:,} bytes")
+            if time.monotonic() > ends:
+                raise TimeoutError(f"they did not arrive within {_TIMEOUT:g} seconds")
+    return json.loads(text)
+
+
+def _is_fit(claims: Mapping[str, Any]) -> bool:
+    """Return whether the claims have the types of RFC 7519 (PyJWT also accepts ``"exp": "17"``), and the subject is distinguishable in a
+    list."""
+    subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
+    if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
+        return False
+    return bool(subject.strip()) and len(subject) <= _LONGEST and _UNSEEN.isdisjoint(map(category, subject))
+
+
+def _kid(text: str) -> str | None:
+    """Return the key id that a token names; None if it cannot be a supported one, so that no fetch is made for it."""
+    try:
+        head = jwt.get_unverified_header(text)
+    except (jwt.PyJWTError, *_FOREIGN):
+        return None
+    kid = head.get("kid")
+    return kid if isinstance(kid, str) and kid and head.get("alg") in _ALGORITHMS else None
