@@ -89,7 +89,7 @@ MUTATIONS = (
     Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.deadline.at:", "if False:", _PIPE),
     Mutation(
         "an answer long after the deadline counts", "pipe/attempts.py",
-        "if self.means.clock.monotonic() - run.deadline.at > GRACE:", "if False:", _PIPE,
+        "if self.dependencies.clock.monotonic() - run.deadline.at > GRACE:", "if False:", _PIPE,
     ),
     Mutation("back-off outlasts the deadline", "pipe/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
     Mutation(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.pacing.pace import Paces
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access, Files, Storage
     from jackfield.pipe.recording import Recording
@@ -109,7 +109,7 @@ class Store(Protocol):
         :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
         """
 
-    def recording(self, means: Means, paces: Paces) -> Recording:
+    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
         """Return what records calls, and let all processes share the paces."""
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
@@ -193,9 +193,9 @@ class NoStore:
         """
         raise no_database()
 
-    def recording(self, means: Means, paces: Paces) -> Recording:
+    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
         """Return what records nothing, and let each process have its own paces."""
-        del means, paces
+        del dependencies, paces
         return unstored.Unrecorded(_advice)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:

@@ -120,7 +120,7 @@ BORDER = _Border()
 """The border itself, for calls that are not always one."""
 
 
-class _Given(SecretHolder):
+class _Arguments(SecretHolder):
     """Arguments of a call, which no frame shows while it runs."""
 
     __slots__ = ("args", "kwargs")
@@ -136,7 +136,7 @@ class _Given(SecretHolder):
 def _called(function: Callable[..., T], border: _Border = BORDER) -> Callable[..., T]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> T:
-        given = _Given(args, kwargs)
+        given = _Arguments(args, kwargs)
         del args, kwargs
         with border:
             return given.to(function)
@@ -160,12 +160,12 @@ def _streamed(function: Callable[..., Any]) -> Callable[..., Any]:
     return _begun(function, _stream)
 
 
-def _begun(function: Callable[..., Any], begin: Callable[[Callable[..., Any], _Given], Any]) -> Callable[..., Any]:
+def _begun(function: Callable[..., Any], begin: Callable[[Callable[..., Any], _Arguments], Any]) -> Callable[..., Any]:
     """Return a function that makes what a host begins later, or cancels before its first step: then, too, no frame has its arguments."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = _Given(args, kwargs)
+        given = _Arguments(args, kwargs)
         del args, kwargs
         made = begin(function, given)
         made.__name__, made.__qualname__ = function.__name__, function.__qualname__  # in warnings, and in the names of tasks
@@ -174,16 +174,16 @@ def _begun(function: Callable[..., Any], begin: Callable[[Callable[..., Any], _G
     return call
 
 
-async def _await(function: Callable[..., Any], given: _Given) -> Any:
+async def _await(function: Callable[..., Any], given: _Arguments) -> Any:
     return await cleared(given.to(function))
 
 
-def _generate(function: Callable[..., Any], given: _Given) -> Generator[Any, Any, Any]:
+def _generate(function: Callable[..., Any], given: _Arguments) -> Generator[Any, Any, Any]:
     with BORDER:
         return (yield from given.to(function))
 
 
-async def _stream(function: Callable[..., Any], given: _Given) -> AsyncIterator[Any]:
+async def _stream(function: Callable[..., Any], given: _Arguments) -> AsyncIterator[Any]:
     with BORDER:
         async with aclosing(given.to(function)) as items:
             async for item in items:

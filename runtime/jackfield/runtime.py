@@ -26,7 +26,7 @@ from jackfield.pipe.admit import Targets
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
-from jackfield.pipe.evidence import Means
+from jackfield.pipe.evidence import Dependencies
 from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
@@ -124,14 +124,14 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
         observe = self.plugins.request if self.plugins.has("request") else None
-        means = Means(workspace, self.clock, self.files, paces, observe, limit)
+        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
-        recording = store.recording(means, paces)
+        recording = store.recording(dependencies, paces)
         self.pipeline = Pipeline(
-            self.catalog, self._known, plans, self.plugins, self.access, store.journal, recording, means, self._in_time, calls=calls
+            self.catalog, self._known, plans, self.plugins, self.access, store.journal, recording, dependencies, self._in_time, calls=calls
         )  # no part of a runtime refers to it: it is freed as soon as nobody else does
         self._begin_anew()
         # without a journal nothing is cancelled by its id, so all invocations share one event

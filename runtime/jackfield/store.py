@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.recording import Recording
 
@@ -57,14 +57,14 @@ class DatabaseStore(Opening):
         self._about = {"retention": lambda: found.settings.retention}
         return found
 
-    def recording(self, means: Means, paces: Paces) -> Recording:
+    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
         """Return what records calls, and let all processes share the paces."""
         if not self.storage.enabled:
             from jackfield.pipe.unstored import Unrecorded
 
             return Unrecorded()
         paces.shared = self._shared_row
-        return Recorder(self.opened, self.storage, means)
+        return Recorder(self.opened, self.storage, dependencies)
 
     def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
         from jackfield.pacing.shared_rows import shared_row  # most connections have no account to share

@@ -27,7 +27,7 @@ from jackfield.hints import NextStep
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
 
-Also = Callable[[Transaction], None]
+InTransaction = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
 
 
@@ -234,8 +234,8 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if most is not None and transaction.execute(COUNT, {"workspace": self.workspace})[0].n >= most:
             raise LimitReached("connections", most)
 
-    def add(self, name: str, draft: Draft, also: Also = _nothing) -> ConnectionRow:
-        """Store a new connection as version 1. ``also`` runs in the same transaction.
+    def add(self, name: str, draft: Draft, in_transaction: InTransaction = _nothing) -> ConnectionRow:
+        """Store a new connection as version 1. ``in_transaction`` runs in the same transaction.
 
         :raises LimitReached: if the workspace has as many as its limit allows.
         :raises NameTaken: if the name is taken.
@@ -254,13 +254,13 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 transaction.change(_INSERT, row)
                 _insert(transaction, sealed)
                 external_ids.claim(self._vault, transaction, self.workspace, identifier, draft.external_ids())
-                also(transaction)
+                in_transaction(transaction)
         except UniqueViolation:
             raise taken(name) from None
         return self._shown(name)
 
-    def replace(self, name: str, draft: Draft, version: int, also: Also = _nothing) -> ConnectionRow:
-        """Replace version ``version`` of a connection by ``draft``. ``also`` runs in the same transaction.
+    def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = _nothing) -> ConnectionRow:
+        """Replace version ``version`` of a connection by ``draft``. ``in_transaction`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
         :raises VersionConflict: if its version has changed.
@@ -281,12 +281,12 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             transaction.change("DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id", row)
             _insert(transaction, sealed)
             external_ids.claim(self._vault, transaction, self.workspace, found.id, draft.external_ids())
-            also(transaction)
+            in_transaction(transaction)
         return self._shown(name)
 
-    def rename(self, name: str, new_name: str, also: Also = _nothing) -> ConnectionRow:
+    def rename(self, name: str, new_name: str, in_transaction: InTransaction = _nothing) -> ConnectionRow:
         """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed
-        again. ``also`` runs in the same transaction.
+        again. ``in_transaction`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises NameTaken: if the new name is taken.
@@ -303,7 +303,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                     stored = ConnectionRow.from_row(row)
                     check_seal(self._vault(), self.workspace, stored)
                     rebound(transaction, self._vault(), self.workspace, stored, new_name)
-                    also(transaction)
+                    in_transaction(transaction)
         except SealBroken:
             raise _altered(name) from None
         except UniqueViolation:
@@ -312,8 +312,8 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise _gone(name)
         return self._shown(new_name)
 
-    def remove(self, name: str, also: Also = _nothing) -> None:
-        """Delete a connection, its secrets, its grant and its External IDs. ``also`` runs in the same transaction.
+    def remove(self, name: str, in_transaction: InTransaction = _nothing) -> None:
+        """Delete a connection, its secrets, its grant and its External IDs. ``in_transaction`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -322,18 +322,18 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             for row in rows:
                 external_ids.release(transaction, self.workspace, row.id)
                 grants.forget(transaction, self.workspace, row.id)
-                also(transaction)
+                in_transaction(transaction)
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, also: Also = _nothing) -> bool:
-        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``also``
+    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, in_transaction: InTransaction = _nothing) -> bool:
+        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``in_transaction``
         runs in the same transaction."""
         if stored.id is None:
             return False
         place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}
         with self._database.write() as transaction:
-            also(transaction)
+            in_transaction(transaction)
             return transaction.change(_TESTED, {**place, **outcome.columns()}) > 0
 
     def note_used(self, identifier: str, version: int) -> None:

@@ -106,9 +106,9 @@ class GrantTable(SealedTable):
             raise changed(stored.name)
         return _digest(connection)
 
-    def put(self, identifier: str, grant: Grant, by: str, over: str, also: Callable[[Transaction], None]) -> Grant:
+    def put(self, identifier: str, grant: Grant, by: str, over: str, in_transaction: Callable[[Transaction], None]) -> Grant:
         """Store a new approval in place of an earlier one; return it with its id. ``over`` is the digest of the connection that was
-        approved; ``also`` runs in the same transaction.
+        approved; ``in_transaction`` runs in the same transaction.
 
         :raises InvalidConnection: if the connection was removed or changed meanwhile.
         """
@@ -121,7 +121,7 @@ class GrantTable(SealedTable):
                 raise changed(connection.name)
             transaction.change(_PUT, {**self._row(identifier, connection, fresh), "by": by})
             transaction.change(_STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"})
-            also(transaction)
+            in_transaction(transaction)
         return fresh
 
     def begin(self, identifier: str, used: Grant) -> None:

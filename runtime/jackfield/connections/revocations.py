@@ -103,11 +103,11 @@ class Revocations(SealedTable):
         name = stored["name"] if origin == self._workspace else f"{stored['name']} of {origin}"
         return Revocation(row.workspace, row.id, row.created_at, origin, name, removed, Grant.from_json(content["grant"]))
 
-    def end(self, identifier: str, also: Callable[[Transaction], None]) -> None:
-        """Delete a row; ``also`` runs in the same transaction."""
+    def end(self, identifier: str, in_transaction: Callable[[Transaction], None]) -> None:
+        """Delete a row; ``in_transaction`` runs in the same transaction."""
         with self._database.write() as transaction:
             transaction.change(_END, {"workspace": self._workspace, "id": identifier})
-            also(transaction)
+            in_transaction(transaction)
 
     def put_off(self, identifier: str) -> None:
         """Try again later."""

@@ -70,12 +70,12 @@ class OptionSource:
 
         :raises InvalidInput: if it reads an input of ``depends_on`` that is not given.
         """
-        given = Hidden({"inputs": _Given(self, inputs or {})} if self.takes_inputs else {})
+        given = Hidden({"inputs": _FormInputs(self, inputs or {})} if self.takes_inputs else {})
         del inputs
         return [*self.function(*([client] if self.takes_client else []), **given.value)]
 
 
-class _Given(dict[str, Any]):
+class _FormInputs(dict[str, Any]):
     """Inputs of an option source: reading one that is missing names it."""
 
     def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from jackfield.dataclass import dataclass
 if TYPE_CHECKING:
     from jackfield.database.transaction import Transaction
 
-    Also = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
+    InTransaction = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
 
 
 class JointUnit:
@@ -39,7 +39,8 @@ class ApartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
-    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``also`` once for all rows that are changed together.
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows that are changed
+    together.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -47,25 +48,25 @@ class RowUnit(JointUnit):
     statement: str
     otherwise: str
     values: Mapping[str, Any]
-    also: Also | None = None
+    in_transaction: InTransaction | None = None
 
     def __call__(self, transaction: Transaction) -> int:
         """Run it alone."""
         changed = transaction.change(self.statement, self.values) or transaction.change(self.otherwise, self.values)
-        if self.also is not None:
-            self.also(transaction, [self.values])
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, [self.values])
         return changed
 
     def goes_with(self, other: object) -> bool:
         """Return whether another unit has the same statements."""
         if not isinstance(other, RowUnit):
             return False
-        return other.statement is self.statement and other.otherwise is self.otherwise and other.also is self.also
+        return other.statement is self.statement and other.otherwise is self.otherwise and other.in_transaction is self.in_transaction
 
     def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
         """Run units with the same statements."""
         rows = [unit.values for unit in units]
         if transaction.change_all([(self.statement, rows)])[0] < len(rows):
             transaction.change_all([(self.otherwise, rows)])
-        if self.also is not None:
-            self.also(transaction, rows)
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, rows)

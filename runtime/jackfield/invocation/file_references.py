@@ -22,7 +22,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """One ``{"file": id}``: the steps to it, and whether the action reads it as a stream."""
 
     steps: tuple[str | int, ...]
@@ -69,7 +69,7 @@ def is_content(value: object) -> bool:
     return issubclass(kind, _BYTES) or hasattr(kind, "__fspath__") or (hasattr(kind, "__enter__") and hasattr(value, "read"))
 
 
-def file_places(inputs: object, schema: Schema) -> list[Place]:
+def file_places(inputs: object, schema: Schema) -> list[FileLocation]:
     """Find the files that ``inputs`` refer to where the schema takes a FILE."""
     return list(_places(inputs, schema)) if names_files(inputs) else []
 
@@ -121,18 +121,18 @@ def _applying(schema: Schema, steps: Sequence[str | int]) -> list[Schema]:
     return list(reduce(partial(below, schema), steps, nodes(schema, schema)))
 
 
-def _places(inputs: object, schema: Schema) -> Iterator[Place]:
+def _places(inputs: object, schema: Schema) -> Iterator[FileLocation]:
     for place in _candidates(inputs, ()):
         applying = _applying(schema, place.steps)
         if any(map(_is_stream, applying)):
-            yield Place(place.steps, place.identifier, is_streamed=True)
+            yield FileLocation(place.steps, place.identifier, is_streamed=True)
         elif any(map(_takes_file, applying)):
             yield place
 
 
-def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
+def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[FileLocation]:
     for found, item in _find(value, steps, _is_reference):
-        yield Place(found, item["file"])
+        yield FileLocation(found, item["file"])
 
 
 def _is_reference(item: Mapping[str, Any]) -> bool:
@@ -185,7 +185,7 @@ def with_digests(inputs: Any, digests: Mapping[str, Any]) -> Any:
     return replaced(inputs, found) if found else inputs
 
 
-def check_there(missing: Sequence[Place]) -> None:
+def check_there(missing: Sequence[FileLocation]) -> None:
     """Check that no file is missing.
 
     :raises InvalidInput: with a detail for each place.
@@ -196,7 +196,7 @@ def check_there(missing: Sequence[Place]) -> None:
         raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files, or 'jackfield files put'.")
 
 
-def too_large_together(places: Sequence[Place], weight: int, limit: int) -> InvalidInput:
+def too_large_together(places: Sequence[FileLocation], weight: int, limit: int) -> InvalidInput:
     """Build the error for files that are too large to be passed by value."""
     text = f"the files of an invocation must not exceed {limit:,} bytes in total; these have {weight:,}"
     several = "is one of several files that together exceed the limit" if len(places) > 1 else "exceeds the limit"
@@ -235,11 +235,11 @@ class GivenFiles(dict[str, "GivenFile"]):
         self[identifier] = GivenFile(value)
         return {"file": identifier}
 
-    def places(self, places: Iterable[Place]) -> list[Place]:
+    def places(self, places: Iterable[FileLocation]) -> list[FileLocation]:
         """Return those of some places that refer to these files."""
         return [place for place in places if place.identifier in self]
 
-    def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[Place]]:
+    def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[FileLocation]]:
         """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name;
         where it takes none, the caller's object stands, so that the schema refuses it.
 
@@ -253,7 +253,7 @@ class GivenFiles(dict[str, "GivenFile"]):
         found: Mapping[str, Any] = replaced(inputs, [(place.steps, self._named(place, schema)) for place in strays])
         return found, file_places(found, schema)
 
-    def _named(self, place: Place, schema: Schema) -> Any:
+    def _named(self, place: FileLocation, schema: Schema) -> Any:
         file, form = self[place.identifier], form_of_files(schema, _applying(schema, place.steps))
         if form in ("text", "file"):
             return file.original

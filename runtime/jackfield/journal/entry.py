@@ -55,7 +55,7 @@ class Draft:
     priority: int = 5
     inputs: bytes | None = None
     """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
-    also: Callable[[Transaction], None] | None = None
+    in_transaction: Callable[[Transaction], None] | None = None
     """More statements for the transaction that queues the invocation."""
 
 

@@ -26,7 +26,7 @@ from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
 from jackfield.journal.outcomes import refer, with_outcomes
-from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
+from jackfield.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
 from jackfield.journal.room import insert_within, require_room
 from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield.journal.watched import Watched
@@ -145,8 +145,8 @@ class Journal(Watched):
         def unit(transaction: Transaction) -> int:
             require_room(transaction, self.workspace, most)
             count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
-            if draft.also is not None:
-                draft.also(transaction)
+            if draft.in_transaction is not None:
+                draft.in_transaction(transaction)
             return count
 
         return unit
@@ -159,8 +159,8 @@ class Journal(Watched):
             queued = insert_within(transaction, self.workspace, rows, most)
             terms.add(transaction, self.workspace, [draft for draft in drafts if draft.id in queued])
             for draft in drafts:
-                if draft.also is not None and draft.id in queued:
-                    draft.also(transaction)
+                if draft.in_transaction is not None and draft.id in queued:
+                    draft.in_transaction(transaction)
             return queued
 
         return self._once(unit, drafts)
@@ -313,7 +313,7 @@ class Journal(Watched):
 
         The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
         """
-        after = None if cursor is None else Place(**place_after(cursor, "created_at", "id"))
+        after = None if cursor is None else EntryPosition(**place_after(cursor, "created_at", "id"))
         entries, last = self._page(after, limit, filters, None)
         return entries, cursor_after(last, "created_at", "id")
 
@@ -337,8 +337,8 @@ class Journal(Watched):
         return entries, None if last is None else sealed_cursor(self._vault, self.workspace, last)
 
     def _page(
-        self, after: Place | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
-    ) -> tuple[list[Entry], Place | None]:
+        self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
+    ) -> tuple[list[Entry], EntryPosition | None]:
         """Return the entries of a page, and the place after which the next one begins, None if there is none."""
         self.record_owed()
         with self.database.read() as transaction:

@@ -83,7 +83,7 @@ _INDEXED_SINCE = "SELECT applied_at FROM schema_migrations WHERE name = 'journal
 _END = "\U0010ffff"
 
 
-class Place(NamedTuple):
+class EntryPosition(NamedTuple):
     """Place of an entry in the list."""
 
     created_at: float
@@ -93,8 +93,8 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """Places of matching entries, newest first. Entries older than ``cut`` were not looked at; None if all were."""
 
-    places: list[Place]
-    cut: Place | None = None
+    places: list[EntryPosition]
+    cut: EntryPosition | None = None
 
 
 class Pages:
@@ -106,7 +106,7 @@ class Pages:
         self._sees = sees
         self._dialect = dialect
 
-    def find(self, after: Place | None, limit: int, filters: Mapping[str, Any]) -> Found:
+    def find(self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any]) -> Found:
         """Return up to ``limit`` entries that match all filters, after a place in the list."""
         given = normalized(filters)
         if given is None:
@@ -122,7 +122,7 @@ class Pages:
             values |= {"at": after.created_at, "after": after.id}
         return _Search(self._transaction, period, bounds, values, given, self._sees, limit, self._dialect).found()
 
-    def rows(self, places: Sequence[Place]) -> Sequence[Row]:
+    def rows(self, places: Sequence[EntryPosition]) -> Sequence[Row]:
         """Return the rows of the first of these entries, newest first, as many as fit into the bytes of a page; one at least."""
         total, fitting = 0, len(places)
         for count, row in enumerate(self._rows(sql.SIZES, places)):
@@ -132,7 +132,7 @@ class Pages:
                 break
         return self._rows(sql.SELECT, places[:fitting])
 
-    def _rows(self, select: str, places: Sequence[Place]) -> Sequence[Row]:
+    def _rows(self, select: str, places: Sequence[EntryPosition]) -> Sequence[Row]:
         named = {f"id_{number}": place.id for number, place in enumerate(places)}
         if not named:
             return []
@@ -205,13 +205,13 @@ class _Search:
         newest = _NEWEST.format(bounds=self._bounds, hint=self._dialect.indexed_by.format("invocations_kind"))
         return self._rows(_KINDS.format(newest=newest, kinds=chosen), wanted)
 
-    def _of_each(self, kinds: Sequence[Row]) -> list[Place]:
+    def _of_each(self, kinds: Sequence[Row]) -> list[EntryPosition]:
         """Return the newest places of kinds, which are sorted by their newest entry: a page has entries of the first ones only."""
         floor = kinds[self._limit - 1].newest if len(kinds) >= self._limit else float("-inf")  # the newest of each fill a page
         if self._dialect.lateral:
             values = {"kinds": [kind.id for kind in kinds[: self._limit]], "limit": self._limit, "floor": floor}
             return _places(self._rows(_EACH_KIND.format(bounds=self._bounds), values)) if kinds else []
-        found: list[Place] = []
+        found: list[EntryPosition] = []
         statement = _ONE_KIND.format(bounds=self._bounds, hint=self._dialect.indexed_by.format("invocations_kind"))
         for kind in kinds[: self._limit]:
             if len(found) >= self._limit and kind.newest < found[self._limit - 1].created_at:
@@ -220,7 +220,7 @@ class _Search:
             found = _newest([*found, *_places(self._rows(statement, {**values, "limit": self._limit, "floor": floor}))], self._limit)
         return found
 
-    def _running(self, grouped: Mapping[str, str]) -> list[Place]:
+    def _running(self, grouped: Mapping[str, str]) -> list[EntryPosition]:
         """Find running entries; they are few."""
         if grouped.get("status", "running") != "running" or "errorCode" in grouped:
             return []
@@ -261,7 +261,7 @@ class _Search:
         scanned = self._scan(SCANNED, identifiers, since=newest[0].created_at if newest else None)
         return Found(_newest([*scanned.places, *by_name.places, *identified], self._limit))
 
-    def _beginning_with(self, text: str) -> list[Place] | None:
+    def _beginning_with(self, text: str) -> list[EntryPosition] | None:
         """Find entries with an identifier that begins with a text; None if there are too many."""
         found: dict[str, None] = {}
         values = {"low": text, "high": text + _END, "limit": BEGINNINGS + 1}
@@ -303,25 +303,25 @@ class _Search:
         return self._transaction.execute(statement, {**self._values, **values})
 
 
-def _place(row: Row) -> Place:
-    return Place(row.created_at, row.id)
+def _place(row: Row) -> EntryPosition:
+    return EntryPosition(row.created_at, row.id)
 
 
-def _places(rows: Iterable[Row]) -> list[Place]:
+def _places(rows: Iterable[Row]) -> list[EntryPosition]:
     return [_place(row) for row in rows]
 
 
-def _newest(places: Iterable[Place], limit: int) -> list[Place]:
+def _newest(places: Iterable[EntryPosition], limit: int) -> list[EntryPosition]:
     return sorted(set(places), reverse=True)[:limit]
 
 
-def sealed_cursor(vault: Vault, workspace: str, place: Place) -> str:
+def sealed_cursor(vault: Vault, workspace: str, place: EntryPosition) -> str:
     """Encrypt a place in the list as a cursor for callers who see a part of the journal: a page may end at a hidden entry."""
     text = json.dumps([place.created_at, place.id]).encode()
     return base64.urlsafe_b64encode(vault.seal(workspace, _CURSOR, text.ljust(_CURSOR_WIDTH))).decode().rstrip("=")
 
 
-def opened_cursor(vault: Vault, workspace: str, cursor: str) -> Place:
+def opened_cursor(vault: Vault, workspace: str, cursor: str) -> EntryPosition:
     """Decrypt a cursor.
 
     :raises InvalidInvocation: if it is not one of this workspace.
@@ -331,4 +331,4 @@ def opened_cursor(vault: Vault, workspace: str, cursor: str) -> Place:
         at, identifier = json.loads(vault.open(workspace, _CURSOR, text))
     except (SealBroken, ValueError):
         raise invalid_cursor() from None
-    return Place(float(at), str(identifier))
+    return EntryPosition(float(at), str(identifier))

@@ -17,7 +17,7 @@ from jackfield.journal import outcomes, terms
 from jackfield.journal import statements as sql
 from jackfield.journal.counts import DAY, HOUR, MINUTE
 from jackfield.journal.entry import Entry
-from jackfield.journal.pages import Place
+from jackfield.journal.pages import EntryPosition
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result, counted from the last word about it: outcome, resolution or correction."""
@@ -57,7 +57,7 @@ SLICE, _SMALLEST = 250, 20
 """Limits of the entries that a purge looks at in one commit, for which other writes wait."""
 _LONG, _SHORT = 0.01, 0.004
 """Seconds of a slice after which the next one is smaller or larger: entries that are not in memory take ten times as long."""
-_OLDEST_PLACE = Place(float("-inf"), "")
+_OLDEST_PLACE = EntryPosition(float("-inf"), "")
 _OLDEST = """
 SELECT id, created_at, context, status IN ('succeeded', 'failed') AND settled_at < :before
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :now) AS expired
@@ -154,7 +154,7 @@ class Purged(NamedTuple):
     """Outcome of one slice: entries deleted, the place from which to go on (None if no older entry is left), and the next slice's size."""
 
     deleted: int
-    last: Place | None
+    last: EntryPosition | None
     size: int = SLICE
 
 
@@ -172,7 +172,7 @@ def purge_slice(transaction: Transaction, workspace: str, from_: Purged, *, befo
     expired = [row for row in rows if row.expired]
     if expired:
         _delete(transaction, workspace, expired)
-    last = Place(rows[-1].created_at, rows[-1].id) if rows else None  # fewer than the limit: others may have locked some
+    last = EntryPosition(rows[-1].created_at, rows[-1].id) if rows else None  # fewer than the limit: others may have locked some
     return resized(Purged(len(expired), last, from_.size), monotonic() - begun)
 
 

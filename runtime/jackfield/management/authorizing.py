@@ -281,11 +281,11 @@ class Authorizing:
         settle = self._pending.settling(found.id, "granted")
         audited = self._audited("connection.granted", stored.name, by=found.by, scopes=list(grant.scopes))
 
-        def also(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             settle(transaction)
             audited(transaction)
 
-        self._grants.put(found.connection, grant, found.by, found.over, also)
+        self._grants.put(found.connection, grant, found.by, found.over, in_transaction)
 
     def _opened(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, LoadedConnector]:
         if stored.id is None:

@@ -84,12 +84,12 @@ class ManagedConnections:
         self._drafter = Drafter(targets.schemas, known.access, opening.check_references)
         self._open_audit = audit
         self._actor = LIBRARY
-        self._also: Callable[[Transaction], None] = _nothing
+        self._in_transaction: Callable[[Transaction], None] = _nothing
 
-    def acting_as(self, actor: Actor, also: Callable[[Transaction], None] | None = None) -> ManagedConnections:
-        """Return a copy whose changes and tests the audit log attributes to ``actor``; ``also`` runs in the transaction of each change."""
+    def acting_as(self, actor: Actor, in_transaction: Callable[[Transaction], None] | None = None) -> ManagedConnections:
+        """Return a copy whose changes and tests the audit log attributes to ``actor``; each change runs ``in_transaction``, too."""
         bound = copy.copy(self)
-        vars(bound).update(_actor=actor, _also=also or _nothing)
+        vars(bound).update(_actor=actor, _in_transaction=in_transaction or _nothing)
         return bound
 
     @property
@@ -194,8 +194,8 @@ class ManagedConnections:
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
         del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        also = self._audited("connection.created", name, type=tried.draft.type)
-        return warned(shown_from_store(store.add(name, tried.draft, also), kinds), tried.draft)
+        in_transaction = self._audited("connection.created", name, type=tried.draft.type)
+        return warned(shown_from_store(store.add(name, tried.draft, in_transaction), kinds), tried.draft)
 
     def replace(
         self,
@@ -224,8 +224,8 @@ class ManagedConnections:
         drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
         del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        also = self._audited("connection.replaced", name, type=old.type, fields=tried.changed(old))
-        return warned(shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds), tried.draft)
+        in_transaction = self._audited("connection.replaced", name, type=old.type, fields=tried.changed(old))
+        return warned(shown_from_store(store.replace(name, tried.draft, old.version, in_transaction), self.kinds), tried.draft)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a stored connection and return it under its new name. Its subscriptions and its guard follow; what else
@@ -239,8 +239,8 @@ class ManagedConnections:
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise self._not_stored(name)
-        also = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
-        return shown_from_store(store.rename(name, new_name, also), self.kinds)
+        in_transaction = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
+        return shown_from_store(store.rename(name, new_name, in_transaction), self.kinds)
 
     def authorizing(self) -> Authorizing:
         """Return what connects stored connections: a person approves them at the provider.
@@ -415,16 +415,16 @@ class ManagedConnections:
         """Return a callback that audits an event of the connection in the transaction of the change; its subscriptions are looked at."""
         audit, store = self._open_audit and self._open_audit(self._actor).prepare(), self._store_if_open()
 
-        def also(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             if audit is not None:
                 audit.append(transaction, event, f"connection:{name}", details)
             if store is not None:
                 platform_part().look_again(transaction, store.vault, store.workspace, name, store.now(), renamed)
             if renamed is not None:
                 self._rename_guard(name, renamed)
-            self._also(transaction)
+            self._in_transaction(transaction)
 
-        return also
+        return in_transaction
 
     def _record(self, event: str, name: str | None, **details: Any) -> None:
         if self._open_audit is not None:

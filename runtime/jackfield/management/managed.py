@@ -38,7 +38,7 @@ class WorkspaceManagement:
             return found
         pipeline, plans = self._pipeline, self._pipeline.plans
         found = ManagedConnections(
-            pipeline.known, pipeline.catalog.for_audience(audience), plans.opener, plans.targets, pipeline.means.clock, self._audits,
+            pipeline.known, pipeline.catalog.for_audience(audience), plans.opener, plans.targets, pipeline.dependencies.clock, self._audits,
             authorizer, lambda name, to: pipeline.access.workspaces.rename_guard(pipeline.workspace, name, to),
         )  # fmt: skip
         if not authorizer.is_bound:
@@ -96,4 +96,4 @@ class WorkspaceManagement:
 
 
 def _audit(storage: Storage, pipeline: Pipeline, actor: Actor) -> Audit:
-    return Audit(storage.database, lambda: storage.vault, pipeline.workspace, pipeline.means.clock, actor)
+    return Audit(storage.database, lambda: storage.vault, pipeline.workspace, pipeline.dependencies.clock, actor)

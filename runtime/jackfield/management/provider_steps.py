@@ -48,7 +48,7 @@ class UnstoredGrant:
 
 def call_of(stages: Pipeline, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
     """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger that works."""
-    return Call(Deadline.after(seconds, stages.means.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
+    return Call(Deadline.after(seconds, stages.dependencies.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
 
 
 def over_connection(

@@ -53,14 +53,14 @@ class Revoking:
         stored = self._read(name)
         grant = self._grant(stored) if stored is not None and is_granted else None
 
-        def beside(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             if stored is not None:
                 platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
 
-        store.remove(name, beside)
+        store.remove(name, in_transaction)
         for row in map(store.revocations.find, noted):
             if row is not None:
                 self.revoke(row)

@@ -32,7 +32,7 @@ from jackfield.secrecy import Hidden, SecretHolder
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
     from jackfield.manifest import Effect
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
@@ -60,7 +60,7 @@ class Attempts(SecretHolder):
     inputs: Mapping[str, Any]
     """Inputs as JSON, from which ``values`` was made."""
     opening: OpenConnection | None
-    means: Means
+    dependencies: Dependencies
     client: Any = None
     """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
     opened_at: float = 0.0
@@ -88,8 +88,8 @@ class Attempts(SecretHolder):
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
             key, declared = (plan.manifest.key, code.key), None if limit is None else limit.per_second
-            pace = pace_of(self.opening.cache, key, self.means.clock, self.inputs, plan.code.pace_by, declared)
-        self.turn = Turn(run, plan.code, plan.connector.key, self.means.paces, pace, self.limits_unread)
+            pace = pace_of(self.opening.cache, key, self.dependencies.clock, self.inputs, plan.code.pace_by, declared)
+        self.turn = Turn(run, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
 
     async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
@@ -111,7 +111,7 @@ class Attempts(SecretHolder):
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = judged(self.plan.connector, cause, None, None, call, self._log_error, self.run.handled)
             else:
-                self.opened_at = self.means.clock.monotonic()
+                self.opened_at = self.dependencies.clock.monotonic()
                 self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
                 return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
@@ -121,7 +121,7 @@ class Attempts(SecretHolder):
     async def next_client(self) -> Any:
         """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
         client, self.client = self.client, None
-        if client is None or self.means.clock.monotonic() - self.opened_at > _OPEN_FOR:
+        if client is None or self.dependencies.clock.monotonic() - self.opened_at > _OPEN_FOR:
             client = await self.opened()
         return client
 
@@ -169,7 +169,7 @@ class Attempts(SecretHolder):
 
         :raises JackfieldError: if the output cannot be used: nothing repeats the action.
         """
-        turn, code, clock, evidence = self.turn, self.plan.code, self.means.clock, self.evidence
+        turn, code, clock, evidence = self.turn, self.plan.code, self.dependencies.clock, self.evidence
         if turn.account is not None and not code.is_async:
             call.gate = turn.hold
         turn.is_ready = False
@@ -227,7 +227,7 @@ class Attempts(SecretHolder):
             raise error
         if isinstance(error, NotYet) and self.run.claimed is not None:
             raise error  # the queue waits, and no thread
-        seconds, remaining = self.means.backoff.wait(tries.made, error), self.run.deadline.remaining()
+        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.run.deadline.remaining()
         if isinstance(error, NotYet):
             seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
         if isinstance(error, RateLimited) and self.turn.account is not None:
@@ -338,7 +338,7 @@ class Attempts(SecretHolder):
                 call.request_id = redactor.clean(call.request_id)
             self.run.meta.request_id = call.request_id
         if self.run.record is not None and call.begun and len(self.evidence.log) < _MAX_LOGGED:
-            times = {"startedAt": round(started, 3), "endedAt": round(self.means.clock.time(), 3)}
+            times = {"startedAt": round(started, 3), "endedAt": round(self.dependencies.clock.time(), 3)}
             self.evidence.log.append({**times, "step": self.plan.code.key, "outcome": outcome, "requestId": call.request_id})
 
     def _patience(self, tries: Tries) -> Deadline:
@@ -361,7 +361,7 @@ class Attempts(SecretHolder):
             output = await run.waiter.finished(partial(self._await, arguments, call), until)
         else:
             output = await run.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
-        if self.means.clock.monotonic() - run.deadline.at > GRACE:
+        if self.dependencies.clock.monotonic() - run.deadline.at > GRACE:
             raise self._returned_late()
         if call.unproven:
             raise unproven(call)
@@ -369,7 +369,7 @@ class Attempts(SecretHolder):
 
     def _returned_late(self) -> JackfieldError:
         """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
-        late = self.means.clock.monotonic() - self.run.deadline.at
+        late = self.dependencies.clock.monotonic() - self.run.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
         return self.run.deadline.passed(Sent.UNKNOWN)
 
@@ -449,7 +449,8 @@ class Attempts(SecretHolder):
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        means, channel, how = self.means, self.run.channel, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
+        shared, channel, run = self.dependencies, self.run.channel, self.run
+        how = {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
@@ -457,12 +458,12 @@ class Attempts(SecretHolder):
             permissions=self.plan.code.permissions,
             invocation_id=self.run.meta.invocation_id,
             key=self.key,
-            workspace=means.workspace,
-            files=Outputs(means.files, means.workspace, self.run.caller.name, self.run.claimed) if stores and means.files.enabled else None,
-            observe=means.observe,
+            workspace=shared.workspace,
+            files=Outputs(shared.files, shared.workspace, run.caller.name, run.claimed) if stores and shared.files.enabled else None,
+            observe=shared.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,
-            only_hosts=means.only_hosts,
+            only_hosts=shared.only_hosts,
             events=Events() if channel is None or not stores else channel.reader(mask, self.run.deadline, **how),
         )
 

@@ -20,12 +20,12 @@ from jackfield.pipe.filling import by_value, fill
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connector import Inputs
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 
-async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any]:
+async def checked_inputs(plan: Plan, run: Run, dependencies: Dependencies) -> Mapping[str, Any]:
     """Return the inputs of a call, valid, with the stored files that they refer to.
 
     :raises InvalidInput: with all faults at once.
@@ -37,36 +37,40 @@ async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any
         run.inputs = unfolded(plan.action, given)
         if run.inputs is not given:
             with pointing_into(plan.action, given):
-                return await checked_inputs(plan, run, means)
+                return await checked_inputs(plan, run, dependencies)
     if run.record is not None and run.record.keeps:
         run.record.keep_inputs()
     if names_files(run.inputs):
-        filled = await fill(run.waiter, run.inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner, run.given)
+        filled = await fill(
+            run.waiter, run.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
+        )
         run.inputs, run.sources = filled
     check = partial(checked, plan, run.inputs)
     return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
 
 
-async def filled_inputs(plan: Plan, run: Run, means: Means, catalog: Catalog) -> Mapping[str, Any]:
+async def filled_inputs(plan: Plan, run: Run, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
     """Return the inputs as ``checked_inputs`` does; what they and the connection lack, the machine may bring.
 
     :raises InvalidInput: with all faults at once.
     """
     try:
-        return await checked_inputs(plan, run, means)
+        return await checked_inputs(plan, run, dependencies)
     except InvalidInput as error:
         if not await plan.filled_by_host(error.details, catalog, run.waiter):
             raise
-    return await checked_inputs(plan, run, means)
+    return await checked_inputs(plan, run, dependencies)
 
 
-async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, means: Means) -> tuple[Inputs, Mapping[str, Any]]:
+async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, dependencies: Dependencies) -> tuple[Inputs, Mapping[str, Any]]:
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
     :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
     """
     if not plan.code.takes_streams and names_files(inputs):
-        inputs = await by_value(run.waiter, inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner, run.given)
+        inputs = await by_value(
+            run.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
+        )
     values = typed(plan, inputs, run.sources)
     if plan.code.preview is not None and wants_preview(values) and not run.invocation.dry_run:
         fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")

@@ -73,8 +73,8 @@ class Remarks:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """Means that the attempts of all calls of a workspace share."""
+class Dependencies:
+    """Dependencies of attempts that all calls of a workspace share."""
 
     workspace: str
     clock: Clock

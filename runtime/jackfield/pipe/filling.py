@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield.connector.reading import FileSource
     from jackfield.files import StoredFile
     from jackfield.invocation import Invocation
-    from jackfield.invocation.file_references import Place
+    from jackfield.invocation.file_references import FileLocation
     from jackfield.invocation.given_files import GivenFile
     from jackfield.journal import Claimed
     from jackfield.json_tools.walk import Schema
@@ -229,14 +229,14 @@ async def stow(
     return waiting
 
 
-def _found(files: Files, workspace: str, owner: str | None, places: list[Place]) -> dict[str, StoredFile]:
+def _found(files: Files, workspace: str, owner: str | None, places: list[FileLocation]) -> dict[str, StoredFile]:
     found = {place.identifier: files.find(workspace, place.identifier, owner) for place in places}
     check_there([place for place in places if found[place.identifier] is None])
     return {name: file for name, file in found.items() if file is not None}
 
 
 def _contents(
-    files: Files, workspace: str, owner: str | None, places: Sequence[Place], given: Mapping[str, GivenFile]
+    files: Files, workspace: str, owner: str | None, places: Sequence[FileLocation], given: Mapping[str, GivenFile]
 ) -> dict[str, dict[str, str]]:
     """Return the files at these places in the form of an input, by id; ``given`` are those that the caller passed.
 

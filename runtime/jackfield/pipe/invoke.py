@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plans
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import InThread
 
-Given = Mapping[str, Any] | str | bytes
+RawInvocation = Mapping[str, Any] | str | bytes
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
 """Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
 
@@ -75,7 +75,7 @@ class Pipeline:
     access: Access
     journal: Callable[[], Journal | None]
     recording: Recording
-    means: Means
+    dependencies: Dependencies
     in_thread: InThread
     """How a thread waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
@@ -88,14 +88,14 @@ class Pipeline:
     """Tells the plugins that observe stages which one a call enters."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "opener", partial(self.means.files.open_by_id, self.means.workspace))
+        object.__setattr__(self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace))
         object.__setattr__(self, "wraps", self.plugins.has("around"))
         object.__setattr__(self, "enter", self.plugins.stage if self.plugins.has("stage") else _ignore_stage)
 
     @property
     def workspace(self) -> str:
         """Workspace whose calls it runs."""
-        return self.means.workspace
+        return self.dependencies.workspace
 
     async def run(self, given: Hidden, run: Run) -> Result:
         """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
@@ -120,7 +120,7 @@ class Pipeline:
         return result
 
     async def _outcome(self, given: Hidden, run: Run) -> Result:
-        identifier, workspace = run.meta.invocation_id, self.means.workspace
+        identifier, workspace = run.meta.invocation_id, self.dependencies.workspace
         was_interrupted = True  # until it has ended in another way
         self.live[identifier] = run.cancelled
         try:
@@ -137,7 +137,7 @@ class Pipeline:
         finally:
             self.live.pop(identifier, None)
             if run.is_counted:
-                self.means.files.storage.limits.ends(workspace)
+                self.dependencies.files.storage.limits.ends(workspace)
             if was_interrupted:
                 endings.interrupted(run, workspace)
         return result
@@ -148,7 +148,7 @@ class Pipeline:
         if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
-        run.deadline = Deadline.after(invocation.timeout_seconds, self.means.clock, run.arrived)
+        run.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, run.arrived)
         with within(run.deadline.remaining()):
             if not self.wraps:
                 return await self._called(invocation, run)
@@ -163,20 +163,20 @@ class Pipeline:
         record = run.record = await self.recording.drafted(invocation, run)
         run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
-        begin_within(run, self.means)
+        begin_within(run, self.dependencies)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         enter("check")
-        inputs = await filled_inputs(plan, run, self.means, self.catalog)
+        inputs = await filled_inputs(plan, run, self.dependencies, self.catalog)
         enter("open")
         if not plan.is_loaded:
             await plan.load(self.catalog, waiter)
-        values, inputs = await typed_inputs(plan, inputs, run, self.means)
+        values, inputs = await typed_inputs(plan, inputs, run, self.dependencies)
         if run.is_guarded:
             await self.recording.refuse_suppressed(plan, inputs, run)
         target = plan.target
-        opening = None if target is None else await plan.resolved(target, run, self.means) if target.refers else plan.opening()
-        attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.means)
+        opening = None if target is None else await plan.resolved(target, run, self.dependencies) if target.refers else plan.opening()
+        attempts = run.attempts = Attempts(run, plan, values, inputs, opening, self.dependencies)
         compared = inputs if run.joins else None
         del inputs
         if invocation.job_timeout_seconds is not None:
@@ -209,7 +209,7 @@ class Pipeline:
         """
         run = attempts.run
         if run.limits and attempts.plan.code.returns_files:
-            await require_storage(run, self.means)
+            await require_storage(run, self.dependencies)
         declared = None if attempts.plan.code.effect_of is None else attempts.declared
         record.weigh(declared, is_unrepeatable=run.claimed is None and attempts.ends_in_doubt)
         is_paired = compared is not None and record.pair(compared)
@@ -226,7 +226,7 @@ class Pipeline:
         attempts = run.attempts
         if attempts is None or not isinstance(error, JackfieldError) or not attempts.lost_credentials(error):
             return
-        target, opening, moment = attempts.plan.target, attempts.opening, self.means.clock.monotonic()
+        target, opening, moment = attempts.plan.target, attempts.opening, self.dependencies.clock.monotonic()
         if target is not None and target.id is not None and opening is not None:
             identifier, version = target.id, target.version
 
@@ -269,7 +269,7 @@ _SOON, _LATER = 1.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, and files later."""
 
 
-def begin_within(run: Run, means: Means) -> None:
+def begin_within(run: Run, dependencies: Dependencies) -> None:
     """Count a call among those that run in its workspace. One that does not begin leaves no entry in the journal.
 
     :raises LimitReached: if as many run as the workspace's limit allows.
@@ -278,23 +278,23 @@ def begin_within(run: Run, means: Means) -> None:
     most = run.limits.get("concurrent")
     if most is None:
         return
-    run.is_counted = means.files.storage.limits.begins(means.workspace, most)
+    run.is_counted = dependencies.files.storage.limits.begins(dependencies.workspace, most)
     if not run.is_counted:
-        raise _refusal(run, means, LimitReached("concurrent", most), _SOON)
+        raise _refusal(run, dependencies, LimitReached("concurrent", most), _SOON)
 
 
-async def require_storage(run: Run, means: Means) -> None:
+async def require_storage(run: Run, dependencies: Dependencies) -> None:
     """Check that the workspace may store what an action returns. What a call has returned is stored, however much it is.
 
     :raises LimitReached: if its files have reached its limit.
     :raises PostponedError: instead, for a queued call.
     """
     most = run.limits.get("storageBytes")
-    if most is not None and await run.waiter.call(partial(means.files.is_full, means.workspace)):
-        raise _refusal(run, means, LimitReached("storageBytes", most), _LATER)
+    if most is not None and await run.waiter.call(partial(dependencies.files.is_full, dependencies.workspace)):
+        raise _refusal(run, dependencies, LimitReached("storageBytes", most), _LATER)
 
 
-def _refusal(run: Run, means: Means, error: LimitReached, seconds: float) -> JackfieldError | PostponedError:
+def _refusal(run: Run, dependencies: Dependencies, error: LimitReached, seconds: float) -> JackfieldError | PostponedError:
     """Return what ends a call that does not begin: it was counted nowhere, so nothing is recorded of it."""
     run.record = None
-    return error if run.claimed is None else PostponedError(means.files.time.now() + seconds)
+    return error if run.claimed is None else PostponedError(dependencies.files.time.now() + seconds)

@@ -18,7 +18,7 @@ from jackfield.pipe.settle import settled
 
 if TYPE_CHECKING:
     from jackfield.connector import Action
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
@@ -34,7 +34,7 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
     run, steps = attempts.run, attempts.plan.code.job
     if steps is None:
         raise TypeError("this action is no job")
-    started, pause, clock = attempts.means.clock.monotonic(), FIRST_POLL, attempts.means.clock
+    started, pause, clock = attempts.dependencies.clock.monotonic(), FIRST_POLL, attempts.dependencies.clock
     reserve = _reserved(run) if steps.cancels_late else 0.0
     while pause < run.deadline.remaining() - reserve and not run.cancelled.is_set():
         await run.waiter.pause(pause, run.cancelled)
@@ -42,7 +42,7 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
             break
         pause = min(MOST, max(LEAST, (clock.monotonic() - started) / 10))
         try:
-            polling = await step(run, attempts.plan, steps.poll, handle, attempts.means)
+            polling = await step(run, attempts.plan, steps.poll, handle, attempts.dependencies)
             answer = await polling.page(cast("Any", handle))
         except JobFailed:
             raise
@@ -74,7 +74,7 @@ async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) 
 async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]) -> str:
     """Cancel a job that nobody goes on with, and tell what came of it."""
     try:
-        stopping = await step(attempts.run, attempts.plan, cancel, handle, attempts.means)
+        stopping = await step(attempts.run, attempts.plan, cancel, handle, attempts.dependencies)
         await stopping.page(cast("Any", handle))
     except JackfieldError as error:
         return f"; it could not be cancelled: {error.message}"
@@ -88,11 +88,11 @@ def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, An
         raise attempts.unusable(fault) from None
 
 
-async def step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
+async def step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies) -> Attempts:
     """Make the attempts of one step of a job: a poll, or telling the provider to cancel it."""
     target = plan.target
-    opening = None if target is None else await plan.resolved(target, run, means) if target.refers else plan.opening()
-    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, means)
+    opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
+    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, dependencies)
 
 
 def bounded(seconds: object) -> float | None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.pipe.ports import Access
     from jackfield.pipe.run import Run
@@ -265,7 +265,7 @@ class Plan(SecretHolder):
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.is_near(target)
 
-    async def resolved(self, target: Target, run: Run, means: Means) -> OpenConnection | None:
+    async def resolved(self, target: Target, run: Run, dependencies: Dependencies) -> OpenConnection | None:
         """Return the connection as ``opening`` does: secrets that another machine holds are read in time, beside an event loop, and again
         after an outage."""
         late = Unavailable("the connection's secrets were still being read")
@@ -276,7 +276,7 @@ class Plan(SecretHolder):
                 slots = self._opener.slots_of_secrets(target)
                 return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.is_near, target))
             except JackfieldError as error:
-                seconds = means.backoff.wait(tries.made, error)
+                seconds = dependencies.backoff.wait(tries.made, error)
                 if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
                     raise
                 await run.waiter.pause(seconds, run.cancelled)

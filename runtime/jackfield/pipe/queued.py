@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from jackfield.invocation import Enqueued
     from jackfield.journal import Draft
     from jackfield.journal.jobs import ClaimedJob
-    from jackfield.pipe.invoke import Given, Pipeline
+    from jackfield.pipe.invoke import Pipeline, RawInvocation
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.ports import Storage
-    from jackfield.pipe.recording import Beside
+    from jackfield.pipe.recording import OnQueued
     from jackfield.pipe.run import Follow
     from jackfield.pipe.waiter import InThread
 
@@ -41,15 +41,16 @@ class Queued:
     def _looping(self) -> OnLoop:
         raise NotImplementedError
 
-    def enqueue(self, invocation: Given, *, caller: Caller = LIBRARY, beside: Beside | None = None) -> Result | str:
-        """Queue an invocation for the workers, and run the statements ``beside`` in the same transaction. Return its id once it is on disk,
-        or the Result that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
+    def enqueue(self, invocation: RawInvocation, *, caller: Caller = LIBRARY, on_queued: OnQueued | None = None) -> Result | str:
+        """Queue an invocation for the workers, and run the statements ``on_queued`` in the same transaction. Return its id once it is on
+        disk, or the Result that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not
+        ended.
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, the key of another request).
         """
-        return self._queued(lambda run: self.pipeline.recording.enqueue(self.pipeline, invocation, run, beside), caller)
+        return self._queued(lambda run: self.pipeline.recording.enqueue(self.pipeline, invocation, run, on_queued), caller)
 
-    def prepare(self, invocation: Given, *, caller: Caller = LIBRARY) -> Draft:
+    def prepare(self, invocation: RawInvocation, *, caller: Caller = LIBRARY) -> Draft:
         """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
 
         :raises JackfieldError: if it is refused.

@@ -60,9 +60,9 @@ class Record(Protocol):
         :raises Unavailable: if it cannot be recorded; nothing was sent.
         """
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float, also: Callable[[Any], None] | None) -> bool:
-        """Record what the start of a job has returned, and what polls it, with ``also`` in the same transaction; False if another process
-        has taken the invocation over."""
+    async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Any], None] | None) -> bool:
+        """Record what the start of a job has returned, and what polls it, with ``in_transaction`` in the same transaction; False if another
+        process has taken the invocation over."""
 
     async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
         """Record the outcome; ``is_last``, asked once that is recorded or put off, returns whether no other call is to share the commit."""

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from jackfield.journal import Draft, Journal
     from jackfield.journal.jobs import ClaimedJob
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.record import Record
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import InThread, Waiter
 
-    Given = Mapping[str, Any] | str | bytes
-    Beside = Callable[[Transaction, str], None]
+    RawInvocation = Mapping[str, Any] | str | bytes
+    OnQueued = Callable[[Transaction, str], None]
     """Statements for the transaction that queues an invocation, of which they get the id."""
 
 
@@ -46,7 +46,7 @@ class Pipe(Protocol):
         """Returns the journal."""
 
     @property
-    def means(self) -> Means:
+    def dependencies(self) -> Dependencies:
         """Clock, files and paces."""
 
     @property
@@ -76,19 +76,19 @@ class Recording(Protocol):
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
 
-    def enqueue(self, pipeline: Pipe, given: Given, run: Run, beside: Beside | None) -> Coroutine[Any, Any, Result | str]:
+    def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once.
         """
 
-    def prepared(self, pipeline: Pipe, given: Given, run: Run) -> Coroutine[Any, Any, Draft]:
+    def prepared(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue.
 
         :raises JackfieldError: if it is refused.
         """
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit. A refused one is a failed Result."""
 
     def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:

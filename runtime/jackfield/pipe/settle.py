@@ -226,7 +226,7 @@ async def rehearsed(attempts: Attempts) -> Result:
     if attempts.plan.is_unconnected:
         run.meta.warnings = (_UNCONNECTED,)
     if code.verify is not None:
-        await run.waiter.call(partial(code.verify, values, attempts.means.workspace))
+        await run.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
     if code.preview is None or not wants_preview(values):
         return succeeded(run.ended(), None)
     return _previewed(attempts, await run.waiter.call(partial(code.preview.function, values)))

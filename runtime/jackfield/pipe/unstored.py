@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.ports import Storage
-    from jackfield.pipe.recording import Given, Pipe
+    from jackfield.pipe.recording import Pipe, RawInvocation
     from jackfield.pipe.waiter import Waiter
 
 T = TypeVar("T")
@@ -174,7 +174,7 @@ class Unrecorded:
         del pipeline
         return await followed_here(attempts, handle)
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Refuse each invocation by a Result of its own."""
         del pipeline
         return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded()) for _ in given]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.plan import Plan
     from jackfield.runtime import Jackfield
-    from jackfield.triggers.arrivals import Also
+    from jackfield.triggers.arrivals import InTransaction
     from jackfield.triggers.subscription import Subscription
 
 _MEMBERS = ("connector", "action", "connection", "inputs")
@@ -52,7 +52,7 @@ class EventCalls:
         storage = self._runtime.storage
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, self._prepare if self._then else None, types)
 
-    def _prepare(self, event: Mapping[str, Any], at: float) -> Also:
+    def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
 
         :raises Unavailable: if it cannot be prepared now.
@@ -71,7 +71,7 @@ class EventCalls:
         context = {"labels": {"subscription": self._found.name}}
         return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
 
-    def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> Also:
+    def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
         """Tell that an event started nothing. What inputs were wrong is said, and no value."""
         found = self._found
         paths = [detail.path for detail in error.details][:20]

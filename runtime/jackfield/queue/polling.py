@@ -15,7 +15,7 @@ from jackfield.triggers.comparison import Change, Comparison, Mark, is_too_much
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage
     from jackfield.connector.triggers import Listed, Polled, Trigger
-    from jackfield.triggers.arrivals import Also, Sealer
+    from jackfield.triggers.arrivals import InTransaction, Sealer
     from jackfield.triggers.due import DueSubscriptions
     from jackfield.triggers.subscription import Sealed, Subscription
 
@@ -108,8 +108,8 @@ class Polling:
             before = mark
             mark = replace(mark, after=page.next, complete=page.next is None and page.unknown is None)
             for items, is_last in in_parts(page.items):
-                changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in items], before)
-                self._store(changes, mark if is_last else before, also)
+                changes, in_transaction = comparison.seen([(str(item.id), payload(item.data)) for item in items], before)
+                self._store(changes, mark if is_last else before, in_transaction)
             if page.unknown is not None:  # the round begins again, and nothing is deleted
                 raise Unavailable(page.unknown)
         return True
@@ -123,16 +123,16 @@ class Polling:
             facts = {"items": items, "gone": gone}
             self._store((), withheld, None if mark.withheld else self._due.telling(self._found, "withheld", facts))
             return withheld
-        changes, also = comparison.deleted(mark)
+        changes, in_transaction = comparison.deleted(mark)
         mark = replace(mark, deletes=True) if changes else following
-        self._store(changes, mark, also)
+        self._store(changes, mark, in_transaction)
         return mark
 
-    def _store(self, changes: Iterable[Change], mark: Mark, also: Also | None) -> None:
+    def _store(self, changes: Iterable[Change], mark: Mark, in_transaction: InTransaction | None) -> None:
         from jackfield.connector.triggers import TriggerEvent
 
         events = [TriggerEvent(_data(one), one.key, one.type) for one in changes]
-        self._due.page(self._found, self._vault, self._sealer.arrivals(events, self._due.time.stamp()), mark.to_json(), also)
+        self._due.page(self._found, self._vault, self._sealer.arrivals(events, self._due.time.stamp()), mark.to_json(), in_transaction)
         self.has_stored = True
 
 

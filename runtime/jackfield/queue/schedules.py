@@ -137,7 +137,7 @@ class WorkspaceSchedules:
         schedule, slot = self._find(name), self._table.time.now()
         content = schedule.content(self._runtime.storage.vault)
         invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
-        return self._runtime.enqueue(invocation, caller=self._caller, beside=self._table.running(schedule, slot))
+        return self._runtime.enqueue(invocation, caller=self._caller, on_queued=self._table.running(schedule, slot))
 
     def _content(self, invocation: Any, timing: Timing) -> Content:
         """Check an invocation as if the next slot ran now."""

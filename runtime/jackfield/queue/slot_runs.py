@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
     from jackfield.schedules import Claimed, Content, DueSchedules, Passed
 
-    Beside = Callable[[Transaction, str], None]
+    OnQueued = Callable[[Transaction, str], None]
 
 _LOOK = 1.0
 """Seconds between two looks whether the invocation that slots wait for has ended."""
@@ -127,20 +127,20 @@ class SlotRuns:
         self._due.pass_over(self._schedule, [slot], "waiting", reason, self._next)
         waiting.append(slot)
 
-    def _queue(self, slot: float, content: Content, caller: Caller, beside: Beside) -> str | None:
+    def _queue(self, slot: float, content: Content, caller: Caller, on_queued: OnQueued) -> str | None:
         """Queue the invocation of a slot; return the reason if it is refused.
 
         :raises LimitReached: if the workspace has no room for it in the queue.
         """
         try:
-            found = self._runtime.enqueue(invocation_of(self._schedule, content, slot), caller=caller, beside=beside)
+            found = self._runtime.enqueue(invocation_of(self._schedule, content, slot), caller=caller, on_queued=on_queued)
         except (Unavailable, LimitReached):
             raise
         except JackfieldError as error:
             return f"{error.code}: {error.message}"
         if isinstance(found, Result):  # its key was used before: by a database that was put back
             identifier = found.meta.invocation_id
-            self._runtime.storage.database.record(lambda transaction: beside(transaction, identifier))
+            self._runtime.storage.database.record(lambda transaction: on_queued(transaction, identifier))
             return None
         self._last, self.queued = found, True
         return None

@@ -13,18 +13,18 @@ from jackfield.recording.record import Record
 if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
     from jackfield.journal import Draft, Journal
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.run import Run
 
 
-async def drafted(invocation: Invocation, run: Run, journal: Journal, means: Means) -> Record:
+async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:
     """Draft the journal's entry of a call."""
     fingerprint = None if run.claimed is None else run.claimed.fingerprint
     if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
+        compares = await compared(run.waiter, invocation, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
         fingerprint = _fingerprinted(journal, compares)
     draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
-    return Record(journal, draft, run, means.clock)
+    return Record(journal, draft, run, dependencies.clock)
 
 
 def _fingerprinted(journal: Journal, invocation: Invocation) -> str:

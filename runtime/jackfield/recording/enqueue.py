@@ -32,35 +32,35 @@ if TYPE_CHECKING:
     from jackfield.database import Transaction
     from jackfield.journal import Draft
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recording import Beside, Given, Pipe
+    from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.waiter import Waiter
 
-    Also = Callable[[Transaction], None]
+    InTransaction = Callable[[Transaction], None]
 
 
-async def enqueue(pipeline: Pipe, given: Given, run: Run, beside: Beside | None = None) -> Result | str:
-    """Admit and check an invocation, then queue it for a worker, with ``beside`` in the same transaction. Return its id, or the Result that
-    its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
+async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None = None) -> Result | str:
+    """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same transaction. Return its id, or the Result
+    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
 
     :raises JackfieldError: if it is refused at once.
     """
     found = await _prepared(pipeline, given, run, replay=partial(Record.replay, joins=True))
     if isinstance(found, Result):
         return waited_by(pipeline, found)
-    if beside is not None:
-        found.queue_with(partial(_both, found.draft.also, beside, found.draft.id))
+    if on_queued is not None:
+        found.queue_with(partial(_both, found.draft.in_transaction, on_queued, found.draft.id))
     with within(found.remaining):
         replayed = await found.queue(run.limits.get("queued"))
     return run.meta.invocation_id if replayed is None else waited_by(pipeline, replayed)
 
 
-def _both(also: Also | None, beside: Beside, identifier: str, transaction: Transaction) -> None:
-    if also is not None:
-        also(transaction)
-    beside(transaction, identifier)
+def _both(in_transaction: InTransaction | None, on_queued: OnQueued, identifier: str, transaction: Transaction) -> None:
+    if in_transaction is not None:
+        in_transaction(transaction)
+    on_queued(transaction, identifier)
 
 
-async def prepared(pipeline: Pipe, given: Given, run: Run) -> Draft:
+async def prepared(pipeline: Pipe, given: RawInvocation, run: Run) -> Draft:
     """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
 
     :raises JackfieldError: if it is refused.
@@ -72,7 +72,7 @@ async def prepared(pipeline: Pipe, given: Given, run: Run) -> Draft:
 
 
 async def _prepared(
-    pipeline: Pipe, given: Given, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+    pipeline: Pipe, given: RawInvocation, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
 ) -> Record | Result:
     """Admit, check and seal an invocation, and return its record, ready to be queued.
 
@@ -80,7 +80,7 @@ async def _prepared(
 
     :raises JackfieldError: if it is refused at once.
     """
-    journal, files, workspace, caller = required(pipeline.journal()), pipeline.means.files, pipeline.workspace, run.caller
+    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.caller
     body = pipeline.plans.read(given, run)
     invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.meta
     if isinstance(invocation.connection, Mapping):
@@ -91,9 +91,9 @@ async def _prepared(
         )
     refuse_selection(invocation)
     meta.connector, meta.action = invocation.connector, invocation.action
-    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock, run.arrived)
+    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.arrived)
     with within(run.deadline.remaining()):
-        record = run.record = await drafted(invocation, run, journal, pipeline.means)
+        record = run.record = await drafted(invocation, run, journal, pipeline.dependencies)
         plan = await pipeline.plans.find(invocation, run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
@@ -128,7 +128,7 @@ def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     return unfolded(plan.action, given), pointing_into(plan.action, given)
 
 
-def enqueue_many(pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again. The outcome is the earlier
@@ -136,12 +136,12 @@ def enqueue_many(pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter:
     """
     found = [_admitted(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
-    most = pipeline.means.files.storage.limits.most(pipeline.workspace, "queued") if records else None
+    most = pipeline.dependencies.files.storage.limits.most(pipeline.workspace, "queued") if records else None
     queued = _queued(pipeline, records, most)
     return [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
 
 
-def _admitted(pipeline: Pipe, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
+def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:
     run = Run(waiter, None, caller, wait=False)
     found = attempt(run_in_thread, _prepared(pipeline, given, run))
     if not isinstance(found, Raised):

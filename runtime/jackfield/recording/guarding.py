@@ -14,14 +14,14 @@ from jackfield.schema.formats import split_mailboxes
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Storage
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 _SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is suppressed: a message to it drew a complaint"}
 
 
-async def refuse_suppressed(plan: Plan, inputs: Mapping[str, Any], run: Run, storage: Storage, means: Means) -> None:
+async def refuse_suppressed(plan: Plan, inputs: Mapping[str, Any], run: Run, storage: Storage, dependencies: Dependencies) -> None:
     """Refuse a call whose valid inputs have suppressed recipients, or none where the action declares them: then they cannot be compared.
 
     :raises NotAllowed: with the place of each of these recipients.
@@ -32,7 +32,7 @@ async def refuse_suppressed(plan: Plan, inputs: Mapping[str, Any], run: Run, sto
     if places and not given:
         fault = Detail(pointer(places[0][0]), "give the recipients here: the connection's guard compares them with those suppressed")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
-    known = Suppressions(storage.database, storage.vault, means.workspace, means.clock)
+    known = Suppressions(storage.database, storage.vault, dependencies.workspace, dependencies.clock)
     found = await run.waiter.call(partial(known.among, {name for _, name in given}))
     faults = [Detail(path, _SAID[reason]) for path, reason in {path: found[name] for path, name in given if name in found}.items()]
     if faults:

@@ -117,7 +117,7 @@ async def awaited(
 
     Return its Result, or one of status ``running`` or ``queued``. ``follow`` gets the job's progress at each look.
     """
-    journal, clock = required(pipeline.journal()), pipeline.means.clock
+    journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
     ended_here = False
     while True:
@@ -268,7 +268,7 @@ class _Poll:
         run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
         invocation = pipeline.plans.parsed(stored["invocation"], run)
         seconds = min(invocation.timeout_seconds, self.seconds)
-        run.deadline = Deadline.after(seconds, pipeline.means.clock)
+        run.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):
             plan = await pipeline.plans.find(invocation, run)
             if not plan.is_loaded:
@@ -279,7 +279,7 @@ class _Poll:
             self.can_cancel, self.plan = steps.cancel is not None, plan
             if self.claimed.cancel_at is not None:
                 await self._cancel(plan, steps.cancel)
-            attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.means)
+            attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.dependencies)
             answer = await attempts.page(cast("Any", self.handle))
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
@@ -295,7 +295,7 @@ class _Poll:
         """
         run = self.run
         if cancel is not None:
-            attempts = run.attempts = await step(run, plan, cancel, self.handle, self.pipeline.means)
+            attempts = run.attempts = await step(run, plan, cancel, self.handle, self.pipeline.dependencies)
             try:
                 await attempts.page(cast("Any", self.handle))
             except JobFailed:
@@ -312,7 +312,7 @@ class _Poll:
         plan, steps = self.plan, None if self.plan is None else self.plan.code.job
         if plan is None or steps is None or not steps.cancels_late:
             return
-        self.run.deadline = Deadline.after(_LAST, self.pipeline.means.clock)
+        self.run.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
         with suppress(JobFailed), within(_LAST):
             await self._cancel(plan, steps.cancel)
 

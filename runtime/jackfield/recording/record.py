@@ -238,10 +238,10 @@ class Record:
             return False
         return await self.replay(joins=True)
 
-    async def store_job(self, job: Mapping[str, Any], seconds: float, also: Callable[[Transaction], None] | None) -> bool:
+    async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
         """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
 
-        ``also`` are statements for the same transaction. Return False if another process has taken the invocation over.
+        ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
         """
         run, draft, journal = self._run, self._draft, self._journal
         sealed = journal.sealed_inputs(draft.id, {**job, **run.caller.to_json()}, "job")
@@ -253,8 +253,8 @@ class Record:
         store = journal.jobs.storing(draft.id, draft.delivery, sealed, facts)
 
         def unit(transaction: Transaction) -> int:
-            if also is not None:
-                also(transaction)
+            if in_transaction is not None:
+                in_transaction(transaction)
             return store(transaction)
 
         self.is_left = bool(await run.waiter.record(journal.database, unit))
@@ -415,9 +415,9 @@ class Record:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
         self._draft.inputs = inputs
 
-    def queue_with(self, also: Callable[[Transaction], None] | None) -> None:
+    def queue_with(self, in_transaction: Callable[[Transaction], None] | None) -> None:
         """Run more statements in the transaction that queues the invocation."""
-        self._draft.also = also
+        self._draft.in_transaction = in_transaction
 
     def _finishing(self, result: Result) -> Unit:
         claimed = self._run.claimed

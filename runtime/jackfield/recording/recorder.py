@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.journal.jobs import ClaimedJob
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.ports import Storage
-    from jackfield.pipe.recording import Beside, Given, Pipe
+    from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import Waiter
     from jackfield.recording.record import Record
@@ -31,35 +31,35 @@ if TYPE_CHECKING:
 class Recorder:
     """Recording of a workspace's calls in its journal."""
 
-    def __init__(self, journal: Callable[[], Journal], storage: Storage, means: Means) -> None:
-        self._journal, self._storage, self._means = journal, storage, means
+    def __init__(self, journal: Callable[[], Journal], storage: Storage, dependencies: Dependencies) -> None:
+        self._journal, self._storage, self._dependencies = journal, storage, dependencies
 
     def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record]:
         """Draft the journal's entry of a call."""
-        return drafted(invocation, run, self._journal(), self._means)
+        return drafted(invocation, run, self._journal(), self._dependencies)
 
     async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
         """Refuse a call over a guarded connection that would send to suppressed recipients."""
         from jackfield.recording.guarding import refuse_suppressed
 
-        await refuse_suppressed(plan, inputs, run, self._storage, self._means)
+        await refuse_suppressed(plan, inputs, run, self._storage, self._dependencies)
 
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
         found: Result = await _jobs().followed(pipeline, attempts, handle)
         return found
 
-    def enqueue(self, pipeline: Pipe, given: Given, run: Run, beside: Beside | None) -> Coroutine[Any, Any, Result | str]:
+    def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation."""
-        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, run, beside)
+        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, run, on_queued)
         return found
 
-    def prepared(self, pipeline: Pipe, given: Given, run: Run) -> Coroutine[Any, Any, Draft]:
+    def prepared(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue."""
         found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, run)
         return found
 
-    def enqueue_many(self, pipeline: Pipe, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit."""
         found: list[Enqueued | Result] = _intake().enqueue_many(pipeline, given, caller, waiter)
         return found

@@ -123,21 +123,21 @@ class DueSchedules:
         They raise ``UsedError`` if it was used before.
         """
 
-        def beside(transaction: Transaction, invocation: str) -> None:
+        def on_queued(transaction: Transaction, invocation: str) -> None:
             self._move(transaction, schedule, next_at, invocation)
             if not _add(transaction, schedule, slot, "queued", None, invocation=invocation):
                 raise UsedError
 
-        return beside
+        return on_queued
 
     def promoting(self, schedule: Claimed, slot: float) -> Callable[[Transaction, str], None]:
         """Return the statements that use a slot up that has waited, for the transaction that queues its invocation."""
 
-        def beside(transaction: Transaction, invocation: str) -> None:
+        def on_queued(transaction: Transaction, invocation: str) -> None:
             self._move(transaction, schedule, schedule.next_at, invocation)
             self._promote(transaction, schedule, slot, "queued", None, invocation)
 
-        return beside
+        return on_queued
 
     def give_up(self, schedule: Claimed, slot: float, reason: str) -> None:
         """Record a slot that has waited as refused."""

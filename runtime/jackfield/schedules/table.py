@@ -330,12 +330,12 @@ class ScheduleTable:
     def running(self, schedule: Schedule, slot: float) -> Callable[[Transaction, str], None]:
         """Return the statements that record an invocation outside the times of a schedule, for the transaction that queues it."""
 
-        def beside(transaction: Transaction, invocation: str) -> None:
+        def on_queued(transaction: Transaction, invocation: str) -> None:
             about = {"last": slot, "slots": 1, "outcome": "queued", "reason": "run by hand", "invocation": invocation}
             transaction.change(ADD_SLOT, {**self._own(schedule), **about, "slot": self._free(transaction, schedule, slot)})
             self._note(transaction, "run", schedule.name)
 
-        return beside
+        return on_queued
 
     def _free(self, transaction: Transaction, schedule: Schedule, at: float) -> float:
         """Return a time for a run outside the times of a schedule: one that is no slot, within a few milliseconds."""

@@ -88,7 +88,7 @@ class _Reader:
             return self.read(found, applying, depth, drops=True)
         if issubclass(type(value), (Mapping, list, tuple)):
             return self._container(value, applying, depth - 1, drops)
-        return _scalar(value, _Place(applying))
+        return _scalar(value, _SchemaAt(applying))
 
     def _container(self, value: Any, applying: Nodes, depth: int, drops: bool) -> Any:
         parts = members(self._schema, applying, value)
@@ -97,7 +97,7 @@ class _Reader:
         return {
             name: self.read(part, below or (), depth, drops=drops)
             for name, below, part in parts
-            if not (drops and part is None and (below is None or not _Place(below).takes_null))
+            if not (drops and part is None and (below is None or not _SchemaAt(below).takes_null))
         }
 
 
@@ -111,7 +111,7 @@ def _object(value: Any) -> Any:
     return value
 
 
-class _Place:
+class _SchemaAt:
     """Types and formats that the schema names for one value."""
 
     def __init__(self, applying: Nodes) -> None:
@@ -131,7 +131,7 @@ def _items(found: object) -> Iterable[Any]:
     return found if isinstance(found, (list, tuple)) else ()
 
 
-def _scalar(value: Any, place: _Place) -> Any:
+def _scalar(value: Any, place: _SchemaAt) -> Any:
     kind = type(value)
     for kinds, convert in _CONVERSIONS:
         if issubclass(kind, kinds):
@@ -147,38 +147,38 @@ def _of_flag(value: Any) -> Any:
     return found if type(found) is bool else value
 
 
-def _as_it_is(value: Any, _place: _Place) -> Any:
+def _as_it_is(value: Any, _place: _SchemaAt) -> Any:
     return value
 
 
-def _of_integral(value: Any, _place: _Place) -> Any:
+def _of_integral(value: Any, _place: _SchemaAt) -> Any:
     return operator.index(value)
 
 
-def _of_real(value: Any, _place: _Place) -> Any:
+def _of_real(value: Any, _place: _SchemaAt) -> Any:
     number = float(value)
     return number if number == value or not math.isfinite(number) else value
 
 
-def _of_text(value: Any, place: _Place) -> Any:
+def _of_text(value: Any, place: _SchemaAt) -> Any:
     return str(value) if place.takes("string") else value
 
 
-def _of_bytes(value: Any, place: _Place) -> Any:
+def _of_bytes(value: Any, place: _SchemaAt) -> Any:
     if isinstance(value, memoryview) and not value.c_contiguous:
         value = value.tobytes()
     return b64encode(value).decode("ascii") if place.is_base64 and place.takes("string") else value
 
 
-def _of_date(value: date, place: _Place) -> Any:
+def _of_date(value: date, place: _SchemaAt) -> Any:
     return value.isoformat() if "date" in place.formats or not place.types else value
 
 
-def _of_time(value: time, place: _Place) -> Any:
+def _of_time(value: time, place: _SchemaAt) -> Any:
     return value.isoformat().replace("+00:00", "Z") if "time" in place.formats and value.utcoffset() is not None else value
 
 
-def _of_instant(value: datetime, place: _Place) -> Any:
+def _of_instant(value: datetime, place: _SchemaAt) -> Any:
     text = moment(value)
     if text is None:
         return value
@@ -187,7 +187,7 @@ def _of_instant(value: datetime, place: _Place) -> Any:
     return text if "date-time" in place.formats or not place.types else value
 
 
-def _of_decimal(value: Decimal, place: _Place) -> Any:
+def _of_decimal(value: Decimal, place: _SchemaAt) -> Any:
     if not value.is_finite() or abs(value.adjusted()) >= MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS:
         return value
     number = _number(value) if place.takes("number", "integer") else None
@@ -204,7 +204,7 @@ def _number(value: Decimal) -> int | float | None:
 
 
 _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
-_CONVERSIONS: tuple[tuple[Any, Callable[[Any, _Place], Any]], ...] = (
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any, _SchemaAt], Any]], ...] = (
     ((str, int, float), _as_it_is),
     ((bytes, bytearray, memoryview), _of_bytes),
     (datetime, _of_instant),  # before date, of which it is a subclass

@@ -97,8 +97,11 @@ def workspace_of(database: Database, *, link: str = "", identifier: str = "") ->
 class ConnectTable(SealedTable):
     """Connect sessions of one workspace. Thread-safe."""
 
-    def create(self, wanted: Wanted, about: Mapping[str, Any], also: Callable[[Transaction, ConnectSession], None]) -> tuple[str, str]:
-        """Store a new session; return its id and the secret of its link. ``about`` are further members, ``also`` runs in the transaction.
+    def create(
+        self, wanted: Wanted, about: Mapping[str, Any], in_transaction: Callable[[Transaction, ConnectSession], None]
+    ) -> tuple[str, str]:
+        """Store a new session; return its id and the secret of its link. ``about`` are further members, ``in_transaction`` runs in the
+        transaction.
 
         :raises SessionMoved: if too many sessions of the workspace are open.
         """
@@ -110,7 +113,7 @@ class ConnectTable(SealedTable):
             if int(transaction.execute(_COUNT, {"workspace": self._workspace, "now": now})[0].n) >= _MOST:
                 raise SessionMoved("too many connect sessions of this workspace are open", hint="Delete some, or wait until they expire.")
             transaction.change(_INSERT, row)
-            also(transaction, made)
+            in_transaction(transaction, made)
         return identifier, link
 
     def find(self, identifier: str) -> ConnectSession:
@@ -145,15 +148,17 @@ class ConnectTable(SealedTable):
                     ended.append(late)
         return ended
 
-    def change(self, before: ConnectSession, also: Callable[[Transaction], None] | None = None, /, **members: Any) -> ConnectSession:
+    def change(
+        self, before: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None, /, **members: Any
+    ) -> ConnectSession:
         """Store changed members of a session, and the event of its end.
 
         :raises SessionMoved: if it has changed since ``before`` was read.
         """
         with self._database.write() as transaction:
             after = self.changed_in(transaction, before, **members)
-            if also is not None:
-                also(transaction)
+            if in_transaction is not None:
+                in_transaction(transaction)
         return after
 
     def changed_in(self, transaction: Transaction, before: ConnectSession, /, **members: Any) -> ConnectSession:

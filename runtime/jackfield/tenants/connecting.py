@@ -106,10 +106,10 @@ class Connecting:
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
 
-        def also(transaction: Transaction, made: ConnectSession) -> None:
+        def in_transaction(transaction: Transaction, made: ConnectSession) -> None:
             audit.append(transaction, "connect.created", f"connect-session:{made.id}", facts)
 
-        identifier, link = self._table.create(wanted, about, also)
+        identifier, link = self._table.create(wanted, about, in_transaction)
         return self._table.find(identifier), link
 
     def _require_room(self, *, adds: bool) -> None:
@@ -380,10 +380,10 @@ class Connecting:
     def _perform(self, found: ConnectSession) -> None:
         """Make the change that the session is for; it and the session's end are one commit."""
 
-        def also(transaction: Transaction) -> None:
+        def in_transaction(transaction: Transaction) -> None:
             self._table.changed_in(transaction, found, status="granted", values={}, proof="")
 
-        acting = self._connections.acting_as(_actor(found), also)
+        acting = self._connections.acting_as(_actor(found), in_transaction)
         how: dict[str, Any] = {"test": True, "force": True, "provenance": _REMOTE, "timeout_seconds": _SECONDS}
         try:
             if found.task == "add":
@@ -394,7 +394,7 @@ class Connecting:
                 acting.remove(found.connection)
             else:
                 accept = None if found.created else lambda account: self._require_account(found, {"id": account.id})
-                self._authorizing(found, also).complete(found.authorization, browser=found.key, accept=accept)
+                self._authorizing(found, in_transaction).complete(found.authorization, browser=found.key, accept=accept)
         except JackfieldError as error:
             self._fail(found, error.message)
             raise
@@ -420,8 +420,8 @@ class Connecting:
             text = f"this signs in to the account {now}, and the connection is for the account {before}"
             raise InvalidConnection(text, hint=f"Enter what signs in to the account {before}.")
 
-    def _authorizing(self, found: ConnectSession, also: Callable[[Transaction], None] | None = None) -> Authorizing:
-        return self._connections.acting_as(_actor(found), also).authorizing()
+    def _authorizing(self, found: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None) -> Authorizing:
+        return self._connections.acting_as(_actor(found), in_transaction).authorizing()
 
     def _kinds(self, wanted: Wanted) -> list[Kind]:
         """Return the types that a request names.

@@ -64,8 +64,9 @@ _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 T = TypeVar("T")
-Also = Callable[[Transaction], object]
-Then = Callable[[Mapping[str, Any], float], Also]
+InTransaction = Callable[[Transaction], object]
+"""What the transaction that stores an event does beside."""
+Then = Callable[[Mapping[str, Any], float], InTransaction]
 """Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
 
 
@@ -78,7 +79,7 @@ class Arrival:
     at: float
     digest: str
     sealed: bytes
-    also: Also | None = None
+    in_transaction: InTransaction | None = None
     outcome: NewOutcome | None = None
 
 
@@ -142,10 +143,10 @@ class Sealer:
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
-        also = None
+        in_transaction = None
         if self._then is not None and not self._is_known(digest):
-            also = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
-        return Arrival(identifier, kind, at, digest, sealed, also, outcome)
+            in_transaction = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
+        return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome)
 
     def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
         """Return the invocation that an event is about, if it has ended, and what the event says of it."""
@@ -225,8 +226,8 @@ def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
         about = {"workspace": one.subscription.workspace, "subject": one.subscription.name}
         for event in new:
             rows.append({**about, "id": event.id, "type": event.type, "at": event.at, "sealed": event.sealed})
-            if event.also is not None:
-                event.also(transaction)
+            if event.in_transaction is not None:
+                event.in_transaction(transaction)
             if event.outcome is not None:
                 note(transaction, one.subscription.workspace, event.outcome)
         if new and (one.subscription.last_event_at or 0.0) < one.now - _ARRIVED_EVERY:

@@ -14,7 +14,7 @@ from jackfield.database import Database, Row, Vault
 from jackfield.database.sealing import digest
 from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import CHANGES
-from jackfield.triggers.arrivals import Also
+from jackfield.triggers.arrivals import InTransaction
 from jackfield.triggers.subscription import Subscription
 
 FEWEST, SHARE = 5, 0.2
@@ -77,7 +77,7 @@ class Comparison:
         self._types = types if len(types) == len(CHANGES) else [f"{found.trigger_key}{name}" for name in CHANGES]
         self._own = {"workspace": workspace, "id": found.id}
 
-    def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], Also]:
+    def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], InTransaction]:
         """Compare a page; return the changes, and the statements for the transaction that stores their events."""
         rows, changes = dict[str, dict[str, Any]](), list[Change]()
         for identifier, item in items:
@@ -96,7 +96,7 @@ class Comparison:
         row = self._database.look_up(_COUNT, {**self._own, "round": mark.round})
         return (0, 0) if row is None else (int(row.items), int(row.gone))
 
-    def deleted(self, mark: Mark) -> tuple[list[Change], Also]:
+    def deleted(self, mark: Mark) -> tuple[list[Change], InTransaction]:
         """Return some of the items that a complete round has not seen, and the statements that forget them."""
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))

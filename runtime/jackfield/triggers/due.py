@@ -16,7 +16,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
 from jackfield.journal.instance import CLAIM, Instance
-from jackfield.triggers.arrivals import Also, Arrival, Receipt, store
+from jackfield.triggers.arrivals import Arrival, InTransaction, Receipt, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
 LARGEST_MARK = 64 * 1024
@@ -145,8 +145,15 @@ class DueSubscriptions:
 
         self._database.record(unit)
 
-    def page(self, found: Subscription, vault: Vault, events: Sequence[Arrival], mark: Mapping[str, Any], also: Also | None = None) -> None:
-        """Store one page of a poll: its events, and the checkpoint after them. ``also`` has more statements for that transaction.
+    def page(
+        self,
+        found: Subscription,
+        vault: Vault,
+        events: Sequence[Arrival],
+        mark: Mapping[str, Any],
+        in_transaction: InTransaction | None = None,
+    ) -> None:
+        """Store one page of a poll: its events, and the checkpoint after them. ``in_transaction`` has more statements for that transaction.
 
         :raises ValueError: if the checkpoint is no JSON object of at most ``LARGEST_MARK`` bytes.
         """
@@ -157,8 +164,8 @@ class DueSubscriptions:
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_PAGE, values))
-            if also is not None:
-                also(transaction)
+            if in_transaction is not None:
+                in_transaction(transaction)
             store(transaction, [Receipt(found, events, now)])
 
         self._database.record(unit)
@@ -207,7 +214,7 @@ class DueSubscriptions:
 
         self._database.record(unit)
 
-    def telling(self, found: Subscription, type: str, facts: Mapping[str, Any]) -> Also:
+    def telling(self, found: Subscription, type: str, facts: Mapping[str, Any]) -> InTransaction:
         """Return the statements that record the event ``subscription.TYPE``."""
         known = found.facts(facts)
         return lambda transaction: record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)

@@ -27,7 +27,7 @@ from jackfield_isolation.remote_triggers import remote_trigger
 T = TypeVar("T", bound=Output)
 
 
-class Given:
+class RemoteInputs:
     """Inputs as JSON. The author's model and rules judge them in the child."""
 
     __slots__ = ("json", "plan", "preview", "workspace")
@@ -41,7 +41,7 @@ class Given:
         """Workspace that asks for a dry run with these inputs."""
 
     @classmethod
-    def model_validate(cls, values: Mapping[str, Any], **_how: Any) -> Given:
+    def model_validate(cls, values: Mapping[str, Any], **_how: Any) -> RemoteInputs:
         """Take the inputs as they are."""
         return cls(values)
 
@@ -211,7 +211,7 @@ def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts
 
 
 def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Action:
-    def run(given: Given, client: RemoteClient | None = None) -> Output:
+    def run(given: RemoteInputs, client: RemoteClient | None = None) -> Output:
         kind, context = (client.kind, client.context) if client is not None else (None, None)
         output = channel.ask(questions.CALL, about.key, given.json, call=current_call(), kind=kind, context=context, client=client)
         if isinstance(output, dict) and about.is_job:
@@ -222,10 +222,10 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
             raise InvalidOutput("the connector's process returned something that is no output", hint="Report it to the connector's author.")
         return RemoteOutput(output)
 
-    def preview(given: Given) -> RemoteOutput:
+    def preview(given: RemoteInputs) -> RemoteOutput:
         return RemoteOutput(channel.ask(questions.PREVIEW, about.key, given.json, workspace=given.workspace))
 
-    def verify(given: Given, workspace: str) -> None:
+    def verify(given: RemoteInputs, workspace: str) -> None:
         given.workspace = workspace
         channel.ask(questions.CHECK, about.key, given.json, workspace=workspace)
 
@@ -237,7 +237,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
 
     raw = about.content.row
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None
-    model = cast("Any", Given)
+    model = cast("Any", RemoteInputs)
     action = Action(
         key=about.key,
         title=about.title,
@@ -284,7 +284,7 @@ def _checked(model: type[T], found: object) -> T:
 def _budget(action: str, key: str) -> Budget:
     """Return a budget whose functions ask the child: once for the scope, the cost and the warm-up plan of a call."""
 
-    def scope(given: Given, client: RemoteClient) -> str | None:
+    def scope(given: RemoteInputs, client: RemoteClient) -> str | None:
         given.plan = client.ask(questions.BUDGET, action, given.json, call=client.context.call)
         client.warmup = None if given.plan.warmup is None else Warmup(*given.plan.warmup)
         return given.plan.scope

@@ -24,7 +24,7 @@ from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.effects import REPEAT_OK, Condition, condition_of, effect_of, verb_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
-from jackfield_aws.virtual.inputs import Given, InputModel
+from jackfield_aws.virtual.inputs import InputModel, VirtualInputs
 from jackfield_aws.virtual.jobs import as_job
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
 from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
@@ -159,6 +159,6 @@ def _action(service: str, row: Json) -> Action:
     return as_job(action, function)
 
 
-def _conditional(condition: Condition, given: Given) -> Effect:
+def _conditional(condition: Condition, given: VirtualInputs) -> Effect:
     """Return the effect of a call of an operation that is idempotent unless its inputs say otherwise."""
     return "write" if condition(given.parameters) else "idempotent"

@@ -16,7 +16,7 @@ from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.entry_errors import EntryErrors
-from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.inputs import VirtualInputs
 from jackfield_aws.virtual.partial import warn_of_failures
 from jackfield_aws.virtual.plain_values import add_json, warn_of_rounding
 from jackfield_aws.virtual.server_waits import within_deadline
@@ -108,7 +108,7 @@ class Operation:
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
-    def __call__(self, given: Given, aws: AwsClients) -> JsonOutput | Started:
+    def __call__(self, given: VirtualInputs, aws: AwsClients) -> JsonOutput | Started:
         """Call the operation once. Return the handle of a job if there is a state to wait for that has not been reached.
 
         :raises InvalidInput: if botocore cannot write the inputs; nothing was sent.

@@ -11,7 +11,7 @@ from jackfield_aws.errors import AwsErrors, plain
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, THROTTLED, Row
 from jackfield_aws.virtual.advice import advice
 from jackfield_aws.virtual.code_words import row_of
-from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.inputs import VirtualInputs
 from jackfield_aws.virtual.streams import StreamFault
 from jackfield_aws.virtual.transactions import cancelled
 
@@ -36,9 +36,9 @@ class ServiceErrors(AwsErrors):
         found = super().__call__(error, client, inputs)
         if isinstance(error, StreamFault) and found is not None:
             found = error.judge(found)
-        if isinstance(inputs, Given) and found is not None:
+        if isinstance(inputs, VirtualInputs) and found is not None:
             found = cancelled(found, error, inputs.parameters)
-        if isinstance(found, Rejected) and isinstance(inputs, Given) and (said := advice(inputs.shape, inputs.parameters)):
+        if isinstance(found, Rejected) and isinstance(inputs, VirtualInputs) and (said := advice(inputs.shape, inputs.parameters)):
             found.hint = f"{said} {found.hint}" if found.hint else said
         return found
 

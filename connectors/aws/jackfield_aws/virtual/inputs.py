@@ -92,7 +92,7 @@ def _items(reader: Reader) -> Reader:
     return read
 
 
-class Given:
+class VirtualInputs:
     """Inputs of one call, converted."""
 
     __slots__ = ("faults", "own", "parameters", "shape")
@@ -112,7 +112,7 @@ class Given:
                 self.faults = (Detail(pointer(*error.path), str(error), "contentEncoding"),)
 
     def __repr__(self) -> str:  # inputs stay out of logs
-        return "Given(…)"
+        return "VirtualInputs(…)"
 
     def rules(self) -> tuple[Detail, ...]:
         """Return the faults that the schema cannot see."""
@@ -127,7 +127,7 @@ class InputModel:
         self._reader = Readers().of(shape) if shape is not None else None
         self._body = shape.serialization.get("payload") if shape is not None else None
 
-    def model_validate(self, values: Mapping[str, Any], *, context: Mapping[str, Any] | None = None) -> Given:
+    def model_validate(self, values: Mapping[str, Any], *, context: Mapping[str, Any] | None = None) -> VirtualInputs:
         """Return the inputs, converted. ``context`` has the sources of stored files by ID."""
         sources = (context or {}).get("files")
         if sources:
@@ -137,4 +137,4 @@ class InputModel:
                 values = {**values, str(self._body): StreamedFile(source)}
         if self._json is not None and self._json in values:
             values = {**values, self._json: as_text(values[self._json])}
-        return Given(values, self._own, self._reader, self._shape)
+        return VirtualInputs(values, self._own, self._reader, self._shape)

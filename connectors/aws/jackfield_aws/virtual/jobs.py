@@ -11,7 +11,7 @@ from jackfield.connector.jobs import Polled, Started, Told, polled, steps_with
 from jackfield.dataclass import replace
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.virtual.calls import Operation
-from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.inputs import VirtualInputs
 from jackfield_aws.virtual.operations import OWN, callable_of
 from jackfield_aws.virtual.waits import WAIT_UNTIL, can_cancel
 
@@ -41,4 +41,4 @@ def as_job(action: Action, operation: Operation) -> Action:
 
 def _called(service: str, name: str, inputs: Mapping[str, Any], aws: AwsClients) -> Any:
     function, shape = callable_of(service, name)
-    return function(Given(inputs, OWN - frozenset(() if shape is None else shape.members), None), aws)
+    return function(VirtualInputs(inputs, OWN - frozenset(() if shape is None else shape.members), None), aws)
