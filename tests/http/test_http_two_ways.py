@@ -102,7 +102,7 @@ CALLS: list[Any] = [
     tool(say("say", "hall", text="x" * 5000)),
     tool(say("say", "hall", text="x" * 5000, times=100)),
     tool(say("say", "hall", text=5)),
-    tool(say("post", "hall", text="x", fault={"kind": "reset"})),
+    tool({**say("post", "hall", text="x", fault={"kind": "reset"}), "repeat": True}),
     tool(say("say", "hall", text="x", picture={"file": "file_" + "x" * 22})),
     tool({"query": "say"}, "search_actions"),
     tool({}, "nothing"),
