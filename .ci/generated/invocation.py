@@ -144,6 +144,11 @@ def _options() -> Json:
             "Without it, the call gets that one's Result where such twins are joined. Not beside a key.",
             "default": False,
         },
+        "trace": {
+            "type": "boolean",
+            "description": "Keep the provider's exchanges with their bodies, masked, however the call ends. Needs the scope 'manage'.",
+            "default": False,
+        },
     }
 
 

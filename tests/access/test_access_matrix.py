@@ -76,6 +76,7 @@ API: Mapping[str, Case] = {
     "batch": Case(202, [INVOCATION], shows="invocationId"),
     "listInvocations": Case(200, shows="hall"),
     "showInvocation": Case(200, shows="hall"),
+    "showExchanges": Case(404),
     "cancelInvocation": Case(409, {}),
     "resolveInvocation": Case(409, {"as": "failed"}),
     "redriveInvocation": Case(409),

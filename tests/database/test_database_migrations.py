@@ -17,6 +17,7 @@ __all__ = ["migrated_for_real"]
 
 TABLES = {
     "blocked_workspaces",
+    "invocation_exchanges",
     "invocation_references",
     "outcomes",
     "subscription_items",

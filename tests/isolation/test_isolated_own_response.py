@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from isolated import install_from, isolating
+from isolated_sources import sources_of
 from raw_server import read_request, serving
 
 STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -18,16 +17,6 @@ FIRST = {
     "a 204 with a body": (b"HTTP/1.1 204 No Content\r\n\r\n", "POST"),
     "a HEAD with a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "HEAD"),
 }
-
-
-def _sources(*packages: str) -> Iterator[tuple[str, str]]:
-    """The files of packages, as they lie in an environment: a child has none but its own."""
-    for package in packages:
-        found = importlib.util.find_spec(package)
-        assert found is not None
-        assert found.origin is not None
-        folder = Path(found.origin).parent
-        yield from ((f"{package}/{file.relative_to(folder)}", file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +35,7 @@ def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: st
         if read_request(connection):
             connection.sendall(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
 
-    install_from(tmp_path, "wired", "wired.py", files=dict(_sources("jackfield_http")))
+    install_from(tmp_path, "wired", "wired.py", files=dict(sources_of("jackfield_http")))
     with serving(talk) as port:
         account = {"account": {"type": "wired/account", "values": {"server": f"http://127.0.0.1:{port}", "token": "t"}}}
         with isolating(tmp_path, account) as jackfield:

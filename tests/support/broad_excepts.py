@@ -53,6 +53,7 @@ FOREIGN = {
     "runtime/jackfield/pipe/call_objects.py": "the same, of a whole invocation and its own members",
     "runtime/jackfield/invocation/request.py": "the same, as a host parses an invocation by itself",
     "runtime/jackfield/recording/drafting.py": "the same, as a keyed request is hashed, which the check refuses later",
+    "runtime/jackfield/recording/sealing.py": "masking what was exchanged with a provider, which must not lose the outcome",
     "runtime/jackfield/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",

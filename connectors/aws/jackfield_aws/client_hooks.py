@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import Call, Detail, InvalidInput, current_call
+from jackfield.connector import Call, Detail, InvalidInput, Sent, current_call, seen_exchange
+from jackfield.failures import OnFailure
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
@@ -29,7 +30,7 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
     ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
     credential refresh comes before it.
     """
-    _observe(client._endpoint.http_session)  # noqa: SLF001 (no event surrounds a request alone)
+    _observe(client._endpoint.http_session, sees=begins and client.meta.service_model.service_name != "sts")  # noqa: SLF001 (no event surrounds a request alone)
     events = client.meta.events
     events.register_last("before-parse", check_answer)
     events.register_last("before-call", _note_host)
@@ -42,9 +43,12 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
         events.register("after-call", parsed or _note_parsed)
 
 
-def _observe(session: Any) -> None:
-    """Report each request to the plugins that observe them, once its response has arrived."""
-    send = session.send
+def _observe(session: Any, *, sees: bool) -> None:
+    """Report each request to the plugins that observe them, once its response has arrived; ``sees`` keeps it with the call's exchanges."""
+    plain = session.send
+
+    def send(request: Any) -> Any:
+        return _seen(plain, request) if sees else plain(request)
 
     def observed(request: Any) -> Any:
         call = current_call()
@@ -60,6 +64,27 @@ def _observe(session: Any) -> None:
         return response
 
     session.send = observed
+
+
+def _seen(send: Callable[[Any], Any], request: Any) -> Any:
+    """Send a request of botocore's, whose response it reads whole, and keep both for the call."""
+    exchange = seen_exchange(request.method, request.url, [(_octets(name), _octets(value)) for name, value in request.headers.items()])
+    if exchange is None:
+        return send(request)
+    body = request.body
+    if isinstance(body, bytes | bytearray | str):
+        exchange.request.add(_octets(body))
+    exchange.sent = Sent.UNKNOWN
+    with OnFailure(exchange.ended, "no whole response"):
+        response = send(request)
+    exchange.answered(response.status_code, [(_octets(name), _octets(value)) for name, value in response.headers.items()])
+    if not request.stream_output:
+        exchange.answer.add(response.content)
+    return response
+
+
+def _octets(text: str | bytes | bytearray) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
 
 
 def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 
 from jackfield.clock import elapsed, monotonic
-from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
+from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted, seen_exchange
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
@@ -60,8 +60,9 @@ Limit = Callable[[], float]
 class Http2Reply:
     """Response whose body is still to be read, once."""
 
-    def __init__(self, response: Any, url: Url, limit: Limit) -> None:
+    def __init__(self, response: Any, url: Url, limit: Limit, pieces: Iterable[bytes]) -> None:
         self._response = response
+        self._pieces = pieces
         self._url = url
         self._limit = limit
         self.status: int = response.status
@@ -73,7 +74,7 @@ class Http2Reply:
         :raises JackfieldError: if the connection breaks, or the deadline passes.
         """
         try:
-            yield from self._response.stream
+            yield from self._pieces
         except _FAULTS as error:
             self.close()
             raise _explained(error, self._url, self._limit, begun=True) from error
@@ -116,6 +117,12 @@ class Http2Wire(ProcessLocal, SecretHolder):
         if not self._starting.acquire(timeout=max(0.001, limit())):
             raise _explained(httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False)
         self._drop_stale()
+        seen = seen_exchange(method, str(url), fields)
+        if seen is not None:
+            if isinstance(body, bytes):
+                seen.request.add(body)
+            elif body is not None:
+                body = seen.request.counting(body)
         start = _Start(url, begin, self._starting)
         timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
         request = httpcore2.Request(
@@ -128,12 +135,20 @@ class Http2Wire(ProcessLocal, SecretHolder):
         try:
             response = self._pool.handle_request(request)
         except _FAULTS as error:
-            if start.begun and _is_unprocessed(error, start.stream):
+            is_unread = start.begun and _is_unprocessed(error, start.stream)
+            if seen is not None:
+                seen.sent = Sent.UNKNOWN if start.begun and not is_unread else Sent.NOTHING
+                seen.ended(type(error).__name__)
+            if is_unread:
                 raise unprocessed(url.host, url.port) from error
             raise _explained(error, url, limit, begun=start.begun, written=start.written) from error
         finally:
             start.leave()
-        return Http2Reply(response, url, limit)
+        pieces: Any = response.stream
+        if seen is not None:
+            seen.answered(response.status, response.headers)
+            pieces = seen.answer.counting(pieces)
+        return Http2Reply(response, url, limit, pieces)
 
     def _drop_stale(self) -> None:
         """Close idle connections that the server has ended, or that have been idle for too long by either clock. Of HTTP/2's, httpcore2

@@ -23,6 +23,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.journal import Journal
 from jackfield.journal.entry import LONGEST_NOTE
+from jackfield.journal.exchanges import NOT_CAPTURED, curl_of, exchanges_of, no_exchanges
 from jackfield.pipe.unstored import required
 
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
@@ -172,6 +173,27 @@ def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
     return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), arguments.note[:LONGEST_NOTE]).to_json()
 
 
+def _declare_exchanges(parser: Parser) -> None:
+    declare_id(parser)
+    parser.add_argument("--curl", action="store_true", help="print each request as a command line of curl, with *** for secrets")
+    declare_workspace(parser)
+
+
+def _exchanges(arguments: Namespace, output: Output) -> int:
+    with _opened(arguments) as journal:
+        entry = journal.find(_identified(journal, arguments.id))
+        found = exchanges_of(journal, entry.id)
+    if found is None:
+        raise no_exchanges(entry)
+    if not found["captured"]:
+        sys.stderr.write(f"jackfield: {NOT_CAPTURED}\n")
+    if arguments.curl:
+        output.text("".join(f"{curl_of(one)}\n" for one in found["exchanges"]))
+    else:
+        output.value({"invocationId": entry.id, **found})
+    return 0
+
+
 _NOUN = Noun(_opened)
 VERBS = {
     "list": Verb("List invocations, newest first.", _declare_list, _list),
@@ -189,6 +211,10 @@ VERBS = {
         _NOUN.rows(lambda journal, given: journal.stats(read_moment(given, "since", -1) or 0.0), _STATS),
     ),
     "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _NOUN.value(_resolve)),
+    "exchanges": Verb(
+        "Print what was sent to the provider and what came back: of calls that failed, are in doubt, or were traced.",
+        _declare_exchanges, _exchanges,
+    ),
     "purge": Verb(
         "Delete invocations past their retention; the runtime also does so automatically.", declare_workspace,
         _NOUN.value(lambda journal, _given: {"purged": journal.purge()}),

@@ -64,6 +64,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
     parser.add_argument("--select", metavar="EXPR", help="print only what this JMESPath expression selects of the output")
     parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
+    parser.add_argument("--trace", action="store_true", help="keep what is exchanged with the provider, bodies too, however it ends")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
@@ -159,7 +160,7 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
         at = read_moment(arguments, name, 1)
         if at is not None:
             found[member] = iso(at)
-    switches = {"dryRun": arguments.dry_run, "repeat": arguments.repeat}
+    switches = {"dryRun": arguments.dry_run, "repeat": arguments.repeat, "trace": arguments.trace}
     return {**found, **{member: True for member, is_on in switches.items() if is_on}}
 
 

@@ -25,6 +25,7 @@ from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.redaction.outputs import OutputMask
 from jackfield.redaction.redactor import Redactor, put_in_force
 from jackfield.secrecy import SecretHolder
+from jackfield.wire.guard import unseen
 
 if TYPE_CHECKING:
     import asyncio
@@ -236,7 +237,7 @@ class ConnectionCache(SecretHolder):
 
     def _minted(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
         def counted() -> Minted:
-            with OnFailure(self._report, "failed"):
+            with OnFailure(self._report, "failed"), unseen():
                 found = mint()
             self._report("leased")
             return found

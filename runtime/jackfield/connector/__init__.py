@@ -82,9 +82,10 @@ if TYPE_CHECKING:
     from jackfield.pagination import Pagination
     from jackfield.wire.client import Wire
     from jackfield.wire.connection import Target, WireSettings
+    from jackfield.wire.exchanges import seen_exchange
     from jackfield.wire.faults import WireFault
     from jackfield.wire.file_names import file_name
-    from jackfield.wire.guard import ANYWHERE, Guard
+    from jackfield.wire.guard import ANYWHERE, Guard, unseen
     from jackfield.wire.reply import Reply
 
 __all__ = [
@@ -182,7 +183,9 @@ __all__ = [
     "hookimpl",
     "pointer",
     "scheme_of",
+    "seen_exchange",
     "strict_json",
+    "unseen",
     "whole_answer",
 ]
 
@@ -219,9 +222,10 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.pagination": "Pagination",
             "jackfield.wire.client": "Wire",
             "jackfield.wire.connection": "Target WireSettings",
+            "jackfield.wire.exchanges": "seen_exchange",
             "jackfield.wire.faults": "WireFault",
             "jackfield.wire.file_names": "file_name",
-            "jackfield.wire.guard": "ANYWHERE Guard",
+            "jackfield.wire.guard": "ANYWHERE Guard unseen",
             "jackfield.wire.reply": "Reply",
             "jackfield.failures": "exhausted",
         },

@@ -20,6 +20,7 @@ from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
 
 if TYPE_CHECKING:
     from jackfield.connector.grants import Grants
+    from jackfield.wire.exchanges import Exchange
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
@@ -114,6 +115,7 @@ class Call:
     - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any.
     - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     - ``events``: takes the events that the action hands on, for a caller who asked for them.
+    - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
     """
 
     deadline: Deadline
@@ -141,6 +143,8 @@ class Call:
     open_end: bool = False
     only_hosts: OnlyHosts | None = None
     events: Events = field(default_factory=Events)
+    exchanges: list[Exchange] | None = None
+    sees_bodies: bool = False
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0

@@ -28,6 +28,7 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
     "connectorVersion", "onDoubt", "partial", "repeat", "select", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
+    "trace",
 )  # fmt: skip
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
@@ -72,6 +73,8 @@ class Invocation(SecretHolder):
     """Priority in the queue, 0 to 9; None if not given."""
     job_timeout_seconds: float | None = None
     """Seconds within which a job ends; None if not given."""
+    trace: bool = False
+    """Keep the bodies of the provider's exchanges, however the call ends."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -128,6 +131,7 @@ def parse_invocation(data: object) -> Invocation:
         not_after=_moment(data.get("notAfter")),
         priority=data.get("priority"),
         job_timeout_seconds=data.get("jobTimeoutSeconds"),
+        trace=data.get("trace", False),
     )
 
 
@@ -227,7 +231,7 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def _switch_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
-    for name in ("dryRun", "repeat"):
+    for name in ("dryRun", "repeat", "trace"):
         if not isinstance(data.get(name, False), bool):
             yield Detail(f"/{name}", "must be true or false", "type")
     if data.get("repeat") is True and "idempotencyKey" in data:

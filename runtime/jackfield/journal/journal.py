@@ -13,7 +13,6 @@ from jackfield.clock import monotonic, within
 from jackfield.database import sealing
 from jackfield.database.blocked import blocked_workspace
 from jackfield.database.cursors import cursor_after, place_after
-from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
@@ -24,8 +23,9 @@ from jackfield.journal import terms
 from jackfield.journal.begins import Begins, beginning
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
+from jackfield.journal.exchanges import ended
 from jackfield.journal.instance import Instance
-from jackfield.journal.outcomes import refer, with_outcomes
+from jackfield.journal.outcomes import with_outcomes
 from jackfield.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
 from jackfield.journal.room import insert_within, require_room
 from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
@@ -97,9 +97,10 @@ class Journal(Watched):
         inputs: bytes | None = None,
         delivery: int = 0,
         references: Sequence[str] = (),
+        exchanges: bytes | None = None,
     ) -> Unit:
         """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue. By ``references``,
-        later events of the provider name what was sent.
+        later events of the provider name what was sent. ``exchanges`` are sealed.
 
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
         corrected; if the invocation was delivered to another worker, nothing changes.
@@ -107,11 +108,9 @@ class Journal(Watched):
         self.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
-        if references:
-            return RowUnit(sql.FINISH, sql.CORRECT, {**values, "references": references, "connection": draft.connection}, refer)
-        return RowUnit(sql.FINISH, sql.CORRECT, values)
+        return ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection)
 
-    def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
+    def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
 
         It holds no idempotency key, and may be committed twice.
@@ -119,9 +118,8 @@ class Journal(Watched):
         draft.owner = draft.owner or self.owner
         self.tasks.pop(draft.id, None)
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
-        if not draft.context:
-            return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
-        return lambda transaction: terms.insert(transaction, sql.INSERT_ONCE, row, draft) or transaction.change(sql.FINISH, row)
+        unit = ended((sql.INSERT_ONCE, sql.FINISH), row, (), exchanges, None)
+        return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
         """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
@@ -254,9 +252,7 @@ class Journal(Watched):
 
     def cancel_queued(self, identifier: str) -> bool:
         """Cancel a queued invocation that nobody has begun; return False if it is too late."""
-        from jackfield.journal.abandoned import cancelled
-
-        return self.end_queued(identifier, cancelled(self.find(identifier)))
+        return self.end_queued(identifier, _abandoned().cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
@@ -358,10 +354,8 @@ class Journal(Watched):
 
         :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
         """
-        from jackfield.journal.abandoned import resolved
-
         entry, now = self.find(identifier), self.time.stamp()
-        result, code = resolved(entry, outcome, by, now, note)
+        result, code = _abandoned().resolved(entry, outcome, by, now, note)
         values = {
             "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
             "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,
@@ -488,6 +482,13 @@ class Journal(Watched):
             return self._entry(row)
         except Internal:
             return damaged_entry(row.as_dict())
+
+
+def _abandoned() -> Any:
+    """Return the module that ends what nobody runs: few processes do that."""
+    from jackfield.journal import abandoned
+
+    return abandoned
 
 
 def unknown_entry(identifier: str) -> InvalidInvocation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,6 +37,17 @@ def insert(transaction: Transaction, statement: str, row: Mapping[str, Any], dra
     if inserted and draft.context:
         add(transaction, row["workspace"], [draft])
     return inserted
+
+
+def with_terms(unit: Callable[[Transaction], int], workspace: str, draft: Draft) -> Callable[[Transaction], int]:
+    """Return a unit that also inserts the terms of the entry that another unit records."""
+
+    def joint(transaction: Transaction) -> int:
+        changed = unit(transaction)
+        add(transaction, workspace, [draft])
+        return changed
+
+    return joint
 
 
 def add(transaction: Transaction, workspace: str, drafts: Iterable[Draft]) -> None:

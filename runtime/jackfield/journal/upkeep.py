@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jackfield.clock import Clock, monotonic
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
-from jackfield.journal import outcomes, terms
+from jackfield.journal import exchanges, outcomes, terms
 from jackfield.journal import statements as sql
 from jackfield.journal.counts import DAY, HOUR, MINUTE
 from jackfield.journal.entry import Entry
@@ -191,3 +191,4 @@ def _delete(transaction: Transaction, workspace: str, rows: Sequence[Row]) -> No
     transaction.change(_DELETE.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})
     terms.remove(transaction, workspace, rows)
     outcomes.remove(transaction, workspace, ids)
+    exchanges.remove(transaction, workspace, ids)

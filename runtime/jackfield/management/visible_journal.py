@@ -11,6 +11,7 @@ from jackfield.dataclass import replace
 from jackfield.exports import late_hints
 from jackfield.frames import bordered
 from jackfield.journal.counts import Part, Sample, open_counts, parts, samples, sums
+from jackfield.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield.journal.journal import unknown_entry
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ class SeenJournal:
         if not self._sees(entry):
             raise unknown_entry(identifier)
         return self._shown(entry)
+
+    def exchanges(self, identifier: str) -> Mapping[str, Any]:
+        """Return what an invocation exchanged with its provider, and each request as a command line of ``curl``. Of another caller's call,
+        a caller with rules gets no bodies.
+
+        :raises InvalidInvocation: if there is no visible entry, or nothing was kept of it.
+        """
+        entry, found = self.find(identifier), exchanges_of(self._journal, identifier)
+        if found is None:
+            raise no_exchanges(entry)
+        if self._authorizer.token and self._owner is not None and entry.caller != self._owner:
+            found = without_bodies(found)
+        return {"invocationId": identifier, **with_curl(found)}
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
         """Resolve an in-doubt entry with a person's answer, as the journal does.

@@ -89,6 +89,8 @@ class Attempts(SecretHolder):
         if self.opening is not None:
             key, declared = (plan.manifest.key, code.key), None if limit is None else limit.per_second
             pace = pace_of(self.opening.cache, key, self.dependencies.clock, self.inputs, plan.code.pace_by, declared)
+        if run.record is not None and not plan.action.hands_out:
+            evidence.exchanges, evidence.sees_bodies = [], run.record.keeps or run.invocation.trace
         self.turn = Turn(run, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
 
     async def opened(self) -> Any:
@@ -449,8 +451,7 @@ class Attempts(SecretHolder):
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        shared, channel, run = self.dependencies, self.run.channel, self.run
-        how = {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
+        shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
@@ -464,7 +465,9 @@ class Attempts(SecretHolder):
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,
             only_hosts=shared.only_hosts,
-            events=Events() if channel is None or not stores else channel.reader(mask, self.run.deadline, **how),
+            events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
+            exchanges=self.evidence.exchanges if stores else None,
+            sees_bodies=self.evidence.sees_bodies,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.callers.caller import seen_catalog
-from jackfield.errors import NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.errors import Detail, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.access import Settings
-    from jackfield.callers import Authorizer, Request
+    from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -88,6 +88,19 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
     """
     if invocation.connection is not None or not manifest.connection_types or not action.needs_connection:
         authorizer.require(_request(invocation, action.rule_effect), note)
+
+
+def require_trace(caller: Caller, note: Note | None) -> None:
+    """Check whether a caller may have the bodies of a provider's exchanges kept.
+
+    :raises NotAllowed: if its token's scope is less than 'manage'.
+    """
+    if caller.scope == "manage" or (caller.scope is None and not caller.remote):
+        return
+    text = "not allowed: 'trace' keeps what the provider answers, which needs a token of the scope 'manage'"
+    if note is not None:
+        note(text)
+    raise NotAllowed(text, details=[Detail("/trace", "needs the scope 'manage'")], hint="Leave 'trace' out, or use another token.")
 
 
 def require_others(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer, note: Note | None) -> None:

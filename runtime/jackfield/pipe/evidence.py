@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
+    from jackfield.wire.exchanges import Exchange
     from jackfield.wire.guard import OnlyHosts
 
 DONE_BEFORE = {
@@ -48,6 +49,10 @@ class Evidence:
     """Number of such failures in a row."""
     log: list[dict[str, Any]] = field(default_factory=list)
     """A line for each of the first hundred attempts, for the journal."""
+    exchanges: list[Exchange] | None = None
+    """Last requests and responses of the action; None where none is kept."""
+    sees_bodies: bool = False
+    """True if their bodies are kept, too."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
-from jackfield.pipe.call_rules import find_called, is_guarded, require_call, require_others, sees_entry
+from jackfield.pipe.call_rules import find_called, is_guarded, require_call, require_others, require_trace, sees_entry
 from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
@@ -423,10 +423,8 @@ class Plans(ProcessLocal):
         await run.waiter.fix_state(self._access.storage)
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
-        asked = (
-            caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action,
-            name if isinstance(name, str | None) else "",
-        )  # fmt: skip
+        over = name if isinstance(name, str | None) else ""
+        asked = (caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action, over)
         if record is not None:
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
@@ -443,6 +441,8 @@ class Plans(ProcessLocal):
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
                 self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits))
+        if invocation.trace:
+            require_trace(caller, None if record is None else record.rule)
         run.plan = plan
         if record is not None:
             record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)

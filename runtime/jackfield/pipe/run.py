@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.connector.reading import FileSource
     from jackfield.errors import JackfieldError
     from jackfield.journal import Claimed
+    from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pacing.turn import Turn
     from jackfield.pipe.admit import Target
@@ -41,6 +42,10 @@ class Planned(Protocol):
     manifest: Manifest
     action: ActionManifest
     target: Target | None
+
+    @property
+    def secrets(self) -> tuple[bool, SecretPlaces | None]:
+        """Return whether the action's output has secrets, and where."""
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
         """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""

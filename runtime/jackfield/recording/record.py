@@ -21,6 +21,7 @@ from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
+from jackfield.recording.sealing import sealed_exchanges
 from jackfield.recording.twins import joined, twin_digest
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
@@ -71,6 +72,8 @@ class Record:
         self.references: Sequence[str] = ()
         self.unrecorded: tuple[Mapping[str, Any], ...] = ()
         """Warning for the caller, if his outcome could not be recorded."""
+        self._exchanges: tuple[bytes | None] | None = None
+        """What was exchanged with the provider, sealed, once the call has ended."""
         self.sees: Callable[[Entry], bool]
 
     async def replay(self, *, joins: bool = False) -> Result | None:
@@ -282,6 +285,8 @@ class Record:
                 self.finish_now(result)
 
     async def _finish(self, result: Result) -> None:
+        if self._run.attempts is not None and (result.status != "succeeded" or self._run.invocation.trace):
+            await self._run.waiter.compute(partial(self._kept, result))
         database, durable = self._journal.database, self._must_be_durable(result)
         if durable or not self._replaced(result):
             unit = self._finishing(result)
@@ -428,13 +433,21 @@ class Record:
             if claimed is None:
                 return self._recording(result)
         draft, shown = self._draft, self._shown(result)
-        unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references)
+        unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
         if claimed is not None and isinstance(result.error, NotYet):
             return self._journal.requeueing(claimed, result.error, unit)
         return unit
 
     def _recording(self, result: Result) -> Unit:
-        return self._journal.recording(self._draft, self._shown(result), self._log)
+        return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
+
+    def _kept(self, result: Result) -> bytes | None:
+        """Return what was exchanged with the provider, masked and sealed, if it is kept."""
+        if self._run.attempts is None or (result.status == "succeeded" and not self._run.invocation.trace):
+            return None
+        if self._exchanges is None:
+            self._exchanges = (sealed_exchanges(self._run, result, self._journal),)
+        return self._exchanges[0]
 
     @property
     def _log(self) -> Sequence[Mapping[str, Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from jackfield.errors import Sent
+from jackfield.errors import JackfieldError, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
+from jackfield.wire.exchanges import seen_exchange
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.guard import require_reachable
 from jackfield.wire.head import Fields, values_of, write_head
@@ -50,6 +51,40 @@ class Wire(SecretHolder):
         :raises InvalidConnection: if the guard does not permit the server, or the attempt is limited to other hosts.
         """
         require_reachable(target.host, self._settings.guard_path)  # also where a connection is kept
+        seen = seen_exchange(method, (target, path), fields)
+        if seen is None:
+            return self._sent(method, target, path, fields, body, limit, begin)
+        if isinstance(body, bytes):
+            seen.request.add(body)
+        elif body is not None:
+            body = seen.request.counting(body)
+
+        def begun() -> None:
+            begin()
+            seen.sent = Sent.UNKNOWN
+
+        try:
+            reply = self._sent(method, target, path, fields, body, limit, begun)
+        except WireFault as fault:
+            seen.failed(fault)
+            raise
+        except JackfieldError as refusal:  # the guard's, or that of whoever was told that the request begins
+            seen.ended(refusal.code)
+            raise
+        seen.answered(reply.status, reply.fields)
+        reply.seen = seen
+        return reply
+
+    def _sent(
+        self,
+        method: str,
+        target: Target,
+        path: bytes,
+        fields: Fields,
+        body: bytes | Iterable[bytes] | None,
+        limit: Limit,
+        begin: Callable[[], None],
+    ) -> Reply:
         if self._settings.proxy is not None and target.scheme == "http":
             path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
         first = write_head(method, path, fields)

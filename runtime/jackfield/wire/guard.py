@@ -60,6 +60,18 @@ CURRENT: ContextVar[Limited | None] = ContextVar("jackfield_call", default=None)
 """Attempt that this thread or task runs; ``connector.context`` sets it."""
 _OPENING: ContextVar[OnlyHosts | None] = ContextVar("jackfield_only_hosts", default=None)
 """The hosts that the opening of a connection, which no attempt runs, is limited to."""
+UNSEEN: ContextVar[bool] = ContextVar("jackfield_unseen", default=False)
+"""True while credentials are asked for: what is sent then, and what comes back, is no exchange to keep."""
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Keep no exchange of this thread or task: what it sends asks for credentials, and what comes back are some."""
+    token = UNSEEN.set(True)
+    try:
+        yield
+    finally:
+        UNSEEN.reset(token)
 
 
 @dataclass(frozen=True, slots=True)

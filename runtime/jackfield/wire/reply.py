@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from jackfield.errors import Sent
 from jackfield.wire.connection import Connection, Limit
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.head import MAX_HEAD, VALUE_READ, framing_of, read_fields, read_head, values_of
+
+if TYPE_CHECKING:
+    from jackfield.wire.exchanges import Exchange
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + VALUE_READ + rb")?\r\n")
 _LONGEST_CHUNK_LINE = 4_096
@@ -20,7 +24,7 @@ _UNTIL_CLOSE = -2
 class Reply:
     """Response whose body is still to be read, once. Close it: its connection then serves the next request, or is closed."""
 
-    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_reusable", "_whole", "fields", "status", "version")
+    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_reusable", "_whole", "fields", "seen", "status", "version")
 
     def __init__(self, head: bytes, method: str, connection: Connection, limit: Limit, keep: Callable[[Connection], None] | None) -> None:
         """``keep`` takes the connection back once the whole response was read; None if it may not be used again.
@@ -29,6 +33,8 @@ class Reply:
         """
         minor, self.status, self.fields = read_head(head)
         self.version = f"HTTP/1.{minor}"
+        self.seen: Exchange | None = None
+        """Counts the body, if the exchange is kept."""
         self._connection: Connection | None = connection
         self._limit = limit
         self._keep = keep
@@ -46,14 +52,18 @@ class Reply:
         connection = self._connection
         if connection is None or self._whole:
             return
+        if self._framing == _CHUNKED:
+            pieces = self._chunks(connection)
+        elif self._framing == _UNTIL_CLOSE:
+            pieces = self._rest(connection)
+        else:
+            pieces = self._counted(connection, self._framing)
+        seen = self.seen
         try:
-            if self._framing == _CHUNKED:
-                yield from self._chunks(connection)
-            elif self._framing == _UNTIL_CLOSE:
-                yield from self._rest(connection)
-            else:
-                yield from self._counted(connection, self._framing)
-        except WireFault:
+            yield from pieces if seen is None else seen.answer.counting(pieces)
+        except WireFault as fault:
+            if seen is not None:
+                seen.failed(fault)
             self.close()
             raise
         self._whole = True

@@ -25,6 +25,7 @@ from jackfield_console.components import (
     span_text,
     text_field,
 )
+from jackfield_console.exchanges import exchanges_shown
 from jackfield_console.invocations import status_of
 from jackfield_console.page_request import PageRequest
 from jackfield_console.queue import redrive_done
@@ -131,6 +132,7 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
         _facts(request, entry),
         answer,
         tries,
+        exchanges_shown(request, entry),
         whole,
     ]
 

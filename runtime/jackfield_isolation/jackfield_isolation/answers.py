@@ -29,6 +29,7 @@ from jackfield_isolation.child_files import ChildFiles
 from jackfield_isolation.child_grants import ChildGrants
 from jackfield_isolation.child_triggers import ChildTriggers, steps_of
 from jackfield_isolation.error_frames import dump_error
+from jackfield_isolation.exchange_frames import dump_exchanges
 from jackfield_isolation.hello import ActionFacts, TypeFacts
 from jackfield_isolation.questions import ASKED, QUESTIONS, Asked, ConnectionFacts, Plan, Question
 from jackfield_isolation.wire import Frame, Wire
@@ -82,9 +83,10 @@ class Answers:
         found = attempt_foreign(question.answer)
         more = {"requestId": str(question.call.request_id)[:_LONGEST_NAME]} if question.call.request_id is not None else {}
         if isinstance(found, Raised):
-            talk.say({**question.failure(found.error), **more})
+            talk.say({**question.failure(found.error), **question.seen(), **more})
             return
-        sent = attempt(talk.say, {"end": found, **more})
+        seen = question.seen() if question.call.sees_bodies else {}
+        sent = attempt(talk.say, {"end": found, **seen, **more})
         if isinstance(sent, Raised):
             talk.say(
                 {"fault": {"type": "ValueError", "text": f"the answer is not JSON or too large: {sent.error}"[:_LARGEST_FAULT]}, **more}
@@ -129,6 +131,7 @@ class _Question:
         self.call.talk, self.call.follows = talk, about.follows
         self.call.files = ChildFiles(talk) if about.files else None
         self.call.leases = asked.context.leases if asked.context is not None else {}
+        self.call.sees_bodies = about.bodies
 
     def answer(self) -> Any:
         """Answer it: by the function below, else by the method of the connection's type that has its name and takes a context."""
@@ -147,6 +150,8 @@ class _Question:
         if self._asked.renew and hasattr(self.opened, "renew"):
             self.opened.renew()
             arguments = (values, self.client())
+        if self._asked.call.sees:  # not before the connection is open: that may ask for credentials
+            call.exchanges = []
         if not self.reports:
             call.talk.say({"entered": True})
             call.begun = True
@@ -235,6 +240,11 @@ class _Question:
             found.sent, found.tells_sent = Sent.NOTHING, True
         renewable = {"renewable": True} if hasattr(self.opened, "renew") else {}
         return {"failed": dump_error(found), **renewable}
+
+    def seen(self) -> dict[str, Any]:
+        """Return the member of an answer for what was exchanged with the provider."""
+        exchanges = self.call.exchanges
+        return {"exchanges": dump_exchanges(exchanges)} if exchanges else {}
 
     @property
     def action(self) -> Action:

@@ -89,7 +89,10 @@ def _call(call: Call | None, deadline: Deadline) -> CallFacts:
     facts = CallFacts(deadline.remaining(), longest - deadline.clock.monotonic(), deadline.seconds)
     if call is None:
         return facts
-    return replace(facts, invocation_id=call.invocation_id, key=call.key.value, files=call.files is not None, follows=call.follows)
+    return replace(
+        facts, invocation_id=call.invocation_id, key=call.key.value, files=call.files is not None, follows=call.follows,
+        sees=call.exchanges is not None, bodies=call.sees_bodies,
+    )  # fmt: skip
 
 
 def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> ConnectionFacts:

@@ -14,6 +14,7 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Apart, Call, Minted, current_call
 from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
 from jackfield.failures import Raised, attempt
+from jackfield.wire.guard import unseen
 from jackfield_isolation.error_frames import dump_error, load_error
 from jackfield_isolation.wire import Frame, Wire
 
@@ -89,7 +90,8 @@ class Talk:
         return int(descriptor)
 
     def _mint(self, mint: Callable[[], Minted]) -> Exception | None:
-        minted = attempt(mint)
+        with unseen():
+            minted = attempt(mint)
         if isinstance(minted, Raised):
             self.say({"unminted": _as_error(minted.error)})
             return minted.error

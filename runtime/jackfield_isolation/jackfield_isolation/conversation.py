@@ -16,7 +16,9 @@ from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Un
 from jackfield.kernel.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
+from jackfield.wire.exchanges import MOST
 from jackfield_isolation.error_frames import dump_error, load_error
+from jackfield_isolation.exchange_frames import load_exchanges
 from jackfield_isolation.process import ChildProcess, Ended
 from jackfield_isolation.questions import ACTS, CREDENTIAL, GRANT, Asked, Question
 from jackfield_isolation.shares import CallShare, bounded
@@ -124,6 +126,7 @@ class Conversation:
         frame = self._await(*_ANSWERS)
         self._answered = True
         self._note_request(frame)
+        self._note_exchanges(frame)
         self.renewable = frame.get("renewable") is True
         if "failed" in frame:
             raise load_error(frame["failed"])
@@ -224,6 +227,17 @@ class Conversation:
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):
             self._call.request_id = escaped(frame["requestId"][:_LONGEST_NAME])  # a NUL could not be journaled in PostgreSQL
+
+    def _note_exchanges(self, frame: Frame) -> None:
+        """Take what the child has exchanged with the provider, after that of earlier attempts."""
+        known = None if self._call is None else self._call.exchanges
+        if known is None or "exchanges" not in frame:
+            return
+        before = known[-1].number if known else 0
+        for one in load_exchanges(frame["exchanges"]):
+            one.number += before
+            known.append(one)
+        del known[:-MOST]
 
     def _reply(self, step: Callable[[], Any]) -> None:
         try:

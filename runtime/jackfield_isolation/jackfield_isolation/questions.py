@@ -29,7 +29,8 @@ _REASON = Annotated[str | None, Field(max_length=_LONGEST)]
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
-    ``longest`` seconds from now. ``files``: it may return some; ``follows``: it fetches a page that the page before it has named."""
+    ``longest`` seconds from now. ``files``: it may return some; ``follows``: it fetches a page that the page before it has named.
+    ``sees``: its exchanges are kept, with their ``bodies``."""
 
     remaining: float
     longest: float
@@ -38,6 +39,8 @@ class CallFacts:
     key: str = ""
     files: bool = False
     follows: bool = False
+    sees: bool = False
+    bodies: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

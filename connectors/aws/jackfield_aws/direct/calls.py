@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from botocore import xform_name
 
 from jackfield.clock import monotonic
-from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, whole_answer
+from jackfield.connector import Call, Deadline, JackfieldError, Reply, WireFault, current_call, unseen, whole_answer
 from jackfield.fork import ProcessLocal
 from jackfield.frames import BORDER
 from jackfield.secrecy import Hidden
@@ -38,7 +38,7 @@ class Calls(ProcessLocal):
         self._without = without
         self._requests = Requests(service)
         self._answers = Answers(service.parser, lambda: self.exceptions)
-        self._begins = begins
+        self._begins, self._is_seen = begins, begins and service.model.service_name != "sts"
         self._client: Any = None
         self._exceptions: Any = None
         self.names: Mapping[str, str] = {xform_name(name): name for name in service.model.operation_names}
@@ -122,7 +122,7 @@ class Calls(ProcessLocal):
         begin = partial(_begin, operation.model.name, call if self._begins else None)
         started = call.deadline.clock.time() if call is not None and call.observe is not None else 0.0
         try:
-            reply = request.wire.send(request.method, request.target, request.path.encode(), request.fields(), request.body, limit, begin)
+            reply = (_sent if self._is_seen else _hidden)(request, limit, begin)
         except WireFault as fault:
             if call is not None and self._begins:
                 call.begun = True  # an attempt counts even where no connection could be made
@@ -136,6 +136,17 @@ class Calls(ProcessLocal):
             reply.close()
             _observed(call, request, started, reply.status)
         return reply.status, reply.fields, body
+
+
+def _hidden(request: Request, limit: Callable[[], float], begin: Callable[[], None]) -> Reply:
+    """Send a request that asks for credentials."""
+    with unseen():
+        return _sent(request, limit, begin)
+
+
+def _sent(request: Request, limit: Callable[[], float], begin: Callable[[], None]) -> Reply:
+    """Send a request."""
+    return request.wire.send(request.method, request.target, request.path.encode(), request.fields(), request.body, limit, begin)
 
 
 def _exceptions(model: Any) -> Any:

@@ -203,6 +203,15 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
     return answer((await _visible_entry(request, server, identity)).to_json())
 
 
+async def exchanges(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations/{id}/exchanges``."""
+    entry, journal = await _visible_entry(request, server, identity), await _journal(server, identity)
+    try:
+        return answer(await server.briefly(lambda: journal.exchanges(entry.id)))
+    except InvalidInvocation as error:
+        raise of_error(error, 404) from None
+
+
 async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/cancel``."""
     await _visible_entry(request, server, identity)

@@ -9,7 +9,7 @@ from jackfield.access.settings import LIMITS
 from jackfield.invocation.published import published_schema
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield_server.http.catalogue_shapes import CATALOGUE
-from jackfield_server.http.shape_parts import ANY, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
+from jackfield_server.http.shape_parts import ANY, COUNT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 
 
 def shapes() -> dict[str, Json]:
@@ -386,6 +386,31 @@ _OTHERS: dict[str, Json] = {
         running={"type": "integer"}, dead={"type": "integer", "description": "Given up; they can be redriven."},
         oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
         blocked=_BLOCKED,
+    ),
+    "Exchanges": object_of(
+        ("invocationId", "captured", "dropped", "exchanges"), invocationId=STRING,
+        captured={"type": "boolean", "description": "False if the connector sends by other means than HTTP, or asks for credentials."},
+        dropped={**COUNT, "description": "Number of earlier exchanges, of which only the last 20 are kept."},
+        exchanges={"type": "array", "items": {"$ref": "#/components/schemas/Exchange"}},
+    ),
+    "Exchange": object_of(
+        ("method", "url", "startedAt", "durationMs", "sent", "request", "curl"), method=STRING, url=STRING, startedAt=MOMENT,
+        durationMs={"type": "number", "minimum": 0, "description": "Until the head of the response, or the fault."},
+        sent={"type": "boolean", "description": "False if no byte of the request can have left."},
+        request={"$ref": "#/components/schemas/Message"},
+        response={
+            "allOf": [{"$ref": "#/components/schemas/Message"}], "description": "Also has 'status'. Absent if none came.",
+        },
+        error={"type": "string", "description": "Why there is no response, or no whole one."},
+        curl={"type": "string", "description": "The request as a command line, with *** where it had a secret."},
+    ),
+    "Message": object_of(
+        ("headers", "bytes"), status={"type": "integer", "description": "Of a response."},
+        headers={"type": "array", "items": object_of(("name", "value"), name=STRING, value=STRING)},
+        bytes={**COUNT, "description": "Size of the body, as far as it went over the wire."},
+        body={"type": "string", "description": "Its beginning, without secrets; if the call was traced or the workspace records inputs."},
+        truncated={"enum": [True], "description": "There was more of the body."},
+        omitted={"type": "string", "description": "Why a body that was kept is not shown: binary, several parts, secrets of the output."},
     ),
     "BatchOutcome": object_of(
         (), invocationId=STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},

@@ -92,6 +92,11 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Entry"}, problems=(404,),
     ),
     Operation(
+        "GET", "/v1/invocations/{id}/exchanges", invocations.exchanges, "manage", "showExchanges",
+        "Show what was sent to the provider and what came back, without secrets: of a call that failed, is in doubt, or was traced.",
+        {200: "Exchanges"}, problems=(404,),
+    ),
+    Operation(
         "POST", "/v1/invocations/{id}/cancel", invocations.cancel, "invoke", "cancelInvocation",
         "Cancel an invocation that was not sent yet, or a job that its provider can cancel.",
         {202: "Entry"}, problems=(404, 409),

@@ -1,0 +1,75 @@
+"""Exchanges of a call with its provider, as the journal keeps them: of calls that failed, are in doubt or were traced; masked, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import iso
+from jackfield.errors import Sent
+from jackfield.redaction.marks import leaves
+from jackfield.redaction.messages import masked_body, masked_fields, masked_url
+from jackfield.redaction.redactor import Redactor
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.run import Run
+    from jackfield.wire.exchanges import Content, Exchange
+    from jackfield.wire.head import Fields
+
+_LARGEST = 1024 * 1024
+"""Bytes of the bodies of one call that are kept, those of the last exchanges first."""
+_WITHHELD = "secrets of the output"
+_NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
+
+
+def exchanges_of(run: Run, result: Result) -> Mapping[str, Any] | None:
+    """Return what is kept of a call that has ended, without secrets; None if nothing is.
+
+    That is what it sent and what came back, if it failed or is in doubt, or if its caller asked for a trace. A call that sends by other
+    means than HTTP, or asks for credentials, has ``captured`` false.
+    """
+    attempts = run.attempts
+    if attempts is None or not (run.invocation.trace or result.status in ("failed", "in_doubt")):
+        return None
+    seen = [*(attempts.evidence.exchanges or ())]
+    if not seen:
+        return {"captured": False, "dropped": 0, "exchanges": []} if attempts.count else None
+    redactor = run.redactor or Redactor()
+    if run.inline is not None:
+        redactor = redactor.extended(leaves(run.inline))
+    shows_answers = attempts.evidence.sees_bodies and not attempts.plan.secrets[0]
+    room, found = _LARGEST, []
+    for exchange in reversed(seen):
+        shown = _shown(exchange, redactor, room, shows_answers=shows_answers)
+        room -= sum(len(shown[name].get("body", "")) for name in ("request", "response") if name in shown)
+        found.append(shown)
+    return {"captured": True, "dropped": seen[-1].number - len(seen), "exchanges": found[::-1]}
+
+
+def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "method": redactor.clean(exchange.method), "url": masked_url(exchange.url, redactor), "startedAt": iso(exchange.started),
+        "durationMs": round(exchange.took * 1000, 1), "sent": _NOT_SENT[exchange.sent] or exchange.status is not None,
+        "request": _message(exchange.given, exchange.request, redactor, room),
+    }  # fmt: skip
+    if exchange.status is not None:
+        answer = _message(exchange.fields, exchange.answer, redactor, room)
+        if not shows_answers and answer.pop("body", None) is not None:
+            answer["omitted"] = _WITHHELD
+        shown["response"] = {"status": exchange.status, **answer}
+    if exchange.fault:
+        shown["error"] = redactor.clean(exchange.fault)
+    return shown
+
+
+def _message(fields: Fields, content: Content, redactor: Redactor, room: int) -> dict[str, Any]:
+    """Return a message's head, size and, if there is room for it and it was kept, body."""
+    shown: dict[str, Any] = {"headers": masked_fields(fields, redactor), "bytes": content.size}
+    kept = content.beginning
+    if not kept or room <= 0:
+        return shown
+    body = masked_body(kept, content.size, fields, redactor)
+    if body.text is None:
+        return {**shown, "omitted": body.omitted}
+    return {**shown, "body": body.text, **({"truncated": True} if body.is_cut else {})}

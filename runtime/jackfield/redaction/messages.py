@@ -1,0 +1,184 @@
+"""Masks of HTTP messages: what a stored exchange shows of a URL, of header fields and of a body.
+
+Two rules, each sufficient alone: a value is masked where its name says that it is a secret, and wherever a known secret stands, in all the
+forms that a ``Redactor`` finds. A name decides for header fields, query parameters, fields of forms, members of JSON and elements of XML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from jackfield.dataclass import dataclass
+from jackfield.redaction.marks import MASK
+from jackfield.redaction.redactor import Redactor
+from jackfield.secrecy import without_password
+
+_STEMS = ("token", "secret", "passw", "apikey", "credential", "signature", "cookie", "authoriz", "bearer", "session", "jwt", "private",
+          "accesskey", "authkey", "signingkey", "sharedkey", "masterkey", "encryptionkey", "assertion", "xsrf", "csrf",
+          "verifier")  # fmt: skip
+"""Parts of a name, without signs between words, that say that its value is a secret."""
+_WORDS = frozenset({"auth", "pwd", "pass", "otp", "sig", "sid", "hmac"})
+"""Words of a name that say so."""
+_OUTSIDE = _WORDS | {"key", "keys", "pin", "nonce"}
+"""Words that say so in heads, URLs and forms. In JSON and XML, a key is mostly that of an object."""
+_PLAIN = frozenset({"idempotencykey", "xidempotencykey", "sessionduration"})
+"""Names that look like those of secrets, and whose values say what was asked for."""
+_PLACES = frozenset({"location", "contentlocation", "referer", "link", "origin"})
+"""Header fields with URLs."""
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_USER = re.compile(r"(?<=://)[^/\s\"'<>@]*@")
+_PAIR = re.compile(r"(?<![^?&;\s\"'])([A-Za-z0-9_.\-\[\]%]{1,100})=([^&;\s\"'<>]*)")
+_MEMBER = re.compile(r'("([^"\\]{1,100})"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|$)|[^\s,{}\[\]"]+)')
+_WITHIN = re.compile(r"""((?<!\\)(\\{1,8}"|')([\w.%\[\]-]{1,100})\2\s*:\s*)(?:\2[^\n]*?(?:\2|$)|[^\s,{}\[\]"'\\]+)""")
+"""Member of JSON within a string of JSON, or of a dictionary of Python."""
+_ELEMENT = re.compile(r"(<(?:[\w.-]+:)?([\w.-]{1,100})(?:\s[^<>]*)?>)([^<]*)")
+_LINE = re.compile(r"(?m)^([ \t]*([A-Za-z][\w-]{0,99})[ \t]*:[ \t]*)(\S.*)$")
+_LARGEST = 64 * 1024
+_JSON = re.compile(r"[/+]json(?:$|;|\s)")
+_BINARY, _PARTS = "binary", "several parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Body as it is shown: its ``text``, or why it is ``omitted``; ``is_cut`` if there is more of it."""
+
+    text: str | None
+    omitted: str = ""
+    is_cut: bool = False
+
+
+def is_secret_name(name: str, words: frozenset[str] = _OUTSIDE) -> bool:
+    """Return whether a name says that its value is a secret: ``x-api-key``, ``clientSecret``, ``X-Amz-Signature``; also by one of its
+    ``words``."""
+    folded = re.sub(r"[^a-z0-9]", "", name.lower())
+    if folded in _PLAIN:
+        return False
+    return any(stem in folded for stem in _STEMS) or not words.isdisjoint(word.lower() for word in _WORD.findall(name))
+
+
+def masked_url(url: str, redactor: Redactor) -> str:
+    """Return a URL without user name and password, signatures and other secrets of its query, and known secrets."""
+    return redactor.clean(_pairs(_USER.sub(f"{MASK}@", url)))
+
+
+def masked_fields(fields: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> list[dict[str, str]]:
+    """Return header fields, in order, with secrets masked."""
+    return [_field(name.decode("latin-1"), value.decode("latin-1"), redactor) for name, value in fields]
+
+
+def _field(name: str, value: str, redactor: Redactor) -> dict[str, str]:
+    folded = re.sub(r"[^a-z0-9]", "", name.lower())
+    if is_secret_name(name):
+        shown = MASK
+    else:
+        shown = redactor.clean(_pairs(_USER.sub(f"{MASK}@", value)) if folded in _PLACES else without_password(value))
+    return {"name": redactor.clean(name), "value": shown}
+
+
+def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> Shown:
+    """Return a body without secrets. ``content`` is its beginning, and all of it if it has ``size`` bytes; ``fields`` are those of its
+    head, which say how it is coded.
+
+    What cannot be searched is left out: binary data, unknown codings, and forms of several parts. Of a body that is cut, the end is left
+    out, too, since it may hold a part of a secret.
+    """
+    said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
+    is_cut = size > len(content)
+    plain = _decoded(content, said.get("content-encoding", ""))
+    kind = said.get("content-type", "").lower()
+    if plain is None or len(plain) > _LARGEST:
+        plain, is_cut = (None, is_cut) if plain is None else (plain[:_LARGEST], True)
+    if kind.startswith("multipart/"):
+        return Shown(None, _PARTS, is_cut)
+    text = None if plain is None else _read(plain, kind, is_cut=is_cut)
+    if text is None:
+        return Shown(None, _BINARY, is_cut)
+    shown = redactor.clean(_by_names(text, kind, is_cut=is_cut))
+    if is_cut:
+        shown = shown[: max(0, len(shown) - _MOST_WRITTEN * redactor.longest)]
+    return Shown(shown, "", is_cut)
+
+
+_MOST_WRITTEN = 24
+"""Characters that an encoder makes of one at most: two escapes as in JSON."""
+
+
+def _decoded(content: bytes, coding: str) -> bytes | None:
+    """Undo a body's coding, as far as there is something of it; None if it is unknown."""
+    names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+    if not names:
+        return content
+    if names not in (["gzip"], ["x-gzip"], ["deflate"]):
+        return None
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip and zlib by their heads; deflate without one (RFC 9110 §8.4.1.2)
+        try:
+            return zlib.decompressobj(bits).decompress(content, _LARGEST + 1)
+        except zlib.error:
+            continue
+    return None
+
+
+def _read(content: bytes, kind: str, *, is_cut: bool) -> str | None:
+    """Return a body as text; None if it is none."""
+    found = re.search(r"charset=\"?([\w-]+)", kind)
+    charset = found[1] if found is not None else "utf-8"
+    try:
+        text = content.decode(charset, "ignore" if is_cut else "strict")
+    except (LookupError, ValueError):
+        return None
+    return None if "\0" in text or any(sign in text[:1000] for sign in "\x01\x02\x03\x04\x05\x06\x07\x08") else text
+
+
+def _by_names(text: str, kind: str, *, is_cut: bool) -> str:
+    """Mask what is a secret by its name, whatever the kind of text is: a server may call JSON a plain text."""
+    if _JSON.search(kind) and not is_cut:
+        try:
+            read = json.loads(text)
+            shown = _members(read)
+        except (ValueError, RecursionError):
+            read = shown = None
+        if shown != read:
+            return json.dumps(shown, ensure_ascii=False)
+    text = _USER.sub(f"{MASK}@", text)
+    text = _MEMBER.sub(lambda found: f'{found[1]}"{MASK}"' if is_secret_name(found[2], _WORDS) else found[0], text)
+    text = _WITHIN.sub(lambda found: f"{found[1]}{found[2]}{MASK}{found[2]}" if is_secret_name(found[3], _WORDS) else found[0], text)
+    text = _ELEMENT.sub(lambda found: f"{found[1]}{MASK}" if found[3].strip() and is_secret_name(found[2], _WORDS) else found[0], text)
+    text = _LINE.sub(lambda found: f"{found[1]}{MASK}" if is_secret_name(found[2]) else found[0], text)
+    return _pairs(text)
+
+
+def _members(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _whole(item) if is_secret_name(name, _WORDS) else _members(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_members(item) for item in value]
+    return _texts(value) if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> Any:
+    """Mask all of a value, and keep its shape."""
+    if isinstance(value, Mapping):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return value if value is None or isinstance(value, bool) else MASK
+
+
+def _texts(text: str) -> str:
+    """Mask the secrets of a text within JSON: it may be a URL, or JSON itself."""
+    if text[:1] in {"{", "["}:
+        try:
+            return json.dumps(_members(json.loads(text)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+    return _pairs(_USER.sub(f"{MASK}@", text)) if "=" in text or "@" in text else text
+
+
+def _pairs(text: str) -> str:
+    """Mask the values of secret parameters in a text with ``name=value``."""
+    return _PAIR.sub(lambda found: f"{found[1]}={MASK}" if found[2] and is_secret_name(unquote_plus(found[1])) else found[0], text)
