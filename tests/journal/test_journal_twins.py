@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -242,3 +245,21 @@ def test_mistakes_are_told(upgraded: str) -> None:
         runtime(upgraded, aws, "maybe") as jackfield,
     ):
         jackfield.invoke(unkeyed()).unwrap()
+
+
+def test_a_twin_whose_process_was_killed_is_a_doubt(upgraded: str) -> None:
+    """The one that waits does not wait for the dead, and does not send: the first may have been sent."""
+    code = (
+        "import sys\nfrom jackfield import Jackfield\nfrom jackfield.callers import Caller\nfrom nursery import connection\n"
+        "from test_journal_twins import unkeyed\n"
+        "Jackfield(connections=[connection(sys.argv[1])], database_url=sys.argv[2], environment={'JACKFIELD_TWINS': 'join'})"
+        ".invoke(unkeyed(), caller=Caller('ada', 'invoke', remote=True))"
+    )
+    with FakeAws() as aws, runtime(upgraded, aws) as jackfield:
+        aws.script([{"operation": "SendEmail", "do": "hang"}])
+        path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+        with subprocess.Popen([sys.executable, "-c", code, aws.url, upgraded], env={**os.environ, "PYTHONPATH": path}) as process:
+            assert aws.wait_until(lambda fake: len(fake.requests) == 1)
+            process.kill()
+        second = jackfield.invoke(unkeyed(), caller=ADA)
+        assert (second.status, second.meta.twin_of is not None, len(aws.requests)) == ("in_doubt", True, 1)
