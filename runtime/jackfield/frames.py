@@ -242,9 +242,11 @@ def _has_ended(frame: FrameType) -> bool:
 def _tell(error: BaseException) -> None:
     """Log the frames of an exception at DEBUG, without values: messages are ours only, which hold no secrets."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        _LOG.debug("raised to the host: %s", "\nin place of, or caused by: ".join(map(_told, _chain(error))), extra={"has_lines": True})
+        _LOG.debug(
+            "raised to the host: %s", "\nin place of, or caused by: ".join(map(_described, _chain(error))), extra={"has_lines": True}
+        )
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     about = f": {error}" if isinstance(error, JackfieldError) else ""
     return f"{type(error).__qualname__}{about}\n{''.join(format_tb(error.__traceback__)).rstrip()}"

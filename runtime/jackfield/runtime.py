@@ -204,7 +204,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             named(run.meta.invocation_id)
         given = Hidden(invocation)
         del invocation
-        if self.storage.is_near:
+        if self.storage.answers_locally:
             return run_in_thread(self.pipeline.run(given, run))
         with self.storage.one_state():
             return run_in_thread(self.pipeline.run(given, run))

@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 from jackfield.connector import TriggerEvent
-from jackfield.triggers.arrivals import Receipt, Sealer
+from jackfield.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable
 from polled_source import missed
@@ -110,7 +110,7 @@ def _named(stage: TriggerStage, name: str) -> Subscription:
 def _receive(stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None) -> None:
     storage, subscription, now = stage.pools[0].storage, found or _named(stage, "one"), stage.clock.time()
     sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, now)
-    storage.database.record(Receipt(subscription, sealed, now, _LEAST))
+    storage.database.record(ArrivalUnit(subscription, sealed, now, _LEAST))
 
 
 def month(stage: TriggerStage, days: float) -> int:

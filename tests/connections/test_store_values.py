@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.connections.connection_rows import joined, parted, secret_places
+from jackfield.connections.connection_rows import join_secrets, secret_places, split_secrets
 from jackfield.errors import InvalidConnection
 from jackfield.management.drafts import edited, refuse_placeholders
 from jackfield.redaction.marks import masked
@@ -53,14 +53,14 @@ connection_values = st.fixed_dictionaries(
 @given(connection_values)
 def test_parts_make_the_whole(values: dict[str, Any]) -> None:
     """Whatever the values, both parts together are the values again, through JSON as well."""
-    parts = parted(SCHEMA, values)
-    assert joined(json.loads(json.dumps(parts.public)), parts.secrets) == values
+    parts = split_secrets(SCHEMA, values)
+    assert join_secrets(json.loads(json.dumps(parts.public)), parts.secrets) == values
 
 
 @given(connection_values)
 def test_the_open_part_shows_what_masking_shows(values: dict[str, Any]) -> None:
     """The open part masked is the values masked: neither shows a secret."""
-    assert masked(SCHEMA, parted(SCHEMA, values).public) == _with_whole_secrets(masked(SCHEMA, values), values)
+    assert masked(SCHEMA, split_secrets(SCHEMA, values).public) == _with_whole_secrets(masked(SCHEMA, values), values)
 
 
 def _with_whole_secrets(shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _with_whole_secrets(shown: dict[str, Any], values: dict[str, Any]) -> dict[s
 
 def test_unknown_members_are_secret() -> None:
     """A member that the schema does not know may be a misspelt secret, and is sealed."""
-    assert parted(SCHEMA, {"tokn": "t"}).secrets == {"/tokn": b'"t"'}
+    assert split_secrets(SCHEMA, {"tokn": "t"}).secrets == {"/tokn": b'"t"'}
 
 
 def test_places_of_secrets() -> None:

@@ -138,7 +138,7 @@ def test_a_database_on_a_server_is_asked_once(stand: Stand, client: Client, monk
         client.post("/v1/invocations", say("say", "hall", text="x"))
     monkeypatch.setattr(SharedLooks, "aread", noted)
     assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
-    assert len(looks) == (0 if stand.host.storage.is_near else 1)
+    assert len(looks) == (0 if stand.host.storage.answers_locally else 1)
 
 
 @pytest.mark.parametrize("path", ["/v1/invocations", "/mcp"])

@@ -16,7 +16,7 @@ from jackfield.connector.triggers import Trigger
 from jackfield.database import Transaction
 from jackfield.errors import Unavailable
 from jackfield.queue.trigger_loop import TriggerLoop
-from jackfield.triggers.arrivals import Receipt, Sealer
+from jackfield.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable
 from trigger_stage import TriggerStage
@@ -55,7 +55,7 @@ def _found(stage: TriggerStage) -> Subscription:
 def _hook(stage: TriggerStage, *events: TriggerEvent) -> None:
     storage, found = stage.pools[0].storage, _found(stage)
     sealed = Sealer(storage.database, storage.vault, "default", found).arrivals(events, stage.now())
-    storage.database.record(Receipt(found, sealed, stage.now(), 10.0))
+    storage.database.record(ArrivalUnit(found, sealed, stage.now(), 10.0))
 
 
 @pytest.mark.parametrize("at", [1_795_464_178_000, 1e300, float("nan"), float("-inf"), -1.0, True, "soon"])

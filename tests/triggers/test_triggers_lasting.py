@@ -73,7 +73,7 @@ def _found(stage: TriggerStage) -> Subscription:
 def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
     """Of both kinds together, an event is told once; a hint during a poll is another poll after it, and never one too soon."""
     from jackfield.connector import TriggerEvent
-    from jackfield.triggers.arrivals import Receipt, Sealer
+    from jackfield.triggers.arrivals import ArrivalUnit, Sealer
 
     stage.add("kept", every=3600)
     stage.look()
@@ -83,7 +83,7 @@ def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
     def hook(identifier: str) -> None:
         events = [TriggerEvent({"id": identifier, "text": "hello"}, identifier)]
         sealed = Sealer(storage.database, storage.vault, "default", _found(stage)).arrivals(events, stage.now())
-        storage.database.record(Receipt(_found(stage), sealed, stage.now(), 10.0))
+        storage.database.record(ArrivalUnit(_found(stage), sealed, stage.now(), 10.0))
 
     _note(stage, "n-1")
     _note(stage, "missed")

@@ -44,7 +44,7 @@ class Storage(Protocol):
         """Vault that uses the database."""
 
     @property
-    def is_near(self) -> bool:
+    def answers_locally(self) -> bool:
         """True if a reading of the epoch, and what is read after it, takes no server."""
 
     def epoch(self) -> int:

@@ -292,10 +292,10 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return {about: {name: _told(side.get(name)) for name in changed} for about, side in (("before", before), ("after", after))}
+    return {about: {name: _audited_setting(side.get(name)) for name in changed} for about, side in (("before", before), ("after", after))}
 
 
-def _told(setting: Any) -> Any:
+def _audited_setting(setting: Any) -> Any:
     """Return a setting as the audit log has it: a logo would be most of the log."""
     return {**setting, "logo": f"{len(setting['logo']):,} characters"} if isinstance(setting, Mapping) and "logo" in setting else setting
 

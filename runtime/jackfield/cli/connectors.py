@@ -173,13 +173,13 @@ def _search(arguments: Namespace, output: Output) -> int:
         found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
         narrowed = arguments.effect or arguments.tag
         triggers = [] if narrowed else jackfield.search_triggers(words, connector=arguments.connector)
-    is_near = bool(found) and not any(row.get("exact", True) for row in found)
-    if is_near and not triggers:
+    answers_locally = bool(found) and not any(row.get("exact", True) for row in found)
+    if answers_locally and not triggers:
         sys.stderr.write("jackfield: no action matches all words; showing the closest\n")
     limit = arguments.limit or (LIMIT if output.for_people else len(found))
     if output.for_people:
         triggers = [{**row, "action": row["trigger"], "effect": "trigger"} for row in triggers]
-    several = [*triggers, *found[:limit]] if is_near else [*found[:limit], *triggers]
+    several = [*triggers, *found[:limit]] if answers_locally else [*found[:limit], *triggers]
     output.rows(several, ("connector", "action", "title", "effect"))
     if len(found) > limit:
         sys.stderr.write(f"jackfield: … {len(found) - limit:,} more; --limit N\n")

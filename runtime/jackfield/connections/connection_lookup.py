@@ -200,16 +200,16 @@ class Connections:
             if self.store is not None:
                 self.store.note_expired(identifier, version)
 
-    def asks_store(self, connection: object) -> bool:
+    def needs_store(self, connection: object) -> bool:
         """Return whether resolving an invocation's ``connection`` needs the database now."""
         if self._open_store is None or not (connection is None or isinstance(connection, str)):
             return False
         return connection is None or not (connection in self._by_name or (self._store is not None and self._store.knows(connection)))
 
     @property
-    def is_near(self) -> bool:
+    def answers_locally(self) -> bool:
         """True if looking up a stored connection takes microseconds, since SQLite reads in this process."""
-        return self.store is None or self.store.is_near
+        return self.store is None or self.store.answers_locally
 
     def access(self) -> HostAccess:
         """Return the access to the server that the workspace's connections made over HTTP or MCP have."""

@@ -29,7 +29,7 @@ class Parts(SecretHolder):
     secrets: Mapping[str, bytes]
 
 
-def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
+def split_secrets(schema: Schema, values: Mapping[str, Any]) -> Parts:
     """Separate the secrets from ``values``: those that ``schema`` marks, and members that it does not know. References stay, since they
     contain no secret."""
     secrets: dict[str, bytes] = {}
@@ -50,7 +50,7 @@ def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secr
     return value
 
 
-def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[str, Any]:
+def join_secrets(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[str, Any]:
     """Put the secrets back into ``public``, which is modified, and return it.
 
     :raises LookupError: if ``public`` lacks the place of a secret.
@@ -185,7 +185,7 @@ class Draft(SecretHolder):
 
         :raises InvalidConnection: if they are too large to be stored.
         """
-        parts = parted(self.schema, self.values)
+        parts = split_secrets(self.schema, self.values)
         refuse_large(len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values())))
         return parts
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.connections import authorizations, external_ids, grants
-from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
+from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, join_secrets
 from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
@@ -139,7 +139,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return SharedClock.of(self._database, self._clock).now()
 
     @property
-    def is_near(self) -> bool:
+    def answers_locally(self) -> bool:
         """True if the database is in this process."""
         return self._database.dialect.name == "sqlite"
 
@@ -256,7 +256,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 external_ids.claim(self._vault, transaction, self.workspace, identifier, draft.external_ids())
                 in_transaction(transaction)
         except UniqueViolation:
-            raise taken(name) from None
+            raise name_taken(name) from None
         return self._shown(name)
 
     def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = _nothing) -> ConnectionRow:
@@ -307,7 +307,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         except SealBroken:
             raise _altered(name) from None
         except UniqueViolation:
-            raise taken(new_name) from None
+            raise name_taken(new_name) from None
         if not changed:
             raise _gone(name)
         return self._shown(new_name)
@@ -402,7 +402,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         except SealBroken:
             raise _altered(stored.name) from None
         try:
-            return joined(stored.public, opened)
+            return join_secrets(stored.public, opened)
         except (LookupError, TypeError, ValueError):
             raise damaged(stored.name) from None
 
@@ -438,7 +438,7 @@ def _check_name(name: str) -> None:
         raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another name.")
 
 
-def taken(name: str) -> NameTaken:
+def name_taken(name: str) -> NameTaken:
     """Return the error for a name that is taken."""
     fault = Detail("/name", f"the workspace already has a connection '{name}'")
     return NameTaken(

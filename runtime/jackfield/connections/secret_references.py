@@ -245,7 +245,7 @@ class Secrets:
         self._plugins = plugins
         self._cache = SecretCache(clock or SystemClock())
 
-    def is_near(self, values: Mapping[str, Any]) -> bool:
+    def answers_locally(self, values: Mapping[str, Any]) -> bool:
         """Return whether ``resolve`` asks no other machine: the environment, files and held secrets are at hand."""
         return all(kind in _AT_HAND or self._cache.holds(kind, target) for _, kind, target in references(values))
 

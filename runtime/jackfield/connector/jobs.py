@@ -61,8 +61,8 @@ class Polled(Output):
     output: dict[str, Any] | None = None
 
 
-class Told(Output):
-    """Answer of ``cancel``, which has none."""
+class NoOutput(Output):
+    """Output of ``cancel``, which has none."""
 
 
 def start_of(steps: Any, handle: type[Output]) -> Callable[..., Any]:
@@ -74,12 +74,12 @@ def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) 
     """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions. They take the handle as JSON, as the runtime
     has stored it."""
     polls = _wrapped(steps.poll, handle.model_validate, polled_stored if returns_files(output) else polled)
-    return steps_with(action, polls, _wrapped(steps.cancel, handle.model_validate, _told) if hasattr(steps, "cancel") else None)
+    return steps_with(action, polls, _wrapped(steps.cancel, handle.model_validate, _no_output) if hasattr(steps, "cancel") else None)
 
 
 def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
     """Return ``poll`` and ``cancel`` of a job as actions, from functions that take the handle as JSON and return a ``Polled`` and a
-    ``Told``."""
+    ``NoOutput``."""
     found: Any = action  # an Action, whose module imports this one
     plain = replace(
         found, inputs=Inputs, output=Polled, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
@@ -108,8 +108,8 @@ def polled_stored(found: Progress | Output) -> Polled:
     return polled(found)
 
 
-def _told(_nothing: object) -> Told:
-    return Told()
+def _no_output(_nothing: object) -> NoOutput:
+    return NoOutput()
 
 
 def _as_it_is(given: Any) -> Any:

@@ -244,13 +244,13 @@ def _ran(command: list[str], dialect: PostgresDialect | None, failed: str) -> No
                 started.append(_started(command, {} if dialect is None else dialect.options))
         except OSError as fault:
             raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
-        told = _told(started[0], dialect, failed)
+        told = _stderr_of(started[0], dialect, failed)
     if started[0].returncode != 0:
         line = _first_line(told, started[0].returncode)
         raise Unavailable(f"{failed}: {line if dialect is None else dialect.without_secrets(line)}", hint=_HINT)
 
 
-def _told(program: subprocess.Popen[str], dialect: PostgresDialect | None, failed: str) -> str:
+def _stderr_of(program: subprocess.Popen[str], dialect: PostgresDialect | None, failed: str) -> str:
     """Wait for the end of a program, and return its stderr. It would wait without end for a server that keeps silent; one that works, such
     as on an index, answers others meanwhile.
 

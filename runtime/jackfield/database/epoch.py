@@ -35,7 +35,7 @@ def is_certain(reading: int) -> bool:
 class Epoch(Protocol):
     """Source of readings. While two readings are equal, nothing has changed in between."""
 
-    is_near: bool
+    answers_locally: bool
     """True if a reading takes less than a microsecond, so that it may be taken in an event loop."""
 
     def read(self) -> int:

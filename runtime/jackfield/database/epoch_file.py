@@ -34,7 +34,7 @@ _NOTHING = nullcontext()
 class EpochFile(ProcessLocal):
     """Readings of the SQLite database at ``path``. ``committed`` returns the number in it, ``settle`` has it raised by a later commit."""
 
-    is_near = True
+    answers_locally = True
 
     def __init__(self, path: str, committed: Callable[[], int | None], settle: Callable[[], object]) -> None:
         self._database = path

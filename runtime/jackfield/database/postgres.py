@@ -400,7 +400,7 @@ class PostgresDialect(Dialect):
 
     def _connected(self) -> Connection:
         seconds = patience(self.wait)
-        options = self._in_time(seconds)
+        options = self._connect_options(seconds)
         try:
             return self._prepared(Connection.connect("", autocommit=True, **options))
         except psycopg.errors.ConnectionTimeout as fault:
@@ -412,7 +412,7 @@ class PostgresDialect(Dialect):
         except psycopg.Error as fault:
             raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
 
-    def _in_time(self, seconds: float) -> dict[str, Any]:
+    def _connect_options(self, seconds: float) -> dict[str, Any]:
         """Return the options of a connection that is made within ``seconds``: each address is tried in its share of them."""
         began = monotonic()
         try:

@@ -45,7 +45,7 @@ class _Asking:
 class SharedLooks(ProcessLocal):
     """Readings of a database on a server. ``committed`` makes the query; it returns None if there is no number."""
 
-    is_near = False
+    answers_locally = False
 
     def __init__(self, committed: Callable[[], int | None]) -> None:
         self._committed = committed

@@ -23,7 +23,7 @@ NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
 """Progress of a job that has told none."""
 
 
-def _told(error: JackfieldError | None) -> object:
+def _error_key(error: JackfieldError | None) -> object:
     return error and (type(error), error.to_json())
 
 
@@ -155,7 +155,7 @@ class Result(_Origin):
         if not isinstance(other, Result):
             return NotImplemented
         mine, yours = ((one.status, one.meta, one.output, one.progress) for one in (self, other))
-        return mine == yours and _told(self.error) == _told(other.error)
+        return mine == yours and _error_key(self.error) == _error_key(other.error)
 
     def __hash__(self) -> int:
         return hash((self.status, self.meta.invocation_id))

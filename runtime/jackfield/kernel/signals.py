@@ -82,7 +82,7 @@ class Hangups:
             for number in _OUTLASTED:
                 signal.signal(number, self._note)
 
-    def taken(self) -> bool:
+    def take(self) -> bool:
         """Return whether there was one since the last call."""
         count, before = self._count, self._seen
         self._seen = count

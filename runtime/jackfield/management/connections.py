@@ -12,7 +12,7 @@ from jackfield.access import LIBRARY, Actor, Audit
 from jackfield.access.workspaces import require
 from jackfield.callers import INLINE, UNBOUND, Authorizer
 from jackfield.clock import Deadline
-from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
+from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, name_taken
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
@@ -458,7 +458,7 @@ class ManagedConnections:
         try:
             store = self._changeable(name, provenance)
             if store.show(name) is not None:
-                raise taken(name)
+                raise name_taken(name)
         except InvalidConnection as unnamed:
             try:
                 self._drafter.draft(kind, values, provenance)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.connection_rows import joined, parted
+from jackfield.connections.connection_rows import join_secrets, split_secrets
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.files import connections_of, load, read_foreign
 from jackfield.connections.named_connection import NamedConnection
@@ -231,7 +231,7 @@ def without_secrets(connections: Sequence[NamedConnection], kinds: Kinds) -> dic
 
     :raises InvalidConnection: if a type is not installed, so that its secrets are unknown.
     """
-    parts = {item.name: parted(kinds.find(item.type).schema, item.values) for item in connections}
+    parts = {item.name: split_secrets(kinds.find(item.type).schema, item.values) for item in connections}
     places = sorted((name, path) for name, part in parts.items() for path in part.secrets)
     taken = {str(name) for part in parts.values() for _, kind, name in references(part.public) if kind == "$env"}
     variables: dict[str, dict[str, bytes]] = {name: {} for name in parts}
@@ -239,7 +239,7 @@ def without_secrets(connections: Sequence[NamedConnection], kinds: Kinds) -> dic
         variable = _free(_variable_name(name, path), taken)
         taken.add(variable)
         variables[name][path] = json.dumps({"$env": variable}).encode()
-    return {name: joined(dict(part.public), variables[name]) for name, part in parts.items()}
+    return {name: join_secrets(dict(part.public), variables[name]) for name, part in parts.items()}
 
 
 def _variable_name(name: str, path: str) -> str:

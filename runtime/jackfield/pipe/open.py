@@ -255,9 +255,9 @@ class Opener:
             lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip
 
-    def is_near(self, target: Target) -> bool:
+    def answers_locally(self, target: Target) -> bool:
         """Return whether finding the target's secrets asks no other machine."""
-        return self._secrets.is_near(target.values)
+        return self._secrets.answers_locally(target.values)
 
     def slots_of_secrets(self, target: Target) -> OpeningSlots:
         """Return the threads that read secrets at once in the stores that the target refers to."""

@@ -261,9 +261,9 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
-    def is_near(self, target: Target) -> bool:
+    def answers_locally(self, target: Target) -> bool:
         """Return whether ``opening`` asks no other machine for a secret."""
-        return self._opener.is_near(target)
+        return self._opener.answers_locally(target)
 
     async def resolved(self, target: Target, run: Run, dependencies: Dependencies) -> OpenConnection | None:
         """Return the connection as ``opening`` does: secrets that another machine holds are read in time, beside an event loop, and again
@@ -274,7 +274,7 @@ class Plan(SecretHolder):
             tries.made += 1
             try:
                 slots = self._opener.slots_of_secrets(target)
-                return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.is_near, target))
+                return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.answers_locally, target))
             except JackfieldError as error:
                 seconds = dependencies.backoff.wait(tries.made, error)
                 if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
@@ -450,7 +450,7 @@ class Plans(ProcessLocal):
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
-        if not self._access.storage.is_near:
+        if not self._access.storage.answers_locally:
             await run.waiter.ask(lambda: self._access.settings)
         authorizer = self._access.authorizer(caller)
         if self._access.is_gone:  # purged while this process had it open
@@ -464,7 +464,7 @@ class Plans(ProcessLocal):
             record.found(manifest, action)
         require_call(invocation, manifest, action, authorizer, note)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
-        target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
+        target = await run.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
         if action.allowed_with:
             require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
         return self._of(manifest, action, target)

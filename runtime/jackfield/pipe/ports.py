@@ -55,7 +55,7 @@ class Storage(Protocol):
         """True if the database is open in this process."""
 
     @property
-    def is_near(self) -> bool:
+    def answers_locally(self) -> bool:
         """True if asking whether anything has changed takes no query."""
 
     @property

@@ -56,7 +56,7 @@ class NoStorage:
 
     url = NONE
     enabled = is_open = False
-    is_near = migrates = True
+    answers_locally = migrates = True
     database = vault = limits = blocked = property(_refuse)
 
     def __init__(self, environment: Mapping[str, str]) -> None:

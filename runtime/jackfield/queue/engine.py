@@ -74,7 +74,7 @@ async def look_each_second(runtimes: RuntimePool, notices: Notices) -> None:
         while True:
             notices.alive()
             await asyncio.sleep(1.0)
-            if HANGUPS.taken():
+            if HANGUPS.take():
                 notices.reloading()
                 await asyncio.to_thread(renew, runtimes.storage)
     finally:

@@ -168,7 +168,7 @@ class Storage(ProcessLocal):
         return path not in {"", ":memory:"} and not os.path.exists(path)
 
     @property
-    def is_near(self) -> bool:
+    def answers_locally(self) -> bool:
         """True if asking whether anything has changed takes no query."""
         return not self.enabled or self.url.startswith("sqlite:")
 
@@ -213,23 +213,23 @@ class Storage(ProcessLocal):
 
     def one_state(self) -> AbstractContextManager[object]:
         """Let all readings in the block be one, the first: a call runs on one state, and asks a server for it once, within its deadline."""
-        epochs = None if self.is_near else self.epochs
+        epochs = None if self.answers_locally else self.epochs
         return nullcontext() if epochs is None else epochs.held(later=True)
 
     def held(self, reading: int) -> AbstractContextManager[object]:
         """Let all readings in the block be ``reading``."""
-        epochs = None if self.is_near else self.epochs
+        epochs = None if self.answers_locally else self.epochs
         return nullcontext() if epochs is None else epochs.held(reading)
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
         """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default that of its first use, which
         ``fix_state`` takes without blocking."""
-        epochs = None if self.is_near else self.epochs
+        epochs = None if self.answers_locally else self.epochs
         return work() if epochs is None else _in_one_state(epochs, work, reading)
 
     async def fix_state(self) -> None:
         """Ask the server for the reading of this task's block, beside the event loop."""
-        epochs = None if self.is_near else self.epochs
+        epochs = None if self.answers_locally else self.epochs
         if epochs is not None:
             await epochs.fix()
 
@@ -268,7 +268,11 @@ class Storage(ProcessLocal):
             raise no_database()
         from jackfield.database import open_database
 
-        wait, syncs, most_open = _wait(self.environment, near=self.is_near), _syncs(self.environment), _connections(self.environment)
+        wait, syncs, most_open = (
+            _wait(self.environment, near=self.answers_locally),
+            _syncs(self.environment),
+            _connections(self.environment),
+        )
         database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
         with OnFailure(database.close):
             if migrate:
@@ -392,8 +396,8 @@ class Storage(ProcessLocal):
 
         :raises Unavailable: if the others take too long.
         """
-        most = patience(_wait(self.environment, near=self.is_near))
-        with nullcontext() if self.is_near else within(most):
+        most = patience(_wait(self.environment, near=self.answers_locally))
+        with nullcontext() if self.answers_locally else within(most):
             return in_turn(self._lock, most, step, "the database does not answer: another call is still opening it")
 
     def _check_new(self) -> None:

@@ -164,7 +164,7 @@ class Sealer:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Receipt(JointUnit):
+class ArrivalUnit(JointUnit):
     """Events of one subscription that came together; of a webhook's request, it is a unit of ``Database.record``.
 
     If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
@@ -177,7 +177,7 @@ class Receipt(JointUnit):
     least: float | None = None
     learnt: bytes | None = None
 
-    def run_all(self, units: Sequence[Receipt], transaction: Transaction) -> None:
+    def run_all(self, units: Sequence[ArrivalUnit], transaction: Transaction) -> None:
         """Store receipts of webhooks.
 
         :raises NotReceivingError: if a subscription listens no more.
@@ -212,7 +212,7 @@ def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
         part = after
 
 
-def store(transaction: Transaction, receipts: Sequence[Receipt]) -> None:
+def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
     """Store the events that are new."""
     rows: list[Mapping[str, Any]] = []
     keys = [{**_own(one.subscription), "digest": event.digest, "at": one.now} for one in receipts for event in one.found]

@@ -16,7 +16,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
 from jackfield.journal.instance import CLAIM, Instance
-from jackfield.triggers.arrivals import Arrival, InTransaction, Receipt, store
+from jackfield.triggers.arrivals import Arrival, ArrivalUnit, InTransaction, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
 LARGEST_MARK = 64 * 1024
@@ -166,7 +166,7 @@ class DueSubscriptions:
             held(transaction.change(_PAGE, values))
             if in_transaction is not None:
                 in_transaction(transaction)
-            store(transaction, [Receipt(found, events, now)])
+            store(transaction, [ArrivalUnit(found, events, now)])
 
         self._database.record(unit)
 

@@ -35,11 +35,16 @@ def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str
     word = {"none": "not connected", "granted": "connected", "ended": "must be reconnected"}[status]
     top = h.div(h.h2("Approval"), badge(word), class_="row")
     return h.section(
-        top, _told(state), _facts(request, state), _forms(request, row, flows, again=status != "none"), class_="card stack", id="approval"
+        top,
+        _state_text(state),
+        _facts(request, state),
+        _forms(request, row, flows, again=status != "none"),
+        class_="card stack",
+        id="approval",
     )
 
 
-def _told(state: Mapping[str, Any]) -> Node:
+def _state_text(state: Mapping[str, Any]) -> Node:
     if state["status"] == "none":
         return h.p("Nobody has approved this connection at the provider yet. Until then, its invocations fail.")
     if state["status"] == "ended":

@@ -70,7 +70,7 @@ class ConsoleSessions:
         """Return what ``find`` has found within the last minute, and the reading of the epoch for which that is certain. It is for pages
         that need no database, and None unless the database does not answer at once."""
         epochs, session, clock = self._server.storage.epochs, self.jar.session(request), self._server.clock
-        if epochs is None or epochs.is_near or session is None or self._known.last(key := digest(session[1])) is None:
+        if epochs is None or epochs.answers_locally or session is None or self._known.last(key := digest(session[1])) is None:
             return None
         with within(MOMENT):
             if is_certain(await epochs.aread()):
@@ -90,7 +90,7 @@ class ConsoleSessions:
         if found is None or not self._server.storage.enabled:
             return None
         workspace, secret = found
-        known, key = {} if self._server.storage.is_near else self._known.present(), digest(secret)
+        known, key = {} if self._server.storage.answers_locally else self._known.present(), digest(secret)
         session = self._sessions(workspace).find(secret, touch=touch)
         identity = self._identity(workspace, session.identity) if session is not None else None
         if session is None or identity is None:

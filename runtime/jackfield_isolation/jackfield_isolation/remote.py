@@ -11,7 +11,7 @@ from pydantic import PrivateAttr, ValidationError
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
-from jackfield.connector.jobs import Polled, Started, Told, steps_with
+from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with
 from jackfield.connector.models import Output
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidOutput
@@ -232,8 +232,8 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
     def poll(handle: Mapping[str, Any], client: RemoteClient | None = None) -> Polled:
         return _checked(Polled, _step(channel, questions.POLL, about.key, handle, client))
 
-    def cancel(handle: Mapping[str, Any], client: RemoteClient | None = None) -> Told:
-        return _checked(Told, _step(channel, questions.CANCEL, about.key, handle, client))
+    def cancel(handle: Mapping[str, Any], client: RemoteClient | None = None) -> NoOutput:
+        return _checked(NoOutput, _step(channel, questions.CANCEL, about.key, handle, client))
 
     raw = about.content.row
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None

@@ -66,7 +66,7 @@ class ServerInstaller:
         """
         present = {row["connector"]: row["version"] for row in reversed(self.installed())}
         rows = []
-        with self._told():
+        with self._without_paths():
             operations = self._operations()
             for source in self.sources:
                 for release, versions in operations.newest(source):
@@ -78,13 +78,13 @@ class ServerInstaller:
 
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each connector with a newer release, a revoked key, or a source that cannot be read."""
-        with self._told():
+        with self._without_paths():
             rows = self._operations().outdated()
         return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
 
     def revoked(self) -> list[dict[str, Any]]:
         """Look for revocations of what is installed; a new one is logged as a warning, once for all processes."""
-        with self._told():
+        with self._without_paths():
             return self._operations().revoked()
 
     def install(self, name: str, source: str | None, *, pin: bool = False) -> dict[str, Any]:
@@ -99,13 +99,13 @@ class ServerInstaller:
             raise InvalidInvocation(
                 "the catalogue is not one of this server's", hint=f"Give one of these as 'from': {', '.join(self.sources)}."
             )
-        with self._told():
+        with self._without_paths():
             done = self._operations().install(name, source, pin=pin)
         return {**_row(done.receipt, _SHOWN), "changed": done.changed}
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
         """Upgrade a connector, or with ``dry_run`` only compare; return what changes, and what is refused."""
-        with self._told():
+        with self._without_paths():
             found = self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
         refused = [{**row, "error": self._plain(row["error"])} for row in found["refused"]]
         return {**found, "refused": refused}
@@ -115,11 +115,11 @@ class ServerInstaller:
 
         :raises UnknownConnector: if none is installed.
         """
-        with self._told():
+        with self._without_paths():
             return self._operations().uninstall(name)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _without_paths(self) -> Iterator[None]:
         """Take the paths of this machine out of an error: its readers are callers of the server, not its operator."""
         try:
             yield

@@ -196,7 +196,7 @@ class Catalogue:
         return self._content(release.path, MAX_BYTES), self._content(f"{release.path}{SUFFIX}", MAX_BYTES)
 
     def _target(self, path: str) -> TargetFile | None:
-        with _alone(self._folder), _told(self.source, self._folder):
+        with _alone(self._folder), _translating(self.source, self._folder):
             return self._updater.get_targetinfo(path)
 
     def _read(self, path: str, read: Callable[[Any], T], absent: T) -> T:
@@ -219,7 +219,7 @@ class Catalogue:
         if target is None:
             message = f"the signed metadata of {self.source.url} has no '{path}'"
             raise NotInstalled("mixed", message, "Ask the catalogue's operator to build it again.")
-        with _alone(self._folder), _told(self.source, self._folder):
+        with _alone(self._folder), _translating(self.source, self._folder):
             return read_bounded(self._updater.find_cached_target(target) or self._updater.download_target(target), limit)
 
 
@@ -263,7 +263,7 @@ def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[st
     :raises Unavailable: if the source cannot be reached.
     """
     folder = os.path.join(home, FOLDER, source.state)
-    with _alone(folder), _told(source, folder):
+    with _alone(folder), _translating(source, folder):
         if not os.path.lexists(folder):
             _pin(source, folder, anchor, warn)
         pinned = _pinned(source, folder, anchor)
@@ -425,7 +425,7 @@ def _fetcher(source: Source) -> FetcherInterface:
 
 
 @contextmanager
-def _told(source: Source, folder: str) -> Iterator[None]:
+def _translating(source: Source, folder: str) -> Iterator[None]:
     """Translate the errors of the TUF client."""
     again = "Try again; if it persists, do not install, and ask the catalogue's operator."
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield.connector import JobFailed, Progress, Sent
 from jackfield.connector.declare import Action, JobSteps
-from jackfield.connector.jobs import Polled, Started, Told, polled, steps_with
+from jackfield.connector.jobs import NoOutput, Polled, Started, polled, steps_with
 from jackfield.dataclass import replace
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.virtual.calls import Operation
@@ -29,12 +29,12 @@ def as_job(action: Action, operation: Operation) -> Action:
             return polled(Progress(None, found.model_dump()["state"], waiter.delay))
         return Polled(output={**handle.get("started", {}), **found.model_dump()})
 
-    def cancel(handle: Mapping[str, Any], aws: AwsClients) -> Told:
+    def cancel(handle: Mapping[str, Any], aws: AwsClients) -> NoOutput:
         start = waiters[handle["inputs"][WAIT_UNTIL]].start
         if start is None or start.cancel is None:
             raise JobFailed("nobody waits for it any more", sent=Sent.REFUSED)
         _called(service, start.cancel[0], {name: value for name, value in handle["cancel"].items() if name != WAIT_UNTIL}, aws)
-        return Told()
+        return NoOutput()
 
     return replace(action, job=JobSteps(*steps_with(action, poll, cancel if can_cancel(waiters) else None)))
 

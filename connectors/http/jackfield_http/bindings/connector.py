@@ -27,7 +27,7 @@ from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, request_of
-from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, position, refuse_empty, said
+from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, page_output, position, refuse_empty
 from jackfield_http.bindings.steps import prepared
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
@@ -207,7 +207,7 @@ class BoundCall:
     def _with_next(self, pages: Pages, given: Json, client: HttpClient, answer: Answer, output: dict[str, Any]) -> dict[str, Any]:
         """Return the output of a page with what the next call takes, if that has a member of its own."""
         try:
-            page = said(answer, self._binding["response"]["read"], output)
+            page = page_output(answer, self._binding["response"]["read"], output)
             found: Any = pages.token_after(client, answer, page, position(pages, given.get(pages.parameter)))
         except page_urls.Elsewhere as error:  # this page is fine; the call for the next one is refused
             found = error.address

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Progress, Sent, Unavailable
-from jackfield.connector.jobs import Polled, Started, Told, polled, polled_stored
+from jackfield.connector.jobs import NoOutput, Polled, Started, polled, polled_stored
 from jackfield_http.answers import Answer
 from jackfield_http.bindings.connection import BoundClient
 from jackfield_http.bindings.requests import Files, request_of
@@ -66,10 +66,10 @@ class BoundJob:
             found = self._fetched(client, find(found.json(), self._result["url"]))
         return polled_stored(BoundOutput.of(body_of(found, "auto")))
 
-    def cancel(self, handle: Json, clients: BoundClient) -> Told:
+    def cancel(self, handle: Json, clients: BoundClient) -> NoOutput:
         """Ask the provider to cancel it."""
         self._asked(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
-        return Told()
+        return NoOutput()
 
     def _part(self, name: str, place: str, answer: Answer) -> Any:
         found = find(answer.json(), place) if place.startswith("/") else answer.headers.get(place)

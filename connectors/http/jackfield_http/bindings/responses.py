@@ -57,7 +57,7 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
     return as_output(answer.json())
 
 
-def said(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
+def page_output(answer: Answer, read: str, output: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a page says: its output; None if the response is neither an object nor a list, which an output only wraps."""
     is_read = read == "json" or (read == "auto" and shape_of(answer) == "json")
     return output if is_read and answer.content and isinstance(answer.json(), dict | list) else None

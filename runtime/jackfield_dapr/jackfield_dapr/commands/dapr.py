@@ -146,7 +146,7 @@ def _serve(arguments: Namespace, output: Output, components: Components, found: 
                 return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
             output.line(ready)
             while not stop.wait(_LOOK):
-                if HANGUPS.taken():
+                if HANGUPS.take():
                     renew(jackfield.storage)
     return 0
 

@@ -12,7 +12,7 @@ from jackfield.connector import InvalidConnection, Target, Wire, WireSettings
 from jackfield.errors import InvalidInvocation
 from jackfield.wire.guard import OnlyHosts
 from jackfield_market.testing.loopback_provider import Answer, Provider, Script, Step
-from jackfield_market.testing.offline import is_near, offline
+from jackfield_market.testing.offline import is_loopback, offline
 
 _PORTS = {"http": 80, "https": 443}
 _LOCAL = OnlyHosts(("127.0.0.1",))
@@ -57,7 +57,7 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
         if (target.scheme, target.host.lower(), target.port) == (wanted.scheme, wanted.host, wanted.port):
             with _LOCAL.entered():
                 return _outermost(before)(own, method, here, path, fields, body, limit, begin)
-        if not is_near(target.host) and not hasattr(before, "inner"):
+        if not is_loopback(target.host) and not hasattr(before, "inner"):
             text = f"'{target.host}' is not mocked: {_WHY}"
             raise InvalidConnection(text, hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).")
         return before(wire, method, target, path, fields, body, limit, begin)

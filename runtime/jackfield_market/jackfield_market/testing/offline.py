@@ -19,7 +19,7 @@ def offline(report: Callable[[str], None], why: str = "a recording is played, wh
     connect, connect_ex, sendto, resolve = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo
 
     def require(address: Any) -> None:
-        if isinstance(address, tuple) and not is_near(str(address[0])):
+        if isinstance(address, tuple) and not is_loopback(str(address[0])):
             report(str(address[0]))
             raise ConnectionRefusedError(why)
 
@@ -32,7 +32,7 @@ def offline(report: Callable[[str], None], why: str = "a recording is played, wh
 
     def resolved(host: Any, *words: Any, **named: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name and not is_near(name) and not _is_address(name):
+        if name and not is_loopback(name) and not _is_address(name):
             report(name)
             raise socket.gaierror(socket.EAI_FAIL, why)
         return resolve(host, *words, **named)
@@ -54,6 +54,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def is_near(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Return whether a host is this machine by its name or address."""
     return not host or host.lower().rstrip(".") in _LOCAL or (_is_address(host) and ip_address(host.partition("%")[0]).is_loopback)

@@ -250,7 +250,7 @@ def _are_pure(sample: Sample) -> Iterator[str]:
 
     printed = io.StringIO()
     with mock.patch.object(socket.socket, "connect", refuse), contextlib.redirect_stdout(printed):
-        first, second = (_told(sample) for _ in range(2))
+        first, second = (_event_keys(sample) for _ in range(2))
     if reached:
         yield f"opens a connection to {reached[0]} while it reads a request"
     if printed.getvalue():
@@ -261,7 +261,7 @@ def _are_pure(sample: Sample) -> Iterator[str]:
         yield "puts the secret of the subscription into an event"
 
 
-def _told(sample: Sample) -> list[Any]:
+def _event_keys(sample: Sample) -> list[Any]:
     return [(event.type, event.key, event.at, _payload(event.data)) for event in _events(sample, sample.signed())]
 
 

@@ -54,7 +54,7 @@ def _follow(runtimes: RuntimePool) -> None:
     """Renew what SIGHUP asks for, in this process."""
     while True:
         time.sleep(1.0)
-        if HANGUPS.taken():
+        if HANGUPS.take():
             renew(runtimes.storage)
 
 

@@ -22,7 +22,7 @@ from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.guards import pause_exceeding
 from jackfield.queue.subscription_work import SubscriptionWork, hook_of, said, token_ended
 from jackfield.queue.subscriptions import check_inputs
-from jackfield.triggers.arrivals import LISTENING, NotReceivingError, Receipt, in_parts, require_receiving
+from jackfield.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 from jackfield_server.shared.body import read_body
@@ -126,7 +126,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, parts: dict
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
         sealer = calls.sealer(trigger.types)
         for events, is_last in in_parts(outcome.events):
-            database.record(Receipt(found, sealer.arrivals(events, now), now, trigger.least, learnt if is_last else None))
+            database.record(ArrivalUnit(found, sealer.arrivals(events, now), now, trigger.least, learnt if is_last else None))
         pause_exceeding(runtime, sealer.suppressing)
     except Forged as error:
         place = (found.name, found.workspace)

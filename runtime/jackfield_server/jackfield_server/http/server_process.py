@@ -258,7 +258,7 @@ class _Workers(Multiprocess):
         super().handle_signals()
         if self.should_exit.is_set():
             self._notices.stopping()
-        elif HANGUPS.taken():
+        elif HANGUPS.take():
             self._reload()
         elif self._notices.wanted and all(process.is_ready(timeout=1) for process in self.processes):
             self._notices.alive()

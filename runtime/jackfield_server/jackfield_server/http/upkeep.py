@@ -26,7 +26,7 @@ class Upkeep:
         if self._renewing is not None and not self._renewing.done():
             self._notices.alive()
             return
-        if HANGUPS.taken():
+        if HANGUPS.take():
             self._notices.reloading()
             self._renew(everything=True)
         elif self._certificates is not None and self._certificates.changed():

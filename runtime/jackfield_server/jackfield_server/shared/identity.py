@@ -133,13 +133,13 @@ class Identities:
     def cached(self, text: str) -> Identity | None:
         """Return the identity of a recently used token if it certainly still holds, without any look-up."""
         epochs = self._storage.epochs
-        told = epochs.is_near if epochs is not None else not self._storage.enabled
+        told = epochs.answers_locally if epochs is not None else not self._storage.enabled
         return self._valid(self._known.present(), text) if told else None
 
     def last(self, text: str) -> Identity | None:
         """Return the identity that a token had when it was last looked up, where only a query tells whether that still holds."""
         epochs = self._storage.epochs
-        found = None if epochs is None or epochs.is_near else self._known.last(text)
+        found = None if epochs is None or epochs.answers_locally else self._known.last(text)
         return None if found is None else found.identity
 
     def outlasting(self, text: str) -> Identity | None:
@@ -156,7 +156,7 @@ class Identities:
         """Return the identity of a token for what needs no database: as it is now, or was within the last minute if the database does not
         say at once; None if neither is known, and it is to be looked up."""
         epochs = self._storage.epochs
-        last = None if epochs is None or epochs.is_near else epochs.recent(REMEMBERED)
+        last = None if epochs is None or epochs.answers_locally else epochs.recent(REMEMBERED)
         if epochs is None or last is None or self._known.under(last, text) is None:
             return None
         with within(MOMENT):
@@ -182,7 +182,7 @@ class Identities:
 
     async def _read(self, text: str) -> tuple[Identity | None, int | None]:
         epochs = self._storage.epochs
-        if epochs is None or epochs.is_near:
+        if epochs is None or epochs.answers_locally:
             return None, None
         reading = await epochs.aread()
         with epochs.held(reading):
