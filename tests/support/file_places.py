@@ -65,7 +65,7 @@ class Place:
         obstore.delete(self._store(), name)
 
     def _store(self) -> Any:
-        return S3Blobs.of(self.environment["JACKFIELD_FILES_URL"], self.environment)._opened()
+        return S3Blobs.of(self.environment["JACKFIELD_FILES_URL"], self.environment)._open_store()
 
 
 @contextmanager

@@ -175,7 +175,7 @@ class Workspaces:
         :raises UnknownWorkspace: if there is none with this name.
         :raises Unavailable: if they cannot be read.
         """
-        found = self._known.find(name, lambda: self._stored(name))
+        found = self._known.find(name, lambda: self._read_settings(name))
         if found is None:
             raise _unknown(self._database, name)
         return found
@@ -246,7 +246,7 @@ class Workspaces:
             if (was is None) != (paused is None) and not renamed:
                 record(transaction, name, f"connection.{'resumed' if paused is None else 'paused'}", one, now, paused or was or {})
 
-    def _stored(self, name: str) -> Settings | None:
+    def _read_settings(self, name: str) -> Settings | None:
         try:
             return self.find(name).settings
         except UnknownWorkspace:

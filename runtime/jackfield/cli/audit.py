@@ -28,7 +28,7 @@ _ANCHORED = "head.anchored"
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Audit]:
+def _open_audit(arguments: Namespace) -> Iterator[Audit]:
     with open_storage() as storage:
         yield Audit(storage.database, lambda: storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
 
@@ -53,7 +53,7 @@ def _declare_verify(parser: Parser) -> None:
 
 
 def _verify(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as log:
+    with _open_audit(arguments) as log:
         state = log.verify(_known(arguments.head, log.workspace))
     output.value(state.to_json())
     return 0 if state.fault is None else _BROKEN
@@ -131,7 +131,7 @@ def _declare_export(parser: Parser) -> None:
 
 
 def _export(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as log:
+    with _open_audit(arguments) as log:
         entries = (entry.to_json() for entry in log.all())
         if arguments.out is None:
             for entry in entries:
@@ -156,7 +156,7 @@ def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
 
 
 VERBS = {
-    "list": Verb("List the entries, newest first.", _declare_list, Noun(_opened).rows(_list, _COLUMNS)),
+    "list": Verb("List the entries, newest first.", _declare_list, Noun(_open_audit).rows(_list, _COLUMNS)),
     "verify": Verb("Check the hash chain; exit code 1 if an entry was changed or removed.", _declare_verify, _verify),
     "head": Verb("Print the newest entry's number and digest, to be kept outside the database.", _declare_head, _head),
     "export": Verb("Write all entries as JSON Lines, oldest first.", _declare_export, _export),

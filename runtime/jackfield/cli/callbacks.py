@@ -25,7 +25,7 @@ _FAILED = 1
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Callbacks]:
+def _open_callbacks(arguments: Namespace) -> Iterator[Callbacks]:
     with open_events(arguments) as place:
         yield Callbacks(*place, SystemClock(), actor(), origin="operator")
 
@@ -49,7 +49,7 @@ def _add(arguments: Namespace, output: Output) -> int:
         "filter": _object(arguments), "include": [arguments.include] if arguments.include else [], "thin": arguments.thin,
         "signing": arguments.signing, "description": arguments.description,
     }  # fmt: skip
-    with _opened(arguments) as callbacks:
+    with _open_callbacks(arguments) as callbacks:
         made = callbacks.create(given)
     output.value({"id": made.callback.id, **made.shown()})
     if output.for_people and "secret" in made.shown():
@@ -69,7 +69,7 @@ def _list(callbacks: Callbacks, arguments: Namespace) -> list[dict[str, Any]]:
 
 
 def _test(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as callbacks:
+    with _open_callbacks(arguments) as callbacks:
         attempt = callbacks.test(arguments.id)
     output.value({"delivered": attempt.succeeded, **attempt.to_json()})
     return 0 if attempt.succeeded else _FAILED
@@ -105,7 +105,7 @@ def _recover(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_callbacks)
 VERBS = of_platforms({
     "add": Verb("Send the events that happen from now on to a URL. The secret is shown only once.", _declare_add, _add),
     "list": Verb("List the callbacks, without their secrets.", declare_list, _NOUN.rows(_list, _COLUMNS)),

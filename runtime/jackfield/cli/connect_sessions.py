@@ -62,14 +62,14 @@ def _revoke(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Connecting]:
+def _open_connecting(arguments: Namespace) -> Iterator[Connecting]:
     from jackfield.tenants.connecting import open_sessions
 
     with open_jackfield(arguments) as jackfield:
         yield open_sessions(jackfield, SystemClock())
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_connecting)
 VERBS = in_workspace(
     {
         "create": Verb("Create a link on which a person connects an account.", _declare_create, _NOUN.value(_create)),

@@ -72,13 +72,13 @@ def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | N
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[ManagedConnections]:
+def _open_connections(arguments: Namespace) -> Iterator[ManagedConnections]:
     with open_jackfield(arguments) as jackfield:
         yield jackfield.connections.acting_as(actor())
 
 
 def _test(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as connections:
+    with _open_connections(arguments) as connections:
         found = connections.test(arguments.name)
     output.value(found)
     return _FAILED if found["status"] == "failing" else 0
@@ -299,7 +299,7 @@ def _document(found: dict[str, Any], form: str) -> Any:
     return found[member]
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_connections)
 VERBS = in_workspace(
     {
         "list": Verb("List the connections.", _declare_list, _list),

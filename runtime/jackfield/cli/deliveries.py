@@ -22,7 +22,7 @@ def _declare_list(parser: Parser) -> None:
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Deliveries]:
+def _open_deliveries(arguments: Namespace) -> Iterator[Deliveries]:
     with open_events(arguments) as place:
         yield Deliveries(*place, SystemClock())
 
@@ -49,7 +49,7 @@ def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
     return {"resent": [deliveries.resend(item.id).id for item in wanted]}
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_deliveries)
 VERBS = of_platforms({
     "list": Verb("List deliveries, newest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
     "show": Verb("Print a delivery with its last attempts.", declare_one, _NOUN.value(lambda all_, given: all_.find(given.id).to_json())),

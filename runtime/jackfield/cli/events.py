@@ -25,7 +25,7 @@ _COLUMNS = ("sequence", "timestamp", "type", "subject", "id")
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Feed]:
+def _open_feed(arguments: Namespace) -> Iterator[Feed]:
     with open_events(arguments) as place:
         yield Feed(*place)
 
@@ -55,7 +55,7 @@ def _list(feed: Feed, arguments: Namespace) -> list[dict[str, Any]]:
 def _follow(arguments: Namespace, output: Output) -> int:
     """Write each event as a line of JSON, until the reader leaves or Ctrl-C."""
     stopped = threading.Event()
-    with _opened(arguments) as feed, interruptible(stopped.set):
+    with _open_feed(arguments) as feed, interruptible(stopped.set):
         for page in _events(feed, arguments, inf).pages():
             for event in page:
                 output.line(event.to_json())
@@ -64,7 +64,7 @@ def _follow(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_feed)
 VERBS = {
     "list": Verb("List events, oldest first.", _declare_list, _NOUN.rows(_list, _COLUMNS)),
     "show": Verb("Print an event.", declare_one, _NOUN.value(lambda feed, given: feed.find(given.id).to_json())),

@@ -24,7 +24,7 @@ _PIECE = 1024 * 1024
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[tuple[Files, str]]:
+def _open_files(arguments: Namespace) -> Iterator[tuple[Files, str]]:
     """Open the files, and yield them with the name of the selected workspace."""
     with open_storage() as storage:
         yield Files(storage, FileLimits(), SystemClock()), selected_workspace(arguments, storage)
@@ -71,7 +71,7 @@ def _declare_get(parser: Parser) -> None:
 def _get(arguments: Namespace, output: Output) -> int:
     if arguments.out is None and sys.stdout.isatty():
         raise UsageError("the content of a file is not for a terminal: give --out PATH, or redirect stdout", usage=arguments.usage)
-    with _opened(arguments) as (files, workspace):
+    with _open_files(arguments) as (files, workspace):
         file = files.find(workspace, arguments.id)
         if file is None:
             raise _unknown(arguments.id)
@@ -121,7 +121,7 @@ def _unknown(identifier: str) -> NotFound:
     return NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint=hint)
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_files)
 VERBS = {
     "put": Verb("Store a file; inputs refer to it by its ID.", _declare_put, _NOUN.value(_put)),
     "get": Verb("Write the content of a file to stdout or to a new file.", _declare_get, _get),

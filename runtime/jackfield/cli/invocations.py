@@ -35,7 +35,7 @@ _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSecon
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[Journal]:
+def _open_journal(arguments: Namespace) -> Iterator[Journal]:
     """Open the workspace's journal after settling invocations left behind by dead processes."""
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
@@ -68,7 +68,7 @@ def _list(arguments: Namespace, output: Output) -> int:
         "idempotencyKey": arguments.idempotency_key, "correlationId": arguments.correlation_id, "label": arguments.label,
         "errorCode": arguments.error_code, "q": arguments.search,
     }  # fmt: skip
-    with _opened(arguments) as journal:
+    with _open_journal(arguments) as journal:
         found = pages(arguments, lambda cursor, limit: journal.entries(**filters, cursor=cursor, limit=limit))
     rows = [entry.to_json() for entry in found]
     output.rows(_shortened(rows) if output.for_people else rows, _COLUMNS)
@@ -106,7 +106,7 @@ def _declare_wait(parser: Parser) -> None:
 
 def _wait(arguments: Namespace, output: Output) -> int:
     cancelled, follow = threading.Event(), Following()
-    with _opened(arguments) as journal:
+    with _open_journal(arguments) as journal:
         identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield, interruptible(cancelled.set):
         waited = partial(jackfield.wait, identifier, arguments.timeout, follow=follow)
@@ -137,14 +137,14 @@ def _cancel(arguments: Namespace, output: Output) -> int:
 def _cancel_all(arguments: Namespace, output: Output) -> int:
     """Cancel what is queued and not begun, by connector and by when it was due."""
     before = read_moment(arguments, "before", -1)
-    with _opened(arguments) as journal:
+    with _open_journal(arguments) as journal:
         done = [identifier for identifier in journal.waiting(arguments.connector, before) if journal.cancel_queued(identifier)]
     output.value({"cancelled": len(done), "ids": done})
     return 0
 
 
 def _cancel_one(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as journal:
+    with _open_journal(arguments) as journal:
         identifier = _identified(journal, arguments.id)
     with open_jackfield(arguments) as jackfield:
         if not jackfield.cancel(identifier):
@@ -180,7 +180,7 @@ def _declare_exchanges(parser: Parser) -> None:
 
 
 def _exchanges(arguments: Namespace, output: Output) -> int:
-    with _opened(arguments) as journal:
+    with _open_journal(arguments) as journal:
         entry = journal.find(_identified(journal, arguments.id))
         found = exchanges_of(journal, entry.id)
     if found is None:
@@ -194,7 +194,7 @@ def _exchanges(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_journal)
 VERBS = {
     "list": Verb("List invocations, newest first.", _declare_list, _list),
     "show": Verb(

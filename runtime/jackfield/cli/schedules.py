@@ -49,7 +49,7 @@ def _declare_next(parser: Parser) -> None:
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[WorkspaceSchedules]:
+def _open_schedules(arguments: Namespace) -> Iterator[WorkspaceSchedules]:
     from jackfield.queue.schedules import WorkspaceSchedules
 
     with open_jackfield(arguments) as jackfield:
@@ -72,7 +72,7 @@ def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     return {"invocationId": found, "status": "queued"}
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_schedules)
 VERBS = in_workspace(
     {
         "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _NOUN.value(_add)),

@@ -53,7 +53,7 @@ def _declare_reset(parser: Parser) -> None:
 
 
 @contextmanager
-def _opened(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
+def _open_subscriptions(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
     from jackfield.queue.subscriptions import WorkspaceSubscriptions
 
     with open_jackfield() as jackfield:
@@ -71,7 +71,7 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_subscriptions)
 VERBS = {
     "add": Verb("Switch a trigger on; servers and workers serve it.", _declare_add, _NOUN.value(_add)),
     "list": Verb("List the subscriptions.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),

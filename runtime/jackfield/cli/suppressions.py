@@ -23,19 +23,19 @@ def _declare_address(parser: Parser) -> None:
 
 def _list(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
-        found = pages(arguments, _opened(jackfield).page)
+        found = pages(arguments, _open_suppressions(jackfield).page)
     output.rows(found, _COLUMNS)
     return 0
 
 
 def _remove(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
-        _opened(jackfield).remove(arguments.recipient)
+        _open_suppressions(jackfield).remove(arguments.recipient)
     output.value({"removed": arguments.recipient})
     return 0
 
 
-def _opened(jackfield: Jackfield) -> Suppressions:
+def _open_suppressions(jackfield: Jackfield) -> Suppressions:
     jackfield.storage.require(jackfield.workspace)
     return audited_suppressions(jackfield.storage, jackfield.workspace, jackfield.clock, actor(), jackfield.access.settings)
 

@@ -150,12 +150,12 @@ def _delete(arguments: Namespace, output: Output) -> int:
 
 
 @contextmanager
-def _opened(_arguments: Namespace) -> Iterator[Workspaces]:
+def _open_workspaces(_arguments: Namespace) -> Iterator[Workspaces]:
     with open_storage() as storage:
         yield workspaces_of(storage)
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_workspaces)
 VERBS = {
     "create": Verb(
         "Create a workspace.", _declare_settings, _NOUN.value(lambda all_, given: all_.create(given.name, _changes(given)).to_json())

@@ -380,7 +380,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise damaged(name)
         sealed = stored_secrets(transaction, self.workspace, stored)
         found = NamedConnection(
-            stored.name, stored.type, self._opened(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin
+            stored.name, stored.type, self._unseal_values(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin
         )
         with self._lock:
             other = self._cache.get(name)
@@ -389,7 +389,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             self._cache.put(name, found)
         return found
 
-    def _opened(self, stored: ConnectionRow, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
+    def _unseal_values(self, stored: ConnectionRow, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
         opened: dict[str, bytes] = {}
         for field in stored.sealed:
             try:

@@ -92,7 +92,7 @@ class GrantTable(SealedTable):
         if row.reason is not None:
             raise ended(name, row.reason)
         try:
-            return self._opened(identifier, connection, row)
+            return self._unseal_grant(identifier, connection, row)
         except SealBroken:
             raise ended(name, _CHANGED) from None
 
@@ -181,7 +181,7 @@ class GrantTable(SealedTable):
         about = {"grant": grant.id, "scopes": json.dumps(grant.scopes), "now": self._clock.time()}
         return {**self._place(identifier), "sealed": sealed, **about}
 
-    def _opened(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant:
+    def _unseal_grant(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant:
         text = self._vault().open(self._workspace, _sealed_place(identifier, row.grant_id, connection), row.sealed)
         found = json.loads(text)
         return Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
@@ -189,7 +189,7 @@ class GrantTable(SealedTable):
     def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant | None:
         """Return the grant of a row; None if the connection was changed since."""
         try:
-            return self._opened(identifier, connection, row)
+            return self._unseal_grant(identifier, connection, row)
         except SealBroken:
             return None
 

@@ -59,7 +59,7 @@ def read_reference(target: object, folder: str, rules: ReferenceRules | None = N
 
 
 def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
-    descriptor = _opened(path, target) if rules is None else _opened_by_rules(path, target, rules)
+    descriptor = _open_file(path, target) if rules is None else _opened_by_rules(path, target, rules)
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         _require_regular(found, target)
@@ -69,7 +69,7 @@ def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
         return file.read(_MAX_FILE + 1)
 
 
-def _opened(path: str, target: str) -> int:
+def _open_file(path: str, target: str) -> int:
     _require_regular(os.stat(path), target)  # opening a device can have effects
     return os.open(path, _FLAGS)
 
@@ -92,7 +92,7 @@ def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
 def _opened_without_links(resolved: str, target: str) -> int:
     """Open an absolute path folder by folder, and refuse a link at any position."""
     if os.open not in os.supports_dir_fd:
-        return _opened(resolved, target)
+        return _open_file(resolved, target)
     *folders, name = [part for part in resolved.split(os.sep) if part] or ["."]
     place = os.open(os.sep, _STEP)
     try:

@@ -104,12 +104,12 @@ class SharedLeases:
             row = _guarded(lambda: self._read(key))
             now = self._clock.time()
             if row is not None and row.sealed is not None and now < (row.renew_at or now):
-                return self._opened(key, row)
+                return self._unseal_lease(key, row)
             holder = _guarded(lambda: self._take(key))
             if holder is not None:
                 return self._minted(key, holder, mint, renew_at)
             if row is not None and row.sealed is not None and now < (row.expires_at or now):
-                return self._opened(key, row)
+                return self._unseal_lease(key, row)
             if deadline.remaining() <= pause:
                 raise deadline.passed(Sent.NOTHING, Unavailable("another process was still requesting the credential"))
             self._clock.sleep(pause)
@@ -155,7 +155,7 @@ class SharedLeases:
         if excess > 0:
             transaction.change(_OLDEST.format(excess=int(excess)), place)
 
-    def _opened(self, key: str, row: Row) -> Minted:
+    def _unseal_lease(self, key: str, row: Row) -> Minted:
         found = json.loads(self._vault.open(self._key["workspace"], lease_place(self._key["connection"], key), row.sealed))
         return Minted(found["value"], found["expiresAt"], tuple(found["secrets"]))
 

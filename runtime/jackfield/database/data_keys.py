@@ -198,7 +198,7 @@ class DataKeys(SecretHolder):
             rows = transaction.execute(_NEIGHBOURS, {"first": first, "last": last})
         for row in rows:
             with suppress(JackfieldError):
-                self._checked.put((row.workspace, row.key_id), (self._opened(row), self._clock.monotonic() + _REFRESH_SECONDS))
+                self._checked.put((row.workspace, row.key_id), (self._read_key(row), self._clock.monotonic() + _REFRESH_SECONDS))
 
     def clear(self) -> None:
         """Read the rows again when they are needed next."""
@@ -342,7 +342,7 @@ class DataKeys(SecretHolder):
 
     def _of_rows(self, rows: list[Row]) -> WorkspaceKeys | None:
         until = self._clock.monotonic() + _REFRESH_SECONDS
-        return WorkspaceKeys(self._opened(rows[-1]), self._opened(rows[0]), until) if rows else None
+        return WorkspaceKeys(self._read_key(rows[-1]), self._read_key(rows[0]), until) if rows else None
 
     def _created(self, workspace: str) -> WorkspaceKeys | None:
         """Create the first data key of a workspace, unless another process does at the same time. A key service wraps it before the
@@ -377,14 +377,14 @@ class DataKeys(SecretHolder):
         row = next((row for row in rows if row.key_id == key_id), None)
         if row is None:
             for other in rows:
-                self._opened(other)  # exchanged keys are the cause then, and the value itself may be as it was
+                self._read_key(other)  # exchanged keys are the cause then, and the value itself may be as it was
             raise sealing.broken()
-        key = self._opened(row)
+        key = self._read_key(row)
         if not uncertain:
             self._checked.put((workspace, key_id), (key, self._clock.monotonic() + _REFRESH_SECONDS))
         return key
 
-    def _opened(self, row: Row) -> DataKey:
+    def _read_key(self, row: Row) -> DataKey:
         """Return the key of a row that has just been read."""
         place = (row.workspace, row.key_id)
         known, now = self._unwrapped.get(place), self._clock.monotonic()

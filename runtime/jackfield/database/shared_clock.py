@@ -230,7 +230,7 @@ class SharedClock(Part):
         reading = Reading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
         found = _read(self._database.look_up(_SELECT, {}), reading)
         if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
-            found = self._database.adjust(lambda transaction: _stored(transaction, reading))
+            found = self._database.adjust(lambda transaction: _store_reading(transaction, reading))
         skew = reading.seconds - reading.monotonic
         return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot, leap=found.leap)
 
@@ -260,7 +260,7 @@ def _read(row: Any, reading: Reading) -> Agreed:
     return Agreed(*row)
 
 
-def _stored(transaction: Transaction, reading: Reading) -> Agreed:
+def _store_reading(transaction: Transaction, reading: Reading) -> Agreed:
     agreed = _read(transaction.find(_SELECT), reading).after(reading)
     values = {
         "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,

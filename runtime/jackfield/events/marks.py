@@ -63,11 +63,11 @@ def _digest(text: str) -> str:
 
 def cursor_of(number: int, stored: str, earlier: str | None) -> str:
     """Return the cursor after an event, from its row's columns ``MARK`` and ``EARLIER``."""
-    before = "" if earlier is None else "." + str(_stored(earlier))
+    before = "" if earlier is None else "." + str(_parse_mark(earlier))
     return f"{Mark(number, digest_of(stored))}{before}"
 
 
-def _stored(text: str) -> Mark:
+def _parse_mark(text: str) -> Mark:
     number, _, stored = text.partition("-")
     return Mark(int(number), digest_of(stored))
 

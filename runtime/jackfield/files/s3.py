@@ -78,28 +78,28 @@ class S3Blobs(ProcessLocal):
     def put(self, path: str, segment: bytes) -> None:
         """Store one object."""
         try:
-            _attempt(lambda: obstore.put(self._opened(), path, segment, use_multipart=False))
+            _attempt(lambda: obstore.put(self._open_store(), path, segment, use_multipart=False))
         except FileDamaged:
             raise Unavailable("the file storage cannot be used: its bucket does not exist") from None
 
     def read(self, key: str, start: int, size: int, segment: int) -> bytes:
         """Read a range of one segment's object."""
         number, offset = divmod(start, segment)
-        store = self._opened()
+        store = self._open_store()
         return bytes(_attempt(lambda: obstore.get_range(store, _path(key, number), start=offset, length=size)))
 
     def delete(self, key: str) -> None:
         """Delete the objects of all segments."""
 
         def step() -> None:
-            store = self._opened()
+            store = self._open_store()
             for found in obstore.list(store, f"{key}/"):
                 obstore.delete(store, [item["path"] for item in found])
 
         with suppress(FileDamaged):  # another process has deleted it meanwhile
             _attempt(step)
 
-    def _opened(self) -> S3Store:
+    def _open_store(self) -> S3Store:
         if self._inherited:
             raise Unavailable(
                 "the client of the file storage was used before this process was forked, and cannot be used in both",

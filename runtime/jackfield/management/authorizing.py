@@ -101,7 +101,7 @@ class Authorizing:
         """
         check_redirect_uri(redirect_uri)
         stored = self._named(name)
-        identifier, opening, connector = self._opened(stored, "redirect")
+        identifier, opening, connector = self._open_connection(stored, "redirect")
         link, over = new_secret(), self._grants.digest(stored)
         state = state_of(link)
         asked = self._attempted(connector, opening, lambda context: opening.kind.authorize(context, redirect_uri, state))
@@ -173,7 +173,7 @@ class Authorizing:
         given = {name: value for name, value in (pending.answer if answer is None else answer).items() if name != "state"}
         try:
             stored = self._by_id(pending.connection)
-            _, opening, connector = self._opened(stored, "redirect")
+            _, opening, connector = self._open_connection(stored, "redirect")
             self._require_unchanged(stored, pending)
             grant = self._attempted(
                 connector,
@@ -204,7 +204,7 @@ class Authorizing:
         :raises InvalidConnection: as ``begin`` does.
         """
         stored = self._named(name)
-        identifier, opening, connector = self._opened(stored, "device")
+        identifier, opening, connector = self._open_connection(stored, "device")
         over = self._grants.digest(stored)
         asked: DeviceAuthorization = self._attempted(connector, opening, opening.kind.authorize_device)
         url, code, interval = checked_address(asked.url), _checked_code(asked.user_code), _checked_interval(asked.interval)
@@ -240,7 +240,7 @@ class Authorizing:
 
         :raises JackfieldError: if it cannot be told now.
         """
-        _, opening, connector = self._opened(stored, None)
+        _, opening, connector = self._open_connection(stored, None)
         revoking = replace(opening, grants=UnstoredGrant(grant))
         return bool(self._attempted(connector, revoking, opening.kind.revoke, grant.secrets))
 
@@ -259,7 +259,7 @@ class Authorizing:
 
     def _ask(self, found: Pending, stored: NamedConnection) -> None:
         try:
-            _, opening, connector = self._opened(stored, "device")
+            _, opening, connector = self._open_connection(stored, "device")
             self._require_unchanged(stored, found)
             kept = found.kept["kept"]
             grant = self._attempted(connector, opening, lambda context: opening.kind.device_authorized(context, kept), _texts(kept))
@@ -287,7 +287,7 @@ class Authorizing:
 
         self._grants.put(found.connection, grant, found.by, found.over, in_transaction)
 
-    def _opened(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, LoadedConnector]:
+    def _open_connection(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, LoadedConnector]:
         if stored.id is None:
             text = f"the connection '{stored.name}' is not stored in the database, so it cannot keep an approval"
             raise InvalidConnection(text, hint="Import it, or add it anew.")

@@ -114,7 +114,7 @@ def left(
     unread = call.unread
     if unread is None or output is not unread.output or not call.takes_unread:
         raise unread.error if unread is not None else AssertionError
-    file = None if is_secret or not _may_keep(unread, schema, inputs, redactor) else _stored(call, unread)
+    file = None if is_secret or not _may_keep(unread, schema, inputs, redactor) else _store_body(call, unread)
     kept = "" if file is None else ": its body is in 'file', as it was sent"
     message = f"the provider answered with success, and the output is missing: {unread.error.message}{kept}"
     return {"path": "", "message": message, **({} if file is None else {"file": file})}
@@ -127,7 +127,7 @@ def _may_keep(unread: Unread, schema: Schema, inputs: Mapping[str, Any], redacto
     return redactor is None or not redactor.holds(unread.content.decode("latin-1"))
 
 
-def _stored(call: Call, unread: Unread) -> Mapping[str, Any] | None:
+def _store_body(call: Call, unread: Unread) -> Mapping[str, Any] | None:
     if call.files is None or unread.content is None:
         return None
     try:

@@ -97,7 +97,7 @@ class Connecting:
         kinds = self._kinds(wanted)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
-            about["type"] = str(self._stored(wanted.connection)["type"])
+            about["type"] = str(self._find_connection(wanted.connection)["type"])
         elif wanted.connection and self._exists(wanted.connection):
             text = f"the connection '{wanted.connection}' exists"
             raise SessionMoved(text, details=[Detail("/connection", text)], hint="Choose another name, or the mode 'reauth'.")
@@ -191,7 +191,7 @@ class Connecting:
         """
         if found.browser and not same(found.opener, opener):
             raise SessionMoved("another browser has opened the connect session", hint="Begin again where you came from.")
-        opened = self._table.change(found, browser=digest(secret)) if found.browser else self._opened(found, opener, secret)
+        opened = self._table.change(found, browser=digest(secret)) if found.browser else self._open_session(found, opener, secret)
         if opened.task:  # an earlier press has come so far
             return opened
         offered = self.offered(opened)
@@ -199,7 +199,7 @@ class Connecting:
             return self.begin(opened, opened.connection) if opened.wanted.mode == "reauth" else opened
         return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
 
-    def _opened(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
+    def _open_session(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
         audit, facts = self._audit(_actor(found)), {"verify": found.wanted.verify}
         members = {"browser": digest(secret), "opener": digest(opener), "status": "opened"}
         place = f"connect-session:{found.id}"
@@ -246,7 +246,7 @@ class Connecting:
         named = {str(row["name"]) for row in self.managed(found)}
         if connection not in named or (remove and found.wanted.mode != "manage"):
             raise UnknownConnection(f"there is no connection '{connection[:100]}' here")
-        kind = self._connections.kinds.find(str(self._stored(connection)["type"]))
+        kind = self._connections.kinds.find(str(self._find_connection(connection)["type"]))
         task = "remove" if remove else "authorize" if kind.about.authorizes else "replace"
         fresh: dict[str, Any] = {"generated": {}, "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
         return self._table.change(found, task=task, type=kind.full_name, connection=connection, **fresh)
@@ -256,7 +256,7 @@ class Connecting:
         if found.wanted.mode == "connect":
             return []
         if found.wanted.connection:
-            return [self._stored(found.wanted.connection)] if self._exists(found.wanted.connection) else []
+            return [self._find_connection(found.wanted.connection)] if self._exists(found.wanted.connection) else []
         known = self._connections.kinds
         types = {kind.full_name for name in found.wanted.types if (kind := known.known(name)) is not None}
         rows = self._connections.list(limit=1000).items
@@ -414,7 +414,7 @@ class Connecting:
                     self._connections.acting_as(_actor(found)).remove(found.connection)
 
     def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
-        before = (self._stored(found.connection).get("account") or {}).get("id")
+        before = (self._find_connection(found.connection).get("account") or {}).get("id")
         now = (account or {}).get("id")
         if before and now and before != now and not found.wanted.other_account:
             text = f"this signs in to the account {now}, and the connection is for the account {before}"
@@ -437,7 +437,7 @@ class Connecting:
                 raise InvalidInvocation(f"the connect session is not valid: {error.message}", details=[fault], hint=error.hint) from None
         return found
 
-    def _stored(self, name: str) -> dict[str, Any]:
+    def _find_connection(self, name: str) -> dict[str, Any]:
         row = self._connections.show(name)
         if row.get("source", "store") != "store":
             raise UnknownConnection(f"the connection '{name}' is not stored in the database")
