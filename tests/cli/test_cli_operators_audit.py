@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 from pathlib import Path
 
 import pytest
 
+from jackfield.access import Actor, Audit
+from jackfield.access.ocsf import ocsf_event
+from jackfield.clock import SystemClock
 from operating import storage
 from shell import Shell
 
@@ -164,3 +168,49 @@ def test_a_file_without_a_head_is_refused(operator: Shell, tmp_path: Path, text:
     answer = operator.run("audit", "verify", "--head", f"@{file}")
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
     assert str(file) in answer.json["error"]["message"]
+
+
+def test_the_log_is_exported_for_a_siem(operator: Shell) -> None:
+    """Each entry as an event of OCSF 1.3: who did what to what, when; a sign-in is Authentication. No secret is in it."""
+    operator.run("connections", "add", "acme", "--type", "echo/token", "--values", "-", stdin=VALUES)
+    operator.run("connections", "test", "acme")
+    operator.run("connections", "remove", "acme")
+    with storage() as found:
+        Audit(found.database, lambda: found.vault, "default", SystemClock(), Actor("user", "u1", "Ada")).record(
+            "session.started", "session:s1"
+        )
+    out = operator.run("audit", "export", "--format", "ocsf").out
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [(one["class_uid"], one["activity_id"], one["message"]) for one in events] == [
+        (6003, 1, "connection.created"), (6003, 2, "connection.tested"), (6003, 4, "connection.removed"), (3002, 1, "session.started"),
+    ]  # fmt: skip
+    assert all(one["type_uid"] == one["class_uid"] * 100 + one["activity_id"] for one in events)
+    assert events[0]["resources"] == [{"type": "connection", "name": "acme"}]
+    assert events[0]["actor"]["user"]["uid"] == pwd.getpwuid(os.getuid()).pw_name
+    assert events[3]["user"] == {"uid": "u1", "name": "Ada", "type_id": 1}
+    assert [one["unmapped"]["digest"] for one in events] == [row["digest"] for row in reversed(operator.run("audit", "list").json)]
+    assert [one["metadata"]["sequence"] for one in events] == [1, 2, 3, 4]
+    assert SECRET not in out
+
+
+def test_an_export_begins_where_the_last_one_ended(operator: Shell) -> None:
+    """``--since`` takes a time or a duration back; a damaged entry is always shown, since its time is not known."""
+    operator.run("tokens", "create", "--scope", "read")
+    at = operator.run("audit", "list").json[0]["at"]
+    assert len(operator.run("audit", "export", "--since", at).out.splitlines()) == 1
+    assert len(operator.run("audit", "export", "--since", "1h").out.splitlines()) == 1
+    assert operator.run("audit", "export", "--since", "2999-01-01").out == ""
+    assert operator.run("audit", "export", "--since", "soon").code == 2
+    with storage() as found, found.database.write() as transaction:
+        transaction.change("UPDATE audit_entries SET entry = '{'")
+    (damaged,) = map(json.loads, operator.run("audit", "export", "--since", "2999-01-01", "--format", "ocsf").out.splitlines())
+    assert (damaged["severity_id"], damaged["time"], "damage" in damaged["unmapped"]) == (4, 0, True)
+
+
+def test_each_act_that_is_recorded_has_an_activity() -> None:
+    """No event in the reference's table of the audit log is Other to a SIEM."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "access.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.partition("## Audit log")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    names = [name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)]
+    assert len(names) > 30
+    assert [name for name in names if ocsf_event({"event": name, "sequence": 1}, "default", "1.0.0")["activity_id"] == 99] == []

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jackfield import __version__
 from jackfield.access import Audit
+from jackfield.access.ocsf import ocsf_event
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import Noun, declare_list, declare_workspace, pages
+from jackfield.cli.session import Noun, declare_list, declare_workspace, pages, read_moment
 from jackfield.cli.stored import actor, open_storage, selected_workspace
 from jackfield.clock import SystemClock, iso
 from jackfield.errors import InvalidInvocation
@@ -127,18 +129,31 @@ def _append(path: str, about: Mapping[str, Any]) -> None:
 
 def _declare_export(parser: Parser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write to this new file (default: stdout)")
+    parser.add_argument(
+        "--since", metavar="TIME", help="only entries from then on: a time (RFC 3339), a date, or a duration back such as 1d"
+    )
+    parser.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="as they are, or as events of OCSF 1.3 for a SIEM")
     declare_workspace(parser)
 
 
 def _export(arguments: Namespace, output: Output) -> int:
     with _open_audit(arguments) as log:
-        entries = (entry.to_json() for entry in log.all())
+        entries = _exported(log, read_moment(arguments, "since", -1), as_ocsf=arguments.format == "ocsf")
         if arguments.out is None:
             for entry in entries:
                 output.line(entry)
         else:
             output.value({"file": arguments.out, "exported": _written(arguments.out, entries)})
     return 0
+
+
+def _exported(log: Audit, since: float | None, *, as_ocsf: bool) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries in their form, oldest first. A damaged one, whose time may be unknown, is always among them."""
+    first = "" if since is None else iso(since) or ""
+    for entry in log.all():
+        shown = entry.to_json()
+        if entry.damage is not None or str(shown["at"]) >= first:
+            yield ocsf_event(shown, log.workspace, __version__) if as_ocsf else shown
 
 
 def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
@@ -159,5 +174,5 @@ VERBS = {
     "list": Verb("List the entries, newest first.", _declare_list, Noun(_open_audit).rows(_list, _COLUMNS)),
     "verify": Verb("Check the hash chain; exit code 1 if an entry was changed or removed.", _declare_verify, _verify),
     "head": Verb("Print the newest entry's number and digest, to be kept outside the database.", _declare_head, _head),
-    "export": Verb("Write all entries as JSON Lines, oldest first.", _declare_export, _export),
+    "export": Verb("Write the entries as JSON Lines, oldest first.", _declare_export, _export),
 }
