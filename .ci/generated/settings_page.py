@@ -238,7 +238,7 @@ def _read() -> Iterator[str]:
 
 def _variable(row: tuple[str, tuple[str, str]]) -> str:
     name, (text, default) = row
-    return f"### {name}\n\n{text}\n\nDefault: {default}."
+    return f"### {name}\n\n{text} Default: {default}."
 
 
 def _options(command: str) -> Iterator[str]:

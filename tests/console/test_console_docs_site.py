@@ -76,7 +76,7 @@ def test_the_navigation_is_short(site: Path) -> None:
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2].partition("\nnot_in_nav:")[0])
     entries = sum(1 + len(pages) for section in nav for pages in section.values())
     assert entries <= 44
-    text = (site / "index.html").read_text(encoding="utf-8")
+    text = (site / "index.html").read_text(encoding="utf-8").partition("<article")[0]
     assert 'href="changelog.html"' in text
     assert 'href="decisions/' not in text
     assert 'href="performance' not in text
