@@ -58,6 +58,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Requests to one callback at once", "events.dispatcher:IN_FLIGHT", ""),
         ("One attempt of a delivery", "events.sending:WITHIN", "seconds"),
         ("Answer of a receiver that is read", "events.sending:MAX_ANSWER", "bytes"),
+        ("OAuth clients of a workspace", "management.oauth_clients:MOST", ""),
         ("Callbacks of a workspace, or of a platform", "events.callbacks:MOST", ""),
         ("Output that a callback with `include` gets", "events.outputs:LARGEST", "bytes"),
     ),

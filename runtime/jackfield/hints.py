@@ -168,6 +168,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "read_events lists the events kept.",
         "console": "The journal shows what happened.",
     },
+    "oauth_clients": {
+        "library": "Ask the operator for the OAuth clients.",
+        "cli": "'jackfield oauth-clients list' shows those of the server; '--workspace' those of a workspace.",
+        "http": "GET /v1/oauth-clients lists them.",
+        "mcp": "Ask the operator for the OAuth clients.",
+        "console": "Ask the operator for the OAuth clients.",
+    },
     "callbacks": {
         "library": "Ask the operator for the callbacks of the workspace.",
         "cli": "'jackfield callbacks list' shows the callbacks of the workspace; '--workspace' selects another.",

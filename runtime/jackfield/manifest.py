@@ -284,6 +284,18 @@ class Serves:
         return cls(actions=read.texts(data, "actions", f"{where}, 'serves'"), reason=read.text(data, "reason", f"{where}, 'serves'"))
 
 
+OAUTH_CLIENT = "oauthClient"
+"""Value of a connection that names an OAuth client, which has the endpoints, the ID and the secret (``connections.oauth_clients``)."""
+_CLIENT_SCHEMA: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 100,
+    "title": "OAuth Client",
+    "description": "The name of a registered client, in place of the endpoints, the client ID and the secret.",
+    "x-jackfield": {"audience": "platform", "destination": True},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionTypeManifest:
     """One way to authenticate with the provider. ``family`` names the connectors that share connections of this type.
@@ -313,7 +325,7 @@ class ConnectionTypeManifest:
             title=read.title(data, where) or key,
             description=read.optional_text(data, "description", where) or "",
             auth=read.optional_text(data, "auth", where) or "custom",
-            schema=read.schema(data, "schema", where),
+            schema=_with_client(read.schema(data, "schema", where)),
             setup=read.optional_text(data, "setup", where) or "",
             family=read.optional_text(data, "family", where),
             serves=Serves.from_json(read.members(data, "serves", where), where) if data.get("serves") is not None else None,
@@ -324,6 +336,14 @@ class ConnectionTypeManifest:
     def can_serve(self, action: str) -> bool:
         """Return whether a connection of this type can serve the action."""
         return self.serves is None or action in self.serves.actions
+
+
+def _with_client(schema: Json) -> Json:
+    """Return the schema of a connection type: one with an OAuth client may name a registered client instead."""
+    fields = schema.get("properties")
+    if not isinstance(fields, Mapping) or "clientId" not in fields or OAUTH_CLIENT in fields:
+        return schema
+    return {**schema, "properties": {**fields, OAUTH_CLIENT: _CLIENT_SCHEMA}}
 
 
 def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:

@@ -126,7 +126,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         observe = self.plugins.request if self.plugins.has("request") else None
         dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, limit)
         epoch = self.storage.epoch if self.storage.enabled else None
-        plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas), self.open_connections, epoch)
+        plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas, self._known.oauth_client), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         recording = store.recording(dependencies, paces)

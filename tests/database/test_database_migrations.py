@@ -44,6 +44,7 @@ TABLES = {
     "file_usage",
     "files",
     "grants",
+    "oauth_clients",
     "authorizations",
     "connect_sessions",
     "event_counts",

@@ -16,14 +16,20 @@ RUNTIME = ROOT / "runtime"
 PARTS = (
     ("search", r"callers\.searching$"),
     ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
-    ("store", r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases)$"),
+    (
+        "store",
+        r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases|oauth_client_table)$",
+    ),
     ("store", r"pacing\.shared_rows$"),
     ("store", r"(store|database|journal|recording|access|resources|files|management)(\.|$)"),
     ("platform", r"(platform|tenants|events|schedules|triggers)(\.|$)"),
     ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
     ("platform", r"queue\.(scheduler|polling)$"),
     ("store", r"queue(\.|$)"),
-    ("store", r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|suppressions|tokens)$"),
+    (
+        "store",
+        r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|suppressions|tokens)$",
+    ),
     ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|subscriptions|triggers|workspaces)$"),
     ("framework", r""),
 )

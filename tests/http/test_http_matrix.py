@@ -49,6 +49,8 @@ BODIES = {
     "WorkspaceSettings": {"keepInputs": True},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},
+    "NewOAuthClient": {"name": "acme", "values": {"clientId": "x", "clientSecret": "a-secret"}},
+    "OAuthClientUpdate": {"values": {"clientSecret": "a-secret"}},
     "NewCallback": {"url": "https://93.184.215.14/"},
     "CallbackUpdate": {"description": "x"},
     "CallbackRotation": {},
@@ -83,6 +85,7 @@ class Scene:
             "id": self.invocation,
             "file": self.file,
             "recipient": "ada@example.com",
+            "client": "acme",
             "key": "echo",
             "action": "say",
             "source": "voices",
@@ -200,7 +203,7 @@ def test_some_things_need_no_token(scene: Scene) -> None:
     assert found == {(name, kind): secret.get(name, 200) for name, kind in found}
 
 
-OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}"))]
+OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}", "{client}"))]
 
 
 def test_things_of_another_workspace_are_not_there(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jackfield.clock import Clock, Deadline, SystemClock
+from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
 from jackfield.manifest import Manifest, Serves
@@ -169,7 +170,7 @@ def test_what_is_compiled_and_judged_is_bounded() -> None:
     assert again.find(("c", "1", "x"), {}) is again.find(("c", "1", "x"), {})
     manifest = Manifest.from_json(describe(scripted(Script())))
     stored = [NamedConnection(str(number), "stage/key", {"token": str(number)}, "test") for number in range(5)]
-    targets = Targets(Schemas(), limit=2)
+    targets = Targets(Schemas(), Connections().oauth_client, limit=2)
     assert [targets.find(item, manifest).values["token"] for item in stored * 2] == list("0123401234")
     assert targets.find(stored[4], manifest) is targets.find(stored[4], manifest)
 

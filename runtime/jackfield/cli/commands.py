@@ -22,6 +22,7 @@ BUILT_IN = {
     "search": "search actions",
     "options": "list the choices for a form field",
     "connections": "manage connections",
+    "oauth-clients": "register OAuth clients for all connections",
     "connect-sessions": "make links on which people connect accounts",
     "doctor": "find what keeps a connection or a server from working",
     "files": "store, list, download and delete files",
@@ -46,6 +47,7 @@ BUILT_IN = {
 
 _TABLES = {
     "connect-sessions": ("connect_sessions", "VERBS"),
+    "oauth-clients": ("oauth_clients", "VERBS"),
     "options": ("connectors", "OPTIONS"),
     "schema": ("connectors", "SCHEMA"),
     "search": ("connectors", "SEARCH"),

@@ -181,6 +181,14 @@ def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     return values
 
 
+def values_in(path: str) -> Mapping[str, Any]:
+    """Return the values in a file.
+
+    :raises InvalidInvocation: if it cannot be read, or is not a single object.
+    """
+    return _from_file(path)[0]
+
+
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
     """Read values from a file, and return them with the folder that their relative ``$file`` references start from.
 

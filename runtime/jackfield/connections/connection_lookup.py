@@ -13,7 +13,7 @@ from jackfield.clock import monotonic
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection, Source, listed
 from jackfield.dataclass import replace
-from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.local import home
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.connections.files import Loaded
+    from jackfield.connections.oauth_clients import OAuthClient
     from jackfield.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
@@ -215,6 +216,19 @@ class Connections:
         """Return the access to the server that the workspace's connections made over HTTP or MCP have."""
         store = self.store
         return store.access() if store is not None else HostAccess()
+
+    def oauth_client(self, name: object) -> OAuthClient:
+        """Return the OAuth client that connections of the workspace mean by a name: its own, else the server's.
+
+        :raises InvalidConnection: if there is none.
+        :raises Unavailable: if the database cannot be read.
+        """
+        store = self.store
+        found = store.oauth_clients.find(name) if store is not None and isinstance(name, str) else None
+        if found is None:
+            text = f"no OAuth client is named '{str(name)[:100]}'"
+            raise InvalidConnection(text, details=[Detail("/oauthClient", "names no OAuth client", "enum")], hint=NextStep("oauth_clients"))
+        return found
 
     def fitting(self, manifest: Manifest, limit: int = 20) -> list[tuple[str, str]]:
         """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type."""

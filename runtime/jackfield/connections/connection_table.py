@@ -15,6 +15,7 @@ from jackfield.connections.connection_seals import binding, check_seal, opened_s
 from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
+from jackfield.connections.oauth_client_table import OAuthClientTable
 from jackfield.connections.revocations import Revocations
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.epoch import EpochCache
@@ -117,6 +118,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self._lock = threading.Lock()
         self.file_tests = FileTests(database, vault, workspace)
         self.revocations = Revocations(database, vault, workspace, clock)
+        self.oauth_clients = OAuthClientTable(database, vault, workspace, clock)
         self.approvals = (
             grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),
         )  # fmt: skip

@@ -15,12 +15,14 @@ from typing import Any
 from jackfield.clock import Deadline, iso
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.connections.oauth_client_table import identity_of
 from jackfield.connector.grants import Grant
 from jackfield.database import Row, SealBroken, Transaction
 from jackfield.database.vault import SealedTable
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidConnection, Unavailable
 from jackfield.hints import NextStep
+from jackfield.manifest import OAUTH_CLIENT
 
 _PLACE = "WHERE workspace = :workspace AND connection_id = :id"
 _CONNECTION = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND id = :id"
@@ -241,8 +243,12 @@ def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def _connection(transaction: Transaction, place: Mapping[str, Any]) -> ConnectionRow | None:
+    """Return a connection; the values of the OAuth client that it refers to are among its own, since the approval is for that client."""
     row = transaction.find(_CONNECTION, place)
-    return ConnectionRow.from_row(row) if row is not None else None
+    found = ConnectionRow.from_row(row) if row is not None else None
+    if found is None or not isinstance(found.public.get(OAUTH_CLIENT), str):
+        return found
+    return replace(found, public={**found.public, OAUTH_CLIENT: identity_of(transaction, place["workspace"], found.public[OAUTH_CLIENT])})
 
 
 def _sealed_place(identifier: str, grant: str, connection: ConnectionRow) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class ManagedConnections:
         self._opening = opening
         self._targets = targets
         self._clock = clock
-        self._drafter = Drafter(targets.schemas, known.access, opening.check_references)
+        self._drafter = Drafter(targets, known.access, opening.check_references)
         self._open_audit = audit
         self._actor = LIBRARY
         self._in_transaction: Callable[[Transaction], None] = _nothing

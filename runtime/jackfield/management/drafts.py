@@ -15,6 +15,7 @@ from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
+from jackfield.manifest import OAUTH_CLIENT
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import is_reference, masked
 from jackfield.secrecy import SecretHolder
@@ -22,7 +23,7 @@ from jackfield.secrecy import SecretHolder
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield.manifest import Manifest
-    from jackfield.schema.cache import Schemas
+    from jackfield.pipe.admit import Targets
 
 _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
@@ -128,7 +129,7 @@ class ConnectionDraft(SecretHolder):
     kind: Kind
     draft: Draft
     made: tuple[str, ...]
-    schemas: Schemas
+    targets: Targets
 
     def find(self, _stored: NamedConnection, manifest: Manifest) -> Target:
         """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.
@@ -136,7 +137,9 @@ class ConnectionDraft(SecretHolder):
         :raises InvalidConnection: if the values are not valid for another connector of the family.
         """
         about = manifest.connection_type(self.draft.type) or self.kind.about
-        return Target(None, about, check_values(about, self.draft.values, manifest, self.schemas), origin=self.draft.origin)
+        own, client = self.targets.joined(about, self.draft.values, None)
+        origin = "remote" if client is not None and client.origin == "remote" else self.draft.origin
+        return Target(None, about, check_values(about, own, manifest, self.targets.schemas), origin=origin, client=client)
 
     def stored(self, name: str) -> NamedConnection:
         """Return the draft as a connection of this name."""
@@ -152,8 +155,8 @@ class Drafter:
     """Factory of drafts. ``access`` returns the host access of connections made over HTTP or MCP; ``check_references`` refuses
     references that they may not use."""
 
-    def __init__(self, schemas: Schemas, access: Callable[[], HostAccess], check_references: Callable[[Mapping[str, Any]], None]) -> None:
-        self._schemas = schemas
+    def __init__(self, targets: Targets, access: Callable[[], HostAccess], check_references: Callable[[Mapping[str, Any]], None]) -> None:
+        self._targets = targets
         self._access = access
         self._check_references = check_references
 
@@ -173,14 +176,18 @@ class Drafter:
             refuse_redirected(kind.schema, old.values, given, values)
         refuse_placeholders(kind.schema, values)
         values, made = self._completed(kind, values, provenance, old)
-        judged = check_values(kind.about, values, kind.manifests[0], self._schemas, name=name)
+        values = {field: value for field, value in values.items() if field != OAUTH_CLIENT or value is not None}
+        whole, client = self._targets.joined(kind.about, values, name)
+        judged = check_values(kind.about, whole, kind.manifests[0], self._targets.schemas, name=name)
         accepted = {field: value for field, value in judged.items() if field in values}  # without schema defaults, which may change
+        if client is not None:
+            accepted[OAUTH_CLIENT] = values[OAUTH_CLIENT]
         origin = _origin(provenance, given, accepted, old)
         if origin == "remote":
             self._check_references(accepted)
         else:
             accepted = {field: _anchored(value, provenance.folder) for field, value in accepted.items()}
-        return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin), made, self._schemas)
+        return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin), made, self._targets)
 
     def _completed(
         self, kind: Kind, values: Mapping[str, Any], provenance: Provenance, old: NamedConnection | None

@@ -16,7 +16,7 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_y
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
-from jackfield.manifest import ConnectionTypeManifest, Manifest
+from jackfield.manifest import OAUTH_CLIENT, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
@@ -25,6 +25,7 @@ from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
+    from jackfield.connections.oauth_clients import OAuthClient
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,6 +45,8 @@ class Target(SecretHolder):
     id: str | None = None
     origin: Origin = "operator"
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    client: OAuthClient | None = None
+    """OAuth client that the connection refers to; ``values`` have its values already."""
     refers: bool = True
     """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
     chosen: tuple[str, ...] = ()
@@ -84,9 +87,10 @@ def find_target(
         tail = did_you_mean(given["type"], manifest.connection_types)
         fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
         raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_accepted_types(manifest))
-    values = check_values(kind, given.get("values") or {}, manifest, targets.schemas)
+    own, client = targets.joined(kind, given.get("values") or {}, None)
+    values = check_values(kind, own, manifest, targets.schemas)
     chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
-    return Target(None, kind, values, origin=origin, refers=_refers(values), chosen=chosen)
+    return Target(None, kind, values, origin=_origin(origin, client), client=client, refers=_refers(values), chosen=chosen)
 
 
 def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
@@ -143,10 +147,12 @@ def _only_target(
 
 
 class Targets(ProcessLocal):
-    """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object."""
+    """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object, and
+    for the same OAuth client, which ``find_client`` finds."""
 
-    def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
+    def __init__(self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000) -> None:
         self.schemas = schemas
+        self._find_client = find_client
         self._limit = limit
         self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, Target]] = OrderedDict()
         self._lock = threading.Lock()
@@ -158,14 +164,45 @@ class Targets(ProcessLocal):
         """
         key = (stored.name, manifest.key, manifest.version)
         cached = self._cache.get(key)
-        if cached is not None and cached[0] is stored:
+        if cached is not None and cached[0] is stored and self._is_current(stored, cached[1]):
             return cached[1]
-        target = _judged(stored, manifest, self.schemas)
+        target = self._judged(stored, manifest)
         with self._lock:
             self._cache[key] = (stored, target)
             if len(self._cache) > self._limit:
                 self._cache.popitem(last=False)
         return target
+
+    def joined(
+        self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None
+    ) -> tuple[Mapping[str, Any], OAuthClient | None]:
+        """Return the values of a connection with those of the OAuth client that it names, and the client.
+
+        :raises InvalidConnection: if there is no such client, or the connection sets what only the client sets.
+        """
+        if own.get(OAUTH_CLIENT) is None:
+            return own, None
+        client = self._find_client(own[OAUTH_CLIENT])
+        return client.join(kind, own, name), client
+
+    def _is_current(self, stored: NamedConnection, target: Target) -> bool:
+        return target.client is None or target.client is self._find_client(stored.values[OAUTH_CLIENT])
+
+    def _judged(self, stored: NamedConnection, manifest: Manifest) -> Target:
+        kind = type_of(stored, manifest)
+        try:
+            own, client = self.joined(kind, stored.values, stored.name)
+            values = check_values(kind, own, manifest, self.schemas, name=stored.name)
+        except InvalidConnection as error:
+            raise stored.explain(error) from None
+        inputs = stored.foreign.inputs if stored.foreign is not None else {}
+        origin = _origin(stored.origin, client)
+        return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values))
+
+
+def _origin(origin: Origin, client: OAuthClient | None) -> Origin:
+    """Return the origin of values of which a tenant's client may be a part."""
+    return origin if client is None or client.origin == "operator" else "remote"
 
 
 def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManifest:
@@ -180,16 +217,6 @@ def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManife
             hint=_accepted_types(manifest),
         )
     return kind
-
-
-def _judged(stored: NamedConnection, manifest: Manifest, schemas: Schemas) -> Target:
-    kind = type_of(stored, manifest)
-    try:
-        values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
-    except InvalidConnection as error:
-        raise stored.explain(error) from None
-    inputs = stored.foreign.inputs if stored.foreign is not None else {}
-    return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, stored.origin, inputs, _refers(values))
 
 
 def _refers(values: Mapping[str, Any]) -> bool:

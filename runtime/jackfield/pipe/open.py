@@ -235,10 +235,11 @@ class Opener:
             if name is not None:
                 self._refuse_foreign(schema, values)
             kind = cache.cached(("values", target.kind.key), lambda: connection_values(model, values, target.name))
-            names_hosts = (self._only_hosts is not None or not guard.internal) and any(True for _ in named_hosts(schema, values))
+            names_hosts = (only is not None or not guard.internal) and any(True for _ in named_hosts(schema, values))
             return kind, connector.permissions(), names_hosts
 
-        kind, permissions, names_hosts = cache.cached(("prepared", target.kind.key, connector.key, target.origin), prepare)
+        only = self._only_hosts if target.client is None else target.client.limit(self._only_hosts)
+        kind, permissions, names_hosts = cache.cached(("prepared", target.kind.key, connector.key, target.origin, only), prepare)
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
             refuse_ambient(kind.reads_host_at)
         if target.chosen and kind.reads_host and not self._access().own_external_id:
@@ -246,11 +247,11 @@ class Opener:
             raise refused(target.chosen)
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
-        judge = (lambda: judge_hosts(guard, schema, values, self._only_hosts)) if names_hosts else None
+        judge = (lambda: judge_hosts(guard, schema, values, only)) if names_hosts else None
         asks_host = target.origin == "remote" and bool(kind.reads_host)
         return OpenConnection(
             kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard,
-            self._only_hosts, grants, judge, lambda: self.forget_secrets(target),
+            only, grants, judge, lambda: self.forget_secrets(target),
             cache.slots if kind.opens_with is None else self._stored.slots(kind.opens_with),
             lasts=name is not None and not target.refers and not asks_host,
         )  # fmt: skip

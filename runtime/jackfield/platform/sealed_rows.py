@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from jackfield.connections.oauth_client_table import opened_client
 from jackfield.database import Row, Vault
 from jackfield.events.callbacks import secrets_place
 from jackfield.resources.sealed_rows import opened_at
@@ -32,6 +33,7 @@ SEALED_ROWS = (
         "subscription_items", "sealed", "an item that the subscription {subscription_id} knows",
         opened_at(lambda row: item_place(row.subscription_id, row.item)), ("subscription_id", "item"),
     ),
+    SealedRows("oauth_clients", "version, origin, hosts, public_values, sealed", "the OAuth client '{name}'", opened_client, ("name",)),
     SealedRows("callbacks", "url, origin, secrets", "the secrets of the callback {id}", _opened_secrets),
     SealedRows("deliveries", "log", "the attempts of the delivery {id}", opened_at(lambda row: ("delivery", row.id), "log")),
     SealedRows(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.audience import audience_of
 from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.host_access import generated_fields
+from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.management.drafts import edited, refuse_redirected
+from jackfield.manifest import OAUTH_CLIENT
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
@@ -28,6 +30,8 @@ def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
     """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
     requires, the platform has given."""
     own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
+    if OAUTH_CLIENT in own:  # it has all that is not the person's
+        return bool(kind.about.authorizes) or any(_audience(kind, name) == "user" and name not in VALUES for name in names)
     has_own = bool(kind.about.authorizes) or any(_audience(kind, name) == "user" or name in wanted.fields for name in names)
     return has_own and all(
         name in own or name in wanted.fields or _audience(kind, name) == "user" for name in kind.schema.get("required", ())
@@ -37,8 +41,11 @@ def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
 def asked(found: ConnectSession, kind: Kind) -> dict[str, Any]:
     """Return the fields that the page shows: the person's own; of the platform's those that the session names, and of a new connection
     those that it cannot be without. The operator's are never among them."""
+    own, required = platforms_values(found.wanted, kind), {*kind.schema.get("required", ())}
     closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
-    lacking = {*kind.schema.get("required", ())} - platforms_values(found.wanted, kind).keys() if found.task != "replace" else set()
+    if OAUTH_CLIENT in own:  # the OAuth client's values are not asked for
+        closed, required = closed | {OAUTH_CLIENT} | VALUES - {*found.wanted.fields} | DESTINATIONS - {"server"} | SECRETS, set()
+    lacking = required - own.keys() if found.task != "replace" else set()
     shown = {"user": True, "operator": False}
     fields = kind.schema.get("properties", {}).items()
     return {
@@ -104,8 +111,9 @@ def check_defaults(wanted: Wanted, kind: Kind) -> None:
             if name not in known or _audience(kind, name) == "operator"
         ]
     if wanted.mode == "connect":  # nobody could enter it
-        unseen = {name for name in kind.schema.get("required", ()) if _audience(kind, name) == "operator"}
-        lacking = sorted(({*wanted.locked} & {*kind.schema.get("required", ())} | unseen) - wanted.values.keys() - {*made})
+        required = set[str]() if OAUTH_CLIENT in wanted.values else {*kind.schema.get("required", ())}
+        unseen = {name for name in required if _audience(kind, name) == "operator"}
+        lacking = sorted(({*wanted.locked} & required | unseen) - wanted.values.keys() - {*made})
         faults += [Detail(f"/defaults/locked/{name}", "is locked, required, and has no value in 'defaults.values'") for name in lacking]
     if faults:
         text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])

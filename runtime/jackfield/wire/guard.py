@@ -79,6 +79,10 @@ class OnlyHosts:
     """Names (``*.example.com`` too), addresses and networks. A host is judged as it is written: nothing is resolved for that."""
 
     patterns: tuple[str, ...]
+    owner: str = "this runtime"
+    """Whose hosts they are."""
+    within: OnlyHosts | None = None
+    """Hosts that must have each of them, too."""
 
     def require(self, host: str, path: str = "") -> None:
         """Refuse a host that is not named. ``path`` points at the connection value that names it.
@@ -86,9 +90,10 @@ class OnlyHosts:
         :raises InvalidConnection: if it is not.
         """
         plain = host.strip("[]").rstrip(".").lower()
-        if any(_matches(pattern, plain, _literal(plain)) for pattern in self.patterns):
-            return
-        raise self._refused(host, path)
+        if not any(_matches(pattern, plain, _literal(plain)) for pattern in self.patterns):
+            raise self._refused(host, path)
+        if self.within is not None:
+            self.within.require(host, path)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -101,7 +106,7 @@ class OnlyHosts:
 
     def _refused(self, host: str, path: str) -> InvalidConnection:
         named = ", ".join(self.patterns[:_MOST_SHOWN]) + (", …" if len(self.patterns) > _MOST_SHOWN else "")
-        text = f"'{host[:200]}' is not among the only hosts that this runtime may reach: {named or 'it may reach none'}"
+        text = f"'{host[:200]}' is not among the only hosts that {self.owner} may reach: {named or 'none'}"
         message = f"the connection is not allowed to reach '{host[:200]}'"
         return InvalidConnection(message, details=[Detail(path, text)], hint=NextStep("only_hosts"))
 

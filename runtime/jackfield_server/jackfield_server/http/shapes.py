@@ -29,7 +29,7 @@ def shapes() -> dict[str, Json]:
     for item in (
         "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
         "Connector", "ConnectionType", "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot",
-        "NextSlot", "Subscription",
+        "NextSlot", "Subscription", "OAuthClient",
     ):  # fmt: skip
         found[f"{item}List"] = list_of(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ActionList"]["properties"]["triggers"] = {
@@ -325,6 +325,11 @@ _CALLBACK: Mapping[str, Json] = {
     "id": STRING, "workspaces": {**STRING, "description": "Of a platform's callback: the pattern of its workspaces."}, **_CALLBACK_OPTIONS,
     "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT, "createdAt": MOMENT, "updatedAt": MOMENT,
 }  # fmt: skip
+_HOSTS: Json = {
+    "type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Hosts, and patterns such as *.example.com, that its connections reach beside those of its URLs.",
+}  # fmt: skip
+_CLIENT_VALUES: Json = {"type": "object", "description": "clientId, clientSecret, tokenUrl and so on; null removes one that is stored."}
 _CALLBACK_SECRET: Mapping[str, Json] = {
     "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
 }  # fmt: skip
@@ -446,6 +451,14 @@ _OTHERS: dict[str, Json] = {
     "Callback": closed_with(("id", "url", "types", "status", "createdAt"), _CALLBACK),
     "CreatedCallback": closed_with(("id", "url", "types", "status", "createdAt"), {**_CALLBACK, **_CALLBACK_SECRET}),
     "RotatedCallback": closed_with(("id", "previousUntil"), {"id": STRING, **_CALLBACK_SECRET, "previousUntil": MOMENT}),
+    "OAuthClient": object_of(
+        ("name", "server", "inherited", "values"), name=NAME, server=_HOSTS,
+        inherited={"type": "boolean", "description": "It is the server's: the workspace sees only what it needs to refer to it."},
+        values={"type": "object", "description": "Secrets are masked."}, version={"type": "integer"}, createdAt=MOMENT, updatedAt=MOMENT,
+    ),
+    "NewOAuthClient": object_of(("name", "values"), name=NAME, server=_HOSTS, values=_CLIENT_VALUES),
+    "OAuthClientUpdate": object_of((), server=_HOSTS, values=_CLIENT_VALUES),
+    "OAuthClientEnd": object_of(("removed", "connections"), removed=NAME, connections={"type": "integer"}),
     "CallbackRotation": object_of((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
     "CallbackRecovery": object_of(
         ("since",), since={"type": "string", "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration before now: 2d."}

@@ -16,6 +16,7 @@ from jackfield_server.http import (
     events,
     hooks,
     invocations,
+    oauth_clients,
     openapi,
     probes,
     schedules,
@@ -190,6 +191,30 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "DELETE", "/v1/suppressions/{recipient}", suppressions.removed, "manage", "removeSuppression", "Let a recipient be sent to again.",
         {204: ""}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/oauth-clients", oauth_clients.listed, "manage", "listOAuthClients",
+        "List the OAuth clients that connections may refer to, the server's among them, without secrets.",
+        {200: "OAuthClientList"}, query=page(BY_KEY), problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/oauth-clients", oauth_clients.created, "manage", "createOAuthClient",
+        "Register an OAuth client of the workspace; the operator's own workspace has those of the server.",
+        {201: "OAuthClient"}, body="NewOAuthClient", problems=(409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/oauth-clients/{client}", oauth_clients.shown, "manage", "showOAuthClient", "Show an OAuth client without its secrets.",
+        {200: "OAuthClient"}, problems=(404, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/oauth-clients/{client}", oauth_clients.changed, "manage", "changeOAuthClient",
+        "Change the values given, such as the secret; others stay.",
+        {200: "OAuthClient"}, body="OAuthClientUpdate", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/oauth-clients/{client}", oauth_clients.removed, "manage", "removeOAuthClient",
+        "Delete an OAuth client to which no connection refers.",
+        {200: "OAuthClientEnd"}, query={"force": FLAG}, problems=(404, 409, 503),
     ),
     Operation(
         "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",

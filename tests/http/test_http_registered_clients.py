@@ -1,0 +1,92 @@
+"""``/v1/oauth-clients``, and connect sessions whose platform names a client: the person approves, and no tenant has the secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connect_attacked import TYPE, Attacked
+from connect_browser import Person
+from http_stand import Client
+
+pytest_plugins = ["connect_place"]
+
+_SECRET = "s-secret-4711-of-the-operator"
+
+
+@pytest.fixture
+def operator(site: Attacked) -> Iterator[Client]:
+    """May do everything in ``default``, where the client ``shop`` is registered."""
+    found, url = site.stand.client(), site.provider.url
+    values = {"clientId": "c", "clientSecret": _SECRET, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "issuer": url}
+    made = found.post("/v1/oauth-clients", {"name": "shop", "values": values})
+    assert (made.status, made.headers["location"]) == (201, "/v1/oauth-clients/shop")
+    assert _SECRET.encode() not in made.body
+    yield found
+    found.call("DELETE", "/v1/oauth-clients/shop?force=true")
+
+
+@pytest.fixture
+def tenant(site: Attacked) -> Client:
+    """May do everything in the workspace ``acme-1``."""
+    return Client(site.stand.port, site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage"}).json["token"])
+
+
+def test_a_session_needs_no_secret(site: Attacked, operator: Client, tenant: Client) -> None:
+    """The platform names the client: the page asks for nothing, the person approves with it, and the connection has its name alone."""
+    values = {"oauthClient": "shop", "server": site.provider.url}
+    begun = site.begin(defaults={"values": values})
+    page = Person(site.stand.port).go(begun["url"])
+    assert not [word for word in ("Client", "Secret", "Token URL", "Issuer", "Proxy", "Scopes") if word in page.said]
+    _, proof = site.approved(begun)
+    assert site.confirm(begun, proof).status == 200
+    assert site.connected() == "ada"
+    stored = tenant.get("/v1/connections/main").json
+    assert stored["values"] == values
+    assert stored["authorization"]["status"] == "granted"
+    shown = b"".join(tenant.get(f"/v1/{path}").body for path in ("connections", "audit", "oauth-clients"))
+    assert _SECRET.encode() not in shown
+    assert site.authority.exchanged
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("member", ["tokenUrl", "revocationUrl", "clientId", "clientSecret", "proxy", "caCertificate", "issuer"])
+def test_a_tenant_sends_the_secret_nowhere(site: Attacked, tenant: Client, member: str) -> None:
+    """Each value that would is refused at its place, over each way in."""
+    evil = {"oauthClient": "shop", "server": site.provider.url, member: "http://evil.example"}
+    draft: dict[str, Any] = {"type": TYPE, "values": evil}
+    call = {"connector": "people", "action": "whoAmI", "inputs": {}, "connection": {"type": "oauth2AuthorizationCode", "values": evil}}
+    for path, body in (("/v1/connections", {"name": "x", **draft}), ("/v1/connections:test", draft), ("/v1/invocations", call)):
+        answer = tenant.post(path, body)
+        found = answer.json.get("error", answer.json)
+        assert (answer.status, found["code"], found["details"][0]["path"]) == (422, "invalid_connection", f"/{member}"), (path, answer.body)
+    assert site.authority.exchanged == []
+
+
+def test_clients_are_managed(site: Attacked, operator: Client, tenant: Client) -> None:
+    """Shown without secrets, changed, hidden by a workspace's own, and removed once no connection names them."""
+    shown = operator.get("/v1/oauth-clients/shop").json
+    assert (shown["inherited"], shown["version"], shown["values"]["clientId"]) == (False, 1, "c")
+    rotated = operator.call("PATCH", "/v1/oauth-clients/shop", {"values": {"clientSecret": "next"}})
+    assert (rotated.status, rotated.json["version"]) == (200, 2)
+    moved = operator.call("PATCH", "/v1/oauth-clients/shop", {"values": {"tokenUrl": "https://evil.example/"}})
+    assert (moved.status, moved.json["details"][0]["path"]) == (422, "/values/clientSecret")
+    assert operator.post("/v1/oauth-clients", {"name": "shop", "values": {"clientId": "x"}}).status == 409
+    assert operator.post("/v1/oauth-clients", {"name": "y", "values": {"clientId": "x", "tokenUrl": "no"}}).status == 422
+    seen = tenant.get("/v1/oauth-clients/shop").json
+    assert seen == {"name": "shop", "server": [], "inherited": True, "values": {}}
+    assert tenant.call("PATCH", "/v1/oauth-clients/shop", {"values": {"clientSecret": "mine"}}).status == 404
+    assert tenant.call("DELETE", "/v1/oauth-clients/shop?force=true").status == 404
+    assert tenant.post("/v1/oauth-clients", {"name": "shop", "values": {"clientId": "own"}}).status == 201
+    assert [row["inherited"] for row in tenant.get("/v1/oauth-clients").json["items"]] == [False]
+    assert tenant.call("DELETE", "/v1/oauth-clients/shop").json == {"removed": "shop", "connections": 0}
+    values = {"oauthClient": "shop", "server": site.provider.url}
+    assert tenant.post("/v1/connections?test=false", {"name": "main", "type": TYPE, "values": values}).status == 201
+    refused = operator.call("DELETE", "/v1/oauth-clients/shop")
+    assert refused.status == 409
+    assert "1 connection refers to the OAuth client 'shop': acme-1/main" in refused.json["detail"]
+    assert operator.call("DELETE", "/v1/oauth-clients/shop?force=true").json["connections"] == 1
+    rows = operator.get("/v1/audit?object=oauth-client:shop").json["items"]
+    assert {"oauth_client.created", "oauth_client.changed", "oauth_client.removed"} <= {row["event"] for row in rows}
