@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.invocation import Result
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield_console.components import at, badge, card, code_block, done_notice, h, json_text, more, steps
+from jackfield_console.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_server.shared.problem import Problem
@@ -22,6 +22,8 @@ _DONE = {
     "resumed": "Resumed: the slots that follow run.",
     "run": "Queued now.",
     "removed": "Schedule removed.",
+    "added": "Schedule added: it is active.",
+    "saved": "Schedule saved.",
 }
 _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
     "pause": ("paused", WorkspaceSchedules.pause),
@@ -34,7 +36,7 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 def listed(request: PageRequest) -> Response:
     """``GET /schedules``: all of them by name."""
     request.require("read")
-    found, cursor = _schedules(request).page(request.query.get("cursor") or None, _PAGE)
+    found, cursor = schedules_of(request).page(request.query.get("cursor") or None, _PAGE)
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
@@ -43,14 +45,15 @@ def listed(request: PageRequest) -> Response:
         for item in found
     ]  # fmt: skip
     shown = table("Schedules", ("Name", "Status", "Action", "Runs", "Next"), rows, empty="No schedules yet.")
-    lead = ["Invocations that run at given times. ", h.code("jackfield schedules add"), " adds one."]
-    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, more("/schedules", cursor=cursor), lead=lead)
+    new = h.a("New schedule", href="/new-schedule", class_="button") if request.may("manage") else None
+    title = heading("Schedules", new, lead="Invocations that run at given times.")
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, more("/schedules", cursor=cursor), head=title)
 
 
 def shown(request: PageRequest) -> Response:
     """``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
     request.require("read")
-    name, schedules = request.path("name"), _schedules(request)
+    name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
     upcoming = [[h.code(item["local"]), h.br()] for item in schedules.next(name, _NEXT)] if found["status"] == "active" else "none"
@@ -64,7 +67,7 @@ def shown(request: PageRequest) -> Response:
         "schedules",
         name,
         done_notice(request, _DONE),
-        card("Schedule", terms(about), _buttons(request, found)),
+        card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
         more(f"/schedules/{name}", cursor=cursor),
         card("Invocation", code_block(json_text(found["invocation"]), "The invocation")),
@@ -78,12 +81,13 @@ def changed(request: PageRequest) -> Response:
         raise Problem(404, "no such page")
     request.require("invoke" if step == "run" else "manage")
     done, act = _STEPS[step]
-    if isinstance(act(_schedules(request), name), str | Result):
+    if isinstance(act(schedules_of(request), name), str | Result):
         request.server.wake()
     return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")
 
 
-def _schedules(request: PageRequest) -> WorkspaceSchedules:
+def schedules_of(request: PageRequest) -> WorkspaceSchedules:
+    """Return the workspace's schedules, as the caller sees them."""
     identity = request.identity
     return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
 
@@ -99,6 +103,10 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
             offered.append(("resume", "Resume", ""))
         offered.append(("removal", "Remove", "danger"))
     return steps(request, f"/schedules/{found['name']}", offered) if offered else None
+
+
+def _edit(request: PageRequest, name: str) -> Node:
+    return h.p(h.a("Change times or invocation", href=f"/schedules/{name}/edit")) if request.may("manage") else None
 
 
 def _when(item: Mapping[str, Any]) -> Node:

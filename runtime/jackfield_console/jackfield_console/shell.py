@@ -22,7 +22,7 @@ _SECTIONS = (
     ("connections", "/connections", "Connections"),
     ("invocations", "/invocations", "Invocations"),
     ("schedules", "/schedules", "Schedules"),
-    ("subscriptions", "/subscriptions", "Triggers"),
+    ("subscriptions", "/subscriptions", "Subscriptions"),
     ("callbacks", "/callbacks", "Callbacks"),
     ("queue", "/queue", "Queue"),
     ("files", "/files", "Files"),
