@@ -106,7 +106,7 @@ def test_the_journal_is_read(place: Place) -> None:
 def test_the_overview_says_it_in_words_too(place: Place) -> None:
     """What the charts show is in a table as well, and what needs somebody is said."""
     runtime, client = place.host.runtime("default"), place.signed_in()
-    assert "No invocations in this period" in client.get("/").words
+    assert "First steps" in client.get("/").words
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi", "fault": {"kind": "reset"}}}
     runtime.invoke(call)
     runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)

@@ -45,7 +45,7 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     assert "Good morning (from the connection)" in str(
         page.locator('[data-schemapath="inputs.text"] textarea').get_attribute("placeholder")
     )
-    visitor.field("Text required").fill("Hello\n'World'")
+    visitor.field("Text").fill("Hello\n'World'")
     visitor.field("Times").fill("2")
     visitor.field("Loud").check()
     visitor.field("Voice").select_option(label="bass")
@@ -176,14 +176,14 @@ def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
     visitor.go(f"/invocations/{kept.meta.invocation_id}")
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
-    assert visitor.field("Text required").input_value() == "Hello again"
+    assert visitor.field("Text").input_value() == "Hello again"
     assert visitor.field("Words 2").input_value() == "two"
     assert visitor.run() == "succeeded"
     page.get_by_role("link", name="View invocation").click()
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
     assert "were not recorded" in page.locator("main").inner_text()
-    assert visitor.field("Text required").input_value() == ""
+    assert visitor.field("Text").input_value() == ""
 
 
 def test_actions_are_found(visitor: Visitor) -> None:
@@ -235,7 +235,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     assert "refused" in page.locator("#verdict").inner_text()
     assert "effect:write & connection:hall" in page.locator("#verdict").inner_text()
     visitor.go("/connectors/echo/actions/post")
-    visitor.field("Text required").fill("Hello")
+    visitor.field("Text").fill("Hello")
     assert visitor.run() == "failed"
     assert "Not allowed" in page.locator("#result").inner_text()
 

@@ -10,6 +10,7 @@ from jackfield.access import DEFAULT
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.components import card, choices, h, heading, live, local_time, notice, span_text
+from jackfield_console.first_steps import first_steps
 from jackfield_console.invocations import entries_table
 from jackfield_console.marketplace import revoked_notices
 from jackfield_console.page_request import PageRequest
@@ -43,7 +44,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
         h.div(
             _figure(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
             if numbers.total
-            else _nothing(),
+            else _nothing(request),
             _figure(
                 "Latency by connector", latency_chart(numbers.rows), _marks((("accent", "p50"), ("soft", "p95"))), _latency_table(numbers)
             )
@@ -142,7 +143,9 @@ def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
     return h.ul(rows, further, class_="legend")
 
 
-def _nothing() -> Markup:
+def _nothing(request: PageRequest) -> Markup:
+    if not request.journal.entries(limit=1)[0]:
+        return first_steps(request)
     return card("No invocations in this period", h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide")
 
 

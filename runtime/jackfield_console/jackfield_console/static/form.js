@@ -85,14 +85,18 @@
     }));
   };
 
-  /** Show as placeholders the values that the selected connection supplies. */
+  /** Show as placeholders the values that the selected connection supplies: nobody has to enter those, so they are not required. */
   const showBrought = (holder, schema) => {
     const option = document.getElementById("connection")?.selectedOptions[0];
     const values = option?.dataset.values ? JSON.parse(option.dataset.values) : {};
     for (const [name, member] of Object.entries(schema.properties)) {
       if (!member.options.fromConnection) continue;
-      const input = holder.querySelector(`[data-schemapath="${holder.dataset.form}.${CSS.escape(name)}"] :is(input, textarea)`);
+      const editor = holder.querySelector(`[data-schemapath="${holder.dataset.form}.${CSS.escape(name)}"]`);
+      const input = editor?.querySelector("input, textarea");
       const brought = values[member.options.fromConnection];
+      const mark = editor?.querySelector(".required");
+      if (mark) mark.textContent = brought === undefined ? "required" : "";
+      if (mark && input) input.ariaRequired = brought === undefined ? "true" : null;
       if (input) input.placeholder = brought === undefined ? member.options.placeholder || "" : `${brought} (from the connection)`;
     }
   };
