@@ -15,8 +15,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (_ROOT / "runtime", _ROOT / "connectors" / "aws" / "jackfield_aws")
 
 _VALUES = (
-    "White space at the ends of a value is no part of it. A value that is blank, in quotes (`docker run --env-file` keeps them), or that"
-    " has a line break inside is refused by the variable's name; only the master keys may be on several lines."
+    "White space at the ends of a value is dropped. A value that is blank, in quotes, or broken over lines (but for master keys)"
+    " is refused."
 )
 _VARIABLES = {
     "JACKFIELD_HOME": (
@@ -33,9 +33,8 @@ _VARIABLES = {
     "JACKFIELD_DATABASE_URL_FILE": ("A file that contains the database's URL, read if `JACKFIELD_DATABASE_URL` is not set.", "none"),
     "JACKFIELD_DATABASE_WAIT": (
         (
-            "Seconds that a wait for the database takes at most: for an answer of PostgreSQL, a free connection, or a lock. The deadline of"
-            " a call ends its waits before. A statement on which PostgreSQL works may take 30 seconds, one of `jackfield db` an hour."
-            " From 1 to 600."
+            "Seconds (1 to 600) that a wait for an answer of the database, a free connection or a lock takes at most; a call's deadline"
+            " ends it before. A statement on which PostgreSQL works may take 30 seconds, one of `jackfield db` an hour."
         ),
         "`5` for PostgreSQL, `30` for SQLite, where only locks are waited for",
     ),
@@ -48,16 +47,16 @@ _VARIABLES = {
     ),
     "JACKFIELD_NEW_DATABASE": (
         (
-            "`refuse`: where there is no SQLite database yet, only `jackfield db upgrade` and `jackfield serve --migrate` make one, so"
-            " that a wrong path is an error, not an empty journal. `say`: it is made at first use, and `serve`, `worker` and commands"
-            " at a terminal say where; others do so in the log at DEBUG."
+            "`refuse`: only `jackfield db upgrade` and `jackfield serve --migrate` make a SQLite database: a wrong path is "
+            "an error, not an empty journal. `say`: it is made at first use, and `serve`, `worker` and commands at a "
+            "terminal say where."
         ),
         "`say`",
     ),
     "JACKFIELD_PUBLIC_URL": (
         (
-            "The address under which browsers reach `jackfield serve`, such as `https://jackfield.example.com`: it decides redirect URIs"
-            " and links, and no request's `Host` does. `--public-url` is the same."
+            "The address under which browsers reach `jackfield serve`: redirect URIs and links begin with it, whatever "
+            "`Host` a request has. The setting [`publicUrl`](cli-serve.md#settings) is for all processes."
         ),
         "none: only a server on loopback has links",
     ),
@@ -70,9 +69,9 @@ _VARIABLES = {
     ),
     "JACKFIELD_TWINS": (
         (
-            "What becomes of a write without an idempotency key while an equal one of the same caller is running or in doubt."
-            " `join`: it gets [that one's Result](../tutorial/retry-safely.md#a-repeated-call-without-a-key). `allow`: it runs."
-            " Over MCP it always joins."
+            "`join`: a write without an idempotency key gets [the Result of an equal "
+            "one](../tutorial/retry-safely.md#a-repeated-call-without-a-key) that is open. `allow`: it runs. Over MCP it "
+            "always joins. The setting [`twins`](cli-serve.md#settings) is for all processes."
         ),
         "`allow`",
     ),
@@ -125,13 +124,14 @@ _VARIABLES = {
     "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
     "JACKFIELD_ONLY_HOSTS": (
         (
-            "The only hosts that calls, connection tests, sign-ins and callbacks reach: names (`*.example.com` too), addresses and"
-            " networks, separated by commas; `none` for no host at all: [what it is not about](../tutorial/test-your-application.md)."
+            "The only hosts that calls, connection tests, sign-ins and callbacks reach: names (`*.example.com` too), "
+            "addresses and networks, separated by commas; `none` for no host: "
+            "[details](../tutorial/test-your-application.md)."
         ),
         "any host",
     ),
     "JACKFIELD_ALLOW_HOSTS": (
-        "Internal hosts that connections may use, as with `--allow-host`; alike for every server and worker.",
+        ("Internal hosts that connections may use. The setting [`allowHosts`](cli-serve.md#settings) is for all processes."),
         "none",
     ),
     "JACKFIELD_OFFERS": (

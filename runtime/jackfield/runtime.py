@@ -66,7 +66,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If omitted, they
     are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds the variables for ``$env``
     references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
-    (default: this machine and public hosts are allowed). ``points`` are the plugins' entry points, for use with ``catalog``.
+    (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored setting ``allowHosts`` are allowed).
+    ``points`` are the plugins' entry points, for use with ``catalog``.
     With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
     ``JACKFIELD_ONLY_HOSTS``; without it, any).
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
@@ -119,7 +120,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         secrets = Secrets(environment, self.plugins, self.clock)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, store.leases, self._known.access,
-            guard or Guard(loopback=True), store.refuse_foreign, self.storage.barred_paths, store.grants, limit,
+            guard or Guard(loopback=True, shared=self.storage.allowed_hosts), store.refuse_foreign, self.storage.barred_paths,
+            store.grants, limit,
         )  # fmt: skip
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)

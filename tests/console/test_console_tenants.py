@@ -13,7 +13,8 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_client import Place, placed
 from console_rig import Console
-from jackfield.access import Tokens, Workspaces
+from jackfield.access import Actor, Tokens, Workspaces
+from jackfield.management.shared_settings import SharedSettings
 
 pytest_plugins = ["browser"]
 
@@ -57,6 +58,15 @@ def test_the_operator_sees_all_tenants_and_goes_on_in_one(place: Place) -> None:
 def _token(place: Place) -> str:
     storage = place.host.storage
     return Tokens(storage.database, storage.vault, "acme-1", place.host.clock).create("manage", "a person").text
+
+
+def test_the_operator_sees_what_all_processes_share(place: Place) -> None:
+    """The page has each shared setting, its value, and where a process differs; tokens see nothing of it."""
+    storage = place.host.storage
+    operator = place.signed_in()
+    assert "allowHosts not set no process" in operator.get("/tenants").words
+    SharedSettings(storage, place.host.clock, Actor("cli")).set("allowHosts", "crm.internal")
+    assert "allowHosts crm.internal no process" in operator.get("/tenants").words
 
 
 def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:

@@ -23,9 +23,9 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, clean, say, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.database.shared_settings import checked_public_url
 from jackfield.errors import InvalidInvocation
 from jackfield_server.http.server_process import check_settings
-from jackfield_server.shared.origins import checked_public_url
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -185,10 +185,10 @@ def test_own_origin_is_vouched_for_by_tls(settings: Settings, scheme: str, host:
     headers: Any = SimpleNamespace(getlist=lambda _name: [origin], get=lambda _name, _default: host)
     request: Any = SimpleNamespace(headers=headers, scope={"scheme": scheme, "server": ("127.0.0.1", settings.port)})
     if good:
-        check_origin(request, settings)
+        check_origin(request, settings, "")
     else:
         with pytest.raises(Problem):
-            check_origin(request, settings)
+            check_origin(request, settings, "")
 
 
 def test_browsers_may_send_the_protocols_headers(client: Client) -> None:

@@ -50,12 +50,15 @@ class Storage(Protocol):
     def epoch(self) -> int:
         """Return a reading of the database's epoch; always the same one if there is no database."""
 
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+
     async def fix_state(self) -> None:
         """Take the reading of this task's block, beside the event loop."""
 
 
-def _twins(environment: Mapping[str, str]) -> str:
-    """Return whether equal writes without a key join each other, by ``JACKFIELD_TWINS``: ``allow`` by default.
+def _check_twins(environment: Mapping[str, str]) -> None:
+    """Check ``JACKFIELD_TWINS``.
 
     :raises InvalidInvocation: if it has another value.
     """
@@ -65,7 +68,6 @@ def _twins(environment: Mapping[str, str]) -> str:
             f"{_TWINS} is '{found[:80]}', which has no meaning",
             hint="Set it to 'join' if a write without a key is to join an equal one that is open, or to 'allow' (the default).",
         )
-    return found
 
 
 class WorkspaceAccess:
@@ -76,14 +78,18 @@ class WorkspaceAccess:
         self.storage = storage
         self._workspace = workspace
         self._clock = clock
-        self.twins = _twins(storage.environment)
-        """Whether an equal write without a key joins the one that is open, where the workspace's settings do not say."""
+        _check_twins(storage.environment)
         self._workspaces: Workspaces | None = None
         self._known: tuple[int, Settings] | None = None
         self.is_gone = False
         """True if ``settings`` were asked for and there was no such workspace: nothing is recorded in it any more."""
         self.epoch = storage.epoch
         """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
+
+    @property
+    def twins(self) -> str:
+        """Rule for a write without a key while an equal one is open, where the workspace's settings have none: ``join`` or ``allow``."""
+        return self.storage.shared_setting("twins") or "allow"
 
     @property
     def settings(self) -> Settings:

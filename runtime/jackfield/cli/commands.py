@@ -35,6 +35,7 @@ BUILT_IN = {
     "triggers": "list what connectors can watch",
     "subscriptions": "watch for what happens at providers",
     "suppressions": "list recipients to whom nothing more is sent, and remove them",
+    "settings": "show and set what all processes on a database share",
     "workspaces": "manage workspaces (tenants) and their settings",
     "tokens": "manage access tokens",
     "offers": "offer services of AWS to workspaces",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,16 +29,16 @@ def _declare_create(parser: Parser) -> None:
     parser.add_argument("--return-to", metavar="URL", help="page to which the browser goes at the end")
     parser.add_argument("--expires-in", type=duration(_DAY, zero=False), metavar="DURATION", help="such as 2h (default 30m, at most 1d)")
     parser.add_argument("--file", metavar="FILE", help="a request as of POST …/connect-sessions, for what has no option; - = stdin")
-    parser.add_argument("--url", metavar="URL", help="address of the server (default: JACKFIELD_PUBLIC_URL)")
+    parser.add_argument("--url", metavar="URL", help="address of the server (default: JACKFIELD_PUBLIC_URL, or the setting publicUrl)")
 
 
 def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     from jackfield.clock import iso
     from jackfield.tenants.connecting import PAGE
 
-    base = (arguments.url or os.environ.get("JACKFIELD_PUBLIC_URL") or "").rstrip("/")
+    base = (arguments.url or arguments.public_url).rstrip("/")
     if not base:
-        hint = "Give it with --url, or set JACKFIELD_PUBLIC_URL."
+        hint = "Give it with --url, or store it: 'jackfield settings set publicUrl URL'."
         raise UsageError("the link needs the address of the server", usage=arguments.usage, hint=hint)
     given = {
         "mode": arguments.mode, "connection": arguments.connection, "user": arguments.user, "returnTo": arguments.return_to,
@@ -66,6 +65,7 @@ def _open_connecting(arguments: Namespace) -> Iterator[Connecting]:
     from jackfield.tenants.connecting import open_sessions
 
     with open_jackfield(arguments) as jackfield:
+        arguments.public_url = jackfield.storage.shared.value("publicUrl")
         yield open_sessions(jackfield, SystemClock())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,7 @@ def _open_subscriptions(_arguments: Namespace) -> Iterator[WorkspaceSubscription
     from jackfield.queue.subscriptions import WorkspaceSubscriptions
 
     with open_jackfield() as jackfield:
-        yield WorkspaceSubscriptions(jackfield, caller(), actor(), os.environ.get("JACKFIELD_PUBLIC_URL", ""))
+        yield WorkspaceSubscriptions(jackfield, caller(), actor(), jackfield.storage.shared.value("publicUrl"))
 
 
 def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:

@@ -6,6 +6,7 @@ lease on all its entries. When it stops renewing, its lease expires and any live
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -49,6 +50,16 @@ class Watching(Protocol):
         """Note why the database is taken to have gone back since a time of its clock; return when that is noted."""
 
 
+class Sharing(Protocol):
+    """Settings of this process, some of which all processes on a database share."""
+
+    own: dict[str, str]
+    """Values that are this process's own, by name."""
+
+    def renewed(self, here: str, lease: float) -> None:
+        """Read what is shared; called after each renewal of the instance ``here``. Others live if they renewed ``lease`` seconds ago."""
+
+
 class Instance(Part):
     """Identity of this process as the owner of entries in one database.
 
@@ -59,7 +70,14 @@ class Instance(Part):
         super().__init__(database)
         self.id = os.urandom(8).hex()
         pid = os.getpid()
-        self._about = {"id": self.id, "host": socket.gethostname(), "pid": pid, "place": process.place(), "born": process.born(pid)}
+        self._about: dict[str, Any] = {
+            "id": self.id,
+            "host": socket.gethostname(),
+            "pid": pid,
+            "place": process.place(),
+            "born": process.born(pid),
+        }
+        self._sharing: Callable[[], Sharing | None] = lambda: None
         self.slots = 0
         """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
@@ -106,6 +124,10 @@ class Instance(Part):
     def watching(self) -> Watching | None:
         """The journal that watches for this process; None if none does."""
         return next(filter(None, (one() for one in self._journals)), None)
+
+    def share(self, settings: Sharing) -> None:
+        """Publish the settings of this process, and let it read the shared ones with each renewal for as long as somebody refers to it."""
+        self._sharing = ref(settings)
 
     @contextmanager
     def prolonging(self, prolong: Callable[[float], Callable[[Transaction], Any]]) -> Iterator[None]:
@@ -156,6 +178,10 @@ class Instance(Part):
             with within(RENEWED):
                 self._prolong(CLAIM)
                 self.record_owed()
+                sharing = self._sharing()
+                shared = None if sharing is None else attempt(sharing.renewed, self.id, LEASE)
+                if isinstance(shared, Raised):
+                    _LOG.warning("the shared settings cannot be read: %s", _reason(shared.error))
                 journal = self.watching
                 looked = None if journal is None else attempt(journal.look)
                 if isinstance(looked, Raised):  # whatever it is: without this thread the lease expires
@@ -206,7 +232,7 @@ class Instance(Part):
         """Renew the lease; return the marks of the database before, and the time of the renewal by its clock."""
         found = Marks.read(transaction, self.id, self._marks)
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
-        return found, transaction.execute(f"{statement} RETURNING seen_at", {**self._about, "slots": self.slots})[0].seen_at
+        return found, transaction.execute(f"{statement} RETURNING seen_at", self._row())[0].seen_at
 
     def _compare(self, found: Marks, renewed: float, highest: int, *, lately: bool) -> None:
         """Report that the database went back if it has less than this process had seen, or may have less since another server was promoted.
@@ -228,7 +254,11 @@ class Instance(Part):
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
-        return lambda transaction: transaction.change(statement, {**self._about, "slots": self.slots})
+        return lambda transaction: transaction.change(statement, self._row())
+
+    def _row(self) -> dict[str, Any]:
+        sharing = self._sharing()
+        return {**self._about, "slots": self.slots, "settings": None if sharing is None else json.dumps(sharing.own)}
 
     def _start(self) -> None:
         with self._lock:

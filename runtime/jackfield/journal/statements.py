@@ -225,9 +225,9 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND status = :was
 """
 RENEW_INSTANCE = """
-INSERT INTO instances (id, host, pid, place, born, slots, started_at, seen_at)
-VALUES (:id, :host, :pid, :place, :born, :slots, {now}, {now})
-ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slots, doubted_at = NULL
+INSERT INTO instances (id, host, pid, place, born, slots, settings, started_at, seen_at)
+VALUES (:id, :host, :pid, :place, :born, :slots, :settings, {now}, {now})
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slots, settings = excluded.settings, doubted_at = NULL
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"

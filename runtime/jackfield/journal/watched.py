@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.fork import ProcessLocal, without_fork
-from jackfield.journal.instance import Instance
+from jackfield.journal.instance import Instance, Sharing
 from jackfield.journal.upkeep import Upkeep
 from jackfield.journal.went_back import note_return
 
@@ -64,8 +64,11 @@ class Watched(ProcessLocal):
             self._upkeep = Upkeep(self.database, self._clock)
         return self._upkeep
 
-    def watch(self, tell: Tell | None = None) -> None:
-        """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that."""
+    def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
+        """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that.
+        ``settings`` are published with the lease."""
+        if settings is not None:
+            self._instance.share(settings)
         self._watches, self._tell = True, tell
         self._instance.watch(self)
 

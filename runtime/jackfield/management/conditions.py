@@ -61,6 +61,7 @@ SAID: Mapping[str, str] = {
     "went_back": "the database went back to an earlier state",
     "held": "the queue is held",
     "schedules": "some schedules are silent",
+    "settings": "processes of this database have different settings",
     "packages": "an installed package warns of something",
     "shortage": "this process has no memory or threads left",
 }

@@ -104,6 +104,12 @@ class Storage(Protocol):
     def barred_paths(self) -> tuple[str, ...]:
         """List the paths that no tenant's ``$file`` reference may read."""
 
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Return the internal hosts that connections made over HTTP or MCP may reach."""
+
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+
     def close(self) -> None:
         """Close all connections to the database. The next use opens them again."""
 

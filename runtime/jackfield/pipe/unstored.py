@@ -15,6 +15,7 @@ from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE, no_database
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
+from jackfield.wire.guard import allowed_hosts
 
 if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
@@ -102,6 +103,15 @@ class NoStorage:
     def barred_paths(self) -> tuple[str, ...]:
         """List the paths that no tenant's ``$file`` reference may read."""
         return barred_paths(self.environment, self._barred)
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Return the internal hosts of the environment."""
+        return allowed_hosts((), self.environment)
+
+    def shared_setting(self, name: str) -> str:
+        """Return nothing: no process shares it."""
+        del name
+        return ""
 
     def renewed(self) -> list[Callable[[], None]]:
         """Return nothing to put to use: there is no file to read again."""

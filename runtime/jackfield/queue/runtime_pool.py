@@ -14,6 +14,7 @@ from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.loading import Isolated
 from jackfield.clock import Clock, SystemClock
+from jackfield.dataclass import replace
 from jackfield.exports import late_hints
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
@@ -77,9 +78,11 @@ class RuntimePool(ProcessLocal):
         file_limits: FileLimits | None = None,
     ) -> None:
         self.environment = environment
-        self.guard = guard
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
+        self.outgoing = Guard(shared=self.storage.allowed_hosts)
+        """Guard of callbacks made over HTTP: not even loopback, since what listens there trusts whoever reaches it."""
+        self.guard = self.outgoing if guard is None else replace(guard, shared=self.storage.allowed_hosts)
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         self.turns = Turns()
         groups = entry_points()

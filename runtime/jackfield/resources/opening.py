@@ -70,7 +70,7 @@ class Opening(ProcessLocal):
         journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
         if recovers:
             journal.recover()
-        journal.watch(partial(_tell_return, self._storage, self._clock))
+        journal.watch(partial(_tell_return, self._storage, self._clock), self._storage.shared)
         return journal
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:

@@ -19,6 +19,7 @@ from jackfield.failures import OnFailure
 from jackfield.fork import ProcessLocal
 from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none, no_database
 from jackfield.local import home
+from jackfield.resources.shared_settings import ProcessSettings
 from jackfield.resources.tenant_limits import TenantLimits
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ class Storage(ProcessLocal):
         self.environment = environment
         self.limits = TenantLimits(self, clock)
         """Limits of the workspaces."""
+        self.shared = ProcessSettings(self, environment)
+        """Settings that all processes on the database share, unless this one has others."""
         self._clock = clock
         self.migrates = True
         self._database: Database | None = None
@@ -186,6 +189,14 @@ class Storage(ProcessLocal):
         ``bar``."""
         path = self.file
         return barred_paths(self.environment, (*((path + end for end in _ENDS) if path else ()), *self._barred))
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Return the internal hosts that connections made over HTTP or MCP, and callbacks, may reach now."""
+        return tuple(self.shared_setting("allowHosts").split())
+
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+        return self.shared.value(name)
 
     @property
     def database(self) -> Database:

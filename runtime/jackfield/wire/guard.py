@@ -7,7 +7,7 @@ The operator's own connections may reach any address. A connection created over 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
@@ -151,14 +151,15 @@ class Guard:
     """Address filter for outgoing connections.
 
     ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
-    ``allowed``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set, cloud metadata services are refused
-    even if ``allowed`` matches them. Whatever it permits, an attempt of a runtime that is limited to some hosts (``only_hosts``) reaches no
-    other.
+    ``allowed`` and those that ``shared`` returns at that moment: names (``*.corp.example`` too), addresses or networks. Unless
+    ``internal`` is set, cloud metadata services are refused even if one of these matches them. Whatever it permits, an attempt of a runtime
+    that is limited to some hosts (``only_hosts``) reaches no other.
     """
 
     internal: bool = False
     loopback: bool = False
     allowed: tuple[str, ...] = ()
+    shared: Callable[[], tuple[str, ...]] | None = None
 
     def check(self, host: str, path: str = "") -> None:
         """Resolve ``host`` and check every address. A name that does not resolve passes the check; connecting to it fails.
@@ -231,7 +232,9 @@ class Guard:
             return False
         if address.is_global and not address.is_multicast and (address.version == 4 or address in _GLOBAL_UNICAST):
             return True
-        return (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed)
+        if (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed):
+            return True
+        return self.shared is not None and any(_matches(pattern, host, address) for pattern in self.shared())
 
 
 ANYWHERE = Guard(internal=True)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from jackfield.access import Workspace, Workspaces
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
+from jackfield.management.shared_settings import SharedSettings
 from jackfield.tenants.health import health
 from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield_console.page_request import PageRequest
@@ -43,7 +44,17 @@ def listed(request: PageRequest) -> Response:
     beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
     lead = "Each tenant is a workspace, with connections, tokens, invocations and keys of its own."
     shown = h.div(found, id="found", aria_live="polite")
-    return page(request, "tenants", "Tenants", done_notice(request, _DONE), filters("/tenants", beginning), shown, _new(request), lead=lead)
+    return page(
+        request,
+        "tenants",
+        "Tenants",
+        done_notice(request, _DONE),
+        filters("/tenants", beginning),
+        shown,
+        _new(request),
+        _shared(request),
+        lead=lead,
+    )
 
 
 def created(request: PageRequest) -> Response:
@@ -116,3 +127,14 @@ def _new(request: PageRequest) -> Markup:
         into="#outcome",
     )
     return card("New workspace", made)
+
+
+def _shared(request: PageRequest) -> Markup:
+    """Render what all processes on the database share; only the command line changes it."""
+    settings = SharedSettings(request.server.storage, request.server.clock, request.identity.actor)
+    rows = [
+        (h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"])
+        for one in settings.list()
+    ]
+    lead = h.p("What all processes on this database share. ", h.code("jackfield settings set"), " changes it.", class_="muted")
+    return card("Shared settings", lead, table("Shared settings", ("Setting", "Value", "Who differs", "Meaning"), rows, empty=""))

@@ -76,7 +76,7 @@ class Door:
         """Serve ``POST /mcp``; ``is_silent`` while the database does not answer."""
         if body is None and (reading := request.scope.get(READING)) is not None:
             return await self._as_of(reading, request, server, identity)
-        check_origin(request, server.settings)
+        check_origin(request, server.settings, server.public_url)
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body) if body is None else body

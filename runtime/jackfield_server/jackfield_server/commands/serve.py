@@ -56,7 +56,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--port", type=port, metavar="N", help="the port (default: PORT, else 8080); 0 = any free port")
     parser.add_argument(
         "--fd", action="append", type=count(3, _MOST_FD), default=[], metavar="N",
-        help="serve on the listening socket that this descriptor is, in place of --host and --port; repeatable. Those of systemd are found",
+        help="serve on this listening socket, in place of --host and --port; repeatable. Those of systemd are found",
     )  # fmt: skip
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
@@ -68,8 +68,7 @@ def _declare(parser: Parser) -> None:
     )
     parser.add_argument(
         "--public-url", metavar="URL",
-        help="the address under which browsers reach this server, for links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else none "
-        "unless it listens on loopback)",
+        help="address of this server for browsers, in links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else the setting publicUrl)",
     )  # fmt: skip
     parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
@@ -104,23 +103,23 @@ def _declare(parser: Parser) -> None:
     declare_components(parser)
     parser.add_argument(
         "--mcp-tools", choices=("discovery", "all"), default="discovery",
-        help="MCP tools at /mcp: discovery: tools that find and run actions (default); all: also one tool per action",
+        help="MCP tools at /mcp: discovery: tools that find and run actions; all: also one tool per action",
     )  # fmt: skip
     parser.add_argument("--jwks", metavar="URL", help="also accept JWTs signed with the keys at this URL")
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the required issuer of JWTs")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the required audience of JWTs")
     parser.add_argument(
         "--install-from", action="append", default=[], metavar="SOURCE",
-        help="a catalogue (URL or folder) that connectors may be installed from over HTTP and in the console; repeatable",
+        help="a catalogue (URL or folder) from which connectors are installed over HTTP; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--root", action="append", default=[], metavar="FILE",
-        help="trusted root.json of a catalogue, one for each --install-from in its order; required for plain HTTP beyond loopback",
+        help="trusted root.json of each --install-from, in its order; required for plain HTTP beyond loopback",
     )  # fmt: skip
     declare_migrate(parser)
     parser.add_argument(
         "--console-link", choices=("auto", "always", "never"), default="auto",
-        help="print a one-time link to the console; auto: only if the server listens on loopback without a proxy and the log is not JSON",
+        help="print a one-time link to the console; auto: only on loopback without a proxy, and if the log is not JSON",
     )  # fmt: skip
 
 
@@ -178,7 +177,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     require_connection_files(os.environ)
     check_queue(os.environ)
     check_tracing(os.environ)
-    if not (settings.local or settings.public_url):
+    if not (settings.local or settings.public_url or _stored_url()):
         announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
@@ -291,7 +290,7 @@ def _root_path(arguments: Namespace, public_url: str) -> str:
 
 
 def _public_url(arguments: Namespace) -> str:
-    from jackfield_server.shared.origins import checked_public_url
+    from jackfield.database.shared_settings import checked_public_url
 
     given: str | None = arguments.public_url
     return checked_public_url(os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given)
@@ -313,6 +312,13 @@ def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str =
             check_key(storage)
         if link and (public_url or not origin.startswith("unix:")):
             announce(_invitation(storage, public_url or origin))
+
+
+def _stored_url() -> str:
+    """Return the public URL that all processes share; empty if there is none, or the database does not answer now."""
+    with _storage() as storage, within(_PATIENCE):
+        storage.migrates = False
+        return storage.shared.value("publicUrl") if storage.enabled and not storage.is_new else ""
 
 
 def _storage() -> Storage:

@@ -26,6 +26,7 @@ from jackfield.cli.starting import (
     require_connection_files,
 )
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
+from jackfield.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
@@ -33,7 +34,7 @@ from jackfield.kernel.threads import Threads
 from jackfield.resources.memory import memory_limit, require_memory, room_within, save_memory
 from jackfield.resources.renewal import renew
 from jackfield.tracing import configured, remarked
-from jackfield.wire.guard import Guard, allowed_hosts
+from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.listeners import forget, listen, place
 from jackfield_server.shared.metrics_folder import shared
 
@@ -88,7 +89,8 @@ def _work(arguments: Namespace, _output: Output) -> int:
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
     check_tracing(os.environ)
-    runtimes = RuntimePool(os.environ, guard=Guard(allowed=allowed_hosts(arguments.allow_host, os.environ)), plugins=remarked(os.environ))
+    runtimes = RuntimePool(os.environ, plugins=remarked(os.environ))
+    runtimes.storage.shared.take(ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ)))
     if not runtimes.storage.enabled:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
@@ -216,10 +218,10 @@ async def _run_until_signal(
     tracing = configured(runtimes.environment)
     runtimes.add(tracing)
     engine = open_engine(runtimes, concurrency, ended)
-    dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.guard or Guard(), runtimes.environment)
+    dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
-    triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), engine.submit, stop.is_set)
+    triggers = TriggerLoop(runtimes, lambda: runtimes.storage.shared.known(PUBLIC_URL), engine.submit, stop.is_set)
     scheduler.start()
     poller.start()
     triggers.start()

@@ -163,7 +163,7 @@ def _opened(server: ServerContext, runtime: Jackfield, found: Subscription) -> t
     if known is None:
         content = found.opened(runtime.storage.vault)
         inputs = check_inputs(runtime, manifest, trigger, content.inputs)
-        known = trigger, content, hook_of(content, inputs, server.settings.public_url)
+        known = trigger, content, hook_of(content, inputs, server.public_url)
         server.opened_hooks.put((found.id, found.sealed, id(trigger)), known)
     return known
 
@@ -191,5 +191,5 @@ def _read(server: ServerContext, found: Subscription, request: HookRequest, hook
 def _with_file(server: ServerContext, found: Subscription, hook: Hook, name: str) -> Hook:
     """Return the hook with a file that the verifier needs."""
     runtime = server.runtime(found.workspace)
-    work = SubscriptionWork(runtime, found, DueSubscriptions(runtime.storage.database, server.clock), server.settings.public_url)
+    work = SubscriptionWork(runtime, found, DueSubscriptions(runtime.storage.database, server.clock), server.public_url)
     return replace(hook, found={name: server.fetched.find(found, name, lambda: work.fetch(name))})

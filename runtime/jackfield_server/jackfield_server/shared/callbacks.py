@@ -7,7 +7,6 @@ from jackfield.access.platform_tokens import home_of
 from jackfield.events.callback import Origin
 from jackfield.events.callbacks import Callbacks
 from jackfield.events.deliveries import Deliveries
-from jackfield.wire.guard import Guard
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
@@ -19,9 +18,8 @@ def callbacks_of(server: ServerContext, identity: Identity, origin: Origin = "re
     :raises Problem: 403 for a token with rules, since callbacks get events of the whole workspace; 503 without a database.
     """
     _check(server, identity)
-    guard = Guard(allowed=server.settings.allowed_hosts)  # not even loopback: what listens there trusts whoever reaches it
     database, vault = server.storage.database, server.storage.vault
-    return Callbacks(database, vault, _home(identity), server.clock, actor or identity.actor, origin=origin, guard=guard)
+    return Callbacks(database, vault, _home(identity), server.clock, actor or identity.actor, origin=origin, guard=server.runtimes.outgoing)
 
 
 def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:

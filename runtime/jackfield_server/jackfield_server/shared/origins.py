@@ -19,13 +19,13 @@ _NEVER_SENT = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 
 
-def check_origin(request: Request, settings: Settings) -> None:
-    """Refuse requests of web pages, except from the server's own and the operator's allowed origins.
+def check_origin(request: Request, settings: Settings, public_url: str) -> None:
+    """Refuse requests of web pages, except from the server's own and the operator's allowed origins; ``public_url`` is the server's own.
 
     :raises Problem: 403.
     """
     given, headers = request.headers.getlist("origin"), request.headers
-    allowed = {*settings.origins, *_own(request, settings), *_public(settings)} if given else ()
+    allowed = {*settings.origins, *_own(request, settings), *_public(public_url)} if given else ()
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=settings.local)
     if fault is not None:
         raise Problem(403, f"{fault}: 'jackfield serve --origin' allows them" if "pages" in fault else fault)
@@ -53,27 +53,9 @@ def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> 
     return page_fault((), "", host, allowed=(), local=settings.local)
 
 
-def checked_public_url(text: str) -> str:
-    """Return the operator's public URL without a slash at its end.
-
-    :raises InvalidInvocation: if it is not the address of a server, with a path at most.
-    """
-    bare = text.strip().rstrip("/")
-    try:
-        parts = urlsplit(bare)
-        fits = parts.scheme in _DEFAULT and bool(parts.hostname) and not (parts.query or parts.fragment or parts.username is not None)
-    except ValueError:
-        fits = False
-    if bare and (not fits or not bare.isascii() or not bare.isprintable() or " " in bare):
-        raise InvalidInvocation(
-            f"the public URL '{text[:200]}' is not the address of a server", hint="Write it as https://jackfield.example.com."
-        )
-    return bare
-
-
-def _public(settings: Settings) -> set[str]:
-    parts = urlsplit(settings.public_url)
-    return {f"{parts.scheme}://{parts.netloc}".lower()} if settings.public_url else set()
+def _public(url: str) -> set[str]:
+    parts = urlsplit(url)
+    return {f"{parts.scheme}://{parts.netloc}".lower()} if url else set()
 
 
 def _own(request: Request, settings: Settings) -> set[str]:

@@ -94,7 +94,13 @@ class Readiness:
         return found
 
     def _found(self) -> Condition:
-        found = examine(self._storage, self._clock, self._broker, {"schedules": silence_warning}, self._enter)
+        found = examine(
+            self._storage,
+            self._clock,
+            self._broker,
+            {"schedules": silence_warning, "settings": lambda *_: self._storage.shared.warning()},
+            self._enter,
+        )
         broken = next((one for one in found.warnings if one.kind == "broker"), None) if self._needs_broker else None
         return found if found.fault is not None or broken is None else Condition(broken, found.warnings)
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
+from jackfield.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.events.dispatcher import Dispatcher, dispatching
 from jackfield.failures import Raised, attempt
@@ -88,12 +89,13 @@ class ServerContext:
     ) -> None:
         self.settings = settings
         self.imported = imported
-        guard = Guard(loopback=settings.local, allowed=settings.allowed_hosts)
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
         limits = FileLimits(settings.max_file, settings.files_kept, settings.files_cap, settings.files_count, settings.max_body)
-        self.runtimes = RuntimePool(environment, clock, guard=guard, plugins=plugins, file_limits=limits)
+        self.runtimes = RuntimePool(environment, clock, guard=Guard(loopback=settings.local), plugins=plugins, file_limits=limits)
         self.storage = self.runtimes.storage
+        self.storage.shared.take(ALLOW_HOSTS, " ".join(settings.allowed_hosts))
+        self.storage.shared.take(PUBLIC_URL, settings.public_url)
         self.storage.bar(*filter(None, (settings.certificate, settings.key)))  # the certificate's file may hold the key
         self.catalog = self.runtimes.catalog
         self.clock = self.runtimes.clock
@@ -123,7 +125,7 @@ class ServerContext:
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, self.wake, lambda: self.stopping)
+        self._triggers = TriggerLoop(self.runtimes, lambda: self.public_url, self.wake, lambda: self.stopping)
         self.fetched, self.opened_hooks = FetchedFiles(self.clock), BoundedCache[tuple[str, bytes, int], Any](1000)
         """Files by which webhooks are verified, and their subscriptions, opened."""
         self._dispatcher: Dispatcher | None = None
@@ -171,11 +173,16 @@ class ServerContext:
         if not self.storage.enabled:
             raise Problem(503, f"this server has no {kept}, because no database is configured")
 
+    @property
+    def public_url(self) -> str:
+        """Address of the server as browsers see it: that of this process, else the shared one; empty if nobody has named it."""
+        return self.storage.shared.known(PUBLIC_URL)
+
     def base(self, request: Request) -> str:
         """Return the server's own address: the operator's public URL, else what this machine calls a server that only it can reach. An
         empty string if nobody has named it: a request's ``Host`` decides no link."""
         named = self.settings.local and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
-        return self.settings.public_url or (str(request.base_url).rstrip("/") if named else "")
+        return self.public_url or (str(request.base_url).rstrip("/") if named else "")
 
     def link(self, request: Request, path: str) -> str:
         """Return a link that others follow, or a redirect URI.
@@ -184,7 +191,10 @@ class ServerContext:
         """
         base = self.base(request)
         if not base:
-            raise Problem(503, "this server does not know its own address: name it with --public-url or JACKFIELD_PUBLIC_URL")
+            raise Problem(
+                503,
+                "this server does not know its own address: name it with --public-url or 'jackfield settings set publicUrl'",
+            )
         return f"{base}{path}"
 
     def seen(self, request: Request) -> str:
@@ -243,8 +253,8 @@ class ServerContext:
         self._scheduler.start()
         self._poller.start()
         self._triggers.start()
-        guard, runtimes = Guard(allowed=self.settings.allowed_hosts), self.runtimes
-        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, guard, runtimes.environment)
+        runtimes = self.runtimes
+        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     @property
