@@ -28,7 +28,7 @@ PARTS = (
     ("store", r"queue(\.|$)"),
     (
         "store",
-        r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|suppressions|tokens)$",
+        r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|settings|suppressions|tokens)$",
     ),
     ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|subscriptions|triggers|workspaces)$"),
     ("framework", r""),
