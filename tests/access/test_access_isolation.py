@@ -90,6 +90,12 @@ EXCEPTIONS = {
     r"FROM audit_heads WHERE workspace > :after": "an upgrade's: it seals the heads of all logs",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
+    r"SELECT workspace, name FROM connections WHERE public_values LIKE :text": (
+        "completed by the workspace, or for the operator: which connections name a client of the server"
+    ),
+    r"^AND NOT EXISTS \( SELECT 1 FROM oauth_clients hiding WHERE hiding.workspace = connections.workspace": (
+        "compares with the workspace of the row around it"
+    ),
     r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""

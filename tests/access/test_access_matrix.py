@@ -192,6 +192,12 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/uploads"): Case(201, {}),
     ("GET", "/schedules"): Case(200, shows="hall"),
     ("GET", "/schedules/{name}"): Case(200, shows="hall"),
+    ("POST", "/schedules"): Case(
+        422, {"name": "{name}", "kind": "every", "when": "24h", "invocation": '{"connector": "{key}", "action": "{action}"}'}
+    ),
+    ("GET", "/new-schedule"): Case(200, query="?connector={key}&action={action}&connection={name}", shows="say"),
+    ("GET", "/schedules/{name}/edit"): Case(200, shows="hall"),
+    ("POST", "/schedules/{name}/edit"): Case(400, {"kind": "every", "when": "soon", "invocation": "{}"}),
     ("POST", "/schedules/{name}/{step}"): Case(404, {}),
     ("GET", "/subscriptions"): Case(200, shows="Subscriptions"),
     ("POST", "/subscriptions"): Case(404, {"name": "{name}", "trigger": "{key}/{action}", "connection": "{name}", "inputs": "{}"}),
