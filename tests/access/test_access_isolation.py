@@ -198,6 +198,7 @@ def test_tables_of_tenants() -> None:
         "epoch",
         "installation",
         "platform_tokens",
+        "settings",
     }
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
     assert TENANT_TABLES - keyed == {
