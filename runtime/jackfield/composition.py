@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Grants
     from jackfield.connector.lending import Lent
-    from jackfield.events import Events
+    from jackfield.pipe.events import Events
     from jackfield.invocation import Result
     from jackfield.journal import Journal
     from jackfield.management.connections import ManagedConnections

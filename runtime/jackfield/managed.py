@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.composition import Management, Store
     from jackfield.connector.lending import Lent
-    from jackfield.events import Events
+    from jackfield.pipe.events import Events
     from jackfield.invocation import Result
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal

@@ -12,9 +12,9 @@ import pytest
 import standardwebhooks
 import svix
 
-from jackfield.events.event import Event
 from jackfield.events.message import request_of
 from jackfield.events.signing import new_secret
+from jackfield.pipe.events import Event
 
 NODE = Path(__file__).resolve().parents[2] / ".venv" / "node"
 _VERIFY = """

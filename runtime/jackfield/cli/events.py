@@ -14,9 +14,9 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one, declare_workspace
 from jackfield.cli.stored import open_events
-from jackfield.events import Events, Feed
+from jackfield.events import Feed, FeedEvents
 from jackfield.events.event import listed_types
-from jackfield.events.feed import PAUSE
+from jackfield.pipe.events import PAUSE
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
@@ -30,8 +30,8 @@ def _open_feed(arguments: Namespace) -> Iterator[Feed]:
         yield Feed(*place)
 
 
-def _events(feed: Feed, arguments: Namespace, wait: float) -> Events:
-    return Events(feed, arguments.after, listed_types(arguments.types), wait)
+def _events(feed: Feed, arguments: Namespace, wait: float) -> FeedEvents:
+    return FeedEvents(feed, arguments.after, listed_types(arguments.types), wait)
 
 
 def _declare_reading(parser: Parser) -> None:

@@ -9,7 +9,8 @@ in the transaction that makes it true, or a trigger where several statements do.
 
 from __future__ import annotations
 
-from jackfield.events.event import Event, check_types
-from jackfield.events.feed import CursorExpired, Events, Feed, Page
+from jackfield.events.event import check_types
+from jackfield.events.feed import CursorExpired, Feed, FeedEvents, Page
+from jackfield.pipe.events import Event
 
-__all__ = ["CursorExpired", "Event", "Events", "Feed", "Page", "check_types"]
+__all__ = ["CursorExpired", "Event", "Feed", "FeedEvents", "Page", "check_types"]

@@ -13,10 +13,11 @@ from jackfield.clock import iso
 from jackfield.database import Row
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.events.event import Event, check_types, fits
+from jackfield.events.event import check_types, fits
 from jackfield.events.sending import target_of
 from jackfield.json_tools.pointers import pointer
 from jackfield.kernel.stored_values import parsed_object
+from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard
 
 Origin = Literal["operator", "remote"]

@@ -17,13 +17,13 @@ from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.events import positions
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
 from jackfield.events.claims import make_due
-from jackfield.events.event import Event
 from jackfield.events.message import request_of
 from jackfield.events.numbering import Numbering
 from jackfield.events.sending import Attempt, Sender
 from jackfield.events.signing import PRIVATE, new_secret, public_key
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
 
 OVERLAP = 24 * 3600.0

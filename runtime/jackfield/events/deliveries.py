@@ -17,7 +17,6 @@ from jackfield.events.callback import COLUMNS as CALLBACK_COLUMNS
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import unknown_callback
 from jackfield.events.claims import EVENT, MOVE
-from jackfield.events.event import Event
 from jackfield.events.feed import Feed, read_event
 from jackfield.events.message import request_to
 from jackfield.events.positions import move, next_numbers, read_positions
@@ -25,6 +24,7 @@ from jackfield.events.retention import DELIVERED_KEPT
 from jackfield.events.sending import Attempt
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.pipe.events import Event
 
 STATES = ("pending", "delivered", "dead")
 _KEPT_ATTEMPTS = 10

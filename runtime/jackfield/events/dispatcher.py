@@ -30,7 +30,6 @@ from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
 from jackfield.events.deliveries import make, sealed_log
-from jackfield.events.event import Event
 from jackfield.events.feed import read_event
 from jackfield.events.message import request_to
 from jackfield.events.numbering import Numbering
@@ -41,6 +40,7 @@ from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
 from jackfield.kernel.threads import Threads
+from jackfield.pipe.events import Event
 from jackfield.resources.storage import Storage
 from jackfield.wire.guard import Guard, only_hosts
 

@@ -1,14 +1,13 @@
-"""One event, its types, and the data that a reader sees of it."""
+"""Types of events, and the data that a reader sees of one."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from jackfield.clock import iso
-from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import parsed_object
 
@@ -34,31 +33,6 @@ _MOST_TYPES = 50
 _TIMES = ("created_at", "settled_at")
 _IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
 """Name of the member that holds the subject, by the first word of the type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened.
-
-    ``sequence`` counts a workspace's events in the order of their commits. Numbers that may have been lost when the database went back are
-    left out. ``cursor`` is what a reader goes on after. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
-    (docs/reference/events.md).
-    """
-
-    id: str
-    sequence: int
-    type: str
-    subject: str
-    at: float
-    data: Mapping[str, Any]
-    cursor: str = field(default="", compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as the HTTP API and the CLI show it."""
-        return {
-            "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
-            "cursor": self.cursor, "data": dict(self.data),
-        }  # fmt: skip
 
 
 def listed_types(text: str | None) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jackfield.clock import monotonic
@@ -13,16 +12,15 @@ from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.outbox import sealed_place
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
-from jackfield.events.event import Event, check_types
+from jackfield.events.event import check_types
 from jackfield.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
 from jackfield.events.numbering import Numbering
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
+from jackfield.pipe.events import Event, Events
 
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""
-PAUSE = 0.2
-"""Seconds between two looks of a reader that waits."""
 _WINDOW = 2_000
 """Events that are looked at in one statement, for those of the wanted types."""
 _RECENT = 500
@@ -211,27 +209,11 @@ class Feed:
 
 
 @bordered
-class Events:
-    """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
+class FeedEvents(Events):
+    """Events of a feed."""
 
     def __init__(self, feed: Feed, after: str | int | None, types: Sequence[str], wait: float) -> None:
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
-
-    def __iter__(self) -> Iterator[Event]:
-        for events in self.pages():
-            yield from events
-            if not events:
-                time.sleep(PAUSE)
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        import asyncio
-
-        pages = self.pages()
-        while (events := await asyncio.to_thread(next, pages, None)) is not None:
-            for event in events:
-                yield event
-            if not events:
-                await asyncio.sleep(PAUSE)
 
     def pages(self) -> Iterator[tuple[Event, ...]]:
         """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""

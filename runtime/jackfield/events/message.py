@@ -9,10 +9,10 @@ from typing import Any
 from jackfield.clock import iso
 from jackfield.database import Database, Vault
 from jackfield.events.callback import Callback
-from jackfield.events.event import Event
 from jackfield.events.outputs import output_of
 from jackfield.events.signing import signatures
 from jackfield.kernel.exact import result_json
+from jackfield.pipe.events import Event
 
 Fields = list[tuple[bytes, bytes]]
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

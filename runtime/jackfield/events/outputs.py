@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from jackfield.database import Database, SealBroken, Vault
-from jackfield.events.event import Event
 from jackfield.journal.entry import opened_result
+from jackfield.pipe.events import Event
 
 _RESULT = """
 SELECT id, result, connector, action, connection, caller, idempotency_key, fingerprint FROM invocations

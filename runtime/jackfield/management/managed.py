@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connector.lending import Lent
-    from jackfield.events import Events
+    from jackfield.pipe.events import Events
     from jackfield.invocation import Result
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.pipe.invoke import Pipeline

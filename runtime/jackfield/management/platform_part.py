@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.database import Database, Transaction, Vault
-    from jackfield.events import Events
+    from jackfield.pipe.events import Events
     from jackfield.pipe.ports import Storage
     from jackfield.resources.verify import SealedRows
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.connections.connection_types import Kinds
 from jackfield.errors import InvalidInvocation
-from jackfield.events import Events, Feed
+from jackfield.events import Feed, FeedEvents
 from jackfield.events.event import OWN
+from jackfield.pipe.events import Events
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
@@ -34,7 +35,7 @@ def events_of(
     storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None, types: Sequence[str], wait: float
 ) -> Events:
     """Return an iterable of a workspace's events; as ``feed_of`` otherwise."""
-    return Events(feed_of(storage, workspace, catalog, authorizer), after, types, wait)
+    return FeedEvents(feed_of(storage, workspace, catalog, authorizer), after, types, wait)
 
 
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:

@@ -19,8 +19,6 @@ from jackfield.kernel.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.queue.runtime_pool import RuntimePool
-    from jackfield.queue.slot_runs import SlotRuns
-    from jackfield.queue.subscription_work import SubscriptionWork
 
 POLL = 1.0
 """Seconds between two looks for what other processes have added or changed."""
@@ -38,6 +36,19 @@ class Due(Protocol):
 
     def claim(self, limit: int) -> Sequence[Any]:
         """Claim up to ``limit`` rows that are due."""
+
+
+class Work(Protocol):
+    """Work on one claimed row."""
+
+    queued: bool
+    """True once it has queued an invocation."""
+
+    def work(self) -> None:
+        """Do what is due, and end the claim.
+
+        :raises OvertakenError: if another process has claimed or changed the row.
+        """
 
 
 D = TypeVar("D", bound=Due)
@@ -96,7 +107,7 @@ class DueLoop(Generic[D]):
     def _opened(self) -> D:
         raise NotImplementedError
 
-    def _work_on(self, due: D, claimed: Any) -> SlotRuns | SubscriptionWork:
+    def _work_on(self, due: D, claimed: Any) -> Work:
         raise NotImplementedError
 
     def _work(self, due: D, claimed: Any) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.events import Feed, Page
-from jackfield.events.feed import PAUSE
+from jackfield.pipe.events import PAUSE
 
 _LOOKS = round(1 / PAUSE)  # in a second
 

@@ -1,0 +1,64 @@
+"""Events of a workspace, as who calls the library reads them; a package above numbers and keeps them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from jackfield.clock import iso
+from jackfield.dataclass import dataclass, field
+from jackfield.frames import bordered
+
+PAUSE = 0.2
+"""Seconds between two looks of a reader that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    ``sequence`` counts a workspace's events in the order of their commits. Numbers that may have been lost when the database went back are
+    left out. ``cursor`` is what a reader goes on after. ``at`` is when it happened, in seconds since 1970. ``data`` depends on the type
+    (docs/reference/events.md).
+    """
+
+    id: str
+    sequence: int
+    type: str
+    subject: str
+    at: float
+    data: Mapping[str, Any]
+    cursor: str = field(default="", compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as the HTTP API and the CLI show it."""
+        return {
+            "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
+            "cursor": self.cursor, "data": dict(self.data),
+        }  # fmt: skip
+
+
+@bordered
+class Events:
+    """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
+
+    def __iter__(self) -> Iterator[Event]:
+        for events in self.pages():
+            yield from events
+            if not events:
+                time.sleep(PAUSE)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        import asyncio
+
+        pages = self.pages()
+        while (events := await asyncio.to_thread(next, pages, None)) is not None:
+            for event in events:
+                yield event
+            if not events:
+                await asyncio.sleep(PAUSE)
+
+    def pages(self) -> Iterator[tuple[Event, ...]]:
+        """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
+        raise NotImplementedError
