@@ -88,10 +88,10 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
     from jackfield.access import Actor
     from jackfield.clock import SystemClock
     from jackfield.database.outbox import record
-    from jackfield.events.callbacks import Callbacks
-    from jackfield.events.dispatcher import Dispatcher
-    from jackfield.events.sending import Sender
     from jackfield.resources.storage import Storage
+    from jackfield_platform.events.callbacks import Callbacks
+    from jackfield_platform.events.dispatcher import Dispatcher
+    from jackfield_platform.events.sending import Sender
 
     with ExitStack() as stack:
         url, home = stack.enter_context(database(kind))
@@ -119,7 +119,7 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
 def posted() -> Iterator[Callable[[], object]]:
     """Post signed bodies through bare httpx2, one after the other over one connection."""
     from events_campaign import receivers
-    from jackfield.events.signing import new_secret, signatures
+    from jackfield_platform.events.signing import new_secret, signatures
 
     secret = new_secret("hmac")
     with receivers() as origin, _client(origin) as post:
@@ -147,7 +147,7 @@ def _client(origin: str) -> Iterator[Callable[..., object]]:
 def idle_schedules(kind: str) -> Iterator[Callable[[], object]]:
     """Look for what is due among many schedules, none of which is."""
     from jackfield.clock import SystemClock
-    from jackfield.schedules import DueSchedules
+    from jackfield_platform.schedules import DueSchedules
 
     with database(kind) as (url, home), Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
         opened = jackfield.storage.database

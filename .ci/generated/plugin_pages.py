@@ -96,6 +96,8 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis.
+`runtime/jackfield_platform` (`jackfield_platform`) has what a platform needs beside calls: `tenants/`, `events/`, `schedules/` and
+`triggers/`.
 `runtime/jackfield_server` (`jackfield_server`) has the HTTP API (`http/`), what the console, MCP and Dapr share with it (`shared/`: problem
 documents, bodies, files, identity, the context of a server process), and the commands `serve` and `worker`.
 `runtime/jackfield_console` (`jackfield_console`) has the web console and the page on which a customer connects.

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Grants
     from jackfield.connector.lending import Lent
-    from jackfield.pipe.events import Events
     from jackfield.invocation import Result
     from jackfield.journal import Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.pacing.pace import Paces
+    from jackfield.pipe.events import Events
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access, Files, Storage

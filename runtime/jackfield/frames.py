@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.frames")
 _PARTS = (
-    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "server", "vault",
+    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "platform", "server", "vault",
 )  # fmt: skip
 _OURS = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _LIBRARIES = sys.stdlib_module_names | {

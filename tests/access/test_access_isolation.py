@@ -19,8 +19,8 @@ import jackfield.access
 import jackfield.connections
 import jackfield.database
 import jackfield.journal
-import jackfield.tenants
-import jackfield.triggers
+import jackfield_platform.tenants
+import jackfield_platform.triggers
 from jackfield.access import Tokens, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.database import open_database
@@ -34,9 +34,9 @@ from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.journal.upkeep import Upkeep
 from jackfield.journal.watched import Watched
-from jackfield.triggers.due import DueSubscriptions
+from jackfield_platform.triggers.due import DueSubscriptions
 
-STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield.tenants, jackfield.triggers)
+STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield_platform.tenants, jackfield_platform.triggers)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
 _USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 _CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)

@@ -32,14 +32,14 @@ from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import Database
 from jackfield.database.outbox import record
-from jackfield.events.callbacks import Callbacks
 from jackfield.resources.storage import Storage
+from jackfield_platform.events.callbacks import Callbacks
 
 _DISPATCH = """
 import os, sys, threading
 from jackfield.clock import SystemClock
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
 from jackfield.resources.storage import Storage
 storage = Storage(sys.argv[1], os.environ, SystemClock())
 Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()

@@ -29,10 +29,10 @@ from jackfield.callers import LIBRARY
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.blocked import blocked_workspaces
-from jackfield.events.callbacks import Callbacks
 from jackfield.queue import RuntimePool
-from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from plugboard import make_connector, plugged
 from postgres import missing, own_database
 from receiver import Receiver, receiving

@@ -31,7 +31,7 @@ from http_stand import Client
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.database import open_database
-from jackfield.events.callbacks import Callbacks
+from jackfield_platform.events.callbacks import Callbacks
 from job_stage import Folder, furnace
 from noted_calls import Noted, noting
 from postgres import running_server

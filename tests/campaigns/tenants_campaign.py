@@ -30,11 +30,11 @@ from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
-from jackfield.events.numbering import Numbering
 from jackfield.files import FileLimits, Files
 from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
-from jackfield.tenants import Tenants, usage
+from jackfield_platform.events.numbering import Numbering
+from jackfield_platform.tenants import Tenants, usage
 from postgres import own_database
 
 CLIENTS = 8

@@ -24,9 +24,9 @@ from typing import Any
 from unittest import mock
 
 from jackfield.connector import TriggerEvent
-from jackfield.triggers.arrivals import ArrivalUnit, Sealer
-from jackfield.triggers.subscription import Subscription
-from jackfield.triggers.table import SubscriptionTable
+from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
+from jackfield_platform.triggers.subscription import Subscription
+from jackfield_platform.triggers.table import SubscriptionTable
 from polled_source import missed
 from trigger_stage import TriggerStage, trigger_stage
 

@@ -21,8 +21,8 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
 from jackfield.errors import UnknownConnector
-from jackfield.events.event import OWN
 from jackfield.manifest_json import RESERVED
+from jackfield_platform.events.event import OWN
 from plugboard import declare, make_connector, plugged
 from together import at_once
 

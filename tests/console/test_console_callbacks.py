@@ -13,8 +13,8 @@ from console_client import Client, Place, placed, token
 from jackfield.callers import Rules
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
 from receiver import Receiver, receiving
 
 

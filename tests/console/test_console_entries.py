@@ -17,10 +17,10 @@ from jackfield.access import Actor, Tokens
 from jackfield.callers import LIBRARY, Caller
 from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt
-from jackfield.events.callbacks import Callbacks
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
 from jackfield_console.results import error_shown
+from jackfield_platform.events.callbacks import Callbacks
 from plugboard import make_connector, plugged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}

@@ -16,13 +16,13 @@ from jackfield.callers import LIBRARY, Rules
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.errors import RateLimited
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.deliveries import Deliveries, Delivery
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.deliveries import Deliveries, Delivery
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 
 pytest_plugins = ["browser"]
 

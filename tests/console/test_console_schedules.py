@@ -12,7 +12,7 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.access import Actor
 from jackfield.callers import Caller
-from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 
 pytest_plugins = ["browser"]
 

@@ -19,8 +19,8 @@ from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.database.timelines import Timelines
 from jackfield.errors import Unavailable
-from jackfield.events.feed import CursorExpired, Feed
 from jackfield.journal.instance import Instance
+from jackfield_platform.events.feed import CursorExpired, Feed
 from noted_calls import Noted, noting
 from postgres import Server, missing, running_server
 

@@ -15,8 +15,8 @@ import pytest
 
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
-from jackfield.events.callbacks import Callbacks
 from jackfield.resources.storage import Storage
+from jackfield_platform.events.callbacks import Callbacks
 from ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "callbacks.md"

@@ -14,10 +14,10 @@ from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import Transaction, open_database
 from jackfield.database.outbox import record
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
 from jackfield.resources.storage import Storage
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
 from receiver import receiving
 
 _FILL = """

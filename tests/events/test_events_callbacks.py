@@ -14,12 +14,12 @@ from callback_stage import Place
 from jackfield.access import Actor, Audit, Workspaces
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
-from jackfield.events import numbering
-from jackfield.events.callbacks import Callbacks, failing_callbacks
-from jackfield.events.retention import Retention
-from jackfield.events.retries import PAUSES, pause_before
-from jackfield.events.sending import Attempt, Sender, target_of
 from jackfield.wire.guard import Guard
+from jackfield_platform.events import numbering
+from jackfield_platform.events.callbacks import Callbacks, failing_callbacks
+from jackfield_platform.events.retention import Retention
+from jackfield_platform.events.retries import PAUSES, pause_before
+from jackfield_platform.events.sending import Attempt, Sender, target_of
 from receiver import Receiver, receiving
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -26,12 +26,12 @@ from jackfield.database import open_database
 from jackfield.database.faults import KeyServiceRefused
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.events import CursorExpired, Event, Feed, check_types
 from jackfield.invocation import Meta, Result
 from jackfield.journal import Queue
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import DELIVERIES
 from jackfield.management.dead_letters import audited_dead_letters
+from jackfield_platform.events import CursorExpired, Event, Feed, check_types
 from nursery import connection
 
 _COMMITS = int(os.environ.get("SIZE", "100000")) // (16 * 50)

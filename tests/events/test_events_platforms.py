@@ -17,15 +17,15 @@ from jackfield.clock import SystemClock
 from jackfield.database import Transaction
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.deliveries import Deliveries
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
-from jackfield.platform.sealed_rows import SEALED_ROWS
 from jackfield.resources.storage import Storage
 from jackfield.resources.verify import Contents
-from jackfield.tenants.purge import purge
 from jackfield.wire.guard import Guard
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.deliveries import Deliveries
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
+from jackfield_platform.sealed_rows import SEALED_ROWS
+from jackfield_platform.tenants.purge import purge
 from receiver import Receiver, receiving
 
 

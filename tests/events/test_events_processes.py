@@ -15,9 +15,9 @@ import pytest
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.dispatcher import IN_FLIGHT
 from jackfield.resources.storage import Storage
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.dispatcher import IN_FLIGHT
 from receiver import receiving
 
 pytest_plugins = ["warm"]
@@ -25,8 +25,8 @@ pytest_plugins = ["warm"]
 _DISPATCH = """
 import os, sys, threading
 from jackfield.clock import SystemClock
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
 from jackfield.resources.storage import Storage
 storage = Storage(sys.argv[1], os.environ, SystemClock())
 Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()

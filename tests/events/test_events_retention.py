@@ -13,14 +13,14 @@ import pytest
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
-from jackfield.events import CursorExpired, Feed
-from jackfield.events.counts import count_deliveries
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.numbering import Numbering
-from jackfield.events.retention import DELIVERED_KEPT, KEPT, Retention
-from jackfield.events.sending import Sender
 from jackfield.resources.storage import Storage
-from jackfield.tenants import purge
+from jackfield_platform.events import CursorExpired, Feed
+from jackfield_platform.events.counts import count_deliveries
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.numbering import Numbering
+from jackfield_platform.events.retention import DELIVERED_KEPT, KEPT, Retention
+from jackfield_platform.events.sending import Sender
+from jackfield_platform.tenants import purge
 
 LONG = 60.0
 

@@ -19,11 +19,11 @@ from jackfield.database.backup import backup, restore
 from jackfield.database.moving import move
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.feed import CursorExpired
-from jackfield.events.retention import Retention
-from jackfield.events.sending import Sender
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.feed import CursorExpired
+from jackfield_platform.events.retention import Retention
+from jackfield_platform.events.sending import Sender
 from postgres import Server, running_server, use_programs
 from returned import QUOTA, Returned, read, returning
 

@@ -13,10 +13,10 @@ from jackfield import Jackfield
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Limits
 from jackfield.database import open_database
-from jackfield.events import Event
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.shared_rows import shared_row
 from jackfield.pacing.state import Quota, Request
+from jackfield_platform.events import Event
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
 

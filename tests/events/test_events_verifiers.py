@@ -12,9 +12,9 @@ import pytest
 import standardwebhooks
 import svix
 
-from jackfield.events.message import request_of
-from jackfield.events.signing import new_secret
 from jackfield.pipe.events import Event
+from jackfield_platform.events.message import request_of
+from jackfield_platform.events.signing import new_secret
 
 NODE = Path(__file__).resolve().parents[2] / ".venv" / "node"
 _VERIFY = """

@@ -22,26 +22,21 @@ PARTS = (
     ),
     ("store", r"pacing\.shared_rows$"),
     ("store", r"(store|database|journal|recording|access|resources|files|management)(\.|$)"),
-    ("platform", r"(platform|tenants|events|schedules|triggers)(\.|$)"),
-    ("platform", r"queue\.(subscription_work|subscriptions|schedules|event_calls|slot_runs|trigger_loop|guards|fetched_files)$"),
-    ("platform", r"queue\.(scheduler|polling)$"),
     ("store", r"queue(\.|$)"),
     (
         "store",
         r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|settings|suppressions|tokens)$",
     ),
-    ("platform", r"cli\.(audit|callbacks|connect_sessions|deliveries|events|schedules|subscriptions|triggers|workspaces)$"),
     ("framework", r""),
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
 _STORE = ("framework", "store")
-_PLATFORM = (*_STORE, "platform", "search")
+_PLATFORM = (*_STORE, "jackfield_platform", "search")
 _SERVER = (*_PLATFORM, "jackfield_server")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
     "store": _STORE,
-    "platform": (*_STORE, "platform"),
     "jackfield_console": _SERVER,
     "jackfield_mcp_server": _SERVER,
     "jackfield_formats": ("framework",),
@@ -50,6 +45,7 @@ ALLOWED = {
     "jackfield_isolation": ("framework",),
     "jackfield_celery": _STORE,
     "jackfield_dapr": (*_SERVER, "jackfield_formats"),
+    "jackfield_platform": _STORE,
     "jackfield_server": _PLATFORM,
 }
 """Parts and distributions that each of them may import, besides itself."""

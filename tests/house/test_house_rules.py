@@ -322,7 +322,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_isolation/jackfield_isolation/lines.py": "made anew by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/wire.py": "part of a process, left to the parent by supervisor",
-    "runtime/jackfield/events/dispatcher.py": "started by a server or worker itself, for itself",
+    "runtime/jackfield_platform/jackfield_platform/events/dispatcher.py": "started by a server or worker itself, for itself",
     "runtime/jackfield/queue/prefork.py": "started by the child itself, for itself",
     "runtime/jackfield/journal/instance.py": "attached to the database, made anew by engine",
     "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",

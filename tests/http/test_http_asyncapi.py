@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from jackfield.events.event import TYPES
+from jackfield_platform.events.event import TYPES
 from jackfield_server.http.asyncapi import document
 
 OFFICIAL = Path(__file__).resolve().parents[1] / "support" / "vendor" / "asyncapi-3.0.0.schema.json"

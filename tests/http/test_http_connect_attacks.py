@@ -17,7 +17,7 @@ from http_stand import SETTINGS, Client, clean
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import Unavailable
 from jackfield.management.authorizing import Authorizing
-from jackfield.tenants.connecting import Connecting
+from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.connect import connecting, sweep
 from jackfield_server.shared.cookies import csrf_token
 from jackfield_server.shared.server_context import ServerContext

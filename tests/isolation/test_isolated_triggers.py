@@ -15,7 +15,7 @@ from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Need
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.management.provider_steps import call_of, over_connection
-from jackfield.queue.subscriptions import check_inputs
+from jackfield_platform.triggers.subscriptions import check_inputs
 
 CONNECTIONS = {"ada": {"type": "watching/named", "values": {"name": "ada"}}}
 

@@ -10,7 +10,7 @@ import pytest
 from jackfield.access import Actor, Workspaces
 from jackfield.errors import InvocationFailed
 from jackfield.files import FileLimits, Files
-from jackfield.tenants.tenants import Tenants
+from jackfield_platform.tenants.tenants import Tenants
 from job_stage import JobStage
 
 DONE = {"weight": 7}

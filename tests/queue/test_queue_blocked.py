@@ -23,20 +23,20 @@ from jackfield.database import MasterKey, open_database
 from jackfield.database.blocked import blocked_workspaces
 from jackfield.database.due_rows import readable
 from jackfield.database.outbox import record
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
 from jackfield.journal import Queue
 from jackfield.journal.jobs import DueJobs
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.journal.recovery import Recovery
 from jackfield.management.conditions import blocked_warning
 from jackfield.queue import LocalEngine, Poller, RuntimePool
-from jackfield.queue.scheduler import Scheduler
-from jackfield.queue.schedules import WorkspaceSchedules
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
-from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield_celery.outbox import Outbox
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
+from jackfield_platform.schedules.scheduler import Scheduler
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.metrics import Metrics
 from job_stage import furnace
 from plugboard import make_echo, plugged

@@ -21,12 +21,12 @@ from jackfield.access import Actor
 from jackfield.callers import LIBRARY
 from jackfield.cli.main import main
 from jackfield.clock import SystemClock, iso
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
 from jackfield.journal import Queue
-from jackfield.queue.scheduler import Scheduler
-from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
+from jackfield_platform.schedules.scheduler import Scheduler
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from job_stage import JobStage, furnace
 from plugboard import make_connector, plugged
 from postgres import Server, use_programs

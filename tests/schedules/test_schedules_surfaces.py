@@ -15,7 +15,7 @@ from console_client import placed, token
 from http_stand import Client, Stand, standing
 from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Rules
-from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.metrics import Metrics
 from schedule_stage import schedule_stage
 from shell import Shell

@@ -32,7 +32,8 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http", "jackfield_mcp_server", "jackfield_server"})
+_PARTS = ("aws", "aws_ses", "http", "mcp_server", "platform", "server")
+_PACKAGES = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
 """Threads that work for no single invocation, at times of their own."""

@@ -16,12 +16,12 @@ from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record
-from jackfield.events import Event
-from jackfield.events.callbacks import Callbacks, Created
-from jackfield.events.deliveries import Deliveries, Delivery
-from jackfield.events.dispatcher import Dispatcher
-from jackfield.events.sending import Sender
 from jackfield.journal import Queue
+from jackfield_platform.events import Event
+from jackfield_platform.events.callbacks import Callbacks, Created
+from jackfield_platform.events.deliveries import Deliveries, Delivery
+from jackfield_platform.events.dispatcher import Dispatcher
+from jackfield_platform.events.sending import Sender
 from nursery import connection
 from receiver import Receiver, receiving
 

@@ -13,8 +13,8 @@ from event_view import EventView
 from jackfield import Jackfield
 from jackfield.database import Database, open_database
 from jackfield.database.outbox import record
-from jackfield.events.feed import CursorExpired, Feed
 from jackfield.journal.instance import Instance
+from jackfield_platform.events.feed import CursorExpired, Feed
 
 QUOTA = ("quota.low",)
 """Types that these readers read."""

@@ -18,8 +18,8 @@ from jackfield.database import open_database
 from jackfield.invocation import Result
 from jackfield.journal import Entry, Journal, Queue
 from jackfield.queue import RuntimePool
-from jackfield.queue.scheduler import Scheduler
-from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield_platform.schedules.scheduler import Scheduler
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from plugboard import make_connector, plugged
 
 _TICKING = '''

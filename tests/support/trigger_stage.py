@@ -18,10 +18,10 @@ from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Caller
 from jackfield.database import open_database
 from jackfield.database.shared_clock import SharedClock
-from jackfield.events import Event
 from jackfield.queue import RuntimePool
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
-from jackfield.queue.trigger_loop import TriggerLoop
+from jackfield_platform.events import Event
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from plugboard import make_echo, plugged
 
 BASE = "https://jackfield.example"

@@ -19,8 +19,8 @@ from jackfield.callers import Caller
 from jackfield.connector import Hook
 from jackfield.errors import Unavailable
 from jackfield.journal.instance import CLAIM, Instance
-from jackfield.triggers.due import DueSubscriptions
-from jackfield.triggers.subscription import Subscription
+from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_platform.triggers.subscription import Subscription
 from trigger_stage import TriggerStage, trigger_stage
 from waiting import until
 

@@ -15,10 +15,10 @@ from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinish
 from jackfield.connector.triggers import Trigger
 from jackfield.database import Transaction
 from jackfield.errors import Unavailable
-from jackfield.queue.trigger_loop import TriggerLoop
-from jackfield.triggers.arrivals import ArrivalUnit, Sealer
-from jackfield.triggers.subscription import Subscription
-from jackfield.triggers.table import SubscriptionTable
+from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
+from jackfield_platform.triggers.subscription import Subscription
+from jackfield_platform.triggers.table import SubscriptionTable
+from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from trigger_stage import TriggerStage
 from waiting import until
 

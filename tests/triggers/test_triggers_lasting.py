@@ -13,10 +13,10 @@ import pytest
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Hook
 from jackfield.database.due_rows import OvertakenError
-from jackfield.queue.trigger_loop import TriggerLoop
-from jackfield.triggers.due import DueSubscriptions
-from jackfield.triggers.subscription import Subscription
-from jackfield.triggers.table import SubscriptionTable
+from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_platform.triggers.subscription import Subscription
+from jackfield_platform.triggers.table import SubscriptionTable
+from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from trigger_stage import TriggerStage
 from waiting import until
 
@@ -73,7 +73,7 @@ def _found(stage: TriggerStage) -> Subscription:
 def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
     """Of both kinds together, an event is told once; a hint during a poll is another poll after it, and never one too soon."""
     from jackfield.connector import TriggerEvent
-    from jackfield.triggers.arrivals import ArrivalUnit, Sealer
+    from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
 
     stage.add("kept", every=3600)
     stage.look()

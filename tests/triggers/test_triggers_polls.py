@@ -12,7 +12,7 @@ from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
-from jackfield.triggers.due import DueSubscriptions
+from jackfield_platform.triggers.due import DueSubscriptions
 from trigger_stage import TriggerStage
 
 Note = Callable[..., None]

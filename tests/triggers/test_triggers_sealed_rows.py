@@ -18,13 +18,13 @@ from jackfield.connector import Outcome
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.database import Transaction
-from jackfield.events.callbacks import Callbacks
 from jackfield.journal.outcomes import note, sealed_outcome
-from jackfield.platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
-from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield.resources.sealed_rows import STORE_ROWS
 from jackfield.resources.verify import Contents
-from jackfield.tenants.connecting import open_sessions
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
+from jackfield_platform.tenants.connecting import open_sessions
 from trigger_stage import TriggerStage, trigger_stage
 
 SEALED_ROWS = (*STORE_ROWS, *PLATFORM_ROWS)

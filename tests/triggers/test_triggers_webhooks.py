@@ -25,12 +25,12 @@ from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
-from jackfield.platform.webhook_samples import replay
 from jackfield.testing import Provider
-from jackfield.triggers.subscription import Subscription
-from jackfield.triggers.table import SubscriptionTable, by_path
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import Registry
+from jackfield_platform.triggers.subscription import Subscription
+from jackfield_platform.triggers.table import SubscriptionTable, by_path
+from jackfield_platform.webhook_samples import replay
 from jackfield_server.http import hooks
 from jackfield_server.shared.rate_limiter import Guesses, RateLimiter
 from jackfield_server.shared.settings import Settings

@@ -24,10 +24,10 @@ from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
 from jackfield.management.drafts import Provenance
 from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
-from jackfield.platform.sealed_rows import SEALED_ROWS
 from jackfield.resources.verify import Contents
 from jackfield_http import HttpClient, OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
+from jackfield_platform.sealed_rows import SEALED_ROWS
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]

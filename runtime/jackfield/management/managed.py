@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connector.lending import Lent
-    from jackfield.pipe.events import Events
     from jackfield.invocation import Result
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pipe.events import Events
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Storage
     from jackfield.secrecy import Hidden

@@ -8,8 +8,6 @@ from starlette.responses import Response
 
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
-from jackfield.events.callback import Callback
-from jackfield.events.callbacks import Callbacks, Created
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
 from jackfield_console.components import (
     at,
@@ -29,6 +27,8 @@ from jackfield_console.components import (
 from jackfield_console.deliveries import COLUMNS, delivery_row
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_platform.events.callback import Callback
+from jackfield_platform.events.callbacks import Callbacks, Created
 from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
 from jackfield_server.shared.problem import Problem
 

@@ -14,14 +14,14 @@ from starlette.routing import Route
 
 from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.tenants.approvals import WrongCode
-from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import SessionMoved, UnknownSession, same
-from jackfield.tenants.connecting import PAGE, Connecting
 from jackfield_console.assets import content_of
 from jackfield_console.connect_view import View, progress
 from jackfield_console.connect_words import locale_of
 from jackfield_console.plain_form import read
+from jackfield_platform.tenants.approvals import WrongCode
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same
+from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.shared.body import read_form
 from jackfield_server.shared.connect import SESSION, session_of, sweep
 from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token

@@ -8,8 +8,6 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connecting import PAGE, open_sessions
 from jackfield_console.components import (
     at,
     badge,
@@ -27,6 +25,8 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.tenants import require_operator, workspaces_of
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connecting import PAGE, open_sessions
 from jackfield_server.shared.connect import connecting
 
 _ROWS = 50

@@ -13,8 +13,6 @@ from starlette.responses import HTMLResponse, Response
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.management.authorizing import DECLINED
-from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connecting import Connecting
 from jackfield_console.assets import asset
 from jackfield_console.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.connect_cards import card, grouped, icon
@@ -22,6 +20,8 @@ from jackfield_console.connect_words import Words
 from jackfield_console.connection import cure
 from jackfield_console.plain_form import fields
 from jackfield_console.theme import source_of, style_of
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.connect import SESSION
 from jackfield_server.shared.prefix import START, below_prefix
 

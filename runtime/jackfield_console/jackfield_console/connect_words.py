@@ -15,8 +15,8 @@ from jackfield.connections.locales import LOCALES, texts_of
 from jackfield.errors import JackfieldError
 from jackfield.hints import worded
 from jackfield.kernel.markup import Markup
-from jackfield.tenants.connect_session import ConnectSession
 from jackfield_console.components import h
+from jackfield_platform.tenants.connect_session import ConnectSession
 
 _TITLE = "title"
 

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.events.deliveries import STATES, Deliveries, Delivery
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text, more
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_platform.events.deliveries import STATES, Deliveries, Delivery
 from jackfield_server.shared.callbacks import deliveries_of
 from jackfield_server.shared.problem import Problem
 

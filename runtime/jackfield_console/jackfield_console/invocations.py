@@ -14,10 +14,10 @@ from jackfield.clock import moment
 from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.schedules.timing import zone
 from jackfield_console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page
+from jackfield_platform.schedules.timing import zone
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50

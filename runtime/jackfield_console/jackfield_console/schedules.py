@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield.kernel.markup import Node, table, terms
-from jackfield.queue.schedules import WorkspaceSchedules
 from jackfield_console.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50

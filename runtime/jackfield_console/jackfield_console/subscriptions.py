@@ -10,8 +10,6 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest_triggers import TriggerManifest, event_type
-from jackfield.platform.visible_events import feed_of
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
 from jackfield_console.components import (
     at,
     badge,
@@ -34,6 +32,8 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.subscription_start import start_card
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.visible_events import feed_of
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50

@@ -12,9 +12,6 @@ from jackfield.access import DEFAULT, Workspace
 from jackfield.access.settings import LIMITS
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.tenants import Tenants, in_use, usage
-from jackfield.tenants.health import connection_health
-from jackfield.tenants.purge import kept_by
 from jackfield_console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
 from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
@@ -24,6 +21,9 @@ from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.tenants import require_operator, status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row
+from jackfield_platform.tenants import Tenants, in_use, usage
+from jackfield_platform.tenants.health import connection_health
+from jackfield_platform.tenants.purge import kept_by
 from jackfield_server.shared.problem import Problem
 
 _DAY = 86_400

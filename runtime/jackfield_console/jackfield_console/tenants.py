@@ -8,11 +8,11 @@ from jackfield.access import Workspace, Workspaces
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.management.shared_settings import SharedSettings
-from jackfield.tenants.health import health
 from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
+from jackfield_platform.tenants.health import health
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50

@@ -13,14 +13,14 @@ from jackfield.callers import Caller, Request
 from jackfield.callers.searching import found_actions
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
-from jackfield.events import Feed
 from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
-from jackfield.platform.visible_events import feed_of
 from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.tool_results import described
+from jackfield_platform.events import Feed
+from jackfield_platform.visible_events import feed_of
 from jackfield_server.shared.action_guides import Over, guide, verdict_of
 from jackfield_server.shared.event_reader import EventReader
 

@@ -199,10 +199,10 @@ async def _run_until_signal(
     forked: bool,
 ) -> None:
     """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
-    from jackfield.events.dispatcher import dispatching
     from jackfield.queue import Poller, look_each_second, open_engine, run
-    from jackfield.queue.scheduler import Scheduler
-    from jackfield.queue.trigger_loop import TriggerLoop
+    from jackfield_platform.events.dispatcher import dispatching
+    from jackfield_platform.schedules.scheduler import Scheduler
+    from jackfield_platform.triggers.trigger_loop import TriggerLoop
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield import __version__
-from jackfield.events.data_schemas import DATA
+from jackfield_platform.events.data_schemas import DATA
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import dumps, tagged
 from jackfield_server.shared.server_context import ServerContext

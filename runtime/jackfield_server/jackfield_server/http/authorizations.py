@@ -12,7 +12,7 @@ from jackfield.connections.authorizations import find_workspace, state_of, unkno
 from jackfield.database.sealing import new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
-from jackfield.tenants.connect_table import UnknownSession
+from jackfield_platform.tenants.connect_table import UnknownSession
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.connect import SESSION, session_of
 from jackfield_server.shared.cookies import CookieJar

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
-from jackfield.events.callback import MEMBERS, Callback
-from jackfield.events.callbacks import OVERLAP, Callbacks
-from jackfield.events.deliveries import Deliveries
+from jackfield_platform.events.callback import MEMBERS, Callback
+from jackfield_platform.events.callbacks import OVERLAP, Callbacks
+from jackfield_platform.events.deliveries import Deliveries
 from jackfield_server.http.endpoints import Endpoints, filtered
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.http.workspaces import platform_actor

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from jackfield.access import Actor
 from jackfield.clock import iso
 from jackfield.errors import InvalidConnection
-from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connecting import PAGE, Connecting
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.workspaces import done, object_of
 from jackfield_server.shared.connect import connecting

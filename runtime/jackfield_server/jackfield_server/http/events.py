@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import InvalidInvocation
-from jackfield.events import CursorExpired, Feed
-from jackfield.events.event import listed_types
-from jackfield.platform.visible_events import feed_of
+from jackfield_platform.events import CursorExpired, Feed
+from jackfield_platform.events.event import listed_types
+from jackfield_platform.visible_events import feed_of
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.event_reader import EventReader
 from jackfield_server.shared.identity import Identity, bearer

@@ -18,13 +18,13 @@ from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.management.provider_steps import call_of
-from jackfield.queue.event_calls import EventCalls
-from jackfield.queue.guards import pause_exceeding
-from jackfield.queue.subscription_work import SubscriptionWork, hook_of, said, token_ended
-from jackfield.queue.subscriptions import check_inputs
-from jackfield.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
-from jackfield.triggers.due import DueSubscriptions
-from jackfield.triggers.table import by_path
+from jackfield_platform.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
+from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_platform.triggers.event_calls import EventCalls
+from jackfield_platform.triggers.guards import pause_exceeding
+from jackfield_platform.triggers.subscription_work import SubscriptionWork, hook_of, said, token_ended
+from jackfield_platform.triggers.subscriptions import check_inputs
+from jackfield_platform.triggers.table import by_path
 from jackfield_server.shared.body import read_body
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jackfield.connector.triggers import Forged, Hook, Received
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
-    from jackfield.triggers.subscription import Sealed, Subscription
+    from jackfield_platform.triggers.subscription import Sealed, Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")
 HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (

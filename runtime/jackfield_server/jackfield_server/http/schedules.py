@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.invocation import Result
-from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.invocations import to_answer
 from jackfield_server.http.parameters import limit_of

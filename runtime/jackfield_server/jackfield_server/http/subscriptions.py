@@ -8,7 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.queue.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.identity import Identity

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield.events.marks import PATTERN
-from jackfield.tenants.usage import BY
+from jackfield_platform.events.marks import PATTERN
+from jackfield_platform.tenants.usage import BY
 from jackfield_server.http import (
     asyncapi,
     audit,

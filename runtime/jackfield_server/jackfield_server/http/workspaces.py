@@ -12,8 +12,8 @@ from starlette.responses import Response
 from jackfield.access import Actor
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
-from jackfield.tenants import Tenants, usage
-from jackfield.tenants.health import connection_health
+from jackfield_platform.tenants import Tenants, usage
+from jackfield_platform.tenants.health import connection_health
 from jackfield_server.http.endpoints import Endpoints, Row, filtered
 from jackfield_server.http.parameters import flag, limit_of
 from jackfield_server.http.tokens import creation, page

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import home_of
-from jackfield.events.callback import Origin
-from jackfield.events.callbacks import Callbacks
-from jackfield.events.deliveries import Deliveries
+from jackfield_platform.events.callback import Origin
+from jackfield_platform.events.callbacks import Callbacks
+from jackfield_platform.events.deliveries import Deliveries
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext

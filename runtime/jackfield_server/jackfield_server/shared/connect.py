@@ -8,9 +8,9 @@ from functools import partial
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.workspace_access import SUSPENDED
-from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import late_workspaces, same, unknown, workspace_of
-from jackfield.tenants.connecting import PAGE, Connecting, open_sessions
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_table import late_workspaces, same, unknown, workspace_of
+from jackfield_platform.tenants.connecting import PAGE, Connecting, open_sessions
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_server.shared.prefix import current_prefix
 from jackfield_server.shared.settings import Settings
 

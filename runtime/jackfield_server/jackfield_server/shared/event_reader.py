@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from jackfield.events import Feed, Page
 from jackfield.pipe.events import PAUSE
+from jackfield_platform.events import Feed, Page
 
 _LOOKS = round(1 / PAUSE)  # in a second
 

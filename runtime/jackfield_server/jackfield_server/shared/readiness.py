@@ -15,7 +15,7 @@ from jackfield.failures import exhausted
 from jackfield.kernel.threads import Threads
 from jackfield.management.conditions import SAID, Condition, Finding, examine
 from jackfield.resources.storage import Storage
-from jackfield.schedules import DueSchedules
+from jackfield_platform.schedules import DueSchedules
 
 _LOG = logging.getLogger("jackfield.readiness")
 _FRESH = 2.0

@@ -18,21 +18,21 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield.errors import JackfieldError, LimitReached
-from jackfield.events.dispatcher import Dispatcher, dispatching
 from jackfield.failures import Raised, attempt
 from jackfield.files import FileLimits
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.threads import Threads
 from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
-from jackfield.queue.fetched_files import FetchedFiles
-from jackfield.queue.scheduler import Scheduler
-from jackfield.queue.trigger_loop import TriggerLoop
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
-from jackfield.tenants.purge import sweep
 from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
+from jackfield_platform.events.dispatcher import Dispatcher, dispatching
+from jackfield_platform.schedules.scheduler import Scheduler
+from jackfield_platform.tenants.purge import sweep
+from jackfield_platform.triggers.fetched_files import FetchedFiles
+from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.body import BodyQuota
 from jackfield_server.shared.identity import Identities, Identity
 from jackfield_server.shared.lanes import Lanes

@@ -1,0 +1,27 @@
+"""Work of a platform on what the store keeps, which finds it by the entry point ``platform``.
+
+Subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules, subscriptions
+and callbacks.
+"""
+
+from __future__ import annotations
+
+from jackfield.exports import exports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jackfield_platform.sealed_rows import SEALED_ROWS
+    from jackfield_platform.triggers.table import is_parting, look_again, part
+    from jackfield_platform.visible_events import events_of
+
+__all__ = ["SEALED_ROWS", "events_of", "is_parting", "look_again", "part"]
+
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".sealed_rows": "SEALED_ROWS",
+            ".visible_events": "events_of",
+            "jackfield_platform.triggers.table": "is_parting look_again part",
+        },
+    )

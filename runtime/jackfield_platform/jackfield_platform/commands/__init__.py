@@ -1,0 +1,1 @@
+"""Commands of the platform: each module has ``VERBS``, as those of ``jackfield.cli``."""

@@ -1,0 +1,199 @@
+"""The schedules of a workspace as one caller sees and changes them; what runs is checked with that caller's rights, and runs with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.access.visible_pages import visible_page
+from jackfield.clock import iso
+from jackfield.database.cursors import invalid_cursor
+from jackfield.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.invocation import Result, new_invocation_id
+from jackfield.redaction.marks import masked
+from jackfield_platform.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
+from jackfield_platform.schedules.policy import MISSED, OVERLAP, Missed, Overlap
+from jackfield_platform.schedules.slot_runs import invocation_of
+from jackfield_platform.schedules.table import unknown_schedule
+from jackfield_platform.schedules.timing import MEMBERS, invalid
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor
+    from jackfield.callers import Caller
+    from jackfield.runtime import Jackfield
+
+_MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
+_HINT = "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."
+_invalid = partial(invalid, hint=_HINT)
+_SHOWN = 20
+"""Slots shown with a schedule."""
+_NOT_HERE = {
+    "idempotencyKey": "each slot has a key of its own",
+    "notBefore": "the schedule says when it begins",
+    "notAfter": "the schedule says when it begins",
+}
+
+
+class WorkspaceSchedules:
+    """Schedules of the runtime's workspace, limited to those whose calls the rules of the caller's token would allow.
+
+    :raises InvalidInvocation: from the constructor, if there is no database.
+    :raises UnknownSchedule: from whatever names a schedule, if there is no visible one of this name.
+    """
+
+    def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor) -> None:
+        storage = runtime.storage
+        if not storage.enabled:
+            raise InvalidInvocation("schedules need a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Configure a database.")
+        storage.require(runtime.workspace)
+        self._runtime = runtime
+        self._caller = caller
+        self._table = ScheduleTable(storage.database, storage.vault, runtime.workspace, runtime.clock, actor)
+        self._authorizer = runtime.access.authorizer(caller)
+
+    def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a schedule: ``name``, ``invocation``, when it runs, ``missed`` and ``overlap``. It runs with the caller's rights.
+
+        :raises JackfieldError: if it is not valid, or its invocation would be refused now.
+        """
+        _check_members(document, ("name", "invocation"))
+        timing = Timing.parse(document, self._table.time.now())
+        missed, overlap = _policies(document)
+        content = self._content(document["invocation"], timing)
+        return self._shown(self._table.add(_name(document), content, timing, missed, overlap))
+
+    def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace members of a schedule; it runs with the caller's rights from then on. A new time replaces the old one as a whole.
+
+        :raises JackfieldError: as ``add`` does.
+        """
+        schedule = self._find(name)
+        _check_members(document, ())
+        if "name" in document and document["name"] != name:
+            raise _invalid("/name", "cannot be changed: add another schedule")
+        own = {"missed": schedule.missed, "overlap": schedule.overlap}
+        timing = schedule.timing
+        if any(document.get(member) is not None for member in MEMBERS):
+            timing = Timing.parse(document, self._table.time.now())
+        missed, overlap = _policies({**own, **document})
+        invocation = document.get("invocation", schedule.content(self._runtime.storage.vault).invocation)
+        return self._shown(self._table.change(schedule, self._content(invocation, timing), timing, missed, overlap))
+
+    def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of visible schedules by name, and the cursor of the next page."""
+        found, more = visible_page(self._table.page, self._sees, after, limit)
+        return [schedule.to_json() for schedule in found], more
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Return a schedule with its invocation, secrets masked, and its last slots."""
+        return self._shown(self._find(name))
+
+    def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of a schedule's slots that are past, newest first, and the cursor of the next page."""
+        try:
+            found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
+        except ValueError:
+            raise invalid_cursor() from None
+        more = repr(found[limit - 1].slot) if len(found) > limit else None
+        return [slot.to_json() for slot in found[:limit]], more
+
+    def next(self, name: str, count: int) -> list[dict[str, Any]]:
+        """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone."""
+        schedule = self._find(name)
+        slots = islice(schedule.timing.slots(self._table.time.now()), count)
+        return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
+
+    def pause(self, name: str) -> dict[str, Any]:
+        """Run no slots until the schedule is resumed.
+
+        :raises ScheduleConflict: if it does not run any more.
+        """
+        return self._shown(self._table.pause(self._find(name)))
+
+    def resume(self, name: str) -> dict[str, Any]:
+        """Run the slots that follow. A schedule that was stopped runs with the caller's rights from then on.
+
+        :raises JackfieldError: if it has ended, or the caller may not run its invocation.
+        """
+        schedule = self._find(name)
+        if schedule.status != "stopped":
+            return self._shown(self._table.resume(schedule))
+        if schedule.timing.after(self._table.time.now()) is None:
+            raise ScheduleConflict(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
+        content = self._content(schedule.content(self._runtime.storage.vault).invocation, schedule.timing)
+        return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
+
+    def remove(self, name: str) -> None:
+        """Delete a schedule. What it has queued stays."""
+        self._table.remove(self._find(name))
+
+    def run(self, name: str) -> Result | str:
+        """Queue the invocation of a schedule now, with the caller's rights; return its id. The schedule's times stay as they are.
+
+        :raises JackfieldError: if the invocation is refused.
+        """
+        schedule, slot = self._find(name), self._table.time.now()
+        content = schedule.content(self._runtime.storage.vault)
+        invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
+        return self._runtime.enqueue(invocation, caller=self._caller, on_queued=self._table.running(schedule, slot))
+
+    def _content(self, invocation: Any, timing: Timing) -> Content:
+        """Check an invocation as if the next slot ran now."""
+        if not isinstance(invocation, Mapping):
+            raise _invalid("/invocation", "must be an object: an invocation")
+        faults = [Detail(f"/invocation/{name}", f"must be left out: {why}") for name, why in _NOT_HERE.items() if name in invocation]
+        if faults:
+            number = "1 member is" if len(faults) == 1 else f"{len(faults)} members are"
+            raise InvalidInvocation(f"{number} not allowed in a schedule's invocation", details=faults, hint="Leave them out.")
+        given, now = invocation.get("inputs"), self._table.time.now()
+        if isinstance(given, Mapping):
+            check_slot_values(given)
+        filled = {**invocation, "inputs": with_slot(given, timing, timing.after(now) or now)} if "inputs" in invocation else invocation
+        draft = self._runtime.prepare(filled, caller=self._caller)
+        return Content(invocation, self._caller.to_json(), draft.effect, draft.connection)
+
+    def _find(self, name: str) -> Schedule:
+        schedule = self._table.find(name)
+        if not self._sees(schedule):
+            raise unknown_schedule(name)
+        return schedule
+
+    def _sees(self, schedule: Schedule) -> bool:
+        manifest = self._runtime.catalog.look(schedule.connector)[1]
+        return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
+
+    def _shown(self, schedule: Schedule) -> dict[str, Any]:
+        manifest = self._runtime.catalog.look(schedule.connector)[1]
+        action = None if manifest is None else manifest.actions.get(schedule.action)
+        invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
+        if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret
+            invocation["inputs"] = "***" if action is None else masked(action.inputs, invocation["inputs"] or {})
+        slots = [slot.to_json() for slot in self._table.slots(schedule, None, _SHOWN)]
+        return {**schedule.to_json(), **self._table.silence(schedule), "invocation": invocation, "slots": slots}
+
+
+def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:
+    for fault in unknown_members(document, _MEMBERS, "a schedule"):
+        raise _invalid(fault.path, fault.message)
+    for name in required:
+        if document.get(name) is None:
+            raise _invalid(f"/{name}", f"'{name}' is missing")
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    name = document["name"]
+    if not isinstance(name, str):
+        raise _invalid("/name", "must be a string")
+    return name
+
+
+def _policies(document: Mapping[str, Any]) -> tuple[Missed, Overlap]:
+    """Read the policies; all missed slots can only be run if they may wait for each other."""
+    missed = document.get("missed") or "latest"
+    overlap = document.get("overlap") or ("queue" if missed == "all" else "skip")
+    for name, value, known in (("missed", missed, MISSED), ("overlap", overlap, OVERLAP)):
+        if value not in known:
+            raise _invalid(f"/{name}", f"must be one of {', '.join(known)}")
+    return cast("tuple[Missed, Overlap]", (missed, overlap))

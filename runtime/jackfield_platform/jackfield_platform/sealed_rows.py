@@ -1,0 +1,43 @@
+"""Rows with sealed values of schedules, subscriptions, callbacks and connect sessions, for ``jackfield db check`` and ``db move``."""
+
+from __future__ import annotations
+
+import json
+
+from jackfield.connections.oauth_client_table import opened_client
+from jackfield.database import Row, Vault
+from jackfield.resources.sealed_rows import opened_at
+from jackfield.resources.verify import SealedRows
+from jackfield_platform.events.callbacks import secrets_place
+from jackfield_platform.schedules.table import COLUMNS as SCHEDULE_COLUMNS
+from jackfield_platform.schedules.table import Schedule
+from jackfield_platform.tenants.connect_table import session_place
+from jackfield_platform.triggers.comparison import item_place
+from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION_COLUMNS
+from jackfield_platform.triggers.subscription import Subscription
+
+
+def _opened_subscription(vault: Vault, row: Row) -> object:
+    found = Subscription.read(row.workspace, row)
+    return found.opened(vault), found.checkpoint(vault)
+
+
+def _opened_secrets(vault: Vault, row: Row) -> object:
+    return json.loads(vault.open(row.workspace, secrets_place(row.id, row.url, row.origin), row.secrets))
+
+
+SEALED_ROWS = (
+    SealedRows("schedules", SCHEDULE_COLUMNS, "the schedule '{name}'", lambda vault, row: Schedule.read(row.workspace, row).content(vault)),
+    SealedRows("subscriptions", SUBSCRIPTION_COLUMNS, "the subscription '{name}'", _opened_subscription),
+    SealedRows(
+        "subscription_items", "sealed", "an item that the subscription {subscription_id} knows",
+        opened_at(lambda row: item_place(row.subscription_id, row.item)), ("subscription_id", "item"),
+    ),
+    SealedRows("oauth_clients", "version, origin, hosts, public_values, sealed", "the OAuth client '{name}'", opened_client, ("name",)),
+    SealedRows("callbacks", "url, origin, secrets", "the secrets of the callback {id}", _opened_secrets),
+    SealedRows("deliveries", "log", "the attempts of the delivery {id}", opened_at(lambda row: ("delivery", row.id), "log")),
+    SealedRows(
+        "connect_sessions", "digest, status, expires_at, sealed", "the connect session {id}",
+        opened_at(lambda row: session_place(row.id, row.digest, row.status, row.expires_at)),
+    ),
+)  # fmt: skip

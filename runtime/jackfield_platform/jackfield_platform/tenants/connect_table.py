@@ -1,0 +1,212 @@
+"""Connect sessions in the database: sealed, each changed by compare-and-set, so that of two requests at once one counts."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.database import SealBroken
+from jackfield.database.cursors import cursor_after, place_after
+from jackfield.database.outbox import record
+from jackfield.database.sealing import digest, new_secret
+from jackfield.database.vault import SealedTable
+from jackfield.dataclass import replace
+from jackfield.errors import InvalidInvocation
+from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+
+if TYPE_CHECKING:
+    from jackfield.database import Database, Row, Transaction
+
+_KEPT = 7 * 86_400.0
+"""Seconds for which a session that has ended can be read."""
+_MOST = 1000
+"""Limit of open sessions of one workspace."""
+_NEVER = 1e12
+"""A moment after the end of every session."""
+_COLUMNS = "workspace, id, digest, status, sealed, expires_at"
+_INSERT = """
+INSERT INTO connect_sessions (workspace, id, digest, status, sealed, expires_at)
+VALUES (:workspace, :id, :digest, :status, :sealed, :until)
+"""
+_FIND = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND id = :id"
+_LIST = f"""
+SELECT {_COLUMNS} FROM connect_sessions
+WHERE workspace = :workspace AND (expires_at < :until OR (expires_at = :until AND id < :id)) ORDER BY expires_at DESC, id DESC LIMIT :limit
+"""
+_BY_LINK = "SELECT workspace, id FROM connect_sessions WHERE digest = :digest"
+_BY_ID = "SELECT workspace, id FROM connect_sessions WHERE id = :id"
+_CHANGE = """
+UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace = :workspace AND id = :id AND sealed = :before
+"""
+_OPEN = "status NOT IN ('granted', 'failed', 'expired')"
+_COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now"
+_LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
+_LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
+_PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
+_SEALED = (
+    "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
+    "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof",
+)  # fmt: skip
+_WANTED = (
+    "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
+    "other_account", "lasts",
+)  # fmt: skip
+_LATER = ("fields", "labels", "icons")
+"""Members that versions before do not know: what is empty is not stored."""
+_LISTS = ("types", "locked", "origins", "fields")
+
+
+class UnknownSession(InvalidInvocation):
+    """There is no such connect session for the caller."""
+
+    http_status = 404
+
+
+class SessionMoved(InvalidInvocation):
+    """Another request has changed the session meanwhile, or what is asked does not fit its state."""
+
+    http_status = 409
+
+
+def unknown() -> UnknownSession:
+    """Return the error for a session that does not exist for the caller."""
+    return UnknownSession("there is no such connect session: it has ended long ago, or never was", hint="Create another one.")
+
+
+def same(stored: str, secret: str) -> bool:
+    """Return whether a secret is the one whose digest is stored; none is stored as an empty text."""
+    return bool(stored) and hmac.compare_digest(stored, digest(secret))
+
+
+def late_workspaces(database: Database, now: float) -> list[str]:
+    """Return workspaces with sessions whose time is over, and that nobody has read since."""
+    with database.read(flush=False) as transaction:
+        return [str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})]
+
+
+def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
+    """Return the workspace and the id of the session with this link, or with this id; None if there is none."""
+    with database.read(flush=False) as transaction:
+        row = transaction.find(_BY_LINK, {"digest": digest(link)}) if link else transaction.find(_BY_ID, {"id": identifier})
+    return None if row is None else (row.workspace, row.id)
+
+
+class ConnectTable(SealedTable):
+    """Connect sessions of one workspace. Thread-safe."""
+
+    def create(
+        self, wanted: Wanted, about: Mapping[str, Any], in_transaction: Callable[[Transaction, ConnectSession], None]
+    ) -> tuple[str, str]:
+        """Store a new session; return its id and the secret of its link. ``about`` are further members, ``in_transaction`` runs in the
+        transaction.
+
+        :raises SessionMoved: if too many sessions of the workspace are open.
+        """
+        now, link, identifier = self._clock.time(), new_secret(), str(uuid.uuid4())
+        made = ConnectSession(identifier, digest(link), "pending", now + wanted.lasts, wanted, created_at=now, key=new_secret(), **about)
+        row = {"digest": made.digest, "until": made.expires_at, **self._values(made)}
+        with self._database.write() as transaction:
+            transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
+            if int(transaction.execute(_COUNT, {"workspace": self._workspace, "now": now})[0].n) >= _MOST:
+                raise SessionMoved("too many connect sessions of this workspace are open", hint="Delete some, or wait until they expire.")
+            transaction.change(_INSERT, row)
+            in_transaction(transaction, made)
+        return identifier, link
+
+    def find(self, identifier: str) -> ConnectSession:
+        """Return a session; one whose time is over is ``expired``, also before ``expire`` has noticed it.
+
+        :raises UnknownSession: if there is none.
+        """
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
+        if row is None:
+            raise unknown()
+        return self._read(row)
+
+    def page(self, cursor: str | None, limit: int) -> tuple[list[ConnectSession], str | None]:
+        """List sessions, those that last longest first, and the cursor of the next page.
+
+        :raises InvalidInvocation: if the cursor did not come from a list.
+        """
+        place = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or f"{_NEVER}~", "until", "id")}
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_LIST, place)
+        return [self._read(row) for row in rows[:limit]], cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
+
+    def expire(self) -> list[ConnectSession]:
+        """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""
+        ended = []
+        with self._database.write() as transaction:
+            for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
+                late = replace(self._read(row), values={}, proof="", opener="")
+                if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
+                    self._tell(transaction, late)
+                    ended.append(late)
+        return ended
+
+    def change(
+        self, before: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None, /, **members: Any
+    ) -> ConnectSession:
+        """Store changed members of a session, and the event of its end.
+
+        :raises SessionMoved: if it has changed since ``before`` was read.
+        """
+        with self._database.write() as transaction:
+            after = self.changed_in(transaction, before, **members)
+            if in_transaction is not None:
+                in_transaction(transaction)
+        return after
+
+    def changed_in(self, transaction: Transaction, before: ConnectSession, /, **members: Any) -> ConnectSession:
+        """Change a session as ``change`` does, within a transaction.
+
+        :raises SessionMoved: if it has changed since ``before`` was read.
+        """
+        place = {"workspace": self._workspace, "id": before.id}
+        row = transaction.find(_FIND, place)
+        if row is None or (self._read(row).revision, row.status) != (before.revision, before.status):
+            raise _moved()
+        after = replace(before, revision=before.revision + 1, **members)
+        if not transaction.change(_CHANGE, {**self._values(after), "before": row.sealed}):
+            raise _moved()
+        self._tell(transaction, after)
+        return after
+
+    def _tell(self, transaction: Transaction, found: ConnectSession) -> None:
+        if found.is_over:
+            type_ = "connect.completed" if found.status == "granted" else "connect.failed"
+            record(transaction, self._workspace, type_, found.connection or found.id, self._clock.time(), found.facts())
+
+    def _values(self, found: ConnectSession) -> dict[str, Any]:
+        later = {name: value for name in _LATER if (value := getattr(found.wanted, name))}
+        wanted = {**{name: getattr(found.wanted, name) for name in _WANTED}, **later}
+        members = {name: value for name in _SEALED if (value := getattr(found, name))}  # a version without a member reads rows without it
+        text = json.dumps({**members, "wanted": wanted}, separators=(",", ":"))
+        sealed = self._vault().seal(self._workspace, session_place(found.id, found.digest, found.status, found.expires_at), text.encode())
+        return {"workspace": self._workspace, "id": found.id, "status": found.status, "sealed": sealed}
+
+    def _read(self, row: Row) -> ConnectSession:
+        try:
+            place = session_place(row.id, row.digest, row.status, row.expires_at)
+            members = json.loads(self._vault().open(self._workspace, place, row.sealed))
+        except SealBroken:
+            return ConnectSession(row.id, row.digest, "failed", row.expires_at, Wanted(), reason="its row in the database was changed")
+        given: dict[str, Any] = members.pop("wanted")
+        given.update({name: tuple(given[name]) for name in _LISTS if name in given})
+        wanted = Wanted(**given)
+        found = ConnectSession(row.id, row.digest, row.status, row.expires_at, wanted, **members)
+        late = not found.is_over and found.expires_at <= self._clock.time()
+        return replace(found, status="expired", reason="nobody finished it in time") if late else found
+
+
+def _moved() -> SessionMoved:
+    return SessionMoved("the connect session has changed meanwhile, perhaps in another tab", hint="Reload the page.")
+
+
+def session_place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:
+    """Return the place that a connect session is sealed for."""
+    return ("connect session", identifier, digest, status, json.dumps(expires_at))

@@ -1,0 +1,128 @@
+"""Values of a connect session: which fields the page shows, and how entries join the platform's values and stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections.audience import audience_of
+from jackfield.connections.connection_rows import secret_places
+from jackfield.connections.host_access import generated_fields
+from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.management.drafts import edited, refuse_redirected
+from jackfield.manifest import OAUTH_CLIENT
+
+if TYPE_CHECKING:
+    from jackfield.connections.connection_types import Kind
+    from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+
+_NOT_ASKED = "is not asked for here"
+
+
+def platforms_values(wanted: Wanted, kind: Kind) -> dict[str, Any]:
+    """Return the platform's values for a type, without External IDs, which are a session's own."""
+    known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
+    return {name: value for name, value in wanted.values.items() if name in known}
+
+
+def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
+    """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
+    requires, the platform has given."""
+    own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
+    if OAUTH_CLIENT in own:  # it has all that is not the person's
+        return bool(kind.about.authorizes) or any(_audience(kind, name) == "user" and name not in VALUES for name in names)
+    has_own = bool(kind.about.authorizes) or any(_audience(kind, name) == "user" or name in wanted.fields for name in names)
+    return has_own and all(
+        name in own or name in wanted.fields or _audience(kind, name) == "user" for name in kind.schema.get("required", ())
+    )
+
+
+def asked(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+    """Return the fields that the page shows: the person's own; of the platform's those that the session names, and of a new connection
+    those that it cannot be without. The operator's are never among them."""
+    own, required = platforms_values(found.wanted, kind), {*kind.schema.get("required", ())}
+    closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
+    if OAUTH_CLIENT in own:  # the OAuth client's values are not asked for
+        closed, required = closed | {OAUTH_CLIENT} | VALUES - {*found.wanted.fields} | DESTINATIONS - {"server"} | SECRETS, set()
+    lacking = required - own.keys() if found.task != "replace" else set()
+    shown = {"user": True, "operator": False}
+    fields = kind.schema.get("properties", {}).items()
+    return {
+        name: field
+        for name, field in fields
+        if name not in closed and shown.get(_audience(kind, name), name in found.wanted.fields or name in lacking)
+    }
+
+
+def form_schema_of(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+    """Return the schema of what the person enters."""
+    fields = asked(found, kind)
+    return {**kind.schema, "properties": fields, "required": [name for name in kind.schema.get("required", ()) if name in fields]}
+
+
+def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse values of fields that the page has not shown.
+
+    :raises InvalidConnection: with each of them.
+    """
+    faults = [Detail(f"/{name[:100]}", _NOT_ASKED, "additionalProperties") for name in given if name not in schema["properties"]]
+    if faults:
+        raise InvalidConnection("there are values that nobody has asked for", details=faults, hint="Reload the page, and enter them again.")
+
+
+def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is tested: the platform's values, what the person entered, secrets entered before, and the External ID. ``stored`` are
+    the values of a connection that is connected again; of those, what the person is not shown stays.
+
+    :raises InvalidConnection: if secrets would go elsewhere than they were stored for.
+    """
+    own, shown = platforms_values(found.wanted, kind), asked(found, kind)
+    if stored is not None:
+        own = {**{name: value for name, value in stored.items() if name not in shown}, **own}
+        after = dict(edited(kind.schema, stored, {**own, **entered}))
+        refuse_redirected(kind.schema, stored, entered, after)
+        return after
+    secret = {path[1:] for path in secret_places(kind.schema, found.values)}
+    kept = {name: value for name, value in found.values.items() if name in secret and name in shown}
+    after = {**own, **kept, **entered}
+    if secret_places(kind.schema, own):
+        refuse_redirected(kind.schema, own, {**kept, **entered}, after)
+    return {**after, **found.generated}
+
+
+def check_defaults(wanted: Wanted, kind: Kind) -> None:
+    """Check the platform's values and fields against the type, as far as that is known.
+
+    :raises InvalidInvocation: if one is not a value of it, a field is the operator's, or an External ID is not a text.
+    """
+    known = kind.schema.get("properties", {})
+    made = generated_fields(kind.schema)
+    given = [name for name in made if not isinstance(wanted.values.get(name, ""), str)]
+    faults = [Detail(f"/defaults/values/{name}", "must be a string") for name in given]
+    if len(wanted.types) == 1:
+        names = {**dict.fromkeys(wanted.values, "values"), **dict.fromkeys(wanted.locked, "locked")}
+        faults += [
+            Detail(f"/defaults/{part}/{name}", f"is not a value of '{kind.full_name}'") for name, part in names.items() if name not in known
+        ]
+        faults += [
+            Detail(f"/fields/{place}", f"'{name}' is not a value of '{kind.full_name}' that a person may enter: {_reason(kind, name)}")
+            for place, name in enumerate(wanted.fields)
+            if name not in known or _audience(kind, name) == "operator"
+        ]
+    if wanted.mode == "connect":  # nobody could enter it
+        required = set[str]() if OAUTH_CLIENT in wanted.values else {*kind.schema.get("required", ())}
+        unseen = {name for name in required if _audience(kind, name) == "operator"}
+        lacking = sorted(({*wanted.locked} & required | unseen) - wanted.values.keys() - {*made})
+        faults += [Detail(f"/defaults/locked/{name}", "is locked, required, and has no value in 'defaults.values'") for name in lacking]
+    if faults:
+        text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
+        raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+
+
+def _audience(kind: Kind, name: str) -> str:
+    return audience_of(kind.schema, name, authorizes=bool(kind.about.authorizes))
+
+
+def _reason(kind: Kind, name: str) -> str:
+    return "it is the operator's" if name in kind.schema.get("properties", {}) else "there is none of this name"

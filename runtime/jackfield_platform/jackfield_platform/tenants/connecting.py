@@ -1,0 +1,469 @@
+"""Connect sessions: a platform begins one, its user connects an account on this server's page, and the platform confirms who that was.
+
+Nothing that the person enters counts before the confirmation: values stay sealed in the session, and a provider's code is not exchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.access import Actor, Audit, Workspaces
+from jackfield.callers import Caller, Rules
+from jackfield.connections.connection_rows import secret_places
+from jackfield.connections.host_access import generate, generated_fields
+from jackfield.connections.secret_references import reference_paths
+from jackfield.database.sealing import digest, new_secret
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.management.drafts import Provenance
+from jackfield.management.policies import PolicyRequest
+from jackfield_platform.tenants.approvals import Approvals
+from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
+from jackfield_platform.tenants.connect_values import (
+    can_be_filled,
+    check_defaults,
+    form_schema_of,
+    merged,
+    platforms_values,
+    refuse_unasked,
+)
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connections.connection_types import Kind
+    from jackfield.database import Transaction
+    from jackfield.management.authorizing import Authorizing
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.resources.storage import Storage
+
+_REMOTE = Provenance("remote", own_external_id=True)
+"""Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
+PAGE = "/connect"
+"""Path of the server's page; a link has a secret after it."""
+_SECONDS = 30.0
+"""Deadline of a connection's test."""
+_NAMES = 100
+"""Connections of one type that get a name of their own without random characters."""
+_NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
+ANOTHER = "another user came back"
+
+
+class RefusedConfirmation(InvalidInvocation):
+    """The proof is not the session's, or the user is not the one that the session is for."""
+
+    http_status = 403
+
+
+def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
+    """Return the connect sessions of a workspace, whose people are callers from afar."""
+    storage, workspace = runtime.storage, runtime.workspace
+    table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
+    connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
+    workspaces = Workspaces(storage.database, storage.vault, clock)
+    audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
+    return Connecting(table, connections, audit, lambda: workspaces.settings(workspace).theme)
+
+
+class Opened(Protocol):
+    """Runtime of a workspace, as far as connect sessions need it."""
+
+    workspace: str
+    storage: Storage
+
+    def connections_of(self, caller: Caller) -> ManagedConnections:
+        """Return the connections that a caller sees."""
+
+
+class Connecting:
+    """Connect sessions of one workspace. ``connections`` are the workspace's, as a caller from afar may change them; ``theme`` returns the
+    look of sessions that bring none."""
+
+    def __init__(
+        self, table: ConnectTable, connections: ManagedConnections, audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self._table = table
+        self._theme = theme
+        self._connections = connections
+        self._audit = audit
+        self.approvals = Approvals(table, self._authorizing)
+
+    def create(self, body: Mapping[str, Any], actor: Actor) -> tuple[ConnectSession, str]:
+        """Begin a session for a platform; return it with the secret of its link.
+
+        :raises InvalidInvocation: if the request is not valid, or too many sessions are open.
+        :raises UnknownConnection: if a connection is to be connected again that does not exist.
+        """
+        wanted = Wanted.from_json(body if "theme" in body else {**body, "theme": self._theme()})
+        if wanted.verify == "confirm" and actor.kind != "platform":
+            hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
+            raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
+        self._require_room(adds=wanted.mode == "connect")
+        kinds = self._kinds(wanted)
+        about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
+        if wanted.connection and wanted.mode != "connect":
+            about["type"] = str(self._find_connection(wanted.connection)["type"])
+        elif wanted.connection and self._exists(wanted.connection):
+            text = f"the connection '{wanted.connection}' exists"
+            raise SessionMoved(text, details=[Detail("/connection", text)], hint="Choose another name, or the mode 'reauth'.")
+        if len(kinds) == 1:
+            check_defaults(wanted, kinds[0])
+        audit = self._audit(actor)
+        facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
+
+        def in_transaction(transaction: Transaction, made: ConnectSession) -> None:
+            audit.append(transaction, "connect.created", f"connect-session:{made.id}", facts)
+
+        identifier, link = self._table.create(wanted, about, in_transaction)
+        return self._table.find(identifier), link
+
+    def _require_room(self, *, adds: bool) -> None:
+        if adds and (store := self._connections.known.store) is not None:
+            store.require_room()
+
+    def find(self, identifier: str) -> ConnectSession:
+        """Return a session.
+
+        :raises UnknownSession: if there is none.
+        """
+        return self._table.find(identifier)
+
+    def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[ConnectSession], str | None]:
+        """List sessions, those that last longest first, and the cursor of the next page."""
+        return self._table.page(cursor, limit)
+
+    def show(self, identifier: str) -> dict[str, Any]:
+        """Return a session as its platform sees it, with the account that was connected.
+
+        :raises UnknownSession: if there is none.
+        """
+        found = self._table.find(identifier)
+        shown = found.to_json()
+        if found.status == "granted" and found.task != "remove":
+            with contextlib.suppress(JackfieldError, KeyError):
+                shown["account"] = self._connections.show(found.connection)["account"]
+        return shown
+
+    def cancel(self, identifier: str, reason: str = "the platform has cancelled it") -> None:
+        """End a session, unless it is over.
+
+        :raises UnknownSession: if there is none.
+        """
+        found = self._table.find(identifier)
+        if not found.is_over:
+            self._fail(found, reason)
+
+    def sweep(self) -> None:
+        """End the sessions whose time is over, and remove the connections that were stored for approvals which nobody has given."""
+        while some := self._table.expire():
+            for ended in some:
+                self._discard(ended)
+
+    def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
+        """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made.
+
+        :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
+        :raises UnknownSession: if there is none, or another token began it.
+        :raises SessionMoved: if it is over, or the person has not finished.
+        :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
+        :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
+        """
+        for name, text in (("proof", proof), ("user", user)):
+            if not text.strip():
+                raise InvalidInvocation(f"'{name}' is empty", details=[Detail(f"/{name}", "must not be empty", "minLength")])
+        found = self._table.find(identifier)
+        if found.owner != actor.key:
+            raise unknown()
+        if found.is_over:
+            raise SessionMoved(f"the connect session is over: it is {found.status}", hint="Create another one.")
+        if found.status != "saved" or not found.proof:
+            raise SessionMoved("nobody has finished the connect session yet", hint="Confirm it when the person comes back with a proof.")
+        if not same(found.proof, proof):
+            raise RefusedConfirmation("the proof is not that of this connect session", hint="Send the one of the person's last return.")
+        if user != found.wanted.user:
+            self._fail(found, ANOTHER)
+            text = "the connect session is for another user, and has ended"
+            raise RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
+        self._require_room(adds=found.task == "add")  # before the proof is spent
+        self._perform(self._table.change(found, proof=""))
+        return self.show(identifier)
+
+    def open(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
+        """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gets in, which the browser is told now:
+        others may have planted the former. Whoever has not received the answer may open it again.
+
+        :raises SessionMoved: if another browser has opened it.
+        """
+        if found.browser and not same(found.opener, opener):
+            raise SessionMoved("another browser has opened the connect session", hint="Begin again where you came from.")
+        opened = self._table.change(found, browser=digest(secret)) if found.browser else self._open_session(found, opener, secret)
+        if opened.task:  # an earlier press has come so far
+            return opened
+        offered = self.offered(opened)
+        if opened.type:
+            return self.begin(opened, opened.connection) if opened.wanted.mode == "reauth" else opened
+        return self.choose(opened, offered[0][0]) if opened.wanted.mode == "connect" and len(offered) == 1 else opened
+
+    def _open_session(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
+        audit, facts = self._audit(_actor(found)), {"verify": found.wanted.verify}
+        members = {"browser": digest(secret), "opener": digest(opener), "status": "opened"}
+        place = f"connect-session:{found.id}"
+        return self._table.change(found, lambda transaction: audit.append(transaction, "connect.opened", place, facts), **members)
+
+    def entered(self, found: ConnectSession) -> ConnectSession:
+        """Note that the browser has come with its secret: what it has opened the session with opens nothing any more."""
+        if not found.opener or found.is_over:
+            return found
+        with contextlib.suppress(SessionMoved):
+            return self._table.change(found, opener="")
+        return self._table.find(found.id)
+
+    def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
+        """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
+        person can connect with what he knows of his own account."""
+        kinds = self._connections.kinds
+        if found.wanted.types:
+            return [(name, kind) for name in found.wanted.types if (kind := kinds.known(name)) is not None]
+        ambient = self._connections.access().ambient
+        usable = (kind for kind in kinds.all() if ambient or not self._connections.needs_host(kind))
+        return [(kind.full_name, kind) for kind in usable if can_be_filled(found.wanted, kind)]
+
+    def choose(self, found: ConnectSession, name: str) -> ConnectSession:
+        """Begin a new connection of a type.
+
+        :raises InvalidConnection: if the session does not offer it.
+        """
+        kind = next((kind for offered, kind in self.offered(found) if offered == name), None)
+        if kind is None or found.wanted.mode != "connect":
+            raise InvalidConnection("this system is not offered here", hint="Choose one of the list.")
+        self._discard(found)
+        generated = {field: found.wanted.values.get(field) or generate() for field in generated_fields(kind.schema)}
+        connection = found.wanted.connection or self._free(name.partition("/")[0])
+        check_defaults(found.wanted, kind)
+        fresh: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "created": False, "status": "opened"}
+        return self._table.change(found, task="add", type=name, connection=connection, generated=generated, **fresh)
+
+    def begin(self, found: ConnectSession, connection: str, *, remove: bool = False) -> ConnectSession:
+        """Begin to connect an existing connection again, or to remove it.
+
+        :raises UnknownConnection: if the session is not about it.
+        """
+        named = {str(row["name"]) for row in self.managed(found)}
+        if connection not in named or (remove and found.wanted.mode != "manage"):
+            raise UnknownConnection(f"there is no connection '{connection[:100]}' here")
+        kind = self._connections.kinds.find(str(self._find_connection(connection)["type"]))
+        task = "remove" if remove else "authorize" if kind.about.authorizes else "replace"
+        fresh: dict[str, Any] = {"generated": {}, "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
+        return self._table.change(found, task=task, type=kind.full_name, connection=connection, **fresh)
+
+    def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
+        """Return the stored connections that the session is about."""
+        if found.wanted.mode == "connect":
+            return []
+        if found.wanted.connection:
+            return [self._find_connection(found.wanted.connection)] if self._exists(found.wanted.connection) else []
+        known = self._connections.kinds
+        types = {kind.full_name for name in found.wanted.types if (kind := known.known(name)) is not None}
+        rows = self._connections.list(limit=1000).items
+        return [row for row in rows if row.get("source") == "store" and (not types or row["type"] in types)]
+
+    def kind(self, found: ConnectSession) -> Kind:
+        """Return the type of the connection that the session is about.
+
+        :raises InvalidConnection: if it is not installed.
+        """
+        return self._connections.kinds.find(found.type)
+
+    def form(self, found: ConnectSession) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
+        """Return the schema of what the person enters, the values that are shown, and the names of secrets that are there already."""
+        kind = self.kind(found)
+        schema = form_schema_of(found, kind)
+        fields = schema["properties"]
+        values = {**platforms_values(found.wanted, kind), **found.values}
+        if found.task == "replace":
+            values = {**self._connections.find(found.connection).values, **values}
+        secret = frozenset(path[1:] for path in secret_places(kind.schema, values))
+        return schema, {name: value for name, value in values.items() if name in fields and name not in secret}, secret
+
+    def submit(self, found: ConnectSession, given: Mapping[str, Any]) -> ConnectSession:
+        """Take what the person has entered, and test it; a type that a provider approves is only validated.
+
+        :raises InvalidConnection: if a value is not valid, with all faults.
+        """
+        kind = self.kind(found)
+        if any(reference_paths(given)):
+            raise InvalidConnection("references to secrets cannot be entered here", hint="Enter the secret itself.")
+        refuse_unasked(form_schema_of(found, kind), given)
+        stored = self._connections.find(found.connection).values if found.task == "replace" else None
+        values = merged(found, kind, given, stored)
+        if kind.about.authorizes:
+            self._connections.check(kind.full_name, values, _REMOTE)
+        testing = self._table.change(found, values=values, trial={}, status="testing")
+        if kind.about.authorizes:
+            return testing
+        acting = self._connections.acting_as(_actor(found))
+        trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=_REMOTE, timeout_seconds=_SECONDS)
+        if trial["status"] != "failing" and found.task == "replace":
+            self._require_account(found, trial.get("account"))
+        return self._table.change(testing, trial=trial)
+
+    def authorize(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
+        """Begin the approval at the provider, for a connection that is stored first, without any approval.
+
+        :raises JackfieldError: if the provider cannot be asked.
+        """
+        found = self._added(found) if found.task == "add" else found
+        try:
+            return self.approvals.begin(found, redirect_uri, return_to)
+        except JackfieldError:
+            if found.created and not found.authorization:  # the values may be wrong
+                self._table.change(found, task="add", created=False, status="opened")
+                self._discard(found)
+            raise
+
+    def reopened(self, found: ConnectSession, *, choose: bool = False) -> ConnectSession:
+        """Go back to the values, or to the choice of a system."""
+        if choose:
+            self._discard(found)
+            return self._table.change(found, task="", type="", values={}, trial={}, generated={}, status="opened", created=False)
+        return self._table.change(found, trial={}, status="opened")
+
+    def finish(self, found: ConnectSession, returned: str = "") -> tuple[ConnectSession, str]:
+        """End the person's part: return the session, and the proof that the browser takes to the platform; without a confirmation, the
+        connection is made now, and the proof is empty. ``returned`` is the secret of a browser that came back from the provider.
+
+        :raises SessionMoved: if there is something left to do, or another browser has approved.
+        """
+        if not self._is_ready(found):
+            raise SessionMoved("the connect session is not finished", hint="Enter the values, and test them.")
+        if found.task == "authorize" and not self.approvals.came_back(found, returned):
+            raise SessionMoved("the account was approved in another browser", hint="Finish there, or start again here.")
+        self._require_room(adds=found.task == "add")
+        if found.wanted.verify != "confirm":
+            self._perform(found)
+            return self._table.find(found.id), ""
+        proof = new_secret()
+        return self._table.change(found, status="saved", proof=digest(proof)), proof
+
+    def documents(self, found: ConnectSession) -> Mapping[str, Any]:
+        """Return the documents by which the owner of the account lets the connection in; none if its type has none."""
+        kind = self.kind(found)
+        connector = next((one.key for one in kind.manifests if one.key == found.type.partition("/")[0]), None)
+        values = {**platforms_values(found.wanted, kind), **found.generated}
+        try:
+            return self._connections.draft_policy(
+                kind.full_name, values, found.connection, PolicyRequest(None, connector, found.wanted.principal or None), _REMOTE
+            )
+        except JackfieldError:
+            return {}
+
+    def external_id(self, found: ConnectSession) -> str | None:
+        """Return the External ID that the owner of the account has to ask for; None if the type has none."""
+        if found.task == "add":
+            return next(iter(found.generated.values()), None)
+        try:
+            return self._connections.external_id(found.connection)
+        except JackfieldError:
+            return None
+
+    def _added(self, found: ConnectSession) -> ConnectSession:
+        """Store a connection without any approval; it and the session's note of it are one commit, so that the session can remove it."""
+        noted: list[ConnectSession] = []
+        acting = self._connections.acting_as(
+            _actor(found), lambda transaction: noted.append(self._table.changed_in(transaction, found, task="authorize", created=True))
+        )
+        acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=_REMOTE)
+        return noted[-1]
+
+    def _is_ready(self, found: ConnectSession) -> bool:
+        if found.is_over or not found.task:
+            return False
+        if found.task == "authorize":
+            return bool(self.approvals.state(found)["status"] == "answered")
+        return found.passed or found.task == "remove"
+
+    def _perform(self, found: ConnectSession) -> None:
+        """Make the change that the session is for; it and the session's end are one commit."""
+
+        def in_transaction(transaction: Transaction) -> None:
+            self._table.changed_in(transaction, found, status="granted", values={}, proof="")
+
+        acting = self._connections.acting_as(_actor(found), in_transaction)
+        how: dict[str, Any] = {"test": True, "force": True, "provenance": _REMOTE, "timeout_seconds": _SECONDS}
+        try:
+            if found.task == "add":
+                acting.add(found.connection, self.kind(found).full_name, found.values, **how)
+            elif found.task == "replace":
+                acting.replace(found.connection, found.values, **how)
+            elif found.task == "remove":
+                acting.remove(found.connection)
+            else:
+                accept = None if found.created else lambda account: self._require_account(found, {"id": account.id})
+                self._authorizing(found, in_transaction).complete(found.authorization, browser=found.key, accept=accept)
+        except JackfieldError as error:
+            self._fail(found, error.message)
+            raise
+        if found.task == "authorize":
+            with contextlib.suppress(JackfieldError):  # the approval stands; the connection's own status shows what is wrong
+                self._connections.acting_as(_actor(found)).test(found.connection, timeout_seconds=_SECONDS)
+
+    def _fail(self, found: ConnectSession, reason: str) -> None:
+        self._table.change(found, status="failed", reason=reason, values={}, proof="", opener="")
+        self._discard(found)
+
+    def _discard(self, found: ConnectSession) -> None:
+        """Remove a connection that was stored for an approval which nobody has given."""
+        if found.created:
+            with contextlib.suppress(JackfieldError):
+                if self._connections.show(found.connection)["authorization"]["status"] == "none":
+                    self._connections.acting_as(_actor(found)).remove(found.connection)
+
+    def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
+        before = (self._find_connection(found.connection).get("account") or {}).get("id")
+        now = (account or {}).get("id")
+        if before and now and before != now and not found.wanted.other_account:
+            text = f"this signs in to the account {now}, and the connection is for the account {before}"
+            raise InvalidConnection(text, hint=f"Enter what signs in to the account {before}.")
+
+    def _authorizing(self, found: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None) -> Authorizing:
+        return self._connections.acting_as(_actor(found), in_transaction).authorizing()
+
+    def _kinds(self, wanted: Wanted) -> list[Kind]:
+        """Return the types that a request names.
+
+        :raises InvalidInvocation: if one is not installed.
+        """
+        found = []
+        for place, name in enumerate(wanted.types):
+            try:
+                found.append(self._connections.kinds.find(name))
+            except InvalidConnection as error:
+                fault = Detail(f"/types/{place}", error.message, "enum")
+                raise InvalidInvocation(f"the connect session is not valid: {error.message}", details=[fault], hint=error.hint) from None
+        return found
+
+    def _find_connection(self, name: str) -> dict[str, Any]:
+        row = self._connections.show(name)
+        if row.get("source", "store") != "store":
+            raise UnknownConnection(f"the connection '{name}' is not stored in the database")
+        return row
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self._connections.show(name)
+        except UnknownConnection:
+            return False
+        return True
+
+    def _free(self, base: str) -> str:
+        """Return a name that no connection has."""
+        names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
+        return next((name for name in names if not self._exists(name)), f"{base}-{new_secret()[:8]}")
+
+
+def _actor(found: ConnectSession) -> Actor:
+    """Return the author of what a session changes: the platform, on behalf of its user."""
+    asked = Actor.from_json(found.asked_by)
+    return Actor(asked.kind, asked.id, asked.name, found.wanted.user or asked.behalf)
