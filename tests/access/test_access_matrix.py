@@ -190,13 +190,9 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/files"): Case(200, shows="Files"),
     ("POST", "/files/{file}/removal"): Case(303, {}),
     ("POST", "/uploads"): Case(201, {}),
-    ("GET", "/schedules"): Case(200, shows="hall"),
-    ("GET", "/schedules/{name}"): Case(200, shows="hall"),
-    ("POST", "/schedules"): Case(
-        422, {"name": "{name}", "kind": "every", "when": "24h", "invocation": '{"connector": "{key}", "action": "{action}"}'}
-    ),
+    **{("GET", f"/schedules{at}"): Case(200, shows="hall") for at in ("", "/{name}", "/{name}/edit")},
+    ("POST", "/schedules"): Case(422, {"name": "{name}", "when": "7", "invocation": '{"connector": "{key}", "action": "{action}"}'}),
     ("GET", "/new-schedule"): Case(200, query="?connector={key}&action={action}&connection={name}", shows="say"),
-    ("GET", "/schedules/{name}/edit"): Case(200, shows="hall"),
     ("POST", "/schedules/{name}/edit"): Case(400, {"kind": "every", "when": "soon", "invocation": "{}"}),
     ("POST", "/schedules/{name}/{step}"): Case(404, {}),
     ("GET", "/subscriptions"): Case(200, shows="Subscriptions"),
