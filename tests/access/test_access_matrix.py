@@ -191,7 +191,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/files/{file}/removal"): Case(303, {}),
     ("POST", "/uploads"): Case(201, {}),
     **{("GET", f"/schedules{at}"): Case(200, shows="hall") for at in ("", "/{name}", "/{name}/edit")},
-    ("POST", "/schedules"): Case(422, {"name": "{name}", "when": "7", "invocation": '{"connector": "{key}", "action": "{action}"}'}),
+    ("POST", "/schedules"): Case(400, {"name": "{name}", "when": "7", "invocation": '{"connector": "{key}", "action": "{action}"}'}),
     ("GET", "/new-schedule"): Case(200, query="?connector={key}&action={action}&connection={name}", shows="say"),
     ("POST", "/schedules/{name}/edit"): Case(400, {"kind": "every", "when": "soon", "invocation": "{}"}),
     ("POST", "/schedules/{name}/{step}"): Case(404, {}),
