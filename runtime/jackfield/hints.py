@@ -218,11 +218,11 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "console": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
     },
     "allow_host": {
-        "library": "Use a public host. The operator can allow an internal one: 'jackfield settings set allowHosts HOST'.",
+        "library": "Use a public host. The operator can allow an internal one: the shared setting allowHosts, or JACKFIELD_ALLOW_HOSTS.",
         "cli": "Use a public host, or allow the internal one in all processes: 'jackfield settings set allowHosts HOST'.",
-        "http": "Use a public host. The operator can allow an internal one: 'jackfield settings set allowHosts HOST'.",
+        "http": "Use a public host. The operator can allow an internal one: the shared setting allowHosts, or JACKFIELD_ALLOW_HOSTS.",
         "mcp": "Tell the person that the host must be public, unless the operator of jackfield allows it.",
-        "console": "Use a public host. The operator can allow an internal one: 'jackfield settings set allowHosts HOST'.",
+        "console": "Use a public host. The operator can allow an internal one: the shared setting allowHosts, or JACKFIELD_ALLOW_HOSTS.",
     },
 }
 

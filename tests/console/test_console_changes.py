@@ -25,7 +25,8 @@ CHANGES = [
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
     "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/version", "/marketplace/acme/removal",
-    "/schedules/often/pause", "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/pause",
+    "/schedules", "/schedules/often/edit", "/schedules/often/pause",
+    "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/pause",
     "/deliveries/x/resend", "/tenants", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",
 ]  # fmt: skip

@@ -143,7 +143,7 @@ def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
     assert "holds two addresses" in told.inner_text()
     bad.fill("bob@example.org")
     visitor.field("Subject required").fill("Hello")
-    visitor.field("Sender Email required").fill("eve@elsewhere.example")
+    visitor.field("Sender Email").fill("eve@elsewhere.example")
     assert visitor.run() == "failed"
     assert page.locator(".field-error").count() == 0
     provider = page.locator("#result .provider").inner_text()

@@ -20,6 +20,7 @@ TABLES = {
     "invocation_exchanges",
     "invocation_references",
     "outcomes",
+    "settings",
     "subscription_items",
     "event_keys",
     "subscriptions",
@@ -221,6 +222,7 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
     database.migrate()
     shared = {
         "schema_migrations",
+        "settings",
         "workspaces",
         "instances",
         "dispatchers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
+from weakref import ref
 
 from jackfield.database.shared_settings import Difference, Stored, differences, other_processes, stored_settings
 from jackfield.errors import JackfieldError
@@ -43,7 +44,7 @@ class ProcessSettings:
     """
 
     def __init__(self, storage: Storage, environment: Mapping[str, str]) -> None:
-        self._storage = storage
+        self._owner = ref(storage)  # whose part it is, and which it must not keep alive
         given = {"allowHosts": " ".join(allowed_hosts((), environment)), "publicUrl": environment.get("JACKFIELD_PUBLIC_URL", "")}
         given["twins"] = environment.get("JACKFIELD_TWINS", "")
         self.own: dict[str, str] = {name: value for name, value in given.items() if value}
@@ -69,9 +70,10 @@ class ProcessSettings:
     def value(self, name: str) -> str:
         """Return a setting as it is now: it is read again once the epoch has moved, as it does with each change. If the database does not
         answer, what was read last still holds. Empty if it is not set."""
-        if name not in self.own and self._storage.enabled:
+        storage = self._owner()
+        if name not in self.own and storage is not None and storage.enabled:
             try:
-                if self._storage.epoch() != self._reading:
+                if storage.epoch() != self._reading:
                     self.read()
             except JackfieldError as error:
                 _LOG.debug("the shared settings cannot be read: %s", error.message)
@@ -101,9 +103,10 @@ class ProcessSettings:
 
     def _differences(self) -> list[Difference]:
         self.read()
-        if self._lease is None:
+        storage = self._owner()
+        if self._lease is None or storage is None:
             return []
-        database, (here, lease) = self._storage.database, self._lease
+        database, (here, lease) = storage.database, self._lease
         with database.read(flush=False) as transaction:
             others = other_processes(transaction, database.dialect.now, lease)
         return differences(self._stored, self.own, others, here)
@@ -113,9 +116,12 @@ class ProcessSettings:
 
         :raises JackfieldError: if the database does not answer.
         """
-        reading = self._storage.epoch()
-        with self._storage.database.read(flush=False) as transaction:
-            stored, damaged = stored_settings(transaction, self._storage.vault)
+        storage = self._owner()
+        if storage is None:
+            return
+        reading = storage.epoch()
+        with storage.database.read(flush=False) as transaction:
+            stored, damaged = stored_settings(transaction, storage.vault)
         if damaged and damaged != self._damaged:
             _LOG.warning("the stored setting %s was changed in the database, and does not hold: set it again", ", ".join(damaged))
         self._stored, self._damaged, self._reading = stored, damaged, reading

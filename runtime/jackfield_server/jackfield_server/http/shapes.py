@@ -414,7 +414,7 @@ _OTHERS: dict[str, Json] = {
         headers={"type": "array", "items": object_of(("name", "value"), name=STRING, value=STRING)},
         bytes={**COUNT, "description": "Size of the body, as far as it went over the wire."},
         body={"type": "string", "description": "Its beginning, without secrets; if the call was traced or the workspace records inputs."},
-        truncated={"enum": [True], "description": "There was more of the body."},
+        truncated={"type": "boolean", "description": "Whether there was more of the body."},
         omitted={"type": "string", "description": "Why a body that was kept is not shown: binary, several parts, secrets of the output."},
     ),
     "BatchOutcome": object_of(
