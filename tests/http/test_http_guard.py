@@ -197,7 +197,7 @@ def test_one_variable_is_for_servers_and_workers(tmp_path: Path, aws: FakeAws) -
                 until(partial(_has_ended, server.client, place), 60)
                 worker.send_signal(signal.SIGTERM)
             settled[len(variables)] = server.client.get(place).json
-    assert (settled[0]["error"]["code"], "settings set allowHosts" in settled[0]["error"]["hint"]) == ("invalid_connection", True)
+    assert (settled[0]["error"]["code"], "the shared setting allowHosts" in settled[0]["error"]["hint"]) == ("invalid_connection", True)
     assert settled[1]["status"] == "succeeded"
 
 
