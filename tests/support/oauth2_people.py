@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.connections.grants import GrantTable
-from jackfield.connector import Connector, Inputs, Output
+from jackfield.connector import ConnectionType, Connector, Inputs, Output
 from jackfield.testing import Answer, Request
 from jackfield_http import HttpClient, OAuth2AuthorizationCode
 from jackfield_market.testing.loopback_provider import Provider
@@ -39,9 +39,10 @@ class Person(Output):
     sub: str
 
 
-def make_connector() -> Connector:
-    """A connector with one action, which asks the provider who has approved."""
-    connector = Connector("people", title="People", version="1.0.0", connections=[OAuth2AuthorizationCode])
+def make_connector(*types: type[ConnectionType]) -> Connector:
+    """A connector with one action, which asks the provider whose token it has, over connections of these types: of the authorization code
+    by default."""
+    connector = Connector("people", title="People", version="1.0.0", connections=[*(types or (OAuth2AuthorizationCode,))])
 
     @connector.action("whoAmI", effect="read")
     def who_am_i(inputs: Nothing, api: HttpClient) -> Person:

@@ -20,9 +20,10 @@ from joserfc.errors import JoseError
 from http_rig import attempt
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.connector import Connector, Inputs, InvalidConnection, Output
+from jackfield.connector import InvalidConnection
 from jackfield.testing import Answer, Provider, Request
-from jackfield_http import HttpClient, OAuth2AuthorizationCode, OAuth2ClientCredentials, OpenIdConnect
+from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials, OpenIdConnect
+from oauth2_people import make_connector
 from oidc_provider import REDIRECT_URI, SECRET, AuthorizationServer, authorization_server
 
 CLIENT, ISSUER = "app-1", "https://login.example.com"
@@ -35,28 +36,6 @@ class InBody(OAuth2AuthorizationCode):
     """A provider that wants the client's secret in the body."""
 
     key, client_authentication = "inBody", "body"
-
-
-class Nothing(Inputs):
-    """Nothing."""
-
-
-class Person(Output):
-    """Who has approved."""
-
-    sub: str
-
-
-def make_connector() -> Connector:
-    """A connector whose one action asks the provider who has approved."""
-    connector = Connector("people", title="People", version="1.0.0", connections=[OAuth2AuthorizationCode, InBody, OpenIdConnect])
-
-    @connector.action("whoAmI", effect="read")
-    def who_am_i(inputs: Nothing, api: HttpClient) -> Person:
-        """Ask."""
-        return Person(sub=api.get("/me").json("/sub"))
-
-    return connector
 
 
 @dataclass
@@ -109,7 +88,7 @@ def server(recorder: Recorder) -> Iterator[Provider]:
 def runtime(tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime with the connector."""
     with (
-        installed(tmp_path, make_connector()) as catalog,
+        installed(tmp_path, make_connector(OAuth2AuthorizationCode, InBody, OpenIdConnect)) as catalog,
         Jackfield(catalog=catalog, database_url=f"sqlite:///{tmp_path}/j.db", environment={"JACKFIELD_HOME": str(tmp_path)}) as found,
     ):
         yield found

@@ -14,32 +14,11 @@ import pytest
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.connections.authorizations import UnknownAuthorizationError
-from jackfield.connector import Connector, Forbidden, Inputs, InvalidConnection, Output
+from jackfield.connector import Forbidden, InvalidConnection
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield_http import HttpClient, OAuth2AuthorizationCode, OpenIdConnect
+from jackfield_http import OAuth2AuthorizationCode, OpenIdConnect
+from oauth2_people import make_connector
 from oidc_provider import REDIRECT_URI, SECRET, AuthorizationServer, authorization_server
-
-
-class Nothing(Inputs):
-    """Nothing."""
-
-
-class Person(Output):
-    """Who has approved."""
-
-    sub: str
-
-
-def make_connector() -> Connector:
-    """A connector with one action, which asks the provider who has approved."""
-    connector = Connector("people", title="People", version="1.0.0", connections=[OAuth2AuthorizationCode, OpenIdConnect])
-
-    @connector.action("whoAmI", effect="read")
-    def who_am_i(inputs: Nothing, api: HttpClient) -> Person:
-        """Ask."""
-        return Person(sub=api.get("/me").json("/sub"))
-
-    return connector
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +32,7 @@ def provider() -> Iterator[AuthorizationServer]:
 def runtime(tmp_path: Path, provider: AuthorizationServer) -> Iterator[Jackfield]:
     """A runtime with the connection ``ada``, which nobody has approved."""
     with (
-        installed(tmp_path, make_connector()) as catalog,
+        installed(tmp_path, make_connector(OAuth2AuthorizationCode, OpenIdConnect)) as catalog,
         Jackfield(catalog=catalog, database_url=f"sqlite:///{tmp_path}/j.db", environment={"JACKFIELD_HOME": str(tmp_path)}) as found,
     ):
         found.connections.add("ada", "people/oauth2AuthorizationCode", provider.values(), test=False)

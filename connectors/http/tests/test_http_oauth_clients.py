@@ -19,43 +19,22 @@ from jackfield.access import Actor, Audit, Workspaces
 from jackfield.catalog import Catalog
 from jackfield.clock import SystemClock
 from jackfield.connections.oauth_clients import VALUES
-from jackfield.connector import Connector, Inputs, InvalidConnection, Output
+from jackfield.connector import InvalidConnection
 from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
 from jackfield.management.drafts import Provenance
 from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 from jackfield.resources.verify import Contents
-from jackfield_http import HttpClient, OAuth2AuthorizationCode, OAuth2ClientCredentials
+from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_platform.sealed_rows import SEALED_ROWS
+from oauth2_people import make_connector
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 
 _SECRET, _NEXT = "s-secret-4711-of-the-operator", "s-secret-4712-of-the-operator"
 _REMOTE = Provenance("remote")
-
-
-class Nothing(Inputs):
-    """Nothing."""
-
-
-class Person(Output):
-    """Whose token was used."""
-
-    sub: str
-
-
-def make_connector() -> Connector:
-    """A connector with one action, which asks the provider whose token it has."""
-    connector = Connector("people", title="People", version="1.0.0", connections=[OAuth2AuthorizationCode, OAuth2ClientCredentials])
-
-    @connector.action("whoAmI", effect="read")
-    def who_am_i(inputs: Nothing, api: HttpClient) -> Person:
-        """Ask."""
-        return Person(sub=api.get("/me").json("/sub"))
-
-    return connector
 
 
 @dataclass
@@ -119,7 +98,11 @@ def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
     """A site whose operator has registered the client ``shop``."""
     open_database(database_url, migrate=True).close()
     authority = Authority()
-    with installed(tmp_path / "catalog", make_connector()) as catalog, Provider(authority) as server, Provider([Answer({})]) as evil:
+    with (
+        installed(tmp_path / "catalog", make_connector(OAuth2AuthorizationCode, OAuth2ClientCredentials)) as catalog,
+        Provider(authority) as server,
+        Provider([Answer({})]) as evil,
+    ):
         found = Site(catalog, database_url, tmp_path, server, evil, authority)
         found.clients().add("shop", [], found.values())
         yield found
