@@ -21,6 +21,7 @@ from jackfield.database.faults import DataKeyDamaged, UniqueViolation
 from jackfield.database.transaction import Step
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable
+from jackfield.kernel.stored_values import like_literal
 
 if TYPE_CHECKING:
     from jackfield.database import Vault
@@ -176,7 +177,7 @@ class Audit:
         for column, text in (("actor", actor), ("object", target), ("event", event)):
             if text:
                 wanted.append(f"{column} LIKE :{column} ESCAPE '!'" if text.endswith("*") else f"{column} = :{column}")
-                values[column] = _prefix(text[:-1]) if text.endswith("*") else text
+                values[column] = f"{like_literal(text[:-1])}%" if text.endswith("*") else text
         if cursor is not None:
             wanted.append("sequence < :before")
             values["before"] = _read_cursor(cursor)
@@ -309,10 +310,6 @@ def _read(row: Row) -> AuditEntry:
     if (about.get("sequence"), row.actor, about.get("event"), about.get("object")) != columns:
         return AuditEntry(row.sequence, about, row.digest, "has columns that differ from its text")
     return AuditEntry(row.sequence, about, row.digest)
-
-
-def _prefix(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
 def _read_cursor(cursor: str) -> int:

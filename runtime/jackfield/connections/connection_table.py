@@ -26,6 +26,7 @@ from jackfield.errors import Detail, InvalidConnection, LimitReached, UnknownCon
 from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.stored_values import like_literal
 from jackfield.secrecy import SecretHolder
 
 InTransaction = Callable[[Transaction], None]
@@ -192,7 +193,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
     ) -> Sequence[ConnectionRow]:
         """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in
         their name, type or account, ignoring case."""
-        found = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") if text else None
+        found = like_literal(text.lower()) if text else None
         wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
         with self._database.read(flush=False) as transaction:

@@ -15,7 +15,7 @@ from jackfield.database.epoch import EpochCache
 from jackfield.database.vault import SealedTable
 from jackfield.errors import InvalidConnection
 from jackfield.kernel.bounded_cache import BoundedCache
-from jackfield.kernel.stored_values import parsed_object
+from jackfield.kernel.stored_values import like_literal, parsed_object
 from jackfield.manifest import OAUTH_CLIENT
 
 SERVER = "default"
@@ -68,7 +68,7 @@ class OAuthClientTable(SealedTable):
         return self._known.find(name, partial(self._found, name))
 
     def _found(self, name: str) -> OAuthClient | None:
-        row = self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
+        row = self.visible_row(name)
         if row is None:
             return None
         about = row.workspace, row.version, row.origin, row.hosts, row.public_values, bytes(row.sealed)
@@ -78,6 +78,10 @@ class OAuthClientTable(SealedTable):
         found = opened(self._vault(), row)
         self._read.put(name, (about, found))
         return found
+
+    def visible_row(self, name: str) -> Row | None:
+        """Return the row of the workspace's own client, else the server's; None if there is none."""
+        return self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
 
     def row(self, name: str) -> Row | None:
         """Return the row of the workspace's own client; None if there is none."""
@@ -112,8 +116,7 @@ class OAuthClientTable(SealedTable):
 
     def users(self, name: str) -> list[tuple[str, str]]:
         """Return workspace and name of up to 1,000 connections that mean this client. It reads all connections that may."""
-        escaped = name.replace("!", "!!").replace("_", "!_").replace("%", "!%")
-        values = {"workspace": self._workspace, "name": name, "text": f'%"{OAUTH_CLIENT}": "{escaped}"%'}
+        values = {"workspace": self._workspace, "name": name, "text": f'%"{OAUTH_CLIENT}": "{like_literal(name)}"%'}
         where = _SERVERS_USERS if self._workspace == SERVER else _OWN_USERS
         with self._database.read(flush=False) as transaction:
             return [(row.workspace, row.name) for row in transaction.execute(_USERS.format(where=where), values)]

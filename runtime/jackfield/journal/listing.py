@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.kernel.stored_values import parsed_object
+from jackfield.kernel.stored_values import like_literal, parsed_object
 
 GROUPED = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
@@ -106,12 +106,8 @@ def _containing(columns: Iterable[str], name: str) -> str:
 def _pattern(name: str, value: str) -> str:
     """Build the LIKE pattern for a filter. Values of the context are matched as JSON text, so that quotes in a value are escaped."""
     if name in ("q", "identifiers"):
-        return f"%{_literal(value.lower())}%"
+        return f"%{like_literal(value.lower())}%"
     if name == "correlationId":
-        return f'%"correlationId": {_literal(json.dumps(value))}%'
+        return f'%"correlationId": {like_literal(json.dumps(value))}%'
     key, equals, wanted = value.partition("=")
-    return f'%"labels": {{%{_literal(json.dumps(key))}: {_literal(json.dumps(wanted)) if equals else ""}%'
-
-
-def _literal(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f'%"labels": {{%{like_literal(json.dumps(key))}: {like_literal(json.dumps(wanted)) if equals else ""}%'

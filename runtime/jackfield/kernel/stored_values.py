@@ -57,3 +57,8 @@ def nearest_time(value: object) -> float:
 def _is_deeper(value: object, levels: int) -> bool:
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(levels == 0 or _is_deeper(member, levels - 1) for member in members)
+
+
+def like_literal(text: str) -> str:
+    """Return a text as a pattern of ``LIKE … ESCAPE '!'`` that matches it alone."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

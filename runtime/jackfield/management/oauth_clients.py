@@ -80,7 +80,7 @@ class OAuthClients:
 
         :raises InvalidInvocation: if there is none.
         """
-        row = self._table.row(name) or next((row for row in self._table.page("", MOST * 2) if row.name == name), None)
+        row = self._table.visible_row(name)
         if row is None:
             raise unknown(name)
         return self._shown(row)
