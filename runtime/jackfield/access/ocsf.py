@@ -13,7 +13,7 @@ from typing import Any
 _CREATE, _READ, _UPDATE, _DELETE, _OTHER = 1, 2, 3, 4, 99
 _ACTS: Mapping[str, int] = {
     **dict.fromkeys(("created", "installed"), _CREATE),
-    **dict.fromkeys(("tested", "draft_tested", "exported", "lent", "anchored", "look"), _READ),
+    **dict.fromkeys(("tested", "draft_tested", "exported", "lent", "anchored"), _READ),
     **dict.fromkeys(("removed", "revoked", "purged", "forgotten"), _DELETE),
     **dict.fromkeys(
         (
@@ -42,9 +42,10 @@ def ocsf_event(entry: Mapping[str, Any], workspace: str, version: str) -> dict[s
         (_AUTHENTICATION, _SESSION[event]) if event in _SESSION else (_API, _ACTS.get(event.rpartition(".")[2], _OTHER))
     )
     actor = entry.get("actor", {})
+    sort = actor.get("kind", "unknown")
+    uid = actor.get("id") or sort
     who = " on behalf of ".join(filter(None, (actor.get("name"), actor.get("onBehalfOf"))))
-    user = {"uid": actor.get("id") or actor.get("kind", "unknown"), "name": who or actor.get("id") or actor.get("kind", "unknown")}
-    user |= {"type_id": _KINDS.get(actor.get("kind", ""), _SYSTEM)}
+    user = {"uid": uid, "name": who or uid, "type_id": _KINDS.get(sort, _SYSTEM)}
     noun, _, name = str(entry.get("object", "")).partition(":")
     return {
         "category_uid": category, "class_uid": kind, "activity_id": activity, "type_uid": kind * 100 + activity,

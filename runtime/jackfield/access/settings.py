@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.images import image_fault
 from jackfield.callers.rules import Rules
+from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.json_tools.pointers import pointer
@@ -163,7 +164,7 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
             yield Detail(f"/{member}", f"unknown setting '{member[:80]}'{tail}", "enum")
         elif member == "twins":
-            if value not in ("join", "allow", None):
+            if value not in (*TWIN_RULES, None):
                 yield Detail("/twins", "must be join or allow; null follows the server", "enum")
         elif member == "allowReferences" and isinstance(value, list):
             yield from _reference_faults(value)

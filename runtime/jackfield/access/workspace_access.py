@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers.caller import Caller
+from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
@@ -62,8 +63,8 @@ def _check_twins(environment: Mapping[str, str]) -> None:
 
     :raises InvalidInvocation: if it has another value.
     """
-    found = environment.get(_TWINS) or "allow"
-    if found not in ("allow", "join"):
+    found = environment.get(_TWINS)
+    if found and found not in TWIN_RULES:
         raise InvalidInvocation(
             f"{_TWINS} is '{found[:80]}', which has no meaning",
             hint="Set it to 'join' if a write without a key is to join an equal one that is open, or to 'allow' (the default).",

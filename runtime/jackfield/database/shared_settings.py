@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jackfield.database.vault import Vault
 
 ALLOW_HOSTS, PUBLIC_URL, TWINS = "allowHosts", "publicUrl", "twins"
+TWIN_RULES = ("join", "allow")
+"""What becomes of a write without a key while an equal one is open."""
 _DEFAULT = "default"
 """Workspace of the operator, whose key seals the settings."""
 _HOST = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,253}\Z")
@@ -116,7 +118,7 @@ def checked_twins(text: str) -> str:
     :raises InvalidInvocation: if it is neither ``join`` nor ``allow``.
     """
     found = text.strip()
-    if found not in ("", "join", "allow"):
+    if found not in ("", *TWIN_RULES):
         hint = "Give 'join' if a write without a key is to join an equal one that is open, or 'allow' (the default)."
         raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
     return found

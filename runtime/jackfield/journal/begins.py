@@ -46,14 +46,14 @@ class Begins(JointUnit):
             terms.add(transaction, workspace, [units[place].draft for _, place in places])
 
 
-def beginning(begins: Begins) -> Callable[[Transaction], int]:
+def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:
     """Return the unit that records a begin. That of a write that may have a twin looks for one that ended meanwhile, by itself."""
-    return begins if begins.draft.twin is None else partial(_begin_alone, begins)
+    return begins if begins.draft.twin is None else partial(_begin_alone, begins, workspace)
 
 
-def _begin_alone(begins: Begins, transaction: Transaction) -> int:
+def _begin_alone(begins: Begins, workspace: str, transaction: Transaction) -> int:
     begun, draft = begins(transaction), begins.draft
-    values = {"workspace": begins.row()["workspace"], "twin": draft.twin, "arrived": draft.created_at}
+    values = {"workspace": workspace, "twin": draft.twin, "arrived": draft.created_at}
     if transaction.find(ENDED_TWIN, values) is not None:
         raise UniqueViolation("invocations_twins")
     return begun

@@ -87,7 +87,8 @@ class Journal(Watched):
         """
         draft.started_at, draft.owner = self.time.stamp(), self.owner
         self.tasks[draft.id] = draft.delivery
-        return beginning(Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))))
+        begins = Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
+        return beginning(begins, self.workspace)
 
     def finishing(
         self,

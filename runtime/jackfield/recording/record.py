@@ -22,7 +22,7 @@ from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
 from jackfield.recording.sealing import sealed_exchanges
-from jackfield.recording.twins import joined, twin_digest
+from jackfield.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.journal")
 _LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
-_FIRST_POLL, _LONGEST_POLL = 0.01, 0.25
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
@@ -84,7 +83,7 @@ class Record:
         """
         if self._draft.idempotency_key is None or self._run.claimed is not None:
             return None
-        pause = _FIRST_POLL
+        pause = FIRST_LOOK
         while True:
             entry: Entry | None = await self._run.waiter.ask(self.holder)
             if entry is None:
@@ -105,7 +104,7 @@ class Record:
                     retry_after=1.0,
                 )
             await self._run.waiter.pause(min(pause, left))
-            pause = min(_LONGEST_POLL, pause * 2)
+            pause = min(LONGEST_LOOK, pause * 2)
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -161,9 +160,9 @@ class Record:
         return draft.twin is not None
 
     async def _joined(self) -> Result | None:
-        found = await joined(self._journal, self._draft, self._run)
-        self.is_left = found is not None
-        return found
+        entry = await joined(self._journal, self._draft, self._run)
+        self.is_left = entry is not None
+        return None if entry is None else replay_of(entry, is_twin=True)
 
     async def _start_claimed(self) -> None:
         """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
@@ -232,7 +231,7 @@ class Record:
                 return None
             if self._run.deadline.clock.monotonic() > until:
                 raise unknown.of_queued(self._draft.id, keyed=self._draft.idempotency_key is not None)
-            await self._run.waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
+            await self._run.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
 
     async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
         """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
@@ -487,10 +486,10 @@ def unended(meta: Meta, entry: Entry | None) -> Result:
     return Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
 
 
-def replay_of(entry: Entry) -> Result:
-    """Return the recorded Result of an entry that has ended, marked as replayed."""
+def replay_of(entry: Entry, *, is_twin: bool = False) -> Result:
+    """Return the recorded Result of an entry that has ended, marked as replayed, or as that of a twin."""
     result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-    result.meta.replayed = True
+    result.meta.replayed, result.meta.twin_of = not is_twin, entry.id if is_twin else None
     if result.error is not None:
         result.error.hint = restored(result.error.hint)
     return result

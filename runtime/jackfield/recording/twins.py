@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Cancelled, IdempotencyConflict
-from jackfield.hints import NextStep, restored
-from jackfield.invocation import Result
+from jackfield.hints import NextStep
 from jackfield.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.pipe.run import Run
 
-_FIRST_POLL, _LONGEST_POLL = 0.01, 0.25
+FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
+"""Seconds after which another invocation is looked at again that a call waits for: twice as long each time."""
 _DOUBTED = 86_400.0
 """Seconds for which a doubt answers an equal write."""
 _OPEN = """
@@ -43,9 +43,9 @@ def twin_digest(journal: Journal, run: Run, inputs: Mapping[str, Any]) -> str | 
     return journal.fingerprint(request)
 
 
-async def joined(journal: Journal, draft: Draft, run: Run) -> Result | None:
-    """Wait for the end of the open twin, until the call's deadline, and return its Result. None if the call may begin: there is no twin any
-    more, or the caller wants both.
+async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
+    """Wait for the end of the open twin, until the call's deadline, and return it. None if the call may begin: there is no twin any more,
+    or the caller wants both.
 
     :raises IdempotencyConflict: if the twin still runs at the deadline.
     :raises Cancelled: if the call is cancelled meanwhile; nothing was sent.
@@ -53,7 +53,7 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Result | None:
     if run.invocation.repeat or run.invocation.on_doubt == "retry":
         draft.twin = None
         return None
-    pause = _FIRST_POLL
+    pause = FIRST_LOOK
     while (entry := await run.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
         if run.cancelled.is_set():
             raise Cancelled("cancelled while an equal call ran; nothing was sent by this one")
@@ -66,8 +66,8 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Result | None:
                 retry_after=1.0,
             )
         await run.waiter.pause(pause, run.cancelled)
-        pause = min(_LONGEST_POLL, pause * 2)
-    return None if entry is None or entry.error_code == "cancelled" else _answer(entry)
+        pause = min(LONGEST_LOOK, pause * 2)
+    return None if entry is None or entry.error_code == "cancelled" else entry
 
 
 def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
@@ -91,12 +91,3 @@ def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
     before = journal.time.now() - _DOUBTED
     freed = journal.database.record(lambda transaction: transaction.change(_FREE, {**values, "id": entry.id, "before": before}))
     return None if freed else entry
-
-
-def _answer(entry: Entry) -> Result:
-    """Return the Result of a twin that has ended."""
-    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-    result.meta.twin_of = entry.id
-    if result.error is not None:
-        result.error.hint = restored(result.error.hint)
-    return result

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
-from jackfield.database.shared_settings import Difference, Stored, differences, other_processes, stored_settings
+from jackfield.database.shared_settings import ALLOW_HOSTS, SHARED, Difference, Stored, differences, other_processes, stored_settings
 from jackfield.errors import JackfieldError
 from jackfield.exports import late_hints
 from jackfield.wire.guard import allowed_hosts
@@ -45,8 +45,8 @@ class ProcessSettings:
 
     def __init__(self, storage: Storage, environment: Mapping[str, str]) -> None:
         self._owner = ref(storage)  # whose part it is, and which it must not keep alive
-        given = {"allowHosts": " ".join(allowed_hosts((), environment)), "publicUrl": environment.get("JACKFIELD_PUBLIC_URL", "")}
-        given["twins"] = environment.get("JACKFIELD_TWINS", "")
+        given = {name: environment.get(one.variable, "") for name, one in SHARED.items()}
+        given[ALLOW_HOSTS] = " ".join(allowed_hosts((), environment))
         self.own: dict[str, str] = {name: value for name, value in given.items() if value}
         self._stored: Mapping[str, Stored] = {}
         self._reading: int | None = None

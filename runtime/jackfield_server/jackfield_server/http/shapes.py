@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from jackfield.access.settings import LIMITS
+from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.invocation.published import published_schema
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield_server.http.catalogue_shapes import CATALOGUE
@@ -291,7 +292,7 @@ _SETTINGS: Mapping[str, Json] = {
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     "twins": {
-        "enum": ["join", "allow", None],
+        "enum": [*TWIN_RULES, None],
         "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
     },
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
