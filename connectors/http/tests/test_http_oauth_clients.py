@@ -142,13 +142,11 @@ def test_a_connection_sets_nothing_of_the_client(site: Site, member: str, kind: 
     """Neither what the client has nor what it leaves out: each is refused before anything is sent, and the secret goes nowhere."""
     acme, runtime = site.of("acme"), site.default
     schema = runtime.catalog.find("people").connection_types[kind].schema["properties"]
-    if member not in schema:
-        pytest.skip("the type has no such value")
     evil = (
         "http://evil.example/x"
         if member == "server"
         else f"{site.evil.url}/x"
-        if schema[member].get("x-jackfield", {}).get("destination")
+        if schema.get(member, {}).get("x-jackfield", {}).get("destination")
         else "evil"
     )
     values = {"oauthClient": "shop", "server": site.server.url, member: evil}
