@@ -85,7 +85,7 @@ def told_or_not(action: str) -> Iterator[Callable[[], Figures]]:
 def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
     """Record events, and deliver them to a number of callbacks, in all ``_EVENTS`` times."""
     from events_campaign import receivers
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.clock import SystemClock
     from jackfield.database.outbox import record
     from jackfield.resources.storage import Storage

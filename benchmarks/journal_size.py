@@ -21,7 +21,8 @@ from benchmarks.measure import CAMPAIGN, Line, Scene, compared
 from benchmarks.scenes import database, databases
 from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal, Queue
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal, Queue
 from jackfield.journal.counts import open_now, parts
 from jackfield.journal.queue_stats import queue_stats
 

@@ -35,7 +35,8 @@ from jackfield.database.moving import moved_tables
 from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.files import FileLimits, Files
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal, Queue
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal, Queue
 from jackfield.resources.storage import Storage
 from jackfield_market.testing.loopback_provider import Provider
 from oauth2_people import Authority, approve, expire, people

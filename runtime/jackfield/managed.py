@@ -13,7 +13,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.composition import Management, Store
     from jackfield.connector.lending import Lent

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from jackfield.catalog.index import ActionIndex
     from jackfield.connections.named_connection import Source
     from jackfield.files import Files
-    from jackfield.journal import Claimed, Journal
+    from jackfield.invocation.claimed import Claimed
+    from jackfield.journal import Journal
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.run import Follow
     from jackfield.pipe.streams import Stream

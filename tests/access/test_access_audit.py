@@ -9,9 +9,10 @@ from contextlib import suppress
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Actor, Audit, Tokens, Workspaces
+from jackfield.access import Audit, Tokens, Workspaces
 from jackfield.access.audit_seals import seal_all_heads
 from jackfield.callers import Rules
+from jackfield.callers.actor import Actor
 from jackfield.database import Database, MasterKey, Vault, WrongMasterKey
 from jackfield.errors import InvalidInvocation, Unavailable
 

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import Database
 from jackfield.database.outbox import record

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.blocked import blocked_workspaces

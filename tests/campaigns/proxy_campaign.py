@@ -28,8 +28,8 @@ from typing import Any
 from connect_browser import Person
 from database_proxy import DatabaseProxy
 from http_stand import Client
-from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield.database import open_database
 from jackfield_platform.events.callbacks import Callbacks
 from job_stage import Folder, furnace

@@ -25,7 +25,7 @@ from typing import Any
 from unittest import mock
 
 from inmemory import installed
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
 from jackfield.database.migrations import declared, known_migrations

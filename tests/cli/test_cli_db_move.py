@@ -14,8 +14,9 @@ from file_places import KEYS, bucket, s3_server
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.errors import Unavailable
-from jackfield.files import FileLimits, Files, StoredFile
+from jackfield.files import FileLimits, Files
 from jackfield.files.blobs import Blobs
+from jackfield.invocation.stored_file import StoredFile
 from jackfield.resources.storage import Storage
 from operating import journalled
 from shell import Answer, Shell

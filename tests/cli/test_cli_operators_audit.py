@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
 from jackfield.access.ocsf import ocsf_event
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from operating import storage
 from shell import Shell

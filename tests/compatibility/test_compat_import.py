@@ -10,8 +10,8 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
+from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection
-from jackfield.management.drafts import Provenance
 from plugboard import declare, plugged
 from shell import Shell
 from sidecars import component

@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
 
 from http_stand import SETTINGS, Stand, standing
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.testing import Provider
 from jackfield_server.shared.connect import connecting

@@ -11,13 +11,13 @@ from playwright.sync_api import Browser
 
 from browsing import LOOKS, Visitor
 from console_rig import Console
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Rules
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.errors import RateLimited
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft
+from jackfield.invocation.entry import Draft
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries, Delivery
 from jackfield_platform.events.dispatcher import Dispatcher

@@ -10,8 +10,8 @@ import pytest
 
 from browsing import Visitor
 from console_rig import Console
-from jackfield.access import Actor
 from jackfield.callers import Caller
+from jackfield.callers.actor import Actor
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 
 pytest_plugins = ["browser"]

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft
+from jackfield.invocation.entry import Draft
 
 pytest_plugins = ["browser"]
 

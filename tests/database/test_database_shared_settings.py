@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from http_stand import clean
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.shared_settings import differences

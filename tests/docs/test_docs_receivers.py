@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.resources.storage import Storage
 from jackfield_platform.events.callbacks import Callbacks

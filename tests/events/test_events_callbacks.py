@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import standardwebhooks
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from callback_stage import Place
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Audit, Workspaces
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
@@ -46,8 +48,6 @@ def test_an_event_is_a_signed_request(place: Place, receiver: Receiver) -> None:
 
 def test_ed25519_needs_no_shared_secret(place: Place, receiver: Receiver) -> None:
     """The receiver has the public key only."""
-    from base64 import b64decode
-
     shown = place.add(receiver.url, signing="ed25519").shown()
     assert list(shown) == ["publicKey"]
     place.happens()

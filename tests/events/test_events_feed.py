@@ -19,8 +19,9 @@ import pytest
 from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Audit, Workspaces
 from jackfield.callers import Caller, Rules
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.faults import KeyServiceRefused

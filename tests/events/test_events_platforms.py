@@ -11,8 +11,9 @@ import pytest
 import standardwebhooks
 
 from callback_stage import Place
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Audit, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens, home_of
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import Transaction
 from jackfield.database.outbox import record

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.resources.storage import Storage

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.resources.storage import Storage

@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 
 from event_view import EventView
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.backup import backup, restore

@@ -24,9 +24,10 @@ from http_stand import clean
 from jackfield import Jackfield
 from jackfield.clock import Clock, SystemClock
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.files import FileLimits, Files, StoredFile, buffered
+from jackfield.files import FileLimits, Files, buffered
 from jackfield.files.blobs import blobs_from
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, NoRoom
+from jackfield.invocation.stored_file import StoredFile
 from jackfield.resources.storage import Storage
 
 MEGA = 1024 * 1024

@@ -16,8 +16,9 @@ import pytest
 from clocks import FakeClock
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield_console.theme import ENOUGH, accents, backgrounds, contrast, source_of
 from jackfield_platform.tenants.connect_table import session_place
 from replies import Reply

@@ -10,8 +10,8 @@ import pytest
 import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield.dataclass import replace
 from receiver import Receiver, receiving
 

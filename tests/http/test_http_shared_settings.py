@@ -17,7 +17,7 @@ import pytest
 from fake_aws import FakeAws
 from http_stand import Client, Process, clean, process, standing
 from jackfield import Jackfield
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.management.shared_settings import SharedSettings
 from jackfield.resources.storage import Storage

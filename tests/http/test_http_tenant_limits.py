@@ -20,8 +20,9 @@ from dead_letters import give_up
 from fake_aws import FakeAws
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield.clock import iso
 from jackfield_dapr.sidecar import Components
 from jackfield_server.shared.request_shares import READERS, TOKEN_READERS

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say
-from jackfield.access import Actor, Audit, UnknownWorkspace, Workspaces
+from jackfield.access import Audit, UnknownWorkspace, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import new_text
+from jackfield.callers.actor import Actor
 from jackfield.clock import iso
 from jackfield.database import UniqueViolation
 from jackfield.database.migrations import declared, known_migrations

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
+from jackfield.callers.actor import Actor
 from jackfield.errors import InvocationFailed
 from jackfield.files import FileLimits, Files
 from jackfield_platform.tenants.tenants import Tenants

@@ -21,7 +21,8 @@ from jackfield.database import Transaction, open_database
 from jackfield.database.migrations import Migrations, known_migrations
 from jackfield.errors import Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal, Queue
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal, Queue
 from jackfield.journal.counts import LIMITS, estimated, histogram, open_now, parts
 from jackfield.journal.upkeep import Upkeep
 
@@ -228,7 +229,7 @@ _WRITER = """
 import sys, time
 from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft
+from jackfield.invocation.entry import Draft
 from jackfield.journal.upkeep import Upkeep
 
 with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:

@@ -16,7 +16,8 @@ import pytest
 from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.errors import IdempotencyConflict, InvalidInvocation

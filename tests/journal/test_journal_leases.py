@@ -19,7 +19,9 @@ from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
 from jackfield.errors import InDoubt
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.journal import Claimed, Entry, Journal, Queue
+from jackfield.invocation.claimed import Claimed
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
 from jackfield.recording.drafting import draft_of

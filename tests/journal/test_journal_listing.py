@@ -15,7 +15,8 @@ from jackfield import Jackfield
 from jackfield.clock import Clock
 from jackfield.database import Transaction, open_database
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal, pages
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal, pages
 from jackfield.journal.counts import open_now, parts
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.journal.upkeep import START, purge_slice

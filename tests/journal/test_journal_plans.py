@@ -13,7 +13,8 @@ from jackfield.clock import SystemClock
 from jackfield.database import Transaction, open_database
 from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal, Queue
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal, Queue
 from jackfield_celery.outbox import Outbox
 
 

@@ -22,7 +22,9 @@ from jackfield import Jackfield
 from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.journal import Claimed, Draft, Entry, Journal, Queue
+from jackfield.invocation.claimed import Claimed
+from jackfield.invocation.entry import Draft, Entry
+from jackfield.journal import Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
 from jackfield.queue import LocalEngine, RuntimePool, local

@@ -20,7 +20,7 @@ import pytest
 from fake_aws import FakeAws
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from leaks import leaks
 from mcp_talk import MODES, Server, call_of, called, message, remote, talked, tool_names, trying
 

@@ -15,7 +15,7 @@ from gates import Gatekeeper
 from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield_mcp_server import sdk_server
 from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged

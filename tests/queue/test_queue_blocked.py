@@ -16,8 +16,9 @@ import pytest
 
 from clocks import StillClock, time_passes
 from jackfield import Jackfield
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import Actor
 from jackfield.connections.revocations import due
 from jackfield.database import MasterKey, open_database
 from jackfield.database.blocked import blocked_workspaces

@@ -12,7 +12,7 @@ import pytest
 from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.queue import Engine
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import new_app

@@ -17,8 +17,8 @@ import pytest
 
 from callback_stage import Place
 from clocks import StillClock
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import Actor
 from jackfield.cli.main import main
 from jackfield.clock import SystemClock, iso
 from jackfield.journal import Queue

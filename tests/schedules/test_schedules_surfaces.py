@@ -13,8 +13,8 @@ import pytest
 
 from console_client import placed, token
 from http_stand import Client, Stand, standing
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Rules
+from jackfield.callers.actor import Actor
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.metrics import Metrics
 from schedule_stage import schedule_stage

@@ -14,8 +14,8 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
+from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.management.drafts import Provenance
 from jackfield.pipe.admit import Target
 from jackfield.pipe.plan import Plan
 from jackfield.redaction.needles import Form, Needle

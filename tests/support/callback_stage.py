@@ -12,7 +12,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record

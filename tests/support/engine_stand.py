@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.database import open_database
-from jackfield.journal import Entry, Journal
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Journal
 from jackfield.queue import Engine, RuntimePool, open_engine
 from plugboard import make_connector, plugged
 

@@ -16,7 +16,8 @@ from clocks import StillClock, time_passes
 from forking import fork
 from jackfield import Jackfield, Result
 from jackfield.database import open_database
-from jackfield.journal import Entry, Journal, Queue
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Journal, Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.queue import Poller, RuntimePool
 from plugboard import make_connector, plugged

@@ -13,7 +13,8 @@ import pytest
 from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
-from jackfield.journal import Draft, Journal
+from jackfield.invocation.entry import Draft
+from jackfield.journal import Journal
 from jackfield.resources.storage import Storage
 from shell import Shell
 

@@ -12,11 +12,12 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from clocks import StillClock, time_passes
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Caller
+from jackfield.callers.actor import Actor
 from jackfield.database import open_database
 from jackfield.invocation import Result
-from jackfield.journal import Entry, Journal, Queue
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Journal, Queue
 from jackfield.queue import RuntimePool
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules

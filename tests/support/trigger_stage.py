@@ -14,8 +14,8 @@ from typing import Any
 from unittest import mock
 
 from clocks import StillClock, time_passes
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY, Caller
+from jackfield.callers.actor import Actor
 from jackfield.database import open_database
 from jackfield.database.shared_clock import SharedClock
 from jackfield.queue import RuntimePool

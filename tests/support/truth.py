@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.journal import Entry, Journal
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Journal
 
 
 def entries_by_key(journal: Journal) -> dict[str | None, Entry]:

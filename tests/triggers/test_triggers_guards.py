@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Actor
 from jackfield.callers import Caller, Rules
+from jackfield.callers.actor import Actor
 from jackfield.clock import iso
 from jackfield.connector import Outcome
 from jackfield.errors import JackfieldError

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Actor, Workspaces
+from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import Actor
 from jackfield.clock import Deadline
 from jackfield.connections.authorizations import Authorizations
 from jackfield.connections.grants import GrantTable

@@ -9,7 +9,8 @@ import pytest
 from jackfield.access import Tokens
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.errors import JackfieldError
-from jackfield.journal import Entry, Queue
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Queue
 from trigger_stage import TriggerStage
 
 _TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/none"}]}

@@ -12,8 +12,8 @@ import pytest
 
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers.actor import Actor
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from ports import free_port
 from waiting import until

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.journal import Entry, Queue
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Queue
 from rig import Rig
 
 PENDING = {"VerifiedForSendingStatus": False, "VerificationStatus": "PENDING"}

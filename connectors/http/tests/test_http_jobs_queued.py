@@ -14,7 +14,8 @@ from http_rig import TOKEN, Acme
 from inmemory import installed
 from jackfield import Jackfield
 from jackfield.connector import Connector, Field, Inputs, Output, Progress
-from jackfield.journal import Entry, Queue
+from jackfield.invocation.entry import Entry
+from jackfield.journal import Queue
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import HttpClient, Job
 

@@ -15,14 +15,15 @@ import pytest
 
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Audit, Workspaces
+from jackfield.callers.actor import Actor
 from jackfield.catalog import Catalog
 from jackfield.clock import SystemClock
 from jackfield.connections.oauth_clients import VALUES
+from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection
 from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
-from jackfield.management.drafts import Provenance
 from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 from jackfield.resources.verify import Contents
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials

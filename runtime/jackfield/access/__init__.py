@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.access.audit import LIBRARY, Actor, Audit, AuditEntry, ChainState
+    from jackfield.access.audit import Audit, AuditEntry, ChainState
     from jackfield.access.settings import RETENTION_DAYS, Settings
     from jackfield.access.tokens import NewToken, Token, Tokens, UnknownToken
     from jackfield.access.workspace_access import WorkspaceAccess
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT",
-    "LIBRARY",
     "RETENTION_DAYS",
-    "Actor",
     "Audit",
     "AuditEntry",
     "ChainState",
@@ -45,7 +43,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".audit": "Actor Audit AuditEntry ChainState LIBRARY",
+            ".audit": "Audit AuditEntry ChainState",
             ".settings": "RETENTION_DAYS Settings",
             ".tokens": "NewToken Token Tokens UnknownToken",
             ".workspace_access": "WorkspaceAccess",

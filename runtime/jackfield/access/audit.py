@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit_seals import FIRST, follows_a_seal, head_seal, is_sealed, must_have_a_head, prepare_seals
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.cursors import invalid_cursor
@@ -45,39 +46,6 @@ _HEAD = "SELECT sequence, digest, seal FROM audit_heads WHERE workspace = :works
 _OLDEST_FIRST = f"""
 SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence > :after ORDER BY sequence LIMIT :limit
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Author of an act: a token, a user of the operator's identity provider, a person at the command line or a program."""
-
-    kind: Literal["token", "user", "link", "cli", "library", "platform"]
-    id: str = ""
-    name: str = ""
-    behalf: str = ""
-    """The platform's own user for whom its token acts, as the platform says."""
-
-    @property
-    def key(self) -> str:
-        """Actor as one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
-        return f"{self.kind}:{self.id}" if self.id else self.kind
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Actor:
-        """Read an actor that ``to_json`` wrote; ignore members that a newer jackfield added.
-
-        :raises KeyError: if it has no kind.
-        """
-        return cls(data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", ""))
-
-    def to_json(self) -> dict[str, str]:
-        """Return the actor as a JSON object without its empty members."""
-        members = {"kind": self.kind, "id": self.id, "name": self.name, "onBehalfOf": self.behalf}
-        return {name: value for name, value in members.items() if value}
-
-
-LIBRARY = Actor("library")
-"""A program that uses ``Jackfield`` without naming an actor."""
 
 
 @dataclass(frozen=True, slots=True)

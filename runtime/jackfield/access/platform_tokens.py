@@ -11,9 +11,10 @@ import logging
 import re
 from typing import Any
 
-from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.audit import Audit
 from jackfield.access.tokens import NewToken, TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield.access.workspaces import DEFAULT
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Vault
 from jackfield.database.faults import RowDamaged

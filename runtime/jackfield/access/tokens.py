@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings, read_settings
 from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.callers.rules import SCOPES, Decision, Request, Rules, Scope, decide
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault

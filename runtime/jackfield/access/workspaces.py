@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jackfield.access.audit import LIBRARY, Actor, Audit, first_acts
+from jackfield.access.audit import Audit, first_acts
 from jackfield.access.audit_seals import prepare_seals
 from jackfield.access.settings import Settings, changed_settings, read_settings
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.callers.rules import Rules
 from jackfield.callers.workspace_names import check_workspace_name, invalid_workspace_name
 from jackfield.clock import Clock, iso

@@ -23,9 +23,9 @@ from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvoca
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connections.provenance import Provenance
     from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
-    from jackfield.management.drafts import Provenance
     from jackfield.runtime import Jackfield
 
 _FAILED = 1
@@ -207,7 +207,7 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
 
 
 def _provenance(folder: str) -> Provenance:
-    from jackfield.management.drafts import Provenance
+    from jackfield.connections.provenance import Provenance
 
     return Provenance(folder=folder)
 

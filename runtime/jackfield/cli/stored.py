@@ -16,14 +16,15 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Workspaces
+    from jackfield.access import Workspaces
+    from jackfield.callers.actor import Actor
     from jackfield.database import Database, Vault
     from jackfield.resources.storage import Storage
 
 
 def actor() -> Actor:
     """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
 
     return Actor("cli", account() or "", _sudo_account())
 

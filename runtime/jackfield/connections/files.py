@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
-from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection, Source, listed
+from jackfield.connections.named_connection import IN_CODE, NAME, NAME_EXPECTED, NamedConnection, Source, listed
 from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.formats import Disabled, Document
 
-IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
 _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"
 

@@ -23,6 +23,8 @@ Origin = Literal["operator", "remote"]
 
 STORE = "store"
 """``source`` of connections that are stored in the database."""
+IN_CODE = "given in code"
+"""``source`` of connections that a program passes."""
 _STORED = ("name", "type", "values", "version", "id", "origin")
 
 

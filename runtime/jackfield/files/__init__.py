@@ -8,9 +8,8 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.files.sealing import SealedReader, buffered
     from jackfield.files.store import FileLimits, Files
-    from jackfield.files.table import StoredFile
 
-__all__ = ["FileLimits", "Files", "SealedReader", "StoredFile", "buffered"]
+__all__ = ["FileLimits", "Files", "SealedReader", "buffered"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
@@ -18,6 +17,5 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".sealing": "SealedReader buffered",
             ".store": "FileLimits Files",
-            ".table": "StoredFile",
         },
     )

@@ -16,7 +16,7 @@ from jackfield.resources.move import MovedFiles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.files.table import StoredFile
+    from jackfield.invocation.stored_file import StoredFile
     from jackfield.resources.storage import Storage
 
 _AT_ONCE = 4

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from jackfield.database.shared_clock import SharedClock
     from jackfield.files.blobs import Blobs
     from jackfield.files.sealing import SealedReader
-    from jackfield.files.table import FileTable, StoredFile
+    from jackfield.files.table import FileTable
+    from jackfield.invocation.stored_file import StoredFile
     from jackfield.resources.storage import Storage
 
 _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
@@ -181,7 +182,7 @@ class Files:
         invocation: str | None = None,
     ) -> Incoming:
         """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
-        from jackfield.files.table import StoredFile
+        from jackfield.invocation.stored_file import StoredFile
 
         identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
         about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from jackfield.clock import iso
 from jackfield.database import Database, Transaction
 from jackfield.database.cursors import cursor_after, place_after
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable
 from jackfield.invocation.file_refusals import NoRoom, Quota
+from jackfield.invocation.stored_file import StoredFile
 
 _COLUMNS = "workspace, id, name, content_type, size, sealed, caller, created_at, expires_at"
 _HELD = """(files.sealed IS NOT NULL AND EXISTS (
@@ -44,31 +42,6 @@ _PAGE = f"""SELECT {_COLUMNS} FROM files WHERE (workspace, id) > (:workspace, :i
     ORDER BY workspace, id LIMIT :limit"""
 _ROWS = 500
 _FOREVER = 1e18
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class StoredFile:
-    """One stored file. ``sealed`` has its key, the digest of its content and its ``binding``, encrypted."""
-
-    workspace: str
-    id: str
-    name: str | None
-    content_type: str
-    size: int
-    sealed: bytes
-    caller: str | None
-    created_at: float
-    expires_at: float
-
-    @property
-    def binding(self) -> bytes:
-        """Digest of what decides who may use the file, and how its content is read."""
-        return hashlib.sha256(json.dumps([self.name, self.content_type, self.size, self.caller]).encode()).digest()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the file as JSON (docs/reference/http.md)."""
-        about = {"file": self.id, "size": self.size, "contentType": self.content_type, "expiresAt": iso(self.expires_at)}
-        return {**about, "name": self.name} if self.name is not None else about
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from jackfield.clock import iso
 from jackfield.errors import Cancelled, Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
-from jackfield.journal.entry import Entry
+from jackfield.invocation.entry import Entry
 
 _LOST = "ended, or lost access to the journal, before recording the outcome"
 

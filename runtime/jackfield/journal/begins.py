@@ -15,7 +15,7 @@ from jackfield.journal.statements import INSERT
 
 if TYPE_CHECKING:
     from jackfield.database import Transaction
-    from jackfield.journal.entry import Draft
+    from jackfield.invocation.entry import Draft
 
 ENDED_TWIN = """
 SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived

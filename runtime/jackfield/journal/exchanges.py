@@ -12,7 +12,7 @@ from jackfield.journal.outcomes import refer
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
-    from jackfield.journal.entry import Entry
+    from jackfield.invocation.entry import Entry
 
 _SELECT = "SELECT sealed FROM invocation_exchanges WHERE workspace = :workspace AND id = :id"
 _INSERT = """

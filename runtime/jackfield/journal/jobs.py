@@ -14,9 +14,9 @@ from jackfield.database.due_rows import claim_served, next_due
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.statements import NOT_HELD
 from jackfield.dataclass import dataclass, replace
+from jackfield.invocation.claimed import ClaimedJob
 from jackfield.journal import statements as sql
 from jackfield.journal.instance import Instance
-from jackfield.journal.queue import Claimed
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -60,14 +60,6 @@ RETURNED = f"UPDATE invocations SET owner = NULL, available_at = :now WHERE {_OU
 FINISH = sql.FINISH.replace("attempt_log = :attempt_log,", "job = NULL,").replace(
     "inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END", "cancel_at = NULL"
 )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ClaimedJob(Claimed):
-    """Job that this process polls. ``sealed`` has what it was started with; ``cancel_at`` is when somebody asked to cancel it, if nobody
-    has told the provider."""
-
-    cancel_at: float | None = None
 
 
 class DueJobs:

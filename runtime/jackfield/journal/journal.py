@@ -18,17 +18,18 @@ from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.exports import late_hints
 from jackfield.hints import NextStep
+from jackfield.invocation.entry import Draft, Entry
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
 from jackfield.journal.begins import Begins, beginning
 from jackfield.journal.counts import sums
-from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
+from jackfield.journal.entry import bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.exchanges import ended
 from jackfield.journal.instance import Instance
 from jackfield.journal.outcomes import with_outcomes
 from jackfield.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
 from jackfield.journal.room import insert_within, require_room
-from jackfield.journal.upkeep import DOUBT_KEPT, START, Purged, free_key, purge_slice, resized
+from jackfield.journal.upkeep import DOUBT_KEPT, KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield.journal.watched import Watched
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.commits import CommitUnknown
@@ -39,11 +40,9 @@ if TYPE_CHECKING:
     from jackfield.database import Database, Row, Transaction, Vault
     from jackfield.errors import JackfieldError, NotYet
     from jackfield.invocation import Result
+    from jackfield.invocation.claimed import Claimed
     from jackfield.journal.jobs import JobUnits
-    from jackfield.journal.queue import Claimed
 
-KEPT = 30 * 24 * 3600.0
-"""Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 _PURGE_EVERY = 600.0
 _PURGE_PAUSE = 0.02
 """Seconds between two slices of a purge that has more to delete."""

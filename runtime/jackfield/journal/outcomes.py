@@ -16,7 +16,7 @@ from jackfield.database import Database, Transaction, Vault
 from jackfield.dataclass import dataclass, replace
 
 if TYPE_CHECKING:
-    from jackfield.journal.entry import Entry
+    from jackfield.invocation.entry import Entry
 
 KEPT = 400 * 86_400
 """Seconds for which an outcome is kept, and a recipient suppressed: longer than doubts. Those of an invocation that is deleted go with it,

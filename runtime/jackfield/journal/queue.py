@@ -9,29 +9,13 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.database import Database, Transaction
 from jackfield.database.blocked import BlockedWorkspaces
 from jackfield.database.shared_clock import SharedClock
-from jackfield.dataclass import dataclass, replace
+from jackfield.invocation.claimed import Claimed
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
 from jackfield.journal.instance import Instance
 
 _NOBODY: Mapping[str, int] = {}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Claimed:
-    """Invocation that this process has claimed. ``sealed`` is the original invocation, encrypted; ``delivery`` counts its claims."""
-
-    workspace: str
-    id: str
-    sealed: bytes
-    delivery: int
-    fingerprint: str | None = None
-    """Fingerprint of the request as it was received: what is stored may name files instead of large contents."""
-
-    def of(self, stored: Mapping[str, Any]) -> Claimed:
-        """Return the claim of the invocation that was sealed, decrypted."""
-        return replace(self, fingerprint=stored.get("fingerprint"))
 
 
 def _rest(_workspace: str, busy: int, most: int) -> int:

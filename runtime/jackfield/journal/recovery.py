@@ -22,10 +22,11 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.invocation import Result
+from jackfield.invocation.entry import Entry
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
-from jackfield.journal.entry import Entry, bound_result, read_entry
+from jackfield.journal.entry import bound_result, read_entry
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.jobs import RETURNED
 from jackfield.kernel.exact import result_json

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from jackfield.database import Row, Transaction
-from jackfield.journal.entry import Draft
+from jackfield.invocation.entry import Draft
 from jackfield.kernel.stored_values import parsed_object
 
 _INSERT = "INSERT INTO invocation_terms (workspace, term, created_at, id) VALUES (:workspace, :t0, :a0, :i0){more} ON CONFLICT DO NOTHING"

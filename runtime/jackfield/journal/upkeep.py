@@ -13,12 +13,14 @@ from typing import NamedTuple
 from jackfield.clock import Clock, monotonic
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
+from jackfield.invocation.entry import Entry
 from jackfield.journal import exchanges, outcomes, terms
 from jackfield.journal import statements as sql
 from jackfield.journal.counts import DAY, HOUR, MINUTE
-from jackfield.journal.entry import Entry
 from jackfield.journal.pages import EntryPosition
 
+KEPT = 30 * 24 * 3600.0
+"""Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result, counted from the last word about it: outcome, resolution or correction."""
 DOUBT_KEPT = 365 * 24 * 3600.0

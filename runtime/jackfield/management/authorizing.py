@@ -26,7 +26,7 @@ from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.masking import masked_error
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection

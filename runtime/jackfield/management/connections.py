@@ -8,15 +8,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import LIBRARY, Actor, Audit
+from jackfield.access import Audit
 from jackfield.access.workspaces import require
 from jackfield.callers import INLINE, UNBOUND, Authorizer
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Deadline
-from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, name_taken
+from jackfield.connections.connection_page import ConnectionPage
+from jackfield.connections.connection_table import ConnectionTable, conflict, name_taken
 from jackfield.connections.connection_types import Kind
-from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
+from jackfield.connections.provenance import Provenance
 from jackfield.connector.context import Call, entered
 from jackfield.database import Transaction
 from jackfield.dataclass import replace
@@ -26,13 +28,13 @@ from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.authorizing import Authorizing
 from jackfield.management.connection_test import Trial, not_saved, try_connection
-from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
+from jackfield.management.drafts import ConnectionDraft, Drafter
 from jackfield.management.platform_part import platform_part
 from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import Fill, exported, imported
-from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
-from jackfield.management.visible_connections import VisibleConnections
+from jackfield.management.views import page, shown_from_file, shown_from_store
+from jackfield.management.visible_connections import VisibleConnections, not_stored
 from jackfield.management.weak_secrets import warned
 from jackfield.secrecy import Hidden
 
@@ -218,7 +220,7 @@ class ManagedConnections:
         store = self._store()
         old = store.find(name)
         if old is None:
-            raise self._not_stored(name)
+            raise not_stored(self.known, name)
         if version is not None and version != old.version:
             raise conflict(name)
         drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
@@ -238,7 +240,7 @@ class ManagedConnections:
         self._visible.require_rename(name, new_name)
         store = self._changeable(new_name)
         if store.show(name) is None:
-            raise self._not_stored(name)
+            raise not_stored(self.known, name)
         in_transaction = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
         return shown_from_store(store.rename(name, new_name, in_transaction), self.kinds)
 
@@ -261,7 +263,7 @@ class ManagedConnections:
         store = self._store()
         row = store.show(name)
         if row is None:
-            raise self._not_stored(name)
+            raise not_stored(self.known, name)
         self.revoking().remove(name, is_granted=self._authorizes(row.type))
 
     def revoking(self) -> Revoking:
@@ -391,7 +393,7 @@ class ManagedConnections:
         """Return a stored connection that the caller may use; one that is defined in a file keeps no approval."""
         self.require(name)
         if self.known.in_files(name) is not None:
-            raise self._not_stored(name)
+            raise not_stored(self.known, name)
         return self.known.find(name)
 
     def _by_id(self, identifier: str) -> NamedConnection:
@@ -467,14 +469,6 @@ class ManagedConnections:
                 raise InvalidConnection(text, details=details, hint=unfit.hint) from None
             raise
         return store, self._drafter.draft(kind, values, provenance, name=name)
-
-    def _not_stored(self, name: str) -> JackfieldError:
-        file = self.known.in_files(name)
-        if file is None:
-            return self.known.unknown(name)
-        if file.source == IN_CODE:
-            return NotStored(f"the connection '{name}' is {IN_CODE}, not stored in the database", hint="Edit the code.")
-        return NotStored(f"the connection '{name}' is defined in {file.source}, not in the database", hint=f"Edit {file.source}.")
 
     def _tested(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
         """Return the draft with the outcome of its test.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
+from jackfield.callers.actor import Actor
 from jackfield.clock import Clock
 from jackfield.database import Transaction
 from jackfield.journal.dead_letters import DeadLetters, Redriven

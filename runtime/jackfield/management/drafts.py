@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 from jackfield.connections.host_access import HostAccess, generate, generated_fields, refused
 from jackfield.connections.named_connection import NamedConnection, Origin
+from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
@@ -105,21 +106,6 @@ def _at(values: Any, path: str) -> Any:
     for name in names(path):
         values = values[int(name)] if isinstance(values, list | tuple) else values[name]
     return values
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Origin of submitted values, and the rights that it implies.
-
-    ``own_external_id`` is True if the values may contain an External ID. None means that the operator's may, and that values over HTTP or
-    MCP may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from which the
-    values are imported; that file may continue to hide the stored connection.
-    """
-
-    origin: Origin = "operator"
-    own_external_id: bool | None = None
-    folder: str = "."
-    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

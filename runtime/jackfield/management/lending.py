@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import LIBRARY as PROGRAM
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import LIBRARY as PROGRAM
 from jackfield.errors import InvalidConnection, NotAllowed, UnknownConnector
 from jackfield.frames import bordered, bordered_object
 from jackfield.hints import NextStep
@@ -17,8 +17,9 @@ from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import CURRENT
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit
+    from jackfield.access import Audit
     from jackfield.callers import Authorizer
+    from jackfield.callers.actor import Actor
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline

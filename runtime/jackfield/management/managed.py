@@ -11,8 +11,8 @@ from jackfield.management.connections import ManagedConnections
 from jackfield.pipe.unstored import required
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
     from jackfield.callers import Authorizer, Caller
+    from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connector.lending import Lent

@@ -18,7 +18,7 @@ from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
     from jackfield.database import Database, Row, Vault
     from jackfield.resources.storage import Storage

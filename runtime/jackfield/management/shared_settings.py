@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.access import DEFAULT, Actor, Audit
+from jackfield.access import DEFAULT, Audit
+from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, iso
 from jackfield.database.shared_settings import (
     SHARED,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from jackfield.access import Actor, Audit
+from jackfield.access import Audit
 from jackfield.access.settings import Settings
 from jackfield.access.workspace_access import Storage
+from jackfield.callers.actor import Actor
 from jackfield.clock import Clock
 from jackfield.journal.suppressions import Suppressions
 

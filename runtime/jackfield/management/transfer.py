@@ -20,8 +20,8 @@ from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kinds
+    from jackfield.connections.provenance import Provenance
     from jackfield.management.connections import ManagedConnections
-    from jackfield.management.drafts import Provenance
 
 
 def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:

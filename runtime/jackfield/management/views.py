@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.connections.connection_page import ConnectionPage
 from jackfield.connections.named_connection import STORE
-from jackfield.dataclass import dataclass
 from jackfield.redaction.marks import masked
 
 if TYPE_CHECKING:
@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_rows import ConnectionRow, Outcome
     from jackfield.connections.connection_types import Kinds
     from jackfield.connections.named_connection import NamedConnection
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionPage:
-    """One page of connections by name; ``next_cursor`` requests the next page, None after the last."""
-
-    items: tuple[dict[str, Any], ...]
-    next_cursor: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the page as a JSON object."""
-        return {"items": list(self.items), "nextCursor": self.next_cursor}
 
 
 def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:

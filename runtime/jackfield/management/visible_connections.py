@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jackfield.callers import seen_catalog
+from jackfield.connections.connection_table import NotStored
 from jackfield.connections.connection_types import Kinds
-from jackfield.errors import UnknownConnection
+from jackfield.connections.named_connection import IN_CODE
+from jackfield.errors import JackfieldError, UnknownConnection
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
@@ -110,3 +112,13 @@ class VisibleConnections:
     def names(self) -> Iterator[str]:
         """Yield the names of all visible connections."""
         return (name for name, kind in self._known.named() if self.sees(name, kind))
+
+
+def not_stored(known: Connections, name: str) -> JackfieldError:
+    """Return the error about a connection that is not in the database: it is in a file, or nowhere."""
+    file = known.in_files(name)
+    if file is None:
+        return known.unknown(name)
+    if file.source == IN_CODE:
+        return NotStored(f"the connection '{name}' is {IN_CODE}, not stored in the database", hint="Edit the code.")
+    return NotStored(f"the connection '{name}' is defined in {file.source}, not in the database", hint=f"Edit {file.source}.")

@@ -17,7 +17,8 @@ from jackfield.journal.journal import unknown_entry
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
-    from jackfield.journal import Entry, Journal
+    from jackfield.invocation.entry import Entry
+    from jackfield.journal import Journal
     from jackfield.manifest import Manifest
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.invocation import Invocation, Meta
-    from jackfield.journal import Entry
+    from jackfield.invocation.entry import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
 _MOST_NAMED = 5

@@ -23,11 +23,11 @@ from jackfield.invocation.file_references import (
 
 if TYPE_CHECKING:
     from jackfield.connector.reading import FileSource
-    from jackfield.files import StoredFile
     from jackfield.invocation import Invocation
+    from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.file_references import FileLocation
     from jackfield.invocation.given_files import GivenFile
-    from jackfield.journal import Claimed
+    from jackfield.invocation.stored_file import StoredFile
     from jackfield.json_tools.walk import Schema
     from jackfield.pipe.ports import Files
     from jackfield.pipe.waiter import Waiter

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Action
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.invocation.entry import Entry
     from jackfield.invocation.provider_ids import Places
-    from jackfield.journal import Entry
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.database import Database, Vault
     from jackfield.database.blocked import BlockedWorkspaces
     from jackfield.database.shared_clock import SharedClock
-    from jackfield.files import StoredFile
+    from jackfield.invocation.stored_file import StoredFile
     from jackfield.journal import Journal
     from jackfield.resources.tenant_limits import TenantLimits
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import threading
 
     from jackfield.invocation import Enqueued
-    from jackfield.journal import Draft
-    from jackfield.journal.jobs import ClaimedJob
+    from jackfield.invocation.claimed import ClaimedJob
+    from jackfield.invocation.entry import Draft
     from jackfield.pipe.invoke import Pipeline, RawInvocation
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.ports import Storage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from jackfield.invocation import Meta, Result
-    from jackfield.journal import Entry
+    from jackfield.invocation.entry import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.database import Transaction
     from jackfield.invocation import Enqueued, Invocation, Result
-    from jackfield.journal import Draft, Journal
-    from jackfield.journal.jobs import ClaimedJob
+    from jackfield.invocation.claimed import ClaimedJob
+    from jackfield.invocation.entry import Draft
+    from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan, Plans

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Call
     from jackfield.connector.reading import FileSource
     from jackfield.errors import JackfieldError
-    from jackfield.journal import Claimed
+    from jackfield.invocation.claimed import Claimed
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pacing.turn import Turn

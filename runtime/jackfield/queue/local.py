@@ -23,7 +23,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
 
 if TYPE_CHECKING:
-    from jackfield.journal import Claimed
+    from jackfield.invocation.claimed import Claimed
     from jackfield.queue.runtime_pool import RuntimePool
 
 T = TypeVar("T")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import JackfieldError
 from jackfield.exports import late_hints
-from jackfield.journal.jobs import ClaimedJob, DueJobs
+from jackfield.invocation.claimed import ClaimedJob
+from jackfield.journal.jobs import DueJobs
 from jackfield.queue.due_loop import DueLoop
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import Result
-from jackfield.journal import Claimed
+from jackfield.invocation.claimed import Claimed
 from jackfield.journal.budgets import Limit, Limits
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery

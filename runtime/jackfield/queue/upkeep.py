@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.invocation import Meta, Result
-from jackfield.journal import Claimed, Queue
+from jackfield.invocation.claimed import Claimed
+from jackfield.journal import Queue
 from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool
 

@@ -12,7 +12,8 @@ from jackfield.recording.record import Record
 
 if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
-    from jackfield.journal import Draft, Journal
+    from jackfield.invocation.entry import Draft
+    from jackfield.journal import Journal
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.run import Run
 
@@ -44,7 +45,7 @@ def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
     """Create the draft of an entry for an invocation as received ``now``."""
-    from jackfield.journal.entry import Draft
+    from jackfield.invocation.entry import Draft
 
     return Draft(
         id=meta.invocation_id,

@@ -30,7 +30,7 @@ from jackfield.recording.record import Record, replay_of
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.database import Transaction
-    from jackfield.journal import Draft
+    from jackfield.invocation.entry import Draft
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.waiter import Waiter

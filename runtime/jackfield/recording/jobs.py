@@ -27,9 +27,10 @@ from jackfield.files.table import holding
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation.claimed import ClaimedJob
 from jackfield.invocation.file_references import named_files
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
-from jackfield.journal.jobs import ClaimedJob, DueJobs
+from jackfield.journal.jobs import DueJobs
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 
     from jackfield.connector import Action
     from jackfield.database import Transaction
-    from jackfield.journal import Entry, Journal
+    from jackfield.invocation.entry import Entry
+    from jackfield.journal import Journal
     from jackfield.journal.journal import Unit
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Transaction
     from jackfield.database.units import Unit as Deferred
-    from jackfield.journal import Draft, Entry, Journal
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.journal import Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.run import Run

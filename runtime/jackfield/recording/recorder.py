@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.invocation import Enqueued, Invocation, Result
-    from jackfield.journal import Draft, Entry, Journal
-    from jackfield.journal.jobs import ClaimedJob
+    from jackfield.invocation.claimed import ClaimedJob
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan

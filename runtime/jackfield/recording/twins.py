@@ -15,7 +15,8 @@ from jackfield.hints import NextStep
 from jackfield.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:
-    from jackfield.journal import Draft, Entry, Journal
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.journal import Journal
     from jackfield.pipe.run import Run
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25

@@ -14,7 +14,8 @@ from contextlib import suppress
 from jackfield.errors import JackfieldError
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Result
-from jackfield.journal import Claimed, Queue
+from jackfield.invocation.claimed import Claimed
+from jackfield.journal import Queue
 from jackfield.journal.instance import Instance
 from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.errors import InvalidInvocation
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.journal.exchanges import NOT_CAPTURED
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.components import badge, card, code_block, h

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.files import StoredFile
+from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, done_notice, form, h, more
 from jackfield_console.page_request import PageRequest

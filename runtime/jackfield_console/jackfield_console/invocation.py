@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.components import (

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from jackfield.access import Token
 from jackfield.clock import moment
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field

@@ -14,7 +14,7 @@ from jackfield.callers import Scope, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import JackfieldError
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.manifest import Manifest

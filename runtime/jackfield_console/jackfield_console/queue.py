@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, LimitReached
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.management.dead_letters import audited_dead_letters

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.kernel.markup import Markup, table
 from jackfield_console.components import badge, h, span_text
 

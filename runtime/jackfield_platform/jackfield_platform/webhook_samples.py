@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from jackfield.access import Actor
 from jackfield.callers import LIBRARY
+from jackfield.callers.actor import Actor
 from jackfield.clock import monotonic
 from jackfield.connector import Hook
 from jackfield.connector.triggers import Webhook

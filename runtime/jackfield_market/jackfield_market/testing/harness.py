@@ -27,8 +27,8 @@ from jackfield_market.testing.recordings import Player, Recorder, RecordingMisma
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
+    from jackfield.invocation.entry import Entry
     from jackfield.journal import Journal
-    from jackfield.journal.entry import Entry
 
 
 _OPTIONS = "options"

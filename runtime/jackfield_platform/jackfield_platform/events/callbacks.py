@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jackfield.access import DEFAULT, Actor, Audit
+from jackfield.access import DEFAULT, Audit
 from jackfield.access.platform_tokens import manages, pattern_of
+from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock

@@ -20,8 +20,8 @@ from jackfield_platform.schedules.table import unknown_schedule
 from jackfield_platform.schedules.timing import MEMBERS, invalid
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
     from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
     from jackfield.runtime import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.audit import Audit
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock, iso
 from jackfield.connections.named_connection import NAME
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.access import Actor, Audit, Workspaces
+from jackfield.access import Audit, Workspaces
 from jackfield.callers import Caller, Rules
+from jackfield.callers.actor import Actor
 from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.host_access import generate, generated_fields
+from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
-from jackfield.management.drafts import Provenance
 from jackfield.management.policies import PolicyRequest
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted

@@ -17,7 +17,7 @@ from jackfield.journal.jobs import WAITS
 from jackfield_platform.triggers.table import hand_over
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant

@@ -15,7 +15,7 @@ from jackfield.exports import late_hints
 from jackfield_platform.tenants.purge import keep_at_providers, kept_by, purge
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
+    from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
     from jackfield.files import Files
     from jackfield.resources.storage import Storage

@@ -22,8 +22,8 @@ from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, unknown_subscription
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor
     from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
     from jackfield.manifest_triggers import TriggerManifest

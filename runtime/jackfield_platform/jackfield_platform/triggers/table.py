@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.audit import Audit
+from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock
 from jackfield.connections.named_connection import NAME, NamedConnection
 from jackfield.connector.grants import Grant

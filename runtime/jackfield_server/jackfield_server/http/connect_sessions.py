@@ -8,7 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import iso
 from jackfield.errors import InvalidConnection
 from jackfield_platform.tenants.connect_session import ConnectSession

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from jackfield.connections.connection_table import VersionConflict
 from jackfield.connections.connection_types import UnknownType
+from jackfield.connections.provenance import Provenance
 from jackfield.management.connections import ManagedConnections
-from jackfield.management.drafts import Provenance
 from jackfield_server.http.endpoints import filtered
 from jackfield_server.http.parameters import flag
 from jackfield_server.shared.body import members_of

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from jackfield.clock import arrived, moment, note_arrival
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Enqueued, Result
-from jackfield.journal import Entry
+from jackfield.invocation.entry import Entry
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.journal.listing import FILTERS
 from jackfield.journal.queue_stats import NAMES, queue_stats

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Actor
+from jackfield.callers.actor import Actor
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
 from jackfield_platform.tenants import Tenants, usage

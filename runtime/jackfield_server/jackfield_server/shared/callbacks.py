@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.access import Actor
 from jackfield.access.platform_tokens import home_of
+from jackfield.callers.actor import Actor
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries

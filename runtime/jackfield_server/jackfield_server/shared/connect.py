@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
-from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.workspace_access import SUSPENDED
+from jackfield.callers.actor import Actor
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting, open_sessions

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from jackfield.access import DEFAULT, Actor, Settings, Tokens, UnknownWorkspace, Workspaces
+from jackfield.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import NOTED_EVERY
 from jackfield.access.workspace_access import SUSPENDED
 from jackfield.callers import Caller, Rules, Scope, may
+from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, within
 from jackfield.database.epoch import EpochCache, is_certain
 from jackfield.database.faults import RowDamaged

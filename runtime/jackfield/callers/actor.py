@@ -1,0 +1,41 @@
+"""Author of an act, as the audit log names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jackfield.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Author of an act: a token, a user of the operator's identity provider, a person at the command line or a program."""
+
+    kind: Literal["token", "user", "link", "cli", "library", "platform"]
+    id: str = ""
+    name: str = ""
+    behalf: str = ""
+    """The platform's own user for whom its token acts, as the platform says."""
+
+    @property
+    def key(self) -> str:
+        """Actor as one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
+        return f"{self.kind}:{self.id}" if self.id else self.kind
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Actor:
+        """Read an actor that ``to_json`` wrote; ignore members that a newer jackfield added.
+
+        :raises KeyError: if it has no kind.
+        """
+        return cls(data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", ""))
+
+    def to_json(self) -> dict[str, str]:
+        """Return the actor as a JSON object without its empty members."""
+        members = {"kind": self.kind, "id": self.id, "name": self.name, "onBehalfOf": self.behalf}
+        return {name: value for name, value in members.items() if value}
+
+
+LIBRARY = Actor("library")
+"""A program that uses ``Jackfield`` without naming an actor."""

@@ -1,0 +1,21 @@
+"""Origin of a connection's values, by which they are judged."""
+
+from __future__ import annotations
+
+from jackfield.connections.named_connection import Origin
+from jackfield.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Origin of submitted values, and the rights that it implies.
+
+    ``own_external_id`` is True if the values may contain an External ID. None means that the operator's may, and that values over HTTP or
+    MCP may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from which the
+    values are imported; that file may continue to hide the stored connection.
+    """
+
+    origin: Origin = "operator"
+    own_external_id: bool | None = None
+    folder: str = "."
+    source: str | None = None
