@@ -98,7 +98,8 @@ def test_a_short_expression_cannot_cost_without_bound(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["length(none)", "items[::0]", "sum(items)", "max_by(items, &tags)", "`NaN`", "`1e999`", "sort(items)"]
+    "expression",
+    ["length(none)", "items[::0]", "sum(items)", "max_by(items, &tags)", "`NaN`", "`1e999`", "sort(items)", "&s", "[&s]", "{a: &s}"],
 )
 def test_what_cannot_be_applied_leaves_the_output_whole(expression: str) -> None:
     """The message quotes nothing of the output."""

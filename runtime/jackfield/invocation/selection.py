@@ -121,6 +121,8 @@ class _Counted(TreeInterpreter):  # type: ignore[misc]  # the package has no typ
                 waiting += found.values()
             elif isinstance(found, list | tuple):
                 waiting += found
+            elif not isinstance(found, str | int | float | None):
+                raise SelectionError("comes to an expression ('&'), which is no value")
 
     def _take(self, steps: int) -> None:
         self._left -= steps
