@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
-from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT, DEFAULT_PRIORITY, MAX_JOB_TIMEOUT, MAX_LABELS, MAX_PRIORITY
+from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT, DEFAULT_PRIORITY, MAX_JOB_TIMEOUT, MAX_LABELS, MAX_OUTPUT_BYTES, MAX_PRIORITY
 from jackfield.invocation.selection import LONGEST as LONGEST_SELECTION
 
 _MAX_KEY = 255
@@ -137,6 +137,12 @@ def _options() -> Json:
             "minLength": 1,
             "maxLength": LONGEST_SELECTION,
             "examples": ["items[?status == 'open'].{id: id, name: name}"],
+        },
+        "maxBytes": {
+            "type": "integer",
+            "description": "Of an output with more bytes of JSON, its member 'truncated' has size and shape, and a stored file the whole.",
+            "minimum": 1,
+            "maximum": MAX_OUTPUT_BYTES,
         },
         "repeat": {
             "type": "boolean",

@@ -41,6 +41,14 @@ def _meta() -> Json:
                 "enum": [True],
                 "description": "There where 'select' was applied: the output's member 'selected' is what it selected.",
             },
+            "truncated": closed(
+                {
+                    "bytes": {"type": "integer", "minimum": 1, "description": "Bytes of JSON that the output would have had."},
+                    "file": {"type": "string", "description": "ID of the stored file that has the whole output."},
+                },
+                ["bytes"],
+            )
+            | {"description": "There where the output had more than 'maxBytes': its member 'truncated' says the same, and its 'shape'."},
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
             "next": {"type": "object", "description": "Where complete is false: inputs to merge into the next call."},
             "warnings": {

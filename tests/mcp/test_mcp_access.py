@@ -215,7 +215,7 @@ def test_a_body_that_is_too_large_is_413(stand: Stand, client: Client, announced
 
 def test_a_large_call_is_worked_on_in_a_thread(client: Client) -> None:
     """Half a megabyte is an invocation like any other."""
-    found = called(remote(client.port, client.token), "execute_action", **say("say", "hall", text="x" * 500_000))
+    found = called(remote(client.port, client.token), "execute_action", **say("say", "hall", text="x" * 500_000), maxBytes=1_000_000)
     assert found.structured_content["output"]["text"] == "x" * 500_000
     assert len(found.content[0].text) < 200  # type: ignore[union-attr]
 

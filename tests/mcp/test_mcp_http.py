@@ -24,7 +24,7 @@ from jackfield.invocation.entry import Entry
 from leaks import leaks
 from mcp_talk import MODES, Server, call_of, called, message, remote, talked, tool_names, trying
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "execute_action"]
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
 
 
 @pytest.fixture(scope="module")
@@ -385,7 +385,7 @@ def test_a_connection_is_kept_open(client: Client) -> None:
 def test_a_read_only_token_sees_no_tool_that_runs(stand: Stand, client: Client) -> None:
     """The scope ``read`` lists and looks; a call that would run something is forbidden, and says why."""
     server = remote(client.port, stand.client("read").token)
-    assert tool_names(server) == DISCOVERY[:4]
+    assert tool_names(server) == DISCOVERY[:-1]
     assert called(server, "search_actions", query="say").structured_content["items"]
     guide = called(server, "get_action_guide", connector="echo", action="say")
     assert not guide.structured_content["verdict"]["allowed"]

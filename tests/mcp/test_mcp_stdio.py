@@ -23,7 +23,7 @@ from plugboard import make_connector, make_echo, plugged
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "execute_action"]
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
 
 
 def journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Entry]:

@@ -21,7 +21,7 @@ from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "execute_action"]
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"]
 AT_THE_TOP = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$schema", "$id"}
 
 
@@ -86,6 +86,7 @@ def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
         ("get_action_guide", (True, False, True, False)),
         ("list_connections", (True, False, True, False)),
         ("read_events", (True, False, True, False)),
+        ("read_result", (True, False, True, False)),
     ],
 )
 def test_annotations_are_those_of_the_effect(tools: Mapping[str, Any], name: str, hints: tuple[bool, ...]) -> None:

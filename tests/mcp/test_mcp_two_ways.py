@@ -77,7 +77,7 @@ BODIES: list[dict[str, Any]] = [
     call_of("execute_action", 0, **say("sayLater", "hall", text="x", data={"none": None, "list": [None, 1.5, {}]})),
     call_of("execute_action", 3, **say("say", "hall", text=5)),
     call_of("execute_action", 4, **say("say", "nowhere", text="x")),
-    call_of("execute_action", 5, **say("say", "hall", text="x" * 40_000)),
+    call_of("execute_action", 5, **say("say", "hall", text="x" * 39_000)),
     call_of("execute_action", 6),
     call_of("search_actions", 7, query="say"),
     call_of("search_actions", 8, cursor="nowhere"),

@@ -16,7 +16,7 @@ from jackfield.cli.session import caller, in_workspace, open_jackfield, read_mom
 from jackfield.clock import iso
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, Enqueued, Result
-from jackfield.invocation.request import MAX_JOB_TIMEOUT
+from jackfield.invocation.request import MAX_JOB_TIMEOUT, MAX_OUTPUT_BYTES
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -30,6 +30,7 @@ _MEMBERS = {
     "on_doubt": "onDoubt",
     "partial": "partial",
     "select": "select",
+    "max_bytes": "maxBytes",
     "connector_version": "connectorVersion",
     "priority": "priority",
 }
@@ -63,6 +64,12 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
     parser.add_argument("--select", metavar="EXPR", help="print only what this JMESPath expression selects of the output")
+    parser.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=count(1, MAX_OUTPUT_BYTES),
+        help="of an output with more bytes of JSON, print what it is like: a stored file has the whole",
+    )
     parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
     parser.add_argument("--trace", action="store_true", help="keep what is exchanged with the provider, bodies too, however it ends")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")

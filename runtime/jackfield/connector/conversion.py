@@ -36,7 +36,7 @@ def dumped(output: Any) -> Mapping[str, Any]:
             f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
             hint="The action was executed. This is a bug in the connector: report it to its author.",
         ) from None
-    if _weight(dumped) > MAX_OUTPUT:
+    if weight(dumped, MAX_OUTPUT) > MAX_OUTPUT:
         raise InvalidOutput(
             f"the action returned more than {MAX_OUTPUT >> 20} MiB",
             hint="The action was executed. Its author can return large data as a file ('OutputFile'), or in pages.",
@@ -52,22 +52,22 @@ def dumped_or_fault(output: object) -> Mapping[str, Any] | InvalidOutput:
         return error
 
 
-def _weight(value: object) -> int:
-    """Return about how many bytes of JSON a value takes, or any number above the limit if it takes more."""
+def weight(value: object, most: int) -> int:
+    """Return about how many bytes of JSON a value takes, or any number above ``most`` if it takes more."""
     waiting: list[Iterable[Any]] = [(value,)]
-    weight = 0
-    while waiting and weight <= MAX_OUTPUT:
+    found = 0
+    while waiting and found <= most:
         for one in waiting.pop():
-            weight += 4
+            found += 4
             if type(one) in _SCALARS:
                 continue
             if isinstance(one, str):
-                weight += len(one)
+                found += len(one)
             elif isinstance(one, dict):
                 waiting += (one, one.values())
             elif isinstance(one, list):
                 waiting.append(one)
-    return weight
+    return found
 
 
 def payload(data: Any) -> Mapping[str, Any]:

@@ -161,10 +161,12 @@ class Files:
         caller: str | None = None,
         returned: bool = False,
         invocation: str | None = None,
+        kept: float | None = None,
     ) -> StoredFile:
         """Store content, as ``keep`` does. What a call has ``returned`` counts, and is stored beyond the workspace's own limit, too: the
-        call has been carried out. ``invocation`` is the ID of the call if it was queued, and another process may take it over."""
-        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation)
+        call has been carried out. ``invocation`` is the ID of the call if it was queued, and another process may take it over. ``kept``:
+        seconds for which it is kept, if less than usual."""
+        incoming = self.incoming(workspace, content_type, name=name, caller=caller, returned=returned, invocation=invocation, kept=kept)
         with OnFailure(incoming.abort):
             for piece in pieces:
                 incoming.write(piece)
@@ -180,6 +182,7 @@ class Files:
         announced: int = 0,
         returned: bool = False,
         invocation: str | None = None,
+        kept: float | None = None,
     ) -> Incoming:
         """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
         from jackfield.invocation.stored_file import StoredFile
@@ -190,7 +193,8 @@ class Files:
         self._arriving.add(identifier)
         with OnFailure(self._arriving.discard, identifier):
             self.table.begin(workspace, identifier, about, self.limits.count, quota, announced, invocation)
-        file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, now + self.limits.kept)
+        until = now + min(self.limits.kept, self.limits.kept if kept is None else kept)
+        file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, until)
         with OnFailure(self.discard, workspace, identifier):
             return Incoming(self, file, quota)
 

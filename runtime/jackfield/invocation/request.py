@@ -27,10 +27,12 @@ DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "partial", "repeat", "select", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
-    "trace",
+    "connectorVersion", "onDoubt", "partial", "repeat", "select", "maxBytes", "context", "notBefore", "notAfter", "priority",
+    "jobTimeoutSeconds", "trace",
 )  # fmt: skip
 MAX_LABELS = 100
+MAX_OUTPUT_BYTES = 1024 * 1024
+"""Maximum of ``maxBytes``."""
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
 """Priorities of queued invocations; higher ones are begun first."""
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "notify", "labels")
@@ -41,7 +43,7 @@ _MAX_VERSION_LENGTH = 200
 """Maximum characters of a version specifier: packaging takes half a second for one of 250 kB."""
 _MAX_FAULTS = 100
 """Maximum faults reported for one invocation."""
-_SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
+_SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
 _INLINE = frozenset({"type", "values"})
 
 
@@ -64,6 +66,8 @@ class Invocation(SecretHolder):
     """Whether it runs although an equal write without a key is open."""
     select: str | None = None
     """JMESPath expression of the part of the output that the caller wants; None: all of it."""
+    max_bytes: int | None = None
+    """Bytes of JSON that the output has at most; a file has the whole of a larger one. None: all of it."""
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
     """Seconds since 1970 before which a queued invocation does not start."""
@@ -106,7 +110,7 @@ def parse_invocation(data: object) -> Invocation:
             hint='Send {"connector": …, "action": …, "inputs": {…}}.',
         )
     if _is_simple(data):
-        return Invocation(data["connector"], data["action"], data["inputs"], data.get("connection"))
+        return Invocation(data["connector"], data["action"], data["inputs"], data.get("connection"), max_bytes=data.get("maxBytes"))
     faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
     if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
         faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
@@ -126,6 +130,7 @@ def parse_invocation(data: object) -> Invocation:
         partial=data.get("partial", "warn"),
         repeat=data.get("repeat", False),
         select=data.get("select"),
+        max_bytes=data.get("maxBytes"),
         context=data.get("context") or {},
         not_before=_moment(data.get("notBefore")),
         not_after=_moment(data.get("notAfter")),
@@ -155,6 +160,7 @@ def _is_simple(data: Mapping[str, Any]) -> bool:
         and connector != ""
         and action != ""
         and type(find("inputs")) is dict
+        and ("maxBytes" not in data or (type(most := data["maxBytes"]) is int and 1 <= most <= MAX_OUTPUT_BYTES))
         and (((connection := find("connection")) is None and "connection" not in data) or _is_name(connection) or _is_inline(connection))
     )
 
@@ -219,6 +225,9 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     yield from _switch_faults(data)
     if "select" in data:
         yield from _selection_faults(data["select"])
+    size = data.get("maxBytes", 1)
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_OUTPUT_BYTES:
+        yield Detail("/maxBytes", f"must be a whole number of bytes from 1 to {MAX_OUTPUT_BYTES:,}", "maximum")
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")

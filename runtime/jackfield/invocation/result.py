@@ -69,6 +69,8 @@ class Meta:
     dry_run: bool = False
     selected: bool = False
     """True if the output has only what the call's ``select`` selected of it, as its member ``selected``."""
+    truncated: Mapping[str, Any] | None = None
+    """Of an output with more bytes of JSON than ``maxBytes``: its ``bytes``, and the ``file`` that has the whole."""
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
@@ -95,6 +97,7 @@ class Meta:
             twin_of=data.get("twinOf"),
             dry_run=data.get("dryRun", False),
             selected=data.get("selected", False),
+            truncated=data.get("truncated"),
             complete=data.get("complete"),
             next=data.get("next"),
             warnings=tuple(data.get("warnings", ())),
@@ -115,6 +118,7 @@ class Meta:
             "twinOf": self.twin_of,
             "dryRun": self.dry_run or None,
             "selected": self.selected or None,
+            "truncated": self.truncated,
             "complete": self.complete,
             "next": self.next,
             "warnings": list(self.warnings) or None,

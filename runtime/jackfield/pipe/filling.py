@@ -85,8 +85,7 @@ class Outputs:
         queued = None if self.claimed is None else self.claimed.id
         if self.claimed is not None and self.claimed.delivery > 1:
             self.files.discard_lost(self.workspace, self.claimed.id)
-        about = {"name": name, "caller": self.caller, "invocation": queued}
-        stored = self.files.store(self.workspace, chunks, content_type, **about, returned=True)
+        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, invocation=queued, returned=True)
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 

@@ -25,13 +25,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.hooks import Wrapping
 from jackfield.interrupts import let_out_of_call
@@ -114,8 +113,10 @@ class Pipeline:
         finally:
             self.calls.end(run)
         run.release()
-        if result.output is not None and run.invocation.select is not None:
-            result = await run.waiter.compute(partial(_selected, run.invocation.select, result))
+        if result.output is not None and (run.invocation.select is not None or run.invocation.max_bytes is not None):
+            from jackfield.pipe.part_of_output import part_of_output
+
+            result = await part_of_output(run, result, self.dependencies.files, self.workspace)
         object.__setattr__(result, "opener", self.opener)
         return result
 
@@ -245,20 +246,6 @@ class Pipeline:
             name, identifier, version = target.name, target.id, target.version
             opening.cache.cached(("used", attempts.opened_at // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
         return result
-
-
-def _selected(expression: str, result: Result) -> Result:
-    """Return the Result with what an expression selects of its output; with all of it, and a warning, if it cannot be applied."""
-    from jackfield.invocation.selection import SelectionError, selection
-
-    meta = copy(result.meta)
-    try:
-        output: Mapping[str, Any] = {"selected": selection(expression, result.output or {})}
-        meta.selected = True
-    except SelectionError as error:
-        output = result.output or {}
-        meta.warnings = (*meta.warnings, {"path": "", "message": f"'select' {error}: this is the whole output"})
-    return replace(result, output=output, meta=meta)
 
 
 def _ignore_stage(_stage: str) -> None:

@@ -293,22 +293,23 @@ def refuse_queue_members(invocation: Invocation) -> None:
     :raises InvalidInvocation: with all of them.
     """
     members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
-    details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, value in members.items() if value is not None]
-    if details:
-        count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
-        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
+    _refuse_members(members, "is for queued invocations only", "Queue it ('Prefer: respond-async'), or omit them.")
 
 
-def refuse_selection(invocation: Invocation) -> None:
-    """Refuse ``select`` in what is queued: nobody waits for its output, and the journal keeps all of it.
+def refuse_part(invocation: Invocation) -> None:
+    """Refuse ``select`` and ``maxBytes`` in what is queued: nobody waits for its output, and the journal keeps all of it.
 
-    :raises InvalidInvocation: if it is given.
+    :raises InvalidInvocation: if one is given.
     """
-    if invocation.select is not None:
-        detail = Detail("/select", "'select' is for a call that waits for its output")
-        raise InvalidInvocation(
-            "1 member of the invocation is not valid", details=[detail], hint="Leave it out: the journal has the output."
-        )
+    members, hint = {"select": invocation.select, "maxBytes": invocation.max_bytes}, "Leave it out: the journal has the output."
+    _refuse_members(members, "is for a call that waits for its output", hint)
+
+
+def _refuse_members(members: Mapping[str, object], why: str, hint: str) -> None:
+    details = [Detail(f"/{name}", f"'{name}' {why}") for name, value in members.items() if value is not None]
+    if details:
+        some = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
+        raise InvalidInvocation(f"{some} not valid", details=details, hint=hint)
 
 
 def refuse_job_timeout(action: ActionManifest) -> None:
@@ -489,8 +490,7 @@ class Plans(ProcessLocal):
         """
         if target is not None and target.kind.serves is not None:
             check_serves(manifest, target.kind, action.key)
-        name = None if target is None else target.name
-        key = (manifest.key, manifest.version, action.key, name)
+        key = (manifest.key, manifest.version, action.key, name := None if target is None else target.name)
         found = self._plans.get(key)
         if found is not None and found.manifest is manifest and found.target is target:
             return found

@@ -162,8 +162,10 @@ class Files(Protocol):
         caller: str | None = None,
         returned: bool = False,
         invocation: str | None = None,
+        kept: float | None = None,
     ) -> StoredFile:
-        """Store content; what a call has ``returned`` beyond the workspace's own limit, too. ``invocation`` is the ID of a queued call."""
+        """Store content; what a call has ``returned`` beyond the workspace's own limit, too. ``invocation`` is the ID of a queued call, and
+        ``kept`` the seconds for which it is kept, if less than usual."""
 
     def discard_lost(self, workspace: str, invocation: str) -> None:
         """Remove what the process that ran a queued invocation before has left of files that it was storing."""

@@ -18,7 +18,7 @@ from jackfield.pipe import endings
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.masking import masked_error
-from jackfield.pipe.plan import refuse_job_timeout, refuse_selection
+from jackfield.pipe.plan import refuse_job_timeout, refuse_part
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
@@ -89,7 +89,7 @@ async def _prepared(
             details=[Detail("/connection", "an inline connection cannot wait in the queue: its values are never stored")],
             hint="Store the connection and name it, or invoke without 'respond-async'.",
         )
-    refuse_selection(invocation)
+    refuse_part(invocation)
     meta.connector, meta.action = invocation.connector, invocation.action
     run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.arrived)
     with within(run.deadline.remaining()):

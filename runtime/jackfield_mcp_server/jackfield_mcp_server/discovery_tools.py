@@ -18,6 +18,7 @@ from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.result_reader import READ_RESULT, read_result
 from jackfield_mcp_server.tool_results import described
 from jackfield_platform.events import Feed
 from jackfield_platform.visible_events import feed_of
@@ -117,6 +118,7 @@ DISCOVERY: tuple[Tool, ...] = (
         output_schema=closed(("items", "nextCursor"), items={"type": "array", "items": _EVENT}, nextCursor={"type": "string"}),
         annotations=annotated("read", open_world=False),
     ),
+    READ_RESULT,
     Tool(
         name=EXECUTE,
         title="Execute an action",
@@ -280,4 +282,5 @@ _STEPS: Mapping[str, Callable[[CallContext, Mapping[str, Any]], Awaitable[tuple[
     "get_action_guide": _guide,
     "list_connections": _connections,
     "read_events": _events,
+    "read_result": read_result,
 }

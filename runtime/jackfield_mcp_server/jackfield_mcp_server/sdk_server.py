@@ -22,6 +22,7 @@ from jackfield.pipe.run import Follow
 from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE, look
+from jackfield_mcp_server.result_reader import DEFAULT_BYTES
 from jackfield_mcp_server.tool_results import answered, failed
 from jackfield_server.shared.correlation import traced
 from jackfield_server.shared.refusals import refused
@@ -136,6 +137,8 @@ async def _called(call: CallContext, context: ToolContext, params: CallToolReque
     if found is not None:
         return found
     invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
+    if call.runtime.files.enabled:
+        invocation = {"maxBytes": DEFAULT_BYTES, **invocation}
     try:
         check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:

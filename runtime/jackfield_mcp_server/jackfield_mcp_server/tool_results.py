@@ -64,6 +64,9 @@ def _in_words(result: Result) -> str:
         return f"{name} still runs, as invocation {result.meta.invocation_id}. Its end is an event: see read_events."
     if result.meta.dry_run:
         return f"{name}: the dry run succeeded. Nothing was done."
+    large = result.meta.truncated
+    if large is not None:
+        return f"{name} succeeded. Its output has {large['bytes']:,} bytes: the tool read_result reads the file {large['file']}."
     again = " This is the recorded Result of an earlier call with the same key." if result.meta.replayed else ""
     return f"{name} succeeded.{again}"
 
