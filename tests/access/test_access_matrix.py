@@ -28,16 +28,8 @@ from mcp_talk import call_of, message
 RULES = Rules(allow=("echo/say & connection:hall",))
 """What the clerk may do: one action over one connection. Everything else that there is must stay hidden from them."""
 MARKS = (
-    "zanzibar",
-    "attic-of-echo",
-    "sayLater",
-    "Say Later",
-    "Post a Note",
-    "Amazon SES",
-    "listIdentities",
-    "List Identities",
-    "treasurer",
-)
+    "zanzibar", "attic-of-echo", "sayLater", "Say Later", "Post a Note", "Amazon SES", "listIdentities", "List Identities", "treasurer",
+)  # fmt: skip
 """Words that stand in the workspace and that the clerk must not read."""
 NOBODYS_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -181,6 +173,11 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/connections/{name}/name"): Case(403, {"new": "zanzibar-of-mine"}),
     ("POST", "/connections/{name}/removal"): Case(303, {}),
     ("GET", "/invocations"): Case(200, shows="hall"),
+    ("GET", "/invocations/export"): Case(200, query="?kind=jsonl", shows="hall"),
+    ("POST", "/invocations/selection"): Case(200, {"step": "again", "sure": "0" * 16, "pick-{id}": "on"}, shows="not done"),
+    ("POST", "/queue/dead-letters/selection"): Case(200, {"step": "redrive", "sure": "0" * 16, "pick-{id}": "on"}, shows="not done"),
+    ("POST", "/connections/selection"): Case(200, {"step": "remove", "pick-{name}": "on"}, shows="Selected"),
+    ("POST", "/tokens/selection"): Case(200, {"step": "revoke", "sure": "0" * 16, "pick-x": "on"}, shows="not done"),
     ("GET", "/invocations/{id}"): Case(200, shows="hall"),
     ("POST", "/invocations/{id}/cancel"): Case(303, {}),
     ("POST", "/invocations/{id}/resolve"): Case(303, {"as": "failed"}),
@@ -291,7 +288,7 @@ def filled(value: Any, world: World) -> Any:
         return re.sub(r"\{(name|id|key|action|source)\}", lambda found: world.names()[found[1]], value)
     if isinstance(value, list):
         return [filled(item, world) for item in value]
-    return {name: filled(item, world) for name, item in value.items()} if isinstance(value, dict) else value
+    return {filled(name, world): filled(item, world) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def alike(text: str, world: World) -> str:
@@ -301,6 +298,7 @@ def alike(text: str, world: World) -> str:
         if getattr(World(), member) != value:
             text = text.replace(value, f"<{member}>")
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", text)
+    text = re.sub(r'name="sure" value="[0-9a-f]{16}"', "", text)
     text = re.sub(r"durationMs\W+[\d.]+", "", text)
     return re.sub(r"[0-9a-f]{64}|\d\d:\d\d(:\d\d)?|\d+ seconds? ago|just now|\d+ ms", "<moment>", text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import socket
 import threading
@@ -218,6 +220,35 @@ def test_l26_the_journal_is_searched(client: Client) -> None:
     assert identifier in found(f"caller={entry['caller']}&since=1h")
     assert found("status=cancelled&errorCode=invalid_input") == []
     assert client.get("/v1/invocations?since=soon").status == 400
+
+
+def test_a_list_is_exported_page_by_page(client: Client) -> None:
+    """``Accept`` asks for CSV or JSON Lines: all that match, a limit, and a link to the rest, which continues where the export ends."""
+    labels = {"export": "=1+1"}
+    made = [
+        client.post("/v1/invocations", {**say("put", "hall", key=f"export-{number}", value="x"), "context": {"labels": labels}})
+        for number in range(5)
+    ]
+    identifiers = [one.json["meta"]["invocationId"] for one in made]
+    for identifier in identifiers:
+        until(client, identifier, is_settled)
+    found: list[str] = []
+    address = "/v1/invocations?label=export&limit=2"
+    while address:
+        part = client.get(address, accept="application/jsonl")
+        assert (part.status, part.headers["content-type"]) == (200, "application/jsonl; charset=utf-8")
+        found += [json.loads(line)["invocationId"] for line in part.body.splitlines()]
+        link = part.headers.get("link", "")
+        assert not link or link.endswith('>; rel="next"')
+        address = link.partition(">")[0].removeprefix("<")
+    assert found == identifiers[::-1]
+    sheet = client.get("/v1/invocations?label=export", accept="text/csv, application/json;q=0.5")
+    rows = list(csv.DictReader(io.StringIO(sheet.body.decode())))
+    assert [row["invocationId"] for row in rows] == identifiers[::-1]
+    assert {row["labels"] for row in rows} == {'{"export": "=1+1"}'}
+    assert "link" not in sheet.headers
+    assert client.get("/v1/invocations?limit=1", accept="application/json").json["items"]
+    assert client.get("/v1/invocations?since=soon", accept="text/csv").status == 400
 
 
 def test_l28_a_replay_is_told_in_a_header(client: Client) -> None:

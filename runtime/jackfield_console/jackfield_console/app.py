@@ -46,6 +46,7 @@ from jackfield_console import (
 )
 from jackfield_console.assets import assets_route
 from jackfield_console.components import fault_of, h, heading
+from jackfield_console.invocation_steps import CALLS, LETTERS
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import document, fragment, page, secured
 from jackfield_console.sign_in import ConsoleSessions, Found
@@ -86,6 +87,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/marketplace/{key}/removal", marketplace.removed, "POST"),
     ("/connections", connections.listed, "GET"),
     ("/connections", connection_form.created, "POST"),
+    ("/connections/selection", connections.SELECTION.taken, "POST"),
     ("/new-connection", connection_form.shown, "GET"),
     ("/connections/{name}", connection.shown, "GET"),
     ("/connections/{name}/authorization", authorization.begun, "POST"),
@@ -101,6 +103,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connections/{name}/name", connection.renamed, "POST"),
     ("/connections/{name}/removal", connection.removed, "POST"),
     ("/invocations", invocations.listed, "GET"),
+    ("/invocations/selection", CALLS.taken, "POST"),
+    ("/invocations/export", invocations.saved, "GET"),
     ("/invocations/{id}", invocation.shown, "GET"),
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", invocation.resolved, "POST"),
@@ -127,12 +131,14 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/deliveries/{id}/resend", deliveries.resent, "POST"),
     ("/queue", queue.shown, "GET"),
     ("/queue/dead-letters", queue.dead, "GET"),
+    ("/queue/dead-letters/selection", LETTERS.taken, "POST"),
     ("/uploads", _uploaded, "POST"),
     ("/files", files.listed, "GET"),
     ("/files/{file}", _download, "GET"),
     ("/files/{file}/removal", files.deleted, "POST"),
     ("/tokens", tokens.listed, "GET"),
     ("/tokens", tokens.created, "POST"),
+    ("/tokens/selection", tokens.SELECTION.taken, "POST"),
     ("/tokens/{id}/revocation", tokens.revoked, "POST"),
     ("/audit", audit.listed, "GET"),
     ("/tenants", tenants.listed, "GET"),

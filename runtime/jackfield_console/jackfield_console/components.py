@@ -35,6 +35,12 @@ _WORDS = {
 _WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _BELOW_TITLE = 2
+_BELOW_FIELD = 4
+_SHOWN_AT_ONCE = 280
+"""Characters of a description that are shown without a click."""
+_SENTENCE = re.compile(r"([.:!?])(?=\s|\Z)")
+_ITEM = re.compile(r"^-\n\n", re.MULTILINE)
+"""Item of a list as service models write it: its text is a paragraph of its own."""
 
 
 def badge(word: str, text: str | None = None) -> Markup:
@@ -177,6 +183,24 @@ def line(text: str) -> Markup:
     return markup.line(text, new_window=True)
 
 
+def parted(text: str) -> tuple[Markup, Markup | None]:
+    """Render a description as what is shown at once, and the rest, which a reader opens: descriptions of APIs have up to 3,000 words.
+
+    A text is parted at the end of a sentence, outside of code and links.
+    """
+    if len(text) <= _SHOWN_AT_ONCE:
+        return line(text), None
+    first, _, others = text.strip().partition("\n\n")
+    ends = [found.end(1) for found in _SENTENCE.finditer(first) if _is_whole(first[: found.end(1)])]
+    end = max((end for end in ends if end <= _SHOWN_AT_ONCE), default=min(ends, default=len(first)))
+    rest = f"{first[end:].strip()}\n\n{others}".strip()
+    return line(first[:end]), markup.document(_ITEM.sub("- ", rest), _BELOW_FIELD, new_window=True) if rest else None
+
+
+def _is_whole(text: str) -> bool:
+    return text.count("`") % 2 == 0 and text.count("[") == text.count("]") and text.count("(") == text.count(")")
+
+
 def summary(text: str) -> Markup:
     """Render the first paragraph of a connector's description."""
     return line(text.strip().partition("\n\n")[0].replace("\n", " "))
@@ -269,8 +293,18 @@ def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
 
 
 def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
-    """Render a part of a page that polls for updates; the focused element keeps the focus."""
-    return h.div(*content, id=identifier, hx_get=address, hx_trigger=f"every {seconds}s", hx_swap="innerMorph", hx_target="this")
+    """Render a part of a page that is refreshed every ``seconds`` while somebody looks at it; the focused element keeps the focus.
+
+    The page's script asks: not while the page is hidden, and at the pace of ``paced``, where an answer has one.
+    """
+    return h.div(
+        *content, id=identifier, hx_get=address, hx_trigger="refresh", hx_swap="innerMorph", hx_target="this", data_live=str(seconds)
+    )
+
+
+def paced(seconds: int | None) -> Markup:
+    """Render when the live part around it is refreshed next, in seconds; None: no more."""
+    return h.span(hidden=True, data_live_next="never" if seconds is None else str(seconds))
 
 
 def more(address: str, text: str = "Older", /, **query: str | int | None) -> Markup | None:

@@ -7,15 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
 from jackfield_console.page_request import PageRequest
+from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import fragment, page
 
 _PAGE = 50
 _MOST = 1000
 _STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested"))
-_DONE = {"removed": "Connection removed, with its secrets."}
+_DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 
 
 def listed(request: PageRequest) -> Response:
@@ -26,7 +28,7 @@ def listed(request: PageRequest) -> Response:
         return fragment(found)
     make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
-    above = [done_notice(request, _DONE), _problems(request), _filters(request)]
+    above = [done_notice(request, _DONE, *NONE), _problems(request), _filters(request), SELECTION.bar(request)]
     head = heading("Connections", make, lead=lead)
     return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
 
@@ -60,7 +62,7 @@ def _found(request: PageRequest) -> Markup:
     given, status = request.query, request.query.get("status")
     limit = _MOST if status else _PAGE  # the database cannot filter by status
     page_ = request.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
-    rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
+    rows = [_row(request, row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
     shown = table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
@@ -73,7 +75,29 @@ def _first(request: PageRequest) -> Node:
     return ["No connections yet. ", make, "."]
 
 
-def _row(row: Mapping[str, Any]) -> tuple[Node, ...]:
+def _row(request: PageRequest, row: Mapping[str, Any]) -> tuple[Node, ...]:
     name = str(row["name"])
-    source = "this workspace" if row.get("source") in (None, "store", "database") else str(row["source"])
-    return h.a(name, href=f"/connections/{name}"), badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source
+    is_stored = row.get("source") in (None, "store", "database")
+    source = "this workspace" if is_stored else str(row["source"])
+    box = tick(name, name) if is_stored and request.may("manage") else None
+    link = h.a(name, href=f"/connections/{name}")
+    return [box, link], badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source
+
+
+def _named(request: PageRequest, name: str) -> Node:
+    try:
+        row = request.connections.show(name)
+    except JackfieldError:
+        return h.code(name[:100])
+    return [h.a(name, href=f"/connections/{row['name']}"), " ", h.code(row["type"], class_="small")]
+
+
+def _removed(request: PageRequest, name: str, _once: str) -> Node:
+    request.connections.remove(name)
+    return "Removed, with its secrets."
+
+
+_GONE = "They are deleted with their secrets, and approvals are revoked at the provider. Invocations that use them will fail. This cannot be undone."
+_REMOVE = Step("remove", "Remove and revoke", "manage", _GONE, _removed, tone="danger")
+SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named)
+"""Steps for several connections."""

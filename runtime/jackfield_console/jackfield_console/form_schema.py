@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from jackfield.json_tools.walk import Schema, branches, extension, is_secret, target
-from jackfield_console.components import line
+from jackfield_console.components import parted
 
 _DEEPEST = 3
 _SHOWN = 10
@@ -79,7 +79,8 @@ class _Drawing:
         about = {**node, **{key: given[key] for key in ("title", "description", "default", "examples", "x-jackfield") if key in given}}
         options: dict[str, Any] = {"kind": kind}
         if about.get("description"):
-            options["hint"] = line(str(about["description"]))
+            options["hint"], rest = parted(str(about["description"]))
+            options |= {} if rest is None else {"rest": rest}
         title = str(about.get("title") or name)
         options |= self._control(kind, node, title, depth) | _hints(kind, about)
         if kind == "list" and "optionsFrom" not in options:  # choices for each of its values

@@ -22,6 +22,7 @@ from jackfield_console.components import (
     json_text,
     live,
     notice,
+    paced,
     span_text,
     text_field,
 )
@@ -48,8 +49,8 @@ def person(request: PageRequest, identifier: str) -> Node:
     return [h.strong(token.name), " ", h.code(identifier, class_="small")]
 
 
-_EVERY = 2
-"""Polling interval in seconds while the invocation is open."""
+_EVERY, _SLOWEST = 1, 30
+"""Bounds of the refresh interval in seconds while the invocation is open."""
 _DONE = {
     "resolved": "Marked as resolved.",
     "cancelled": "Cancelled. Nothing was sent.",
@@ -63,18 +64,25 @@ def shown(request: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
     request.require("read")
     entry = request.entry()
-    content = _content(request, entry)
+    content = [*_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
-        headers = {} if entry.is_open else {"HX-Refresh": "true"}
-        return fragment(content, headers=headers)
-    again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
-    title = heading(
-        [f"{entry.connector} ", entry.action], badge(status_of(entry)), again,
-        lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
-    )  # fmt: skip
+        return fragment(_title(request, entry, anew=True), content)
     done = done_notice(request, _DONE, "late", "settled") or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(request, "invocations", f"{entry.connector} {entry.action}", done, body, head=title)
+    return page(request, "invocations", f"{entry.connector} {entry.action}", done, body, head=_title(request, entry))
+
+
+def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
+    again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
+    lead: Node = [at(entry.created_at, request.now), " · ", h.code(entry.id)]
+    state = h.span(badge(status_of(entry)), role="status")
+    return heading([f"{entry.connector} ", entry.action], state, again, lead=lead, anew=anew)
+
+
+def _pace(request: PageRequest, entry: Entry) -> int | None:
+    """Return the seconds after which the page of an open invocation is refreshed: a tenth of its age, so that a job of hours is not asked
+    for each second. None once it has ended."""
+    return max(_EVERY, min(_SLOWEST, int(request.now - entry.created_at) // 10)) if entry.is_open else None
 
 
 def _again(entry: Entry) -> Markup:

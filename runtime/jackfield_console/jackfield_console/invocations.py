@@ -14,10 +14,13 @@ from jackfield.clock import moment
 from jackfield.invocation.entry import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
+from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, more, span_text, text_field
+from jackfield_console.invocation_steps import CALLS
 from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page
+from jackfield_console.selection import NONE, tick
+from jackfield_console.shell import fragment, page, secured
 from jackfield_platform.schedules.timing import zone
+from jackfield_server.shared.entry_export import KINDS, MOST, exported
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
@@ -54,7 +57,21 @@ def listed(request: PageRequest) -> Response:
     if request.partial:
         return fragment(found)
     lead = "Calls in this workspace, with their callers and outcomes."
-    return page(request, "invocations", "Invocations", _filters(request), h.div(found, id="found"), lead=lead)
+    done, bar = done_notice(request, NONE, *NONE), CALLS.bar(request)
+    return page(request, "invocations", "Invocations", done, _filters(request), bar, h.div(found, id="found"), lead=lead)
+
+
+def saved(request: PageRequest) -> Response:
+    """``GET /invocations/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations`` exports it."""
+    request.require("read")
+    kind = request.query.get("kind", "csv")
+    if kind not in KINDS:
+        raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
+    wanted = _wanted(request, _given(request))
+    text, count, rest = exported(lambda cursor, limit: request.journal.entries(cursor=cursor, limit=limit, **wanted), KINDS[kind], None)
+    name = f"invocations-newest-{count}" if rest is not None else "invocations"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    return secured(Response(text, headers=headers, media_type=f"{KINDS[kind]}; charset=utf-8"))
 
 
 def status_of(entry: Entry) -> str:
@@ -64,11 +81,14 @@ def status_of(entry: Entry) -> str:
     return "cancelled" if entry.status == "failed" and entry.error_code == "cancelled" else entry.status
 
 
-def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
-    """Render journal entries as a table."""
+def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node, ticks: bool = False) -> Markup:
+    """Render journal entries as a table; ``ticks``: rows can be selected."""
     rows = [
         (
-            h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
+            [
+                tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if ticks else None,
+                h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
+            ],
             [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
             [
                 badge(status_of(entry)),
@@ -148,17 +168,33 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
     return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
 
 
-def _found(request: PageRequest) -> Markup:
-    given, cursor = _given(request), request.query.get("cursor") or None
+def _save(given: Mapping[str, str]) -> Markup:
+    lines, sheet = (
+        h.a(title, href=f"/invocations/export?{urlencode({**given, 'kind': kind})}", download=True)
+        for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
+    )
+    return h.p(
+        "Export what matches: ", sheet, " · ", lines, " ", h.span(f"(the newest {MOST:,} at most)", class_="muted"), class_="small export"
+    )
+
+
+def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the filters of the journal that a query's filters mean."""
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])
-    entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
+    return wanted
+
+
+def _found(request: PageRequest) -> Markup:
+    given, cursor = _given(request), request.query.get("cursor") or None
+    entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **_wanted(request, given))
     fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
     empty = fits if given.keys() - {"timezone"} else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
-        entries_table(entries, request.now, caption="Invocations", empty=empty),
+        entries_table(entries, request.now, caption="Invocations", empty=empty, ticks=request.may("invoke")),
         more("/invocations", **given, cursor=following or None),
+        _save(given) if entries else None,
     ]
     if cursor is not None or request.query.get("live") == "1":
         return h.div(content)

@@ -90,6 +90,9 @@ def _field(
     label = h.label(member["title"], optional, for_=identifier)
     notes: list[Node] = [
         h.p(hint, class_="hint", id=f"{identifier}-hint") if hint else None,
+        h.details(h.summary("…", aria_label=member["title"]), h.div(options["rest"], class_="prose"), class_="rest")
+        if "rest" in options
+        else None,
         h.p(wrong, class_="field-error", id=f"{identifier}-fault") if wrong else None,
     ]
     if options["kind"] == "boolean":

@@ -7,14 +7,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import IdempotencyConflict, InvalidInvocation, LimitReached
+from jackfield.errors import InvalidInvocation, LimitReached
 from jackfield.invocation.entry import Entry
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.management.dead_letters import audited_dead_letters
 from jackfield_console.components import at, card, done_notice, form, h, live, more, notice, span_text
+from jackfield_console.invocation_steps import LETTERS, redrive
 from jackfield_console.invocations import entries_table
 from jackfield_console.page_request import PageRequest
+from jackfield_console.selection import NONE, tick
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_server.shared.problem import Problem, of_error
 
@@ -45,31 +46,24 @@ def dead(request: PageRequest) -> Response:
     request.require("read")
     entries, cursor = request.journal.entries(cursor=request.query.get("cursor") or None, limit=_PAGE, status="dead")
     columns = ("Invocation", "Action", "Connection", "Deliveries", "Given up", "Actions")
-    shown = table("Dead letters", columns, [_letter(request, entry) for entry in entries], empty="No dead letters.")
+    rows = [_letter(request, entry) for entry in entries]
+    shown = [LETTERS.bar(request) if rows else None, table("Dead letters", columns, rows, empty="No dead letters.")]
     advice = "Find the cause before you redrive one: it is queued again with the same inputs and idempotency key. "
     lead = ["Given up, since their worker was lost each time. ", advice, h.code("jackfield queue redrive --all"), " redrives all."]
-    done = done_notice(request, _DONE, "alive", "held")
+    done = done_notice(request, {**_DONE, **NONE}, "alive", "held", *NONE)
     return page(request, "queue", "Dead letters", done, h.div(shown, id="found"), more("/queue/dead-letters", cursor=cursor), lead=lead)
 
 
 def redriven(request: PageRequest) -> Response:
     """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in that of all."""
     request.require("manage")
-    server, entry = request.server, request.entry()
-    letters = audited_dead_letters(server.storage, request.identity.workspace, server.clock, request.identity.actor)
+    entry = request.entry()
     try:
-        letters.redrive(entry.id)
+        done = redrive(request, entry.id)
     except InvalidInvocation as error:
-        if request.journal.find(entry.id).dead_at is not None:
-            raise Problem(409, error.message, hint=error.hint) from None
-        done = "alive"
+        raise Problem(409, error.message, hint=error.hint) from None
     except LimitReached as error:
         raise of_error(error) from None
-    except IdempotencyConflict:
-        done = "held"
-    else:
-        server.wake()
-        done = "redriven"
     place = "/queue/dead-letters" if request.form.get("from") == "list" else f"/invocations/{entry.id}"
     return redirect(request, f"{place}?done={done}")
 
@@ -125,8 +119,9 @@ def _letter(request: PageRequest, entry: Entry) -> tuple[Node, ...]:
     if request.may("manage"):
         button = h.button("Redrive", class_="quiet", aria_label=f"Redrive {entry.connector} {entry.action}")
         redrive = form(request, f"/invocations/{entry.id}/redrive", h.input(type="hidden", name="from", value="list"), button)
+    box = tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if request.may("manage") else None
     return (
-        h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}"),
+        [box, h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}")],
         [f"{entry.connector} ", h.strong(entry.action)],
         h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
         len(entry.deliveries),

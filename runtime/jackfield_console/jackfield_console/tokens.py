@@ -25,11 +25,12 @@ from jackfield_console.components import (
     text_field,
 )
 from jackfield_console.page_request import PageRequest
+from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_server.shared.problem import Problem
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
-_DONE = {"revoked": "Token revoked."}
+_DONE = {"revoked": "Token revoked.", **NONE}
 _SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 
 
@@ -37,7 +38,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /tokens``."""
     request.require("read")
     lead = "Tokens authenticate programs that call this workspace and people who sign in here."
-    done = done_notice(request, _DONE)
+    done = done_notice(request, _DONE, *NONE)
     return page(request, "tokens", "Tokens", done, _create_form(request), _list(request), lead=lead)
 
 
@@ -69,6 +70,26 @@ def revoked(request: PageRequest) -> Response:
     return redirect(request, "/tokens?done=revoked")
 
 
+def _named(request: PageRequest, identifier: str) -> Node:
+    try:
+        return [h.strong(request.tokens.find(identifier).name), " ", h.code(identifier, class_="small")]
+    except JackfieldError:
+        return h.code(identifier[:80])
+
+
+def _revoke(request: PageRequest, identifier: str, _once: str) -> Node:
+    _require_no_rules(request)
+    request.tokens.revoke(identifier)
+    return "Revoked."
+
+
+_REVOKE = Step(
+    "revoke", "Revoke", "manage", "Programs and people that use them are refused at once. This cannot be undone.", _revoke, tone="danger"
+)
+SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named)
+"""Steps for several tokens."""
+
+
 def pattern_lines(text: str) -> list[str]:
     """Split a text field into patterns, one per line; skip empty lines."""
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -83,7 +104,9 @@ def rules_shown(rules: Rules) -> list[Node]:
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of tokens; ``again`` replaces the one on the page."""
     found, cursor = _listed(request)
-    shown = card("Tokens", table("Tokens", COLUMNS, [token_row(request, token) for token in found], empty="No tokens yet."))
+    rows = [token_row(request, token, ticks=True) for token in found]
+    bar = SELECTION.bar(request) if rows and not request.identity.rules else None
+    shown = card("Tokens", bar, table("Tokens", COLUMNS, rows, empty="No tokens yet."))
     return h.div(shown, more("/tokens", cursor=cursor), id="list", hx_swap_oob="true" if again else None)
 
 
@@ -142,14 +165,15 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
     )
 
 
-def token_row(request: PageRequest, token: Token, address: str = "/tokens") -> tuple[Node, ...]:
-    """Render a token as a row of ``COLUMNS``; ``address`` is that of the tokens."""
+def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, ticks: bool = False) -> tuple[Node, ...]:
+    """Render a token as a row of ``COLUMNS``; ``address`` is that of the tokens, ``ticks``: rows can be selected."""
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:
         button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name}")
         revoke = form(request, f"{address}/{token.id}/revocation", button)
-    name = [h.strong(token.name), h.br(), h.code(token.id, class_="small")]
+    box = tick(token.id, token.name) if ticks and revoke is not None else None
+    name = [box, h.strong(token.name), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, request.now)
     expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"
     return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke

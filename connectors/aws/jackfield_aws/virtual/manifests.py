@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -54,8 +55,9 @@ def manifest_of(
 
 
 def _description(head: Head) -> str:
-    """Return the description of a service without its title, with which many begin."""
-    return head.description.removeprefix(head.title).strip() or head.title
+    """Return the description of a service without its title, with which many begin; where it describes a document, what the service has."""
+    text = head.description.removeprefix(head.title).strip() or head.title
+    return f"All operations of {head.title}." if _OF_A_DOCUMENT.search(text) else text
 
 
 def types_for(service: str, kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,6 +73,13 @@ def _showing(kind: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         marks = {mark: value for mark, value in members[name]["x-jackfield"].items() if mark != "hidden"}
         members[name] = {**members[name], "x-jackfield": marks}
     return {**kind, "schema": {**kind["schema"], "properties": members}}
+
+
+_OF_A_DOCUMENT = re.compile(
+    r"^API Reference$|(Welcome to|This is|This( API)? reference provides).*\bAPI\b|This is an? .*\breference\b"
+    r"|\bAPI reference (provides|is intended)",
+    re.IGNORECASE,
+)
 
 
 class ServiceActions(Mapping[str, ActionManifest]):

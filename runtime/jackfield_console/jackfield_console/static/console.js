@@ -136,6 +136,29 @@
     if (button.dataset.close) document.getElementById(button.dataset.close).close();
   });
 
+  const ticksOf = (form) => [...document.querySelectorAll(`input.pick[form="${form.id}"]`)];
+
+  /** Say how many rows are selected, and offer to select all: by hand that works without scripts. */
+  const countPicked = () => {
+    for (const form of document.querySelectorAll("form.selection")) {
+      const boxes = ticksOf(form);
+      const picked = boxes.filter((box) => box.checked).length;
+      const every = form.querySelector("[data-pick-all]");
+      every.parentElement.hidden = !boxes.length;
+      every.checked = boxes.length > 0 && picked === boxes.length;
+      every.indeterminate = picked > 0 && picked < boxes.length;
+      const text = picked ? `${picked} selected` : "";
+      const place = form.querySelector("[data-picked]");
+      if (place.textContent !== text) place.textContent = text;
+      for (const button of form.querySelectorAll("button")) button.disabled = !picked;
+    }
+  };
+
+  document.addEventListener("change", (event) => {
+    if (event.target.dataset.pickAll !== undefined) for (const box of ticksOf(event.target.form)) box.checked = event.target.checked;
+    if (event.target.dataset.pickAll !== undefined || event.target.classList.contains("pick")) countPicked();
+  });
+
   const moveTab = (event) => {
     const group = event.target.closest?.('.tabs [role="tab"]')?.closest(".tabs");
     if (!group) return;
@@ -200,9 +223,30 @@
     for (const field of document.querySelectorAll("[data-timezone]")) field.value = zone;
   };
 
+  const TICK = 500;
+
+  /** Refresh the live parts of a page that is looked at, each when it is due: the server says after how many seconds that is. */
+  const refreshLive = () => {
+    if (document.hidden) return;
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const wish = part.querySelector("[data-live-next]")?.dataset.liveNext ?? part.dataset.live;
+      part.due ??= Date.now() + Number(wish) * 1000;
+      if (wish === "never" || Date.now() < part.due || part.classList.contains("htmx-request")) continue;
+      part.due = undefined;
+      htmx.trigger(part, "refresh");
+    }
+  };
+
+  /** A page that was hidden shows what has happened meanwhile at once. */
+  document.addEventListener("visibilitychange", () => {
+    for (const part of document.querySelectorAll("[data-live]")) part.due = 0;
+    refreshLive();
+  });
+
   const prepare = () => {
     localize();
     recallColumns();
+    countPicked();
     document.dispatchEvent(new CustomEvent("console:content"));
   };
   document.addEventListener("DOMContentLoaded", () => {
@@ -213,6 +257,7 @@
       childList: true, subtree: true, attributes: true, attributeFilter: ["hidden", "aria-selected", "tabindex"],
     });
     prepare();
+    setInterval(refreshLive, TICK);
   });
   document.addEventListener("htmx:after:swap", prepare);
   htmx.config.morphIgnore = [...(htmx.config.morphIgnore || []), "open"]; // a refresh of a live part leaves open what the reader has opened

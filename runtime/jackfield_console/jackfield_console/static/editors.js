@@ -40,6 +40,12 @@
         hint.innerHTML = this.hints.hint; // safe: rendered by the server from Markdown, with raw HTML disabled
         this.box.append(hint);
       }
+      if (this.hints.rest) {
+        const more = make("div", { class: "prose" });
+        more.innerHTML = this.hints.rest; // as safe as the hint
+        const summary = make("summary", { "aria-label": `More about ${this.schema.title}` }, "More");
+        this.box.append(make("details", { class: "rest" }, summary, more));
+      }
       this.buildControl();
       this.container.append(this.box);
     }

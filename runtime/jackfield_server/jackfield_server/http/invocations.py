@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,15 +24,18 @@ from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
+from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
 from jackfield_server.shared.correlation import correlated, traced
 from jackfield_server.shared.disconnect import cancelling
+from jackfield_server.shared.entry_export import CSV, LINES, MOST, exported
 from jackfield_server.shared.files import weight_of
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer, dumps
+from jackfield_server.shared.prefix import below_prefix
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.refusals import refused
 from jackfield_server.shared.server_context import ServerContext
@@ -185,17 +189,35 @@ def _accepted(queued: Enqueued) -> Response:
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/invocations``."""
+    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, an export of many at once."""
     journal = await _journal(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
     limit, now = limit_of(request), server.clock.time()
     try:
         for name in ("since", "until"):
             given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
+        kind = next((kind for kind in (CSV, LINES) if prefers(request.headers.get("accept", ""), kind)), None)
+        if kind is not None:
+            return await _export(request, server, journal, kind, given)
         entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
-    return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor})
+    return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor}, headers={"Vary": "Accept"})
+
+
+async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
+    """Answer with all that match, up to the limits of an export; the header ``Link`` has the address of the rest."""
+    filters = {name: value for name, value in given.items() if name != "cursor"}
+
+    def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Entry], str | None]:
+        return journal.entries(**filters, cursor=cursor, limit=limit)
+
+    text, _, cursor = await server.slowly(partial(exported, fetch, kind, given["cursor"], limit_of(request, MOST)))
+    headers = {"Vary": "Accept"}
+    if cursor is not None:
+        query = urlencode({**request.query_params, "cursor": cursor})
+        headers["Link"] = f'<{below_prefix("/v1/invocations")}?{query}>; rel="next"'
+    return Response(text, 200, headers, f"{kind}; charset=utf-8")
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:

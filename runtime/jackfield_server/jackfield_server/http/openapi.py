@@ -23,6 +23,7 @@ from jackfield_server.http.batches import JSON_LINES
 from jackfield_server.http.event_stream import KIND
 from jackfield_server.http.response_headers import LATER, components, headers_of
 from jackfield_server.http.shapes import shapes
+from jackfield_server.shared.entry_export import CSV, LINES
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import dumps, tagged
 from jackfield_server.shared.operation import Operation
@@ -79,8 +80,12 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("uploadFile", 201): ("file", "/file", _FILE),
 }
 """Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
-_ALSO: Mapping[str, Mapping[str, str]] = {"showAction": {"Action": "text/markdown"}, "invoke": {"Result": KIND}}
-"""Other media type of an answer, by operation and shape, for who accepts it."""
+_ALSO: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "showAction": {"Action": ("text/markdown",)},
+    "invoke": {"Result": (KIND,)},
+    "listInvocations": {"EntryList": (LINES, CSV)},
+}
+"""Other media types of an answer, by operation and shape, for who accepts them."""
 _CHOICE: Json = {
     "type": "object",
     "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
@@ -221,9 +226,8 @@ def _content(operation: Operation, name: str) -> Json:
     if operation.body == "Batch":
         return {"application/json": _array(name), JSON_LINES: {"schema": {"description": f"One {name} per line."}}}
     content: Json = {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}
-    if name in _ALSO.get(operation.name, {}):
-        content[_ALSO[operation.name][name]] = {"schema": {"type": "string"}}
-    return content
+    also = _ALSO.get(operation.name, {}).get(name, ())
+    return content | {kind: {"schema": {"type": "string"}} for kind in also}
 
 
 def _array(name: str, *others: Json) -> Json:

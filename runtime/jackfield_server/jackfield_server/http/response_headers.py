@@ -11,6 +11,7 @@ _TEXT = {"type": "string"}
 HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "X-Request-Id": ("The ID of the request: the client's own, or a new one.", _TEXT),
     "Location": ("Where to look for what was made or queued.", {"type": "string", "format": "uri-reference"}),
+    "Link": ("Of an export that has an end before the list: where the rest is (rel=next).", _TEXT),
     "ETag": ("The version, for If-Match, If-None-Match and If-Range.", _TEXT),
     "Retry-After": ("Seconds to wait before the request is sent again.", {"type": "integer", "minimum": 1}),
     "Preference-Applied": ("What of Prefer was applied.", _TEXT),
@@ -47,6 +48,8 @@ def headers_of(operations: Sequence[Operation], operation: Operation, status: in
     is_queued = status == 202 and operation.answers.get(202) == "Queued"
     if status in _REDIRECTS or is_queued or (status == 201 and _has_place(operations, operation)) or (runs and status == 504):
         yield "Location"
+    if operation.name == "listInvocations" and status < _REFUSED:
+        yield "Link"
     if status in _VERSIONED and (operation.answers.get(status) == "Connection" or set(_CONDITIONAL) & {*operation.headers}):
         yield "ETag"
     if status in LATER or (runs and status in (409, 504)):

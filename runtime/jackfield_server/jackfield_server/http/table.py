@@ -85,7 +85,8 @@ OPERATIONS: tuple[Operation, ...] = (
         {202: "BatchOutcome"}, body="Batch", problems=(413, 415),
     ),
     Operation(
-        "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "List invocations, newest first.", {200: "EntryList"},
+        "GET", "/v1/invocations", invocations.listed, "read", "listInvocations",
+        "List invocations, newest first. 'Accept: text/csv' or 'application/jsonl' exports up to 10,000.", {200: "EntryList"},
         query={**_ENTRY_FILTERS, **page(f"({_BY_MOMENT}|{_SEALED})")},
     ),
     Operation(

@@ -1,0 +1,130 @@
+"""Steps for several invocations at once: run again, cancel, redrive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.invocation.entry import Entry
+from jackfield.invocation.file_references import without_given
+from jackfield.kernel.markup import Node
+from jackfield.management.dead_letters import audited_dead_letters
+from jackfield.redaction.marks import MASK
+from jackfield_console.components import badge, h, notice
+from jackfield_console.page_request import PageRequest
+from jackfield_console.selection import NotDone, Selection, Step
+
+RERUN_OF = "rerunOf"
+"""Label of an invocation that was run again with others: the ID of the earlier one."""
+
+
+def named(request: PageRequest, identifier: str) -> Node:
+    """Render an invocation as its action, with a link to it."""
+    try:
+        entry = request.journal.find(identifier)
+    except InvalidInvocation:
+        return h.code(identifier[:80])
+    link = h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}")
+    return [link, " ", h.span(entry.connection or "", class_="muted"), " ", badge(entry.status)]
+
+
+def _again(request: PageRequest, identifier: str, once: str) -> Node:
+    """Queue the same call anew. Sent again, the form finds the call that it has queued by its idempotency key."""
+    entry = request.journal.find(identifier)
+    reason = _unrepeatable(entry)
+    if reason is not None:
+        raise NotDone(*reason)
+    found = request.runtime.enqueue(
+        {
+            "connector": entry.connector, "action": entry.action, "inputs": entry.inputs,
+            **({} if entry.connection is None else {"connection": entry.connection}),
+            "idempotencyKey": f"again-{once}-{entry.id}", "context": {"labels": {RERUN_OF: entry.id}},
+        },
+        caller=request.identity.caller,
+    )  # fmt: skip
+    request.server.wake()
+    queued = found if isinstance(found, str) else found.meta.invocation_id
+    return ["Queued as ", h.a(queued, href=f"/invocations/{queued}"), "."]
+
+
+def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
+    """Return why a call cannot be repeated from its record alone; None if it can."""
+    form = h.a("Run it from its form", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}")
+    doubt = h.a("Resolve it", href=f"/invocations/{entry.id}")
+    inputs = entry.inputs
+    reasons: tuple[tuple[bool, Sequence[Node]], ...] = (
+        (entry.dead_at is not None, ("A dead letter is redriven instead: its inputs are kept with it.",)),
+        (entry.is_open, ("It has not ended.",)),
+        (entry.status == "in_doubt", ("It may have taken effect. ", doubt, " first.")),
+        (entry.dry_run, ("It was a dry run.",)),
+        (inputs is None, ("Its inputs were not recorded. ", form, ".")),
+        (_is_partial(inputs), ("Its record lacks secrets, or files that were passed by path. ", form, ".")),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def _is_partial(inputs: Mapping[str, Any] | None) -> bool:
+    return without_given(inputs) != inputs or MASK in json.dumps(inputs)
+
+
+def _repeats(request: PageRequest, picked: Sequence[str]) -> Node:
+    """Say how many of the calls changed something, which running them again does once more."""
+    known = [entry for entry in (_find(request, one) for one in picked) if entry is not None]
+    changed = sum(entry.effect != "read" and entry.status == "succeeded" for entry in known)
+    if not changed:
+        return None
+    return notice(f"{changed} of them succeeded and may have changed something. Running them again does that again.", tone="warn")
+
+
+def _find(request: PageRequest, identifier: str) -> Entry | None:
+    try:
+        return request.journal.find(identifier)
+    except InvalidInvocation:
+        return None
+
+
+def _cancelled(request: PageRequest, identifier: str, _once: str) -> Node:
+    entry = request.journal.find(identifier)
+    if not request.runtime.cancel(entry.id):
+        raise NotDone("Too late to cancel.")
+    return "Cancelled. Nothing was sent." if entry.progress is None else "The provider is being told to cancel the job."
+
+
+def redrive(request: PageRequest, identifier: str) -> str:
+    """Queue a dead letter again; return ``redriven``, ``alive`` if it is none any more, or ``held`` if another invocation holds its key.
+
+    :raises InvalidInvocation: if it is one that cannot be queued again.
+    """
+    letters = audited_dead_letters(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor)
+    try:
+        letters.redrive(request.journal.find(identifier).id)
+    except InvalidInvocation:
+        if request.journal.find(identifier).dead_at is not None:
+            raise
+        return "alive"
+    except IdempotencyConflict:
+        return "held"
+    request.server.wake()
+    return "redriven"
+
+
+def _redriven(request: PageRequest, identifier: str, _once: str) -> Node:
+    outcome = redrive(request, identifier)
+    if outcome != "redriven":
+        raise NotDone("It is no dead letter." if outcome == "alive" else "Another invocation holds its idempotency key.")
+    return "Queued again."
+
+
+_REDRIVE = Step(
+    "redrive", "Redrive", "manage",
+    "Each is queued again with its inputs and idempotency key, and a fresh count of deliveries. Find the cause before.", _redriven,
+)  # fmt: skip
+_STEPS = (
+    Step("again", "Run again", "invoke", "Each is queued as a new call with the inputs that were recorded.", _again, _repeats),
+    _REDRIVE,
+    Step("cancel", "Cancel", "invoke", "What was not sent yet is cancelled.", _cancelled, tone="danger"),
+)
+CALLS = Selection("/invocations", "invocations", "Invocation", _STEPS, named)
+LETTERS = Selection("/queue/dead-letters", "queue", "Dead letter", (_REDRIVE,), named)
