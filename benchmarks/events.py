@@ -11,7 +11,7 @@ from itertools import count
 from benchmarks.child import Figures
 from benchmarks.measure import Answer, Line, Scene, compared, per_second, shown
 from benchmarks.scenes import database, databases
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 
 _EVENTS = 300
 """Events of one round."""

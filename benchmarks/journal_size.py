@@ -19,12 +19,12 @@ from typing import Any
 from benchmarks.large_journal import PERIOD, fill
 from benchmarks.measure import CAMPAIGN, Line, Scene, compared
 from benchmarks.scenes import database, databases
-from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.journal import Journal, Queue
 from jackfield.journal.counts import open_now, parts
 from jackfield.journal.queue_stats import queue_stats
+from jackfield.stored import Jackfield
 
 _ROUNDS = 7
 _INSERTS = 4000

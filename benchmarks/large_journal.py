@@ -59,7 +59,7 @@ _CORRELATION = {"sqlite": "json_extract(i.context, '$.correlationId')", "postgre
 
 def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1) -> None:
     """Make a database at ``url``, which must be empty, with ``count`` invocations; their master key is that of the environment."""
-    from jackfield import Jackfield
+    from jackfield.stored import Jackfield
 
     with open_database(url, migrate=None, wait=3600.0) as database, open_database("sqlite://") as sealing:
         fill_older(database, sealing, environment, count, seed=seed)

@@ -25,7 +25,6 @@ from typing import Any
 import psycopg
 
 from benchmarks.trees import ROOT
-from jackfield import Jackfield
 from jackfield.access.audit import Audit
 from jackfield.access.tokens import Tokens
 from jackfield.access.workspaces import Workspaces
@@ -38,6 +37,7 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.journal import Journal, Queue
 from jackfield.resources.storage import Storage
+from jackfield.stored import Jackfield
 from jackfield_market.testing.loopback_provider import Provider
 from oauth2_people import Authority, approve, expire, people
 from postgres import running_server

@@ -17,21 +17,17 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog, EntryPoint
     from jackfield.catalog.offering import Audience
     from jackfield.clock import Clock
-    from jackfield.connections.connection_table import ConnectionTable
-    from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.connections.ports import Leases, StoredConnections
     from jackfield.connector import Grants
     from jackfield.connector.lending import Lent
     from jackfield.invocation import Result
-    from jackfield.journal import Journal
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.management.visible_journal import SeenJournal
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.events import Events
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.ports import Access, Files, Storage
+    from jackfield.pipe.ports import Access, Files, Journal, Storage
     from jackfield.pipe.recording import Recording
-    from jackfield.resources.storage import Storage as DatabaseStorage
+    from jackfield.ports import ManagedConnections, SeenJournal
     from jackfield.secrecy import Hidden
 
 _INSTALL = "Install it: pip install 'jackfield[store]'."
@@ -83,7 +79,7 @@ class Store(Protocol):
         """Database and vault of the process."""
 
     @property
-    def connection_table(self) -> Callable[[], ConnectionTable] | None:
+    def connection_table(self) -> Callable[[], StoredConnections] | None:
         """Opens the table of the stored connections; None without a database."""
 
     def files(self) -> Files:
@@ -112,7 +108,7 @@ class Store(Protocol):
     def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
         """Return what records calls, and let all processes share the paces."""
 
-    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
+    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> Leases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
 
     def grants(self, identifier: str, name: str) -> Grants | None:
@@ -134,7 +130,7 @@ def composed(
     environment: Mapping[str, str],
     clock: Clock,
     check: Callable[[], object],
-    storage: DatabaseStorage | None,
+    storage: Storage | None,
     groups: Mapping[str, Sequence[EntryPoint]] | None = None,
 ) -> Store:
     """Return what a runtime has of what lasts: over ``storage``, if it is given, else over the database of ``url`` or the environment.

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from jackfield.composition import Management, Store
     from jackfield.connector.lending import Lent
     from jackfield.invocation import Result
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.management.visible_journal import SeenJournal
     from jackfield.pipe.events import Events
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access
+    from jackfield.ports import ManagedConnections, SeenJournal
 
 
 @bordered

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.catalog import Catalog, entry_points, of_workspace
@@ -46,14 +46,12 @@ if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
     from jackfield.connections.named_connection import Source
-    from jackfield.files import Files
     from jackfield.invocation.claimed import Claimed
-    from jackfield.journal import Journal
     from jackfield.pipe.on_loop import OnLoop
+    from jackfield.pipe.ports import Files, Journal, Storage
     from jackfield.pipe.run import Follow
     from jackfield.pipe.streams import Stream
-    from jackfield.resources.storage import Storage
-    from jackfield.resources.turns import Turns
+    from jackfield.ports import Turns
 
 T = TypeVar("T")
 
@@ -107,13 +105,13 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.clock = SystemClock() if clock is None else clock
         calls = Calls()
         store = self._store = self._kept = composed(workspace, database_url, environment, self.clock, calls.check, storage, groups or None)
-        self.storage = cast("Storage", store.storage)  # the packages above know the database's own class
+        self.storage = store.storage
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
         self._known = Connections(sources, store.connection_table, catalog=self.catalog, environment=environment)
         self._index: ActionIndex | None = None
         self.schemas = Schemas()
-        self.files = cast("Files", store.files()) if files is None else files
+        self.files = store.files() if files is None else files
         """Stored files that inputs refer to and outputs contain."""
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from changing import Changer, changing
-from jackfield import Jackfield
 from jackfield.access import Tokens, Workspaces
 from jackfield.clock import SystemClock
+from jackfield.management.visible_connections import table_of
 from jackfield.resources.storage import Storage
+from jackfield.stored import Jackfield
 from jackfield_server.shared.identity import Identities
 
 pytest_plugins = ["store_fixture", "warm"]
@@ -50,7 +51,7 @@ class Seen:
 def truth(url: str, texts: list[str]) -> Seen:
     """What is in the database, read by somebody who keeps nothing."""
     with Storage(url, os.environ, SystemClock()) as storage:
-        table = storage.connections((), "default").store
+        table = table_of(storage.connections((), "default"))
         assert table is not None
         stored = [table.find(row.name) for row in table.list()]
         rules = Workspaces(storage.database, storage.vault, SystemClock()).find("default").settings.rules

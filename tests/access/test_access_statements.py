@@ -16,9 +16,10 @@ import pytest
 
 from changing import drafted
 from http_stand import Client, standing
-from jackfield import Jackfield
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.database import Database
+from jackfield.management.visible_connections import table_of
+from jackfield.stored import Jackfield
 
 pytest_plugins = ["store_fixture"]
 
@@ -94,7 +95,7 @@ def test_a_call_asks_for_nothing_that_stays(
     """A call over a stored connection, named or the only one that fits, by anyone: no statement but the journal's and, on PostgreSQL, one
     for the epoch."""
     jackfield = open_runtime(connections=())
-    store = jackfield.connections.known.store
+    store = table_of(jackfield.connections.known)
     assert store is not None
     store.add("hall", drafted("Hello"))
 
@@ -113,7 +114,7 @@ def test_a_request_asks_for_nothing_that_stays(statements: Statements, database_
     """A call over HTTP: its token is not looked up either; on PostgreSQL the token and the call ask for the epoch once each."""
     with standing(tmp_path / "server", JACKFIELD_DATABASE_URL=database_url) as stand:
         client = stand.client("invoke")
-        store = stand.host.runtime("default").connections.known.store
+        store = table_of(stand.host.runtime("default").connections.known)
         assert store is not None
         store.add("hall", drafted("Hello"))
 

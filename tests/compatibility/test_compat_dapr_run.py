@@ -16,8 +16,8 @@ import pytest
 
 from fake_aws import FakeAws
 from foreign_files import write
-from jackfield import Jackfield
 from jackfield.cli.main import main
+from jackfield.stored import Jackfield
 from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
 from sidecars import SidecarClient, component
 

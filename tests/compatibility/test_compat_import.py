@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection
+from jackfield.stored import Jackfield
 from plugboard import declare, plugged
 from shell import Shell
 from sidecars import component

@@ -14,12 +14,12 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from event_view import EventView
-from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.database.timelines import Timelines
 from jackfield.errors import Unavailable
 from jackfield.journal.instance import Instance
+from jackfield.stored import Jackfield
 from jackfield_platform.events.feed import CursorExpired, Feed
 from noted_calls import Noted, noting
 from postgres import Server, missing, running_server

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
 from jackfield.queue.engine import queue_url
 from jackfield.resources.renewal import renew
 from jackfield.resources.storage import Storage
+from jackfield.stored import Jackfield
 from ready_database import migrated_for_real
 from shell import Shell
 

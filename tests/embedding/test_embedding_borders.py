@@ -11,6 +11,8 @@ import pytest
 import jackfield
 from jackfield import frames
 from jackfield.frames import bordered
+from jackfield.management.connections import ManagedConnections
+from jackfield.management.visible_journal import SeenJournal
 from shown_frames import variables
 
 INNER = {
@@ -44,8 +46,12 @@ def _functions(kind: type) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _public() -> dict[type, None]:
-    """Return the classes that ``jackfield`` exports, and those of ours that their methods return."""
-    waiting = [found for name in jackfield.__all__ if isinstance(found := getattr(jackfield, name), type)]
+    """Return the classes that ``jackfield`` exports, those of the store behind its ports, and those of ours that their methods return."""
+    waiting = [
+        ManagedConnections,
+        SeenJournal,
+        *(found for name in jackfield.__all__ if isinstance(found := getattr(jackfield, name), type)),
+    ]
     seen: dict[type, None] = {}
     while waiting:
         kind = waiting.pop()

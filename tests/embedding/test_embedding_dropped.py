@@ -15,8 +15,8 @@ from weakref import ref
 import pytest
 
 from host_provider import Provider, request
-from jackfield import Jackfield
 from jackfield.database import open_database
+from jackfield.stored import Jackfield
 from waiting import until
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.frames import bordered
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from jackfield_http import HttpClient
 from shown_frames import injected, spellings, variables
 

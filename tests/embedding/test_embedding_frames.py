@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from jackfield import Invocation, Jackfield, JackfieldError, Result, frames
+from jackfield import Invocation, JackfieldError, Result, frames
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import ConnectionType, Field
 from jackfield.frames import clear
 from jackfield.invocation import Meta, decode
 from jackfield.journal import Queue
 from jackfield.management.policies import PolicyRequest
+from jackfield.stored import Jackfield
 from plugboard import make_connector, plugged
 from shown_frames import TOOLS, injected, spellings, tools_that_show, variables
 

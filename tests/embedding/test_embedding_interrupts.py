@@ -18,8 +18,8 @@ import pytest
 from doc_pages import ROOT
 from host_provider import Provider, request
 from interrupting import GEVENT, KINDS, SIGNALS, TASKS, THREADS, Case, Hard, Interrupted, Soft, by_signal, by_task, during
-from jackfield import Jackfield
 from jackfield.interrupts import interrupt
+from jackfield.stored import Jackfield
 from jackfield.wire.client import Wire
 
 

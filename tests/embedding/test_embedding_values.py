@@ -21,10 +21,11 @@ import pytest
 
 from http_stand import Client, clean, standing
 from inmemory import installed
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.invocation import Enqueued
 from jackfield.journal.queue import Queue
+from jackfield.stored import Jackfield
 from plugboard import declare, plugged
 
 SECRET_TEXT = "tok-4711-very-secret-value"

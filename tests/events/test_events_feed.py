@@ -18,7 +18,6 @@ import pytest
 
 from dead_letters import give_up
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.access import Audit, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
@@ -32,6 +31,7 @@ from jackfield.journal import Queue
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import DELIVERIES
 from jackfield.management.dead_letters import audited_dead_letters
+from jackfield.stored import Jackfield
 from jackfield_platform.events import CursorExpired, Event, Feed, check_types
 from nursery import connection
 

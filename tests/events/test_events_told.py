@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Limits
 from jackfield.database import open_database
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.shared_rows import shared_row
 from jackfield.pacing.state import Quota, Request
+from jackfield.stored import Jackfield
 from jackfield_platform.events import Event
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}

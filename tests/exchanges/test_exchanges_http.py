@@ -10,9 +10,10 @@ from typing import Any
 
 from http_rig import TOKEN, Acme
 from inmemory import installed
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.connector import Connector, Inputs, Output
 from jackfield.journal.exchanges import exchanges_of, with_curl
+from jackfield.stored import Jackfield
 from jackfield.testing import CLOSE, Answer, Provider, refused
 from jackfield_http import HttpClient
 from jackfield_market.testing.loopback_provider import Step

@@ -12,9 +12,10 @@ import pytest
 
 from isolated import install_from, isolating
 from isolated_sources import sources_of
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.cli.main import main
 from jackfield.journal.exchanges import exchanges_of
+from jackfield.stored import Jackfield
 from jackfield.testing import CLOSE, Answer, Provider, refused
 from jackfield_aws.direct.switch import SWITCH
 from jackfield_market.testing.loopback_provider import Step

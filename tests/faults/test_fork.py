@@ -21,11 +21,11 @@ import pytest
 from authority import Authority
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield import Jackfield
 from jackfield import fork as at_forks
 from jackfield.database import Database, engine, open_database
 from jackfield.errors import Unavailable
 from jackfield.journal.instance import Instance
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 from smtp_rig import HOST, rig
 

@@ -16,8 +16,9 @@ import pytest
 from courier import SOURCE
 from file_places import folder
 from http_stand import clean
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.invocation import Enqueued
+from jackfield.stored import Jackfield
 from plugboard import make_connector, plugged
 
 CONTENT = bytes(range(256)) * 12_000

@@ -15,10 +15,10 @@ from clocks import FakeClock
 from courier import SOURCE
 from file_places import IN_A_FOLDER, Place
 from http_stand import clean
-from jackfield import Jackfield
 from jackfield.errors import Unavailable
 from jackfield.files import FileLimits, Files
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from plugboard import make_connector, plugged
 
 MEGA = 1024 * 1024

@@ -21,7 +21,6 @@ from clocks import FakeClock
 from file_places import IN_A_FOLDER, Place, bucket
 from forking import alone, fork
 from http_stand import clean
-from jackfield import Jackfield
 from jackfield.clock import Clock, SystemClock
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.files import FileLimits, Files, buffered
@@ -29,6 +28,7 @@ from jackfield.files.blobs import blobs_from
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, NoRoom
 from jackfield.invocation.stored_file import StoredFile
 from jackfield.resources.storage import Storage
+from jackfield.stored import Jackfield
 
 MEGA = 1024 * 1024
 SIZES = [0, 1, MEGA - 1, MEGA, MEGA + 1, 4 * MEGA, 4 * MEGA + 1, 9 * MEGA + 7]

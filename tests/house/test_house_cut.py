@@ -21,7 +21,7 @@ PARTS = (
         r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases|oauth_client_table)$",
     ),
     ("store", r"pacing\.shared_rows$"),
-    ("store", r"(store|database|journal|recording|access|resources|files|management)(\.|$)"),
+    ("store", r"(store|stored|database|journal|recording|access|resources|files|management)(\.|$)"),
     ("store", r"queue(\.|$)"),
     (
         "store",

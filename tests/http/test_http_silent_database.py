@@ -17,9 +17,9 @@ from starlette.responses import Response
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, standing
-from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
+from jackfield.stored import Jackfield
 from jackfield_console import sign_in
 from jackfield_console.assets import asset
 from jackfield_console.sign_in import ConsoleSessions

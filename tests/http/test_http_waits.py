@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield import Jackfield
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from noted_calls import Noted, noting
 from plugboard import make_echo, plugged
 from postgres import Server

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inmemory import installed
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.callers import Caller
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.errors import InvalidInvocation, NotFound
 from jackfield.pipe.part_of_output import shape
+from jackfield.stored import Jackfield
 
 _SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text(encoding="utf-8"))
 _LETTERS = "é"

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from isolated import install_from, isolating
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
 from jackfield.invocation import decode
 from jackfield.kernel.exact import exact_json
 from jackfield.local import CORES
+from jackfield.stored import Jackfield
 from jackfield_isolation.sessions import Sessions
 from waiting import until
 from warm_child import really_started

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from isolated import install, isolating
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 from plugboard import make_connector, plugged
 
 SOURCE = '''

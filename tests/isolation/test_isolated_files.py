@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from isolated import install, isolating
-from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.files import FileLimits, Files
+from jackfield.stored import Jackfield
 
 SOURCE = '''
 """Files things."""

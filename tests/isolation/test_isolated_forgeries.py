@@ -13,8 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from isolated import CONNECTORS, install
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.catalog import Catalog
+from jackfield.stored import Jackfield
 from jackfield_isolation.children import Children
 
 _RAW = """

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from isolated import install, isolating
-from jackfield import Jackfield
 from jackfield.errors import Forbidden, UnknownConnection
+from jackfield.stored import Jackfield
 
 SOURCE = '''
 """An account that a person approves."""

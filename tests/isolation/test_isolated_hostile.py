@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from isolated import CONNECTORS, install, install_from, isolating
-from jackfield import Jackfield, Result
+from jackfield import Result
+from jackfield.stored import Jackfield
 from jackfield_isolation.examination import examine
 from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.probe import ATTEMPTS

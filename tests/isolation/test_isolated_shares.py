@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from isolated import CONNECTORS, install, isolating
-from jackfield import Jackfield, Result
+from jackfield import Result
+from jackfield.stored import Jackfield
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 MEMORY, CPU = 10 * 1024 * 1024, 1.0

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from isolated import CONNECTORS, install, isolating
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.catalog import Catalog
 from jackfield.errors import Internal
+from jackfield.stored import Jackfield
 from jackfield_isolation.children import Children
 from jackfield_isolation.error_frames import load_error
 from jackfield_isolation.hello import HELLO

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from isolated import both_ways
-from jackfield import Jackfield
 from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Needs, Since
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.management.provider_steps import call_of, over_connection
+from jackfield.stored import Jackfield
 from jackfield_platform.triggers.subscriptions import check_inputs
 
 CONNECTIONS = {"ada": {"type": "watching/named", "values": {"name": "ada"}}}

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import journal_size
 from benchmarks.large_journal import fill
 
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 
 _ROWS = 100
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.clock import SystemClock, iso
 from jackfield.database import Database, open_database
 from jackfield.journal import Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import Recovery
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 
 HOUR, DAY = 3600.0, 86_400.0

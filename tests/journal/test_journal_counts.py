@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock, time_passes
-from jackfield import Jackfield
 from jackfield.database import Transaction, open_database
 from jackfield.database.migrations import Migrations, known_migrations
 from jackfield.errors import Unavailable
@@ -25,6 +24,7 @@ from jackfield.invocation.entry import Draft
 from jackfield.journal import Journal, Queue
 from jackfield.journal.counts import LIMITS, estimated, histogram, open_now, parts
 from jackfield.journal.upkeep import Upkeep
+from jackfield.stored import Jackfield
 
 DAY = 86_400.0
 _COUNT = """

@@ -15,7 +15,6 @@ import pytest
 
 from dead_letters import give_up
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
@@ -28,6 +27,7 @@ from jackfield.journal.instance import Instance
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.journal.recovery import DELIVERIES
 from jackfield.management.dead_letters import audited_dead_letters
+from jackfield.stored import Jackfield
 from nursery import connection
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -15,9 +15,10 @@ import pytest
 
 from fake_aws import FakeAws
 from impatient import ImpatientStorage
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.database import open_database
 from jackfield.database.check import check
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 from postgres import missing, running_server
 from sqlite_writer import writer

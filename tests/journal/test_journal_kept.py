@@ -13,10 +13,10 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.access import Workspaces
 from jackfield.database import open_database, sqlite
 from jackfield.database.check import check
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 
 DAY = 86_400.0

@@ -13,8 +13,9 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.database import open_database
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 
 

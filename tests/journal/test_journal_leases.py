@@ -14,7 +14,6 @@ import pytest
 
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield import Jackfield
 from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
 from jackfield.errors import InDoubt
@@ -25,6 +24,7 @@ from jackfield.journal import Journal, Queue
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
 from jackfield.recording.drafting import draft_of
+from jackfield.stored import Jackfield
 from nursery import connection, mail
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.clock import Clock
 from jackfield.database import Transaction, open_database
 from jackfield.invocation import Meta, Result, new_invocation_id
@@ -20,6 +19,7 @@ from jackfield.journal import Journal, pages
 from jackfield.journal.counts import open_now, parts
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.journal.upkeep import START, purge_slice
+from jackfield.stored import Jackfield
 
 MADE = 1_800_000_000.0
 ROWS = 23

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.database import Transaction, open_database
 from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.journal import Journal, Queue
+from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
 
 

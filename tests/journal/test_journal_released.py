@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.journal import Queue, leadership
 from jackfield.queue import RuntimePool
+from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
 from nursery import connection, mail
 

@@ -18,7 +18,6 @@ import pytest
 from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield import Jackfield
 from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
@@ -30,6 +29,7 @@ from jackfield.pipe import settle
 from jackfield.queue import LocalEngine, RuntimePool, local
 from jackfield.queue.upkeep import Upkeep
 from jackfield.recording.drafting import draft_of
+from jackfield.stored import Jackfield
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from nursery import connection, mail

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.connector import ConnectionType, Connector, Field, Inputs, OpenContext, Outcome, Output
 from jackfield.invocation import Result
 from jackfield.invocation.provider_ids import reference_of
 from jackfield.journal.outcomes import KEPT, note, sealed_outcome
 from jackfield.journal.suppressions import Suppressions
+from jackfield.stored import Jackfield
 
 SENT: list[Any] = []
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.journal.instance import Instance
 from jackfield.journal.went_back import Marks, return_warning
+from jackfield.stored import Jackfield
 
 _LOWER = {
     "epoch": "UPDATE epoch SET number = 1",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection
+from jackfield.stored import Jackfield
 from managed import ROLE, paths, say, set_workspace
 
 pytest_plugins = ["store_fixture"]

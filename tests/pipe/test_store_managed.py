@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_table import NameTaken, VersionConflict
 from jackfield.database import open_database
 from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnection
+from jackfield.stored import Jackfield
 from managed import ROLE, paths, say
 
 pytest_plugins = ["store_fixture"]

@@ -15,7 +15,6 @@ from unittest import mock
 import pytest
 
 from clocks import StillClock, time_passes
-from jackfield import Jackfield
 from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
@@ -30,6 +29,7 @@ from jackfield.journal.queue_stats import queue_stats
 from jackfield.journal.recovery import Recovery
 from jackfield.management.conditions import blocked_warning
 from jackfield.queue import LocalEngine, Poller, RuntimePool
+from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher

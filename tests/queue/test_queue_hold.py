@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from callback_stage import Place, place, receiver
-from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.clock import iso
 from jackfield.database import Database, open_database
@@ -18,6 +17,7 @@ from jackfield.database.hold import Hold, end_hold, find_hold, set_hold
 from jackfield.journal import Queue
 from jackfield.journal.jobs import DueJobs
 from jackfield.management.conditions import hold_warning
+from jackfield.stored import Jackfield
 from job_stage import job_stage
 from postgres import Server, use_programs
 from receiver import Receiver

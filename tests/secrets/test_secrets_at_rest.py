@@ -20,9 +20,9 @@ from urllib.parse import quote
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.database.backup import backup
+from jackfield.stored import Jackfield
 from leaks import Recording
 from postgres import missing, running_server, use_programs
 

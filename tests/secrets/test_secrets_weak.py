@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 from managed import say
 
 pytest_plugins = ["store_fixture"]

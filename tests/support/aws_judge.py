@@ -31,7 +31,7 @@ from botocore.parsers import BaseCBORParser, ResponseParserError
 from botocore.response import StreamingBody
 
 from aws_judge_values import same
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_aws.virtual.names import action_key
 from moto_rig import EVERYTHING, offer
 

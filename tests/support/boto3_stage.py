@@ -9,8 +9,9 @@ from typing import Any
 
 from aws_opening import KEY_ID, SECRET
 from inmemory import installed
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.connector import Connector, Inputs, Output
+from jackfield.stored import Jackfield
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, AwsClients
 
 Act = Callable[[AwsClients], Any]

@@ -138,7 +138,7 @@ def provider() -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def _runtime(journal: Path | None) -> Iterator[Any]:
     """Open a runtime with a journal in SQLite in a folder, or without one."""
-    from jackfield import Jackfield
+    from jackfield.stored import Jackfield
 
     url = "none" if journal is None else f"sqlite:///{journal / 'journal.db'}"
     with provider() as known, Jackfield(connections=[known], database_url=url) as jackfield:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
-from jackfield import Jackfield
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from jackfield_platform.events import Event
 from jackfield_platform.events.callbacks import Callbacks, Created
 from jackfield_platform.events.deliveries import Deliveries, Delivery

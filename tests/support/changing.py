@@ -26,6 +26,7 @@ from jackfield.access import Tokens, Workspaces
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_rows import Draft, Outcome
 from jackfield.errors import JackfieldError
+from jackfield.management.visible_connections import table_of
 from jackfield.resources.storage import Storage
 
 _CHANGES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (?:connections|tokens|workspaces)\b")
@@ -40,7 +41,7 @@ def drafted(greeting: str) -> Draft:
 def change(storage: Storage, about: Mapping[str, Any]) -> str:
     """Make a change of a connection, a token, the rules or the settings of the workspace ``default``; what it gives is a text."""
     kind, name = about["kind"], about.get("name", "")
-    table = storage.connections((), "default").store
+    table = table_of(storage.connections((), "default"))
     assert table is not None
     workspaces, tokens = Workspaces(storage.database, storage.vault, SystemClock()), Tokens(
         storage.database, storage.vault, "default", SystemClock()

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jackfield import Jackfield
+    from jackfield.stored import Jackfield
 
 
 @functools.cache

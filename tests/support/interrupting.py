@@ -20,9 +20,9 @@ from functools import partial
 from typing import Any, NoReturn
 
 from host_provider import Provider, request
-from jackfield import Jackfield
 from jackfield.connector import Unavailable
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 
 SIGNAL = signal.SIGUSR1
 _WITHIN = 60.0

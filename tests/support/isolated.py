@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.installations import index, read_receipts
 from jackfield.connector import describe
+from jackfield.stored import Jackfield
 from jackfield_isolation import boot
 
 ROOT = Path(__file__).parents[2]

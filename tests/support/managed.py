@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield import Jackfield
 from jackfield.errors import JackfieldError
+from jackfield.stored import Jackfield
 from sealed_rows import put_workspace
 
 ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.connections.grants import GrantTable
 from jackfield.connector import ConnectionType, Connector, Inputs, Output
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Request
 from jackfield_http import HttpClient, OAuth2AuthorizationCode
 from jackfield_market.testing.loopback_provider import Provider

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
+from jackfield.stored import Jackfield
 from jackfield_openapi.command import command
 from plugboard import declare, plugged
 

@@ -10,9 +10,9 @@ from typing import Any
 from unittest import mock
 
 from corpus import Vector
-from jackfield import Jackfield
 from jackfield.errors import Unavailable
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from jackfield_celery.broker import new_app
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher

@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 import psycopg
 
 from event_view import EventView
-from jackfield import Jackfield
 from jackfield.database import Database, open_database
 from jackfield.database.outbox import record
 from jackfield.journal.instance import Instance
+from jackfield.stored import Jackfield
 from jackfield_platform.events.feed import CursorExpired, Feed
 
 QUOTA = ("quota.low",)

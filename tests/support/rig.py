@@ -15,8 +15,9 @@ from unittest import mock
 
 from clocks import FakeClock
 from fake_aws import FakeAws
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.cli.main import main
+from jackfield.stored import Jackfield
 from stage import clean_environment
 
 __all__ = ["ARN", "EXTERNAL_ID", "KEY_ID", "SECRET", "Rig", "WakingClock", "key_values", "role_values"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from clocks import FakeClock
 from inmemory import installed
-from jackfield import Jackfield, Result
+from jackfield import Result
 from jackfield.connector import (
     ConnectionType,
     Connector,
@@ -26,6 +26,7 @@ from jackfield.connector import (
     current_call,
 )
 from jackfield.manifest import Effect
+from jackfield.stored import Jackfield
 
 PATIENCE = 60.0
 """Seconds after which a test gives up on a gate; none waits that long unless it fails."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import grpc
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.formats import Document, Surroundings
+from jackfield.stored import Jackfield
 from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
 from replies import Reply
 

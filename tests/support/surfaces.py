@@ -23,8 +23,8 @@ import pytest
 from corpus import Vector, vectors
 from expecting import differences
 from http_surface import over_http, takes_http
-from jackfield import Jackfield
 from jackfield.cli.main import main
+from jackfield.stored import Jackfield
 from mcp_surface import over_mcp, takes_mcp
 from queue_surface import takes_queue, through_queue
 from stage import Place, staged

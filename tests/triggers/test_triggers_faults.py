@@ -15,6 +15,7 @@ from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinish
 from jackfield.connector.triggers import Trigger
 from jackfield.database import Transaction
 from jackfield.errors import Unavailable
+from jackfield.management.visible_connections import table_of
 from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable
@@ -170,11 +171,12 @@ def test_what_a_poll_reads_again_is_written_once_a_day(stage: TriggerStage) -> N
 def test_another_account_may_have_the_same_keys(stage: TriggerStage) -> None:
     """Both have a note 7."""
     known = stage.runtime.connections.known
-    assert known.store is not None
+    store = table_of(known)
+    assert store is not None
     from jackfield_echo.watching import NOTES
 
     for account in ("acme", "globex"):
-        known.store.set_test_outcome(known.find("hall"), Outcome("ok", account, account))
+        store.set_test_outcome(known.find("hall"), Outcome("ok", account, account))
         if account == "acme":
             stage.add("notes")
         _pass(stage)

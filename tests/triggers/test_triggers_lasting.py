@@ -13,6 +13,7 @@ import pytest
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Hook
 from jackfield.database.due_rows import OvertakenError
+from jackfield.management.visible_connections import table_of
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable
@@ -105,7 +106,7 @@ def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
 def test_another_account_begins_anew(stage: TriggerStage) -> None:
     """A reconnect to another account forgets the checkpoint, registers there and says so; the same account changes nothing."""
     connections = stage.runtime.connections.known
-    store = connections.store
+    store = table_of(connections)
     assert store is not None
 
     def belongs(account: str) -> None:
@@ -139,7 +140,7 @@ def test_a_webhook_alone_follows_its_connection_to_another_account(stage: Trigge
     from jackfield_echo.watching import REGISTERED
 
     connections = stage.runtime.connections
-    store = connections.known.store
+    store = table_of(connections.known)
     assert store is not None
     store.set_test_outcome(connections.known.find("hall"), Outcome("ok", "former", "former"))
     made = stage.add("posted")

@@ -18,11 +18,11 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jackfield import Jackfield
 from jackfield.access import Audit
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection, JackfieldError
 from jackfield.errors import InvalidInvocation, NotAllowed, UnknownConnection, UnknownConnector
+from jackfield.stored import Jackfield
 from jackfield_aws import boto3_session
 from jackfield_aws.transport import explain_transport
 from moto_server import moto_server

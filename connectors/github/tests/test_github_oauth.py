@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 
 BACK = "https://j.example/oauth2/callback"

@@ -11,9 +11,9 @@ import pytest
 
 from http_rig import attempt
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connector import Connector, Field, Inputs, InvalidConnection, JackfieldError, OpenContext, Output
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import ApiKey, BasicLogin, HttpClient, MutualTls, OAuth2ClientCredentials, OpenIdConnect, SignIn, Together, in_header
 from jackfield_market.testing.harness import open_project

@@ -12,10 +12,10 @@ import pytest
 from clocks import FakeClock
 from http_rig import TOKEN, Acme
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.connector import Connector, Field, Inputs, Output, Progress
 from jackfield.invocation.entry import Entry
 from jackfield.journal import Queue
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import HttpClient, Job
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from clocks import FakeClock
-from jackfield import Jackfield
 from jackfield.errors import JackfieldError
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}

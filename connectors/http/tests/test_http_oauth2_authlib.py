@@ -19,8 +19,8 @@ from joserfc.errors import JoseError
 
 from http_rig import attempt
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.connector import InvalidConnection
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials, OpenIdConnect
 from oauth2_people import make_connector

@@ -13,10 +13,10 @@ import pytest
 from clocks import FakeClock
 from http_rig import Cache
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, Guard, InvalidConnection, OpenContext
 from jackfield.connector.context import entered
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request, refused
 from jackfield_http import OAuth2AuthorizationCode
 from oauth2_people import ask, expire, make_connector

@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from inmemory import installed
-from jackfield import Jackfield
 from jackfield.access import Audit, Workspaces
 from jackfield.callers.actor import Actor
 from jackfield.catalog import Catalog
@@ -26,6 +25,7 @@ from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
 from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 from jackfield.resources.verify import Contents
+from jackfield.stored import Jackfield
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_platform.sealed_rows import SEALED_ROWS

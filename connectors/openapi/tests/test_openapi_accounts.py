@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
+from jackfield.stored import Jackfield
 from jackfield_openapi.conversion import Choices, converted
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from openapi_rig import document, generate, operation

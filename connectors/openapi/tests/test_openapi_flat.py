@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connector import InvalidInput
 from jackfield.journal import Queue
 from jackfield.manifest import Manifest
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider
 from jackfield_market.manifest_changes import compare
 from openapi_rig import document, generate, installed, operation

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield import Jackfield
+from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from openapi_rig import document, generate, installed, operation
 from raw_server import make_certificate, read_request, serving, with_tls

@@ -14,7 +14,7 @@ from jackfield.json_tools.walk import extension
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _YES = {"y", "yes", "true"}
 _NO = {"n", "no", "false"}

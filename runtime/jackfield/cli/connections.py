@@ -20,13 +20,14 @@ from jackfield.cli.stored import actor
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
+from jackfield.stored import stored
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connections.provenance import Provenance
     from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _FAILED = 1
 _MEMBERS = ("name", "type", "source", "status", "account", "problem")
@@ -50,7 +51,7 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         connections = jackfield.connections
         found = pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))
         rows = [{name: item[name] for name in _MEMBERS if name in item} for item in found]
@@ -73,7 +74,7 @@ def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | N
 
 @contextmanager
 def _open_connections(arguments: Namespace) -> Iterator[ManagedConnections]:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         yield jackfield.connections.acting_as(actor())
 
 
@@ -97,7 +98,7 @@ def _declare_add(parser: Parser) -> None:
 
 
 def _add(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         if arguments.values is None:
             values, provenance = _asked(jackfield, arguments), _provenance(".")
         else:
@@ -144,7 +145,7 @@ def _import(arguments: Namespace, output: Output) -> int:
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         asks = values is None and document is arguments.file and _is_terminal()
         given = partial(_missing, jackfield) if asks else values
         rows = jackfield.connections.acting_as(actor()).import_document(
@@ -289,7 +290,7 @@ def _declare_policy(parser: Parser) -> None:
 def _policy(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
     calls = read_document(arguments, "calls") if arguments.calls is not None else None
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector, calls)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):

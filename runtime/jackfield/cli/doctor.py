@@ -16,9 +16,10 @@ from jackfield.cli.stored import actor
 from jackfield.database.key_usage import key_faults
 from jackfield.management.conditions import Condition, Finding, examine
 from jackfield.queue import broker_warning
+from jackfield.stored import stored
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _FAILED = 1
 
@@ -35,7 +36,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         if arguments.connection is None:
             found = _installation(jackfield)
         else:

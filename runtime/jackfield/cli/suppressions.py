@@ -9,10 +9,11 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import declare_pages, in_workspace, open_jackfield, pages
 from jackfield.cli.stored import actor
 from jackfield.management.suppressions import audited_suppressions
+from jackfield.stored import stored
 
 if TYPE_CHECKING:
     from jackfield.journal.suppressions import Suppressions
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _COLUMNS = ("recipient", "reason", "text", "at", "expiresAt", "refusedBy")
 
@@ -22,14 +23,14 @@ def _declare_address(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         found = pages(arguments, _open_suppressions(jackfield).page)
     output.rows(found, _COLUMNS)
     return 0
 
 
 def _remove(arguments: Namespace, output: Output) -> int:
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         _open_suppressions(jackfield).remove(arguments.recipient)
     output.value({"removed": arguments.recipient})
     return 0

@@ -19,9 +19,9 @@ from jackfield.local import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections.connection_table import ConnectionTable
     from jackfield.connections.files import Loaded
     from jackfield.connections.oauth_clients import OAuthClient
+    from jackfield.connections.ports import StoredConnections
     from jackfield.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
@@ -62,7 +62,7 @@ class Connections:
     def __init__(
         self,
         sources: Iterable[Source] | Source = (),
-        open_store: Callable[[], ConnectionTable] | None = None,
+        open_store: Callable[[], StoredConnections] | None = None,
         *,
         catalog: Catalog | None = None,
         environment: Mapping[str, str] | None = None,
@@ -71,7 +71,7 @@ class Connections:
         self._stamp = _stamp(self._sources)
         self._look_at = monotonic() + _LOOK_EVERY if self._stamp else math.inf
         self._open_store = open_store
-        self._store: ConnectionTable | None = None
+        self._store: StoredConnections | None = None
         self._generation = 0
         self._known: Mapping[str, tuple[NamedConnection, ...]] = {}
         self._shared: dict[NamedConnection, NamedConnection] = {}
@@ -119,7 +119,7 @@ class Connections:
         self._generation += 1
 
     @property
-    def store(self) -> ConnectionTable | None:
+    def store(self) -> StoredConnections | None:
         """Connections in the database; None if there is no database.
 
         :raises Unavailable: if it cannot be opened.

@@ -23,6 +23,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.database import Transaction
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.exports import late_hints
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
@@ -34,7 +35,7 @@ from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import Fill, exported, imported
 from jackfield.management.views import page, shown_from_file, shown_from_store
-from jackfield.management.visible_connections import VisibleConnections, not_stored
+from jackfield.management.visible_connections import VisibleConnections, not_stored, table_of
 from jackfield.management.weak_secrets import warned
 from jackfield.secrecy import Hidden
 
@@ -144,7 +145,7 @@ class ManagedConnections:
         """
         if self.known.in_files(name) is not None:
             return self._shown_from_file(self.find(name))
-        store = self.known.store
+        store = table_of(self.known)
         stored = store.show(name) if store is not None else None
         if stored is None or not self._visible.sees(name, stored.type):
             raise self._visible.unknown(name)
@@ -279,7 +280,7 @@ class ManagedConnections:
         self.require(name)
         stored, catalog = self.known.find(name), self._visible.catalog_for(name)
         trial = try_connection(stored, catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
-        store = self._store_if_open() if stored.id is None else self.known.store
+        store = self._store_if_open() if stored.id is None else table_of(self.known)
         if store is not None and stored.id is None:
             store.file_tests.keep(stored, trial.outcome)
             self._record("connection.tested", name, status=trial.status)
@@ -409,7 +410,7 @@ class ManagedConnections:
     def _store_if_open(self) -> ConnectionTable | None:
         """Return the store; None if there is none or it cannot be opened, since connections from files work without it."""
         try:
-            return self.known.store
+            return table_of(self.known)
         except JackfieldError:
             return None
 
@@ -433,7 +434,7 @@ class ManagedConnections:
             self._open_audit(self._actor).record(event, "connections" if name is None else f"connection:{name}", details)
 
     def _store(self) -> ConnectionTable:
-        store = self.known.store
+        store = table_of(self.known)
         if store is None:
             raise InvalidInvocation("this runtime has no database to store connections in", hint=NextStep("no_store"))
         require(store.database, store.workspace)  # it may have been purged since it was opened
@@ -492,3 +493,6 @@ class ManagedConnections:
 
 def _nothing(_transaction: Transaction) -> None:
     pass
+
+
+late_hints(__name__)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.access import Audit
 from jackfield.management.connections import ManagedConnections
 from jackfield.pipe.unstored import required
 
 if TYPE_CHECKING:
+    from jackfield.access import WorkspaceAccess
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.pipe.events import Events
     from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.ports import Storage
+    from jackfield.resources.storage import Storage
     from jackfield.secrecy import Hidden
 
 
@@ -39,7 +40,7 @@ class WorkspaceManagement:
         pipeline, plans = self._pipeline, self._pipeline.plans
         found = ManagedConnections(
             pipeline.known, pipeline.catalog.for_audience(audience), plans.opener, plans.targets, pipeline.dependencies.clock, self._audits,
-            authorizer, lambda name, to: pipeline.access.workspaces.rename_guard(pipeline.workspace, name, to),
+            authorizer, lambda name, to: cast("WorkspaceAccess", pipeline.access).workspaces.rename_guard(pipeline.workspace, name, to),
         )  # fmt: skip
         if not authorizer.is_bound:
             self._connections[audience] = found

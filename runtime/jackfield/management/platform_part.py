@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.connector.grants import Grant
     from jackfield.database import Database, Transaction, Vault
     from jackfield.pipe.events import Events
-    from jackfield.pipe.ports import Storage
+    from jackfield.resources.storage import Storage
     from jackfield.resources.verify import SealedRows
 
 

@@ -16,6 +16,7 @@ from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
 from jackfield.dataclass import replace as changed
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.management.visible_connections import table_of
 from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _warn_if_hidden(connections: ManagedConnections, item: NamedConnection, sour
 def _store_one(
     connections: ManagedConnections, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
-    store = connections.known.store
+    store = table_of(connections.known)
     there = store.show(item.name) if store is not None else None
     if replace and there is not None and there.type == connections.kinds.find(item.type).full_name:
         shown = connections.replace(item.name, item.values, test=test, force=force, provenance=provenance)

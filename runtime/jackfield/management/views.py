@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_page import ConnectionPage
 from jackfield.connections.named_connection import STORE
+from jackfield.management.visible_connections import table_of
 from jackfield.redaction.marks import masked
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _page(
     known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
 ) -> tuple[list[tuple[str, _Maker]], str | None]:
     """Read one page of the database with the connections of files merged in, and its last name if there may be more."""
-    store = known.store
+    store = table_of(known)
     stored = store.list(after=after, limit=limit + 1, type=full_name, text=text) if store is not None else []
     end = stored[-1].name if len(stored) > limit else None
     filed = [item for item in known.files() if after < item.name and (end is None or item.name <= end)]

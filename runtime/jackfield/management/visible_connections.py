@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from jackfield.callers import seen_catalog
-from jackfield.connections.connection_table import NotStored
+from jackfield.connections.connection_table import ConnectionTable, NotStored
 from jackfield.connections.connection_types import Kinds
 from jackfield.connections.named_connection import IN_CODE
 from jackfield.errors import JackfieldError, UnknownConnection
@@ -112,6 +112,14 @@ class VisibleConnections:
     def names(self) -> Iterator[str]:
         """Yield the names of all visible connections."""
         return (name for name, kind in self._known.named() if self.sees(name, kind))
+
+
+def table_of(known: Connections) -> ConnectionTable | None:
+    """Return the table behind the connections of a workspace; None without a database.
+
+    :raises Unavailable: if it cannot be opened.
+    """
+    return cast("ConnectionTable | None", known.store)
 
 
 def not_stored(known: Connections, name: str) -> JackfieldError:

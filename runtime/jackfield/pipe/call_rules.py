@@ -11,7 +11,6 @@ from jackfield.errors import Detail, NotAllowed, UnknownAction, UnknownConnectio
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.access import Settings
     from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
     from jackfield.invocation.entry import Entry
     from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pipe.ports import Settings
 
 _MOST_NAMED = 5
 """Actions that an error names."""

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
-    from jackfield.journal import Journal
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plans
     from jackfield.pipe.ports import Access
@@ -72,7 +71,7 @@ class Pipeline:
     plans: Plans
     plugins: Plugins
     access: Access
-    journal: Callable[[], Journal | None]
+    journal: Callable[[], Any]
     recording: Recording
     dependencies: Dependencies
     in_thread: InThread

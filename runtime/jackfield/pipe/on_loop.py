@@ -20,9 +20,8 @@ from jackfield.pipe.on_time import GRACE, OnTime
 from jackfield.pipe.waiter import in_turn
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Storage
     from jackfield.connections.connection_cache import OpeningSlots
-    from jackfield.database import Database
+    from jackfield.pipe.ports import Database, Readings
     from jackfield.pipe.waiter import Turn, Unit, Until
 
 T = TypeVar("T")
@@ -105,7 +104,7 @@ class OnLoop:
             raise late()
         return value_of(asking.result())
 
-    async def fix_state(self, storage: Storage) -> None:
+    async def fix_state(self, storage: Readings) -> None:
         """Ask the server that knows the state beside the event loop."""
         await storage.fix_state()
 

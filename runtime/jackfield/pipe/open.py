@@ -30,7 +30,7 @@ from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
-    from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.connections.ports import Leases
     from jackfield.connector import Call, ConnectionType, Grants
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import ActionManifest, Manifest
@@ -179,7 +179,7 @@ class Opener:
         environment: Mapping[str, str],
         secrets: Secrets,
         schemas: Schemas,
-        shared: Callable[[str, str, Mapping[str, Any]], SharedLeases | None] = lambda *_: None,
+        shared: Callable[[str, str, Mapping[str, Any]], Leases | None] = lambda *_: None,
         access: Callable[[], HostAccess] = HostAccess,
         guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,

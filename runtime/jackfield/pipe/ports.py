@@ -8,20 +8,118 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from jackfield.access import Settings, Workspaces
-    from jackfield.access.workspace_access import Storage as RulesStorage
     from jackfield.callers import Authorizer, Caller
-    from jackfield.database import Database, Vault
-    from jackfield.database.blocked import BlockedWorkspaces
-    from jackfield.database.shared_clock import SharedClock
+    from jackfield.invocation.entry import Entry
     from jackfield.invocation.stored_file import StoredFile
-    from jackfield.journal import Journal
-    from jackfield.resources.tenant_limits import TenantLimits
 
 T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Database of a process, as waits for its commits need it. Units are given its transaction."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its kind."""
+
+    def record(self, unit: Callable[[Any], Any]) -> Any:
+        """Run ``unit`` in a transaction and return its value once it is on the disk.
+
+        :raises Unavailable: if nothing was done; ``CommitUnknown`` if the commit may have been done.
+        """
+
+    def submit(self, unit: Callable[[Any], Any], done: Callable[[Any, Exception | None], None]) -> Callable[[], bool]:
+        """Queue ``unit`` for the next commit, after which ``done`` is called with its value or the error. Return what cancels it: True if
+        nothing of it was or will be done."""
+
+
+class Dialect(Protocol):
+    """Kind of a database."""
+
+    @property
+    def bounds_each(self) -> bool:
+        """True if each statement and commit has a limit of its own, so that a commit of several need not have one as a whole."""
+
+
+class Journal(Protocol):
+    """Journal of one workspace, as its runtime and its users need it."""
+
+    @property
+    def owes(self) -> bool:
+        """True if outcomes are not written yet."""
+
+    def record_owed(self) -> None:
+        """Write the outcomes that could not be written."""
+
+    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:
+        """Decrypt the inputs of a queued invocation."""
+
+    def fingerprint(self, request: Mapping[str, Any]) -> str:
+        """Return the keyed digest by which requests are compared."""
+
+    def find(self, identifier: str) -> Entry:
+        """Return the entry of an invocation.
+
+        :raises InvalidInvocation: if there is none.
+        """
+
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
+        """List entries that match all filters, newest first, and the cursor of the next page."""
+
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
+        """Resolve an in-doubt entry with a person's answer.
+
+        :raises InvalidInvocation: if there is no such entry, or it is not in doubt.
+        """
+
+
+class Limits(Protocol):
+    """Limits of the workspaces of a process."""
+
+    def begins(self, workspace: str, most: float) -> bool:
+        """Count a call as running; False if ``most`` run already."""
+
+    def most(self, workspace: str, limit: str) -> float | None:
+        """Return one limit of a workspace; None if it has none."""
+
+    def ends(self, workspace: str) -> None:
+        """Count a call as ended."""
+
+
+class Time(Protocol):
+    """Time that all processes of a database judge by."""
+
+    def now(self) -> float:
+        """Return it, in seconds since 1970."""
+
+
+class Settings(Protocol):
+    """Settings of one workspace, as calls need them. Their meaning is that of the workspace's JSON (docs/reference/http.md)."""
+
+    @property
+    def keep_inputs(self) -> bool:
+        """True if the journal keeps redacted inputs."""
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Limits by name; one that is missing is none."""
+
+    @property
+    def guards(self) -> Mapping[str, Mapping[str, Any]]:
+        """Guards of senders, by connection."""
+
+    @property
+    def twins(self) -> str | None:
+        """Rule for an equal write without a key while one is open, ``join`` or ``allow``; None: as the process is set."""
+
+    def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
+        """Return the guard of a connection, or of inline values; None if it has none."""
+
+    def figures(self, paused: Mapping[str, Any]) -> str:
+        """Word what a guard had counted when it paused a connection."""
 
 
 class Kept(Protocol):
@@ -32,7 +130,22 @@ class Kept(Protocol):
         """The journal, once it is open."""
 
 
-class Storage(Protocol):
+class Readings(Protocol):
+    """Database of a process, as calls need it that ask for its state."""
+
+    @property
+    def enabled(self) -> bool:
+        """True if there is a database."""
+
+    @property
+    def answers_locally(self) -> bool:
+        """True if asking whether anything has changed takes no query."""
+
+    async def fix_state(self) -> None:
+        """Take the reading of this task's block, beside the event loop."""
+
+
+class Storage(Readings, Protocol):
     """Database and vault of a process. They may be used only if ``enabled``; otherwise they raise ``InvalidInvocation``."""
 
     migrates: bool
@@ -47,35 +160,12 @@ class Storage(Protocol):
         """Variables that it was made with."""
 
     @property
-    def enabled(self) -> bool:
-        """True if there is a database."""
-
-    @property
     def is_open(self) -> bool:
         """True if the database is open in this process."""
 
     @property
-    def answers_locally(self) -> bool:
-        """True if asking whether anything has changed takes no query."""
-
-    @property
-    def database(self) -> Database:
-        """Database, opened on first use.
-
-        :raises Unavailable: if it cannot be opened.
-        """
-
-    @property
-    def vault(self) -> Vault:
-        """Vault on the database."""
-
-    @property
-    def limits(self) -> TenantLimits:
+    def limits(self) -> Limits:
         """Limits of the workspaces."""
-
-    @property
-    def blocked(self) -> BlockedWorkspaces:
-        """Workspaces that this process cannot serve at present."""
 
     def require(self, workspace: str) -> None:
         """Check that the database has this workspace.
@@ -94,9 +184,6 @@ class Storage(Protocol):
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
         """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
-
-    async def fix_state(self) -> None:
-        """Take the reading of this task's block, beside the event loop."""
 
     def bar(self, *paths: str) -> None:
         """Add files of this process that no tenant's ``$file`` reference may read."""
@@ -134,7 +221,7 @@ class Files(Protocol):
         """True if every process that uses the database is known to reach the files."""
 
     @property
-    def time(self) -> SharedClock:
+    def time(self) -> Time:
         """Time by which they expire."""
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
@@ -190,20 +277,18 @@ class Access(Protocol):
     """True if ``settings`` were asked for and there was no such workspace."""
     epoch: Callable[[], int]
     """Returns a reading that moves with connections, tokens, rules and settings."""
-    twins: str
-    """Whether an equal write without a key joins the one that is open: ``join`` or ``allow``."""
 
     @property
-    def storage(self) -> RulesStorage:
+    def twins(self) -> str:
+        """Rule for an equal write without a key while one is open, where the settings have none: ``join`` or ``allow``."""
+
+    @property
+    def storage(self) -> Readings:
         """Database of the rules and settings."""
 
     @property
     def settings(self) -> Settings:
         """Present settings of the workspace."""
-
-    @property
-    def workspaces(self) -> Workspaces:
-        """Source of the settings."""
 
     def authorizer(self, caller: Caller) -> Authorizer:
         """Build the authorizer of a caller under the present settings."""

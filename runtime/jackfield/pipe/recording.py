@@ -10,11 +10,9 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.catalog import Catalog
-    from jackfield.database import Transaction
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
-    from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan, Plans
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import InThread, Waiter
 
     RawInvocation = Mapping[str, Any] | str | bytes
-    OnQueued = Callable[[Transaction, str], None]
+    OnQueued = Callable[[Any, str], None]
     """Statements for the transaction that queues an invocation, of which they get the id."""
 
 
@@ -43,8 +41,8 @@ class Pipe(Protocol):
         """Plans of calls."""
 
     @property
-    def journal(self) -> Callable[[], Journal | None]:
-        """Returns the journal."""
+    def journal(self) -> Callable[[], Any]:
+        """Returns the journal, of the package's class that keeps one, or None."""
 
     @property
     def dependencies(self) -> Dependencies:

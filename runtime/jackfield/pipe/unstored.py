@@ -19,7 +19,6 @@ from jackfield.wire.guard import allowed_hosts
 
 if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
-    from jackfield.journal import Journal
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.ports import Storage
@@ -34,7 +33,7 @@ def _refuse(*_given: object, **_options: object) -> NoReturn:
     raise no_database()
 
 
-def required(journal: Journal | None) -> Journal:
+def required(journal: T | None) -> T:
     """Return the journal.
 
     :raises InvalidInvocation: if there is none.

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor, Future
 
-    from jackfield.access.workspace_access import Storage
     from jackfield.connections.connection_cache import OpeningSlots
-    from jackfield.database import Database, Transaction
+    from jackfield.pipe.ports import Database, Readings
 
-    Unit = Callable[[Transaction], Any]
+    Unit = Callable[[Any], Any]
+    """Statements for a transaction, which they are given."""
     Turn = Callable[[float], AbstractContextManager[bool]]
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Waiter(Protocol):
         :raises Unavailable: if it has no answer by then.
         """
 
-    async def fix_state(self, storage: Storage) -> None:
+    async def fix_state(self, storage: Readings) -> None:
         """Read the state on which this call runs: an event loop must not wait for a server that says which it is."""
 
     async def open(
@@ -197,7 +197,7 @@ class InThread:
         """Call what waits for the database only."""
         return contained(function)
 
-    async def fix_state(self, storage: Storage) -> None:
+    async def fix_state(self, storage: Readings) -> None:
         """Do nothing: this thread may wait when it needs the state."""
 
     async def open(

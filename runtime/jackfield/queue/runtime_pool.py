@@ -27,7 +27,7 @@ from jackfield.journal.recovery import Recovery
 from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:

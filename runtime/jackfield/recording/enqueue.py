@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.database import Transaction
     from jackfield.invocation.entry import Draft
+    from jackfield.journal import Journal
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.waiter import Waiter
@@ -157,7 +158,8 @@ def _queued(pipeline: Pipe, records: Sequence[Record], most: float | None) -> fr
     if not records:
         return frozenset()
     try:
-        return required(pipeline.journal()).queue_many([record.draft for record in records], most)
+        journal: Journal = required(pipeline.journal())
+        return journal.queue_many([record.draft for record in records], most)
     except JackfieldError as error:
         return error
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import threading
     from types import ModuleType
 
+    from jackfield.access.workspace_access import Storage
     from jackfield.callers import Caller
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import Waiter

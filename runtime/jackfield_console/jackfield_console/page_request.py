@@ -18,7 +18,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.manifest import Manifest
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext

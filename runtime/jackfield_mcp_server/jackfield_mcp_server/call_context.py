@@ -12,7 +12,7 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.pipe.run import Follow
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_server.shared.settings import McpTools
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]

@@ -12,6 +12,7 @@ from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
 from jackfield.errors import JackfieldError, missing_extra
 from jackfield.local import keep_memory_private
+from jackfield.stored import stored
 
 
 def _declare(parser: Parser) -> None:
@@ -40,7 +41,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
 
 def _serve(arguments: Namespace) -> None:
     keep_memory_private()
-    with open_jackfield() as jackfield:
+    with stored(open_jackfield()) as jackfield:
         try:
             from jackfield_mcp_server.stdio import serve_stdio
         except ImportError as error:

@@ -23,7 +23,7 @@ from jackfield.callers import Caller
 from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
 from jackfield_server.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield_server.shared.correlation import traced

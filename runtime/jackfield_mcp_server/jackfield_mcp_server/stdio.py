@@ -24,7 +24,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.pipe.run import Follow
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.instructions import instructions
 from jackfield_mcp_server.sdk_server import build_server

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
-    from jackfield.pipe.ports import Storage
+    from jackfield.resources.storage import Storage
     from jackfield_platform.events import Event
 
 

@@ -14,7 +14,7 @@ from jackfield.callers.actor import Actor
 from jackfield.clock import monotonic
 from jackfield.connector import Hook
 from jackfield.connector.triggers import Webhook
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.subscriptions import hook_url

@@ -24,7 +24,7 @@ from jackfield_server.commands.serve import declare_components
 from jackfield_server.shared.web_pages import LOOPBACK
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_server.shared.operation import Mount
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
@@ -114,7 +114,7 @@ def _check(arguments: Namespace) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.queue import leave
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)

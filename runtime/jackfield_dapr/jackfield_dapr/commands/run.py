@@ -37,7 +37,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
     given = _given(arguments)
     logs.configure()

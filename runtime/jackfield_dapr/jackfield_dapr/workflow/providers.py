@@ -12,7 +12,7 @@ from jackfield.errors import InvalidInvocation, UnknownConnection
 from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _FORMAT = "thand"
 _OPERATION = "notify"

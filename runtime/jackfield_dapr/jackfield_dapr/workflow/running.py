@@ -17,7 +17,7 @@ from jackfield_dapr.workflow.weighted import mails, weighted
 from jackfield_formats.expression import ExpressionError, evaluate, readable, substitute
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _MOST = 1000
 """Maximum number of tasks in one run, since a ``then`` may loop."""

@@ -28,7 +28,7 @@ from jackfield_market.testing.recordings import Player, Recorder, RecordingMisma
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
-    from jackfield.journal import Journal
+    from jackfield.pipe.ports import Journal
 
 
 _OPTIONS = "options"

@@ -12,6 +12,7 @@ from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.cli.stored import actor
 from jackfield.clock import SystemClock
+from jackfield.stored import stored
 
 if TYPE_CHECKING:
     from jackfield_platform.tenants.connecting import Connecting
@@ -64,7 +65,7 @@ def _revoke(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
 def _open_connecting(arguments: Namespace) -> Iterator[Connecting]:
     from jackfield_platform.tenants.connecting import open_sessions
 
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         arguments.public_url = jackfield.storage.shared.value("publicUrl")
         yield open_sessions(jackfield, SystemClock())
 

@@ -13,6 +13,7 @@ from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_
 from jackfield.cli.stored import actor
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
+from jackfield.stored import stored
 from jackfield_platform.schedules.policy import MISSED, OVERLAP
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _declare_next(parser: Parser) -> None:
 def _open_schedules(arguments: Namespace) -> Iterator[WorkspaceSchedules]:
     from jackfield_platform.schedules.schedules import WorkspaceSchedules
 
-    with open_jackfield(arguments) as jackfield:
+    with stored(open_jackfield(arguments)) as jackfield:
         yield WorkspaceSchedules(jackfield, caller(), actor())
 
 

@@ -13,6 +13,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
 from jackfield.cli.stored import actor
+from jackfield.stored import stored
 
 if TYPE_CHECKING:
     from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
@@ -55,7 +56,7 @@ def _declare_reset(parser: Parser) -> None:
 def _open_subscriptions(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
     from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 
-    with open_jackfield() as jackfield:
+    with stored(open_jackfield()) as jackfield:
         yield WorkspaceSubscriptions(jackfield, caller(), actor(), jackfield.storage.shared.value("publicUrl"))
 
 

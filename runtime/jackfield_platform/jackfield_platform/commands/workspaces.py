@@ -133,7 +133,7 @@ def _declare_delete(parser: Parser) -> None:
 def _delete(arguments: Namespace, output: Output) -> int:
     from jackfield.files import FileLimits, Files
     from jackfield.management.revoking import revoke_due
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_platform.tenants import Tenants
 
     with open_storage() as storage:

@@ -22,7 +22,7 @@ from jackfield_platform.schedules.timing import MEMBERS, invalid
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
 _HINT = "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."

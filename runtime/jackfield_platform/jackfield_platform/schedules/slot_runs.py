@@ -16,7 +16,7 @@ from jackfield_platform.schedules.slot_values import with_slot
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.database import Transaction
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_platform.schedules import Claimed, Content, DueSchedules, Passed
 
     OnQueued = Callable[[Transaction, str], None]

@@ -20,6 +20,7 @@ from jackfield.connections.secret_references import reference_paths
 from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.management.policies import PolicyRequest
+from jackfield.management.visible_connections import table_of
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
@@ -121,7 +122,7 @@ class Connecting:
         return self._table.find(identifier), link
 
     def _require_room(self, *, adds: bool) -> None:
-        if adds and (store := self._connections.known.store) is not None:
+        if adds and (store := table_of(self._connections.known)) is not None:
             store.require_room()
 
     def find(self, identifier: str) -> ConnectSession:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.plan import Plan
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.arrivals import InTransaction
     from jackfield_platform.triggers.subscription import Subscription
 

@@ -10,7 +10,7 @@ from jackfield.clock import iso, moment
 from jackfield.journal.suppressions import Suppressions
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 
 def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:

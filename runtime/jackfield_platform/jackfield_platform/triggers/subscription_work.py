@@ -14,6 +14,7 @@ from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLi
 from jackfield.failures import Raised, attempt, contained
 from jackfield.journal.room import is_queue_full
 from jackfield.management.provider_steps import call_of, over_connection
+from jackfield.management.visible_connections import table_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.guards import pause_exceeding
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector.triggers import Hook, Trigger, Webhook
     from jackfield.manifest import Manifest
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.due import DueSubscriptions
     from jackfield_platform.triggers.subscription import Sealed, Subscription
 
@@ -254,7 +255,7 @@ class SubscriptionWork:
 
     def _of_account(self, content: Sealed) -> Sealed:
         """Begin again if the connection belongs to another account than before: a checkpoint of one says nothing about another."""
-        found, store = self._found, self._runtime.pipeline.known.store
+        found, store = self._found, table_of(self._runtime.pipeline.known)
         row = None if store is None or found.connection is None else store.show(found.connection)
         account = None if row is None else row.outcome.account_id
         if account is None or account == found.account:

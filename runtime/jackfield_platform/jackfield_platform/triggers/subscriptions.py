@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
     from jackfield.manifest_triggers import TriggerManifest
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
 
 _MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then", "guard")
 _LONGEST = 86_400.0

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_server.http.protocol import Bounded
     from jackfield_server.shared.identity import Identity
     from jackfield_server.shared.operation import Operation

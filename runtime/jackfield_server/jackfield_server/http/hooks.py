@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jackfield.connector.hook_requests import HookRequest
     from jackfield.connector.triggers import Forged, Hook, Received
     from jackfield.manifest_triggers import TriggerManifest
-    from jackfield.runtime import Jackfield
+    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.subscription import Sealed, Subscription
 
 _LOG = logging.getLogger("jackfield.triggers")

@@ -23,7 +23,7 @@ from jackfield.journal.listing import FILTERS
 from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.management.visible_journal import SeenJournal
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues

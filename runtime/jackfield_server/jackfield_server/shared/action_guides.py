@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pprint import pformat
 from typing import Any
 
-from jackfield import Jackfield
 from jackfield.callers import Caller, Decision, Request
 from jackfield.callers.rules import INLINE
 from jackfield.dataclass import dataclass
@@ -15,6 +14,7 @@ from jackfield.errors import InvalidConnection, UnknownConnection
 from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.pipe.admit import check_serves, type_of
+from jackfield.stored import Jackfield
 
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 

@@ -25,7 +25,7 @@ from jackfield.kernel.threads import Threads
 from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
 from jackfield.resources.turns import Turns
-from jackfield.runtime import Jackfield
+from jackfield.stored import Jackfield
 from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.dispatcher import Dispatcher, dispatching
