@@ -69,7 +69,7 @@ def _judge(document: Mapping[str, Any]) -> Callable[[object], bool]:
         path = Path(folder) / "keys.json"
         path.write_text(json.dumps(document), encoding="utf-8")
         keys, _ = jwts._found(path.as_uri())
-    judge = jwts.Jwts(Jwt("https://issuer.example", "https://keys.example", "api"), SystemClock())
+    judge = jwts.Jwts(Jwt("https://issuer.example", "https://keys.example", "api"), SystemClock(), lambda: "api")
     judge._keys = keys
 
     def takes(text: object) -> bool:

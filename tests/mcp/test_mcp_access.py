@@ -196,7 +196,7 @@ def test_browsers_may_send_the_protocols_headers(client: Client) -> None:
     asked = "authorization,content-type,mcp-protocol-version,mcp-method,mcp-name,mcp-session-id"
     answer = client.call("OPTIONS", "/mcp", Origin=PAGE, Access_Control_Request_Method="POST", Access_Control_Request_Headers=asked)
     assert answer.status == 200
-    assert client.post("/mcp", LIST, Origin=PAGE).headers["access-control-expose-headers"].endswith("Mcp-Session-Id")
+    assert client.post("/mcp", LIST, Origin=PAGE).headers["access-control-expose-headers"].endswith("Mcp-Session-Id, WWW-Authenticate")
 
 
 @pytest.mark.parametrize("announced", [True, False])

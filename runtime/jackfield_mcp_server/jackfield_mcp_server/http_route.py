@@ -19,17 +19,20 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.callers import Caller
+from jackfield.callers import Caller, may
 from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.stored import Jackfield
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
+from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_server.shared.body import LARGE, computed, crowded, read_body, take_room
+from jackfield_server.shared.challenges import METADATA, resource_metadata
 from jackfield_server.shared.correlation import traced
 from jackfield_server.shared.disconnect import cancelling
 from jackfield_server.shared.files import weight_of
 from jackfield_server.shared.identity import Identity, bearer
+from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.operation import READING, Operation
 from jackfield_server.shared.origins import check_origin
 from jackfield_server.shared.problem import Problem
@@ -59,7 +62,18 @@ Key = tuple[str, str, str, str | int]
 def mcp_operations(server: ServerContext) -> list[Operation]:
     """List the operation, guarded like those of the route table. It is not in OpenAPI, which cannot describe its messages."""
     summary, answers = "The Model Context Protocol.", {200: "Message", 202: ""}
-    return [Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, answers, body="Message", describes="partly")]
+    about = "Where clients of MCP get a token (RFC 9728)."
+    return [
+        Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, answers, body="Message", describes="partly", over_mcp=True),
+        *(Operation("GET", path, _metadata, None, "resourceMetadata", about, {200: "Message"}) for path in (METADATA, f"{METADATA}/mcp")),
+    ]
+
+
+async def _metadata(_request: Request, server: ServerContext, _identity: Identity) -> Response:
+    found = resource_metadata(server)
+    if found is None:
+        raise Problem(404, "this server has no identity provider for clients of MCP, or no public URL")
+    return answer(found)
 
 
 class Door:
@@ -81,6 +95,8 @@ class Door:
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body) if body is None else body
         await computed(request, partial(check_values, body)) if len(body) >= LARGE else check_values(body)
+        if identity.kind == "user" and not may(identity.scope, "invoke") and _runs(body):
+            identity.require("invoke")  # its provider may give a token with more: the client asks the person
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
@@ -102,7 +118,7 @@ class Door:
         if _describes(body):
             with server.storage.held(reading):
                 return await self.serve(request, server, identity, body, is_silent=True)
-        identity, _ = await server.identities.confirmed(bearer(request))
+        identity, _ = await server.mcp_identities.confirmed(bearer(request))
         identity.require("read")
         return await self.serve(request, server, identity, body)
 
@@ -202,7 +218,7 @@ class _Call:
         :raises NotAllowed: if the token has ended, or the workspace is suspended.
         """
         try:
-            identity = self._server.identities.of(bearer(self._request))
+            identity = self._server.mcp_identities.of(bearer(self._request))
             identity.require("read")
         except Problem as problem:
             raise NotAllowed(problem.detail) from None
@@ -283,6 +299,16 @@ def _describes(body: bytes) -> bool:
         return method in _DESCRIPTIONS
     given = params.get("arguments")
     return params.get("name") in DESCRIBING and not (isinstance(given, dict) and "connection" in given)
+
+
+def _runs(body: bytes) -> bool:
+    """Return whether a message calls a tool that runs an action."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    params = found.get("params") if isinstance(found, dict) and found.get("method") == "tools/call" else None
+    return isinstance(params, dict) and params.get("name") not in LOOKING
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:

@@ -82,8 +82,9 @@ def _call_of(context: Any) -> CallContext:
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Select the headers for the SDK. A client without ``Accept`` accepts anything (RFC 9110)."""
-    found = [(name, value) for name, value in headers if name.startswith(_PASSED)]
+    """Select the headers for the SDK, without the blanks that may surround a value. A client without ``Accept`` accepts anything (RFC
+    9110)."""
+    found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED)]
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import ActionManifest
 
-RESERVED = frozenset({"search_actions", "get_action_guide", "list_connections", "read_events", "read_result", "execute_action"})
+LOOKING = frozenset({"search_actions", "get_action_guide", "list_connections", "read_events", "read_result"})
+"""Tools that run nothing."""
+RESERVED = LOOKING | {"execute_action"}
 """Names of our own tools."""
 _LONGEST = 64
 _KEPT = 55

@@ -20,10 +20,11 @@ from jackfield_server.http.outlasting import patiently
 from jackfield_server.http.parameters import check_request
 from jackfield_server.http.response_headers import HEADERS
 from jackfield_server.http.table import OPERATIONS
+from jackfield_server.shared.challenges import challenged
 from jackfield_server.shared.identity import NOBODY, Identity, bearer
 from jackfield_server.shared.operation import READING, Mount, Operation
 from jackfield_server.shared.prefix import Prefixed
-from jackfield_server.shared.problem import of_error
+from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.request_shares import OPEN_CONNECTIONS
 from jackfield_server.shared.server_context import ServerContext
 
@@ -40,7 +41,7 @@ _ALLOWED = [
     "Jackfield-On-Behalf-Of",
     *_MCP,
 ]
-_EXPOSED = [*HEADERS, "Mcp-Session-Id"]
+_EXPOSED = [*HEADERS, "Mcp-Session-Id", "WWW-Authenticate"]
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
@@ -94,7 +95,9 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
         operation = methods["GET" if request.method == "HEAD" else request.method]
         identity = NOBODY
         try:
-            remembered = await server.identities.remembered(bearer(request)) if operation.describes else None
+            remembered = (
+                await server.identities_for(over_mcp=operation.over_mcp).remembered(bearer(request)) if operation.describes else None
+            )
             if remembered is None:
                 identity = await _caller(request, server, operation)
                 return await _answered(request, server, operation, identity)
@@ -112,6 +115,8 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             raise refusal from None
         except JackfieldError as error:
             raise of_error(error) from None
+        except Problem as error:
+            raise challenged(server, operation, error, bearer(request)) from None
 
     return endpoint
 
@@ -119,8 +124,9 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
 async def _caller(request: Request, server: ServerContext, operation: Operation) -> Identity:
     if operation.scope is None:
         return NOBODY
-    known = server.identities.cached(bearer(request))
-    return known if known is not None else await patiently(request, lambda: identified(request, server))
+    identities = server.identities_for(over_mcp=operation.over_mcp)
+    known = identities.cached(bearer(request))
+    return known if known is not None else await patiently(request, lambda: identified(request, server, identities))
 
 
 async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:

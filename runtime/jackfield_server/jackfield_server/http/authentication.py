@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from jackfield_server.shared.identity import Identity, bearer
+from jackfield_server.shared.identity import Identities, Identity, bearer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 
 
-async def identified(request: Request, server: ServerContext) -> Identity:
+async def identified(request: Request, server: ServerContext, identities: Identities) -> Identity:
     """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess.
 
     :raises Problem: 401 if the token is unknown; 429 if its address has sent too many unknown ones.
     """
     text = bearer(request)
-    known = await server.identities.awaited(text)
+    known = await identities.awaited(text)
     if known is not None:
         return known
-    await server.identities.prepare(text)
+    await identities.prepare(text)
     async with server.guesses.turn(request):
         try:
-            return await server.identities.found_once(text, lambda: server.briefly(lambda: server.identities.of(text)))
+            return await identities.found_once(text, lambda: server.briefly(lambda: identities.of(text)))
         except Problem as refusal:
             if refusal.status == 401:
                 server.guesses.note(request)

@@ -29,6 +29,7 @@ from jackfield_server.http.exchange import Exchange
 from jackfield_server.http.invocations import completed, outcome
 from jackfield_server.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
 from jackfield_server.shared.body import ALWAYS_FITS, LARGE, BodyShare, crowded
+from jackfield_server.shared.challenges import challenged
 from jackfield_server.shared.identity import token_of
 from jackfield_server.shared.operation import READING
 from jackfield_server.shared.problem import Problem, problem
@@ -95,8 +96,9 @@ class Direct:
     def begin(self, exchange: Exchange) -> bool:
         """Begin a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
         server, text = self._server, token_of(exchange.given.get(b"authorization", b"").decode("latin-1"))
-        known = server.identities.cached(text)
-        identity = known if known is not None else server.identities.last(text)
+        identities = server.identities_for(over_mcp=exchange.operation.over_mcp)
+        known = identities.cached(text)
+        identity = known if known is not None else identities.last(text)
         if identity is None or identity.suspended or server.requests.is_full:
             return False
         if not may(identity.scope, exchange.operation.scope or "read"):
@@ -196,7 +198,7 @@ class Direct:
         asking.add_done_callback(partial(self._confirmed, exchange, start))
 
     async def _confirmed_in_time(self, exchange: Exchange, text: str) -> tuple[Identity, int | None]:
-        identities, partly = self._server.identities, exchange.operation.describes == "partly"
+        identities, partly = self._server.identities_for(over_mcp=exchange.operation.over_mcp), exchange.operation.describes == "partly"
         remembered = await identities.remembered(text) if partly else None
         if remembered is not None:
             return remembered.identity, None if remembered.is_present else remembered.reading
@@ -241,6 +243,9 @@ class Direct:
         exchange.protocol.tasks.discard(exchange)
 
     def _fail(self, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, Problem):
+            given = exchange.given.get(b"authorization", b"").decode("latin-1")
+            error = challenged(self._server, exchange.operation, error, token_of(given))
         if not exchange.response_started:
             self._respond(exchange, error_response(self._server, error, exchange.identifier.decode()))
 

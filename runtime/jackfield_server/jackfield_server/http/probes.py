@@ -46,7 +46,7 @@ async def _is_operator(request: Request, server: ServerContext) -> bool:
     if not bearer(request):
         return False
     try:
-        return (await identified(request, server)).is_operator
+        return (await identified(request, server, server.identities)).is_operator
     except Problem as refusal:
         return refusal.status >= 500 and _was_operator(request, server)
     except JackfieldError:

@@ -116,15 +116,19 @@ class Remembered:
 
 
 class Identities:
-    """Authenticator of requests, with a cache of recent identities."""
+    """Authenticator of requests, with a cache of recent identities. ``resource`` returns the audience that JWTs must name, if not that of
+    the HTTP API, and ``most`` is the widest scope that they have (RFC 8707: a token for one resource opens no other)."""
 
-    def __init__(self, storage: Storage, clock: Clock, jwt: Jwt | None) -> None:
+    def __init__(
+        self, storage: Storage, clock: Clock, jwt: Jwt | None, resource: Callable[[], str] = lambda: "", most: Scope = "manage"
+    ) -> None:
         self._storage = storage
         self._clock = clock
         self._jwt = jwt
         self._known: EpochCache[str, _Known] = EpochCache(storage.epoch, _KEPT)
         self._running: dict[str, asyncio.Future[Identity]] = {}
-        self._jwts = Jwts(jwt, clock) if jwt is not None else None
+        self._jwts = Jwts(jwt, clock, lambda: resource() or jwt.audience) if jwt is not None else None
+        self._most: Scope = most
 
     async def prepare(self, text: str) -> None:
         """Fetch a JWT's signing key if needed, before a thread is used for the look-up."""
@@ -275,12 +279,24 @@ class Identities:
         found = Identity("", token.id, "platform", Rules(), token.name, "platform", token.workspaces)
         return _Known(now, until, found, token.expires_at or math.inf)
 
+    def insufficient(self, text: str) -> Problem | None:
+        """Return why a JWT that the provider has issued for this resource lets nobody in; a new one from the same provider would be the
+        same. None for any other token."""
+        if self._jwt is None or self._jwts is None or not _is_jwt(text) or (claims := self._jwts.claims(text)) is None:
+            return None
+        workspace = claims.get(self._jwt.workspace_claim)
+        if not isinstance(workspace, str):
+            return Problem(403, f"the token names no workspace: it has no claim '{self._jwt.workspace_claim}'", code="forbidden")
+        if _scope(claims.get(self._jwt.scope_claim), self._most) is None:
+            return Problem(403, "the token has none of jackfield's scopes", code="scope_missing")
+        return Problem(403, "the token's workspace does not exist", code="forbidden")
+
     def _by_jwt(self, text: str) -> _Known | None:
         now = self._clock.time()
         settings, claims = (self._jwt, self._jwts.claims(text)) if self._jwts is not None else (None, None)
         if settings is None or claims is None:
             return None
-        scope = _scope(claims.get(settings.scope_claim))
+        scope = _scope(claims.get(settings.scope_claim), self._most)
         workspace = claims.get(settings.workspace_claim)
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
         if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name):
@@ -318,9 +334,11 @@ def storable(*texts: str) -> bool:
     return not any("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
-def _scope(claim: object) -> Scope | None:
-    """Return the widest scope in a claim: words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``."""
+def _scope(claim: object, most: Scope) -> Scope | None:
+    """Return the widest scope in a claim: words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``. What is
+    wider than ``most`` counts as that."""
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}
     wide: tuple[Scope, ...] = ("manage", "invoke", "read")
-    return next((scope for scope in wide if scope in named), None)
+    found = next((scope for scope in wide if scope in named), None)
+    return found if found is None or may(most, found) else most

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from http.client import HTTPException
 from typing import Any
@@ -52,10 +52,12 @@ _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
 
 
 class Jwts(ProcessLocal):
-    """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it."""
+    """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it. ``audience`` returns the audience
+    that a token must name."""
 
-    def __init__(self, settings: Jwt, clock: Clock) -> None:
+    def __init__(self, settings: Jwt, clock: Clock, audience: Callable[[], str]) -> None:
         self._settings = settings
+        self._audience = audience
         self._clock = clock
         self._keys: dict[str, Any] = {}
         self._begin_anew()
@@ -100,7 +102,7 @@ class Jwts(ProcessLocal):
                 text,
                 self._keys[kid].key,
                 algorithms=self._allowed(kid),
-                audience=self._settings.audience,
+                audience=self._audience(),
                 issuer=self._settings.issuer,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )

@@ -105,6 +105,10 @@ class ServerContext:
         """Index that is made when a session of the operator first searches: it has all that a source describes."""
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
+        self.mcp_identities = self.identities
+        """Those of callers over MCP: a JWT for it is for nothing else (RFC 8707), where the server has a public URL."""
+        if settings.jwt is not None:
+            self.mcp_identities = Identities(self.storage, self.clock, settings.jwt, lambda: self.mcp_url, "invoke")
         self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
@@ -177,6 +181,15 @@ class ServerContext:
     def public_url(self) -> str:
         """Address of the server as browsers see it: that of this process, else the shared one; empty if nobody has named it."""
         return self.storage.shared.known(PUBLIC_URL)
+
+    @property
+    def mcp_url(self) -> str:
+        """Address of the endpoint of MCP, which is the resource that clients ask a token for; empty without a public URL."""
+        return f"{self.public_url}/mcp" if self.public_url else ""
+
+    def identities_for(self, *, over_mcp: bool) -> Identities:
+        """Return the authenticator of callers."""
+        return self.mcp_identities if over_mcp else self.identities
 
     def base(self, request: Request) -> str:
         """Return the server's own address: the operator's public URL, else what this machine calls a server that only it can reach. An
