@@ -10,7 +10,10 @@ import pytest
 import standardwebhooks
 
 from console_client import Client, Place, placed, token
+from jackfield.access import Workspaces
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers import Rules
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield_platform.events.dispatcher import Dispatcher
@@ -107,3 +110,33 @@ def test_callbacks_are_for_managers_without_rules(place: Place) -> None:
     assert "quota.lwo" in refused.words
     refused = place.signed_in(token(place, "manage")).change("/callbacks", "/callbacks", url="http://127.0.0.1:9/")
     assert "not allowed to reach this host" in refused.words
+
+
+def test_a_platforms_callback_gets_the_events_of_its_workspaces(place: Place, receiver: Receiver) -> None:
+    """The operator reaches it from the tenants, makes it with one secret, and sees deliveries with their workspace; no token does."""
+    storage = place.host.storage
+    PlatformTokens(storage.database, storage.vault, SystemClock()).create("shop-*", "The Shop")
+    Workspaces(storage.database, storage.vault, SystemClock(), Actor("cli", "ada")).create("shop-1")
+    person, base = place.signed_in(), "/platforms/shop-*"
+    assert f'href="{base}/callbacks"' in person.get("/tenants").text
+    page = person.change(f"{base}/callbacks", f"{base}/callbacks", url=receiver.url, types="quota.low", description="The shop")
+    shown, secret = re.findall(rf'"({re.escape(base)}/callbacks/cb_[^"?]+)"', page.text)[0], re.findall(r"whsec_[^<]+", page.text)[0]
+    assert "It answered 204 after" in person.change(shown, f"{shown}/test").words
+    with storage.database.write() as transaction:
+        record(transaction, "shop-1", "quota.low", "acme-ses", 1.5, {"connection": "acme-ses"})
+    dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender())
+    dispatcher.start()
+    receiver.wait(2)
+    dispatcher.stop(30.0)
+    got = receiver.got[-1]
+    assert standardwebhooks.Webhook(secret).verify(got.body, dict(got.headers))["data"]["workspace"] == "shop-1"
+    assert "The shop" not in person.get("/callbacks").words
+    listed = person.get(f"{base}/deliveries")
+    delivery = re.findall(rf'"({re.escape(base)}/deliveries/dlv_[^"/]+)"', listed.text)[0]
+    assert "shop-1" in listed.words
+    assert '"workspace": "shop-1"' in person.get(delivery).words
+    assert person.change(delivery, f"{delivery}/resend").headers["location"] == f"{delivery}?done=resent"
+    assert person.change(shown, f"{shown}/removal").headers["location"] == f"{base}/callbacks?done=removed"
+    admin = place.signed_in(token(place, "manage"))
+    assert [admin.get(f"{base}/{path}").status for path in ("callbacks", "deliveries", "callbacks/x")] == [403] * 3
+    assert person.get("/platforms/not%20one/callbacks").status == 404

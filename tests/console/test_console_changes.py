@@ -29,6 +29,8 @@ CHANGES = [
     "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/pause",
     "/deliveries/x/resend", "/tenants", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",
+    "/platforms/x/callbacks", "/platforms/x/callbacks/x/pause", "/platforms/x/deliveries/x/resend",
+    "/oauth-clients", "/oauth-clients/x", "/oauth-clients/x/removal",
     "/invocations/selection", "/queue/dead-letters/selection", "/connections/selection", "/tokens/selection",
 ]  # fmt: skip
 

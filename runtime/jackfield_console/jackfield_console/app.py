@@ -32,6 +32,7 @@ from jackfield_console import (
     invocation,
     invocations,
     marketplace,
+    oauth_clients,
     overview,
     queue,
     schedule_form,
@@ -70,6 +71,16 @@ async def _download(page_request: PageRequest) -> Response:
     return await download(page_request.http, page_request.server, page_request.identity)
 
 
+_EVENT_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
+    ("/callbacks", callbacks.listed, "GET"),
+    ("/callbacks", callbacks.created, "POST"),
+    ("/callbacks/{id}", callbacks.shown, "GET"),
+    ("/callbacks/{id}/{step}", callbacks.changed, "POST"),
+    ("/deliveries", deliveries.listed, "GET"),
+    ("/deliveries/{id}", deliveries.shown, "GET"),
+    ("/deliveries/{id}/resend", deliveries.resent, "POST"),
+)
+"""Pages of callbacks, of a workspace and of a platform."""
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/", overview.shown, "GET"),
     ("/connectors", connectors.listed, "GET"),
@@ -96,6 +107,11 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connections/{name}/values", connection_form.changed, "POST"),
     ("/connections/{name}/test", connection.tested, "POST"),
     ("/connections/{name}/guard", guards.resumed, "POST"),
+    ("/oauth-clients", oauth_clients.listed, "GET"),
+    ("/oauth-clients", oauth_clients.created, "POST"),
+    ("/oauth-clients/{client}", oauth_clients.shown, "GET"),
+    ("/oauth-clients/{client}", oauth_clients.changed, "POST"),
+    ("/oauth-clients/{client}/removal", oauth_clients.removed, "POST"),
     ("/suppressions", guards.suppressed, "GET"),
     ("/suppressions/removal", guards.removed, "POST"),
     ("/connections/{name}/doctor", doctor.shown, "GET"),
@@ -122,13 +138,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/subscriptions/{name}", subscriptions.shown, "GET"),
     ("/subscriptions/{name}/events", subscriptions.events, "GET"),
     ("/subscriptions/{name}/{step}", subscriptions.changed, "POST"),
-    ("/callbacks", callbacks.listed, "GET"),
-    ("/callbacks", callbacks.created, "POST"),
-    ("/callbacks/{id}", callbacks.shown, "GET"),
-    ("/callbacks/{id}/{step}", callbacks.changed, "POST"),
-    ("/deliveries", deliveries.listed, "GET"),
-    ("/deliveries/{id}", deliveries.shown, "GET"),
-    ("/deliveries/{id}/resend", deliveries.resent, "POST"),
+    *_EVENT_PAGES,
+    *((f"/platforms/{{platform}}{path}", endpoint, method) for path, endpoint, method in _EVENT_PAGES),
     ("/queue", queue.shown, "GET"),
     ("/queue/dead-letters", queue.dead, "GET"),
     ("/queue/dead-letters/selection", LETTERS.taken, "POST"),

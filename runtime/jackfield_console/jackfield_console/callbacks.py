@@ -25,11 +25,11 @@ from jackfield_console.components import (
     text_field,
 )
 from jackfield_console.deliveries import COLUMNS, delivery_row
+from jackfield_console.event_homes import event_home
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_platform.events.callback import Callback
-from jackfield_platform.events.callbacks import Callbacks, Created
-from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
+from jackfield_platform.events.callbacks import Created
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
@@ -43,10 +43,11 @@ _DONE = {
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /callbacks``: the oldest first, and a form for a new one."""
-    lead = "URLs of your own systems, to which the events of this workspace are sent."
+    """``GET /callbacks``, and ``/platforms/{platform}/callbacks``: the oldest first, and a form for a new one."""
+    home = event_home(request)
+    lead = f"URLs of your own systems, to which the events of {home.whose} are sent."
     done = done_notice(request, _DONE)
-    return page(request, "callbacks", "Callbacks", done, _list(request), _new(request), lead=lead)
+    return page(request, home.section, "Callbacks", done, _list(request), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -58,17 +59,17 @@ def created(request: PageRequest) -> Response:
         "description": given.get("description", "").strip(),
     }
     try:
-        made = _callbacks(request).create(wanted)
+        made = event_home(request).callbacks(request).create(wanted)
     except JackfieldError as error:
-        return outcome(request, "callbacks", "Callbacks", fault(error), status=error.http_status)
-    told = _secret(made, "The receiver verifies each request with it.")
-    return outcome(request, "callbacks", "Callbacks", told, _list(request, again=True) if request.partial else None)
+        return outcome(request, event_home(request).section, "Callbacks", fault(error), status=error.http_status)
+    told = _secret(request, made, "The receiver verifies each request with it.")
+    return outcome(request, event_home(request).section, "Callbacks", told, _list(request, again=True) if request.partial else None)
 
 
 def shown(request: PageRequest) -> Response:
     """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
     found = _found(request)
-    deliveries, _ = deliveries_of(request.server, request.identity).page(callback=found.id, limit=_LAST)
+    deliveries, _ = event_home(request).deliveries(request).page(callback=found.id, limit=_LAST)
     options = found.options
     about: list[tuple[str, Node]] = [
         ("Status", [badge(_state(found)), " ", found.reason]), ("URL", h.code(found.url)), ("Types", _types(found)),
@@ -76,11 +77,12 @@ def shown(request: PageRequest) -> Response:
         ("Data", "left out" if options.thin else "with the output of invocations" if options.include else "in each request"),
         ("Failing since", _since(request, found)), ("Created", at(found.created_at, request.now)),
     ]  # fmt: skip
-    every, dead = f"/deliveries?callback={found.id}", f"/deliveries?callback={found.id}&status=dead"
+    sent = f"{event_home(request).base}/deliveries"
+    every, dead = f"{sent}?callback={found.id}", f"{sent}?callback={found.id}&status=dead"
     rows = [delivery_row(request, item) for item in deliveries]
     return page(
         request,
-        "callbacks",
+        event_home(request).section,
         options.description or "Callback",
         done_notice(request, _DONE),
         card("Callback", terms(about), _buttons(request, found), h.div(id="outcome", aria_live="polite")),
@@ -103,51 +105,56 @@ def changed(request: PageRequest) -> Response:
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
-    found, cursor = _callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
+    found, cursor = event_home(request).callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
     rows = [
         (
-            h.a(h.strong(item.options.description or item.url), href=f"/callbacks/{item.id}"), badge(_state(item)), _types(item),
+            h.a(h.strong(item.options.description or item.url), href=f"{_at(request)}/{item.id}"), badge(_state(item)), _types(item),
             h.code(item.url, class_="small"), _since(request, item),
         )
         for item in found
     ]  # fmt: skip
     shown = table("Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
-    links = h.p(h.a("Dead deliveries", href="/deliveries?status=dead"), " · ", h.a("All deliveries", href="/deliveries"))
-    older = more("/callbacks", cursor=cursor)
+    sent = f"{event_home(request).base}/deliveries"
+    links = h.p(h.a("Dead deliveries", href=f"{sent}?status=dead"), " · ", h.a("All deliveries", href=sent))
+    older = more(_at(request), cursor=cursor)
     return h.div(card("Callbacks", shown, links), older, id="list", hx_swap_oob="true" if again else None)
 
 
 def _paused(request: PageRequest, found: Callback) -> Response:
-    _callbacks(request).change(found.id, {"status": "paused"})
-    return redirect(request, f"/callbacks/{found.id}?done=paused")
+    event_home(request).callbacks(request).change(found.id, {"status": "paused"})
+    return redirect(request, f"{_at(request)}/{found.id}?done=paused")
 
 
 def _resumed(request: PageRequest, found: Callback) -> Response:
-    _callbacks(request).change(found.id, {"status": "active"})
-    return redirect(request, f"/callbacks/{found.id}?done=resumed")
+    event_home(request).callbacks(request).change(found.id, {"status": "active"})
+    return redirect(request, f"{_at(request)}/{found.id}?done=resumed")
 
 
 def _removed(request: PageRequest, found: Callback) -> Response:
-    _callbacks(request).remove(found.id)
-    return redirect(request, "/callbacks?done=removed")
+    event_home(request).callbacks(request).remove(found.id)
+    return redirect(request, f"{_at(request)}?done=removed")
 
 
 def _recovered(request: PageRequest, found: Callback) -> Response:
     since = moment(request.form.get("since", "").strip(), request.now, -1, "the time")
-    deliveries_of(request.server, request.identity).recover(found.id, since)
-    return redirect(request, f"/callbacks/{found.id}?done=recovered")
+    event_home(request).deliveries(request).recover(found.id, since)
+    return redirect(request, f"{_at(request)}/{found.id}?done=recovered")
 
 
 def _tested(request: PageRequest, found: Callback) -> Response:
-    attempt = _callbacks(request).test(found.id)
+    attempt = event_home(request).callbacks(request).test(found.id)
     told = f"It answered {attempt.status} after {attempt.seconds * 1000:.0f} ms." if attempt.succeeded else f"Not taken: {attempt.error}."
     answer = code_block(attempt.answer, "The answer") if attempt.answer else None
-    return outcome(request, "callbacks", "Test event", notice(h.p(told), answer, tone="good" if attempt.succeeded else "bad"))
+    return outcome(
+        request, event_home(request).section, "Test event", notice(h.p(told), answer, tone="good" if attempt.succeeded else "bad")
+    )
 
 
 def _rotated(request: PageRequest, found: Callback) -> Response:
-    made, until = _callbacks(request).rotate(found.id)
-    return outcome(request, "callbacks", "New secret", _secret(made, f"The one before signs beside it until {until}."))
+    made, until = event_home(request).callbacks(request).rotate(found.id)
+    return outcome(
+        request, event_home(request).section, "New secret", _secret(request, made, f"The one before signs beside it until {until}.")
+    )
 
 
 _STEPS: Mapping[str, Callable[[PageRequest, Callback], Response]] = {
@@ -155,14 +162,13 @@ _STEPS: Mapping[str, Callable[[PageRequest, Callback], Response]] = {
 }  # fmt: skip
 
 
-def _callbacks(request: PageRequest) -> Callbacks:
-    request.require("manage")
-    return callbacks_of(request.server, request.identity, "operator" if request.operator else "remote")
+def _at(request: PageRequest) -> str:
+    return f"{event_home(request).base}/callbacks"
 
 
 def _found(request: PageRequest) -> Callback:
     try:
-        return _callbacks(request).find(request.path("id"))
+        return event_home(request).callbacks(request).find(request.path("id"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
 
@@ -171,7 +177,7 @@ def _new(request: PageRequest) -> Node:
     hint = ["One per line, such as ", h.code("invocation.finished"), " or ", h.code("connection.*"), ". If empty, all but the audit log."]
     create = form(
         request,
-        "/callbacks",
+        _at(request),
         text_field("url", "URL", hint="An HTTPS URL that the internet can reach, unless the operator of this server allows its host."),
         lines_field("types", "Types", (), hint, rows=2),
         text_field("description", "Description", hint="For people.", maxlength=200),
@@ -181,27 +187,27 @@ def _new(request: PageRequest) -> Node:
     return card("New callback", create, h.div(id="made", aria_live="polite"))
 
 
-def _secret(made: Created, further: str) -> Node:
+def _secret(request: PageRequest, made: Created, further: str) -> Node:
     (value,) = made.shown().values()
     once = "Copy the secret now and store it with the receiver. It is not shown again." if "secret" in made.shown() else "The public key:"
-    back = h.p(h.a("To the callback", href=f"/callbacks/{made.callback.id}"))
+    back = h.p(h.a("To the callback", href=f"{_at(request)}/{made.callback.id}"))
     return h.div(h.p(once, " ", further), code_block(value, "The new secret", short=True), back, class_="notice good", role="alert")
 
 
 def _buttons(request: PageRequest, found: Callback) -> Node:
     toggle = ("resume", "Resume") if found.status == "paused" else ("pause", "Pause")
-    shown = [form(request, f"/callbacks/{found.id}/{toggle[0]}", h.button(toggle[1], class_="quiet"))]
+    shown = [form(request, f"{_at(request)}/{found.id}/{toggle[0]}", h.button(toggle[1], class_="quiet"))]
     shown += [
-        form(request, f"/callbacks/{found.id}/{step}", h.button(title, class_="quiet"), into="#outcome")
+        form(request, f"{_at(request)}/{found.id}/{step}", h.button(title, class_="quiet"), into="#outcome")
         for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
     ]
-    return h.div(shown, form(request, f"/callbacks/{found.id}/removal", h.button("Remove", class_="quiet danger")), class_="actions")
+    return h.div(shown, form(request, f"{_at(request)}/{found.id}/removal", h.button("Remove", class_="quiet danger")), class_="actions")
 
 
 def _recovery(request: PageRequest, found: Callback) -> Node:
     hint = ["Sends all events since then that were not delivered. A span such as ", h.code("2d"), ", or a date."]
     field = text_field("since", "Since", "2d", hint=hint, maxlength=40)
-    return form(request, f"/callbacks/{found.id}/recovery", field, h.div(h.button("Send again", class_="quiet"), class_="actions"))
+    return form(request, f"{_at(request)}/{found.id}/recovery", field, h.div(h.button("Send again", class_="quiet"), class_="actions"))
 
 
 def _state(item: Callback) -> str:

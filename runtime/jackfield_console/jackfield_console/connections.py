@@ -29,7 +29,8 @@ def listed(request: PageRequest) -> Response:
     make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
     above = [done_notice(request, _DONE, *NONE), _problems(request), _filters(request), SELECTION.bar(request)]
-    head = heading("Connections", make, lead=lead)
+    clients = h.a("OAuth clients", href="/oauth-clients", class_="button") if make and not request.identity.rules else None
+    head = heading("Connections", clients, make, lead=lead)
     return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
 
 

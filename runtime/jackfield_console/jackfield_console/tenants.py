@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from urllib.parse import quote
+
 from starlette.responses import Response
 
 from jackfield.access import Workspace, Workspaces
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield.management.shared_settings import SharedSettings
@@ -52,6 +56,7 @@ def listed(request: PageRequest) -> Response:
         filters("/tenants", beginning),
         shown,
         _new(request),
+        _platforms(request),
         _shared(request),
         lead=lead,
     )
@@ -127,6 +132,25 @@ def _new(request: PageRequest) -> Markup:
         into="#outcome",
     )
     return card("New workspace", made)
+
+
+def _platforms(request: PageRequest) -> Markup:
+    """Render the platforms that have tokens, with their callbacks, which get the events of all their workspaces."""
+    storage = request.server.storage
+    tokens = PlatformTokens(storage.database, storage.vault, request.server.clock).list()
+    active = Counter(token.workspaces for token in tokens if token.status(request.now) == "active")
+    rows = [
+        (h.code(pattern), active[pattern], h.a("Callbacks", href=f"/platforms/{quote(pattern, safe='*')}/callbacks"))
+        for pattern in sorted({token.workspaces for token in tokens})
+    ]
+    empty = ["No platform has a token. ", h.code("jackfield tokens create --kind platform"), " makes one."]
+    lead = h.p(
+        "Programs that manage the workspaces whose names fit. ",
+        h.a("OAuth clients", href="/oauth-clients"),
+        " serve them all.",
+        class_="muted",
+    )
+    return card("Platforms", lead, table("Platforms", ("Workspaces", "Active tokens", "Events"), rows, empty=empty))
 
 
 def _shared(request: PageRequest) -> Markup:

@@ -12,23 +12,26 @@ from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 
 
-def callbacks_of(server: ServerContext, identity: Identity, origin: Origin = "remote", actor: Actor | None = None) -> Callbacks:
-    """Return the callbacks of the caller's workspace or platform; what it changes is audited in the caller's name, or ``actor``'s.
+def callbacks_of(
+    server: ServerContext, identity: Identity, origin: Origin = "remote", actor: Actor | None = None, *, home: str | None = None
+) -> Callbacks:
+    """Return the callbacks of the caller's workspace or platform, or those under ``home`` (``platform_tokens.home_of``), which the operator
+    may manage; what it changes is audited in the caller's name, or ``actor``'s.
 
     :raises Problem: 403 for a token with rules, since callbacks get events of the whole workspace; 503 without a database.
     """
     _check(server, identity)
-    database, vault = server.storage.database, server.storage.vault
-    return Callbacks(database, vault, _home(identity), server.clock, actor or identity.actor, origin=origin, guard=server.runtimes.outgoing)
+    database, vault, at = server.storage.database, server.storage.vault, home or _home(identity)
+    return Callbacks(database, vault, at, server.clock, actor or identity.actor, origin=origin, guard=server.runtimes.outgoing)
 
 
-def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:
-    """Return the deliveries of the caller's workspace or platform.
+def deliveries_of(server: ServerContext, identity: Identity, *, home: str | None = None) -> Deliveries:
+    """Return the deliveries of the caller's workspace or platform, or those under ``home``.
 
     :raises Problem: as ``callbacks_of`` does.
     """
     _check(server, identity)
-    return Deliveries(server.storage.database, server.storage.vault, _home(identity), server.clock)
+    return Deliveries(server.storage.database, server.storage.vault, home or _home(identity), server.clock)
 
 
 def _home(identity: Identity) -> str:
