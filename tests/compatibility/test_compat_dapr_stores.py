@@ -242,4 +242,4 @@ def test_a_connection_s_value_is_no_reference_to_a_store(moto_url: str) -> None:
     with Jackfield(connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none") as jackfield:
         error = jackfield.invoke(invocation).error
     assert error is not None
-    assert [detail.message for detail in error.details] == ["no plugin resolves the reference '$secretstores.aws.secretmanager'"]
+    assert [detail.message for detail in error.details] == ["nothing installed resolves the reference '$secretstores.aws.secretmanager'"]

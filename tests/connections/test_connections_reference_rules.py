@@ -51,6 +51,28 @@ def test_s4_patterns_allow_what_they_fit_and_nothing_else() -> None:
     assert reference_fault("$vault", {"path": "x"}, ".", ("vault:x",), ()) is not None
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "acme/../other/token",
+        "acme/./token",
+        "acme//token",
+        "acme/..",
+        "acme/%2e%2e/other",
+        "acme%2F..%2Fother",
+        "acme\\..\\other",
+        "acme/x/../../other",
+    ],
+)
+def test_a_pattern_of_a_store_has_no_detour(target: str) -> None:
+    """A store may read a reference as a path: one that leads elsewhere needs a pattern for all of the store."""
+    assert reference_fault("$safe", target, ".", ("safe:acme*",), ()) is not None
+    assert reference_fault("$safe", "acme/token", ".", ("safe:acme*",), ()) is None
+    assert reference_fault("$safe", "/acme/token/", ".", ("safe:/acme*",), ()) is None
+    for allowed in (True, ("*",), ("safe:*",)):
+        assert reference_fault("$safe", target, ".", allowed, ()) is None
+
+
 @pytest.mark.parametrize("allowed", [True, ("*",), ("file:/*",)])
 def test_s4_the_key_and_the_home_are_never_read(home: Path, tmp_path: Path, allowed: bool | tuple[str, ...]) -> None:
     """Neither by name, nor through ``..``, a link to the file or its folder, another home's key file, nor by way of ``/proc``."""

@@ -100,8 +100,8 @@ def test_references_within_objects_and_arrays(tmp_path: Path) -> None:
         ({"$file": "a\0b"}, "'$file' takes the path of a file"),
         ({"$file": "large"}, "the file 'large' is larger than 65,536 bytes"),
         ({"$file": "binary"}, "the file 'binary' is not UTF-8 text"),
-        ({"$custom": "x"}, "no plugin resolves the reference '$custom'"),
-        ({"$": "x"}, "no plugin resolves the reference '$'"),
+        ({"$custom": "x"}, "nothing installed resolves the reference '$custom'"),
+        ({"$": "x"}, "nothing installed resolves the reference '$'"),
     ],
 )
 def test_a_reference_that_cannot_be_read(tmp_path: Path, reference: dict[str, Any], words: str) -> None:
@@ -189,7 +189,7 @@ def test_plugins_resolve_other_kinds(tmp_path: Path) -> None:
         assert used(script).token == "one"
         assert ask(board, {"$other": "b"}).status == "succeeded"
         assert used(script).token == "two"
-        assert "no plugin resolves" in faults(ask(board, {"$third": "c"}))["/token"]
+        assert "nothing installed resolves" in faults(ask(board, {"$third": "c"}))["/token"]
     assert keepers[0].asked == [{"path": "a", "field": 1}]
 
 
@@ -238,6 +238,17 @@ def test_a_secret_store_that_cannot_be_used_names_its_package(tmp_path: Path, so
     """Of two stores of one name either could be an impostor, and none is imported; one that is broken says why."""
     with store(tmp_path / "stores", source, *names), runtime(tmp_path, scripted(Script()), environment={}) as board:
         assert words in faults(ask(board, {"$acmeSafe": "drawer"}))["/token"]
+
+
+def test_what_a_store_raises_by_mistake_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It may quote a secret that was never returned, so that nobody can mask it: class and place are logged, and no text."""
+    source = "def read(reference, environment):\n    raise KeyError(f'no s3cret-of-the-safe in {reference}')\n"
+    with store(tmp_path / "stores", source, "acme-safe"), runtime(tmp_path, scripted(Script()), environment={}) as board:
+        result = ask(board, {"$acmeSafe": "drawer"})
+    assert result.error is not None
+    assert result.error.code == "internal"
+    assert "what resolves '$acmeSafe': KeyError (at stores/acme_safe.py:2)" in caplog.text
+    assert "s3cret" not in caplog.text + json.dumps(result.to_json())
 
 
 def test_resolved_secrets_are_masked(tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ def test_kinds_that_nobody_knows(secrets: Secrets) -> None:
     """A reference of a kind that no plugin knows is told as that."""
     with pytest.raises(InvalidConnection) as caught:
         secrets.resolve({"token": {"$unknown": "x"}, "other": {"$safe": "x"}}, ".")
-    assert [(detail.path, detail.message) for detail in caught.value.details] == [("/token", "no plugin resolves the reference '$unknown'")]
+    assert [(detail.path, detail.message) for detail in caught.value.details] == [
+        ("/token", "nothing installed resolves the reference '$unknown'")
+    ]
 
 
 def test_the_environment_is_read_each_time(safe: Safe) -> None:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote
 
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
@@ -69,6 +70,7 @@ _TRIES = 3
 _KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
 """Folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
+_SEPARATORS = re.compile(r"[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class ReferenceRules:
             return f"'{text[:80]}' {_OWN}"
         if kind == "$env" and is_credential(text) and not self._names_credentials(text):
             return f"'{text[:80]}' {_CREDENTIAL}"
+        if kind != "$env" and _has_detour(text) and {"*", f"{kind[1:]}:*"}.isdisjoint(self._patterns or ("*",)):
+            return f"a reference with an empty part, '.' or '..' needs a pattern for all of '{kind[:40]}': its store may read another path"
         return self._unfitting(kind, text)
 
     def path_fault(self, resolved: str) -> str | None:
@@ -173,6 +177,12 @@ def _fits(kind: str, text: str, pattern: str) -> bool:
     if f"${wanted}" != kind:
         return False
     return fnmatchcase(text, _real_pattern(rest) if kind == "$file" else rest)
+
+
+def _has_detour(text: str) -> bool:
+    """Return whether a store that reads a text as a path may come to another one than the text says: ``acme/../other``, ``acme//other``,
+    or either of them percent-encoded."""
+    return any(not {"", ".", ".."}.isdisjoint(_SEPARATORS.split(form.strip("/"))) for form in (text, unquote(text)) if form)
 
 
 def _is_barred(path: str, barred: tuple[str, ...]) -> bool:

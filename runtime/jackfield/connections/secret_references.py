@@ -13,18 +13,22 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from jackfield.catalog.loading import declared
 from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.host_access import HINT, ReferenceRules
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection, Sent, TimedOut, Unavailable
-from jackfield.failures import BrokenPart, contained
+from jackfield.errors import Detail, Internal, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.failures import BrokenPart, Raised, attempt, contained, exhausted
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
+from jackfield.kernel.places import place_of
 from jackfield.secrecy import SecretHolder
+
+T = TypeVar("T")
 
 _STORES = "jackfield.secret_stores"
 _BROUGHT_BY = {"$vault": "; the package jackfield-vault does: pip install 'jackfield[vault]'"}
@@ -307,10 +311,11 @@ class Secrets:
         known = "." not in kind
         store = _store(kind[1:]) if known else None
         if store is not None:
-            return contained(store, target, self._environment)
-        found = self._plugins.resolve_secret(kind[1:], target) if known and self._plugins.has("resolve_secret") else None
+            return _told(kind, partial(contained, store, target, self._environment))
+        asked = known and self._plugins.has("resolve_secret")
+        found = _told(kind, partial(self._plugins.resolve_secret, kind[1:], target)) if asked else None
         if found is None:
-            raise ValueError(f"no plugin resolves the reference '{kind[:40]}'{_BROUGHT_BY.get(kind, '')}")
+            raise ValueError(f"nothing installed resolves the reference '{kind[:40]}'{_BROUGHT_BY.get(kind, '')}")
         return found
 
     def _from_environment(self, target: object) -> str:
@@ -322,6 +327,23 @@ class Secrets:
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
         return found
+
+
+def _told(kind: str, ask: Callable[[], T]) -> T:
+    """Ask a secret store or plugin. What it raises by mistake may quote a secret that nobody can mask, since it was not returned: no text
+    of it is logged or shown.
+
+    :raises JackfieldError: if it says so.
+    :raises ValueError: likewise.
+    :raises Internal: for all else that it raises, which is a bug of its author's.
+    """
+    found = attempt(ask)
+    if not isinstance(found, Raised):
+        return found
+    error = found.error
+    if isinstance(error, (JackfieldError, ValueError)) or exhausted(error) is not None:
+        raise error
+    raise Internal(f"an unexpected error of what resolves '{kind[:40]}': {type(error).__name__}{place_of(error)}")
 
 
 def _store(name: str) -> Callable[[object, Mapping[str, str]], str] | None:

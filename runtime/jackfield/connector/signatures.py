@@ -98,7 +98,7 @@ def _from_base64(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """HMAC of parts of a request in the header field ``header``, whose name is in lower case.
+    """HMAC of parts of a request in the header field ``header``.
 
     ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}`` and ``{url}``, with a separator between the parts.
     ``time`` and ``id`` name header fields with these; a ``time`` that ends in ``=`` is a member of the field with the signature. It is in
@@ -119,6 +119,10 @@ class Signature:
     oldest: float = 300.0
 
     def __post_init__(self) -> None:
+        for name in ("header", "id", *(() if self.time.endswith("=") else ("time",))):
+            object.__setattr__(self, name, getattr(self, name).lower())  # as requests have them
+        if not self.oldest > 0:
+            raise DeclarationError("a signature's 'oldest' must be more than 0 seconds: every request would be refused")
         for name, members in _CLOSED.items():
             if getattr(self, name) not in members:
                 raise DeclarationError(f"a signature's '{name}' must be one of {', '.join(members)}")
@@ -198,7 +202,7 @@ class Signature:
         if said is None:
             raise Forged("the request has no time that can be read: neither a number since 1970 nor a time of RFC 3339")
         if abs(request.at - said) > self.oldest:
-            raise Forged("the request is too old")
+            raise Forged(f"the request's time is more than {self.oldest:g} seconds off")
         return time
 
     def _digest(self, key: bytes, body: bytes, time: str, identifier: str, method: str, hook: Hook) -> bytes:

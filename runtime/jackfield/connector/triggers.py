@@ -57,8 +57,8 @@ class Hook(SecretHolder):
     """One subscription to a webhook, as the connector's functions see it.
 
     ``url`` is where the provider sends to, and lasts as long as the subscription. ``secret`` is made by the runtime for a provider that
-    lets its users choose one. ``inputs`` are the subscription's, ``remote`` is what ``enable`` returned, ``found`` are the files that the
-    verifier needs, by name.
+    lets its users choose one. ``inputs`` is the subscription's ``Inputs`` model, or None; ``remote`` is what ``enable`` returned, ``found``
+    are the files that the verifier needs, by name.
     """
 
     url: str
