@@ -247,7 +247,7 @@ def test_what_a_store_raises_by_mistake_is_not_told(tmp_path: Path, caplog: pyte
         result = ask(board, {"$acmeSafe": "drawer"})
     assert result.error is not None
     assert result.error.code == "internal"
-    assert "what resolves '$acmeSafe': KeyError (at stores/acme_safe.py:2)" in caplog.text
+    assert "RuntimeError: what resolves '$acmeSafe' raised KeyError (at stores/acme_safe.py:2)" in caplog.text
     assert "s3cret" not in caplog.text + json.dumps(result.to_json())
 
 

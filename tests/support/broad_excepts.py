@@ -17,6 +17,7 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/connections/secret_references.py": "secret stores and plugins, whose texts may quote a secret",
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws-ses/jackfield_aws_ses/smtp/client.py": "a mail before its first byte: whatever is raised by whoever has sent nothing",
     "connectors/aws/jackfield_aws/bounded.py": "a connection of botocore that is made: the same",

@@ -20,12 +20,11 @@ from jackfield.catalog.loading import declared
 from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.host_access import HINT, ReferenceRules
 from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, Internal, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
 from jackfield.failures import BrokenPart, Raised, attempt, contained, exhausted
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
-from jackfield.kernel.places import place_of
 from jackfield.secrecy import SecretHolder
 
 T = TypeVar("T")
@@ -335,7 +334,7 @@ def _told(kind: str, ask: Callable[[], T]) -> T:
 
     :raises JackfieldError: if it says so.
     :raises ValueError: likewise.
-    :raises Internal: for all else that it raises, which is a bug of its author's.
+    :raises RuntimeError: for all else that it raises, from the same place.
     """
     found = attempt(ask)
     if not isinstance(found, Raised):
@@ -343,7 +342,7 @@ def _told(kind: str, ask: Callable[[], T]) -> T:
     error = found.error
     if isinstance(error, (JackfieldError, ValueError)) or exhausted(error) is not None:
         raise error
-    raise Internal(f"an unexpected error of what resolves '{kind[:40]}': {type(error).__name__}{place_of(error)}")
+    raise RuntimeError(f"what resolves '{kind[:40]}' raised {type(error).__name__}").with_traceback(error.__traceback__)
 
 
 def _store(name: str) -> Callable[[object, Mapping[str, str]], str] | None:

@@ -71,9 +71,7 @@ def listed(request: PageRequest) -> Response:
     lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
     shown = table("OAuth clients", ("Name", "Of", "Further hosts", "Changed"), rows, empty="No OAuth clients yet.")
     done = done_notice(request, _DONE)
-    return page(
-        request, "connections", "OAuth clients", done, card("Clients", shown, more(_AT, cursor=cursor)), _new(request), lead=lead
-    )
+    return page(request, "connections", "OAuth clients", done, card("Clients", shown, more(_AT, cursor=cursor)), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
