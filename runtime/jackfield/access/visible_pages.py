@@ -1,9 +1,12 @@
-"""Pages of what a caller sees of a list that the database returns by name."""
+"""Pages of what fits of a list, for what a caller may see and for filters: one loop over the pages of the whole list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
+
+MOST_READ = 1_000
+"""Rows of the whole list that one page reads, at least; a page that few rows fit is short, and its cursor leads on."""
 
 
 class Named(Protocol):
@@ -14,22 +17,29 @@ class Named(Protocol):
         """The item's name, unique in its list."""
 
 
-Item = TypeVar("Item", bound=Named)
+Item = TypeVar("Item")
+NamedItem = TypeVar("NamedItem", bound=Named)
+Fetch = Callable[[str | None, int], tuple[Sequence[Item], str | None]]
+"""Reader of a page: it gets a cursor and a limit, and returns the items and the next cursor."""
 
 
-def visible_page(
-    read: Callable[[str, int], list[Item]], sees: Callable[[Item], bool], after: str | None, limit: int
-) -> tuple[list[Item], str | None]:
-    """Return up to ``limit`` items that ``sees`` shows, those after the name ``after``, and the cursor of the next page.
-
-    ``read`` takes a name and a number, and returns as many items after that name, or all there are.
-    """
+def visible_page(fetch: Fetch[Item], sees: Callable[[Item], bool], cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
+    """Return up to ``limit`` items that ``sees`` shows, those after ``cursor``, and the cursor of the next page."""
     found: list[Item] = []
-    name = after or ""
-    while len(found) <= limit:
-        page = read(name, limit + 1)
-        found += [one for one in page if sees(one)]
-        if len(page) <= limit:
-            break
-        name = page[-1].name
-    return found[:limit], found[limit - 1].name if len(found) > limit else None
+    read = 0
+    while True:
+        items, cursor = fetch(cursor, limit - len(found))
+        found += [item for item in items if sees(item)]
+        read += len(items)
+        if cursor is None or len(found) == limit or read >= MOST_READ:
+            return found, cursor
+
+
+def by_name(read: Callable[[str, int], list[NamedItem]]) -> Fetch[NamedItem]:
+    """Return the reader of a list whose cursors are names; ``read`` takes a name and a number, and returns as many items after it."""
+
+    def fetch(after: str | None, limit: int) -> tuple[Sequence[NamedItem], str | None]:
+        items = read(after or "", limit + 1)
+        return items[:limit], items[limit - 1].name if len(items) > limit else None
+
+    return fetch

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.access.visible_pages import visible_page
+from jackfield.access.visible_pages import by_name, visible_page
 from jackfield.clock import iso
 from jackfield.database.cursors import invalid_cursor
 from jackfield.errors import Detail, InvalidInvocation, unknown_members
@@ -83,7 +83,7 @@ class WorkspaceSchedules:
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page."""
-        found, more = visible_page(self._table.page, self._sees, after, limit)
+        found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
         return [schedule.to_json() for schedule in found], more
 
     def show(self, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.access.settings import changed_settings, require_own
-from jackfield.access.visible_pages import visible_page
+from jackfield.access.visible_pages import by_name, visible_page
 from jackfield.callers import Request, may
 from jackfield.clock import moment
 from jackfield.database import SealBroken
@@ -119,7 +119,7 @@ class WorkspaceSubscriptions:
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible subscriptions by name, and the cursor of the next page."""
-        found, more = visible_page(self._table.page, self._sees, after, limit)
+        found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
         now = self._table.time.now()
         return [one.to_json(now) for one in found], more
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.access.visible_pages import visible_page
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
@@ -20,8 +21,6 @@ T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
 Item = TypeVar("Item")
 Row = Mapping[str, Any]
-_MOST_READ = 1_000
-"""Rows that one page of a filtered list reads."""
 
 
 def filtered(
@@ -33,16 +32,18 @@ def filtered(
     """Return the page of a list that a request asks for: the rows whose members ``names`` are what its parameters of these names say, and
     the next cursor. ``fetch`` gets a cursor and a limit, and returns items and the next cursor; ``shown`` makes a row of an item. Where few
     rows fit, the page is short, and has a cursor."""
-    given, cursor, limit = request.query_params, request.query_params.get("cursor"), limit_of(request)
+    given = request.query_params
     wanted = {name: given[name] for name in names if name in given}
-    found: list[Row] = []
-    read = 0
-    while True:
-        items, cursor = fetch(cursor, limit - len(found))
-        found += [row for row in map(shown, items) if all(row.get(name) == value for name, value in wanted.items())]
-        read += len(items)
-        if cursor is None or len(found) == limit or read >= _MOST_READ:
-            return {"items": found, "nextCursor": cursor}
+
+    def rows(cursor: str | None, limit: int) -> tuple[Sequence[Row], str | None]:
+        items, following = fetch(cursor, limit)
+        return [shown(item) for item in items], following
+
+    def fits(row: Row) -> bool:
+        return all(row.get(name) == value for name, value in wanted.items())
+
+    found, cursor = visible_page(rows, fits, given.get("cursor"), limit_of(request))
+    return {"items": found, "nextCursor": cursor}
 
 
 class Run(Protocol[T_co]):

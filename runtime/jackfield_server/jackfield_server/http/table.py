@@ -27,6 +27,7 @@ from jackfield_server.http import (
 )
 from jackfield_server.http.callbacks_table import CALLBACKS, PLATFORM_CALLBACKS
 from jackfield_server.http.catalogue_table import CATALOGUE
+from jackfield_server.http.list_views import with_views
 from jackfield_server.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
 from jackfield_server.shared import files, uploads
 from jackfield_server.shared.operation import Operation
@@ -72,7 +73,7 @@ _EVENTS: Mapping[str, Schema] = {
 
 _BEHALF = "Jackfield-On-Behalf-Of"
 
-OPERATIONS: tuple[Operation, ...] = (
+_OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke",
         "Run an action, or queue it for the workers. 'Accept: text/event-stream' returns its events, then its Result.",
@@ -419,3 +420,4 @@ OPERATIONS: tuple[Operation, ...] = (
         query={"connector": TEXT}, problems=(404,),
     ),
 )  # fmt: skip
+OPERATIONS = with_views(_OPERATIONS)
