@@ -13,6 +13,7 @@ sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime"), str(ROOT / "connectors
 
 from generated import (  # noqa: E402 (after the path is set)
     conformance_page,
+    connect_package,
     connector_page,
     connectors,
     cookbook,
@@ -98,6 +99,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         for name, text in connector_page.summary(curated.manifest(folder)):
             yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
+    yield from connect_package.files(root / "clients" / "connect")
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
     for name in cookbook.PAGES:
         yield root / "docs" / "tutorial" / f"{name}.md", cookbook.page(name)

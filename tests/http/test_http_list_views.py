@@ -134,5 +134,12 @@ def test_a_long_list_is_not_sorted(things: Client, monkeypatch: pytest.MonkeyPat
 def test_rows_without_the_member_come_last() -> None:
     """Of mixed kinds numbers come before texts, whose order ignores case; upwards, what has no value is at the end."""
     view = ListView(("x",), ("id",), ())
-    rows: list[dict[str, Any]] = [{"id": "a"}, {"id": "b", "x": "b"}, {"id": "c", "x": "A"}, {"id": "d", "x": 2}, {"id": "e", "x": True}, {"id": "f", "x": None}]
+    rows: list[dict[str, Any]] = [
+        {"id": "a"},
+        {"id": "b", "x": "b"},
+        {"id": "c", "x": "A"},
+        {"id": "d", "x": 2},
+        {"id": "e", "x": True},
+        {"id": "f", "x": None},
+    ]
     assert [row["id"] for row in sorted(rows, key=lambda row: view._key(row, "x"))] == ["e", "d", "c", "b", "a", "f"]

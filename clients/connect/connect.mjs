@@ -1,0 +1,5 @@
+// The same functions for `import`.
+import connect from "./connect.js";
+
+export const open = connect.open;
+export default connect;

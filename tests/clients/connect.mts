@@ -1,0 +1,14 @@
+// A page of a platform that imports the package, as `tsc --strict` reads it.
+import connect, { open, type Outcome } from "jackfield-connect";
+
+export async function begin(url: string): Promise<string> {
+  const found: Outcome = await open(url, { mode: "window", title: "Connect" });
+  if (found.status === "saved" && found.proof) return found.proof;
+  // @ts-expect-error: no such status
+  if (found.status === "burnt") return "";
+  // @ts-expect-error: no such mode
+  void open(url, { mode: "tab" });
+  return found.reason ?? found.status;
+}
+
+console.log(typeof open, connect.open === open);
