@@ -19,6 +19,7 @@ _ADVICE = {
     "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
     "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows which step fails.",
     "not_allowed": "Ask the workspace's administrator; `jackfield tokens explain` names the rule.",
+    "approval_required": "Call it where it can wait for a person: over a stored connection, by HTTP, MCP, the command line or the library.",
     "forbidden": "Grant the permission that the hint names, or lift the pause.",
     "not_found": "Check the resource's name and the region.",
     "conflict": "Read the resource's state again, then decide.",

@@ -11,7 +11,7 @@ from jackfield_server.shared.operation import Operation
 _TEXT = """# HTTP operations
 
 Operations of `jackfield serve` that callers use, with the scope that the token needs; [HTTP operations, events and
-schedules](http-operations-events.md) has those on events, callbacks and schedules, [HTTP operations,
+schedules](http-operations-events.md) has those on events, callbacks, schedules and approvals, [HTTP operations,
 managing](http-operations-manage.md) those on connections, installations, tokens, workspaces and the audit log. [HTTP API](http.md)
 describes what all have in common: authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with
 their schemas. For `/mcp` and `/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
@@ -28,7 +28,7 @@ Operations of `jackfield serve` that manage a workspace, or those of a [platform
 token needs. [HTTP operations](http-operations.md) links all others, and [HTTP API](http.md) describes what they have in common."""
 
 _TITLES = {"server": "Server"}
-_EVENTS = frozenset({"events", "callbacks", "deliveries", "schedules", "platform"})
+_EVENTS = frozenset({"approvals", "events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
 _MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""

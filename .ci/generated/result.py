@@ -81,6 +81,14 @@ def _meta() -> Json:
                 ),
                 "description": "What a caller should know of a success, and where the output differs from a schema that only describes it.",
             },
+            "approval": closed(
+                {
+                    "id": {"type": "string", "pattern": _UUID7, "description": "Of the approval: the invocation's own id."},
+                    "expiresAt": {"type": "string", "format": "date-time", "description": "When it ends as cancelled."},
+                },
+                ["id", "expiresAt"],
+                "There where the status is 'waiting': what a person decides on.",
+            ),
             "resolution": _resolution(),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},
             "idempotencyKey": {**name, "description": "Of a line that did not succeed: its own key."},
@@ -182,6 +190,13 @@ def _rules() -> list[Json]:
         {"if": dry, "then": not_run},
         {"if": _has_status("failed"), "then": _with_error({"not": doubt})},
         {"if": _has_status("in_doubt"), "then": _with_error(doubt)},
+        {
+            "if": _has_status("waiting"),
+            "then": {
+                "not": {"anyOf": [{"required": ["output"]}, {"required": ["error"]}]},
+                "properties": {"meta": {"required": ["approval"]}},
+            },
+        },
     ]
 
 
@@ -190,8 +205,9 @@ def schema() -> Json:
     members = {
         "status": {
             "type": "string",
-            "enum": list(typing.get_args(Status)),
-            "description": "'in_doubt': the request may have taken effect, and nobody here can know.",
+            "enum": [*typing.get_args(Status), "waiting"],
+            "description": "'in_doubt': the request may have taken effect, and nobody here can know. 'waiting' is no end: a person has to "
+            "approve the invocation first, and nothing was sent.",
         },
         "output": {
             "type": "object",

@@ -8,9 +8,10 @@ TYPE_CHECKING = False  # importing typing for it would double the start-up time 
 if TYPE_CHECKING:
     from jackfield.errors import InvocationFailed, JackfieldError
     from jackfield.invocation import Invocation, Result
+    from jackfield.invocation.result import InvocationWaiting
     from jackfield.runtime import Jackfield
 
-__all__ = ["Invocation", "InvocationFailed", "Jackfield", "JackfieldError", "Result", "__version__"]
+__all__ = ["Invocation", "InvocationFailed", "InvocationWaiting", "Jackfield", "JackfieldError", "Result", "__version__"]
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         __name__,
         {
             ".errors": "InvocationFailed JackfieldError",
+            ".invocation.result": "InvocationWaiting",
             ".invocation": "Invocation Result",
             ".runtime": "Jackfield",
         },

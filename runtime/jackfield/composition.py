@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from jackfield.catalog.loading import has_part, part
 from jackfield.errors import InvalidInvocation
@@ -14,6 +14,7 @@ from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller
+    from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
     from jackfield.catalog.offering import Audience
     from jackfield.clock import Clock
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access, Files, Journal, Storage
     from jackfield.pipe.recording import Recording
-    from jackfield.ports import ManagedConnections, SeenJournal
+    from jackfield.ports import Approvals, ManagedConnections, SeenJournal
     from jackfield.secrecy import Hidden
 
 _INSTALL = "Install it: pip install 'jackfield[store]'."
@@ -117,6 +118,12 @@ class Store(Protocol):
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""
 
+    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> Approvals:
+        """Return the calls that wait for an approval, limited to what a caller may see.
+
+        :raises InvalidInvocation: if there is no journal.
+        """
+
     def management(self, pipeline: Pipeline) -> Management:
         """Return the management of the workspace.
 
@@ -202,6 +209,14 @@ class NoStore:
 
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse nothing: no other workspace has an External ID."""
+
+    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> NoReturn:
+        """Refuse: nothing waits.
+
+        :raises InvalidInvocation: always.
+        """
+        del pipeline, caller, actor
+        raise no_database()
 
     def management(self, pipeline: Pipeline) -> Management:
         """Return the management of the connections of files.

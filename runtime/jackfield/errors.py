@@ -11,6 +11,7 @@
     ├── InvalidInput           invalid_input           the inputs break the action's schema or rules; nothing was sent
     ├── InvalidConnection      invalid_connection      the connection's values break its schema, or cannot serve the action
     ├── NotAllowed             not_allowed             a rule of the workspace or token forbids the call; nothing was sent
+    │   └── ApprovalRequired   approval_required       a rule asks for a person's approval, and this call cannot wait; nothing was sent
     ├── Unauthenticated        unauthenticated         the provider refused the credentials
     ├── Forbidden              forbidden               credentials valid, permission missing
     ├── NotFound               not_found               the provider reports that the resource does not exist
@@ -289,6 +290,12 @@ class NotAllowed(JackfieldError):
     exit_code = 2
 
 
+class ApprovalRequired(NotAllowed):
+    """A rule asks for a person's approval, and the call cannot wait for it: over this surface, this connection or with this action."""
+
+    code = "approval_required"
+
+
 class Unauthenticated(JackfieldError):
     """The provider refused the credentials."""
 
@@ -459,13 +466,8 @@ class InvocationFailed(Exception):
 
 def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:
     """Return the error for a package of an extra that is not installed; ``sentence`` says what needs it: "the server needs"."""
-    return InvalidInvocation(
-        f"{sentence} the extra '{extra}': the package '{package}' is not installed", hint=f"pip install 'jackfield[{extra}]'"
-    )
-
-
-_NEAR = 10
-"""Limit of similar names that are examined for one that may be suggested."""
+    text = f"{sentence} the extra '{extra}': the package '{package}' is not installed"
+    return InvalidInvocation(text, hint=f"pip install 'jackfield[{extra}]'")
 
 
 def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str | None:
@@ -476,7 +478,7 @@ def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None
     folded, by_folded = name.casefold(), {candidate.casefold(): candidate for candidate in names}
     if folded in by_folded and shown is None:
         return by_folded[folded]
-    found = difflib.get_close_matches(folded, by_folded, n=1 if shown is None else _NEAR, cutoff=0.6)
+    found = difflib.get_close_matches(folded, by_folded, n=1 if shown is None else 10, cutoff=0.6)
     return next((by_folded[close] for close in found if shown is None or shown(by_folded[close])), None)
 
 

@@ -94,6 +94,27 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Call again in a moment with the same arguments and key: this returns its Result once it has ended.",
         "console": "Wait until it has ended; the Invocations page shows it.",
     },
+    "approval": {
+        "library": "Call it where it can wait: with a stored connection and a database.",
+        "cli": "Call it where it can wait: with a stored connection, by 'jackfield invoke'.",
+        "http": "Call it where it can wait: with a stored connection, by POST /v1/invocations.",
+        "mcp": "Tell the person that a rule asks for an approval of this, and that it cannot wait for one here.",
+        "console": "Call it where it can wait: with a stored connection.",
+    },
+    "approvals": {
+        "library": "The list of approvals has those that wait.",
+        "cli": "'jackfield approvals list' shows them.",
+        "http": "GET /v1/approvals lists them.",
+        "mcp": "Ask the person who approves.",
+        "console": "The Approvals page lists them.",
+    },
+    "approver": {
+        "library": "The operator makes a token of the scope 'approve'.",
+        "cli": "The operator makes a token that may: 'jackfield tokens create --scope approve'.",
+        "http": "The operator of this server makes a token of the scope 'approve' with the command line: 'tokens create --scope approve'.",
+        "mcp": "Tell the person that the operator makes a token of the scope 'approve'.",
+        "console": "The operator makes a token of the scope 'approve' with the server's command line: 'tokens create --scope approve'.",
+    },
     "twin": {
         "library": "Wait for it, or invoke with 'repeat': true if this is to happen a second time.",
         "cli": "Wait for it, or invoke with '--repeat' if this is to happen a second time.",

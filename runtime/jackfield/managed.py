@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.authorizer import UNBOUND
 from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
+from jackfield.dataclass import replace
 from jackfield.frames import bordered
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.secrecy import Hidden
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.events import Events
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access
-    from jackfield.ports import ManagedConnections, SeenJournal
+    from jackfield.ports import Approvals, ManagedConnections, SeenJournal
 
 
 @bordered
@@ -61,6 +62,15 @@ class Managed:
         :raises InvalidInvocation: if this runtime has no journal.
         """
         return self._management.journal(self.access.authorizer(caller), caller.owner)
+
+    @property
+    def approvals(self) -> Approvals:
+        """Calls that wait until a person approves them: list, show, approve, decline."""
+        return self.approvals_of(LIBRARY)
+
+    def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
+        """Return the calls that wait for an approval, limited to what a caller may see. ``actor`` is recorded in the audit log."""
+        return self._store.approvals(self.pipeline, caller, actor)
 
     def events(self, *, after: str | int | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
         """Return the workspace's events after a cursor (``event.cursor``; default: all), oldest first, for ``for``
@@ -106,7 +116,9 @@ class Managed:
         """
         connections = self.connections_of(caller)
         tested = (connections if actor is None else connections.acting_as(actor)).test(name)
-        return self._management.diagnose(self.catalog_of(caller), tested, inputs or {}, partial(self.invoke, caller=caller))
+        return self._management.diagnose(
+            self.catalog_of(caller), tested, inputs or {}, partial(self.invoke, caller=replace(caller, waits=False))
+        )
 
     def options(
         self,

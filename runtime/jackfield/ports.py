@@ -52,6 +52,33 @@ class SeenJournal(Protocol):
         """
 
 
+class Approvals(Protocol):
+    """Calls of one workspace that wait until a person approves them, or waited for one."""
+
+    def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
+        """List approvals, the newest first, without inputs, and the cursor of the next page."""
+
+    def show(self, identifier: str) -> dict[str, Any]:
+        """Return an approval; while the call waits, with what would be sent, secrets masked.
+
+        :raises InvalidInvocation: if there is none that the caller may see.
+        """
+
+    def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
+        """Approve a call: the workers begin it.
+
+        :raises NotAllowed: if the caller may not, as it is its own call, for instance.
+        :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
+        """
+
+    def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
+        """Decline a call: nothing is sent.
+
+        :raises NotAllowed: if the caller may not.
+        :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
+        """
+
+
 class ManagedConnections(Protocol):
     """Connections of one workspace: list, show, test, add and change. The package's class tells the errors of each."""
 

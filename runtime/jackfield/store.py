@@ -15,6 +15,8 @@ from jackfield.resources.storage import Storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.pacing.pace import Paces
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.recording import Recording
+    from jackfield.recording.decisions import Approvals
 
 
 class DatabaseStore(Opening):
@@ -70,6 +73,13 @@ class DatabaseStore(Opening):
         from jackfield.pacing.shared_rows import shared_row  # most connections have no account to share
 
         return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
+
+    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> Approvals:
+        """Return the calls that wait for an approval, limited to what a caller may see."""
+        from jackfield.recording.decisions import Approvals
+
+        self.opened()
+        return Approvals(self.storage, pipeline, caller, actor)
 
     def management(self, pipeline: Pipeline) -> WorkspaceManagement:
         """Return the management of the workspace."""

@@ -9,10 +9,12 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.access import WorkspaceAccess
     from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
     from jackfield.files.store import Files
     from jackfield.journal import Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.recording.decisions import Approvals
     from jackfield.resources.storage import Storage
     from jackfield.runtime import Jackfield as _Jackfield
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
         def connections_of(self, caller: Caller) -> ManagedConnections:
             """Return the connections that a caller may see and change."""
+
+        def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
+            """Return the calls that wait for an approval, limited to what a caller may see."""
 
         def journal_of(self, caller: Caller = ...) -> SeenJournal:
             """Return the journal, limited to what a caller may see."""

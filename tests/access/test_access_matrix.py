@@ -68,11 +68,11 @@ API: Mapping[str, Case] = {
     "batch": Case(202, [INVOCATION], shows="invocationId"),
     "listInvocations": Case(200, shows="hall"),
     "showInvocation": Case(200, shows="hall"),
-    "showExchanges": Case(404),
     "cancelInvocation": Case(409, {}),
     "resolveInvocation": Case(409, {"as": "failed"}),
     "redriveInvocation": Case(409),
     "showQueue": Case(403),
+    **dict.fromkeys(("showApproval", "approveCall", "declineCall"), Case(404, {})),
     "listConnectors": Case(200, shows="echo"),
     "showConnector": Case(200, shows='"say"'),
     "showAction": Case(200, query="?connection={name}", shows="verdict"),
@@ -90,7 +90,7 @@ API: Mapping[str, Case] = {
     "testConnection": Case(200, shows="hall"),
     "showPolicy": Case(422),
     "authorizeConnection": Case(422, {}),
-    "showAuthorization": Case(404),
+    **dict.fromkeys(("showExchanges", "showAuthorization"), Case(404)),
     "completeAuthorization": Case(404, {"state": "made-up"}),
     **dict.fromkeys(("listOAuthClients", "showOAuthClient", "removeOAuthClient"), Case(403)),
     "createOAuthClient": Case(403, {"name": "x", "values": {"clientId": "x"}}),
@@ -105,7 +105,7 @@ API: Mapping[str, Case] = {
     "nextSlots": Case(200, shows="slot"),
     "listSlots": Case(200, shows="invocationId"),
     "removeSchedule": Case(204),
-    "listSubscriptions": Case(200),
+    **dict.fromkeys(("listSubscriptions", "listApprovals"), Case(200)),
     "listSuppressions": Case(403),
     "removeSuppression": Case(403),
     "createSubscription": Case(403, {"name": "hall", "trigger": "echo/notes", "connection": "{name}"}),
@@ -262,7 +262,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     settings = replace(SETTINGS, mcp_tools="all")
     with standing(tmp_path_factory.mktemp("matrix"), settings) as stand:
         admin = stand.client(name="treasurer")
-        clerk = stand.client("manage", rules=RULES, name="clerk")
+        clerk = stand.client("manage approve", rules=RULES, name="clerk")
         for name in ("hall", "zanzibar", "attic-of-echo"):
             assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": VALUES}).status == 201
         for name in ("hall", "zanzibar"):

@@ -55,6 +55,7 @@ TABLES = {
     "console_sessions",
     "audit_entries",
     "audit_heads",
+    "approvals",
     "invocations",
     "invocation_kinds",
     "invocation_terms",

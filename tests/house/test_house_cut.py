@@ -25,7 +25,7 @@ PARTS = (
     ("store", r"queue(\.|$)"),
     (
         "store",
-        r"cli\.(stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|settings|suppressions|tokens)$",
+        r"cli\.(approvals|stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|settings|suppressions|tokens)$",
     ),
     ("framework", r""),
 )

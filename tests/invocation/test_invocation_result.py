@@ -17,7 +17,7 @@ from together import at_once
 _ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 _STATUSES = {
     "invalid_invocation": 400, "unknown_connector": 404, "unknown_action": 404, "unknown_connection": 404, "invalid_input": 422,
-    "invalid_connection": 422, "not_allowed": 403, "unauthenticated": 502,
+    "invalid_connection": 422, "not_allowed": 403, "approval_required": 403, "unauthenticated": 502,
     "forbidden": 502, "not_found": 502, "conflict": 502, "rejected": 502,
     "rate_limited": 503, "quota_exceeded": 503, "unavailable": 503, "timeout": 504, "in_doubt": 504, "invalid_output": 500,
     "idempotency_conflict": 422, "cancelled": 409, "internal": 500,
@@ -25,7 +25,7 @@ _STATUSES = {
 _RETRYABLE = {"rate_limited", "unavailable", "timeout"}
 _NOT_VALID = {
     "invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection", "invalid_input", "invalid_connection",
-    "idempotency_conflict", "not_allowed",
+    "idempotency_conflict", "not_allowed", "approval_required",
 }  # fmt: skip
 
 
@@ -122,8 +122,9 @@ def test_unwrap_raises_what_is_no_success(status: str, error: JackfieldError) ->
 
 
 def test_exit_codes() -> None:
-    """0 succeeded, 3 in doubt, 2 for what is not valid or not known, 1 for any other failure (contract §6)."""
+    """0 succeeded, 3 in doubt, 2 for what is not valid or not known, 1 for any other failure, 4 waiting (contract §6)."""
     assert Result("succeeded", Meta(_ID)).exit_code == 0
+    assert Result("waiting", Meta(_ID)).exit_code == 4
     expected = {code: 3 if code == "in_doubt" else 2 if code in _NOT_VALID else 1 for code in CODES}
     assert {code: Result("failed", Meta(_ID), error=kind("x")).exit_code for code, kind in CODES.items()} == expected
 

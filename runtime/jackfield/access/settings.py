@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.images import image_fault
-from jackfield.callers.rules import Rules
+from jackfield.callers.rules import LISTS, Rules
 from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
@@ -131,8 +131,8 @@ _MEMBERS: dict[str, str] = {
 
 
 def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have ``allow``, ``block`` or
-    both.
+    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have some of ``allow``,
+    ``block`` and ``approve``.
 
     :raises InvalidInvocation: with all faults at once.
     """
@@ -151,7 +151,7 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
     if "guards" in changes:
         known["guards"] = {name: guard for name, guard in {**settings.guards, **changes["guards"]}.items() if guard is not None}
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
-    return replace(settings, rules=Rules.checked(rules["allow"], rules["block"]), **known)
+    return replace(settings, rules=Rules.checked(*(rules.get(name, ()) for name in LISTS)), **known)
 
 
 def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
@@ -297,11 +297,11 @@ def _reference_faults(patterns: list[object]) -> Iterator[Detail]:
 
 def _rule_faults(value: object) -> Iterator[Detail]:
     if not isinstance(value, Mapping):
-        yield Detail("/rules", "must be an object with 'allow' and 'block'", "type")
+        yield Detail("/rules", "must be an object with 'allow', 'block' and 'approve'", "type")
         return
     for name, patterns in value.items():
-        if name not in ("allow", "block"):
-            yield Detail(f"/rules/{name}", "rules have 'allow' and 'block'", "additionalProperties")
+        if name not in LISTS:
+            yield Detail(f"/rules/{name}", "rules have 'allow', 'block' and 'approve'", "additionalProperties")
         elif not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
             yield Detail(f"/rules/{name}", "must be an array of patterns", "type")
 

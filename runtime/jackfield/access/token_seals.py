@@ -1,7 +1,8 @@
 """Seals of tokens: who can write to the database can neither make a token nor give one more rights.
 
-A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, beside name and ID. A
-token without a seal is refused; those that predate seals get theirs in the transaction that adds the column (``seal_all_tokens``).
+A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, beside name and ID, and
+who created it, unless that was the operator. A token without a seal is refused; those that predate seals get theirs in the transaction that
+adds the column (``seal_all_tokens``).
 """
 
 from __future__ import annotations
@@ -45,4 +46,10 @@ def seal_all_tokens(transaction: Transaction, vault: Vault) -> None:
 
 
 def _place(identifier: str, row: Any) -> tuple[str, ...]:
-    return ("token", identifier, *(json.dumps(getattr(row, name), default=str) for name in _BOUND))
+    creator = getattr(row, "created_by", None)  # no column when the migration seals what predates seals
+    return (
+        "token",
+        identifier,
+        *(json.dumps(getattr(row, name), default=str) for name in _BOUND),
+        *(() if creator is None else (f"created by {creator}",)),
+    )

@@ -15,7 +15,7 @@ from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings, read_settings
 from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.callers.rules import SCOPES, Decision, Request, Rules, Scope, decide
+from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.cursors import cursor_after, place_after
@@ -24,14 +24,14 @@ from jackfield.database.faults import RowDamaged
 from jackfield.database.part import readings
 from jackfield.database.sealing import digest
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, NotAllowed, Unavailable, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.stored_values import nearest_time, parsed, possible_time
 from jackfield.secrecy import SecretHolder
 
 T = TypeVar("T", bound="TokenTimes")
-COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, digest, seal"
+COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"
 
 
 class UnknownToken(InvalidInvocation):
@@ -84,6 +84,8 @@ class Token(TokenTimes):
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    created_by: str | None = None
+    """Who created it (``Actor.key``): a token, or a user of the identity provider; None for the operator."""
     damage: str | None = None
     """Description of the columns that cannot be read."""
     unreadable: bool = False
@@ -98,6 +100,7 @@ class Token(TokenTimes):
             "status": self.status(now),
             "rules": self.rules.to_json(),
             **self.times_to_json(),
+            **({"createdBy": self.created_by} if self.created_by is not None else {}),
             **({"problem": self.damage} if self.damage is not None else {}),
         }
 
@@ -146,6 +149,7 @@ def read_token(row: Row, vault: Vault | None) -> Token:
         rules,
         created,
         **times,
+        created_by=row.created_by,
         damage=damage,
         unreadable=not sealed or "rules" in damaged,
     )
@@ -198,14 +202,18 @@ _FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id
 _BY_DIGEST = f"SELECT {COLUMNS} FROM tokens WHERE digest = :digest"
 """The only statement without a workspace, since the token itself determines the workspace."""
 _INSERT = """
-INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at, seal)
-VALUES (:workspace, :id, :name, :scope, :digest, :rules, :created_at, :expires_at, :seal)
+INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at, created_by, seal)
+VALUES (:workspace, :id, :name, :scope, :digest, :rules, :created_at, :expires_at, :created_by, :seal)
 """
 _UNREVOKED = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND revoked_at IS NULL"
 _REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND revoked_at IS NULL"
 _NOTE_USE = """
 UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
 """
+
+
+OPERATORS = ("cli", "library", "link")
+"""Kinds of actors that are the operator: who has a shell on the host, or a link from there."""
 
 
 class _Known:
@@ -226,18 +234,24 @@ class Tokens:
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
+        self._actor = actor
         self._audit = Audit(database, lambda: vault, workspace, clock, actor)
 
     def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken[Token]:
         """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
 
         :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
+        :raises NotAllowed: if it is to approve calls, and its creator is not the operator.
         """
         now = self._clock.time()
-        known = f"must be one of {', '.join(SCOPES)}{did_you_mean(scope, SCOPES)}"
-        name = named(name, expires_at, now, () if scope in SCOPES else (Detail("/scope", known, "enum"),))
-        rules = Rules.checked(rules.allow, rules.block) if rules is not None else Rules()
-        token = Token(self._workspace, new_invocation_id(), name, cast("Scope", scope), rules, now, expires_at)
+        known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
+        name = named(name, expires_at, now, () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),))
+        creator = None if self._actor.kind in OPERATORS else self._actor.key
+        if creator is not None and may(cast("Scope", scope), APPROVE):
+            fault = Detail("/scope", "only the operator lets somebody approve calls")
+            raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))
+        rules = Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()
+        token = Token(self._workspace, new_invocation_id(), name, cast("Scope", scope), rules, now, expires_at, created_by=creator)
         text = new_text()
         values = {
             "workspace": self._workspace,
@@ -248,6 +262,7 @@ class Tokens:
             "rules": json.dumps(rules.to_json()),
             "created_at": now,
             "expires_at": expires_at,
+            "created_by": creator,
         }
         values["seal"] = token_seal(self._vault, self._workspace, token.id, SimpleNamespace(**values, revoked_at=None))
         about = {"name": name, "scope": token.scope, "rules": rules.to_json(), "expiresAt": iso(expires_at)}

@@ -16,13 +16,33 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import UNBOUND, Authorizer
     from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
-    from jackfield.callers.rules import INLINE, SCOPES, Decision, PatternError, Request, Rule, Rules, Scope, Source, Step, decide, may, rule
+    from jackfield.callers.rules import (
+        APPROVE,
+        INLINE,
+        SCOPES,
+        TOKEN_SCOPES,
+        Decision,
+        PatternError,
+        Request,
+        Rule,
+        Rules,
+        Scope,
+        Source,
+        Step,
+        asks,
+        decide,
+        may,
+        rule,
+        scope_of,
+    )
     from jackfield.callers.visible_catalog import SeenCatalog
 
 __all__ = [
+    "APPROVE",
     "INLINE",
     "LIBRARY",
     "SCOPES",
+    "TOKEN_SCOPES",
     "UNBOUND",
     "Authorizer",
     "Caller",
@@ -35,9 +55,11 @@ __all__ = [
     "SeenCatalog",
     "Source",
     "Step",
+    "asks",
     "decide",
     "may",
     "rule",
+    "scope_of",
     "seen_catalog",
 ]
 
@@ -47,7 +69,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".authorizer": "UNBOUND Authorizer",
             ".caller": "LIBRARY Caller seen_catalog",
-            ".rules": "INLINE SCOPES Decision PatternError Request Rule Rules Scope Source Step decide may rule",
+            ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source Step asks decide may rule"
+            " scope_of",
             ".visible_catalog": "SeenCatalog",
         },
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, decide, rule
+from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule
 from jackfield.errors import NotAllowed
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
@@ -54,8 +54,8 @@ class Authorizer:
 
     @property
     def is_bound(self) -> bool:
-        """True if any rule limits the caller."""
-        return bool(self.workspace or self.token)
+        """True if any rule forbids the caller something."""
+        return self.workspace.forbids or self.token.forbids
 
     @property
     def asks_for_connections(self) -> bool:
@@ -108,6 +108,16 @@ class Authorizer:
         if not any(self.decide(wish).allowed for wish in wishes):
             self.require(Request(request.connector, request.action, effects[-1], request.connection), note)  # as the caller put it
             self.require(Request(request.connector, request.action, effects[-1], connections[0]), note)
+
+    def asks(self, request: Request) -> str | None:
+        """Return the sentence of the rule that lets a request wait until a person approves it; None if it need not wait."""
+        source = asks(self.workspace, self.token, request)
+        return None if source is None else f"the rules of the {source} ask for a person's approval of {request}"
+
+    @property
+    def may_ask(self) -> bool:
+        """True if any rule lets calls wait for a person's approval."""
+        return bool(self.workspace.approve or self.token.approve)
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:
         """Return whether the rules allow an action over a connection; the token's scope is ignored."""
@@ -177,12 +187,12 @@ class Authorizer:
 
         :raises NotAllowed: if a rule forbids part of it.
         """
-        if not self.is_bound and self._ended is None:
+        if not self.is_bound and not self.may_ask and self._ended is None:
             return
         for key in (family, *connectors):
             blocks = [rules.block for rules in (self.workspace.about(key, name), self.token.about(key, name)) if rules is not None]
             wishes = [Request(key, _ANY_ACTION, effect, name) for effect in _EFFECTS]
-            if any(blocks) or not all(self.decide(wish).allowed for wish in wishes):
+            if self.may_ask or any(blocks) or not all(self.decide(wish).allowed for wish in wishes):
                 said = (
                     self._ended or f"the rules allow less than all actions over the connection '{name[:100]}', and a program could do any"
                 )
@@ -196,7 +206,9 @@ class Authorizer:
         for manifest in manifests:
             for action in manifest.actions.values():
                 widened = self.permits(manifest, action, new) and not self.permits(manifest, action, old)
-                if widened and _serves(manifest, action, kind):
+                wishes = [Request(manifest.key, action.key, action.rule_effect, name) for name in (old, new)]
+                loosened = self.may_ask and self.asks(wishes[0]) is not None and self.asks(wishes[1]) is None
+                if (widened or loosened) and _serves(manifest, action, kind):
                     raise _refused(f"the rules allow more with the name '{new}' than with '{old}'")
 
     def sees_entry(self, manifest: Manifest | None, connector: str, action: str, effect: str | None, connection: str | None) -> bool:

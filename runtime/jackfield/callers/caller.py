@@ -32,6 +32,8 @@ class Caller:
     audience: Audience = "tenant"
     """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
     session: str | None = field(default=None, repr=False)
+    waits: bool = True
+    """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
 
     @property
     def origin(self) -> Literal["operator", "remote"]:

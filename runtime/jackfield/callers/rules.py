@@ -1,4 +1,4 @@
-"""Allow and block patterns of a workspace and of a token, and the decision that they yield. Pure: no database, no clock."""
+"""Allow, block and approve patterns of a workspace and of a token, and the decision that they yield. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -113,29 +113,43 @@ def _glob(text: str) -> Callable[[str], bool]:
     return lambda name: matching.fullmatch(name) is not None
 
 
-Scope = Literal["read", "invoke", "manage", "platform"]
-"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything in its workspace. ``platform`` manages workspaces and
-has no right in any."""
+Scope = Literal["read", "invoke", "manage", "approve", "invoke approve", "manage approve", "platform"]
+"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything in its workspace but ``approve``, which views and
+decides on calls that wait for a person. ``platform`` manages workspaces and has no right in any. A set of scopes is their names with a
+space, as in OAuth."""
 Source = Literal["scope", "workspace", "token", "default"]
 """Origin of the deciding rule; ``default`` if no rule was needed."""
 SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
+"""The ladder: each has the rights of those before it."""
+APPROVE: Scope = "approve"
+TOKEN_SCOPES: tuple[Scope, ...] = (*SCOPES, APPROVE, "invoke approve", "manage approve")
+"""Scopes that a token of a workspace may have."""
+LISTS = ("allow", "block", "approve")
+"""Names of the lists of patterns."""
 _MOST = 1000
 _FORMS = "Write connector/action, connection:NAME or effect:write, with * for any characters; join terms that must all match with &."
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Patterns that allow and patterns that block. Without allow patterns, everything is allowed."""
+    """Patterns that allow, that block, and that let a call wait until a person approves it. Without allow patterns, everything is
+    allowed."""
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
+    approve: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
+        return bool(self.allow or self.block or self.approve)
+
+    @property
+    def forbids(self) -> bool:
+        """True if any pattern may forbid something."""
         return bool(self.allow or self.block)
 
     def about(self, connector: str, connection: str | None = None) -> Rules | None:
-        """Return the rules without patterns that match no action of a connector, over ``connection`` if it is given; None if they allow
-        none of its actions.
+        """Return the rules that allow and block, without patterns that match no action of a connector, over ``connection`` if it is given;
+        None if they allow none of its actions.
 
         The decision on any of its actions stays the same.
         """
@@ -145,13 +159,13 @@ class Rules:
         return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, connection, unreadable=True)))
 
     @classmethod
-    def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = ()) -> Rules:
+    def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = (), approve: Iterable[str] = ()) -> Rules:
         """Build rules from valid patterns, without duplicates.
 
         :raises InvalidInvocation: with all faults at once.
         """
-        rules = cls(tuple(dict.fromkeys(allow)), tuple(dict.fromkeys(block)))
-        faults = [*_faults("allow", rules.allow), *_faults("block", rules.block)]
+        rules = cls(tuple(dict.fromkeys(allow)), tuple(dict.fromkeys(block)), tuple(dict.fromkeys(approve)))
+        faults = [*_faults("allow", rules.allow), *_faults("block", rules.block), *_faults("approve", rules.approve)]
         if faults:
             count = "1 pattern is" if len(faults) == 1 else f"{len(faults)} patterns are"
             raise InvalidInvocation(f"{count} not valid", details=faults, hint=_FORMS)
@@ -163,14 +177,15 @@ class Rules:
 
         :raises TypeError: if they are of another shape.
         """
-        found: list[Any] = [data.get(name, []) for name in ("allow", "block")] if isinstance(data, Mapping) else [None]
+        found: list[Any] = [data.get(name, []) for name in LISTS] if isinstance(data, Mapping) else [None]
         if not all(isinstance(patterns, list) and all(isinstance(text, str) for text in patterns) for patterns in found):
-            raise TypeError("rules are an object with two arrays of patterns")
+            raise TypeError("rules are an object with arrays of patterns")
         return cls(*(tuple(patterns) for patterns in found))
 
     def to_json(self) -> dict[str, list[str]]:
-        """Return ``{"allow": […], "block": […]}``."""
-        return {"allow": list(self.allow), "block": list(self.block)}
+        """Return ``{"allow": […], "block": […]}``, and ``approve`` if there are such patterns."""
+        also = {"approve": list(self.approve)} if self.approve else {}
+        return {"allow": list(self.allow), "block": list(self.block), **also}
 
 
 def _may_fit(text: str, connector: str, connection: str | None, *, unreadable: bool) -> bool:
@@ -234,11 +249,22 @@ class Decision:
 _FREE = Decision(True, "allowed: neither the workspace nor the token has rules", "default")
 
 
+def scope_of(names: Iterable[str]) -> str:
+    """Return a set of scopes as one: the highest of the ladder, and ``approve``, which can view."""
+    given = {*names}
+    rung = max((name for name in SCOPES if name in given), key=SCOPES.index, default="read")
+    return rung if APPROVE not in given else APPROVE if rung == "read" else f"{rung} {APPROVE}"
+
+
 def may(scope: Scope, needed: Scope) -> bool:
     """Return whether a token of ``scope`` has the rights of ``needed``."""
     if "platform" in (scope, needed):
         return scope == needed
-    return SCOPES.index(scope) >= SCOPES.index(needed)
+    held, _, also = scope.partition(" ")
+    if needed == APPROVE:
+        return APPROVE in (held, also)
+    rank = 0 if held == APPROVE else SCOPES.index(held)
+    return rank >= SCOPES.index(needed)
 
 
 def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: Request) -> Decision:
@@ -258,6 +284,23 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
             sentence = f"the {source}'s block pattern '{fault.text}' forbids {request}"
             return Decision(False, sentence, source, tuple(trail), _brief(source, request))
     return _allowed(layers, request, trail)
+
+
+def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | None:
+    """Return whose rules let a request wait until a person approves it; None if nobody's do. A pattern that cannot be read lets all
+    wait."""
+    layers: tuple[tuple[Source, Rules | None], ...] = (("workspace", workspace), ("token", token))
+    for source, rules in layers:
+        if rules is not None and any(_lets_wait(text, request) for text in rules.approve):
+            return source
+    return None
+
+
+def _lets_wait(text: str, request: Request) -> bool:
+    try:
+        return rule(text).fits(request)
+    except PatternError:  # stored by a newer jackfield
+        return True
 
 
 def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[Step]) -> Decision:

@@ -26,6 +26,7 @@ BUILT_IN = {
     "doctor": "find what keeps a connection or a server from working",
     "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
+    "approvals": "approve and decline calls that wait for a person",
     "queue": "show the queue, queue dead invocations again",
     "suppressions": "list recipients to whom nothing more is sent, and remove them",
     "settings": "show and set what all processes on a database share",

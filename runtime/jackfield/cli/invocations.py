@@ -26,7 +26,7 @@ from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.journal.exchanges import NOT_CAPTURED, curl_of, exchanges_of, no_exchanges
 from jackfield.pipe.unstored import required
 
-_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
+_STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
 """Length of the timestamp part of an id (UUIDv7), and of a whole id."""

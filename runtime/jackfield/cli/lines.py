@@ -22,7 +22,8 @@ from jackfield.cli.interrupt import interruptible
 from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation
-from jackfield.invocation import Meta, Result, decode, new_invocation_id
+from jackfield.invocation import Enqueued, Meta, Result, decode, new_invocation_id
+from jackfield.invocation.result import WAITING_CODE
 
 if TYPE_CHECKING:
     import threading
@@ -142,13 +143,18 @@ class _Tally:
 
     def add(self, line: _Line, result: Result, *, written: bool) -> None:
         """Count a Result."""
-        self.given, self.last, self.worst = self.given + 1, line.number, max(self.worst, result.exit_code)
+        self.given, self.last, self.worst = self.given + 1, line.number, max(self.worst, result.exit_code, key=_rank)
         self.replayed += result.meta.replayed
         if result.error is not None and result.error.code == "cancelled":
             self.cancelled.append(line.number)
         elif not written:
             self.unwritten.append(line.number)
             self.keyless += not line.key and "idempotencyKey" not in _own_ids(line.content)
+
+
+def _rank(code: int) -> float:
+    """Return how bad an exit code is: one that waits for an approval is less than a failure, and more than a success."""
+    return 0.5 if code == WAITING_CODE else code
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
@@ -352,7 +358,8 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
                 refused = isinstance(found, Result) and not found.meta.replayed
                 row = found.to_json("cli") if isinstance(found, Result) else found.to_json()
                 output.line({**row, "line": number} if not refused else {**row, "meta": {**row["meta"], "line": number}})
-                worst = max(worst, found.exit_code if isinstance(found, Result) else 0)
+                waits = isinstance(found, Enqueued) and found.status == "waiting"
+                worst = max(worst, found.exit_code if isinstance(found, Result) else WAITING_CODE * waits, key=_rank)
                 replayed += found.meta.replayed if isinstance(found, Result) else found.replayed
             if output.closed:
                 sys.stderr.write(f"jackfield: stdout was closed; lines up to {part[-1].number:,} are queued\n")

@@ -7,7 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from jackfield.callers import INLINE, Request, Rules
+from jackfield.access import Tokens
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.callers import INLINE, Request, Rules, scope_of
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import declare_one, declare_pages, declare_workspace, pages, read_moment
@@ -26,7 +28,8 @@ _SHOWN_ONCE = "jackfield: copy the token now; it is not shown again\n"
 
 
 def _declare_create(parser: Parser) -> None:
-    parser.add_argument("--scope", choices=("read", "invoke", "manage"), help="read: view; invoke: view and run; manage: full access")
+    about = "read: view; invoke: view and run; manage: all but approve; approve: view, and decide on calls that wait; repeatable"
+    parser.add_argument("--scope", action="append", choices=("read", "invoke", "manage", "approve"), help=about)
     parser.add_argument(
         "--kind",
         choices=("workspace", "platform"),
@@ -42,28 +45,33 @@ def _declare_create(parser: Parser) -> None:
     parser.add_argument(
         "--block", action="append", default=[], metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable"
     )
+    parser.add_argument(
+        "--approve", action="append", default=[], metavar="PATTERN", help="let what matches wait until a person approves it; repeatable"
+    )
     parser.add_argument("--expires", metavar="WHEN", help="a duration such as 30d, or a date such as 2031-01-31 (default: never)")
 
 
 def _create(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens
-
     expires = read_moment(arguments, "expires", 1)
     if arguments.kind == "platform" or arguments.workspaces is not None:
         return _create_for_platform(arguments, output, expires)
     if arguments.scope is None:
         raise UsageError("the following arguments are required: --scope", usage=arguments.usage)
-    rules = Rules.checked(arguments.allow, arguments.block)
+    rules = Rules.checked(arguments.allow, arguments.block, arguments.approve)
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
-        made = tokens.create(arguments.scope, arguments.name, rules, expires)
+        made = tokens.create(scope_of(arguments.scope), arguments.name, rules, expires)
     return _tell(made.text, made.token.id, output, expires)
 
 
 def _create_for_platform(arguments: Namespace, output: Output, expires: float | None) -> int:
-    from jackfield.access.platform_tokens import PlatformTokens
-
-    of_workspace = {"--scope": arguments.scope, "--allow": arguments.allow, "--block": arguments.block, "--workspace": arguments.workspace}
+    of_workspace = {
+        "--scope": arguments.scope,
+        "--allow": arguments.allow,
+        "--block": arguments.block,
+        "--approve": arguments.approve,
+        "--workspace": arguments.workspace,
+    }
     wrong = next((name for name, given in of_workspace.items() if given), None)
     if arguments.kind != "platform" or wrong is not None:
         text = f"{wrong} cannot be combined with --kind platform" if wrong else "--workspaces needs --kind platform"
@@ -92,9 +100,6 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens
-    from jackfield.access.platform_tokens import PlatformTokens
-
     if arguments.kind == "platform":
         with open_storage() as storage:
             platforms = PlatformTokens(storage.database, storage.vault, SystemClock()).list()
@@ -110,7 +115,6 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens, UnknownToken
-    from jackfield.access.platform_tokens import PlatformTokens
 
     with open_storage() as storage:
         clock = SystemClock()
@@ -131,7 +135,6 @@ def _declare_explain(parser: Parser) -> None:
 
 
 def _explain(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens
     from jackfield.catalog import installed_here
     from jackfield.pipe.call_rules import find_action
 

@@ -16,12 +16,14 @@ class Claimed:
     id: str
     sealed: bytes
     delivery: int
+    approval: Mapping[str, Any] | None = None
+    """What a person was shown who has approved it (``recording.approvals``); None if it needed no approval when it was queued."""
     fingerprint: str | None = None
     """Fingerprint of the request as it was received: what is stored may name files instead of large contents."""
 
     def of(self, stored: Mapping[str, Any]) -> Claimed:
         """Return the claim of the invocation that was sealed, decrypted."""
-        return replace(self, fingerprint=stored.get("fingerprint"))
+        return replace(self, fingerprint=stored.get("fingerprint"), approval=stored.get("approval"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,6 +10,17 @@ from jackfield.dataclass import dataclass
 from jackfield.exports import late_hints
 
 
+@dataclass(frozen=True, slots=True)
+class AskedApproval:
+    """Approval that a call waits for. ``rule`` is the sentence of the rule that asks for it, ``requested_by`` the caller as JSON, and
+    ``twin`` the digest that an equal call of the same caller has. Times are seconds since 1970."""
+
+    rule: str
+    requested_by: Mapping[str, Any]
+    expires_at: float
+    twin: str | None = None
+
+
 @dataclass(slots=True, repr=False)
 class Draft:
     """Entry that is not yet written; the pipe fills it in stage by stage. Times are seconds since 1970."""
@@ -40,6 +51,8 @@ class Draft:
     priority: int = 5
     inputs: bytes | None = None
     """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
+    approval: AskedApproval | None = None
+    """Approval that it waits for, instead of for a worker."""
     in_transaction: Callable[[Any], None] | None = None
     """More statements for the transaction of the database that queues the invocation."""
 
@@ -102,8 +115,8 @@ class Entry:
 
     @property
     def is_open(self) -> bool:
-        """True while the invocation is queued or running."""
-        return self.status in ("queued", "running")
+        """True while the invocation is queued, runs, or waits for a person's approval."""
+        return self.status in ("queued", "running", "waiting")
 
     @property
     def progress(self) -> Mapping[str, Any] | None:
@@ -138,7 +151,8 @@ class Entry:
             "correctedAt": iso(self.corrected_at),
             "cancelRequested": self.cancel_requested_at is not None or None,
             "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
-            "notAfter": iso(self.not_after),
+            "notAfter": iso(self.not_after) if self.status != "waiting" else None,
+            "approval": {"id": self.id, "expiresAt": iso(self.not_after)} if self.status == "waiting" else None,
             "priority": self.priority if self.status == "queued" else None,
             "blocked": self.blocked,
             "deadAt": iso(self.dead_at),

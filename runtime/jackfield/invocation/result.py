@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 Status = Literal["succeeded", "failed", "in_doubt"]
 
-_STATUSES = ("succeeded", "failed", "in_doubt", "queued", "running")
+_STATUSES = ("succeeded", "failed", "in_doubt", "queued", "running", "waiting")
+
+UNENDED = ("queued", "running", "waiting")
+"""Statuses of an invocation that has not ended."""
+WAITING_CODE = 4
+"""Exit code of a call that waits for a person's approval."""
 
 NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
 """Progress of a job that has told none."""
@@ -77,6 +82,8 @@ class Meta:
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Each with ``path`` and ``message``: what the action told about a success, and differences between the output and a schema that only
     describes it."""
+    approval: Mapping[str, Any] | None = None
+    """Approval that the invocation waits for: ``id``, by which a person decides on it, and ``expiresAt``."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
     observed: bool = field(default=False, init=False, compare=False)
@@ -101,6 +108,7 @@ class Meta:
             complete=data.get("complete"),
             next=data.get("next"),
             warnings=tuple(data.get("warnings", ())),
+            approval=data.get("approval"),
             resolution=data.get("resolution"),
         )
 
@@ -122,6 +130,7 @@ class Meta:
             "complete": self.complete,
             "next": self.next,
             "warnings": list(self.warnings) or None,
+            "approval": self.approval,
             "resolution": self.resolution,
         }
         return {name: value for name, value in members.items() if value is not None}
@@ -142,10 +151,11 @@ class Result(_Origin):
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
     That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. One of
-    status ``queued`` has not begun: a wait returns it, and ``enqueue`` for an idempotency key whose invocation has not ended.
+    status ``queued`` has not begun: a wait returns it, and ``enqueue`` for an idempotency key whose invocation has not ended. One of status
+    ``waiting`` begins only if a person approves it (``meta.approval``).
     """
 
-    status: Status | Literal["queued", "running"]
+    status: Status | Literal["queued", "running", "waiting"]
     meta: Meta
     output: Mapping[str, Any] | None = None
     error: JackfieldError | None = None
@@ -206,14 +216,14 @@ class Result(_Origin):
         Result.__init__(self, *state)
 
     def wait(self, timeout: float | None = None) -> Result:
-        """Wait for the end of a job, for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is
-        returned at once. If the time passes first, that is again one of status ``running`` or ``queued``.
+        """Wait for the end of a job, or of a call that waits for an approval, for at most ``timeout`` seconds (default: until it ends), and
+        return its Result; any other Result is returned at once. If the time passes first, that is again one that has not ended.
 
         This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
 
         :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
         """
-        if self.status not in ("queued", "running"):
+        if self.status not in UNENDED:
             return self
         if self.waiter is None:
             raise ValueError(f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')")
@@ -253,16 +263,29 @@ class Result(_Origin):
     def unwrap(self) -> Mapping[str, Any]:
         """Return the output of a success.
 
+        :raises InvocationWaiting: if the invocation waits for a person's approval; it holds this Result.
         :raises InvocationFailed: if the invocation failed, is in doubt or still runs; it holds this Result.
         """
+        if self.status == "waiting":
+            raise InvocationWaiting(self)
         if self.status != "succeeded":
             raise InvocationFailed(self)
         return cast("Mapping[str, Any]", self.output if self.output is not None else {})
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt (docs/reference/cli.md)."""
+        """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt, 4 waiting (docs/reference/cli.md)."""
+        if self.status == "waiting":
+            return WAITING_CODE
         return 0 if self.error is None else self.error.exit_code
+
+
+class InvocationWaiting(InvocationFailed):
+    """Raised by ``Result.unwrap()`` while the invocation waits for a person's approval: nothing was sent."""
+
+    def __str__(self) -> str:
+        until = (self.result.meta.approval or {}).get("expiresAt")
+        return f"the invocation {self.result.meta.invocation_id} waits for a person's approval until {until}; nothing was sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +299,9 @@ class Enqueued:
     @classmethod
     def of(cls, result: Result) -> Enqueued | None:
         """Return the earlier invocation whose key was used again, if it has not ended yet; None if this is its outcome."""
-        return cls(result.meta.invocation_id, result.status, replayed=True) if result.status in ("queued", "running") else None
+        if result.status not in UNENDED:
+            return None
+        return cls(result.meta.invocation_id, result.status, replayed=result.status != "waiting" or result.meta.replayed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of an HTTP response; ``replayed`` only if true."""

@@ -36,7 +36,10 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 
 
 def expired(entry: Entry) -> Result:
-    """Fail a queued invocation that was not begun by its ``notAfter`` time."""
+    """Fail a queued invocation that was not begun by its ``notAfter`` time, or cancel one that nobody has approved in time."""
+    if entry.status == "waiting":
+        text = f"nobody approved it before {iso(entry.not_after)}; nothing was sent"
+        return Result("failed", _meta(entry), error=Cancelled(text, hint="Call again to ask once more."))
     late = TimedOut(
         f"it was not started before its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
     )

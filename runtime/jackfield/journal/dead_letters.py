@@ -21,6 +21,7 @@ SELECT {_COLUMNS} FROM invocations WHERE workspace = :workspace AND dead_at IS N
 ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
 _FIND = f"SELECT {_COLUMNS}, status FROM invocations WHERE workspace = :workspace AND id = :id"
+_IS_APPROVED = "SELECT id FROM approvals WHERE workspace = :workspace AND id = :id"
 _KEY_HOLDER = "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1"
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
@@ -97,6 +98,9 @@ class DeadLetters:
                 f"the invocation '{identifier[:80]}' must not begin any more: its 'notAfter' has passed",
                 hint="Submit it as a new invocation.",
             )
+        if transaction.find(_IS_APPROVED, place) is not None:
+            text = f"the invocation '{identifier[:80]}' was approved by a person, for one run"
+            raise InvalidInvocation(text, hint="Submit it as a new invocation.")
         if row.idempotency_key is not None:
             holder = transaction.find(_KEY_HOLDER, {"workspace": self._workspace, "key": row.idempotency_key})
             if holder is not None:

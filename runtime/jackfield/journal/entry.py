@@ -87,6 +87,8 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
     Columns that cannot be read are left out, and the entry says so.
     """
     values, damaged = {name: row[name] for name in COLUMNS}, []
+    if row["status"] == "queued" and row["available_at"] is None:
+        values["status"] = "waiting"  # for a person's approval: no worker takes a row that is never due
     for name, read in _READERS.items():
         try:
             values[name] = read(row[name])

@@ -185,7 +185,7 @@ class Journal(Watched):
     def _queued(self, draft: Draft) -> dict[str, Any]:
         return {
             **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "expires_at": None,
-            "available_at": draft.not_before or 0.0, "not_after": draft.not_after,
+            "available_at": None if draft.approval is not None else draft.not_before or 0.0, "not_after": draft.not_after,
         }  # fmt: skip
 
     def beginning(self, draft: Draft) -> Unit:

@@ -23,16 +23,24 @@ AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
 """SQL for the page after a cursor; both databases answer it from an index."""
 
 
+_WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
+
+
 def normalized(filters: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the filters that are given; None if nothing can match.
 
-    ``cancelled`` becomes a failure with that code, and ``dead`` a failure that is a dead letter.
+    ``cancelled`` becomes a failure with that code, ``dead`` a failure that is a dead letter, and ``waiting`` a queued invocation that is
+    never due: until a person approves it.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     if given.get("status") == "cancelled":
         if given.setdefault("errorCode", "cancelled") != "cancelled":
             return None
         given["status"] = "failed"
+    if given.get("status") == "waiting":
+        given |= {"status": "queued", "waits": True}
+    elif given.get("status") == "queued":
+        given.setdefault("waits", False)
     if given.get("status") == "dead":
         given |= {"status": "failed", "dead": True}
     return given
@@ -46,9 +54,9 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     parts: list[str] = []
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name != "dead":
+        if name not in ("dead", "waits"):
             values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
-        parts.append(_part(name))
+        parts.append(_WAITS[value] if name == "waits" else _part(name))
     return "".join(f" AND {part}" for part in parts), values
 
 
@@ -68,6 +76,8 @@ def _passes(row: Any, name: str, value: str) -> bool:
         return bool(getattr(row, _EQUAL[name]) == value)
     if name == "dead":
         return row.dead_at is not None
+    if name == "waits":
+        return (row.available_at is None) == bool(value)
     if name == "q":
         return any(value.lower() in (getattr(row, column) or "").lower() for column in _SEARCHED)
     context = _context(row.context)

@@ -38,7 +38,7 @@ _CURSOR = ("invocations", "cursor")
 _ORDER = "ORDER BY created_at DESC, id DESC"
 _COLUMNS = (
     "id", "status", "connector", "action", "effect", "connection", "caller", "idempotency_key", "error_code", "request_id", "context",
-    "created_at", "dead_at",
+    "created_at", "dead_at", "available_at",
 )  # fmt: skip
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM invocations WHERE workspace = :workspace"
 _DEAD = f"""
@@ -160,8 +160,10 @@ class _Search:
     def found(self) -> Found:
         if "dead" in self._given:
             return self._dead()
-        if "idempotencyKey" in self._given:
-            return self._in_index("idempotency_key = :key", {"key": self._given["idempotencyKey"]})
+        key = self._given.get("idempotencyKey")
+        if key is not None or self._given.get("waits"):
+            where = "idempotency_key = :key" if key is not None else "status = 'queued' AND available_at IS NULL"
+            return self._in_index(where, {} if key is None else {"key": key})
         if "correlationId" in self._given or "label" in self._given:
             correlation = self._given.get("correlationId")
             return self._by_term(label_term(self._given["label"]) if correlation is None else correlation_term(correlation))
@@ -170,6 +172,8 @@ class _Search:
         if self._sees is None and not self._given:
             rows = self._rows(f"{_PLACES}{self._bounds} {_ORDER} LIMIT :limit", {"limit": self._limit})
             return Found(_places(rows))
+        if "waits" in self._given:
+            self._bounds += " AND available_at IS NOT NULL"
         found = self._of_kinds()
         return found if found is not None else self._scan(SCANNED)
 

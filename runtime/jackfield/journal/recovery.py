@@ -23,7 +23,7 @@ from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
-from jackfield.journal import process
+from jackfield.journal import approvals, process
 from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield.journal.entry import bound_result, read_entry
@@ -131,13 +131,15 @@ class Recovery:
         """Finish or requeue one entry whose owner has lost its lease; return False if another process was faster."""
         return bool(self._database.record(lambda transaction: self._recovered(transaction, workspace, entry, None)))
 
-    def refuse(self, workspace: str, identifier: str, result: Result) -> bool:
-        """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued."""
-        values = self._refusal(workspace, identifier, result)
-        return bool(self._database.record(lambda transaction: transaction.change(sql.END_QUEUED, values)))
+    def refuse(self, workspace: str, identifier: str, result: Result, *, approval: str = "cancelled") -> bool:
+        """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued. ``approval`` is what becomes of
+        the approval that it waits for."""
+        values = self._refusal(workspace, identifier, result, approval=approval)
+        return bool(self._database.record(partial(_end, refusals=[values])))
 
-    def _refusal(self, workspace: str, identifier: str, result: Result) -> dict[str, Any]:
+    def _refusal(self, workspace: str, identifier: str, result: Result, *, approval: str = "cancelled") -> dict[str, Any]:
         return {
+            "approval": approval,
             "workspace": workspace, "id": identifier, "settled_at": self._time.stamp(),
             "result": self._sealed(workspace, identifier, result.to_json()),
             "error_code": result.error.code if result.error is not None else None,
@@ -259,7 +261,7 @@ class Recovery:
             ready = self._ready(rows)
             left += sum(row.workspace not in ready for row in rows)
             for part in _parts([row for row in rows if row.workspace in ready]):
-                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
+                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row)), approval="expired") for row in part]
                 found += self._database.record(partial(_end, refusals=refusals))
             if len(rows) < _AT_ONCE:  # a page of which nothing was failed is no reason: another process may have failed it meanwhile
                 break
@@ -267,7 +269,13 @@ class Recovery:
 
 
 def _end(transaction: Transaction, refusals: Iterable[Mapping[str, Any]]) -> int:
-    return sum(transaction.change(sql.END_QUEUED, values) for values in refusals)
+    found = 0
+    for values in refusals:
+        ended = transaction.change(sql.END_QUEUED, values)
+        if ended:
+            approvals.end(transaction, values["workspace"], values["id"], values["approval"], values["settled_at"])
+        found += ended
+    return found
 
 
 def _doubt(transaction: Transaction, statement: str, row: Row, id: str) -> int:

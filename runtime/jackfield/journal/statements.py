@@ -185,9 +185,11 @@ UPDATE invocations SET status = 'running', started_at = :started_at, connector_v
 WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
 END_QUEUED = f"""
-UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
+UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL,
+    available_at = COALESCE(available_at, :settled_at)
 WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
+"""One that waits for an approval is never due; its end is told like that of others."""
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
@@ -237,7 +239,9 @@ INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - do
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
 """``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
 DEPTH = f"""
-SELECT counts.workspace, SUM(counts.invocations) AS waiting FROM {_WORKSPACES} CROSS JOIN invocation_counts AS counts
+SELECT counts.workspace, SUM(counts.invocations) - (
+    SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'
+) AS waiting FROM {_WORKSPACES} CROSS JOIN invocation_counts AS counts
 WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'queued'
 GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
 """

@@ -14,7 +14,7 @@ from jackfield.clock import Clock, monotonic
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
 from jackfield.invocation.entry import Entry
-from jackfield.journal import exchanges, outcomes, terms
+from jackfield.journal import approvals, exchanges, outcomes, terms
 from jackfield.journal import statements as sql
 from jackfield.journal.counts import DAY, HOUR, MINUTE
 from jackfield.journal.pages import EntryPosition
@@ -194,3 +194,4 @@ def _delete(transaction: Transaction, workspace: str, rows: Sequence[Row]) -> No
     terms.remove(transaction, workspace, rows)
     outcomes.remove(transaction, workspace, ids)
     exchanges.remove(transaction, workspace, ids)
+    approvals.remove(transaction, workspace, ids)

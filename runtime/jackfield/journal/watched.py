@@ -30,6 +30,11 @@ class Watched(ProcessLocal):
         self._tell: Tell | None = None
 
     @property
+    def vault(self) -> Vault:
+        """Vault that seals its entries."""
+        return self._vault
+
+    @property
     def owner(self) -> str:
         """Id of this process in entries; its lease is renewed from the first use on."""
         if not self._watches:

@@ -34,7 +34,8 @@ class WorkspaceManagement:
 
     def connections(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
         """Return the connections that an audience sees and a caller may use."""
-        found = None if authorizer.is_bound else self._connections.get(audience)
+        is_unbound = not authorizer.is_bound and not authorizer.may_ask
+        found = self._connections.get(audience) if is_unbound else None
         if found is not None:
             return found
         pipeline, plans = self._pipeline, self._pipeline.plans
@@ -42,7 +43,7 @@ class WorkspaceManagement:
             pipeline.known, pipeline.catalog.for_audience(audience), plans.opener, plans.targets, pipeline.dependencies.clock, self._audits,
             authorizer, lambda name, to: cast("WorkspaceAccess", pipeline.access).workspaces.rename_guard(pipeline.workspace, name, to),
         )  # fmt: skip
-        if not authorizer.is_bound:
+        if is_unbound:
             self._connections[audience] = found
         return found
 

@@ -103,7 +103,7 @@ class VisibleConnections:
 
         :raises NotAllowed: if the rules forbid it.
         """
-        if self._authorizer.is_bound:
+        if self._authorizer.is_bound or self._authorizer.may_ask:
             self.require(name)
             kind = self.find(name).type
             self.require_new(new_name, kind)

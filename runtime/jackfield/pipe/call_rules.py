@@ -1,13 +1,14 @@
-"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see."""
+"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see. Beside it,
+refusals of members that an action, or its way to the provider, does not heed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.callers.caller import seen_catalog
-from jackfield.errors import Detail, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
@@ -95,12 +96,20 @@ def require_trace(caller: Caller, note: Note | None) -> None:
 
     :raises NotAllowed: if its token's scope is less than 'manage'.
     """
-    if caller.scope == "manage" or (caller.scope is None and not caller.remote):
+    if caller.scope in ("manage", "manage approve") or (caller.scope is None and not caller.remote):
         return
     text = "not allowed: 'trace' keeps what the provider answers, which needs a token of the scope 'manage'"
     if note is not None:
         note(text)
     raise NotAllowed(text, details=[Detail("/trace", "needs the scope 'manage'")], hint="Leave 'trace' out, or use another token.")
+
+
+def asked_for(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer) -> str | None:
+    """Return why a call waits until a person approves it: it, or one that its caller must be allowed to call, too, ``over`` the connection
+    of the call. None if no rule asks for that."""
+    effects = {action.key: action.rule_effect} | {key: manifest.actions[key].rule_effect for key in action.allowed_with}
+    found = (authorizer.asks(_asked(manifest.key, key, effect, over)) for key, effect in effects.items())
+    return next((sentence for sentence in found if sentence is not None), None)
 
 
 def require_others(manifest: Manifest, action: ActionManifest, over: object, authorizer: Authorizer, note: Note | None) -> None:
@@ -184,3 +193,40 @@ def seen_connection(connections: Connections, name: str, manifest: Manifest, aut
     if manifest.connection_type(found.type) is None:
         raise connections.unknown(name, sees)
     return found
+
+
+def refuse_queue_members(invocation: Invocation) -> None:
+    """Refuse members that only the queue heeds.
+
+    :raises InvalidInvocation: with all of them.
+    """
+    members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
+    _refuse_members(members, "is for queued invocations only", "Queue it ('Prefer: respond-async'), or omit them.")
+
+
+def refuse_part(invocation: Invocation) -> None:
+    """Refuse ``select`` and ``maxBytes`` in what is queued: nobody waits for its output, and the journal keeps all of it.
+
+    :raises InvalidInvocation: if one is given.
+    """
+    members, hint = {"select": invocation.select, "maxBytes": invocation.max_bytes}, "Leave it out: the journal has the output."
+    _refuse_members(members, "is for a call that waits for its output", hint)
+
+
+def _refuse_members(members: Mapping[str, object], why: str, hint: str) -> None:
+    details = [Detail(f"/{name}", f"'{name}' {why}") for name, value in members.items() if value is not None]
+    if details:
+        some = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
+        raise InvalidInvocation(f"{some} not valid", details=details, hint=hint)
+
+
+def refuse_job_timeout(action: ActionManifest) -> None:
+    """Refuse ``jobTimeoutSeconds`` for an action that is no job.
+
+    :raises InvalidInvocation: if it is none.
+    """
+    if not action.is_job:
+        detail = Detail("/jobTimeoutSeconds", f"'jobTimeoutSeconds' is for jobs only, and '{action.key}' ends with its call")
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid", details=[detail], hint="Omit it; 'timeoutSeconds' limits the call."
+        )

@@ -37,9 +37,9 @@ from jackfield.interrupts import let_out_of_call
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.call_rules import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.secrecy import Hidden
 
@@ -117,7 +117,7 @@ class Pipeline:
 
             result = await part_of_output(run, result, self.dependencies.files, self.workspace)
         object.__setattr__(result, "opener", self.opener)
-        return result
+        return result if result.status != "waiting" else self.recording.waited_by(self, result)
 
     async def _outcome(self, given: Hidden, run: Run) -> Result:
         identifier, workspace = run.meta.invocation_id, self.dependencies.workspace
@@ -132,7 +132,7 @@ class Pipeline:
             was_interrupted = False
             if isinstance(error, PostponedError):
                 raise
-            result = endings.ended(run, error, workspace)
+            result = endings.ended(run, error if run.claimed is None else self.recording.of_claimed(run, error), workspace)
             self._note_expired(run, error)
         finally:
             self.live.pop(identifier, None)
@@ -151,21 +151,21 @@ class Pipeline:
         run.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, run.arrived)
         with within(run.deadline.remaining()):
             if not self.wraps:
-                return await self._called(invocation, run)
+                return await self._called(given, invocation, run)
             around = self.plugins.around(invocation, self.workspace, meta)
             with Wrapping(around, lambda error: endings.log(run, error, self.workspace)):
-                return await self._called(invocation, run)
+                return await self._called(given, invocation, run)
 
-    async def _called(self, invocation: Invocation, run: Run) -> Result:
-        """Admit, check, open, run and settle."""
+    async def _called(self, given: Hidden, invocation: Invocation, run: Run) -> Result:
+        """Admit, check, open, run and settle. A call that a rule asks an approval for ends in *admit*, as one that waits."""
         enter, waiter = self.enter, run.waiter
         enter("admit")
         record = run.record = await self.recording.drafted(invocation, run)
         run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
         begin_within(run, self.dependencies)
-        if record is not None and (replayed := await record.replay()) is not None:
-            return replayed
+        if (answered := await self._answered(given, run, record)) is not None:
+            return answered
         enter("check")
         inputs = await filled_inputs(plan, run, self.dependencies, self.catalog)
         enter("open")
@@ -199,6 +199,18 @@ class Pipeline:
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
+
+    async def _answered(self, given: Hidden, run: Run, record: Record | None) -> Result | None:
+        """Return the Result of an earlier call with the same key, or let the call wait until a person approves it, if a rule asks for that.
+        None if it goes on: nothing asks, it is rehearsed, or it was approved and is what was shown.
+
+        :raises ApprovalRequired: if it cannot wait.
+        :raises Cancelled: if it was approved and is not what was shown any more.
+        """
+        if record is not None and (replayed := await record.replay()) is not None:
+            return replayed
+        is_asked = run.asks is not None or (run.claimed is not None and run.claimed.approval is not None)
+        return await self.recording.asked(self, given.value, run) if is_asked and not run.invocation.dry_run else None
 
     async def _begin_or_replay(self, record: Record, attempts: Attempts, compared: Mapping[str, Any] | None) -> Result | None:
         """Wait for the rate limit, then record that the call begins. Return the Result of an earlier call with its key, or of an open twin

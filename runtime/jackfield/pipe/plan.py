@@ -18,7 +18,7 @@ from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.pipe.admit import check_serves, find_target
-from jackfield.pipe.call_rules import find_called, is_guarded, require_call, require_others, require_trace, sees_entry
+from jackfield.pipe.call_rules import asked_for, find_called, is_guarded, require_call, require_others, require_trace, sees_entry
 from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
@@ -287,43 +287,6 @@ def _is_plain(given: dict[str, Any]) -> bool:
     return type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
 
 
-def refuse_queue_members(invocation: Invocation) -> None:
-    """Refuse members that only the queue heeds.
-
-    :raises InvalidInvocation: with all of them.
-    """
-    members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
-    _refuse_members(members, "is for queued invocations only", "Queue it ('Prefer: respond-async'), or omit them.")
-
-
-def refuse_part(invocation: Invocation) -> None:
-    """Refuse ``select`` and ``maxBytes`` in what is queued: nobody waits for its output, and the journal keeps all of it.
-
-    :raises InvalidInvocation: if one is given.
-    """
-    members, hint = {"select": invocation.select, "maxBytes": invocation.max_bytes}, "Leave it out: the journal has the output."
-    _refuse_members(members, "is for a call that waits for its output", hint)
-
-
-def _refuse_members(members: Mapping[str, object], why: str, hint: str) -> None:
-    details = [Detail(f"/{name}", f"'{name}' {why}") for name, value in members.items() if value is not None]
-    if details:
-        some = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
-        raise InvalidInvocation(f"{some} not valid", details=details, hint=hint)
-
-
-def refuse_job_timeout(action: ActionManifest) -> None:
-    """Refuse ``jobTimeoutSeconds`` for an action that is no job.
-
-    :raises InvalidInvocation: if it is none.
-    """
-    if not action.is_job:
-        detail = Detail("/jobTimeoutSeconds", f"'jobTimeoutSeconds' is for jobs only, and '{action.key}' ends with its call")
-        raise InvalidInvocation(
-            "1 member of the invocation is not valid", details=[detail], hint="Omit it; 'timeoutSeconds' limits the call."
-        )
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class _Served:
     """Plan that served a call, the moment before it was found, and the rules of the caller's token."""
@@ -339,6 +302,8 @@ class _Served:
     """True if an open twin answers a write without a key."""
     limits: Mapping[str, float]
     """Limits of the workspace."""
+    asks: str | None
+    """Rule that lets the call wait for a person's approval."""
 
 
 class Plans(ProcessLocal):
@@ -431,7 +396,7 @@ class Plans(ProcessLocal):
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
             plan, keeps, run.is_guarded, run.limits, run.joins = served.plan, served.keeps, served.is_guarded, served.limits, served.joins
-            run.meta.connector_version = plan.manifest.version
+            run.meta.connector_version, run.asks = plan.manifest.version, served.asks
         else:
             plan = await self._found(invocation, run)
             settings = None if record is None else self._access.settings
@@ -441,12 +406,17 @@ class Plans(ProcessLocal):
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks))
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan
         if record is not None:
             record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)
+        return plan
+
+    async def found_anew(self, invocation: Invocation, run: Run) -> Plan:
+        """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""
+        run.plan = plan = await self._found(invocation, run)
         return plan
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:
@@ -468,6 +438,8 @@ class Plans(ProcessLocal):
         target = await run.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
         if action.allowed_with:
             require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
+        if authorizer.may_ask:
+            run.asks = asked_for(manifest, action, None if target is None else target.name or {}, authorizer)
         return self._of(manifest, action, target)
 
     def over(self, invocation: Invocation, manifest: Manifest, caller: Caller) -> Plan:

@@ -75,6 +75,19 @@ class Recording(Protocol):
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
 
+    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
+        """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
+
+        :raises ApprovalRequired: if it cannot wait.
+        :raises Cancelled: if it is not what was approved any more.
+        """
+
+    def of_claimed(self, run: Run, error: Exception) -> Exception:
+        """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
+
+    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
+        """Let a Result wait for the end of its invocation; return it."""
+
     def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.
 

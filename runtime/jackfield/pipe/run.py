@@ -99,14 +99,15 @@ class Run:
     - ``channel``: takes the events that the action hands on, if the caller asked for them.
     - ``is_guarded``: suppressed recipients are refused.
     - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
+    - ``asks``: the rule that lets the call wait for a person's approval; None if there is none.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "arrived", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled", "holds_objects",
-        "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded", "settles", "sources",
-        "started", "tries", "unfound", "wait", "waiter",
+        "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled",
+        "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded",
+        "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -141,6 +142,7 @@ class Run:
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
+        self.asks: str | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 
     @property

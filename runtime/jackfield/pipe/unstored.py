@@ -10,7 +10,8 @@ from jackfield.callers.authorizer import Authorizer
 from jackfield.callers.caller import Caller
 from jackfield.callers.rules import Rules
 from jackfield.connections.connection_lookup import barred_paths
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.errors import ApprovalRequired, Detail, InvalidInvocation
+from jackfield.hints import NextStep
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE, no_database
 from jackfield.pipe.run import Run
@@ -176,6 +177,24 @@ class Unrecorded:
     async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
         """Refuse nothing: without a database, no connection has a guard."""
 
+    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> NoReturn:
+        """Refuse a call that needs a person's approval: it cannot be kept until then.
+
+        :raises ApprovalRequired: always.
+        """
+        del pipeline, given
+        raise approval_required(run.asks or "", "this runtime has no journal")
+
+    def of_claimed(self, run: Run, error: Exception) -> Exception:
+        """Return the error: nothing was queued."""
+        del run
+        return error
+
+    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
+        """Return the Result: nothing waits."""
+        del pipeline
+        return result
+
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Poll the job within its call."""
         from jackfield.pipe.job_steps import followed_here
@@ -189,6 +208,11 @@ class Unrecorded:
         return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded()) for _ in given]
 
     enqueue = prepared = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
+
+
+def approval_required(rule: str, reason: str) -> ApprovalRequired:
+    """Return the error for a call that needs a person's approval and cannot wait for it, for a ``reason``."""
+    return ApprovalRequired(f"{rule}, and {reason}; nothing was sent", hint=NextStep("approval"))
 
 
 def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:

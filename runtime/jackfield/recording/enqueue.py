@@ -8,24 +8,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.errors import Cancelled, Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.failures import Raised, attempt
 from jackfield.files.table import holding
 from jackfield.invocation import Enqueued, Meta, Result
+from jackfield.journal.approvals import ask
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe import endings
+from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.masking import masked_error
-from jackfield.pipe.plan import refuse_job_timeout, refuse_part
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.recording.approvals import approval_of, refuse_unfit, require_approved, waiting
 from jackfield.recording.drafting import drafted
 from jackfield.recording.jobs import waited_by
-from jackfield.recording.record import Record, replay_of
+from jackfield.recording.record import Record
+from jackfield.recording.replays import replay_of
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -38,10 +41,14 @@ if TYPE_CHECKING:
 
     InTransaction = Callable[[Transaction], None]
 
+_OF_ANSWERS = ("select", "maxBytes")
+"""Members that say how a call is answered that waits for its output: the journal keeps all of it."""
+
 
 async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None = None) -> Result | str:
     """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same transaction. Return its id, or the Result
-    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended.
+    that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended. One that waits for a
+    person's approval instead is a Result of status ``waiting``.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -49,16 +56,52 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     if isinstance(found, Result):
         return waited_by(pipeline, found)
     if on_queued is not None:
-        found.queue_with(partial(_both, found.draft.in_transaction, on_queued, found.draft.id))
+        found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
         replayed = await found.queue(run.limits.get("queued"))
-    return run.meta.invocation_id if replayed is None else waited_by(pipeline, replayed)
+    if replayed is not None:
+        return waited_by(pipeline, replayed)
+    return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
 
 
-def _both(in_transaction: InTransaction | None, on_queued: OnQueued, identifier: str, transaction: Transaction) -> None:
-    if in_transaction is not None:
-        in_transaction(transaction)
+def _both(first: InTransaction | None, second: InTransaction, transaction: Transaction) -> None:
+    if first is not None:
+        first(transaction)
+    second(transaction)
+
+
+def _named(on_queued: OnQueued, identifier: str, transaction: Transaction) -> None:
     on_queued(transaction, identifier)
+
+
+async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
+    """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
+
+    :raises ApprovalRequired: if it cannot wait.
+    :raises Cancelled: if it is not what was approved any more.
+    """
+    if run.claimed is not None:
+        await run.waiter.ask(partial(require_approved, pipeline, given, run))
+        return None
+    record: Record = run.record  # type: ignore[assignment]  # without a journal, another recording has refused
+    refuse_unfit(pipeline, run)
+    body = pipeline.plans.read(given, run)
+    await put_by(pipeline, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, run, record)
+    replayed = await record.queue(run.limits.get("queued"))
+    if replayed is not None:
+        return waited_by(pipeline, replayed)
+    record.is_left = True
+    return waiting(pipeline, record.draft.id)
+
+
+def of_approved(run: Run, error: Exception) -> Exception:
+    """Return the error that ends a call that was approved and may not be made any more: it was cancelled, and for what reason."""
+    approved = run.claimed is not None and run.claimed.approval is not None
+    if not approved or run.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
+        return error
+    if isinstance(error, Cancelled):
+        return error
+    return Cancelled(f"it cannot be made any more as it was approved: {error.message}", details=error.details, hint=error.hint)
 
 
 async def prepared(pipeline: Pipe, given: RawInvocation, run: Run) -> Draft:
@@ -81,7 +124,7 @@ async def _prepared(
 
     :raises JackfieldError: if it is refused at once.
     """
-    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.caller
+    journal = required(pipeline.journal())
     body = pipeline.plans.read(given, run)
     invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.meta
     if isinstance(invocation.connection, Mapping):
@@ -94,33 +137,52 @@ async def _prepared(
     meta.connector, meta.action = invocation.connector, invocation.action
     run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.arrived)
     with within(run.deadline.remaining()):
-        record = run.record = await drafted(invocation, run, journal, pipeline.dependencies)
-        plan = await pipeline.plans.find(invocation, run)
+        record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
+        run.record = record
+        await pipeline.plans.find(invocation, run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
             return replayed
-        _refuse_credentials(plan)
-        if invocation.job_timeout_seconds is not None:
-            refuse_job_timeout(plan.action)
-        schema = plan.action.inputs
-        inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
-        with place:
-            if run.given:
-                inputs = run.inputs = await kept(run.waiter, inputs, schema, files, workspace, caller.name, run.given)
-                body = {**body, "inputs": inputs}
-            judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
-            try:
-                checked(plan, judged)
-            except InvalidInput as error:
-                if not await plan.filled_by_host(error.details, pipeline.catalog, run.waiter):
-                    raise
-                checked(plan, judged)
-        body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
-        request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
-        record.keep(journal.sealed_inputs(meta.invocation_id, request))
-        record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
+        if run.asks is not None and not invocation.dry_run:
+            refuse_unfit(pipeline, run)
+        await put_by(pipeline, body, run, record)
     run.release()
     return record
+
+
+async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
+    """Check an invocation whose ``plan`` is found, keep its files, and seal it, so that its record is ready to be queued: for a worker, or
+    until a person approves it.
+
+    :raises JackfieldError: if it is refused.
+    """
+    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.caller
+    plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
+    _refuse_credentials(plan)
+    if run.invocation.job_timeout_seconds is not None:
+        refuse_job_timeout(plan.action)
+    schema = plan.action.inputs
+    inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
+    with place:
+        if run.given:
+            inputs = run.inputs = await kept(run.waiter, inputs, schema, files, workspace, caller.name, run.given)
+            body = {**body, "inputs": inputs}
+        judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
+        try:
+            checked(plan, judged)
+        except InvalidInput as error:
+            if not await plan.filled_by_host(error.details, pipeline.catalog, run.waiter):
+                raise
+            checked(plan, judged)
+    body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
+    held = holding(workspace, {*named, *stored}, run.meta.invocation_id)
+    request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
+    if run.asks is not None and not run.invocation.dry_run:
+        wanted, request["approval"] = await run.waiter.ask(partial(approval_of, pipeline, body, run))
+        record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
+        held = partial(_both, held, partial(ask, record.draft, workspace))
+    record.keep(journal.sealed_inputs(run.meta.invocation_id, request))
+    record.queue_with(held)
 
 
 def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:
@@ -172,14 +234,18 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: floa
     if isinstance(queued, JackfieldError):
         return failed(meta, queued)
     if draft.id in queued:
-        return Enqueued(draft.id)
+        return Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
     try:
         entry = None if draft.idempotency_key is None else record.holder()
         if entry is None and most is not None:
             raise LimitReached("queued", most)
         if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(record.queue())
-            return Enqueued(draft.id) if replayed is None else Enqueued.of(replayed) or replayed
+            return (
+                Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
+                if replayed is None
+                else Enqueued.of(replayed) or replayed
+            )
     except JackfieldError as error:
         return failed(meta, error)
     return Enqueued(entry.id, entry.status, replayed=True) if entry.is_open else replay_of(entry)

@@ -40,7 +40,7 @@ from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
-from jackfield.recording.record import unended
+from jackfield.recording.replays import unended
 
 if TYPE_CHECKING:
     import threading
@@ -117,7 +117,7 @@ async def awaited(
 ) -> Result:
     """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its job when it is due.
 
-    Return its Result, or one of status ``running`` or ``queued``. ``follow`` gets the job's progress at each look.
+    Return its Result, or one that has not ended. ``follow`` gets the job's progress at each look.
     """
     journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
@@ -140,7 +140,8 @@ async def awaited(
         if claimed is not None:
             ended_here = await polled(pipeline, claimed, waiter, max(left, _LOOK)) is not None
         else:
-            soon = (entry.available_at or 0.0) - journal.time.now() if entry.owner is None else _LOOK
+            is_due = entry.owner is None and entry.status != "waiting"
+            soon = (entry.available_at or 0.0) - journal.time.now() if is_due else _LOOK
             await waiter.pause(max(0.01, min(left, soon, _LOOK)), cancelled)
 
 

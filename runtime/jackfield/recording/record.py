@@ -15,18 +15,21 @@ from jackfield.clock import within
 from jackfield.database.faults import UniqueViolation
 from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
-from jackfield.hints import NextStep, restored
+from jackfield.hints import NextStep
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
+from jackfield.recording.replays import replay_of, unended
 from jackfield.recording.sealing import sealed_exchanges
 from jackfield.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jackfield.clock import Clock
     from jackfield.database import Transaction
     from jackfield.database.units import Unit as Deferred
@@ -92,8 +95,10 @@ class Record:
             if not entry.is_open:
                 self.is_left = True
                 return replay_of(entry)
+            if entry.status == "waiting" and await _approvals().frees_key(self._journal, entry, self._run):
+                continue
             left = self._wait_until - self._clock.monotonic()
-            if left <= 0 and joins:
+            if (left <= 0 and joins) or entry.status == "waiting":
                 self.is_left = True
                 meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
                 return unended(meta, entry)
@@ -239,6 +244,9 @@ class Record:
         whose commit was unknown but had taken effect."""
         if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
             return False
+        if self._draft.approval is not None and self._draft.approval.twin is not None:
+            found: Result | None = await _approvals().waiting_twin(self._journal, self._draft.approval.twin, self._run)
+            return found
         return await self.replay(joins=True)
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
@@ -477,20 +485,12 @@ def _unwritten(_value: object, error: Exception | None) -> None:
         _LOG.error("an entry could not be recorded: %s", error)
 
 
+def _approvals() -> ModuleType:
+    """Return the module of calls that wait for a person: most processes have none."""
+    from jackfield.recording import approvals
+
+    return approvals
+
+
 def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for those that were put off."""
-
-
-def unended(meta: Meta, entry: Entry | None) -> Result:
-    """Return the Result of an invocation that waits or runs; without an ``entry`` it runs."""
-    is_queued = entry is not None and entry.status == "queued"
-    return Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
-
-
-def replay_of(entry: Entry, *, is_twin: bool = False) -> Result:
-    """Return the recorded Result of an entry that has ended, marked as replayed, or as that of a twin."""
-    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
-    result.meta.replayed, result.meta.twin_of = not is_twin, entry.id if is_twin else None
-    if result.error is not None:
-        result.error.hint = restored(result.error.hint)
-    return result

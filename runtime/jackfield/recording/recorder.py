@@ -45,6 +45,23 @@ class Recorder:
 
         await refuse_suppressed(plan, inputs, run, self._storage, self._dependencies)
 
+    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
+        """Let a call that needs a person's approval wait for it; None if it has one."""
+        found: Result | None = await _intake().asked(pipeline, given, run)
+        return found
+
+    def of_claimed(self, run: Run, error: Exception) -> Exception:
+        """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
+        if run.claimed is None or run.claimed.approval is None:
+            return error
+        found: Exception = _intake().of_approved(run, error)
+        return found
+
+    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
+        """Let a Result wait for the end of its invocation; return it."""
+        found: Result = _jobs().waited_by(pipeline, result)
+        return found
+
     async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
         """Store the handle of a job that has started, and wait for its end until the call's deadline."""
         found: Result = await _jobs().followed(pipeline, attempts, handle)
@@ -75,7 +92,7 @@ class Recorder:
             journal.note_cancel(identifier)
             journal.jobs.ask_to_cancel(identifier)  # its start may have ended meanwhile
             return True
-        if entry.status == "queued":
+        if entry.status in ("queued", "waiting"):
             meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
             if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
                 return True

@@ -26,11 +26,11 @@ _TONES = {
     "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
     "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
     "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "suspended": "warn", "revoked": "warn", "write": "warn",
-    "granted": "good", "damaged": "bad", "opened": "busy", "testing": "busy", "saved": "busy", "running": "busy", "queued": "busy",
+    "granted": "good", "damaged": "bad", "opened": "busy", "testing": "busy", "saved": "busy", "running": "busy", "queued": "busy", "waiting": "warn", "approved": "good", "declined": "bad",
     "pending": "busy", "disabling": "busy", "degraded": "warn",
 }  # fmt: skip
 _WORDS = {
-    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing",
+    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing", "waiting": "waiting for approval",
 }  # fmt: skip
 _WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400

@@ -274,10 +274,13 @@ def _dead(request: PageRequest, entry: Entry) -> Markup | None:
     )
 
 
+_OPEN = {"queued": "Waiting for a worker.", "waiting": "Waiting until a person approves it. Nothing was sent."}
+
+
 def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     if not entry.is_open:
         return None
-    word = "Waiting for a worker." if entry.status == "queued" else "Running."
+    word = _OPEN.get(entry.status, "Running.")
     button = h.button("Cancel", disabled=not request.may("invoke"))
     bar = None if entry.progress is None else progress_shown(entry.progress)
     why = None

@@ -42,7 +42,7 @@ _SINCE = {
 _DAY = {"today": (0, "Today"), "yesterday": (1, "Yesterday")}
 """Days as far back, by the reader's time zone."""
 _STATUSES = (
-    ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
+    ("", "Any status"), ("waiting", "Waiting for approval"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
     ("cancelled", "Cancelled"), ("dead", "Dead letters"),
 )  # fmt: skip
 

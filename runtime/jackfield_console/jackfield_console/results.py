@@ -21,7 +21,7 @@ _NESTED = 2
 _DEEPEST = 3
 _LONG = 15
 """Longer lists scroll in a box of their own."""
-_WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
+_WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt", "waiting": "Waiting until a person approves it"}
 
 
 def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:

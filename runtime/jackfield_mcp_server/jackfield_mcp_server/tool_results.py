@@ -62,6 +62,12 @@ def _in_words(result: Result) -> str:
         return _plain(f"{name} {state}: {_failure(result.error)}")
     if result.status == "running":
         return f"{name} still runs, as invocation {result.meta.invocation_id}. Its end is an event: see read_events."
+    if result.status == "waiting":
+        until = (result.meta.approval or {}).get("expiresAt")
+        return (
+            f"{name} was not done yet: a person has to approve it first, until {until}. Tell the person so, and do not call it again: "
+            f"the same arguments get the same approval, {result.meta.invocation_id}. Its end is an event: see read_events."
+        )
     if result.meta.dry_run:
         return f"{name}: the dry run succeeded. Nothing was done."
     large = result.meta.truncated

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jackfield.callers import may
 from jackfield.connections.connection_types import Kinds
 from jackfield.errors import InvalidInvocation
 from jackfield.pipe.events import Events
@@ -44,7 +45,7 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
     The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules whose
     calls its rules would allow, and the connections over which it may call. It also sees what triggers have found that it may read.
     """
-    manages = authorizer.scope in (None, "manage")
+    manages = authorizer.scope is None or may(authorizer.scope, "manage")
     if manages and not authorizer.token:
         return None
     from jackfield.callers import Request
@@ -55,7 +56,7 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
         family, data = event.type.partition(".")[0], event.data
         if not authorizer.token:
             return family != "audit"
-        if family in ("invocation", "schedule"):
+        if family in ("invocation", "approval", "schedule"):
             key = str(data.get("connector"))
             if key not in manifests:
                 manifests[key] = catalog.look(key)[1]

@@ -51,7 +51,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         cancelled = threading.Event()
         extra: dict[str, Any] = {"dryRun": True} if arguments.dry_run else {}
         extra |= {"timeoutSeconds": arguments.timeout} if arguments.timeout is not None else {}
-        caller = Caller(person(), audience="operator")
+        caller = Caller(person(), audience="operator", waits=False)
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
             return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True).wait()

@@ -34,7 +34,7 @@ def served_api(
 ) -> DaprApi:
     """Return the API of components that were read, over a runtime that has their connections. A thread follows their files until
     ``stopping``; ``say`` takes its sentences for the operator."""
-    invoke = partial(jackfield.invoke, caller=Caller(remote=True), on_time=True)
+    invoke = partial(jackfield.invoke, caller=Caller(remote=True, waits=False), on_time=True)
     token = environment.get("DAPR_API_TOKEN") or None
     api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping)
     Reloading(components, environment, found, partial(apply, jackfield, api), say).start(stopping.is_set)

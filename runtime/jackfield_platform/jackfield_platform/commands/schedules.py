@@ -68,6 +68,8 @@ def _add(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
 
 def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
     found = schedules.run(arguments.name)
+    if isinstance(found, Result) and found.status == "waiting":
+        return found.to_json("cli")
     if isinstance(found, Result):
         raise InvalidInvocation("the invocation was run before", hint="Try again.")
     return {"invocationId": found, "status": "queued"}

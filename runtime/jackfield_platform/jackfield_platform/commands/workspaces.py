@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.callers.rules import LISTS
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
@@ -31,6 +32,9 @@ def _declare_settings(parser: Parser) -> None:
     declare_name(parser)
     parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow only what matches this pattern; repeatable")
     parser.add_argument("--block", action="append", metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable")
+    parser.add_argument(
+        "--approve", action="append", metavar="PATTERN", help="let what matches this pattern wait until a person approves it; repeatable"
+    )
     parser.add_argument(
         "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="days to keep finished invocations (default 30)"
     )
@@ -58,6 +62,7 @@ def _declare_set(parser: Parser) -> None:
     _declare_settings(parser)
     parser.add_argument("--no-allow", action="store_true", help="remove all allow patterns: everything is allowed")
     parser.add_argument("--no-block", action="store_true", help="remove all block patterns")
+    parser.add_argument("--no-approve", action="store_true", help="remove all approve patterns: nothing waits for a person")
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
             budgets.setdefault(connection, {})[member] = limit
     if budgets:
         changes["connectionBudgets"] = budgets
-    rules = {name: getattr(arguments, name) for name in ("allow", "block") if getattr(arguments, name) is not None}
+    rules = {name: getattr(arguments, name) for name in LISTS if getattr(arguments, name) is not None}
     return changes | ({"rules": rules} if rules else {})
 
 
@@ -102,7 +107,7 @@ def _named(word: str, read: Callable[[str], Any], option: str, arguments: Namesp
 
 def _set(arguments: Namespace, output: Output) -> int:
     changes = _changes(arguments)
-    for name in ("allow", "block"):
+    for name in LISTS:
         if getattr(arguments, f"no_{name}"):
             if getattr(arguments, name):
                 raise UsageError(f"--{name} and --no-{name} cannot be combined", usage=arguments.usage)

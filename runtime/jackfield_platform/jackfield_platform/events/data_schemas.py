@@ -41,6 +41,8 @@ _SESSION: Mapping[str, Json] = {
 }  # fmt: skip
 _WATCHED: Mapping[str, Json] = {"subscription": _TEXT, "connector": _TEXT, "trigger": _TEXT, "connection": _TEXT}
 _OF = ("subscription", "connector", "trigger")
+_ASKED: Mapping[str, Json] = {"invocationId": _TEXT, **_CALL, "caller": _TEXT, "expiresAt": _MOMENT, "by": {"type": "object"}}
+_ABOUT_CALL = ("invocationId", "connector", "action")
 _WORKSPACE = _data(("workspace",), workspace=_TEXT)
 
 DATA: Mapping[str, tuple[str, Json]] = {
@@ -62,6 +64,10 @@ DATA: Mapping[str, tuple[str, Json]] = {
         "A person, or the provider, has declined the approval of a connection.",
         _data(("connection", "type", "reason"), connection=_TEXT, type=_TEXT, authorization=_TEXT, reason=_TEXT),
     ),
+    "approval.requested": ("A call waits until a person approves it.", _data((*_ABOUT_CALL, "expiresAt"), **_ASKED)),
+    "approval.approved": ("A person has approved a call: the workers begin it.", _data((*_ABOUT_CALL, "by"), **_ASKED)),
+    "approval.declined": ("A person has declined a call: nothing was sent.", _data((*_ABOUT_CALL, "by"), **_ASKED)),
+    "approval.expired": ("Nobody has approved a call in time: nothing was sent.", _data(_ABOUT_CALL, **_ASKED)),
     "quota.low": (
         "A tenth of a provider's daily quota is left, or it refuses calls for it.",
         _data(("connector", "budget"), connector=_TEXT, connection=_TEXT, budget=_TEXT, perDay={"type": "number"}, used={"type": "number"}),

@@ -17,6 +17,7 @@ TYPES = (
     "connection.paused", "connection.resumed", "connection.declined",
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
+    "approval.requested", "approval.approved", "approval.declined", "approval.expired",
     "schedule.missed", "schedule.stopped",
     "connect.completed", "connect.failed",
     "workspace.suspended", "workspace.resumed",
@@ -31,7 +32,7 @@ _FAMILIES = (*OWN, "subscription")
 _TYPE = re.compile(r"\*|([A-Za-z0-9_]{1,60}\.){1,6}([A-Za-z0-9_]{1,60}|\*)")
 _MOST_TYPES = 50
 _TIMES = ("created_at", "settled_at")
-_IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
+_IDENTIFIED = {"invocation": "invocationId", "approval": "invocationId", "connection": "connection"}
 """Name of the member that holds the subject, by the first word of the type."""
 
 

@@ -138,6 +138,8 @@ class SlotRuns:
             raise
         except JackfieldError as error:
             return f"{error.code}: {error.message}"
+        if isinstance(found, Result) and found.status == "waiting" and not found.meta.replayed:
+            found = found.meta.invocation_id  # until a person approves it
         if isinstance(found, Result):  # its key was used before: by a database that was put back
             identifier = found.meta.invocation_id
             self._runtime.storage.database.record(lambda transaction: on_queued(transaction, identifier))

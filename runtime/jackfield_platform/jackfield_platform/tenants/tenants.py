@@ -145,6 +145,8 @@ class Tenants:
             with suppress(UnknownWorkspace):
                 guards = self._workspaces.find(name).settings.guards
             require_own(changes, guards)
+        if self._actor.kind == "platform" and isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
+            self._require_approvals(name, changes["rules"]["approve"])
         wanted = {member: changes[member] for member in _OPERATORS if changes.get(member)} if self._actor.kind == "platform" else {}
         present: Mapping[str, Any] = {}
         if wanted:
@@ -154,6 +156,19 @@ class Tenants:
         if faults:
             text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
             raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
+
+    def _require_approvals(self, name: str, wanted: Any) -> None:
+        """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
+
+        :raises NotAllowed: if one is missing.
+        """
+        present: tuple[str, ...] = ()
+        with suppress(UnknownWorkspace):
+            present = self._workspaces.find(name).settings.rules.approve
+        if isinstance(wanted, list) and not {*present} <= {text for text in wanted if isinstance(text, str)}:
+            fault = Detail("/rules/approve", "only the operator removes a pattern")
+            text = "a platform's token cannot loosen the rules under which calls wait for a person"
+            raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):

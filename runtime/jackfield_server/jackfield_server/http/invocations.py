@@ -60,13 +60,13 @@ def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
     error, headers = result.error, {}
     if isinstance(error, LimitReached):
         raise of_error(error)
-    if result.status == "running":
-        return 202, {"Location": f"/v1/invocations/{result.meta.invocation_id}"}, dumps(result.to_json("http"))
+    if result.status in ("running", "waiting"):
+        headers["Location"] = f"/v1/invocations/{result.meta.invocation_id}"
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
     if error is not None and error.retryable and error.http_status in (409, 503, 504):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return 200 if error is None else error.http_status, headers, dumps(result.to_json("http"))
+    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json("http"))
 
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -166,6 +166,8 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
         raise of_error(error) from None
     except JackfieldError as error:
         return to_answer(refused(error, body))
+    if isinstance(found, Result) and found.status == "waiting" and not found.meta.replayed:
+        return to_answer(found, {"Preference-Applied": "respond-async"})
     if isinstance(found, Result):
         return await _earlier(found, runtime, wait)
     server.wake()

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from jackfield.access.settings import LIMITS
+from jackfield.callers import TOKEN_SCOPES
 from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.invocation.published import published_schema
 from jackfield.journal.entry import LONGEST_NOTE
+from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
 from jackfield_server.http.shape_parts import ANY, COUNT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 
@@ -20,6 +22,7 @@ def shapes() -> dict[str, Json]:
         "Invocation": _published("invocation"),
         "Result": result,
         "Entry": _entry(result),
+        **APPROVALS,
         **CATALOGUE,
         **_INSTALLATIONS,
         **_CONNECTIONS,
@@ -30,7 +33,7 @@ def shapes() -> dict[str, Json]:
     for item in (
         "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
         "Connector", "ConnectionType", "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot",
-        "NextSlot", "Subscription", "OAuthClient",
+        "NextSlot", "Subscription", "OAuthClient", "Approval",
     ):  # fmt: skip
         found[f"{item}List"] = list_of(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ActionList"]["properties"]["triggers"] = {
@@ -70,7 +73,8 @@ def _entry(result: Mapping[str, Any]) -> Json:
     return object_of(
         ("invocationId", "status", "connector", "action", "createdAt"),
         invocationId=STRING,
-        status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        status={"enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt"]},
+        approval=object_of(("id", "expiresAt"), id=STRING, expiresAt=MOMENT),
         effect={"enum": ["read", "idempotent", "write"]},
         dryRun={"type": "boolean"},
         attempts={"type": "array", "items": ANY},
@@ -264,11 +268,13 @@ _REFUSING: Json = {
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": STRING, "maxItems": 1000}
-_SCOPE: Json = {"enum": ["read", "invoke", "manage"]}
+_SCOPE: Json = {"enum": [*TOKEN_SCOPES]}
 _TOKEN: Mapping[str, Json] = {
     "id": STRING, "name": STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
     "createdAt": MOMENT, **{key: {**NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
+    "createdBy": {"type": "string", "description": "The token or user that created it; absent if that was the operator."},
 }  # fmt: skip
+_ALWAYS_OF_TOKEN = tuple(name for name in _TOKEN if name != "createdBy")
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 _BUDGET: Json = object_of((), rate={"type": "number"}, concurrency={"type": "integer"})
 _SHARE: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
@@ -335,14 +341,14 @@ _CALLBACK_SECRET: Mapping[str, Json] = {
     "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
 }  # fmt: skip
 _OTHERS: dict[str, Json] = {
-    "Rules": object_of((), allow=_PATTERNS, block=_PATTERNS),
+    "Rules": object_of((), allow=_PATTERNS, block=_PATTERNS, approve=_PATTERNS),
     "NewToken": object_of(
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
         expiresAt={**NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
         expiresIn={"type": "integer", "minimum": 1, "description": "Seconds, in place of 'expiresAt'."},
     ),
-    "Token": closed_with(tuple(_TOKEN), {**_TOKEN, "problem": STRING}),
-    "CreatedToken": closed_with(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "Token": closed_with(_ALWAYS_OF_TOKEN, {**_TOKEN, "problem": STRING}),
+    "CreatedToken": closed_with(("token", *_ALWAYS_OF_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
     "Suppression": object_of(
         ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=STRING, reason={"enum": ["bounce", "complaint"]}, text=STRING,
         at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING,
@@ -419,12 +425,13 @@ _OTHERS: dict[str, Json] = {
         omitted={"type": "string", "description": "Why a body that was kept is not shown: binary, several parts, secrets of the output."},
     ),
     "BatchOutcome": object_of(
-        (), invocationId=STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        (), invocationId=STRING, status={"enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt"]},
         replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
         error=ANY, meta=ANY,
     ),
     "Queued": object_of(
-        ("invocationId", "status"), invocationId=STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS,
+        ("status",), invocationId=STRING, status={"enum": ["queued", "running", "waiting"]}, progress=_PROGRESS,
+        meta={"type": "object", "description": "Of one that waits for a person: as in a Result, with 'approval'."},
         replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
     ),
     "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}, "note": {"type": "string", "maxLength": LONGEST_NOTE}}),

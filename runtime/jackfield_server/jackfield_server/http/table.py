@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jackfield.callers import TOKEN_SCOPES
+from jackfield.recording.decisions import STATUSES
 from jackfield_platform.events.marks import PATTERN
 from jackfield_platform.tenants.usage import BY
 from jackfield_server.http import (
+    approvals,
     asyncapi,
     audit,
     authorizations,
@@ -34,7 +37,7 @@ from jackfield_server.shared.operation import Operation
 from jackfield_server.shared.prefix import CALLBACK, START
 
 _LONG: Schema = {**TEXT, "maxLength": 10_000}
-_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
+_STATUS: Schema = {"type": "string", "enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
 _WHEN: Schema = {
     "type": "string",
     "maxLength": 40,
@@ -51,7 +54,7 @@ _WATCH_STATUS = ("pending", "active", "degraded", "failing", "paused")
 _SESSION_STATUS = ("pending", "opened", "testing", "saved", "granted", "failed", "expired")
 _WATCHES = {**filters(subscriptions.FILTERS, status=_WATCH_STATUS, kind=("webhook", "poll")), **page(BY_KEY)}
 _SESSIONS = {**filters(connect_sessions.FILTERS, status=_SESSION_STATUS), **page(_BY_MOMENT)}
-_TOKEN_STATUS, _SCOPES = ("active", "expired", "revoked"), ("read", "invoke", "manage")
+_TOKEN_STATUS, _SCOPES = ("active", "expired", "revoked"), TOKEN_SCOPES
 _TOKENS = {**filters(tokens.FILTERS, status=_TOKEN_STATUS, scope=_SCOPES), **page(_BY_MOMENT)}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
@@ -112,6 +115,23 @@ _OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/invocations/{id}/redrive", invocations.redrive, "manage", "redriveInvocation",
         "Queue a dead invocation again, with a fresh count of deliveries.",
         {202: "Entry"}, problems=(404, 409),
+    ),
+    Operation(
+        "GET", "/v1/approvals", approvals.listed, "approve", "listApprovals",
+        "List calls that wait until a person approves them, or waited for one, the newest first, without inputs.",
+        {200: "ApprovalList"}, query={**filters(("status",), status=STATUSES), **page(_BY_MOMENT)}, problems=(503,),
+    ),
+    Operation(
+        "GET", "/v1/approvals/{id}", approvals.shown, "approve", "showApproval",
+        "Show an approval: while the call waits, with what would be sent, secrets masked.", {200: "Approval"}, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/approvals/{id}:approve", approvals.approved, "approve", "approveCall", "Approve a call: the workers begin it.",
+        {200: "Approval"}, body="Decision", problems=(404, 409, 413, 415, 503),
+    ),
+    Operation(
+        "POST", "/v1/approvals/{id}:decline", approvals.declined, "approve", "declineCall", "Decline a call: nothing is sent.",
+        {200: "Approval"}, body="Decision", problems=(404, 409, 413, 415, 503),
     ),
     Operation(
         "GET", "/v1/queue", invocations.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from jackfield.access import Token, Tokens
 from jackfield.callers import Rules
+from jackfield.callers.rules import LISTS
 from jackfield.clock import moment
 from jackfield_server.http.endpoints import Row, filtered
 from jackfield_server.shared.body import members_of
@@ -49,11 +50,11 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
         raise Problem(400, "'expiresIn' must be a number of seconds, and cannot be combined with 'expiresAt'")
     if len(expires or "") > _LONGEST_MOMENT:
         raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
-    allow, block = _patterns(body.get("rules", {}))
+    patterns = _patterns(body.get("rules", {}))
 
     def step(tokens: Tokens, now: float) -> dict[str, Any]:
         at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
-        made = tokens.create(scope, name, Rules.checked(allow, block), at)
+        made = tokens.create(scope, name, Rules.checked(*patterns), at)
         return {"token": made.text, **made.token.to_json(now)}
 
     return step
@@ -89,10 +90,10 @@ async def _done(server: ServerContext, identity: Identity, step: Callable[[Token
     return await server.briefly(lambda: step(tokens))
 
 
-def _patterns(rules: Any) -> tuple[list[str], list[str]]:
-    allow, block = (rules.get("allow", []), rules.get("block", [])) if isinstance(rules, dict) else (None, None)
-    if not isinstance(allow, list) or not isinstance(block, list) or rules.keys() - {"allow", "block"}:
-        raise Problem(400, '\'rules\' must be {"allow": [patterns], "block": [patterns]}')
-    if not all(isinstance(item, str) for item in (*allow, *block)):
+def _patterns(rules: Any) -> list[list[str]]:
+    found = [rules.get(name, []) for name in LISTS] if isinstance(rules, dict) and not rules.keys() - {*LISTS} else [None]
+    if not all(isinstance(patterns, list) for patterns in found):
+        raise Problem(400, '\'rules\' must be {"allow": [patterns], "block": [patterns], "approve": [patterns]}')
+    if not all(isinstance(text, str) for patterns in found for text in patterns or ()):
         raise Problem(400, "the patterns of 'rules' must be strings")
-    return allow, block
+    return [patterns or [] for patterns in found]

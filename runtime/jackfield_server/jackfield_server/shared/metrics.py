@@ -94,7 +94,7 @@ class Metrics:
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
         them. Each end is counted once: a job that still runs by whoever ends it, a replayed Result when it was new."""
-        if result.status == "running" or result.meta.replayed or result.meta.observed:
+        if result.status in ("running", "waiting") or result.meta.replayed or result.meta.observed:
             return
         connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()

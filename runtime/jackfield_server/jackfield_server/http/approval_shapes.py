@@ -1,0 +1,22 @@
+"""Schemas of calls that wait until a person approves them, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from jackfield.recording.decisions import LONGEST_WHY, STATUSES
+from jackfield_server.http.shape_parts import ANY, MOMENT, NULLABLE, STRING, Json, closed_with, object_of
+
+_ACTOR: Json = {"type": "object", "description": "A token, a user of the identity provider, or an account of the command line."}
+APPROVALS: dict[str, Json] = {
+    "Approval": object_of(
+        ("id", "status", "connector", "action", "reason", "requestedBy", "requestedAt", "expiresAt"),
+        id=STRING, status={"enum": [*STATUSES]}, connector=STRING, connectorVersion=STRING, action=STRING,
+        effect={"enum": ["read", "idempotent", "write"]}, connection=STRING, reason=STRING,
+        requestedBy=object_of((), caller=NULLABLE, token=NULLABLE, remote={"type": "boolean"}), requestedAt=MOMENT, expiresAt=MOMENT,
+        decidedBy=_ACTOR, decidedAt=MOMENT, why=STRING, account=STRING,
+        inputs={"description": "What would be sent, secrets masked; only of one that waits, and not in a list."},
+        files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
+        digest={"type": "string", "description": "What the decision is bound to."},
+        context=ANY, timeoutSeconds={"type": "number"}, notBefore=MOMENT, notAfter=MOMENT,
+    ),
+    "Decision": closed_with((), {"why": {"type": "string", "maxLength": LONGEST_WHY, "description": "The reason; it is kept."}}),
+}  # fmt: skip
