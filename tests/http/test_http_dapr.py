@@ -93,6 +93,16 @@ def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, c
         assert ("out*" in refused.body.decode(), aws.messages) == (False, [])
 
 
+def test_what_needs_an_approval_is_refused_over_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """Its API cannot say "later": nothing is sent, and nothing waits."""
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
+        runtime = stand.host.runtime("default")
+        runtime.access.workspaces.set("default", {"rules": {"approve": ["aws-ses/*"]}})
+        refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
+        assert "approval_required: the rules of the workspace ask for a person's approval of aws-ses/sendEmail" in refused.json["message"]
+        assert (runtime.approvals.list()[0], aws.messages) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("first", "status"),
     [("POST /v1.0/bindings/outbox", 401), ("DELETE /v1.0/bindings/outbox", 405), ("POST /v1.0/actors", 404), ("POST /v1.0/healthz", 405)],

@@ -97,6 +97,19 @@ def test_a_platform_does_not_open_the_servers_secrets_to_its_tenants(stand: Stan
     assert platform.call("PATCH", "/v1/workspaces/acme-9", {"allowReferences": False}).json["allowReferences"] is False
 
 
+def test_a_platform_adds_rules_of_approval_and_removes_none(stand: Stand, platform: Client) -> None:
+    """Nor does it let somebody approve: both are the operator's."""
+    path = "/v1/workspaces/acme-rules"
+    assert platform.call("PUT", path, {"rules": {"approve": ["echo/post"]}}).status == 201
+    assert platform.call("PATCH", path, {"rules": {"approve": ["echo/post", "effect:write"]}}).status == 200
+    for patterns in ([], ["echo/*"]):
+        refused = platform.call("PATCH", path, {"rules": {"approve": patterns}})
+        assert (refused.status, refused.json["details"][0]["path"]) == (403, "/rules/approve")
+    assert platform.call("PATCH", path, {"rules": {"block": ["echo/say"]}}).json["rules"]["approve"] == ["echo/post", "effect:write"]
+    for scope in ("approve", "manage approve"):
+        assert platform.post(f"{path}/tokens", {"scope": scope}).status == 403
+
+
 def test_a_minted_token_works_in_its_workspace(stand: Stand, platform: Client) -> None:
     """A tenant's token runs and sees what is the tenant's; the audit log names the platform and the user whom it acts for."""
     tenant = _tenant(stand, platform, "acme-2")

@@ -8,6 +8,7 @@ import pytest
 
 from jackfield.access import Tokens
 from jackfield.callers import LIBRARY, Caller, Rules
+from jackfield.callers.actor import Actor
 from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
 from jackfield.journal import Queue
@@ -48,6 +49,19 @@ def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
     queue = Queue(stage.pools[0].storage.database, stage.clock)
     results = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
     assert [(result.output or {})["text"] for result in results] == ["Note n-1: hello"]
+
+
+def test_an_invocation_of_an_event_waits_for_a_person_where_a_rule_says_so(stage: TriggerStage) -> None:
+    """It is not queued before somebody has approved it."""
+    stage.runtime.access.workspaces.set("default", {"rules": {"approve": ["effect:write"]}})
+    stage.add("notes", then=THEN)
+    stage.look()
+    _note(stage, "n-1")
+    _again(stage)
+    (entry,), queue = _entries(stage), Queue(stage.pools[0].storage.database, stage.clock)
+    assert (entry.status, queue.claim(10)) == ("waiting", [])
+    stage.runtime.approvals_of(Caller("cli:bob", audience="operator"), Actor("cli", "bob")).approve(entry.id)
+    assert [stage.runtime.run(claimed).status for claimed in queue.claim(10)] == ["succeeded"]
 
 
 def test_an_event_whose_invocation_is_refused_is_told(stage: TriggerStage) -> None:
