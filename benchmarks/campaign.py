@@ -1,8 +1,9 @@
-"""Run before a release what is too long for each commit, one part after the other, and print one table of what came of it.
+"""Run before a release what is too long for each commit, one part after the other, and print what came of each as it ends.
 
-``make campaign`` runs all parts, ``make campaign PART=kills`` one. What a part prints goes to ``.cache/campaign/<part>.log``. A part fails if
-its command does, and is skipped if it ends with exit code 77: its last line says why. The sizes of benchmarks only measure. ``SIZE=1000 make
-campaign PART`` makes the parts about events smaller.
+``make campaign`` runs all parts, ``make campaign PART=kills`` one, ``make campaign embedding`` all whose names begin with ``embedding-``. What
+a part prints goes to ``.cache/campaign/<part>.log``; its last line is printed. A part fails if its command does, or has not ended after
+``MINUTES`` (default: 180), and is skipped if it ends with exit code 77: its last line says why. The sizes of benchmarks only measure.
+``SIZE=1000 make campaign PART`` makes the parts about events smaller.
 
 What ``make test`` leaves to campaigns because it takes more CPU time than it shows, and what stays in its place:
 
@@ -92,15 +93,18 @@ Gone from both, since other tests guard the same:
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 from benchmarks.measure import ROOT
 from benchmarks.public_sources import SKIPPED
 
 _LOGS = ROOT / ".cache" / "campaign"
+_MINUTES = 180
 _PYTHON = (sys.executable, "-m")
 _SCRIPT = ("env", f"PYTHONPATH={ROOT / 'tests' / 'support'}", sys.executable)
 _EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
@@ -174,17 +178,20 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "a notebook in its kernel, shiv, PyInstaller, the first call of a Lambda environment",
         (*_SCRIPT, "tests/campaigns/hosts_campaign.py"),
     ),
-    "embedding": (
-        "each ordinary end of each host after 50 writes and 50 reads; each way to interrupt each kind of call; 50 freezes; tracebacks",
-        (
-            *_PYTHON,
-            "pytest",
-            "-m",
-            "campaign or not campaign",
-            "-v",
-            *(f"tests/embedding/test_embedding_{what}.py" for what in ("ends", "hosts", "interrupts", "frozen", "frames")),
-        ),
-    ),
+    **{
+        f"embedding-{part}": (
+            what,
+            ("nice", "-n", "10", *_PYTHON, "pytest", "-m", "campaign or not campaign", "-v", f"tests/embedding/test_embedding_{part}.py"),
+        )
+        for part, what in {
+            "frozen": "50 freezes of a process, with both clocks moved on",
+            "dropped": "1,000 runtimes that are made, used and dropped: threads, descriptors, memory",
+            "ends": "each ordinary end of a program and of its children after 50 writes and 50 reads; SQLite, then PostgreSQL",
+            "frames": "secrets in tracebacks of all public methods, by three tools",
+            "interrupts": "each way to interrupt each kind of call",
+            "hosts": "50 tasks in each host of tasks, which then ends; SQLite, then PostgreSQL",
+        }.items()
+    },
     "interpreters": ("the core's tests on each CPython that can be had", (*_PYTHON, "benchmarks.environments", "interpreters")),
     "bounds": ("tests with the oldest and the newest packages that are allowed", (*_PYTHON, "benchmarks.environments", "bounds")),
     "resolutions": ("newest applications of others beside ours: none is pushed back", (*_PYTHON, "benchmarks.resolutions")),
@@ -230,27 +237,45 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
 
 
 def _main(names: Sequence[str]) -> int:
-    unknown = sorted({*names} - PARTS.keys())
+    chosen = [_parts(name) for name in names] if names else [[*PARTS]]
+    unknown = [name for name, parts in zip(names, chosen, strict=False) if not parts]
     if unknown:
         print(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    rows = [_ran(name) for name in names or PARTS]
-    print(f"\n{'part':16} {'outcome':12} {'minutes':>8}  what it shows")
-    for name, outcome, minutes in rows:
-        print(f"{name:16} {outcome:12} {minutes:8.1f}  {PARTS[name][0]}")
-    return int(any(outcome.startswith("failed") for _, outcome, _ in rows))
+    outcomes = [_ran(name) for parts in chosen for name in parts]
+    return int(any(outcome.startswith("failed") for outcome in outcomes))
 
 
-def _ran(name: str) -> tuple[str, str, float]:
+def _parts(name: str) -> list[str]:
+    """Return the part of this name, or those whose names begin with it."""
+    return [name] if name in PARTS else [part for part in PARTS if part.startswith(f"{name}-")]
+
+
+def _ran(name: str) -> str:
+    """Run a part, print its outcome with the last line of its output, and return the outcome."""
     print(f"{name}: {PARTS[name][0]}", flush=True)
     _LOGS.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    with (_LOGS / f"{name}.log").open("wb") as log:
-        done = subprocess.run(PARTS[name][1], cwd=ROOT, env={**os.environ, "CAMPAIGN": "1"}, stdout=log, stderr=log, check=False)
-    outcome = {0: "passed", SKIPPED: "skipped"}.get(done.returncode, f"failed ({done.returncode})")
-    if outcome == "skipped":
-        print(f"  {(_LOGS / f'{name}.log').read_text(encoding='utf-8').splitlines()[-1]}")
-    return name, outcome, (time.monotonic() - started) / 60
+    path, started = _LOGS / f"{name}.log", time.monotonic()
+    with path.open("wb") as log:
+        code = _code(PARTS[name][1], log, 60 * float(os.environ.get("MINUTES") or _MINUTES))
+    outcome = "failed (out of time)" if code is None else {0: "passed", SKIPPED: "skipped"}.get(code, f"failed ({code})")
+    said = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    print(f"  {outcome} after {(time.monotonic() - started) / 60:.1f} minutes: {said[-1].strip('= ') if said else ''}", flush=True)
+    return outcome
+
+
+def _code(command: Sequence[str], log: IO[bytes], within: float) -> int | None:
+    """Run a command; return its exit code, None if it was killed, with its children, since it had not ended in time."""
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "CAMPAIGN": "1"}, stdout=log, stderr=log, start_new_session=True
+    ) as running:
+        try:
+            return running.wait(within)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if running.poll() is None:  # also if this process is interrupted
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

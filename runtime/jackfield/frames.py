@@ -14,6 +14,7 @@ from functools import wraps
 from traceback import format_tb
 
 from jackfield.errors import JackfieldError
+from jackfield.kernel.ends import no_modules
 from jackfield.secrecy import SecretHolder
 
 TYPE_CHECKING = False  # as in failures
@@ -114,6 +115,8 @@ class _Border:
             clear(error)
         except RecursionError:  # the host calls from as deep as one may: there is no room to look through frames
             error.__cause__ = error.__context__ = error.__traceback__ = None
+        if sys.is_finalizing() and isinstance(error, Exception):
+            raise no_modules() from None  # whatever it is, it is the consequence of that
 
 
 BORDER = _Border()

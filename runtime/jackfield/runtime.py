@@ -33,7 +33,7 @@ from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.queued import Queued
 from jackfield.pipe.run import Run
-from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
+from jackfield.pipe.waiter import AtEnd, InThread, LoopThread, run_in_thread
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.variables import tidied
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.ports import Files, Journal, Storage
     from jackfield.pipe.run import Follow
     from jackfield.pipe.streams import Stream
+    from jackfield.pipe.waiter import Waiter
     from jackfield.ports import Turns
 
 T = TypeVar("T")
@@ -223,8 +224,6 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        if is_ending() or self.pipeline.calls.is_closed:  # no thread and no task can be started
-            return self.invoke(invocation, wait=wait, cancelled=cancelled, caller=caller, follow=follow)
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
         return await self._shielded(self._started(partial(self.pipeline.run, Hidden(invocation), run)), run)
 
@@ -326,7 +325,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             self._index = searching()(self.catalog, for_operator=self.catalog.offering is not None)
         return self._index
 
-    def _looping(self) -> OnLoop:
+    def _looping(self) -> Waiter:
+        if is_ending() or self.pipeline.calls.is_closed:  # its threads cannot be started
+            return AtEnd(self.clock, self._loop)
         with self._lock:
             if self._on_loop is None:
                 from jackfield.pipe.on_loop import OnLoop

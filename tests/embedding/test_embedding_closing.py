@@ -15,6 +15,7 @@ import pytest
 from host_provider import Provider, request
 from jackfield import Jackfield
 from jackfield.errors import JackfieldError
+from plugboard import make_echo
 
 
 def _runtime(provider: Provider, folder: Path) -> Jackfield:
@@ -172,6 +173,18 @@ def in_thread():
     told(jackfield.invoke({call!r}))
 def invoke(): told(jackfield.invoke({call!r}))
 def ainvoke(): told(asyncio.run(jackfield.ainvoke({call!r})))
+def on_time(): told(jackfield.invoke({call!r}, on_time=True))
+async def task(): told(await jackfield.begin({call!r}))
+def begin(): asyncio.run(task())
+async def closing():
+    async with jackfield: told(await jackfield.ainvoke({call!r}))
+def aclose(): asyncio.run(closing())
+def while_a_pool_ends(function):
+    from concurrent.futures import ThreadPoolExecutor
+    def late():
+        while not threading._SHUTTING_DOWN: threading.Event().wait(0.01)
+        function()
+    ThreadPoolExecutor(1).submit(late)
 if {early}: invoke()
 {how}
 """
@@ -206,16 +219,85 @@ def test_a_call_after_the_end_of_the_interpreter_is_refused(
     assert provider.paths == ["/x"] * early
 
 
+_AFTER_THE_END = """
+import os, sys
+from jackfield import Jackfield
+jackfield = Jackfield(connections=[{connection!r}], database_url={url!r})
+class Late:
+    def __del__(self, jackfield=jackfield, made=Jackfield, write=os.write):
+        for name, call in {{
+            "stream": lambda: jackfield.stream({call!r}), "enqueue": lambda: jackfield.enqueue({call!r}), "made": lambda: made(),
+            "many": lambda: jackfield.enqueue_many([{call!r}]), "list": lambda: jackfield.connections.list(),
+            "entries": lambda: jackfield.journal_of().entries(),
+        }}.items():
+            try: told = str(call())
+            except Exception as error: told = f"{{type(error).__name__}}: {{str(error).splitlines()[0]}}"
+            write(1, f"{{name}} {{told}}\\n".encode())
+if {early}: jackfield.invoke({call!r}).unwrap()
+late = Late()
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_whatever_is_asked_after_the_end_of_the_interpreter_says_so(early: bool, provider: Provider, tmp_path: Path) -> None:
+    """What has no Result raises a clear error, whatever it is that Python can no longer do; nothing is sent, nothing is queued."""
+    values = {"connection": provider.connection(), "url": f"sqlite:///{tmp_path / 'j.db'}", "call": request("/x")}
+    code = _AFTER_THE_END.format(**values, early=early)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line[:1].isalpha())
+    assert (done.returncode, {*told}) == (0, {"stream", "enqueue", "made", "many", "list", "entries"}), done.stderr
+    assert {what.partition(".")[0] for what in told.values()} == {"Unavailable: Python ends"}
+    assert "Traceback" not in done.stderr
+    assert provider.paths == ["/x"] * early
+
+
+_OF_A_LOOP = """
+import asyncio, atexit, sys
+sys.path[:0] = {path!r}
+from jackfield import Jackfield
+hall = {{"connections": {{"hall": {{"type": "echo/token", "values": {{"token": "s3cret-token"}}}}}}}}
+jackfield = Jackfield(connections=[hall], database_url={url!r})
+call = {{"connector": "echo", "action": "sayLater", "connection": "hall", "inputs": {{"text": "late"}}}}
+async def within(): print(jackfield.invoke(call).error.code)
+atexit.register(lambda: print(jackfield.invoke(call).status))
+atexit.register(lambda: print(asyncio.run(jackfield.ainvoke(call)).status))
+atexit.register(lambda: asyncio.run(within()))
+"""
+
+
+def test_a_coroutine_of_a_connector_runs_at_the_end_of_the_interpreter(tmp_path: Path) -> None:
+    """It needs no thread then. A synchronous call in a running loop, which cannot wait for it, says so."""
+    code = _OF_A_LOOP.format(path=make_echo(tmp_path / "site"), url=f"sqlite:///{tmp_path / 'j.db'}")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", ["unavailable", "succeeded", "succeeded"])
+
+
+def test_a_stream_at_the_end_of_the_interpreter_ends_clearly(provider: Provider, tmp_path: Path) -> None:
+    """A stream needs a thread of its own: where Python starts none any more, an error says so, and nothing is sent."""
+    how = """
+def streamed():
+    try:
+        with jackfield.stream({call!r}) as stream: print(*stream, stream.result.status)
+    except Exception as error: print(error.code, str(error).partition(",")[0])
+atexit.register(streamed)""".format(call=request("/x"))
+    code = _AT_EXIT.format(connection=provider.connection(), url=f"sqlite:///{tmp_path / 'j.db'}", call=request("/x"), how=how, early=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert (done.stdout.strip(), provider.paths) in [("succeeded", ["/x"]), ("unavailable Python ends", [])]
+
+
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("how", [
     "atexit.register(invoke)", "atexit.register(ainvoke)", "threading.Thread(target=in_thread).start()",
     "atexit.register(jackfield.close)", "atexit.register(lambda: jackfield.close()); atexit.register(ainvoke)",
+    "atexit.register(on_time)", "atexit.register(begin)", "atexit.register(aclose)", "threading._register_atexit(ainvoke)",
+    "threading._register_atexit(begin)", "threading._register_atexit(on_time)", "while_a_pool_ends(invoke)", "while_a_pool_ends(begin)",
 ])  # fmt: skip
 def test_calls_at_the_end_of_the_interpreter_have_results(how: str, early: bool, provider: Provider, tmp_path: Path) -> None:
     """What is called while Python ends has its Result, and is recorded, although Python starts no thread any more."""
     code = _AT_EXIT.format(connection=provider.connection(), url=f"sqlite:///{tmp_path / 'j.db'}", call=request("/x"), how=how, early=early)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    expected = ["succeeded"] * (early + ("close)" not in how))
+    expected = ["succeeded"] * (early + (how != "atexit.register(jackfield.close)"))
     assert (done.returncode, done.stdout.split(), "Traceback" in done.stderr) == (0, expected, False), done.stderr
     if expected:
         assert _last(tmp_path) == "succeeded"

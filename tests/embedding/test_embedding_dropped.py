@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -85,6 +88,16 @@ def test_descriptors_of_dropped_runtimes_are_closed(provider: Provider, tmp_path
             Jackfield(connections=[provider.connection()], database_url=url).invoke(request()).unwrap()
             gc.collect()
         until(lambda: _threads_and_descriptors()[1] <= before + 2)  # the provider's end of a connection may close a moment later
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.campaign)])
+def test_many_dropped_runtimes_leave_nothing(count: int, provider: Provider, database_url: str) -> None:
+    """As many as are made, used and dropped: no thread, no descriptor, at most 5 MB."""
+    words = [sys.executable, str(Path(__file__).parents[1] / "support" / "dropping.py"), provider.url, database_url, str(count)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=1800)
+    found = json.loads(done.stdout)
+    assert (found["threads"], found["descriptors"]) == (0, 0)
+    assert found["megabytes"] <= 5
 
 
 def _streams(jackfield: Jackfield) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from weakref import WeakKeyDictionary
 
+from jackfield.errors import Sent, Unavailable
 from jackfield.failures import attempt
 
 TYPE_CHECKING = False  # as in fork
@@ -39,8 +40,21 @@ def at_end(owner: T, hook: Callable[[T], object]) -> None:
 
 
 def is_ending() -> bool:
-    """Return whether the main thread has ended, so that Python starts no thread any more."""
-    return not threading.main_thread().is_alive()
+    """Return whether the main thread has run its program to the end, so that Python starts no thread any more.
+
+    It lives on while ``threading`` calls what libraries have registered for this moment, as ``concurrent.futures`` has to join its threads.
+    """
+    return not threading.main_thread().is_alive() or getattr(threading, "_SHUTTING_DOWN", False)
+
+
+def no_thread() -> Unavailable:
+    """Return the error for what needs a thread of its own while Python ends."""
+    return Unavailable("Python ends, and starts no thread any more", hint="Call before the end, or use 'invoke'.", sent=Sent.NOTHING)
+
+
+def no_modules(sent: Sent | None = None) -> Unavailable:
+    """Return the error for what is called, as by ``__del__``, when Python has dropped its modules, and imports none any more."""
+    return Unavailable("Python ends", hint="Call before the end, or in a function of 'atexit'.", sent=sent)
 
 
 def _end() -> None:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from jackfield.clock import monotonic
 from jackfield.errors import Sent, Unavailable
 from jackfield.fork import ProcessLocal
+from jackfield.kernel.ends import no_modules
 from jackfield.pipe.on_time import GRACE
+from jackfield.pipe.waiter import running_loop
 
 if TYPE_CHECKING:
     import asyncio
 
     from jackfield.pipe.run import Run
 
-_LOOK = 0.1
+LOOK = 0.1
 """Seconds after which an end looks again at calls whose loops may have stopped."""
 
 
@@ -46,7 +48,7 @@ class Calls(ProcessLocal):
         :raises Unavailable: if the runtime is closed, or Python imports nothing any more.
         """
         if sys.is_finalizing():
-            raise Unavailable("Python ends", hint="Call before the end, or in a function of 'atexit'.", sent=Sent.NOTHING)
+            raise no_modules(Sent.NOTHING)
         if self.is_closed:
             raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
 
@@ -80,18 +82,9 @@ class Calls(ProcessLocal):
             left = end - monotonic()
             if left <= 0:
                 return False
-            self._ended.wait(min(_LOOK, left))
+            self._ended.wait(min(LOOK, left))
             self._ended.clear()
         return True
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None if there is none."""
-    asyncio = sys.modules.get("asyncio")
-    try:
-        return None if asyncio is None else asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _is_in_time(run: Run) -> bool:

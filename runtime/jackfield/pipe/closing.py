@@ -9,10 +9,12 @@ from _tracemalloc import is_tracing  # tracemalloc itself imports much
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from jackfield.clock import monotonic
 from jackfield.clock import within as within_seconds
 from jackfield.frames import bordered
 from jackfield.kernel.ends import is_ending
-from jackfield.pipe.calls import running_loop
+from jackfield.pipe.calls import LOOK
+from jackfield.pipe.waiter import running_loop
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,8 +82,17 @@ class Closing:
         """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
         self.pipeline.calls.is_closed = True
         loop = running_loop()
-        if loop is not None:
+        if loop is None:
+            return
+        if not is_ending():
             await loop.run_in_executor(None, partial(self._end, within))
+            return
+        end = monotonic() + within
+        while self.pipeline.calls.any_others() and monotonic() < end:  # no thread can wait for their event
+            pause = loop.create_future()
+            loop.call_later(LOOK, pause.set_result, None)
+            await pause
+        self._end(0.0)
 
     def _end(self, within: float) -> None:
         if not self.pipeline.calls.wait_for_others(within):

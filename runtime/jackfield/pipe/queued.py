@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.invoke import Pipeline, RawInvocation
-    from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import OnQueued
     from jackfield.pipe.run import Follow
-    from jackfield.pipe.waiter import InThread
+    from jackfield.pipe.waiter import InThread, Waiter
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class Queued:
     _in_thread: InThread
     _in_time: InThread
 
-    def _looping(self) -> OnLoop:
+    def _looping(self) -> Waiter:
         raise NotImplementedError
 
     def enqueue(self, invocation: RawInvocation, *, caller: Caller = LIBRARY, on_queued: OnQueued | None = None) -> Result | str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.errors import Internal
 from jackfield.frames import bordered
+from jackfield.kernel.ends import is_ending, no_thread
 from jackfield.pipe.handing import Channel
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class Stream:
         self._channel = run.channel = Channel()
         self._cancelled = run.cancelled
         self._outcome: list[Result] = []
-        threading.Thread(target=_work, args=(work, self._channel, self._outcome), name="jackfield-stream", daemon=True).start()
+        thread = threading.Thread(target=_work, args=(work, self._channel, self._outcome), name="jackfield-stream", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if is_ending():
+                raise no_thread() from None
+            raise
 
     def __iter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, suppress
@@ -13,6 +14,7 @@ from jackfield.clock import Clock, Deadline
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import contained, value_of
 from jackfield.fork import ProcessLocal
+from jackfield.kernel.ends import is_ending, no_thread
 from jackfield.pipe.on_time import GRACE, OnTime
 
 if TYPE_CHECKING:
@@ -109,12 +111,18 @@ class LoopThread(ProcessLocal):
         self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
-        """Run a coroutine to completion; callable from any other thread.
+        """Run a coroutine to completion; callable from any other thread. While Python ends it runs in this one.
 
+        :raises Unavailable: if a loop runs in this thread then.
         :raises JackfieldError: that of ``until``, if it or another one still blocks the loop then; the loop is left to them.
         """
         import asyncio
 
+        if self._loop is None and is_ending():
+            if running_loop() is None:
+                return asyncio.run(coroutine)
+            coroutine.close()
+            raise no_thread()
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -162,6 +170,15 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread; None if there is none."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return None if asyncio is None else asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 async def _cancel_others() -> None:
     import asyncio
 
@@ -189,7 +206,7 @@ class InThread:
     ) -> T:
         """Call what may block."""
         del executor  # threads for an event loop
-        if self._on_time is None or until is None or inline_ok:
+        if self._on_time is None or until is None or inline_ok or is_ending():
             return contained(function)
         return value_of(self._on_time.call(function, *until))
 
@@ -228,6 +245,17 @@ class InThread:
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit and return its value."""
         return database.record(unit)
+
+
+class AtEnd(InThread):
+    """Waiter of a task while Python ends, or after the end of the runtime: no thread can be started, so all of it holds up the loop."""
+
+    __slots__ = ()
+
+    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
+        """Run a coroutine of a connector to its end, in the task's own loop."""
+        del until  # as in OnLoop
+        return await function()
 
 
 def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
