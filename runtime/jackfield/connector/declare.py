@@ -157,6 +157,9 @@ class Action:
     """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
+    request: Callable[[Any], Mapping[str, Any] | None] | None = None
+    """Describes the request that a call would send, without sign-in and without sending anything, for a dry run; None for an action whose
+    function builds its requests."""
 
 
 def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:

@@ -84,6 +84,8 @@ class Meta:
     describes it."""
     approval: Mapping[str, Any] | None = None
     """Approval that the invocation waits for: ``id``, by which a person decides on it, and ``expiresAt``."""
+    request: Mapping[str, Any] | None = None
+    """Request that a call would send, of a dry run of an action that is bound to one: without sign-in, and with secrets masked."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
     observed: bool = field(default=False, init=False, compare=False)
@@ -109,6 +111,7 @@ class Meta:
             next=data.get("next"),
             warnings=tuple(data.get("warnings", ())),
             approval=data.get("approval"),
+            request=data.get("request"),
             resolution=data.get("resolution"),
         )
 
@@ -131,6 +134,7 @@ class Meta:
             "next": self.next,
             "warnings": list(self.warnings) or None,
             "approval": self.approval,
+            "request": self.request,
             "resolution": self.resolution,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -227,9 +227,21 @@ async def rehearsed(attempts: Attempts) -> Result:
         run.meta.warnings = (_UNCONNECTED,)
     if code.verify is not None:
         await run.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
+    if code.request is not None:
+        run.meta.request = await run.waiter.call(partial(_request, attempts, code.request))
     if code.preview is None or not wants_preview(values):
         return succeeded(run.ended(), None)
     return _previewed(attempts, await run.waiter.call(partial(code.preview.function, values)))
+
+
+def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+    """Describe the request of a call from its inputs, in which secrets are masked; None where it needs what only the call has."""
+    run, code = attempts.run, attempts.plan.code
+    try:
+        found = describe(code.inputs.model_validate(masked(attempts.plan.action.inputs, run.inputs)))
+    except (JackfieldError, ValueError):  # such as a file, which is read where it is sent, or a mask that does not fit into its place
+        return None
+    return found if found is None or run.redactor is None else run.redactor.clean_json(found)
 
 
 def _previewed(attempts: Attempts, preview: object) -> Result:

@@ -275,8 +275,8 @@ class Record:
     async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
         commit. A failure to do so is logged, since the Result stands."""
-        if result.meta.dry_run and result.output is not None:
-            result = replace(result, output=None)
+        if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
+            result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
         is_over = False
         try:
             if not self.is_left:

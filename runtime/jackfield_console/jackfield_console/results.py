@@ -86,7 +86,10 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
 def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup | None:
     if not meta.get("dryRun") or status != "succeeded":
         return None
-    return notice(f"The inputs are valid and the connection was opened. “{action.title}” was not run.", tone="good")
+    told = notice(f"The inputs are valid and the connection was opened. “{action.title}” was not run.", tone="good")
+    if "request" not in meta:
+        return told
+    return h.div(told, h.h4("Request that it would send"), code_block(json_text(meta["request"]), "The request as JSON"), class_="stack")
 
 
 def error_shown(error: Mapping[str, Any]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from jackfield_http.bodies import Content, Part, content_body
 from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
+_LARGEST_SHOWN = 64 * 1024
+"""Bytes of a body in the description of a request."""
 _SEVERAL = re.compile(r"[,*]")
 """In a media type: it names several, or any."""
 
@@ -83,6 +86,27 @@ def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Reque
     if "body" in binding:
         made.options = _options(binding["body"], inputs, files or Files())
     return made
+
+
+def described(made: Request) -> dict[str, Any]:
+    """Describe a request as JSON: of a body that is neither JSON nor text, or is larger than 64 KiB, its size or its parts."""
+    about: dict[str, Any] = {"method": made.method, "path": made.path, "query": made.query, "headers": made.headers}
+    content, kind = made.options.get("content"), made.options.get("content_type")
+    if "multipart" in made.options:
+        about |= {"contentType": "multipart/form-data", "body": {"parts": sorted(made.options["multipart"])}}
+    elif isinstance(content, bytes):
+        about |= {"contentType": kind, "body": _shown(content, str(kind))}
+    return {name: value for name, value in about.items() if value not in ("", {}, None)}
+
+
+def _shown(content: bytes, kind: str) -> Any:
+    size = {"bytes": len(content)}
+    if len(content) > _LARGEST_SHOWN:
+        return size
+    try:
+        return json.loads(content) if "json" in kind else content.decode()
+    except ValueError:
+        return size
 
 
 def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
