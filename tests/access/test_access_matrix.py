@@ -181,7 +181,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/invocations/{id}"): Case(200, shows="hall"),
     ("POST", "/invocations/{id}/cancel"): Case(303, {}),
     ("POST", "/invocations/{id}/resolve"): Case(303, {"as": "failed"}),
-    ("POST", "/invocations/{id}/redrive"): Case(303, {}),
+    **{("POST", f"/invocations/{{id}}/{step}"): Case(303, {"as": "declined"}) for step in ("redrive", "approval")},
     ("GET", "/queue"): Case(200, shows="Queue"),
     ("GET", "/queue/dead-letters"): Case(200, shows="Dead letters"),
     ("GET", "/files"): Case(200, shows="Files"),

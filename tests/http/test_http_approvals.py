@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console_client import placed, token
 from http_stand import Client, Stand, say, standing
 from jackfield.access import Workspaces
 from jackfield.callers import Rules
@@ -115,6 +117,25 @@ def test_an_agent_is_told_that_a_person_decides(stand: Stand, mode: str) -> None
     assert (first.is_error, first.structured_content["status"]) == (False, "waiting")
     assert "a person has to approve it first" in str(first.content)
     assert first.structured_content["meta"]["approval"] == again.structured_content["meta"]["approval"]
+
+
+def test_the_console_shows_what_would_be_sent_and_decides_by_post(tmp_path: Path) -> None:
+    """Who holds the scope decides on the page of the invocation; who does not is told which scope that needs."""
+    with placed(tmp_path) as place:
+        Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).set("default", RULE)
+        runtime = place.host.runtime("default")
+        runtime.connections.add("hall", "echo/token", {"token": "t-4711"})
+        found = [runtime.invoke(say("post", "hall", text=f"mail <{number}>")).meta.invocation_id for number in range(2)]
+        reader, approver = (place.signed_in(token(place, scope)) for scope in ("invoke", "approve"))
+        page = f"/invocations/{found[0]}"
+        assert "Deciding requires the scope approve" in reader.get(page).words
+        assert reader.change(page, f"{page}/approval", **{"as": "approved"}).status == 403
+        assert "mail <0>" in approver.get(page).words
+        assert approver.change(page, f"{page}/approval", **{"as": "approved", "why": "fine"}).status == 303
+        assert approver.change(page, f"{page}/approval", **{"as": "declined"}).headers["location"].endswith("done=closed")
+        other = f"/invocations/{found[1]}"
+        assert approver.change(other, f"{other}/approval", **{"as": "declined"}).status == 303
+        assert [row["status"] for row in runtime.approvals.list()[0]] == ["declined", "approved"]
 
 
 def test_schedules_obey_the_rule(stand: Stand, caller: Client, approver: Client) -> None:

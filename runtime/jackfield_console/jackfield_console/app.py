@@ -16,6 +16,7 @@ from starlette.routing import Route, compile_path
 from jackfield.errors import JackfieldError
 from jackfield_console import (
     action,
+    approval,
     audit,
     authorization,
     callbacks,
@@ -125,6 +126,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", invocation.resolved, "POST"),
     ("/invocations/{id}/redrive", queue.redriven, "POST"),
+    ("/invocations/{id}/approval", approval.decided, "POST"),
     ("/schedules", schedules.listed, "GET"),
     ("/schedules", schedule_form.created, "POST"),
     ("/new-schedule", schedule_form.shown, "GET"),

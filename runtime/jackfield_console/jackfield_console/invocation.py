@@ -10,6 +10,8 @@ from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
 from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.kernel.markup import Markup, Node, terms
+from jackfield_console.approval import DONE as DECIDED
+from jackfield_console.approval import approval_shown
 from jackfield_console.components import (
     at,
     badge,
@@ -67,9 +69,10 @@ def shown(request: PageRequest) -> Response:
     content = [*_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
-    done = done_notice(request, _DONE, "late", "settled") or redrive_done(request)
+    done = done_notice(request, {**_DONE, **DECIDED}, "late", "settled", "closed") or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(request, "invocations", f"{entry.connector} {entry.action}", done, body, head=_title(request, entry))
+    asked = approval_shown(request, entry)  # beside what is refreshed: somebody may be writing a reason
+    return page(request, "invocations", f"{entry.connector} {entry.action}", done, asked, body, head=_title(request, entry))
 
 
 def _title(request: PageRequest, entry: Entry, *, anew: bool = False) -> Markup:
