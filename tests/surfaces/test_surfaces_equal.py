@@ -21,7 +21,7 @@ from surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, param
 
 pytest_plugins = ["warm"]
 
-_OF_NO_VECTOR = {"idempotency_conflict", "cancelled", "not_allowed"}
+_OF_NO_VECTOR = {"approval_required", "idempotency_conflict", "cancelled", "not_allowed"}
 """Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules (tests/access)."""
 
 
