@@ -109,6 +109,25 @@ def test_a_call_waits_until_a_person_approves_it(upgraded: str, aws: FakeAws) ->
         assert [row["why"] for row in approvals.list()[0]] == ["it is fine"]
 
 
+def test_a_restart_in_between_survives(upgraded: str, aws: FakeAws) -> None:
+    """Who asks, who approves and who works are three processes, one after the other; a large attachment is kept until then."""
+    call = mail("order-1")
+    call["inputs"] = {**call["inputs"], "attachments": {"a.txt": {"data": "QUFB" * 100_000, "contentType": "text/plain"}}}
+    with runtime(upgraded, aws) as first:
+        found = first.invoke(call)
+        assert found.status == "waiting", found.to_json()
+    with runtime(upgraded, aws, rule=None) as second:
+        approvals = second.approvals_of(Caller("cli:bob", audience="operator"), BOB)
+        shown = approvals.show(found.meta.invocation_id)
+        for file in shown.get("files", {}).values():  # without a store of files that all processes reach, the content is in the inputs
+            assert (file["contentType"], len(file["sha256"])) == ("text/plain", 64)
+        assert len(shown["digest"]) == 64
+        approvals.approve(found.meta.invocation_id)
+    with runtime(upgraded, aws, rule=None) as third:
+        assert [result.status for result in worked(third)] == ["succeeded"]
+    assert len(aws.messages) == 1
+
+
 def test_the_journal_shows_what_waits(upgraded: str, aws: FakeAws) -> None:
     """As a status of its own, by which entries are filtered; what is queued is another."""
     with runtime(upgraded, aws) as jackfield:
