@@ -24,7 +24,7 @@ from jackfield_console.components import (
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
-from jackfield_console.tenants import require_operator, workspaces_of
+from jackfield_console.tenants import workspaces_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import PAGE, open_sessions
 from jackfield_server.shared.connect import connecting
@@ -38,7 +38,7 @@ _LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day
 
 def listed(request: PageRequest) -> Response:
     """``GET /tenants/{w}/connect-sessions``."""
-    require_operator(request)
+    request.require_operator()
     found = workspaces_of(request).find(request.path("w"))
     lead = ["People of ", h.a(found.name, href=f"/tenants/{found.name}"), " connect accounts of theirs on a page of this server."]
     make = notice("The workspace is suspended: nobody can connect an account.") if found.settings.suspended else _new(request, found.name)
@@ -49,7 +49,7 @@ def listed(request: PageRequest) -> Response:
 
 def created(request: PageRequest) -> Response:
     """``POST /tenants/{w}/connect-sessions``: only this response contains the link."""
-    require_operator(request)
+    request.require_operator()
     name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
     try:
         session, link = connecting(request.server, name).create(_wanted(request), request.identity.actor)
@@ -67,7 +67,7 @@ def created(request: PageRequest) -> Response:
 
 def revoked(request: PageRequest) -> Response:
     """``POST /tenants/{w}/connect-sessions/{id}/revocation``."""
-    require_operator(request)
+    request.require_operator()
     name = workspaces_of(request).find(request.path("w")).name
     open_sessions(request.server.runtime(name), request.server.clock).cancel(request.path("id"), "the operator has revoked it")
     return redirect(request, f"{_address(name)}?done=revoked")

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from jackfield.access.platform_tokens import checked_pattern, home_of
 from jackfield.errors import JackfieldError
 from jackfield_console.page_request import PageRequest
-from jackfield_console.tenants import require_operator
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
@@ -54,7 +53,7 @@ def event_home(request: PageRequest) -> EventHome:
     named = request.http.path_params.get("platform")
     if named is None:
         return EventHome("", "callbacks")
-    require_operator(request)
+    request.require_operator()
     try:
         pattern = checked_pattern(named)
     except JackfieldError:

@@ -111,6 +111,14 @@ class PageRequest:
         """
         self.identity.require(scope)
 
+    def require_operator(self) -> None:
+        """Require a session that began with a one-time link of the server.
+
+        :raises Problem: 403 for tokens and JWTs, which belong to one workspace.
+        """
+        if not self.operator:
+            raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server")
+
     def manifest(self) -> Manifest:
         """Return the manifest of the connector that the path names by its ``key``.
 

@@ -18,7 +18,7 @@ from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
-from jackfield_console.tenants import require_operator, status_of, switch_form, workspaces_of
+from jackfield_console.tenants import status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row
 from jackfield_platform.tenants import Tenants, in_use, usage
@@ -51,7 +51,7 @@ _KEPT = {
 
 def shown(request: PageRequest) -> Response:
     """``GET /tenants/{w}``."""
-    require_operator(request)
+    request.require_operator()
     found = workspaces_of(request).find(request.path("w"))
     inside = _inside(request, found.name)
     head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
@@ -64,7 +64,7 @@ def shown(request: PageRequest) -> Response:
 
 def changed(request: PageRequest) -> Response:
     """``POST /tenants/{w}/{step}``: suspend, resume, set limits, or end it."""
-    require_operator(request)
+    request.require_operator()
     step, name = _STEPS.get(request.path("step")), request.path("w")
     if step is None:
         raise Problem(404, "no such page")
@@ -76,7 +76,7 @@ def changed(request: PageRequest) -> Response:
 
 def token_revoked(request: PageRequest) -> Response:
     """``POST /tenants/{w}/tokens/{id}/revocation``."""
-    require_operator(request)
+    request.require_operator()
     name = workspaces_of(request).find(request.path("w")).name
     _inside(request, name).tokens.revoke(request.path("id"))
     return redirect(request, f"/tenants/{name}?done=revoked")

@@ -17,20 +17,10 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.health import health
-from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
 _DONE = {"created": "Workspace created."}
-
-
-def require_operator(request: PageRequest) -> None:
-    """Require a session that began with a one-time link of the server.
-
-    :raises Problem: 403 for tokens and JWTs, which belong to one workspace.
-    """
-    if not request.operator:
-        raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server")
 
 
 def workspaces_of(request: PageRequest) -> Workspaces:
@@ -41,7 +31,7 @@ def workspaces_of(request: PageRequest) -> Workspaces:
 
 def listed(request: PageRequest) -> Response:
     """``GET /tenants``: ``?text=`` and ``?cursor=``."""
-    require_operator(request)
+    request.require_operator()
     found = _found(request)
     if request.partial:
         return fragment(found)
@@ -64,7 +54,7 @@ def listed(request: PageRequest) -> Response:
 
 def created(request: PageRequest) -> Response:
     """``POST /tenants``."""
-    require_operator(request)
+    request.require_operator()
     name = request.form.get("name", "").strip()
     try:
         workspaces_of(request).create(name)
@@ -75,7 +65,7 @@ def created(request: PageRequest) -> Response:
 
 def switched(request: PageRequest) -> Response:
     """``POST /tenants/{w}/switch``: go on in another workspace, in a session of its own that ends when this one would have."""
-    require_operator(request)
+    request.require_operator()
     workspace = workspaces_of(request).find(request.path("w")).name
     sessions = ConsoleSessions(request.server)
     secret = sessions.move(request.http, workspace)
