@@ -43,6 +43,8 @@ BODIES = {
     "NewSchedule": {"name": "acme", "invocation": say("say", "acme", text="hello"), "every": "24h"},
     "ScheduleChange": {"every": "12h"},
     "NewSubscription": {"name": "acme", "trigger": "echo/notes", "connection": "acme"},
+    "SubscriptionChange": {"then": None},
+    "Decision": {},
     "NewToken": {"scope": "read"},
     "NewConnectSession": {"user": "ada", "returnTo": "https://shop.example/"},
     "ConnectConfirmation": {"proof": "made-up", "user": "ada"},
@@ -117,6 +119,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         for kind, pattern in (("platform", "tenant-*"), ("foreign", "another-*")):
             made = PlatformTokens(storage.database, storage.vault, clock).create(pattern)
             clients[kind] = Client(stand.port, made.text)
+        clients |= {"judge": stand.client("approve", "other")}
         clients |= {"other": stand.client("manage", "other"), "none": Client(stand.port), "basic": Client(stand.port)}
         clients |= {"garbage": Client(stand.port, "x' OR 1=1 --"), "unknown": Client(stand.port, new_text())}
         expired = tokens.create("manage", expires_at=clock.time() + 3600)
@@ -210,7 +213,7 @@ def test_things_of_another_workspace_are_not_there(scene: Scene) -> None:
     """What belongs to another workspace is 404, told like what never was."""
     found = {}
     for operation in OWNED:
-        theirs = scene.call(operation, "foreign" if operation.scope == "platform" else "other")
+        theirs = scene.call(operation, {"platform": "foreign", "approve": "judge"}.get(operation.scope or "", "other"))
         found[operation.name] = theirs.status, theirs.headers["content-type"], b"a-secret" in theirs.body
     assert found == dict.fromkeys(found, (404, "application/problem+json", False))
 

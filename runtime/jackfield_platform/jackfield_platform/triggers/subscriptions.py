@@ -12,6 +12,7 @@ from jackfield.access.visible_pages import by_name, visible_page
 from jackfield.callers import Request, may
 from jackfield.clock import moment
 from jackfield.database import SealBroken
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
 from jackfield.hints import NextStep
 from jackfield.management.provider_steps import call_of
@@ -30,10 +31,19 @@ if TYPE_CHECKING:
     from jackfield.stored import Jackfield
 
 _MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then", "guard")
+CHANGED = ("inputs", "every", "then")
+"""Members of a subscription that can be changed."""
 _LONGEST = 86_400.0
 _SECONDS = 10.0
 """Timeout of a connector in a process of its own that judges inputs."""
 HOOKS = "/hooks/"
+
+
+class SubscriptionChanged(InvalidInvocation):
+    """Something else has changed the subscription between reading and writing it."""
+
+    http_status = 409
+    problem = "conflict"
 
 
 class WorkspaceSubscriptions:
@@ -82,6 +92,33 @@ class WorkspaceSubscriptions:
         if guards:
             self._runtime.access.workspaces.acting_as(self._actor).set(self._runtime.workspace, {"guards": guards})
         return {**self._shown(found), **self._secret(found, trigger)}
+
+    def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Change ``then``, where null takes it away, ``every``, and the ``inputs`` of a webhook that no provider has registered. URL and
+        secret stay. It runs with this caller's rights from then on.
+
+        :raises JackfieldError: if it is not valid, or the rules do not allow it.
+        """
+        for fault in unknown_members(document, CHANGED, "a change of a subscription"):
+            raise _invalid(fault.path, fault.message)
+        found = self._find(name)
+        manifest, trigger = self._trigger(f"{found.connector}/{found.trigger_key}")
+        self._connection(manifest, trigger, found.connection)
+        content = replace(found.opened(self._runtime.storage.vault), caller=self._caller.to_json())
+        if "inputs" in document:
+            if trigger.kind != "webhook" or trigger.registers:
+                raise _invalid(
+                    "/inputs", "stay as they are: a provider has registered them, or a poll has come so far with them. Add another"
+                )
+            check_inputs(self._runtime, manifest, trigger, document["inputs"])
+            content = replace(content, inputs=document["inputs"])
+        if "then" in document:
+            then = None if document["then"] is None else checked_then(self._runtime, self._caller, document["then"])
+            content = replace(content, then=then)
+        every = _every(document, trigger) if "every" in document else found.every
+        if not self._table.change(found, content, every, {"members": sorted(document)}):
+            raise SubscriptionChanged(f"the subscription '{name}' was changed meanwhile", hint="Look at it, and send the change again.")
+        return self.show(name)
 
     def inputs_of(self, trigger: str) -> Mapping[str, Any]:
         """Return the schema of a trigger's inputs.

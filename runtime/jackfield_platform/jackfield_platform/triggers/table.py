@@ -50,6 +50,11 @@ UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim 
     wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END
 WHERE {_OWN} AND sealed = :before
 """
+_CHANGE = f"""
+UPDATE subscriptions SET sealed = :sealed, every = :every, caller = :caller, token = :token, held = 0, claim = claim + 1, changed_at = :now,
+    wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END
+WHERE {_OWN} AND sealed = :before AND status <> 'removing'
+"""
 _OVER_ALL = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection"
 _OVER = f"{_OVER_ALL} AND status <> 'paused'"
 _FOLLOW = f"""
@@ -115,10 +120,7 @@ class SubscriptionTable:
         identifier, now = new_invocation_id(), self.time.now()
         path = secrets.token_urlsafe(32) if kind == "webhook" else ""
         content = Sealed(inputs, caller, path, secrets.token_urlsafe(32), {}, now if since is None else since, then)
-        text = json.dumps(content.to_json()).encode()
-        if len(text) > _LARGEST:
-            fault = Detail("/inputs", f"must have at most {_LARGEST:,} bytes", "maxLength")
-            raise InvalidInvocation("the subscription is too large", details=[fault], hint="Give smaller inputs.")
+        text = _text(content)
         values = {
             "workspace": self._workspace, "id": identifier, "name": name, "connector": connector, "trigger_key": trigger,
             "connection": connection, "kind": kind, "every": every, "path_digest": digest(path) if path else None,
@@ -179,8 +181,39 @@ class SubscriptionTable:
         is_reset, present = self._database.record(unit), self.find(found.name)
         return present if is_reset else self.reset(present, since)  # a process has stored what it registered meanwhile
 
+    def change(self, found: Subscription, content: Sealed, every: float | None, about: Mapping[str, Any]) -> bool:
+        """Store what a subscription consists of now, whose URL and secret stay; return False if something else has changed it meanwhile.
+
+        :raises InvalidInvocation: if it is too large.
+        """
+        _text(content)
+        values = {
+            "workspace": self._workspace, "id": found.id, "before": found.sealed, "sealed": content.sealed(self._vault, found),
+            "every": every, "caller": content.caller.get("caller"), "token": content.caller.get("token"), "now": self.time.now(),
+        }  # fmt: skip
+
+        def unit(transaction: Transaction) -> bool:
+            is_changed = transaction.change(_CHANGE, values) > 0
+            if is_changed:
+                self._note(transaction, "changed", found.name, about)
+            return is_changed
+
+        return self._database.record(unit)
+
     def _note(self, transaction: Transaction, event: str, name: str, about: Mapping[str, Any] | None = None) -> None:
         self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))
+
+
+def _text(content: Sealed) -> bytes:
+    """Return what a subscription consists of as JSON.
+
+    :raises InvalidInvocation: if it is too large.
+    """
+    text = json.dumps(content.to_json()).encode()
+    if len(text) > _LARGEST:
+        fault = Detail("/inputs", f"must have at most {_LARGEST:,} bytes", "maxLength")
+        raise InvalidInvocation("the subscription is too large", details=[fault], hint="Give smaller inputs.")
+    return text
 
 
 def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> None:

@@ -242,15 +242,13 @@ _THEN: Json = {
 }
 _SINCE: Json = {"type": "string", "description": "When a poll begins; default: now."}
 _WISH: Json = {"type": ["boolean", "object"], "description": "The guard that the connection gets: the operator alone may set it."}
-_WATCH_GUARD: Json = {
-    "type": ["object", "null"],
-    "description": "Guard of the connection; null: it has none.",
-}
+_WATCH_GUARD: Json = {"type": ["object", "null"], "description": "Guard of the connection; null: it has none."}
 _SUBSCRIPTIONS: dict[str, Json] = {
     "NewSubscription": closed_with(
         ("name", "trigger"),
         {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN, "guard": _WISH},
     ),
+    "SubscriptionChange": closed_with((), {"inputs": ANY, "every": _WATCHED["every"], "then": {"anyOf": [_THEN, {"type": "null"}]}}),
     "Subscription": object_of(
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
         id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},

@@ -8,7 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.triggers.subscriptions import CHANGED, WorkspaceSubscriptions
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.identity import Identity
@@ -45,6 +45,12 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     body = await members_of(request, {"name", "trigger"}, _OPTIONAL)
     found = await _done(request, server, identity, lambda all_: all_.add(body))
     return answer(found, 201, {"Location": f"/v1/subscriptions/{found['name']}"})
+
+
+async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PATCH /v1/subscriptions/{name}``: change the members given; URL and secret stay."""
+    body, name = await members_of(request, set(), {*CHANGED}), request.path_params["name"]
+    return answer(await _done(request, server, identity, lambda all_: all_.change(name, body)))
 
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:

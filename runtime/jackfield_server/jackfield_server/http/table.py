@@ -292,6 +292,11 @@ _OPERATIONS: tuple[Operation, ...] = (
         {201: "Subscription"}, body="NewSubscription", problems=(403, 404, 409, 413, 415, 422, 503),
     ),
     Operation(
+        "PATCH", "/v1/subscriptions/{name}", subscriptions.changed, "manage", "changeSubscription",
+        "Change 'then', 'every', or a webhook's inputs; URL and secret stay. It has the rights of this token from then on.",
+        {200: "Subscription"}, body="SubscriptionChange", problems=(403, 404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
         "POST", "/v1/subscriptions/{name}:enable", subscriptions.enabled, "manage", "enableSubscription",
         "Receive or poll again. A poll goes on where it was.", {200: "Subscription"}, problems=(404, 503),
     ),
