@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -135,7 +136,11 @@ def test_a_framed_page_opens_a_window(site: Attacked) -> None:
     sent(window, nonce=nonce_of(frame))
     back = site.answered(window, state_at(window), "adas-code")
     assert "Finish there" in frame.go(f"/connect/session/{begun['id']}").said
-    back.go(back.onward()).press("Finish")
+    waiting = back.go(back.onward()).text.partition('data-state="')[2].partition('"')[0]
+    state = f"/connect/session/{begun['id']}/state"
+    assert json.loads(back.go(state).text)["state"] == waiting  # a frame on the window's own site has its cookies, and this page
+    back.go(f"/connect/session/{begun['id']}").press("Finish")
+    assert json.loads(frame.go(state).text)["state"] != waiting
     assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
     assert site.connected() == "ada"
     assert "Connected" in frame.go(f"/connect/session/{begun['id']}").said

@@ -346,7 +346,7 @@ class View:
             failed = self._words.fault(error) if error is not None else None
             return self.page(
                 self.say("approved_title"), failed, h.p(self.say("approved_lead")), self._whom(found), remains,
-                self._step("finish", self.say("finish")), self._cancel(),
+                self._step("finish", self.say("finish")), self._cancel(), state=progress(sessions, found),
             )  # fmt: skip
         failed = self._words.fault(error) if error is not None else None
         if state.get("reason") == DECLINED:

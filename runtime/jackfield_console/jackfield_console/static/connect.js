@@ -27,6 +27,13 @@
     });
     opener.postMessage(ASK, location.origin);
   }
+  const isOurs = (page) => {
+    try {
+      return page.location.origin === location.origin;
+    } catch {
+      return false; // a page of another origin, which is the platform's
+    }
+  };
   const telling = document.querySelector("main[data-tells]");
   if (telling) {
     const origins = telling.dataset.origins.split(" ");
@@ -38,7 +45,7 @@
         if (event.source === target && origins.includes(event.origin) && event.data?.jackfield === "taken") clearTimeout(waiting);
       });
       const told = { jackfield: "connect", ...JSON.parse(telling.dataset.tells) };
-      for (const origin of origins) target.postMessage(told, origin);
+      if (!isOurs(target)) for (const origin of origins) target.postMessage(told, origin); // our own frame looks by itself
     } else onward();
   }
   const watching = document.querySelector("main[data-state]");
