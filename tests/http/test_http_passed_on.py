@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from http_stand import clean, mint
+from http_stand import clean, mint, standing
 from jackfield.errors import InvalidInvocation
+from jackfield_server.http import protocol
+from jackfield_server.http.protocol import Bounded
 from jackfield_server.shared.listeners import adopt, host_of, passed_on
 from waiting import until
 
@@ -122,6 +125,52 @@ def test_a_restart_refuses_no_connection(tmp_path: Path, workers: str, *, overla
         assert set(told) == {200}, told
         second.send_signal(signal.SIGTERM)
         assert second.wait(90) == 0
+
+
+@pytest.fixture
+def protocols(monkeypatch: pytest.MonkeyPatch) -> list[Bounded]:
+    """Connections of a server of this process."""
+    found: list[Bounded] = []
+    made = Bounded.connection_made
+
+    def noted(connection: Bounded, transport: asyncio.Transport) -> None:
+        found.append(connection)
+        made(connection, transport)
+
+    monkeypatch.setattr(Bounded, "connection_made", noted)
+    return found
+
+
+@pytest.mark.parametrize("asked", [0, 1, 3])
+def test_an_idle_connection_gets_its_next_answer(
+    tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    """A server that stops answers the request that is on its way over a kept connection, and says that the connection ends."""
+    monkeypatch.setattr(protocol, "_NEXT", 600.0)
+    with standing(tmp_path) as stand, contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept:
+        kept.connect()
+        for _ in range(asked):
+            kept.request("GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"})
+            answer = kept.getresponse()
+            assert (answer.status, answer.read() != b"", answer.will_close) == (200, True, False)
+        until(lambda: len(protocols) == 1)
+        stopped = threading.Event()
+        for step in (protocols[0].shutdown, stopped.set):
+            protocols[0].loop.call_soon_threadsafe(step)
+        assert stopped.wait(60)
+        kept.request("GET", "/v1/connectors", headers={"Authorization": f"Bearer {stand.client().token}"})
+        last = kept.getresponse()
+        assert (last.status, last.read() != b"", last.getheader("Connection"), last.will_close) == (200, True, "close", True)
+
+
+def test_a_connection_that_nobody_uses_ends(tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits a moment for the next request of an idle connection, and no longer."""
+    monkeypatch.setattr(protocol, "_NEXT", 0.01)
+    with standing(tmp_path) as stand, socket.create_connection(("127.0.0.1", stand.port), 60) as kept:
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(10_000).startswith(b"HTTP/1.1 200")
+        protocols[0].loop.call_soon_threadsafe(protocols[0].shutdown)
+        assert kept.recv(1) == b""
 
 
 def test_the_sockets_of_systemd_are_served(tmp_path: Path) -> None:

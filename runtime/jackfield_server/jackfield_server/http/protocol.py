@@ -23,9 +23,9 @@ _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
 """Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
-_FIRST = 1.0
-"""Seconds for which a server that stops waits for the request of a connection on which one may be on its way. Closing it at once would lose
-that request in a restart without a gap."""
+_NEXT = 1.0
+"""Seconds for which a server that stops waits for the next request of an idle connection, which may be on its way. Closing it at once would
+lose that request in a restart without a gap; its answer says that the connection ends (RFC 9112 §9.6)."""
 _RETRY = ("retry-after: 1",)
 _NO_MEMORY = "this process is out of memory"
 
@@ -72,13 +72,12 @@ class Bounded(HttpToolsProtocol):
             self.shutdown()
 
     def shutdown(self) -> None:
-        """Close the connection: after the request that is under way or arriving, or after the first one, which may be on its way."""
+        """Close the connection: after the request that is under way or arriving, or after the next one, which may be on its way."""
         self._last = True
-        cycle: Any = self.cycle  # None before the first request
-        if self._busy() or (cycle is not None and not self._received and self._in_head):
+        if self._busy():
             super().shutdown()
         else:
-            self.loop.call_later(_FIRST, self._end_unless_busy)
+            self.loop.call_later(_NEXT, self._end_unless_busy)
 
     def _end_unless_busy(self) -> None:
         if not self._gone() and not self._busy() and self._in_head:
