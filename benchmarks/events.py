@@ -11,7 +11,7 @@ from itertools import count
 from benchmarks.child import Figures
 from benchmarks.measure import Answer, Line, Scene, compared, per_second, shown
 from benchmarks.scenes import database, databases
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 _EVENTS = 300
 """Events of one round."""
@@ -87,11 +87,11 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
     from events_campaign import receivers
     from jackfield.callers.actor import Actor
     from jackfield.clock import SystemClock
-    from jackfield.database.outbox import record
-    from jackfield.resources.storage import Storage
     from jackfield_platform.events.callbacks import Callbacks
     from jackfield_platform.events.dispatcher import Dispatcher
     from jackfield_platform.events.sending import Sender
+    from jackfield_store.database.outbox import record
+    from jackfield_store.resources.storage import Storage
 
     with ExitStack() as stack:
         url, home = stack.enter_context(database(kind))

@@ -10,7 +10,7 @@ from itertools import count, cycle
 
 from benchmarks.measure import Line, Scene, compared, endpoint
 from benchmarks.scenes import KEYS, boto_client, boto_mail, database, databases, invocation, send, static_connection
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 _MANY = 10_000
 _BLOCK = 4096

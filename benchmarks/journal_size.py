@@ -21,10 +21,10 @@ from benchmarks.measure import CAMPAIGN, Line, Scene, compared
 from benchmarks.scenes import database, databases
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal, Queue
-from jackfield.journal.counts import open_now, parts
-from jackfield.journal.queue_stats import queue_stats
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.counts import open_now, parts
+from jackfield_store.journal.queue_stats import queue_stats
+from jackfield_store.runtime import Jackfield
 
 _ROUNDS = 7
 _INSERTS = 4000
@@ -98,7 +98,7 @@ def _empty(url: str, home: Path) -> str:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
-    from jackfield.database import open_database
+    from jackfield_store.database import open_database
 
     name = "empty"
     with psycopg.connect(url, autocommit=True) as connection:

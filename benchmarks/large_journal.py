@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.clock import SystemClock
-from jackfield.database import Database, Transaction, open_database
-from jackfield.database.migrations import Migrations, known_migrations
-from jackfield.journal import Journal
-from jackfield.journal.upkeep import Upkeep
-from jackfield.resources.storage import Storage
+from jackfield_store.database import Database, Transaction, open_database
+from jackfield_store.database.migrations import Migrations, known_migrations
+from jackfield_store.journal import Journal
+from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.resources.storage import Storage
 
 WORKSPACES = ("default", *(f"w{number:02}" for number in range(1, 50)))
 PERIOD = 30 * 86_400.0
@@ -59,7 +59,7 @@ _CORRELATION = {"sqlite": "json_extract(i.context, '$.correlationId')", "postgre
 
 def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1) -> None:
     """Make a database at ``url``, which must be empty, with ``count`` invocations; their master key is that of the environment."""
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
     with open_database(url, migrate=None, wait=3600.0) as database, open_database("sqlite://") as sealing:
         fill_older(database, sealing, environment, count, seed=seed)

@@ -25,20 +25,20 @@ from typing import Any
 import psycopg
 
 from benchmarks.trees import ROOT
-from jackfield.access.audit import Audit
-from jackfield.access.tokens import Tokens
-from jackfield.access.workspaces import Workspaces
 from jackfield.clock import SystemClock
-from jackfield.database import Database, Vault
-from jackfield.database.moving import moved_tables
 from jackfield.errors import InDoubt, Sent, Unavailable
-from jackfield.files import FileLimits, Files
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal, Queue
-from jackfield.resources.storage import Storage
-from jackfield.stored import Jackfield
 from jackfield_market.testing.loopback_provider import Provider
+from jackfield_store.access.audit import Audit
+from jackfield_store.access.tokens import Tokens
+from jackfield_store.access.workspaces import Workspaces
+from jackfield_store.database import Database, Vault
+from jackfield_store.database.moving import moved_tables
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
 from oauth2_people import Authority, approve, expire, people
 from postgres import running_server
 

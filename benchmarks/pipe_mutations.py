@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.trees import ROOT, environment
 
-_CODE = "runtime/jackfield"
+_CODE = "runtime"
 _WORKERS = os.environ.get("MUTATION_WORKERS", "2")
 
 
@@ -29,6 +29,11 @@ class Mutation(NamedTuple):
     old: str
     new: str
     tests: str
+
+    @property
+    def place(self) -> str:
+        """Path of the module below the folder of its distribution."""
+        return self.module if self.module.startswith("jackfield_store/") else f"jackfield/{self.module}"
 
 
 _PIPE, _ACCESS = "tests/pipe", "tests/access"
@@ -101,7 +106,7 @@ MUTATIONS = (
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
-        "the begin of a write is not on the disk", "recording/record.py",
+        "the begin of a write is not on the disk", "jackfield_store/recording/record.py",
         'if draft.effect != "write" and draft.idempotency_key is None:', "if draft.idempotency_key is None:", _FAULTS,
     ),
     Mutation(
@@ -121,43 +126,43 @@ MUTATIONS = (
         _FAULTS,
     ),
     Mutation(
-        "a key serves another request", "recording/record.py",
+        "a key serves another request", "jackfield_store/recording/record.py",
         "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
     ),
-    Mutation("a key is compared without the inputs", "recording/drafting.py", '        "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation("a key is compared without the inputs", "jackfield_store/recording/drafting.py", '        "inputs": invocation.inputs,\n', "", _KEYS),
     Mutation(
-        "a key is compared without the connection", "recording/drafting.py", '        "connection": invocation.connection,\n', "", _KEYS,
+        "a key is compared without the connection", "jackfield_store/recording/drafting.py", '        "connection": invocation.connection,\n', "", _KEYS,
     ),
-    Mutation("an outcome is lost", "recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
-    Mutation("an outcome is not owed to a locked database", "recording/record.py", "self._journal.owe(unit)", "pass", _FAULTS),
-    Mutation("a doubt is not on the disk", "recording/record.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
+    Mutation("an outcome is lost", "jackfield_store/recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
+    Mutation("an outcome is not owed to a locked database", "jackfield_store/recording/record.py", "self._journal.owe(unit)", "pass", _FAULTS),
+    Mutation("a doubt is not on the disk", "jackfield_store/recording/record.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
     Mutation(
-        "a replay is recorded again", "recording/record.py",
+        "a replay is recorded again", "jackfield_store/recording/record.py",
         "self.is_left = True\n                return replay_of(entry)", "return replay_of(entry)", _KEYS,
     ),
-    Mutation("an expired key of a doubt is free", "journal/journal.py", ' and entry.status != "in_doubt" and', " and", _KEYS),
+    Mutation("an expired key of a doubt is free", "jackfield_store/journal/journal.py", ' and entry.status != "in_doubt" and', " and", _KEYS),
     Mutation(
-        "a refused call takes its key", "journal/journal.py",
+        "a refused call takes its key", "jackfield_store/journal/journal.py",
         '**self._outcome(draft, result, log), "key_held": 0}', '**self._outcome(draft, result, log), "key_held": 1}', _KEYS,
     ),
     Mutation(
-        "a process without the lease ends a call", "journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
+        "a process without the lease ends a call", "jackfield_store/journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
         'AND delivery = :delivery"', _LEASES,
     ),
     Mutation(
-        "an earlier delivery ends a later one", "journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
+        "an earlier delivery ends a later one", "jackfield_store/journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
         'AND owner = :owner"', _LEASES,
     ),
     Mutation(
-        "a lost write is delivered again", "journal/recovery.py", 'if begun and entry.effect == "write" and not entry.dry_run:', "if False:",
+        "a lost write is delivered again", "jackfield_store/journal/recovery.py", 'if begun and entry.effect == "write" and not entry.dry_run:', "if False:",
         _LEASES,
     ),
     Mutation(
-        "a poisonous call is delivered for ever", "journal/recovery.py", '_count(deliveries, "lost") >= DELIVERIES', "False",
+        "a poisonous call is delivered for ever", "jackfield_store/journal/recovery.py", '_count(deliveries, "lost") >= DELIVERIES', "False",
         "tests/journal/test_journal_dead.py",
     ),
     Mutation(
-        "a failure in part frees its key", "journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
+        "a failure in part frees its key", "jackfield_store/journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
         "tests/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
@@ -192,11 +197,11 @@ MUTATIONS = (
         "tests/secrets/test_secrets_outputs.py",
     ),
     Mutation(
-        "recorded inputs show the connection's secrets", "recording/record.py",
+        "recorded inputs show the connection's secrets", "jackfield_store/recording/record.py",
         "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/journal/test_journal_kept.py",
     ),
     Mutation(
-        "recorded errors show inline values", "recording/record.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
+        "recorded errors show inline values", "jackfield_store/recording/record.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
         "tests/secrets",
     ),
     Mutation(
@@ -236,7 +241,7 @@ MUTATIONS = (
         "meta.warnings = _with_withheld((), warnings)", "tests/pipe/test_pipe_kinds.py",
     ),
     Mutation(
-        "a weak secret is stored without a word", "management/weak_secrets.py",
+        "a weak secret is stored without a word", "jackfield_store/management/weak_secrets.py",
         "return _PUBLIC if is_public(secret) else _SHORT if is_short(secret) else None", "return None", "tests/secrets/test_secrets_weak.py",
     ),
     Mutation(
@@ -266,7 +271,7 @@ MUTATIONS = (
     ),
     Mutation("a leased place is handed out twice", "pacing/pace.py", "lease.start, lease.used = start + request.cost,", "lease.start, lease.used = start,", _PIPE),
     Mutation(
-        "a database that was gone before a call fails it", "database/batches.py", "else item.since < self._begun_commits", "else True",
+        "a database that was gone before a call fails it", "jackfield_store/database/batches.py", "else item.since < self._begun_commits", "else True",
         "tests/database/test_database_batches.py",
     ),
     # connections
@@ -317,7 +322,8 @@ def _copy(tree: Path) -> None:
 
 def _is_caught(tree: Path, mutation: Mutation, number: int) -> bool:
     """Run the tests against the mutated copy, until the first one fails."""
-    place = tree / _CODE / mutation.module
+    folder, _, _ = mutation.place.partition("/")
+    place = tree / _CODE / ("" if folder == "jackfield" else folder) / mutation.place
     text = place.read_text(encoding="utf-8")
     if text.count(mutation.old) != 1:
         raise SystemExit(f"'{mutation.says}': {mutation.module} has its text {text.count(mutation.old)} times, not once")

@@ -21,10 +21,10 @@ from typing import Any
 
 from benchmarks.measure import CAMPAIGN, Line  # first: it adds the folder of the next ones to the path
 from http_stand import clean
-from jackfield.access import Workspaces
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.queue import RuntimePool
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.queue import RuntimePool
 from plugboard import make_connector, plugged
 from postgres import running_server
 

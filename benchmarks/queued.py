@@ -21,8 +21,8 @@ from typing import Any
 from benchmarks.child import Figures
 from benchmarks.http_load import said
 from benchmarks.measure import CAMPAIGN, ROOT, Line, Scene, compared, per_second, shown
-from jackfield.database import open_database
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 
 _COUNT, _WAITING, _SINGLES = (1500, 600, 150) if CAMPAIGN else (400, 160, 40)
 _ROUNDS = 3

@@ -82,7 +82,7 @@ def database(kind: str, *, has_tables: bool = True) -> Iterator[tuple[str, Path]
         if kind != "PostgreSQL":
             yield "none" if kind == "none" else f"sqlite:///{folder}/journal.db", Path(folder)
             return
-        from jackfield.database import open_database
+        from jackfield_store.database import open_database
         from postgres import running_server
 
         with running_server() as server:

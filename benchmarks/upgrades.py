@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from benchmarks.large_journal import fill_older
 from benchmarks.scenes import database, databases
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from postgres import path_with_programs
 
 _COUNT = "SELECT count(*) AS number FROM invocations"

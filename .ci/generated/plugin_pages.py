@@ -98,6 +98,8 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis.
+`runtime/jackfield_store` (`jackfield_store`) keeps what lasts: database, journal, access, stored connections, files, their management,
+and the queue.
 `runtime/jackfield_platform` (`jackfield_platform`) has what a platform needs beside calls: `tenants/`, `events/`, `schedules/` and
 `triggers/`.
 `runtime/jackfield_server` (`jackfield_server`) has the HTTP API (`http/`), what the console, MCP and Dapr share with it (`shared/`: problem

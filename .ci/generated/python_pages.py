@@ -19,10 +19,10 @@ from jackfield.connector import answers, context
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
 from jackfield.json_tools import price
-from jackfield.management.connections import ManagedConnections
-from jackfield.management.visible_journal import SeenJournal
 from jackfield.wire import guard
 from jackfield_market import testing
+from jackfield_store.management.connections import ManagedConnections
+from jackfield_store.management.visible_journal import SeenJournal
 
 _PYTHON = """# Python API
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.frames")
 _PARTS = (
-    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "platform", "server", "vault",
+    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "platform", "server",
+    "store", "vault",
 )  # fmt: skip
 _OURS = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _LIBRARIES = sys.stdlib_module_names | {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Tokens, Workspaces
-from jackfield.database import Database, MasterKey, Vault
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.database import Database, MasterKey, Vault
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from contextlib import suppress
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Audit, Tokens, Workspaces
-from jackfield.access.audit_seals import seal_all_heads
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
-from jackfield.database import Database, MasterKey, Vault, WrongMasterKey
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield_store.access import Audit, Tokens, Workspaces
+from jackfield_store.access.audit_seals import seal_all_heads
+from jackfield_store.database import Database, MasterKey, Vault, WrongMasterKey
 
 pytest_plugins = ["postgres"]
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from changing import Changer, changing
-from jackfield.access import Tokens, Workspaces
 from jackfield.clock import SystemClock
-from jackfield.management.visible_connections import table_of
-from jackfield.resources.storage import Storage
-from jackfield.stored import Jackfield
 from jackfield_server.shared.identity import Identities
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.management.visible_connections import table_of
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["store_fixture", "warm"]
 

@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 import jackfield
-from jackfield.access import Settings
 from jackfield.errors import NotAllowed
 from jackfield.manifest import ActionManifest
 from jackfield.pipe.call_rules import is_guarded
+from jackfield_store.access import Settings
 
 PAUSED = Settings(guards={"hall": {"paused": {"at": "2030-01-01T00:00:00Z", "bounces": 12, "complaints": 0, "messages": 100}}})
 RUNTIME = Path(jackfield.__file__).parent

@@ -15,28 +15,34 @@ from typing import Any
 
 import pytest
 
-import jackfield.access
-import jackfield.connections
-import jackfield.database
-import jackfield.journal
 import jackfield_platform.tenants
 import jackfield_platform.triggers
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.database import open_database
-from jackfield.database.migrations import known_migrations
-from jackfield.journal import Journal
-from jackfield.journal.budgets import Budgets
-from jackfield.journal.instance import Instance
-from jackfield.journal.jobs import DueJobs
-from jackfield.journal.leadership import Leadership
-from jackfield.journal.queue import Queue
-from jackfield.journal.recovery import Recovery
-from jackfield.journal.upkeep import Upkeep
-from jackfield.journal.watched import Watched
+import jackfield_store.access
+import jackfield_store.connections
+import jackfield_store.database
+import jackfield_store.journal
 from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.database import open_database
+from jackfield_store.database.migrations import known_migrations
+from jackfield_store.journal import Journal
+from jackfield_store.journal.budgets import Budgets
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.journal.leadership import Leadership
+from jackfield_store.journal.queue import Queue
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.journal.watched import Watched
 
-STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield_platform.tenants, jackfield_platform.triggers)
+STORES = (
+    jackfield_store.access,
+    jackfield_store.connections,
+    jackfield_store.journal,
+    jackfield_platform.tenants,
+    jackfield_platform.triggers,
+)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
 _USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 _CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)
@@ -216,7 +222,7 @@ def test_tables_of_tenants() -> None:
     }
 
 
-@pytest.mark.parametrize("package", [*STORES, jackfield.database], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [*STORES, jackfield_store.database], ids=lambda package: package.__name__)
 def test_every_statement_names_the_workspace(package: ModuleType) -> None:
     """Each statement on a table of tenants is kept to one workspace, but for the exceptions that are listed with their reason."""
     assert [one for one in _statements(package) if not one.exceptions and not one.kept_to_one] == []
@@ -224,7 +230,7 @@ def test_every_statement_names_the_workspace(package: ModuleType) -> None:
 
 def test_statements_are_seen() -> None:
     """The statements of the stores are seen by this test, and each exception still stands for one."""
-    found = [statement for package in (*STORES, jackfield.database) for statement in _statements(package)]
+    found = [statement for package in (*STORES, jackfield_store.database) for statement in _statements(package)]
     assert {"tokens", "invocations", "data_keys"} <= {table for statement in found for table in statement.tables}
     assert {pattern for statement in found for pattern in statement.exceptions} == set(EXCEPTIONS)
 

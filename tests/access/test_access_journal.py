@@ -12,8 +12,8 @@ import pytest
 
 from http_stand import SETTINGS, Client, say, standing
 from jackfield.callers import Rules
-from jackfield.journal import pages as journal_pages
-from jackfield.journal.listing import fits
+from jackfield_store.journal import pages as journal_pages
+from jackfield_store.journal.listing import fits
 
 LABELS = {"correlationId": "c-1", "labels": {"team": "red", "odd%": "50% [x]"}}
 

@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules
 from jackfield_console.app import routes
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.table import OPERATIONS
+from jackfield_store.access import Tokens, Workspaces
 from mcp_talk import call_of, message
 
 RULES = Rules(allow=("echo/say & connection:hall",))

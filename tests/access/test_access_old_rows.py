@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.tokens import new_text
 from jackfield.callers import Rules
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.faults import RowDamaged
-from jackfield.database.migrations import Migrations, known_migrations
-from jackfield.database.sealing import digest
-from jackfield.resources.storage import Storage
-from jackfield.resources.verify import Contents
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.tokens import new_text
+from jackfield_store.database import open_database
+from jackfield_store.database.faults import RowDamaged
+from jackfield_store.database.migrations import Migrations, known_migrations
+from jackfield_store.database.sealing import digest
+from jackfield_store.resources.storage import Storage
+from jackfield_store.resources.verify import Contents
 
 _BEFORE = 22
 _TOKEN = """

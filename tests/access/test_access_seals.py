@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.tokens import new_text
 from jackfield.callers import Rules
-from jackfield.connections.connection_table import ConnectionTable
-from jackfield.database import Database, Vault
-from jackfield.database.faults import RowDamaged
-from jackfield.database.sealing import digest
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.tokens import new_text
+from jackfield_store.connections.connection_table import ConnectionTable
+from jackfield_store.database import Database, Vault
+from jackfield_store.database.faults import RowDamaged
+from jackfield_store.database.sealing import digest
 
 pytest_plugins = ["postgres"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Workspaces
-from jackfield.access.sessions import Sessions
-from jackfield.database import Database, Vault
+from jackfield_store.access import Workspaces
+from jackfield_store.access.sessions import Sessions
+from jackfield_store.database import Database, Vault
 
 pytest_plugins = ["postgres"]
 

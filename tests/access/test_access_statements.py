@@ -17,9 +17,9 @@ import pytest
 from changing import drafted
 from http_stand import Client, standing
 from jackfield.callers import LIBRARY, Caller, Rules
-from jackfield.database import Database
-from jackfield.management.visible_connections import table_of
-from jackfield.stored import Jackfield
+from jackfield_store.database import Database
+from jackfield_store.management.visible_connections import table_of
+from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["store_fixture"]
 

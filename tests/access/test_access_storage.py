@@ -12,12 +12,12 @@ from threading import Event
 import pytest
 
 from clocks import FakeClock
-from jackfield.database import DatabaseUnfit, MasterKey
-from jackfield.database.master_key import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
-from jackfield.resources.storage import Storage
+from jackfield_store.database import DatabaseUnfit, MasterKey
+from jackfield_store.database.master_key import KeyFile, live_master_key, new_key_text
+from jackfield_store.resources.storage import Storage
 
 pytest_plugins = ["postgres"]
 

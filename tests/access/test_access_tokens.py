@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clocks import FakeClock
-from jackfield.access import Audit, Tokens, UnknownToken, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.tokens import is_well_formed, new_text
 from jackfield.callers import Request, Rules
-from jackfield.database import Database, Vault
-from jackfield.database.sealing import digest
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield_store.access import Audit, Tokens, UnknownToken, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.tokens import is_well_formed, new_text
+from jackfield_store.database import Database, Vault
+from jackfield_store.database.sealing import digest
 
 pytest_plugins = ["postgres"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
 from jackfield.callers import Rules
 from jackfield.connections.host_access import HostAccess
-from jackfield.database import Database, MasterKey, Transaction, Vault, WrongMasterKey
-from jackfield.database.settings_seals import settings_seal
 from jackfield.errors import InvalidInvocation
+from jackfield_store.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield_store.database import Database, MasterKey, Transaction, Vault, WrongMasterKey
+from jackfield_store.database.settings_seals import settings_seal
 
 pytest_plugins = ["postgres"]
 

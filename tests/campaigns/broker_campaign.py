@@ -114,7 +114,7 @@ def _judge_doubts(client: Client, accepted: dict[str, tuple[str, str]], figures:
 
 def full(campaign: Campaign, kind: str, folder: Path) -> Figures:
     """Run the campaign on servers of its own: PostgreSQL, and the broker of this kind."""
-    from jackfield.database import open_database
+    from jackfield_store.database import open_database
     from postgres import running_server
 
     with ExitStack() as stack:

@@ -30,7 +30,7 @@ import psycopg
 
 from database_proxy import DatabaseProxy
 from event_view import EventView
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from noted_calls import Noted, noting
 from postgres import Server, running_server
 from told import COMMITS, Callers, Figures, judge, repeat, until, write_unacknowledged

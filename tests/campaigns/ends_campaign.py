@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from http_stand import Client, ends_told
-from jackfield.database import open_database
-from jackfield.journal.instance import LEASE
+from jackfield_store.database import open_database
+from jackfield_store.journal.instance import LEASE
 from postgres import running_server
 from queue_campaign import Campaign, Cast, Figures, locks, played, staged
 

@@ -30,17 +30,17 @@ from pathlib import Path
 
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import Database
-from jackfield.database.outbox import record
-from jackfield.resources.storage import Storage
 from jackfield_platform.events.callbacks import Callbacks
+from jackfield_store.database import Database
+from jackfield_store.database.outbox import record
+from jackfield_store.resources.storage import Storage
 
 _DISPATCH = """
 import os, sys, threading
 from jackfield.clock import SystemClock
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.storage import Storage
 storage = Storage(sys.argv[1], os.environ, SystemClock())
 Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()
 print("ready", flush=True)

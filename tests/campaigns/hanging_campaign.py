@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.blocked import blocked_workspaces
-from jackfield.queue import RuntimePool
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.database.blocked import blocked_workspaces
+from jackfield_store.queue import RuntimePool
 from plugboard import make_connector, plugged
 from postgres import missing, own_database
 from receiver import Receiver, receiving

@@ -22,10 +22,10 @@ from typing import Any
 from unittest import mock
 
 from jackfield.clock import SystemClock
-from jackfield.database import Database, open_database
-from jackfield.database.transaction import Mode, Session
 from jackfield.failures import Raised, attempt
-from jackfield.resources.storage import Storage
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.transaction import Mode, Session
+from jackfield_store.resources.storage import Storage
 
 WORKSPACES = 40
 LONGEST = 0.02

@@ -28,10 +28,10 @@ from typing import Any
 from connect_browser import Person
 from database_proxy import DatabaseProxy
 from http_stand import Client
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
-from jackfield.database import open_database
 from jackfield_platform.events.callbacks import Callbacks
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.database import open_database
 from job_stage import Folder, furnace
 from noted_calls import Noted, noting
 from postgres import running_server

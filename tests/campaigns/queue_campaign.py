@@ -423,7 +423,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 def _main(kind: str, campaign: Campaign) -> None:
     fairly, kind = kind.startswith("fair-"), kind.removeprefix("fair-")
-    from jackfield.database import open_database
+    from jackfield_store.database import open_database
     from postgres import running_server
 
     with ExitStack() as stack:

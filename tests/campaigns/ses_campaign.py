@@ -30,9 +30,9 @@ from queue import Empty, Queue
 from typing import Any, NamedTuple
 
 from http_stand import Client, clean
-from jackfield.access import Tokens
 from jackfield.clock import SystemClock
-from jackfield.resources.storage import Storage
+from jackfield_store.access import Tokens
+from jackfield_store.resources.storage import Storage
 from ports import free_ports
 from postgres import own_database
 from publishing_aws import PublishingAws, publishing_aws

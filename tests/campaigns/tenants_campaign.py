@@ -28,13 +28,13 @@ from inmemory import installed
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
-from jackfield.database.migrations import declared, known_migrations
-from jackfield.database.table_shapes import shape_of
-from jackfield.files import FileLimits, Files
-from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
 from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.tenants import Tenants, usage
+from jackfield_store.database.migrations import declared, known_migrations
+from jackfield_store.database.table_shapes import shape_of
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.resources.storage import Storage
 from postgres import own_database
 
 CLIENTS = 8

@@ -26,7 +26,7 @@ def offered(shell: Shell, *words: str) -> list[str]:
     ("words", "expected"),
     [
         (["inv"], ["invoke", "invocations"]),
-        (["conne"], ["connectors", "connections", "connect-sessions"]),
+        (["conne"], ["connectors", "connect-sessions", "connections"]),
         (["connectors", ""], ["list", "show"]),
         (["connectors", "list", "--c"], ["--check"]),
         (["connectors", "show", ""], ["echo"]),
@@ -117,7 +117,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "replies"),
     [
-        (["con"], ["connectors", "connections", "connect-sessions"]),
+        (["con"], ["connectors", "connect-sessions", "connections"]),
         (["invoke", "echo", "tex"], []),
         (["invoke", "echo", "say", "tex"], ["text="]),
         (["invoke", "echo", "say", "loud", "=", "t"], ["true"]),

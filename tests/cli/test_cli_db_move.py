@@ -12,12 +12,12 @@ import pytest
 
 from file_places import KEYS, bucket, s3_server
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
 from jackfield.errors import Unavailable
-from jackfield.files import FileLimits, Files
-from jackfield.files.blobs import Blobs
 from jackfield.invocation.stored_file import StoredFile
-from jackfield.resources.storage import Storage
+from jackfield_store.database import open_database
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.files.blobs import Blobs
+from jackfield_store.resources.storage import Storage
 from operating import journalled
 from shell import Answer, Shell
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Audit
-from jackfield.access.ocsf import ocsf_event
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
+from jackfield_store.access import Audit
+from jackfield_store.access.ocsf import ocsf_event
 from operating import storage
 from shell import Shell
 

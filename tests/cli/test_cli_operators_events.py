@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from jackfield.database.outbox import record
+from jackfield_store.database.outbox import record
 from operating import storage
 from receiver import receiving
 from shell import Shell

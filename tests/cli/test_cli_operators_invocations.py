@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.cli.invocations import _shortened
+from jackfield_store.commands.invocations import _shortened
 from operating import journalled, storage
 from shell import Shell
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from jackfield.access import Tokens
 from jackfield.clock import SystemClock
+from jackfield_store.access import Tokens
 from operating import storage
 from shell import Shell
 

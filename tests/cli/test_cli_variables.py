@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.database.faults import DatabaseUnfit
-from jackfield.database.master_key import MasterKey
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
 from jackfield.variables import NAMES, tidied
+from jackfield_store.database.faults import DatabaseUnfit
+from jackfield_store.database.master_key import MasterKey
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -17,8 +17,8 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import write
 from jackfield.cli.main import main
-from jackfield.stored import Jackfield
 from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
+from jackfield_store.runtime import Jackfield
 from sidecars import SidecarClient, component
 
 pytest_plugins = ["warm"]

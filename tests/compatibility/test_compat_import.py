@@ -11,7 +11,7 @@ import pytest
 from fake_aws import FakeAws
 from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
 from shell import Shell
 from sidecars import component

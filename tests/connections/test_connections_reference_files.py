@@ -14,7 +14,7 @@ from jackfield.connections.host_access import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.storage import Storage
 
 
 def read(path: Path | str, rules: ReferenceRules | None = None) -> str:

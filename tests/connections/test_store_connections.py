@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.connections.connection_rows import LARGEST, Outcome
-from jackfield.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
-from jackfield.database import Database, UniqueViolation
 from jackfield.errors import InvalidConnection, UnknownConnection
+from jackfield_store.connections.connection_rows import LARGEST, Outcome
+from jackfield_store.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
+from jackfield_store.database import Database, UniqueViolation
 from sealed_rows import put_workspace
 from stored_drafts import drafted
 from together import at_once
@@ -271,7 +271,7 @@ def test_workspaces_do_not_see_each_other(connection_store: ConnectionTable, ope
 
 def test_every_statement_carries_the_workspace() -> None:
     """There is no statement in the store without the workspace, and no store without one."""
-    import jackfield.connections.connection_table as module
+    import jackfield_store.connections.connection_table as module
 
     statements = [text for name, text in vars(module).items() if name.startswith("_") and isinstance(text, str) and " " in text]
     whole = [text for text in statements if text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connector.manifests import model_schema
-from jackfield.database import Database
 from jackfield.errors import InvalidConnection
 from jackfield_aws import AwsAssumeRole
+from jackfield_store.connections.connection_table import ConnectionTable
+from jackfield_store.database import Database
 from stored_drafts import TOKEN_SCHEMA, drafted
 from together import at_once
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from clocks import FakeClock
-from jackfield.access.workspaces import Workspaces
-from jackfield.connections.connection_rows import Draft
-from jackfield.connections.connection_seals import MIGRATION, bind_all
-from jackfield.connections.connection_table import ConnectionTable
-from jackfield.database import Database, Transaction, Vault, WrongMasterKey
 from jackfield.errors import InvalidConnection
-from jackfield.resources.verify import Contents
+from jackfield_store.access.workspaces import Workspaces
+from jackfield_store.connections.connection_rows import Draft
+from jackfield_store.connections.connection_seals import MIGRATION, bind_all
+from jackfield_store.connections.connection_table import ConnectionTable
+from jackfield_store.database import Database, Transaction, Vault, WrongMasterKey
+from jackfield_store.resources.verify import Contents
 
 pytest_plugins = ["store_fixture"]
 

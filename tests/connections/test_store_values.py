@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.connections.connection_rows import join_secrets, secret_places, split_secrets
 from jackfield.errors import InvalidConnection
-from jackfield.management.drafts import edited, refuse_placeholders
 from jackfield.redaction.marks import masked
+from jackfield_store.connections.connection_rows import join_secrets, secret_places, split_secrets
+from jackfield_store.management.drafts import edited, refuse_placeholders
 
 SECRET = {"type": "string", "writeOnly": True, "format": "password"}
 SCHEMA: dict[str, Any] = {

@@ -10,14 +10,14 @@ import pytest
 import standardwebhooks
 
 from console_client import Client, Place, placed, token
-from jackfield.access import Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database.outbox import record
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
+from jackfield_store.access import Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.database.outbox import record
 from receiver import Receiver, receiving
 
 

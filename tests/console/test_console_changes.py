@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from console_client import Place, is_in, placed, token
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules
+from jackfield_store.access import Tokens, Workspaces
 
 
 @pytest.fixture

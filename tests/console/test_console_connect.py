@@ -15,9 +15,9 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from http_stand import Client
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.serving import GENERATED
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 pytest_plugins = ["browser"]
 

@@ -15,12 +15,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
 
 from http_stand import SETTINGS, Stand, standing
-from jackfield.access import Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.testing import Provider
 from jackfield_server.shared.connect import connecting
+from jackfield_store.access import Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import plugged

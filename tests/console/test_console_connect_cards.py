@@ -13,9 +13,9 @@ import pytest
 
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.images import image_fault
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
+from jackfield_store.access.images import image_fault
+from jackfield_store.access.platform_tokens import PlatformTokens
 from plugboard import plugged
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from http_stand import Client
-from jackfield.access.platform_tokens import PlatformTokens
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 pytest_plugins = ["browser"]
 

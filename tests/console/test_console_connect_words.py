@@ -13,11 +13,11 @@ import pytest
 from connect_browser import Person
 from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
 from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.testing import Answer, Provider
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(

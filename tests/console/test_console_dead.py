@@ -12,9 +12,9 @@ from browsing import Visitor
 from console_client import Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
-from jackfield.access import Audit
 from jackfield.callers import Rules
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Audit
 
 pytest_plugins = ["browser"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from console_client import Client, Place, placed, token
-from jackfield.access import Tokens
 from jackfield.callers import Rules
 from jackfield.errors import Unavailable
-from jackfield.journal import Queue
+from jackfield_store.access import Tokens
+from jackfield_store.journal import Queue
 
 CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi"}}
 
@@ -76,8 +76,8 @@ def test_a_database_that_is_away(place: Place, client: Client, monkeypatch: pyte
         raise Unavailable("the database is away", hint="Wait for it.")
 
     csrf = client.get("/login").csrf
-    monkeypatch.setattr("jackfield.access.sessions.Sessions.find", away)
-    monkeypatch.setattr("jackfield.access.sessions.Sessions.spend_link", away)
+    monkeypatch.setattr("jackfield_store.access.sessions.Sessions.find", away)
+    monkeypatch.setattr("jackfield_store.access.sessions.Sessions.spend_link", away)
     monkeypatch.setattr("jackfield_console.sign_in.ConsoleSessions.by_token", away)
     answers = [client.get("/"), place.client().get("/login?once=x"), client.post("/login", {"csrf": csrf, "token": "x"})]
     for answer in answers:

@@ -13,16 +13,16 @@ import pytest
 
 from console_client import Client, Place, placed, token
 from courier import SOURCE
-from jackfield.access import Tokens
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal
 from jackfield_console.results import error_shown
 from jackfield_platform.events.callbacks import Callbacks
+from jackfield_store.access import Tokens
+from jackfield_store.journal import Journal
 from plugboard import make_connector, plugged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from console_client import Place, placed
 from jackfield.invocation import new_invocation_id
-from jackfield.journal.counts import Sample, open_counts, samples
-from jackfield.journal.entry import read_entry
 from jackfield.manifest import ActionManifest
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.components import ago, span_text
 from jackfield_console.results import result_shown
 from jackfield_console.statistics import SPANS, Figures, figures, percentile
 from jackfield_console.timeline import timeline
+from jackfield_store.journal.counts import Sample, open_counts, samples
+from jackfield_store.journal.entry import read_entry
 
 NOW = 1_800_000_000.0
 HOUR, DAY, WEEK = SPANS

@@ -12,7 +12,7 @@ from jackfield.callers import Rules
 from jackfield.clock import iso
 from jackfield.connector import Outcome
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.journal.outcomes import note, sealed_outcome
+from jackfield_store.journal.outcomes import note, sealed_outcome
 
 
 @pytest.fixture

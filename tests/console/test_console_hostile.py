@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console_client import Answer, Place, placed
-from jackfield.access import Tokens
 from jackfield.kernel.markup import h
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import guide, line
 from jackfield_console.shell import POLICY
+from jackfield_store.access import Tokens
 from plugboard import make_connector, plugged
 
 EVIL = "<script>alert(1)</script>"

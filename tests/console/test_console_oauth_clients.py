@@ -11,10 +11,10 @@ from playwright.sync_api import Browser
 from browsing import LOOKS, Visitor
 from console_client import Client, Place, placed, token
 from console_rig import Console
-from jackfield.access import Audit, Workspaces
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
-from jackfield.management.oauth_clients import oauth_clients
+from jackfield_store.access import Audit, Workspaces
+from jackfield_store.management.oauth_clients import oauth_clients
 
 pytest_plugins = ["browser"]
 

@@ -14,7 +14,6 @@ from console_rig import Console
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database.outbox import record
 from jackfield.errors import RateLimited
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
@@ -23,6 +22,7 @@ from jackfield_platform.events.deliveries import Deliveries, Delivery
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_store.database.outbox import record
 
 pytest_plugins = ["browser"]
 

@@ -18,7 +18,7 @@ from console_client import Answer, Client, Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules
-from jackfield.journal import Journal
+from jackfield_store.journal import Journal
 
 pytest_plugins = ["browser"]
 

@@ -16,13 +16,13 @@ import pytest
 
 from clocks import FakeClock, StillClock
 from console_client import Client, Place, is_in, placed, token
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 from jackfield.callers import Rules
 from jackfield_server.commands.serve import _announce, mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from clocks import FakeClock
-from jackfield.access.sessions import IDLE, LINK_LASTS, Sessions
-from jackfield.database import Database, MasterKey, Vault
-from jackfield.journal.counts import open_counts, samples
+from jackfield_store.access.sessions import IDLE, LINK_LASTS, Sessions
+from jackfield_store.database import Database, MasterKey, Vault
+from jackfield_store.journal.counts import open_counts, samples
 
 pytest_plugins = ["postgres"]
 

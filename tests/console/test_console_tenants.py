@@ -13,9 +13,9 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_client import Place, placed
 from console_rig import Console
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers.actor import Actor
-from jackfield.management.shared_settings import SharedSettings
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.management.shared_settings import SharedSettings
 
 pytest_plugins = ["browser"]
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from http_stand import say
-from jackfield.access import Workspaces
+from jackfield_store.access import Workspaces
 
 pytest_plugins = ["browser"]
 

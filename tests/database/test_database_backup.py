@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.database import Database, DatabaseUnfit, open_database
-from jackfield.database.backup import backup, check, restore
-from jackfield.database.migrations import known_migrations
 from jackfield.errors import Unavailable
+from jackfield_store.database import Database, DatabaseUnfit, open_database
+from jackfield_store.database.backup import backup, check, restore
+from jackfield_store.database.migrations import known_migrations
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]

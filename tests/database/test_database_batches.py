@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
-from jackfield.database.dialect import Dialect
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import Instance
+from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield_store.database.dialect import Dialect
+from jackfield_store.journal.instance import Instance
 from workspace_rows import adding, names
 
 WAIT = 30.0

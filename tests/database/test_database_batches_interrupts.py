@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 import dis, json, sys, threading
 from functools import cache
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 
 CHECKS = {"CALL", "CALL_FUNCTION_EX", "RESUME", "JUMP_BACKWARD"}  # after these CPython looks for signals
 url, waits = sys.argv[1], sys.argv[2] == "waiting"

@@ -7,7 +7,7 @@ import sys
 import threading
 
 from forking import alone, fork
-from jackfield.database import Transaction, open_database
+from jackfield_store.database import Transaction, open_database
 from workspace_rows import adding
 
 WAIT = 30.0
@@ -15,7 +15,7 @@ WAIT = 30.0
 
 INTERRUPTED = """
 import os, signal, sys, threading
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 
 def adding(name):
     return lambda transaction: transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
@@ -107,7 +107,7 @@ def _recorded_by_both(database_url: str) -> list[str]:
 
 COST = """
 import os, sys, time
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 
 SQL = "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)"
 best = float("inf")

@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.clock import SystemClock, within
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.storage import Storage
 
 _OPEN = "SELECT count(*) AS number FROM pg_stat_activity WHERE application_name = 'counted'"
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from forking import alone, fork
-from jackfield.database import open_database
-from jackfield.database.check import check
+from jackfield_store.database import open_database
+from jackfield_store.database.check import check
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
 
 WRITER = """
 import sys, threading
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 
 database = open_database(sys.argv[1])
 run = sys.argv[2]

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.database import Database, Transaction, open_database
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.resources.storage import Storage
+from jackfield_store.database import Database, Transaction, open_database
+from jackfield_store.resources.storage import Storage
 from ready_database import migrated_for_real
 from workspace_rows import adding, names
 
@@ -81,7 +81,7 @@ def test_what_did_not_wait_for_the_disk_is_synced_within_a_second(tmp_path: Path
 WRITER = """
 import os, sys
 from jackfield.clock import SystemClock
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.storage import Storage
 
 def adding(name):
     return lambda transaction: transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})

@@ -18,10 +18,10 @@ import pytest
 
 import changing
 from forking import alone, fork
-from jackfield.database import Database, open_database
-from jackfield.database.epoch import EpochCache
-from jackfield.database.shared_looks import SharedLooks
 from jackfield.errors import Unavailable
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.epoch import EpochCache
+from jackfield_store.database.shared_looks import SharedLooks
 from together import PATIENCE, at_once
 from waiting import until
 
@@ -133,7 +133,7 @@ _DYING = """
 import sys
 sys.path.insert(0, sys.argv[4])
 from changing import die_at_commit
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 
 die_at_commit(sys.argv[3])
 with open_database(sys.argv[1]) as database, database.write() as transaction:

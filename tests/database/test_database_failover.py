@@ -14,13 +14,13 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from event_view import EventView
-from jackfield.database import open_database
-from jackfield.database.outbox import record
-from jackfield.database.timelines import Timelines
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import Instance
-from jackfield.stored import Jackfield
 from jackfield_platform.events.feed import CursorExpired, Feed
+from jackfield_store.database import open_database
+from jackfield_store.database.outbox import record
+from jackfield_store.database.timelines import Timelines
+from jackfield_store.journal.instance import Instance
+from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
 from postgres import Server, missing, running_server
 

@@ -11,11 +11,11 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from jackfield.clock import within
-from jackfield.database import open_database
-from jackfield.database.faults import NoAnswer
-from jackfield.database.host_names import HostNames
-from jackfield.database.pool import Pool
 from jackfield.errors import Unavailable
+from jackfield_store.database import open_database
+from jackfield_store.database.faults import NoAnswer
+from jackfield_store.database.host_names import HostNames
+from jackfield_store.database.pool import Pool
 from postgres import Server
 from together import at_once
 from workspace_rows import adding, names

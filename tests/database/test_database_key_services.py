@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from clocks import StillClock
-from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
-from jackfield.database.key_ring import KeyRing, Part
-from jackfield.database.key_usage import key_usage
-from jackfield.database.key_wrappers import KeyService, KeyServices
 from jackfield.errors import JackfieldError
+from jackfield_store.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
+from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
+from jackfield_store.database.key_ring import KeyRing, Part
+from jackfield_store.database.key_usage import key_usage
+from jackfield_store.database.key_wrappers import KeyService, KeyServices
 from jackfield_vault.transit import TransitKey
 from together import at_once
 from vault_server import Transit, VaultServer

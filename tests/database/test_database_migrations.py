@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, open_database
-from jackfield.database.backup import check
-from jackfield.database.migrations import Migration, Migrations, declared, known_migrations
+from jackfield_store.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, open_database
+from jackfield_store.database.backup import check
+from jackfield_store.database.migrations import Migration, Migrations, declared, known_migrations
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import Database, DatabaseUnfit, Transaction, open_database
-from jackfield.database import moving as rows
-from jackfield.database.faults import UsageFault
-from jackfield.database.hold import Hold, find_hold, set_hold
-from jackfield.database.moving import NOT_MOVED, move
 from jackfield.errors import Unavailable
+from jackfield_store.database import Database, DatabaseUnfit, Transaction, open_database
+from jackfield_store.database import moving as rows
+from jackfield_store.database.faults import UsageFault
+from jackfield_store.database.hold import Hold, find_hold, set_hold
+from jackfield_store.database.moving import NOT_MOVED, move
 
 pytest_plugins = ["postgres"]
 

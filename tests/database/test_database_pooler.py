@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import say, standing
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from pgbouncer import MISSING, pooled
 from postgres import Server
 from waiting import until

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from jackfield.database import (
+from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield_store.database import (
     CommitUnknown,
     ConstraintViolation,
     Contended,
@@ -21,10 +22,9 @@ from jackfield.database import (
     Transaction,
     open_database,
 )
-from jackfield.database.postgres_connections import Connection
-from jackfield.database.postgres_urls import options_of
-from jackfield.database.transaction import Mode
-from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield_store.database.postgres_connections import Connection
+from jackfield_store.database.postgres_urls import options_of
+from jackfield_store.database.transaction import Mode
 from postgres import Server, missing, running_server
 from ready_database import migrated_for_real
 from workspace_rows import adding, names
@@ -352,7 +352,7 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     import sys
 
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    monkeypatch.delitem(sys.modules, "jackfield.database.postgres", raising=False)
+    monkeypatch.delitem(sys.modules, "jackfield_store.database.postgres", raising=False)
     with pytest.raises(DatabaseUnfit, match="extra 'postgres'") as caught:
         open_database("postgresql://127.0.0.1/x")
     assert isinstance(caught.value, JackfieldError)

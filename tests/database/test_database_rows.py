@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from jackfield.database import ConstraintViolation, Database
-from jackfield.database.row_unit import RowUnit
+from jackfield_store.database import ConstraintViolation, Database
+from jackfield_store.database.row_unit import RowUnit
 from workspace_rows import adding, names
 
 _INSERT = "INSERT INTO workspaces (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"

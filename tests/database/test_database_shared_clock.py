@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from clocks import FakeClock, time_passes
-from jackfield.database import Database
-from jackfield.database.shared_clock import TOLERATED, Agreed, Reading, SharedClock
+from jackfield_store.database import Database
+from jackfield_store.database.shared_clock import TOLERATED, Agreed, Reading, SharedClock
 
 LEASE = 6.0
 T = 1_900_000_000.0

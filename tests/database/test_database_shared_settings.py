@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from http_stand import clean
-from jackfield.access import Audit
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.shared_settings import differences
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.management.shared_settings import SharedSettings
-from jackfield.resources.storage import Storage
+from jackfield_store.access import Audit
+from jackfield_store.database import open_database
+from jackfield_store.database.shared_settings import differences
+from jackfield_store.management.shared_settings import SharedSettings
+from jackfield_store.resources.storage import Storage
 
 ADA = Actor("cli", "ada")
 

@@ -10,10 +10,10 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from jackfield.clock import within
-from jackfield.database import Database, open_database
-from jackfield.database.faults import NoAnswer
-from jackfield.database.postgres import PostgresDialect
 from jackfield.errors import Unavailable
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.faults import NoAnswer
+from jackfield_store.database.postgres import PostgresDialect
 from postgres import Server
 
 _LONG = 300

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
-from jackfield.database.check import check
 from jackfield.errors import Sent, Unavailable
+from jackfield_store.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
+from jackfield_store.database.check import check
 from queue_campaign import may_unshare
 from queue_campaign import small_disk as disk_of
 from ready_database import migrated_for_real
@@ -214,7 +214,7 @@ def test_a_database_that_another_process_locks(tmp_path: Path) -> None:
 def test_a_thread_does_not_wait_for_ever_for_another(tmp_path: Path) -> None:
     """A thread that finds the only writer busy is told so when its time is over."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}", wait=0.1) as database:
-        from jackfield.database.transaction import Mode
+        from jackfield_store.database.transaction import Mode
 
         session = database.dialect.begin(Mode.WRITE)
         with pytest.raises(Unavailable, match="in time"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield_store.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from workspace_rows import names
 
 WORKSPACE = "INSERT INTO workspaces (name, created_at) VALUES (:name, :now)"

@@ -14,12 +14,12 @@ import pytest
 
 import jackfield
 from http_stand import Client, say, standing
-from jackfield.database import Database, open_database
-from jackfield.database.backup import backup, check, restore
-from jackfield.database.faults import DatabaseUnfit
-from jackfield.database.migrations import Migration, Migrations, known_migrations
-from jackfield.management.conditions import SAID
 from jackfield_server.shared import readiness
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.backup import backup, check, restore
+from jackfield_store.database.faults import DatabaseUnfit
+from jackfield_store.database.migrations import Migration, Migrations, known_migrations
+from jackfield_store.management.conditions import SAID
 from postgres import Server, use_programs
 from ready_database import migrated_for_real
 

@@ -9,10 +9,10 @@ import pytest
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
-from jackfield.queue.engine import queue_url
-from jackfield.resources.renewal import renew
-from jackfield.resources.storage import Storage
-from jackfield.stored import Jackfield
+from jackfield_store.queue.engine import queue_url
+from jackfield_store.resources.renewal import renew
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
 from ready_database import migrated_for_real
 from shell import Shell
 

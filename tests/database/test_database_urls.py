@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import jackfield.database
-from jackfield.database import DatabaseUnfit, open_database
+import jackfield_store.database
+from jackfield_store.database import DatabaseUnfit, open_database
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
@@ -80,13 +80,13 @@ def test_a_forgotten_slash_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_exports_are_complete() -> None:
     """Everything that is exported is there."""
-    assert all(hasattr(jackfield.database, name) for name in jackfield.database.__all__)
+    assert all(hasattr(jackfield_store.database, name) for name in jackfield_store.database.__all__)
 
 
 def test_nothing_heavy_is_imported_unasked() -> None:
     """To read from SQLite neither psycopg nor cryptography is imported."""
     script = (
-        "import sys; from jackfield.database import open_database, MasterKey, Vault; d = open_database('sqlite://');"
+        "import sys; from jackfield_store.database import open_database, MasterKey, Vault; d = open_database('sqlite://');"
         "Vault(d, MasterKey([b'x' * 32])); d.close(); print(*sorted({'psycopg', 'cryptography'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.clock import SystemClock
-from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield.database.master_key import LocalKey
-from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield_store.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
+from jackfield_store.database.master_key import LocalKey
+from jackfield_store.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 
 PLACE = ("connection", "id", "secretAccessKey", "1")

@@ -14,8 +14,8 @@ from queue import Queue
 import pytest
 
 from jackfield.clock import within
-from jackfield.database import Database, batches, open_database
 from jackfield.errors import Unavailable
+from jackfield_store.database import Database, batches, open_database
 from ready_database import migrated_for_real
 from workspace_rows import adding, names
 

@@ -15,8 +15,8 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.resources.storage import Storage
 from jackfield_platform.events.callbacks import Callbacks
+from jackfield_store.resources.storage import Storage
 from ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "callbacks.md"

@@ -11,8 +11,8 @@ import pytest
 import jackfield
 from jackfield import frames
 from jackfield.frames import bordered
-from jackfield.management.connections import ManagedConnections
-from jackfield.management.visible_journal import SeenJournal
+from jackfield_store.management.connections import ManagedConnections
+from jackfield_store.management.visible_journal import SeenJournal
 from shown_frames import variables
 
 INNER = {

@@ -18,8 +18,8 @@ from weakref import ref
 import pytest
 
 from host_provider import Provider, request
-from jackfield.database import open_database
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from waiting import until
 
 

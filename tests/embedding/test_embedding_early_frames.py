@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from jackfield.frames import bordered
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
 from jackfield_http import HttpClient
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from shown_frames import injected, spellings, variables
 
 SECRET = "tok-4711-v3ry-s+cret"

@@ -15,8 +15,8 @@ import pytest
 
 from host_provider import Provider, request
 from jackfield import Jackfield
-from jackfield.database import Database, batches, open_database
-from jackfield.recording.record import Record
+from jackfield_store.database import Database, batches, open_database
+from jackfield_store.recording.record import Record
 from postgres import Server
 
 _PROGRAM = Path(__file__).parents[1] / "support" / "ending.py"

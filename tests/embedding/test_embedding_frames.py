@@ -20,9 +20,9 @@ from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import ConnectionType, Field
 from jackfield.frames import clear
 from jackfield.invocation import Meta, decode
-from jackfield.journal import Queue
-from jackfield.management.policies import PolicyRequest
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Queue
+from jackfield_store.management.policies import PolicyRequest
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
 from shown_frames import TOOLS, injected, spellings, tools_that_show, variables
 

@@ -88,8 +88,8 @@ def test_the_annotations_of_all_public_names_can_be_read() -> None:
     "reading",
     [
         "import jackfield.errors; typing.get_type_hints(jackfield.errors.NotFound)",
-        "from jackfield.management.connections import ManagedConnections; typing.get_type_hints(ManagedConnections.acting_as)",
-        "from jackfield.management.visible_journal import SeenJournal; typing.get_type_hints(SeenJournal.find)",
+        "from jackfield_store.management.connections import ManagedConnections; typing.get_type_hints(ManagedConnections.acting_as)",
+        "from jackfield_store.management.visible_journal import SeenJournal; typing.get_type_hints(SeenJournal.find)",
         "from jackfield import Jackfield; inspect.signature(Jackfield.invoke, eval_str=True)",
         "from jackfield import Jackfield; inspect.get_annotations(Jackfield.ainvoke, eval_str=True)",
         "from jackfield.connector import NotYet; assert dict(NotYet.__init__.__annotations__); typing.get_type_hints(NotYet.__init__)",

@@ -19,8 +19,8 @@ from doc_pages import ROOT
 from host_provider import Provider, request
 from interrupting import GEVENT, KINDS, SIGNALS, TASKS, THREADS, Case, Hard, Interrupted, Soft, by_signal, by_task, during
 from jackfield.interrupts import interrupt
-from jackfield.stored import Jackfield
 from jackfield.wire.client import Wire
+from jackfield_store.runtime import Jackfield
 
 
 @pytest.fixture

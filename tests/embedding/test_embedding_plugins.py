@@ -28,14 +28,14 @@ from jackfield.catalog.loading import broken_parts, declared
 from jackfield.cli.commands import load_plugged
 from jackfield.connections.secret_references import Secrets
 from jackfield.connector import hookimpl
-from jackfield.database.faults import DatabaseUnfit
-from jackfield.database.key_wrappers import KeyServices
 from jackfield.errors import InvalidConnection, InvalidInvocation, Unavailable
 from jackfield.failures import BrokenPart
 from jackfield.hooks import Plugins
-from jackfield.queue import RuntimePool
-from jackfield.queue.engine import check_queue
 from jackfield_console.sign_in import one_time_link
+from jackfield_store.database.faults import DatabaseUnfit
+from jackfield_store.database.key_wrappers import KeyServices
+from jackfield_store.queue import RuntimePool
+from jackfield_store.queue.engine import check_queue
 from plugboard import declare, make_connector, make_echo, plugged
 
 _OVER = {"type": "echo/token", "values": {"token": "t"}}

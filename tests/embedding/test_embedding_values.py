@@ -24,8 +24,8 @@ from inmemory import installed
 from jackfield import Result
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.invocation import Enqueued
-from jackfield.journal.queue import Queue
-from jackfield.stored import Jackfield
+from jackfield_store.journal.queue import Queue
+from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
 
 SECRET_TEXT = "tok-4711-very-secret-value"

@@ -12,12 +12,12 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import Transaction, open_database
-from jackfield.database.outbox import record
-from jackfield.resources.storage import Storage
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
+from jackfield_store.database import Transaction, open_database
+from jackfield_store.database.outbox import record
+from jackfield_store.resources.storage import Storage
 from receiver import receiving
 
 _FILL = """

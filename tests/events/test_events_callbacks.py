@@ -12,7 +12,6 @@ import standardwebhooks
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from callback_stage import Place
-from jackfield.access import Audit, Workspaces
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
@@ -22,6 +21,7 @@ from jackfield_platform.events.callbacks import Callbacks, failing_callbacks
 from jackfield_platform.events.retention import Retention
 from jackfield_platform.events.retries import PAUSES, pause_before
 from jackfield_platform.events.sending import Attempt, Sender, target_of
+from jackfield_store.access import Audit, Workspaces
 from receiver import Receiver, receiving
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -18,21 +18,21 @@ import pytest
 
 from dead_letters import give_up
 from fake_aws import FakeAws
-from jackfield.access import Audit, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.faults import KeyServiceRefused
-from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result
-from jackfield.journal import Queue
-from jackfield.journal.instance import Instance
-from jackfield.journal.recovery import DELIVERIES
-from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.stored import Jackfield
 from jackfield_platform.events import CursorExpired, Event, Feed, check_types
+from jackfield_store.access import Audit, Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.database.faults import KeyServiceRefused
+from jackfield_store.database.outbox import record
+from jackfield_store.journal import Queue
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.recovery import DELIVERIES
+from jackfield_store.management.dead_letters import audited_dead_letters
+from jackfield_store.runtime import Jackfield
 from nursery import connection
 
 _COMMITS = int(os.environ.get("SIZE", "100000")) // (16 * 50)

@@ -11,15 +11,9 @@ import pytest
 import standardwebhooks
 
 from callback_stage import Place
-from jackfield.access import Audit, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens, home_of
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import Transaction
-from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.resources.storage import Storage
-from jackfield.resources.verify import Contents
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
@@ -27,6 +21,12 @@ from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_platform.sealed_rows import SEALED_ROWS
 from jackfield_platform.tenants.purge import purge
+from jackfield_store.access import Audit, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens, home_of
+from jackfield_store.database import Transaction
+from jackfield_store.database.outbox import record
+from jackfield_store.resources.storage import Storage
+from jackfield_store.resources.verify import Contents
 from receiver import Receiver, receiving
 
 

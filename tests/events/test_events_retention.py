@@ -12,8 +12,6 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database.outbox import record
-from jackfield.resources.storage import Storage
 from jackfield_platform.events import CursorExpired, Feed
 from jackfield_platform.events.counts import count_deliveries
 from jackfield_platform.events.dispatcher import Dispatcher
@@ -21,6 +19,8 @@ from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.events.retention import DELIVERED_KEPT, KEPT, Retention
 from jackfield_platform.events.sending import Sender
 from jackfield_platform.tenants import purge
+from jackfield_store.database.outbox import record
+from jackfield_store.resources.storage import Storage
 
 LONG = 60.0
 

@@ -14,16 +14,16 @@ import pytest
 from event_view import EventView
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.backup import backup, restore
-from jackfield.database.moving import move
-from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.feed import CursorExpired
 from jackfield_platform.events.retention import Retention
 from jackfield_platform.events.sending import Sender
+from jackfield_store.database import open_database
+from jackfield_store.database.backup import backup, restore
+from jackfield_store.database.moving import move
+from jackfield_store.database.outbox import record
 from postgres import Server, running_server, use_programs
 from returned import QUOTA, Returned, read, returning
 

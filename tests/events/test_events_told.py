@@ -11,12 +11,12 @@ import pytest
 from fake_aws import FakeAws
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Limits
-from jackfield.database import open_database
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.shared_rows import shared_row
 from jackfield.pacing.state import Quota, Request
-from jackfield.stored import Jackfield
 from jackfield_platform.events import Event
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
+from jackfield_store.shared_paces import shared_row
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret", "region": "eu-west-1"}
 

@@ -12,11 +12,11 @@ from http_rig import TOKEN, Acme
 from inmemory import installed
 from jackfield import Result
 from jackfield.connector import Connector, Inputs, Output
-from jackfield.journal.exchanges import exchanges_of, with_curl
-from jackfield.stored import Jackfield
 from jackfield.testing import CLOSE, Answer, Provider, refused
 from jackfield_http import HttpClient
 from jackfield_market.testing.loopback_provider import Step
+from jackfield_store.journal.exchanges import exchanges_of, with_curl
+from jackfield_store.runtime import Jackfield
 
 
 class Named(Inputs):

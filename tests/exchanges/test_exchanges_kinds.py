@@ -14,11 +14,11 @@ from isolated import install_from, isolating
 from isolated_sources import sources_of
 from jackfield import Result
 from jackfield.cli.main import main
-from jackfield.journal.exchanges import exchanges_of
-from jackfield.stored import Jackfield
 from jackfield.testing import CLOSE, Answer, Provider, refused
 from jackfield_aws.direct.switch import SWITCH
 from jackfield_market.testing.loopback_provider import Step
+from jackfield_store.journal.exchanges import exchanges_of
+from jackfield_store.runtime import Jackfield
 from rig import KEY_ID, SECRET, Rig, role_values
 from smtp_rig import HOST, LOGIN, MAIL, authority
 from smtp_server import CUT, SmtpServer, resolving

@@ -22,10 +22,10 @@ from authority import Authority
 from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield import fork as at_forks
-from jackfield.database import Database, engine, open_database
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import Instance
-from jackfield.stored import Jackfield
+from jackfield_store.database import Database, engine, open_database
+from jackfield_store.journal.instance import Instance
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 from smtp_rig import HOST, rig
 
@@ -320,7 +320,7 @@ class _SlowImport(MetaPathFinder):
 
 
 def _forked_while_importing(url: str) -> bool:
-    name = "jackfield.journal.recovery"
+    name = "jackfield_store.journal.recovery"
     sys.modules.pop(name, None)
     slow = _SlowImport(name)
     sys.meta_path.insert(0, slow)

@@ -18,7 +18,7 @@ from file_places import folder
 from http_stand import clean
 from jackfield import Result
 from jackfield.invocation import Enqueued
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
 
 CONTENT = bytes(range(256)) * 12_000

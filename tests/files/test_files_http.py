@@ -18,9 +18,9 @@ from courier import SOURCE
 from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
-from jackfield.files import Files
 from jackfield_console.results import output_shown
 from jackfield_server.shared.settings import Settings
+from jackfield_store.files import Files
 from plugboard import make_connector, plugged
 
 MEGA = 1024 * 1024

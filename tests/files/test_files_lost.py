@@ -16,9 +16,9 @@ from courier import SOURCE
 from file_places import IN_A_FOLDER, Place
 from http_stand import clean
 from jackfield.errors import Unavailable
-from jackfield.files import FileLimits, Files
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
 
 MEGA = 1024 * 1024
@@ -26,8 +26,8 @@ _STORING = """
 import os
 import sys
 from jackfield.clock import SystemClock
-from jackfield.files import FileLimits, Files
-from jackfield.resources.storage import Storage
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.resources.storage import Storage
 clock = SystemClock()
 files = Files(Storage(None, os.environ, clock), FileLimits(), clock)
 def pieces():

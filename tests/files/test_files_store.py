@@ -23,12 +23,12 @@ from forking import alone, fork
 from http_stand import clean
 from jackfield.clock import Clock, SystemClock
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.files import FileLimits, Files, buffered
-from jackfield.files.blobs import blobs_from
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, NoRoom
 from jackfield.invocation.stored_file import StoredFile
-from jackfield.resources.storage import Storage
-from jackfield.stored import Jackfield
+from jackfield_store.files import FileLimits, Files, buffered
+from jackfield_store.files.blobs import blobs_from
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
 
 MEGA = 1024 * 1024
 SIZES = [0, 1, MEGA - 1, MEGA, MEGA + 1, 4 * MEGA, 4 * MEGA + 1, 9 * MEGA + 7]
@@ -194,8 +194,8 @@ def test_quotas_hold_across_servers(place: Place, tmp_path: Path) -> None:
 _UPLOADING = """
 import os, sys
 from jackfield.clock import SystemClock
-from jackfield.files import FileLimits, Files
-from jackfield.resources.storage import Storage
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.resources.storage import Storage
 clock = SystemClock()
 files = Files(Storage(None, os.environ, clock), FileLimits(), clock)
 def pieces():

@@ -16,27 +16,16 @@ RUNTIME = ROOT / "runtime"
 PARTS = (
     ("search", r"callers\.searching$"),
     ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
-    (
-        "store",
-        r"connections\.(connection_(table|rows|seals)|file_tests|grants|authorizations|revocations|external_ids|shared_leases|oauth_client_table)$",
-    ),
-    ("store", r"pacing\.shared_rows$"),
-    ("store", r"(store|stored|database|journal|recording|access|resources|files|management)(\.|$)"),
-    ("store", r"queue(\.|$)"),
-    (
-        "store",
-        r"cli\.(approvals|stored|starting|connections|doctor|asking|loopback|db|files|invocations|keys|queue|oauth_clients|settings|suppressions|tokens)$",
-    ),
     ("framework", r""),
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
-_STORE = ("framework", "store")
+_STORE = ("framework", "jackfield_store")
 _PLATFORM = (*_STORE, "jackfield_platform", "search")
 _SERVER = (*_PLATFORM, "jackfield_server")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
-    "store": _STORE,
+    "jackfield_store": ("framework",),
     "jackfield_console": _SERVER,
     "jackfield_mcp_server": _SERVER,
     "jackfield_formats": ("framework",),

@@ -304,11 +304,11 @@ def test_nothing_in_tests_sleeps() -> None:
 
 OF_ONE_PROCESS = {
     "runtime/jackfield/fork.py": "renews the others",
-    "runtime/jackfield/database/batches.py": "made anew by engine",
-    "runtime/jackfield/database/postgres.py": "made anew by engine",
-    "runtime/jackfield/database/host_names.py": "made anew by engine",
+    "runtime/jackfield_store/jackfield_store/database/batches.py": "made anew by engine",
+    "runtime/jackfield_store/jackfield_store/database/postgres.py": "made anew by engine",
+    "runtime/jackfield_store/jackfield_store/database/host_names.py": "made anew by engine",
     "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
-    "runtime/jackfield/database/later_sync.py": "made anew by engine",
+    "runtime/jackfield_store/jackfield_store/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
     "runtime/jackfield/pipe/handing.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/pipe/streams.py": "of one call, whose thread a fork does not take along",
@@ -323,8 +323,8 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_isolation/jackfield_isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/wire.py": "part of a process, left to the parent by supervisor",
     "runtime/jackfield_platform/jackfield_platform/events/dispatcher.py": "started by a server or worker itself, for itself",
-    "runtime/jackfield/queue/prefork.py": "started by the child itself, for itself",
-    "runtime/jackfield/journal/instance.py": "attached to the database, made anew by engine",
+    "runtime/jackfield_store/jackfield_store/queue/prefork.py": "started by the child itself, for itself",
+    "runtime/jackfield_store/jackfield_store/journal/instance.py": "attached to the database, made anew by engine",
     "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""

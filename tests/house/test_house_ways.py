@@ -30,14 +30,14 @@ LIBRARIES = {
     "jwt": {"jackfield_server/shared/jwts.py"},
     "markdown_it": {"jackfield/kernel/markup.py"},
     "mcp": {"jackfield_mcp_server"},
-    "obstore": {"jackfield/files/s3.py"},
+    "obstore": {"jackfield_store/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/hooks.py"},
     "prometheus_client": {"jackfield_server/shared/metrics.py"},
-    "psycopg": {"jackfield/database"},
+    "psycopg": {"jackfield_store/database"},
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
-    "sqlite3": {"jackfield/database"},
+    "sqlite3": {"jackfield_store/database"},
     "starlette": {"jackfield_console", "jackfield_dapr/sidecar", "jackfield_mcp_server", "jackfield_server"},
     "tuf": {"jackfield_market"},
     "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
@@ -45,13 +45,13 @@ LIBRARIES = {
 """Modules and folders that know a library; everybody else asks them."""
 MECHANISMS = {
     "os.register_at_fork": {"jackfield/fork.py"},
-    "os.fork": {"jackfield/queue/prefork.py", "jackfield_isolation/probe.py"},
+    "os.fork": {"jackfield_store/queue/prefork.py", "jackfield_isolation/probe.py"},
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},
     "time.monotonic": {
-        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli", "queue/prefork.py", "resources/move.py")),
-        "jackfield/database/shared_clock.py",
+        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli")),
+        *(f"jackfield_store/{name}" for name in ("commands", "database/shared_clock.py", "queue/prefork.py", "resources/move.py")),
         *("jackfield_celery", "jackfield_dapr", "jackfield_isolation", "jackfield_market", "jackfield_server", "jackfield_aws_ses/demo"),
     },
     "uvicorn.Server": {"jackfield_server", "jackfield_dapr/sidecar"},
@@ -61,7 +61,7 @@ DEFINITIONS = {
     "__reduce__": {
         "jackfield/secrecy.py",
         "jackfield/hints.py",
-        "jackfield/database/faults.py",
+        "jackfield_store/database/faults.py",
         "jackfield/errors.py",
         "jackfield/failures.py",
         "jackfield/kernel/exact.py",
@@ -69,7 +69,7 @@ DEFINITIONS = {
 }
 CIRCLES = {
     frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
-    frozenset({"jackfield.management.connections", "jackfield.management.transfer"}),
+    frozenset({"jackfield_store.management.connections", "jackfield_store.management.transfer"}),
     frozenset(f"jackfield_server.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
     frozenset(f"jackfield_server.http.{name}" for name in ("direct", "exchange", "protocol")),
     frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),
@@ -119,7 +119,7 @@ def test_secrets_are_kept_from_pickles_in_one_place() -> None:
 def test_mistakes_of_campaigns_fit_the_pipe() -> None:
     """``make campaign mutations`` puts each of its mistakes in the place of a text that its module has once: a change of that text changes
     the mistake, too."""
-    texts = {mutation.module: MODULES[f"jackfield/{mutation.module}"].read_text(encoding="utf-8") for mutation in MUTATIONS}
+    texts = {mutation.module: MODULES[mutation.place].read_text(encoding="utf-8") for mutation in MUTATIONS}
     assert [mutation.says for mutation in MUTATIONS if texts[mutation.module].count(mutation.old) != 1] == []
 
 

@@ -16,12 +16,12 @@ from plugboard import make_echo
 ROOT = Path(__file__).parents[2]
 MISSING = """
 import sys
-sys.modules.update({"jackfield.store": None, "jackfield.management": None, "jackfield.database": None})
+sys.modules.update({"jackfield_store": None})
 from jackfield import Jackfield, JackfieldError
 CALL = {"connector": "echo", "action": "say", "connection": {"type": "echo/token", "values": {"token": "abc"}}, "inputs": {"text": "x"}}
 """
-"""Beginning of a program in which those modules cannot be imported."""
-LACKING = ("jackfield", "jackfield-vault")
+"""Beginning of a program in which that package cannot be imported."""
+LACKING = ("jackfield-store", "jackfield-vault")
 """Distributions that a process of these tests finds without what they bring."""
 CALLS = """
 with Jackfield() as first, Jackfield() as second:
@@ -30,7 +30,7 @@ with Jackfield() as first, Jackfield() as second:
 
 
 def ran(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of a process that has the connector ``echo``, and a distribution ``jackfield`` that brings no part of a runtime."""
+    """Run a program of a process that has the connector ``echo``, and distributions that bring nothing."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
     for name in LACKING:
         metadata = folder / f"{name.replace('-', '_')}-0.dist-info"
@@ -64,6 +64,8 @@ def test_a_database_of_none_is_said_to_nobody(tmp_path: Path) -> None:
         'Jackfield(database_url="sqlite:////tmp/never-made.db")',
         'Jackfield(database_url="none").connections',
         'Jackfield(database_url="none").invoke({**CALL, "idempotencyKey": "k"}).error.to_json()',
+        'Jackfield().invoke({**CALL, "connection": "acme"}).error.to_json()',
+        "Jackfield().enqueue(CALL)",
     ],
 )
 def test_what_needs_a_store_names_the_extra(tmp_path: Path, step: str) -> None:

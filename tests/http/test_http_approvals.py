@@ -11,8 +11,8 @@ import pytest
 
 from console_client import placed, token
 from http_stand import Client, Stand, say, standing
-from jackfield.access import Workspaces
 from jackfield.callers import Rules
+from jackfield_store.access import Workspaces
 from mcp_talk import MODES, called, remote
 
 RULE = {"rules": {"approve": ["echo/post"]}}

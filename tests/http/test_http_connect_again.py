@@ -11,10 +11,10 @@ import pytest
 
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
 from jackfield.testing import Answer, Provider
 from jackfield_server.shared.connect import connecting
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 ROLE = {

@@ -14,13 +14,13 @@ import pytest
 from connect_attacked import BACK, BASE, TYPE, Attacked
 from connect_browser import Person
 from http_stand import SETTINGS, Client, clean
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import Unavailable
-from jackfield.management.authorizing import Authorizing
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.connect import connecting, sweep
 from jackfield_server.shared.cookies import csrf_token
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.management.authorizing import Authorizing
 
 pytest_plugins = ["connect_place"]
 

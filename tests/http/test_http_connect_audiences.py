@@ -12,10 +12,10 @@ import pytest
 from connect_browser import Person
 from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield_server.shared.connect import connecting
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 SHOWN = {

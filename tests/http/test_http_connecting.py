@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Workspaces
+from jackfield_store.access import Workspaces
 from oauth2_site import ASK, make_people
 from oidc_provider import AuthorizationServer, authorization_server
 from plugboard import plugged

@@ -14,10 +14,10 @@ import pytest
 
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, clean, standing
-from jackfield.access import Tokens, Workspaces
-from jackfield.connections.authorizations import WITHIN
 from jackfield.testing import Answer, Provider, Request
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.connections.authorizations import WITHIN
 from oauth2_site import ASK, make_people
 from plugboard import plugged
 from replies import Reply

@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from authority import Authority
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Workspaces
 from jackfield_server.shared.settings import Jwt
+from jackfield_store.access import Workspaces
 from waiting import until
 
 ISSUER, AUDIENCE = "https://id.example.com", "jackfield"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from http_stand import Stand
-from jackfield.management.connections import ManagedConnections
 from jackfield_server.shared.lanes import Lanes
+from jackfield_store.management.connections import ManagedConnections
 
 PATIENCE = 60.0
 

@@ -19,10 +19,10 @@ import pytest
 from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access.tokens import new_text
 from jackfield.pipe import check
 from jackfield.pipe.check import checked
 from jackfield_server.http import openapi
+from jackfield_store.access.tokens import new_text
 from mcp_talk import call_of
 from replies import Reply
 

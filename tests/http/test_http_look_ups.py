@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from http_stand import Stand
-from jackfield.journal.listing import condition
-from jackfield.journal.statements import SELECT
+from jackfield_store.journal.listing import condition
+from jackfield_store.journal.statements import SELECT
 
 
 def test_l26_a_look_up_by_key_reads_an_index(stand: Stand) -> None:

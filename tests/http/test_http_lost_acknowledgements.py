@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield.access import Workspaces
-from jackfield.database.hold import Hold, set_hold
+from jackfield_store.access import Workspaces
+from jackfield_store.database.hold import Hold, set_hold
 from noted_calls import Noted, noting
 from postgres import Server
 from told import COMMITS, Callers, Figures, judge, repeat, write_unacknowledged

@@ -16,9 +16,6 @@ import jsonschema_rs
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.tokens import new_text
 from jackfield.callers import SCOPES, Rules, may
 from jackfield_market.catalogue import build
 from jackfield_market.repository import create
@@ -26,6 +23,9 @@ from jackfield_market.role_keys import default_keys
 from jackfield_market.server_installer import ServerInstaller
 from jackfield_server.http.table import OPERATIONS
 from jackfield_server.shared.operation import Operation
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.tokens import new_text
 from replies import Reply
 from sealed_rows import put_workspace, set_token
 

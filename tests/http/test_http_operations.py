@@ -16,7 +16,7 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Process, clean, process, say
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from plugboard import make_echo
 from shell import Shell
 

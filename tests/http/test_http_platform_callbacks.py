@@ -10,9 +10,9 @@ import pytest
 import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
 from jackfield.dataclass import replace
+from jackfield_store.access.platform_tokens import PlatformTokens
 from receiver import Receiver, receiving
 
 SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "hello"}}

@@ -21,11 +21,11 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, clean, say, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
-from jackfield.database.shared_settings import checked_public_url
 from jackfield.errors import InvalidInvocation
 from jackfield_server.http.server_process import check_settings
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.database.shared_settings import checked_public_url
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -20,14 +20,14 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
-from jackfield.access import Workspaces
 from jackfield.callers import Rules
-from jackfield.database import open_database
-from jackfield.management import conditions
-from jackfield.management.conditions import SAID
-from jackfield.queue.prefork import State
 from jackfield_server.commands.worker_probes import Figures
 from jackfield_server.shared import readiness
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.management import conditions
+from jackfield_store.management.conditions import SAID
+from jackfield_store.queue.prefork import State
 from pgbouncer import MISSING, pooled
 from postgres import Server
 from waiting import until

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.testing import Answer, Provider, Request
 from jackfield_market.testing.registrations import Registry
+from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import plugged
@@ -89,7 +89,7 @@ def left(stand: Stand) -> int:
 
 def told(stand: Stand, workspace: str = "default") -> list[tuple[str, bool]]:
     """What the audit log says of ended approvals: the connection, and whether the provider was told."""
-    from jackfield.access import Audit
+    from jackfield_store.access import Audit
 
     storage = stand.host.storage
     entries, _ = Audit(storage.database, lambda: storage.vault, workspace, stand.host.clock).list(event="connection.approval_ended")

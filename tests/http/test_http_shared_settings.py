@@ -19,8 +19,8 @@ from http_stand import Client, Process, clean, process, standing
 from jackfield import Jackfield
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.management.shared_settings import SharedSettings
-from jackfield.resources.storage import Storage
+from jackfield_store.management.shared_settings import SharedSettings
+from jackfield_store.resources.storage import Storage
 from waiting import until
 
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}

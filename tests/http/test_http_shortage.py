@@ -27,16 +27,16 @@ from jackfield.catalog import index as index_module
 from jackfield.catalog import index_file
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.threads import Threads
-from jackfield.management import conditions
-from jackfield.queue.prefork import State
-from jackfield.resources import memory
 from jackfield_server.commands.worker_probes import Figures
 from jackfield_server.http import server_process
 from jackfield_server.http.protocol import Bounded
 from jackfield_server.shared import readiness, server_context
+from jackfield_store.database import open_database
+from jackfield_store.management import conditions
+from jackfield_store.queue.prefork import State
+from jackfield_store.resources import memory
 from two_ways import ONCE, PAST_ALONE
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")

@@ -28,7 +28,7 @@ from authority import Authority
 from gates import Gatekeeper
 from http_stand import Process, clean, process, say
 from jackfield.clock import SystemClock
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.storage import Storage
 from postgres import Server
 from waiting import until
 
@@ -116,7 +116,7 @@ def test_s4_a_server_whose_database_hangs_ends_in_time(tmp_path: Path, words: tu
 
 _MASTER = """
 import os, signal, threading
-from jackfield.queue.prefork import Board, Master
+from jackfield_store.queue.prefork import Board, Master
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 def worker(ready):
     signal.pause()

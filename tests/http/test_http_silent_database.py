@@ -19,12 +19,12 @@ from database_proxy import DatabaseProxy
 from http_stand import Client, standing
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
-from jackfield.stored import Jackfield
 from jackfield_console import sign_in
 from jackfield_console.assets import asset
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_server.shared import identity
 from jackfield_server.shared.cookies import CookieJar
+from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
 from postgres import Server
 from replies import Reply

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from http_stand import SETTINGS, Client, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import SystemClock
+from jackfield_store.access.platform_tokens import PlatformTokens
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from dead_letters import give_up
 from fake_aws import FakeAws
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
 from jackfield.clock import iso
 from jackfield_dapr.sidecar import Components
 from jackfield_server.shared.request_shares import READERS, TOKEN_READERS
+from jackfield_store.access import Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of
 from replies import Reply
 from sidecars import component
@@ -310,7 +310,7 @@ def test_a_full_queue_is_told_before_the_invocation_is_recorded(tenant: Tenant) 
 
 def test_no_statement_is_made_for_a_read_within_limits(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that only reads begins and ends without any statement for the limits, which are in memory."""
-    from jackfield.database.transaction import Transaction
+    from jackfield_store.database.transaction import Transaction
 
     seen: list[str] = []
     call = say("say", "hall", text="x")

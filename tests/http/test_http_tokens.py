@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand
-from jackfield.access import Tokens
-from jackfield.access.tokens import new_text
 from jackfield.callers import Rules
+from jackfield_store.access import Tokens
+from jackfield_store.access.tokens import new_text
 
 
 def test_l30_a_token_is_made_used_and_revoked(stand: Stand, client: Client) -> None:

@@ -18,8 +18,8 @@ from starlette.requests import Request
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.database.shared_looks import SharedLooks
 from jackfield_server.http.middleware import Limits
+from jackfield_store.database.shared_looks import SharedLooks
 from mcp_talk import call_of, message
 from replies import Reply
 from two_ways import PAST, THROUGH, WAYS, going

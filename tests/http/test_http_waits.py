@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
 from plugboard import make_echo, plugged
 from postgres import Server

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say
-from jackfield.access import Audit, UnknownWorkspace, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.tokens import new_text
 from jackfield.callers.actor import Actor
 from jackfield.clock import iso
-from jackfield.database import UniqueViolation
-from jackfield.database.migrations import declared, known_migrations
-from jackfield.database.table_shapes import shape_of, tables_of_workspaces
 from jackfield.errors import NotAllowed
+from jackfield_store.access import Audit, UnknownWorkspace, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.tokens import new_text
+from jackfield_store.database import UniqueViolation
+from jackfield_store.database.migrations import declared, known_migrations
+from jackfield_store.database.table_shapes import shape_of, tables_of_workspaces
 from mcp_talk import call_of
 from replies import Reply
 

@@ -20,7 +20,7 @@ from jackfield.callers import Caller
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.errors import InvalidInvocation, NotFound
 from jackfield.pipe.part_of_output import shape
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 _SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/result.schema.json").read_text(encoding="utf-8"))
 _LETTERS = "é"

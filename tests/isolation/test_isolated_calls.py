@@ -22,8 +22,8 @@ from jackfield.connections.connection_cache import ConnectionCache
 from jackfield.invocation import decode
 from jackfield.kernel.exact import exact_json
 from jackfield.local import CORES
-from jackfield.stored import Jackfield
 from jackfield_isolation.sessions import Sessions
+from jackfield_store.runtime import Jackfield
 from waiting import until
 from warm_child import really_started
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isolated import both_ways
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 CONNECTIONS = {name: {"type": "rich/named", "values": {"name": name}} for name in ("ada", "beginner")}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from isolated import install, isolating
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
 
 SOURCE = '''

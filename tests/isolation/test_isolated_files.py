@@ -12,8 +12,8 @@ import pytest
 
 from isolated import install, isolating
 from jackfield.clock import SystemClock
-from jackfield.files import FileLimits, Files
-from jackfield.stored import Jackfield
+from jackfield_store.files import FileLimits, Files
+from jackfield_store.runtime import Jackfield
 
 SOURCE = '''
 """Files things."""

@@ -15,8 +15,8 @@ import pytest
 from isolated import CONNECTORS, install
 from jackfield import Result
 from jackfield.catalog import Catalog
-from jackfield.stored import Jackfield
 from jackfield_isolation.children import Children
+from jackfield_store.runtime import Jackfield
 
 _RAW = """
 from jackfield_isolation.wire import ANSWER, HEAD, LINE, OTHER

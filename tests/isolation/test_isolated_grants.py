@@ -10,7 +10,7 @@ import pytest
 
 from isolated import install, isolating
 from jackfield.errors import Forbidden, UnknownConnection
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 SOURCE = '''
 """An account that a person approves."""

@@ -20,11 +20,11 @@ import pytest
 
 from isolated import CONNECTORS, install, install_from, isolating
 from jackfield import Result
-from jackfield.stored import Jackfield
 from jackfield_isolation.examination import examine
 from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.probe import ATTEMPTS
 from jackfield_isolation.program import Policy
+from jackfield_store.runtime import Jackfield
 from plugboard import hide_others
 from warm_child import really_started
 

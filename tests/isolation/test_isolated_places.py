@@ -22,11 +22,11 @@ from forking import alone, fork
 from isolated import install, install_from, isolating, write_index
 from jackfield import Result
 from jackfield.catalog import Catalog
-from jackfield.queue.runtime_pool import RuntimePool
-from jackfield.stored import Jackfield
 from jackfield_isolation.children import Children
 from jackfield_isolation.proxies import Proxies
 from jackfield_server.shared.metrics import Metrics
+from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.runtime import Jackfield
 from plugboard import plugged
 
 

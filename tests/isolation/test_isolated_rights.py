@@ -346,7 +346,7 @@ def test_the_filter_of_each_processor(column: int, processor: str, architecture:
 def test_the_memory_of_a_server_stays_private() -> None:
     """A server writes no core dump, which would have the master key in it, and no process of its user reads its memory (finding 9)."""
     source = (
-        "import ctypes, resource\nfrom jackfield.cli.starting import prepare_process\nprepare_process()\n"
+        "import ctypes, resource\nfrom jackfield_store.commands.starting import prepare_process\nprepare_process()\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
     done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)

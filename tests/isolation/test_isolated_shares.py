@@ -19,7 +19,7 @@ import pytest
 
 from isolated import CONNECTORS, install, isolating
 from jackfield import Result
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 MEMORY, CPU = 10 * 1024 * 1024, 1.0

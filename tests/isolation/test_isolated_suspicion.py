@@ -19,13 +19,13 @@ from isolated import CONNECTORS, install, isolating
 from jackfield import Result
 from jackfield.catalog import Catalog
 from jackfield.errors import Internal
-from jackfield.stored import Jackfield
 from jackfield_isolation.children import Children
 from jackfield_isolation.error_frames import load_error
 from jackfield_isolation.hello import HELLO
 from jackfield_isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
 from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.wire import ANSWER, LINE, OTHER, Garbage, Head
+from jackfield_store.runtime import Jackfield
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 

@@ -13,9 +13,9 @@ from isolated import both_ways
 from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Needs, Since
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
-from jackfield.management.provider_steps import call_of, over_connection
-from jackfield.stored import Jackfield
 from jackfield_platform.triggers.subscriptions import check_inputs
+from jackfield_store.management.provider_steps import call_of, over_connection
+from jackfield_store.runtime import Jackfield
 
 CONNECTIONS = {"ada": {"type": "watching/named", "values": {"name": "ada"}}}
 

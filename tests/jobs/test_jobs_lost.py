@@ -13,10 +13,10 @@ import pytest
 from forking import alone
 from jackfield import Jackfield
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import Instance
-from jackfield.journal.jobs import DueJobs
-from jackfield.journal.recovery import Recovery
 from jackfield.pipe.on_loop import OnLoop
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.journal.recovery import Recovery
 from job_stage import JobStage, job_stage
 
 DONE = {"weight": 7}
@@ -136,7 +136,7 @@ def test_a_handle_that_cannot_be_stored_is_in_the_error_of_the_doubt(stage: JobS
     def gone(*_arguments: object) -> None:
         raise Unavailable("the database is gone")
 
-    monkeypatch.setattr("jackfield.journal.jobs.JobUnits.storing", gone)
+    monkeypatch.setattr("jackfield_store.journal.jobs.JobUnits.storing", gone)
     result = stage.invoke()
     assert result.error is not None
     assert result.status == "in_doubt"
@@ -150,7 +150,7 @@ def test_a_job_that_only_its_polls_carry_on_is_cancelled_where_nobody_polls_it(s
         raise Unavailable("the database is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr("jackfield.journal.jobs.JobUnits.storing", gone)
+        patched.setattr("jackfield_store.journal.jobs.JobUnits.storing", gone)
         result = stage.invoke("carry")
     assert result.error is not None
     assert (result.status, stage.provider.reached("cancel")) == ("failed", ["melt-1"])

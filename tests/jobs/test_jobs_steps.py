@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Workspaces
 from jackfield.callers.actor import Actor
 from jackfield.errors import InvocationFailed
-from jackfield.files import FileLimits, Files
 from jackfield_platform.tenants.tenants import Tenants
+from jackfield_store.access import Workspaces
+from jackfield_store.files import FileLimits, Files
 from job_stage import JobStage
 
 DONE = {"weight": 7}

@@ -14,15 +14,15 @@ import pytest
 from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import InvocationWaiting, Result
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, SystemClock
-from jackfield.database import open_database
 from jackfield.errors import InvocationFailed, JackfieldError, NotAllowed
-from jackfield.journal import Queue
-from jackfield.recording.decisions import ApprovalClosed
-from jackfield.stored import Jackfield
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue
+from jackfield_store.recording.decisions import ApprovalClosed
+from jackfield_store.runtime import Jackfield
 from nursery import mail
 
 _VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cr3t-of-the-key", "region": "eu-west-1"}

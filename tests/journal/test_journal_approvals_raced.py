@@ -15,14 +15,14 @@ from contextlib import contextmanager
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.access import Workspaces
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
 from jackfield.invocation import Enqueued
-from jackfield.recording.decisions import ApprovalClosed
-from jackfield.stored import Jackfield
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.recording.decisions import ApprovalClosed
+from jackfield_store.runtime import Jackfield
 from nursery import mail
 
 _VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s", "region": "eu-west-1"}
@@ -30,7 +30,7 @@ _CLIENTS = 8
 _WORKER = """
 import sys
 from jackfield import Jackfield
-from jackfield.journal import Queue
+from jackfield_store.journal import Queue
 with Jackfield(database_url=sys.argv[1], connections=()) as jackfield:
     jackfield.open()
     queue = Queue(jackfield.storage.database)

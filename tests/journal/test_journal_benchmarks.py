@@ -8,7 +8,7 @@ import pytest
 from benchmarks import journal_size
 from benchmarks.large_journal import fill
 
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 _ROWS = 100
 

@@ -10,10 +10,10 @@ from unittest import mock
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.database import Database, open_database
-from jackfield.journal import Queue
-from jackfield.journal.budgets import Limit, Limits
-from jackfield.stored import Jackfield
+from jackfield_store.database import Database, open_database
+from jackfield_store.journal import Queue
+from jackfield_store.journal.budgets import Limit, Limits
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 SCRIPTED = "(SELECT at FROM scripted_clock)"

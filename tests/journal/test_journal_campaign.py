@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from queue_campaign import Campaign, may_unshare, run, small_disk
 
 SMALL = Campaign(invocations=24, seconds=4.0, kill_every=2.0, locked=0.5, full=0.5, patience=60.0)

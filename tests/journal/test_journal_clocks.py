@@ -13,11 +13,11 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield.clock import SystemClock, iso
-from jackfield.database import Database, open_database
-from jackfield.journal import Journal, Queue
-from jackfield.journal.instance import LEASE, Instance
-from jackfield.journal.recovery import Recovery
-from jackfield.stored import Jackfield
+from jackfield_store.database import Database, open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.instance import LEASE, Instance
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -146,7 +146,7 @@ def test_v5_a_key_is_kept_although_every_process_of_the_machine_has_the_same_wro
     right = start(0)
     assert right.send("order-1") == ("succeeded", False)
     names = count()
-    monkeypatch.setattr("jackfield.database.shared_clock.socket.gethostname", lambda: f"process{next(names)}")
+    monkeypatch.setattr("jackfield_store.database.shared_clock.socket.gethostname", lambda: f"process{next(names)}")
     for _ in range(3):
         wrong = start(25 * HOUR)
         assert wrong.send("order-1") == ("succeeded", True)

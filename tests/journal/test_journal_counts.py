@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock, time_passes
-from jackfield.database import Transaction, open_database
-from jackfield.database.migrations import Migrations, known_migrations
 from jackfield.errors import Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal, Queue
-from jackfield.journal.counts import LIMITS, estimated, histogram, open_now, parts
-from jackfield.journal.upkeep import Upkeep
-from jackfield.stored import Jackfield
+from jackfield_store.database import Transaction, open_database
+from jackfield_store.database.migrations import Migrations, known_migrations
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.counts import LIMITS, estimated, histogram, open_now, parts
+from jackfield_store.journal.upkeep import Upkeep
+from jackfield_store.runtime import Jackfield
 
 DAY = 86_400.0
 _COUNT = """
@@ -230,7 +230,7 @@ import sys, time
 from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal.upkeep import Upkeep
+from jackfield_store.journal.upkeep import Upkeep
 
 with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
     journal, number = jackfield.journal, 0

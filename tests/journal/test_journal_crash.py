@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.database import open_database
-from jackfield.journal import process
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.journal import process
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail, nursery
 from truth import check_truth, entries_by_key
 

@@ -15,19 +15,19 @@ import pytest
 
 from dead_letters import give_up
 from fake_aws import FakeAws
-from jackfield.access import Audit
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
-from jackfield.journal import Queue
-from jackfield.journal import queue_stats as queue_stats_module
-from jackfield.journal.counts import open_now
-from jackfield.journal.instance import Instance
-from jackfield.journal.queue_stats import NAMES, queue_stats
-from jackfield.journal.recovery import DELIVERIES
-from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.stored import Jackfield
+from jackfield_store.access import Audit
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue
+from jackfield_store.journal import queue_stats as queue_stats_module
+from jackfield_store.journal.counts import open_now
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.queue_stats import NAMES, queue_stats
+from jackfield_store.journal.recovery import DELIVERIES
+from jackfield_store.management.dead_letters import audited_dead_letters
+from jackfield_store.runtime import Jackfield
 from nursery import connection
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

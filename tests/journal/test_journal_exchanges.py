@@ -10,10 +10,10 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
-from jackfield.database import open_database
-from jackfield.journal import Queue
-from jackfield.journal.exchanges import exchanges_of
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue
+from jackfield_store.journal.exchanges import exchanges_of
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 DAY = 86_400.0

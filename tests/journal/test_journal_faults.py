@@ -16,9 +16,9 @@ import pytest
 from fake_aws import FakeAws
 from impatient import ImpatientStorage
 from jackfield import Result
-from jackfield.database import open_database
-from jackfield.database.check import check
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.database.check import check
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 from postgres import missing, running_server
 from sqlite_writer import writer

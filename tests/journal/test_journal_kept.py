@@ -13,10 +13,10 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
-from jackfield.access import Workspaces
-from jackfield.database import open_database, sqlite
-from jackfield.database.check import check
-from jackfield.stored import Jackfield
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database, sqlite
+from jackfield_store.database.check import check
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 DAY = 86_400.0
@@ -107,7 +107,7 @@ def test_queued_inputs_are_forgotten_or_kept_as_the_workspace_says(jackfield: Ja
     """What waits in the queue is kept whole, and encrypted, until it is begun; then only what the workspace wants, redacted."""
     import asyncio
 
-    from jackfield.journal import Queue
+    from jackfield_store.journal import Queue
 
     for keeps in (False, True):
         setting(jackfield, keepInputs=keeps)

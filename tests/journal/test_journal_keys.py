@@ -14,8 +14,8 @@ import pytest
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
-from jackfield.database import open_database
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 

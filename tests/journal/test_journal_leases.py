@@ -15,16 +15,16 @@ import pytest
 from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield.clock import SystemClock, iso, within
-from jackfield.database import open_database
 from jackfield.errors import InDoubt
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Journal, Queue
-from jackfield.journal.instance import LEASE, Instance
-from jackfield.journal.recovery import DELIVERIES, Recovery
-from jackfield.recording.drafting import draft_of
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.instance import LEASE, Instance
+from jackfield_store.journal.recovery import DELIVERIES, Recovery
+from jackfield_store.recording.drafting import draft_of
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.database import open_database
 from jackfield.hooks import hookimpl
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail, nursery
 from truth import check_truth, entries_by_key
 

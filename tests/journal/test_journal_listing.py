@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from jackfield.clock import Clock
-from jackfield.database import Transaction, open_database
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal, pages
-from jackfield.journal.counts import open_now, parts
-from jackfield.journal.queue_stats import queue_stats
-from jackfield.journal.upkeep import START, purge_slice
-from jackfield.stored import Jackfield
+from jackfield_store.database import Transaction, open_database
+from jackfield_store.journal import Journal, pages
+from jackfield_store.journal.counts import open_now, parts
+from jackfield_store.journal.queue_stats import queue_stats
+from jackfield_store.journal.upkeep import START, purge_slice
+from jackfield_store.runtime import Jackfield
 
 MADE = 1_800_000_000.0
 ROWS = 23

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from jackfield.clock import SystemClock
-from jackfield.database import Transaction, open_database
 from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal, Queue
-from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
+from jackfield_store.database import Transaction, open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.runtime import Jackfield
 
 
 def drafted() -> Draft:

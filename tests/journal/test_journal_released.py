@@ -12,11 +12,11 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.journal import Queue, leadership
-from jackfield.queue import RuntimePool
-from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue, leadership
+from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 
@@ -100,7 +100,7 @@ def test_one_process_leads_until_it_resigns_or_stops_renewing(place: SimpleNames
 _LEADS = """
 import os, sys
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from jackfield_celery.outbox import Outbox
 assert Outbox(open_database(sys.argv[1]), SystemClock()).lead()
 os._exit(0)

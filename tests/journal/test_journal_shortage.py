@@ -18,20 +18,20 @@ import pytest
 from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.invocation.entry import Draft, Entry
-from jackfield.journal import Journal, Queue
-from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
-from jackfield.queue import LocalEngine, RuntimePool, local
-from jackfield.queue.upkeep import Upkeep
-from jackfield.recording.drafting import draft_of
-from jackfield.stored import Jackfield
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
+from jackfield_store.database import Database, StatementInvalid, Transaction, open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.instance import Instance
+from jackfield_store.queue import LocalEngine, RuntimePool, local
+from jackfield_store.queue.upkeep import Upkeep
+from jackfield_store.recording.drafting import draft_of
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 from smtp_rig import rig
 
@@ -313,7 +313,7 @@ def _upgraded(url: str) -> str:
 
 def test_n8_a_fault_that_every_look_meets_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """N8: workers on a database that is not up to date look on, and say so once a minute, not with every look."""
-    monkeypatch.setattr("jackfield.queue.local._POLL", 0.001)
+    monkeypatch.setattr("jackfield_store.queue.local._POLL", 0.001)
     looks, enough = 0, threading.Event()
 
     class Storage:

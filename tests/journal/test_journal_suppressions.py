@@ -11,9 +11,9 @@ from inmemory import installed
 from jackfield.connector import ConnectionType, Connector, Field, Inputs, OpenContext, Outcome, Output
 from jackfield.invocation import Result
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.journal.outcomes import KEPT, note, sealed_outcome
-from jackfield.journal.suppressions import Suppressions
-from jackfield.stored import Jackfield
+from jackfield_store.journal.outcomes import KEPT, note, sealed_outcome
+from jackfield_store.journal.suppressions import Suppressions
+from jackfield_store.runtime import Jackfield
 
 SENT: list[Any] = []
 

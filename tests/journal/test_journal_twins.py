@@ -19,12 +19,12 @@ import pytest
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
-from jackfield.access import Workspaces
 from jackfield.callers import Caller
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
-from jackfield.stored import Jackfield
+from jackfield_store.access import Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 ADA = Caller("ada", "invoke", remote=True)

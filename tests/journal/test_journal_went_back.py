@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Audit
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.journal.instance import Instance
-from jackfield.journal.went_back import Marks, return_warning
-from jackfield.stored import Jackfield
+from jackfield_store.access import Audit
+from jackfield_store.database import open_database
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.went_back import Marks, return_warning
+from jackfield_store.runtime import Jackfield
 
 _LOWER = {
     "epoch": "UPDATE epoch SET number = 1",

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Tokens, Workspaces
-from jackfield.access.tokens import new_text
 from jackfield.callers import Rules
 from jackfield_mcp_server.tool_names import RESERVED
 from jackfield_server.shared.origins import check_origin
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.settings import Settings
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access.tokens import new_text
 from mcp_talk import Server, call_of, called, message, remote, tool_names
 from sealed_rows import set_token
 

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import Workspaces
 from jackfield_server.shared.settings import Jwt
+from jackfield_store.access import Workspaces
 from mcp_talk import call_of, message
 
 _ISSUER, _API, _PUBLIC = "https://id.example.com", "jackfield", "https://corp.example/jack"

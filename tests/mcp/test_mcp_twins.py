@@ -11,7 +11,7 @@ import pytest
 
 from fake_aws import FakeAws
 from http_stand import SETTINGS, Stand, standing
-from jackfield.access import Workspaces
+from jackfield_store.access import Workspaces
 from mcp_talk import MODES, Conversation, called, local, remote, talked
 
 pytest_plugins = ["warm"]

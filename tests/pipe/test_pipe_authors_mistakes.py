@@ -29,8 +29,8 @@ from jackfield.connector import (
     whole_answer,
 )
 from jackfield.connector.room import ANSWERS
-from jackfield.journal import Queue
 from jackfield.retry import TRIES
+from jackfield_store.journal import Queue
 from scripted import Script, Silent, invocation, runtime, scripted
 
 pytestmark = pytest.mark.above_sql

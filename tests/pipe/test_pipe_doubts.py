@@ -11,9 +11,9 @@ import pytest
 
 from jackfield.connector import JackfieldError, Output, Rejected, Sent, TimedOut, Unavailable, current_call
 from jackfield.errors import InDoubt, InvalidOutput, NotYet
-from jackfield.journal import Queue
 from jackfield.manifest import Effect
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from scripted import Answer, Reply, Script, invocation, runtime, scripted
 
 pytestmark = pytest.mark.above_sql

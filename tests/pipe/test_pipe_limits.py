@@ -16,10 +16,10 @@ from gates import Gatekeeper
 from http_stand import clean, say
 from jackfield.errors import LimitReached
 from jackfield.invocation import Enqueued, Result
-from jackfield.journal import Queue
 from jackfield.pacing.turn import PostponedError
-from jackfield.resources.storage import Storage
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Queue
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 

@@ -14,10 +14,10 @@ from clocks import StillClock
 from forking import alone, fork
 from jackfield.clock import Deadline
 from jackfield.connector import Limits
-from jackfield.database import open_database
 from jackfield.pacing.pace import Pace
-from jackfield.pacing.shared_rows import DatabaseRow
 from jackfield.pacing.state import Grant, PaceState, Request
+from jackfield_store.database import open_database
+from jackfield_store.shared_paces import DatabaseRow
 
 T = TypeVar("T")
 

@@ -16,12 +16,12 @@ import pytest
 from clocks import FakeClock, StillClock
 from jackfield import Result
 from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent, Warmup
-from jackfield.database import Database, open_database
-from jackfield.journal import Queue
 from jackfield.pacing.pace import Paces
-from jackfield.pacing.shared_rows import DatabaseRow, shared_row
 from jackfield.pacing.state import DAY, FREE, PaceState, Request
 from jackfield.pacing.turn import PostponedError
+from jackfield_store.database import Database, open_database
+from jackfield_store.journal import Queue
+from jackfield_store.shared_paces import DatabaseRow, shared_row
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)

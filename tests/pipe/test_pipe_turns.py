@@ -17,9 +17,9 @@ from forking import alone, fork
 from http_stand import standing
 from jackfield import Jackfield
 from jackfield.invocation import decode
-from jackfield.resources.turns import Turns
 from jackfield.schema import CompiledSchema
 from jackfield_server.shared import body
+from jackfield_store.resources.turns import Turns
 from plugboard import make_connector, plugged
 
 _SOURCE = '''

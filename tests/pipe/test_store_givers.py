@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from managed import ROLE, paths, say, set_workspace
 
 pytest_plugins = ["store_fixture"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from jackfield.catalog import Catalog
-from jackfield.connections.connection_table import NameTaken, VersionConflict
-from jackfield.database import open_database
 from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnection
-from jackfield.stored import Jackfield
+from jackfield_store.connections.connection_table import NameTaken, VersionConflict
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from managed import ROLE, paths, say
 
 pytest_plugins = ["store_fixture"]

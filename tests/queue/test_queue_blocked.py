@@ -15,21 +15,8 @@ from unittest import mock
 import pytest
 
 from clocks import StillClock, time_passes
-from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
-from jackfield.connections.revocations import due
-from jackfield.database import MasterKey, open_database
-from jackfield.database.blocked import blocked_workspaces
-from jackfield.database.due_rows import readable
-from jackfield.database.outbox import record
-from jackfield.journal import Queue
-from jackfield.journal.jobs import DueJobs
-from jackfield.journal.queue_stats import queue_stats
-from jackfield.journal.recovery import Recovery
-from jackfield.management.conditions import blocked_warning
-from jackfield.queue import LocalEngine, Poller, RuntimePool
-from jackfield.stored import Jackfield
 from jackfield_celery.outbox import Outbox
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
@@ -39,6 +26,19 @@ from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.metrics import Metrics
+from jackfield_store.access import Workspaces
+from jackfield_store.connections.revocations import due
+from jackfield_store.database import MasterKey, open_database
+from jackfield_store.database.blocked import blocked_workspaces
+from jackfield_store.database.due_rows import readable
+from jackfield_store.database.outbox import record
+from jackfield_store.journal import Queue
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.journal.queue_stats import queue_stats
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.management.conditions import blocked_warning
+from jackfield_store.queue import LocalEngine, Poller, RuntimePool
+from jackfield_store.runtime import Jackfield
 from job_stage import furnace
 from plugboard import make_echo, plugged
 from receiver import Receiver, receiving
@@ -127,7 +127,9 @@ def hall(tmp_path: Path, database_url: str) -> Iterator[Hall]:
         }  # fmt: skip
         with (
             mock.patch.dict(os.environ, environment, clear=True),
-            mock.patch("jackfield.database.key_wrappers._PAUSE", 0.0),  # the pause of a service that is silent is by the machine's clock
+            mock.patch(
+                "jackfield_store.database.key_wrappers._PAUSE", 0.0
+            ),  # the pause of a service that is silent is by the machine's clock
             plugged(*make_echo(tmp_path / "echo")),
             furnace(tmp_path),
         ):

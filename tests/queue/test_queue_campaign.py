@@ -15,7 +15,7 @@ import redis_server
 from broker_campaign import full, restarts, run
 from http_stand import clean
 from jackfield import Jackfield
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from plugboard import hide_others, make_connector, plugged
 from queue_campaign import Campaign, _Worker
 from rabbitmq import Node

@@ -17,12 +17,12 @@ from celery.worker import state
 from engine_stand import EngineStand, engine_stand, published
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
-from jackfield.queue import Engine, check_queue
 from jackfield_celery import dispatcher, worker
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.outbox import Outbox
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD
+from jackfield_store.queue import Engine, check_queue
 from ports import free_port
 from rabbitmq import Node
 from tls_front import pump

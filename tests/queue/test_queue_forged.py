@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from engine_stand import EngineStand, engine_stand, published
-from jackfield.queue import Engine
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD
+from jackfield_store.queue import Engine
 from redis_server import Redis
 
 OURS = {"lang": "py", "task": TASK, "id": "1", "root_id": "1", "retries": 0, "timelimit": [None, None], "ignore_result": True}

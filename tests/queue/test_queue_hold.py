@@ -11,13 +11,13 @@ import pytest
 from callback_stage import Place, place, receiver
 from jackfield.cli.main import main
 from jackfield.clock import iso
-from jackfield.database import Database, open_database
-from jackfield.database.backup import backup, restore
-from jackfield.database.hold import Hold, end_hold, find_hold, set_hold
-from jackfield.journal import Queue
-from jackfield.journal.jobs import DueJobs
-from jackfield.management.conditions import hold_warning
-from jackfield.stored import Jackfield
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.backup import backup, restore
+from jackfield_store.database.hold import Hold, end_hold, find_hold, set_hold
+from jackfield_store.journal import Queue
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.management.conditions import hold_warning
+from jackfield_store.runtime import Jackfield
 from job_stage import job_stage
 from postgres import Server, use_programs
 from receiver import Receiver

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield.database.postgres import PostgresDialect
 from jackfield.errors import Unavailable
-from jackfield.queue.runtime_pool import RuntimePool
+from jackfield_store.database.postgres import PostgresDialect
+from jackfield_store.queue.runtime_pool import RuntimePool
 from postgres import Server
 
 

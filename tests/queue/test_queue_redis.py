@@ -13,12 +13,12 @@ from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
 from jackfield.invocation.entry import Entry
-from jackfield.queue import Engine
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import new_app
 from jackfield_celery.dispatcher import Dispatcher
 from jackfield_celery.outbox import Message, Outbox
 from jackfield_celery.publisher import CeleryPublisher
+from jackfield_store.queue import Engine
 from redis_server import Redis
 
 _WITHIN = 60.0
@@ -149,7 +149,7 @@ def test_r1_without_workers_messages_do_not_add_up(tmp_path: Path, monkeypatch: 
 
 def _has_slots(stand: EngineStand) -> None:
     """Register this process as a worker that can run invocations."""
-    from jackfield.journal.instance import Instance
+    from jackfield_store.journal.instance import Instance
 
     Instance.of(stand.runtimes.storage.database).slots = 4
     stand.runtimes.watch()

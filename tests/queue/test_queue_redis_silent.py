@@ -13,7 +13,7 @@ import pytest
 from database_proxy import DatabaseProxy
 from engine_stand import engine_stand
 from http_stand import say, standing
-from jackfield.queue import broker_warning
+from jackfield_store.queue import broker_warning
 from redis_server import Redis
 
 _WITHIN = 60.0

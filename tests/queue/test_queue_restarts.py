@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from http_stand import SETTINGS, say, standing
-from jackfield.database import open_database
+from jackfield_store.database import open_database
 from postgres import running_server
 
 _THREADS = 4

@@ -21,12 +21,12 @@ from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.cli.main import main
 from jackfield.clock import SystemClock, iso
-from jackfield.journal import Queue
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_store.journal import Queue
 from job_stage import JobStage, furnace
 from plugboard import make_connector, plugged
 from postgres import Server, use_programs

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gates import Gatekeeper
-from jackfield.journal import Queue
+from jackfield_store.journal import Queue
 from plugboard import make_echo, plugged
 from returned import returning
 

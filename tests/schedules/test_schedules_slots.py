@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jackfield.access import Tokens
 from jackfield.callers import Caller, Rules
 from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_platform.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield_platform.schedules.slot_runs import SlotRuns
 from jackfield_server.shared.readiness import silence_warning
+from jackfield_store.access import Tokens
 from schedule_stage import TICK, ScheduleStage, schedule_stage
 
 DAY = 86_400.0

@@ -20,9 +20,9 @@ from urllib.parse import quote
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.database import open_database
-from jackfield.database.backup import backup
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.database.backup import backup
+from jackfield_store.runtime import Jackfield
 from leaks import Recording
 from postgres import missing, running_server, use_programs
 

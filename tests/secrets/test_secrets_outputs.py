@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from http_stand import Stand, standing
-from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from mcp_talk import called, remote
 from plugboard import make_connector, plugged
 

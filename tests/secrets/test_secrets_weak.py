@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from managed import say
 
 pytest_plugins = ["store_fixture"]

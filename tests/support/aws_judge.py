@@ -31,8 +31,8 @@ from botocore.parsers import BaseCBORParser, ResponseParserError
 from botocore.response import StreamingBody
 
 from aws_judge_values import same
-from jackfield.stored import Jackfield
 from jackfield_aws.virtual.names import action_key
+from jackfield_store.runtime import Jackfield
 from moto_rig import EVERYTHING, offer
 
 REGION = "us-east-1"

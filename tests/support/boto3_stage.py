@@ -11,8 +11,8 @@ from aws_opening import KEY_ID, SECRET
 from inmemory import installed
 from jackfield import Result
 from jackfield.connector import Connector, Inputs, Output
-from jackfield.stored import Jackfield
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, AwsClients
+from jackfield_store.runtime import Jackfield
 
 Act = Callable[[AwsClients], Any]
 

@@ -32,7 +32,7 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PARTS = ("aws", "aws_ses", "http", "mcp_server", "platform", "server")
+_PARTS = ("aws", "aws_ses", "http", "mcp_server", "platform", "server", "store")
 _PACKAGES = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
@@ -138,7 +138,7 @@ def provider() -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def _runtime(journal: Path | None) -> Iterator[Any]:
     """Open a runtime with a journal in SQLite in a folder, or without one."""
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
     url = "none" if journal is None else f"sqlite:///{journal / 'journal.db'}"
     with provider() as known, Jackfield(connections=[known], database_url=url) as jackfield:
@@ -159,7 +159,7 @@ def _submitted(folder: Path) -> Functions:
 
 
 def _taken(folder: Path) -> Functions:
-    from jackfield.journal import Queue
+    from jackfield_store.journal import Queue
 
     with _runtime(folder) as jackfield:
         queue = Queue(jackfield.storage.database, jackfield.clock)
@@ -220,10 +220,10 @@ async def _idle(_upkeep: object) -> None:
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
     import jackfield_mcp_server.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
-    from jackfield.database import batches
-    from jackfield.queue import due_loop, local, poller
     from jackfield_server.http.upkeep import Upkeep
     from jackfield_server.shared import disconnect
+    from jackfield_store.database import batches
+    from jackfield_store.queue import due_loop, local, poller
 
     found = {}
     threading.setprofile(_note)  # for threads to come; this one counts in `counted` only

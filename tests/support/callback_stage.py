@@ -13,15 +13,15 @@ import pytest
 from fake_aws import FakeAws
 from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
-from jackfield.database import open_database
-from jackfield.database.outbox import record
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
 from jackfield_platform.events import Event
 from jackfield_platform.events.callbacks import Callbacks, Created
 from jackfield_platform.events.deliveries import Deliveries, Delivery
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
+from jackfield_store.database import open_database
+from jackfield_store.database.outbox import record
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from nursery import connection
 from receiver import Receiver, receiving
 

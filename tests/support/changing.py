@@ -22,12 +22,12 @@ from typing import Any
 
 import psycopg
 
-from jackfield.access import Tokens, Workspaces
 from jackfield.clock import SystemClock
-from jackfield.connections.connection_rows import Draft, Outcome
 from jackfield.errors import JackfieldError
-from jackfield.management.visible_connections import table_of
-from jackfield.resources.storage import Storage
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.connections.connection_rows import Draft, Outcome
+from jackfield_store.management.visible_connections import table_of
+from jackfield_store.resources.storage import Storage
 
 _CHANGES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (?:connections|tokens|workspaces)\b")
 OPEN: dict[str, Any] = {"type": "object", "properties": {"token": {"type": "string"}, "greeting": {"type": "string"}}}

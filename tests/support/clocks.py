@@ -2,9 +2,9 @@
 
 import time
 
-from jackfield.database import Database
-from jackfield.database.shared_clock import SharedClock
 from jackfield_market.testing.fake_clock import FakeClock
+from jackfield_store.database import Database
+from jackfield_store.database.shared_clock import SharedClock
 
 __all__ = ["FakeClock", "StillClock", "time_passes"]
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from clocks import FakeClock
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
 from jackfield.testing import Provider
+from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import make_connector, plugged

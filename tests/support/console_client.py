@@ -17,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
-from jackfield.access import Tokens
 from jackfield.callers import Rules
 from jackfield.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
@@ -25,6 +24,7 @@ from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_server.shared.settings import Settings
+from jackfield_store.access import Tokens
 from plugboard import ECHO, declare, plugged
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')

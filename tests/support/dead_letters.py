@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jackfield.journal import Journal, Queue
-from jackfield.journal import statements as sql
-from jackfield.journal.recovery import DELIVERIES
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal import statements as sql
+from jackfield_store.journal.recovery import DELIVERIES
 
 
 def give_up(journal: Journal, workspace: str, identifier: str, times: int = DELIVERIES) -> None:

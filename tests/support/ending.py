@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 _WAY, _URL, _DATABASE, _COUNT = sys.argv[1:5] if __name__ == "__main__" else os.environ["ENDING"].split("|")
 _KEPT: list[Jackfield] = []

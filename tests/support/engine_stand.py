@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jackfield.database import open_database
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Journal
-from jackfield.queue import Engine, RuntimePool, open_engine
+from jackfield_store.database import open_database
+from jackfield_store.journal import Journal
+from jackfield_store.queue import Engine, RuntimePool, open_engine
 from plugboard import make_connector, plugged
 
 _COUNTING = '''

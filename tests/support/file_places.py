@@ -12,7 +12,7 @@ from urllib.parse import quote
 import boto3
 import pytest
 
-from jackfield.files.s3 import S3Blobs
+from jackfield_store.files.s3 import S3Blobs
 from moto_server import moto_server
 
 IN_A_FOLDER = pytest.mark.parametrize("place", ["folder", pytest.param("s3", marks=pytest.mark.campaign)], indirect=True)

@@ -24,10 +24,8 @@ import uvicorn
 from starlette import routing
 
 from documented import undocumented
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Rules, Scope
 from jackfield.clock import Clock
-from jackfield.resources.storage import Storage
 from jackfield_dapr.sidecar import Components
 from jackfield_dapr.sidecar.mounted import dapr_routes
 from jackfield_server.commands.serve import mounts
@@ -35,6 +33,8 @@ from jackfield_server.http.app import build_app
 from jackfield_server.http.server_process import config
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_server.shared.settings import Settings
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.resources.storage import Storage
 from plugboard import make_echo, plugged
 from replies import Reply
 

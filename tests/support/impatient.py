@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from jackfield.clock import SystemClock
-from jackfield.database import Database, open_database
-from jackfield.resources.storage import Storage
+from jackfield_store.database import Database, open_database
+from jackfield_store.resources.storage import Storage
 
 
 class ImpatientStorage(Storage):

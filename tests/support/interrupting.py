@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 
 from host_provider import Provider, request
 from jackfield.connector import Unavailable
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 
 SIGNAL = signal.SIGUSR1
 _WITHIN = 60.0

@@ -14,7 +14,7 @@ import gevent  # type: ignore[import-untyped]
 
 from host_provider import providing, request
 from interrupting import Case, Hard, Late, Soft, raised_by
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 LIMITS: Mapping[str, Callable[[float], gevent.Timeout]] = {
     "gevent.Timeout": gevent.Timeout,

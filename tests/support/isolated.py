@@ -16,8 +16,8 @@ from unittest import mock
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.installations import index, read_receipts
 from jackfield.connector import describe
-from jackfield.stored import Jackfield
 from jackfield_isolation import boot
+from jackfield_store.runtime import Jackfield
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "tests" / "isolation" / "connectors"

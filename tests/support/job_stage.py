@@ -15,12 +15,12 @@ from unittest import mock
 from clocks import StillClock, time_passes
 from forking import fork
 from jackfield import Result
-from jackfield.database import open_database
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Journal, Queue
-from jackfield.journal.recovery import Recovery
-from jackfield.queue import Poller, RuntimePool
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.queue import Poller, RuntimePool
+from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
 
 _FURNACE = '''

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jackfield.database import open_database
-from jackfield.database.migrations import Migrations
-from jackfield.database.transaction import Transaction
+from jackfield_store.database import open_database
+from jackfield_store.database.migrations import Migrations
+from jackfield_store.database.transaction import Transaction
 
 _NONE = 10**6
 """A statement that no upgrade has: it is left before its commit by an exception."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.errors import JackfieldError
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from sealed_rows import put_workspace
 
 ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}

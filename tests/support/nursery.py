@@ -88,8 +88,8 @@ def nursery(aws_url: str, database_url: str, environment: Mapping[str, str]) -> 
 
 
 def _main(aws_url: str, database_url: str) -> None:
-    from jackfield.database import open_database
-    from jackfield.stored import Jackfield
+    from jackfield_store.database import open_database
+    from jackfield_store.runtime import Jackfield
 
     with (  # imports all that a child needs
         tempfile.TemporaryDirectory() as folder,

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from inmemory import installed
-from jackfield.connections.grants import GrantTable
 from jackfield.connector import ConnectionType, Connector, Inputs, Output
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Request
 from jackfield_http import HttpClient, OAuth2AuthorizationCode
 from jackfield_market.testing.loopback_provider import Provider
+from jackfield_store.connections.grants import GrantTable
+from jackfield_store.runtime import Jackfield
 
 _SUPPORT = Path(__file__).parent
 _PATIENCE = 120.0

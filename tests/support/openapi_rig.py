@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.catalog import Catalog
-from jackfield.stored import Jackfield
 from jackfield_openapi.command import command
+from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
 
 

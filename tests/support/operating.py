@@ -14,8 +14,8 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
-from jackfield.journal import Journal
-from jackfield.resources.storage import Storage
+from jackfield_store.journal import Journal
+from jackfield_store.resources.storage import Storage
 from shell import Shell
 
 

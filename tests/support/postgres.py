@@ -28,7 +28,7 @@ from ports import free_port
 if TYPE_CHECKING:
     import psycopg
 
-    from jackfield.database import Database
+    from jackfield_store.database import Database
 
 if os.name == "posix":
     import fcntl
@@ -139,7 +139,7 @@ class Server:
 
     def template(self) -> str:
         """Return the name of the database with all tables, which the first worker of a run makes."""
-        from jackfield.database import open_database
+        from jackfield_store.database import open_database
         from ready_database import real_migrations
 
         with _locked():
@@ -198,7 +198,7 @@ def running_server() -> Iterator[Server]:
 @contextmanager
 def own_database(engine: str, folder: Path) -> Iterator[str]:
     """A database with all tables that nobody else uses: ``sqlite``, in ``folder``, or ``postgresql``, on a server of its own."""
-    from jackfield.database import open_database
+    from jackfield_store.database import open_database
 
     with ExitStack() as stack:
         url = f"sqlite:///{folder}/own.db" if engine == "sqlite" else stack.enter_context(running_server()).create()
@@ -435,7 +435,7 @@ def database_of(request: pytest.FixtureRequest, engine: str, stack: ExitStack) -
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The database there, open, with all tables."""
-    from jackfield.database import open_database
+    from jackfield_store.database import open_database
 
     with open_database(database_url) as opened:
         yield opened

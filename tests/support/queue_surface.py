@@ -11,12 +11,12 @@ from unittest import mock
 
 from corpus import Vector
 from jackfield.errors import Unavailable
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
 from jackfield_celery.broker import new_app
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.worker import Worker
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from rabbitmq import missing, process_node
 from stage import Place
 

@@ -17,10 +17,10 @@ from unittest import mock
 
 import pytest
 
-from jackfield.database.engine import open_database
-from jackfield.database.migrations import Migrations, known_migrations
-from jackfield.database.sqlite import SqliteDialect
-from jackfield.database.transaction import Mode, Transaction
+from jackfield_store.database.engine import open_database
+from jackfield_store.database.migrations import Migrations, known_migrations
+from jackfield_store.database.sqlite import SqliteDialect
+from jackfield_store.database.transaction import Mode, Transaction
 
 _REAL = Migrations.apply
 _FIRST_PAGE = 4096

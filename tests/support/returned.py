@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 import psycopg
 
 from event_view import EventView
-from jackfield.database import Database, open_database
-from jackfield.database.outbox import record
-from jackfield.journal.instance import Instance
-from jackfield.stored import Jackfield
 from jackfield_platform.events.feed import CursorExpired, Feed
+from jackfield_store.database import Database, open_database
+from jackfield_store.database.outbox import record
+from jackfield_store.journal.instance import Instance
+from jackfield_store.runtime import Jackfield
 
 QUOTA = ("quota.low",)
 """Types that these readers read."""

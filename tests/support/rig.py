@@ -17,7 +17,7 @@ from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.cli.main import main
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from stage import clean_environment
 
 __all__ = ["ARN", "EXTERNAL_ID", "KEY_ID", "SECRET", "Rig", "WakingClock", "key_values", "role_values"]

@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 from clocks import StillClock, time_passes
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
-from jackfield.database import open_database
 from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Journal, Queue
-from jackfield.queue import RuntimePool
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_store.database import open_database
+from jackfield_store.journal import Journal, Queue
+from jackfield_store.queue import RuntimePool
 from plugboard import make_connector, plugged
 
 _TICKING = '''

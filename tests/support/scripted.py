@@ -26,7 +26,7 @@ from jackfield.connector import (
     current_call,
 )
 from jackfield.manifest import Effect
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 
 PATIENCE = 60.0
 """Seconds after which a test gives up on a gate; none waits that long unless it fails."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.token_seals import SET_SEAL, token_seal
-from jackfield.access.tokens import COLUMNS
-from jackfield.database.settings_seals import settings_seal
+from jackfield_store.access.token_seals import SET_SEAL, token_seal
+from jackfield_store.access.tokens import COLUMNS
+from jackfield_store.database.settings_seals import settings_seal
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Storage
-    from jackfield.database import Database, Vault
+    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.database import Database, Vault
 
 
 def set_token(storage: Storage, identifier: str, assignment: str) -> None:

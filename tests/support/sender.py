@@ -32,7 +32,7 @@ def started(aws_url: str, database_url: str, threads: int, environment: Mapping[
 
 
 def _main(aws_url: str, database_url: str, threads: str) -> None:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
     count = int(threads)
     barrier = threading.Barrier(count)

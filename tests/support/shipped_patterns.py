@@ -28,11 +28,13 @@ import jackfield_mcp_server
 import jackfield_openapi
 import jackfield_platform
 import jackfield_server
+import jackfield_store
 import jackfield_vault
 
 _PACKAGES = (
     jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_console, jackfield_dapr, jackfield_formats, jackfield_http,
-    jackfield_isolation, jackfield_market, jackfield_mcp_server, jackfield_openapi, jackfield_platform, jackfield_server, jackfield_vault,
+    jackfield_isolation, jackfield_market, jackfield_mcp_server, jackfield_openapi, jackfield_platform, jackfield_server, jackfield_store,
+    jackfield_vault,
 )  # fmt: skip
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _USES = re.compile(rf"\bre\.|\.(?:{'|'.join(sorted(_SCANNING - {'split'}))})\b|\b[A-Z_]+\.split\b")

@@ -14,8 +14,8 @@ import grpc
 
 from jackfield.catalog import Catalog
 from jackfield.connections.formats import Document, Surroundings
-from jackfield.stored import Jackfield
 from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
+from jackfield_store.runtime import Jackfield
 from replies import Reply
 
 _PATIENCE = 60.0

@@ -16,7 +16,7 @@ from unittest import mock
 from authority import Authority
 from clocks import FakeClock
 from jackfield import Result
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from smtp_server import PASSWORD, USER, Fault, SmtpServer, resolving
 
 HOST = "email-smtp.eu-central-1.amazonaws.com"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from jackfield.database import Database
-from jackfield.database.sqlite import SqliteDialect
+from jackfield_store.database import Database
+from jackfield_store.database.sqlite import SqliteDialect
 
 
 def writer(database: Database) -> sqlite3.Connection:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.access.workspaces import WorkspaceExists
-from jackfield.connections.connection_table import ConnectionTable
-from jackfield.database import Database, MasterKey, Vault, open_database
-from jackfield.stored import Jackfield
+from jackfield_store.access.workspaces import WorkspaceExists
+from jackfield_store.connections.connection_table import ConnectionTable
+from jackfield_store.database import Database, MasterKey, Vault, open_database
+from jackfield_store.runtime import Jackfield
 from managed import FILES
 from plugboard import make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connections.connection_rows import Draft, Outcome
+from jackfield_store.connections.connection_rows import Draft, Outcome
 
 TOKEN_SCHEMA: dict[str, Any] = {
     "type": "object",

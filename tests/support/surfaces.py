@@ -24,7 +24,7 @@ from corpus import Vector, vectors
 from expecting import differences
 from http_surface import over_http, takes_http
 from jackfield.cli.main import main
-from jackfield.stored import Jackfield
+from jackfield_store.runtime import Jackfield
 from mcp_surface import over_mcp, takes_mcp
 from queue_surface import takes_queue, through_queue
 from stage import Place, staged

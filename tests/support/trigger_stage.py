@@ -16,12 +16,12 @@ from unittest import mock
 from clocks import StillClock, time_passes
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
-from jackfield.database import open_database
-from jackfield.database.shared_clock import SharedClock
-from jackfield.queue import RuntimePool
 from jackfield_platform.events import Event
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
+from jackfield_store.database import open_database
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.queue import RuntimePool
 from plugboard import make_echo, plugged
 
 BASE = "https://jackfield.example"

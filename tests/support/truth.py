@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Journal
+from jackfield_store.journal import Journal
 
 
 def entries_by_key(journal: Journal) -> dict[str | None, Entry]:

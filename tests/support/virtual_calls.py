@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider
+from jackfield_store.runtime import Jackfield
 
 KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 

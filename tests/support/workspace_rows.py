@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jackfield.database import Database, Transaction
+    from jackfield_store.database import Database, Transaction
 
 
 def adding(name: str) -> Callable[[Transaction], str]:

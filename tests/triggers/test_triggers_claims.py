@@ -14,13 +14,13 @@ from unittest import mock
 import pytest
 
 from forking import alone, fork
-from jackfield.access import Tokens
 from jackfield.callers import Caller
 from jackfield.connector import Hook
 from jackfield.errors import Unavailable
-from jackfield.journal.instance import CLAIM, Instance
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
+from jackfield_store.access import Tokens
+from jackfield_store.journal.instance import CLAIM, Instance
 from trigger_stage import TriggerStage, trigger_stage
 from waiting import until
 

@@ -10,16 +10,16 @@ from unittest import mock
 
 import pytest
 
-from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinished
 from jackfield.connector.triggers import Trigger
-from jackfield.database import Transaction
 from jackfield.errors import Unavailable
-from jackfield.management.visible_connections import table_of
 from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
+from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.database import Transaction
+from jackfield_store.management.visible_connections import table_of
 from trigger_stage import TriggerStage
 from waiting import until
 
@@ -130,7 +130,7 @@ def test_a_loop_outlives_any_exception(stage: TriggerStage) -> None:
         finally:
             await stage.loops[0].stop()
 
-    with mock.patch.object(TriggerLoop, "look", look), mock.patch("jackfield.queue.due_loop._PAUSE", 0.0):
+    with mock.patch.object(TriggerLoop, "look", look), mock.patch("jackfield_store.queue.due_loop._PAUSE", 0.0):
         asyncio.run(serve())
 
 

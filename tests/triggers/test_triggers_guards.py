@@ -12,8 +12,8 @@ from jackfield.clock import iso
 from jackfield.connector import Outcome
 from jackfield.errors import JackfieldError
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.journal.outcomes import note, sealed_outcome
-from jackfield.management.suppressions import audited_suppressions
+from jackfield_store.journal.outcomes import note, sealed_outcome
+from jackfield_store.management.suppressions import audited_suppressions
 from trigger_stage import TriggerStage
 
 

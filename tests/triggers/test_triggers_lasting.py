@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 
-from jackfield.connections.connection_rows import Outcome
 from jackfield.connector import Hook
-from jackfield.database.due_rows import OvertakenError
-from jackfield.management.visible_connections import table_of
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
+from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.management.visible_connections import table_of
 from trigger_stage import TriggerStage
 from waiting import until
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Tokens, Workspaces
 from jackfield.callers import Caller, Rules
-from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
 from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.database.due_rows import OvertakenError
 from trigger_stage import TriggerStage
 
 Note = Callable[..., None]

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.access import Workspaces
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.clock import Deadline
-from jackfield.connections.authorizations import Authorizations
-from jackfield.connections.grants import GrantTable
-from jackfield.connections.revocations import Revocations
-from jackfield.connections.shared_leases import SharedLeases
 from jackfield.connector import Outcome
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
-from jackfield.database import Transaction
-from jackfield.journal.outcomes import note, sealed_outcome
-from jackfield.resources.sealed_rows import STORE_ROWS
-from jackfield.resources.verify import Contents
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
 from jackfield_platform.tenants.connecting import open_sessions
+from jackfield_store.access import Workspaces
+from jackfield_store.connections.authorizations import Authorizations
+from jackfield_store.connections.grants import GrantTable
+from jackfield_store.connections.revocations import Revocations
+from jackfield_store.connections.shared_leases import SharedLeases
+from jackfield_store.database import Transaction
+from jackfield_store.journal.outcomes import note, sealed_outcome
+from jackfield_store.resources.sealed_rows import STORE_ROWS
+from jackfield_store.resources.verify import Contents
 from trigger_stage import TriggerStage, trigger_stage
 
 SEALED_ROWS = (*STORE_ROWS, *PLATFORM_ROWS)

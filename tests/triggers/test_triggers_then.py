@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from jackfield.access import Tokens
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Queue
+from jackfield_store.access import Tokens
+from jackfield_store.journal import Queue
 from trigger_stage import TriggerStage
 
 _TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/none"}]}

@@ -18,7 +18,6 @@ import standardwebhooks
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
-from jackfield.access import Tokens, WorkspaceAccess, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
@@ -34,6 +33,7 @@ from jackfield_platform.webhook_samples import replay
 from jackfield_server.http import hooks
 from jackfield_server.shared.rate_limiter import Guesses, RateLimiter
 from jackfield_server.shared.settings import Settings
+from jackfield_store.access import Tokens, WorkspaceAccess, Workspaces
 from replies import Reply
 from shell import Shell
 from trigger_stage import TriggerStage, signed

@@ -14,8 +14,8 @@ import pytest
 
 from boto_client import boto_client
 from http_stand import Client, Stand
-from jackfield.access import Workspaces
 from jackfield.callers import Rules
+from jackfield_store.access import Workspaces
 from publishing_aws import PublishingAws, connected, publishing_aws
 from sns_signer import asking, note
 from waiting import until

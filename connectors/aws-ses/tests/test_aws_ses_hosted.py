@@ -12,9 +12,9 @@ import pytest
 
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.callers.actor import Actor
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_store.access.platform_tokens import PlatformTokens
 from ports import free_port
 from waiting import until
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Queue
+from jackfield_store.journal import Queue
 from rig import Rig
 
 PENDING = {"VerifiedForSendingStatus": False, "VerificationStatus": "PENDING"}

@@ -18,13 +18,13 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jackfield.access import Audit
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection, JackfieldError
 from jackfield.errors import InvalidInvocation, NotAllowed, UnknownConnection, UnknownConnector
-from jackfield.stored import Jackfield
 from jackfield_aws import boto3_session
 from jackfield_aws.transport import explain_transport
+from jackfield_store.access import Audit
+from jackfield_store.runtime import Jackfield
 from moto_server import moto_server
 from rig import ARN, EXTERNAL_ID, KEY_ID, SECRET, Rig, key_values, role_values
 

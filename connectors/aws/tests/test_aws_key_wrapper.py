@@ -13,12 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 import jackfield_aws.sessions
-from jackfield.database import Database, DataKeyDamaged, MasterKey, Vault, open_database
-from jackfield.database.faults import DatabaseUnfit, KeyServiceUnavailable
-from jackfield.database.key_ring import KeyRing
-from jackfield.database.key_wrappers import KeyServices
 from jackfield.errors import Forbidden, JackfieldError, Rejected, Unavailable
 from jackfield_aws.key_wrapper import SCHEME, KmsKey
+from jackfield_store.database import Database, DataKeyDamaged, MasterKey, Vault, open_database
+from jackfield_store.database.faults import DatabaseUnfit, KeyServiceUnavailable
+from jackfield_store.database.key_ring import KeyRing
+from jackfield_store.database.key_wrappers import KeyServices
 from moto_server import moto_server
 from ports import free_port
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.database import open_database
 from jackfield.testing import Answer, Provider
+from jackfield_store.database import open_database
 
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 CONFIG = """

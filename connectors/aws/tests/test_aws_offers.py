@@ -13,7 +13,7 @@ import pytest
 
 from http_stand import clean, standing
 from jackfield import Jackfield
-from jackfield.access import Workspaces
+from jackfield_store.access import Workspaces
 from mcp_talk import called, remote
 from moto_rig import Rig, offer
 from moto_server import moto_server

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import open_database
 from jackfield.invocation import decode
-from jackfield.journal import Queue
 from jackfield.kernel.exact import exact_json
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_server.shared.json_response import dumps
+from jackfield_store.database import open_database
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from moto_rig import EVERYTHING, Rig, moto_rig, offer
 
 

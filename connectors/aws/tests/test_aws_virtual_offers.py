@@ -14,7 +14,7 @@ import pytest
 
 from console_client import placed
 from http_stand import Stand, clean, standing
-from jackfield.access import Workspaces
+from jackfield_store.access import Workspaces
 from mcp_talk import Server, called, remote
 from moto_rig import offer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
+from jackfield_store.runtime import Jackfield
 
 BACK = "https://j.example/oauth2/callback"
 

@@ -13,10 +13,10 @@ from http_rig import attempt
 from inmemory import installed
 from jackfield.catalog import Catalog
 from jackfield.connector import Connector, Field, Inputs, InvalidConnection, JackfieldError, OpenContext, Output
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import ApiKey, BasicLogin, HttpClient, MutualTls, OAuth2ClientCredentials, OpenIdConnect, SignIn, Together, in_header
 from jackfield_market.testing.harness import open_project
+from jackfield_store.runtime import Jackfield
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from openapi_rig import document, generate, operation
 from plugboard import declare, plugged

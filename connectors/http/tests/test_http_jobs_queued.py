@@ -14,10 +14,10 @@ from http_rig import TOKEN, Acme
 from inmemory import installed
 from jackfield.connector import Connector, Field, Inputs, Output, Progress
 from jackfield.invocation.entry import Entry
-from jackfield.journal import Queue
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import HttpClient, Job
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 
 JOB = Job("/state", done=("done",), failed=("failed",), percent="/percent")
 MINUTE = 60.0

@@ -12,8 +12,8 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.errors import JackfieldError
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
+from jackfield_store.runtime import Jackfield
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 TOKENS = {"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 30}

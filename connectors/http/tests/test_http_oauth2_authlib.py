@@ -20,9 +20,9 @@ from joserfc.errors import JoseError
 from http_rig import attempt
 from inmemory import installed
 from jackfield.connector import InvalidConnection
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials, OpenIdConnect
+from jackfield_store.runtime import Jackfield
 from oauth2_people import make_connector
 from oidc_provider import REDIRECT_URI, SECRET, AuthorizationServer, authorization_server
 

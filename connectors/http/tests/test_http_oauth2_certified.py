@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.database import open_database
-from jackfield.stored import Jackfield
+from jackfield_store.database import open_database
+from jackfield_store.runtime import Jackfield
 from oauth2_people import LOST, Asking, ask, expire, people
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from postgres import database_url, postgres_database, postgres_server, postgres_url

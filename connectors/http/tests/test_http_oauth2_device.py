@@ -16,9 +16,9 @@ from inmemory import installed
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, Guard, InvalidConnection, OpenContext
 from jackfield.connector.context import entered
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request, refused
 from jackfield_http import OAuth2AuthorizationCode
+from jackfield_store.runtime import Jackfield
 from oauth2_people import ask, expire, make_connector
 
 

@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from inmemory import installed
-from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connector import Forbidden, InvalidConnection
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.stored import Jackfield
 from jackfield_http import OAuth2AuthorizationCode, OpenIdConnect
+from jackfield_store.connections.authorizations import UnknownAuthorizationError
+from jackfield_store.runtime import Jackfield
 from oauth2_people import make_connector
 from oidc_provider import REDIRECT_URI, SECRET, AuthorizationServer, authorization_server
 

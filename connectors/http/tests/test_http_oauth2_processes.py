@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import Transaction, open_database
 from jackfield.errors import Unavailable
-from jackfield.stored import Jackfield
 from jackfield_market.testing.loopback_provider import Provider
+from jackfield_store.database import Transaction, open_database
+from jackfield_store.runtime import Jackfield
 from oauth2_people import LOST, Asking, Authority, approve, ask, connect, expire, people
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 

@@ -14,21 +14,21 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from inmemory import installed
-from jackfield.access import Audit, Workspaces
 from jackfield.callers.actor import Actor
 from jackfield.catalog import Catalog
 from jackfield.clock import SystemClock
 from jackfield.connections.oauth_clients import VALUES
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection
-from jackfield.database import open_database
 from jackfield.errors import InvalidInvocation
-from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
-from jackfield.resources.verify import Contents
-from jackfield.stored import Jackfield
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_platform.sealed_rows import SEALED_ROWS
+from jackfield_store.access import Audit, Workspaces
+from jackfield_store.database import open_database
+from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
+from jackfield_store.resources.verify import Contents
+from jackfield_store.runtime import Jackfield
 from oauth2_people import make_connector
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 

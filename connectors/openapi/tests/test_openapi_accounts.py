@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jackfield.catalog import Catalog
-from jackfield.stored import Jackfield
 from jackfield_openapi.conversion import Choices, converted
+from jackfield_store.runtime import Jackfield
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from openapi_rig import document, generate, operation
 from plugboard import declare, plugged

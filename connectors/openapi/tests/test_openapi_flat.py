@@ -10,11 +10,11 @@ import pytest
 
 from jackfield.catalog import Catalog
 from jackfield.connector import InvalidInput
-from jackfield.journal import Queue
 from jackfield.manifest import Manifest
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider
 from jackfield_market.manifest_changes import compare
+from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from openapi_rig import document, generate, installed, operation
 from plugboard import declare, plugged
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.stored import Jackfield
 from jackfield.testing import Answer, Provider, Request
+from jackfield_store.runtime import Jackfield
 from openapi_rig import document, generate, installed, operation
 from raw_server import make_certificate, read_request, serving, with_tls
 

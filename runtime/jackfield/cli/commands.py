@@ -21,25 +21,12 @@ BUILT_IN = {
     "schema": "print the JSON Schema of an action or a connection type",
     "search": "search actions",
     "options": "list the choices for a form field",
-    "connections": "manage connections",
-    "oauth-clients": "register OAuth clients for all connections",
-    "doctor": "find what keeps a connection or a server from working",
-    "files": "store, list, download and delete files",
-    "invocations": "view the journal, resolve invocations in doubt",
-    "approvals": "approve and decline calls that wait for a person",
-    "queue": "show the queue, queue dead invocations again",
-    "suppressions": "list recipients to whom nothing more is sent, and remove them",
-    "settings": "show and set what all processes on a database share",
-    "tokens": "manage access tokens",
     "offers": "offer services of AWS to workspaces",
-    "keys": "list, rotate and assign the keys that encrypt what is stored",
-    "db": "upgrade, check, back up and restore the database",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command."""
 
 _TABLES = {
-    "oauth-clients": ("oauth_clients", "VERBS"),
     "options": ("connectors", "OPTIONS"),
     "schema": ("connectors", "SCHEMA"),
     "search": ("connectors", "SEARCH"),
@@ -75,6 +62,20 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("jackfield-dapr", "workflow"): {
         "run": "run a workflow file (Thand's formats)",
+    },
+    ("jackfield-store", "store"): {
+        "connections": "manage connections",
+        "oauth-clients": "register OAuth clients for all connections",
+        "doctor": "find what keeps a connection or a server from working",
+        "files": "store, list, download and delete files",
+        "invocations": "view the journal, resolve invocations in doubt",
+        "approvals": "approve and decline calls that wait for a person",
+        "queue": "show the queue, queue dead invocations again",
+        "suppressions": "list recipients to whom nothing more is sent, and remove them",
+        "settings": "show and set what all processes on a database share",
+        "tokens": "manage access tokens",
+        "keys": "list, rotate and assign the keys that encrypt what is stored",
+        "db": "upgrade, check, back up and restore the database",
     },
     ("jackfield-platform", "platform"): {
         "connect-sessions": "make links on which people connect accounts",

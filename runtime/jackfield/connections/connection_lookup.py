@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from jackfield.catalog.loading import has_part
 from jackfield.clock import monotonic
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection, Source, listed
@@ -249,6 +250,8 @@ class Connections:
         if off is not None:
             return UnknownConnection(f"no connection is named '{name[:100]}': {off}", hint=NextStep("connections"))
         broken = f"Some connections cannot be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
+        if self._open_store is None and not has_part("store"):
+            broken = f"{broken} Stored connections need the package jackfield-store: pip install 'jackfield[store]'.".lstrip()
         return UnknownConnection(f"no connection is named '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 
     def _stored_names(self) -> list[tuple[str, str]]:

@@ -44,12 +44,8 @@ def required(journal: T | None) -> T:
     return journal
 
 
-def _unrecorded() -> InvalidInvocation:
-    return InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
-
-
-def _refuse_unrecorded(*_given: object, **_options: object) -> NoReturn:
-    raise _unrecorded()
+def _unrecorded(advice: str = "") -> InvalidInvocation:
+    return InvalidInvocation("this runtime has no journal", hint=f"Set JACKFIELD_DATABASE_URL.{advice}")
 
 
 class NoStorage:
@@ -205,9 +201,12 @@ class Unrecorded:
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Refuse each invocation by a Result of its own."""
         del pipeline
-        return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded()) for _ in given]
+        return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded(self._advice())) for _ in given]
 
-    enqueue = prepared = cancel = awaited = polled = staticmethod(_refuse_unrecorded)
+    def _refuse(self, *_given: object, **_options: object) -> NoReturn:
+        raise _unrecorded(self._advice())
+
+    enqueue = prepared = cancel = awaited = polled = _refuse
 
 
 def approval_required(rule: str, reason: str) -> ApprovalRequired:

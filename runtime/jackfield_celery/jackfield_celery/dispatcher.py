@@ -13,8 +13,8 @@ from typing import Protocol
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.fork import ProcessLocal
-from jackfield.queue.runtime_pool import RuntimePool
 from jackfield_celery.outbox import Message, Outbox
+from jackfield_store.queue.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 _TICK = 0.025

@@ -15,17 +15,17 @@ from jackfield.errors import JackfieldError
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Result
 from jackfield.invocation.claimed import Claimed
-from jackfield.journal import Queue
-from jackfield.journal.instance import Instance
 from jackfield.pacing.turn import PostponedError
-from jackfield.queue.runtime_pool import RuntimePool
-from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
 from jackfield_celery.broker import new_app, warning
 from jackfield_celery.dispatcher import Dispatcher
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.urls import check
 from jackfield_celery.worker import BusyError, Worker
+from jackfield_store.journal import Queue
+from jackfield_store.journal.instance import Instance
+from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
 
 _LOG = logging.getLogger("jackfield.queue")
 _PAUSE = 0.25

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from jackfield.clock import Clock
-from jackfield.database import Database
-from jackfield.database.blocked import BlockedWorkspaces
-from jackfield.database.shared_clock import SharedClock
-from jackfield.journal import statements as sql
-from jackfield.journal.budgets import Budgets, Limits
-from jackfield.journal.fair_order import FairOrder
-from jackfield.journal.instance import LEASE
-from jackfield.journal.leadership import Leadership
+from jackfield_store.database import Database
+from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal import statements as sql
+from jackfield_store.journal.budgets import Budgets, Limits
+from jackfield_store.journal.fair_order import FairOrder
+from jackfield_store.journal.instance import LEASE
+from jackfield_store.journal.leadership import Leadership
 
 Message = tuple[str, str]
 """Workspace and id of an invocation: all that goes through a broker."""

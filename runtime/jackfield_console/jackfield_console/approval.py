@@ -10,11 +10,11 @@ from starlette.responses import Response
 from jackfield.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield.recording.decisions import LONGEST_WHY, Approvals
 from jackfield_console.components import at, card, code_block, form, h, json_text, notice, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import redirect
 from jackfield_server.shared.problem import Problem
+from jackfield_store.recording.decisions import LONGEST_WHY, Approvals
 
 DONE = {
     "approved": "Approved. A worker makes the call.",

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from jackfield.access import Audit, AuditEntry
 from jackfield.kernel.markup import Node, table
 from jackfield_console.components import at, filters, h, more, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import Audit, AuditEntry
 
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from jackfield.connections.authorizations import find_workspace, unknown
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_server.shared.prefix import CALLBACK
+from jackfield_store.connections.authorizations import find_workspace, unknown
 
 ANSWERED = "/connected"
 _FIELDS = ("code", "state", "iss", "error", "error_description")

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jackfield.database.sealing import new_secret
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield_console.assets import content_of
 from jackfield_console.connect_view import View, progress
@@ -28,6 +27,7 @@ from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.prefix import CALLBACK, START
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.database.sealing import new_secret
 
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500

@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse, Response
 
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield.management.authorizing import DECLINED
 from jackfield_console.assets import asset
 from jackfield_console.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.connect_cards import card, grouped, icon
@@ -24,6 +23,7 @@ from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.connect import SESSION
 from jackfield_server.shared.prefix import START, below_prefix
+from jackfield_store.management.authorizing import DECLINED
 
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""

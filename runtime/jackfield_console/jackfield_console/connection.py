@@ -12,8 +12,6 @@ from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
-from jackfield.management.diagnosis import doctors
-from jackfield.management.policies import TooWide
 from jackfield_console import authorization
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import (
@@ -38,6 +36,8 @@ from jackfield_console.connections import account_of
 from jackfield_console.guards import guard_card
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
+from jackfield_store.management.diagnosis import doctors
+from jackfield_store.management.policies import TooWide
 
 _EXTERNAL_ID = "<the External ID of this connection>"
 """Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.provenance import Provenance
 from jackfield.errors import InvalidConnection, JackfieldError
@@ -23,6 +22,7 @@ from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_server.shared.problem import Problem
+from jackfield_store.connections.connection_rows import secret_places
 
 _REMOTE = Provenance("remote")
 _NAMED = 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from jackfield.access.platform_tokens import checked_pattern, home_of
 from jackfield.errors import JackfieldError
 from jackfield_console.page_request import PageRequest
 from jackfield_platform.events.callback import Origin
@@ -13,6 +12,7 @@ from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
 from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access.platform_tokens import checked_pattern, home_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation.entry import Entry
-from jackfield.journal.exchanges import NOT_CAPTURED
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.components import badge, card, code_block, h
 from jackfield_console.page_request import PageRequest
+from jackfield_store.journal.exchanges import NOT_CAPTURED
 
 _SERVER_ERROR, _REFUSED = 500, 400
 _NOT_KEPT = "not kept: run the action with trace, or let the workspace record inputs"

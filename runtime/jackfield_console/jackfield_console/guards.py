@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.access.settings import MESSAGES, RATES, Settings
 from jackfield.clock import moment
-from jackfield.journal.suppressions import Suppressions, UnknownSuppression
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.management.suppressions import audited_suppressions
 from jackfield_console.components import at, card, done_notice, form, h, more, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access.settings import MESSAGES, RATES, Settings
+from jackfield_store.journal.suppressions import Suppressions, UnknownSuppression
+from jackfield_store.management.suppressions import audited_suppressions
 
 _PAGE = 50
 _DONE = {"removed": "The recipient can be sent to again.", "gone": "Nothing suppressed this recipient any more."}

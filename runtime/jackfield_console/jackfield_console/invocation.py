@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
-from jackfield.journal.entry import LONGEST_NOTE
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
 from jackfield_console.approval import approval_shown
@@ -36,6 +35,7 @@ from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.timeline import timeline, timeline_title
 from jackfield_server.shared.problem import Problem
+from jackfield_store.journal.entry import LONGEST_NOTE
 
 
 def person(request: PageRequest, identifier: str) -> Node:

@@ -10,11 +10,11 @@ from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.invocation.entry import Entry
 from jackfield.invocation.file_references import without_given
 from jackfield.kernel.markup import Node
-from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.redaction.marks import MASK
 from jackfield_console.components import badge, h, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NotDone, Selection, Step
+from jackfield_store.management.dead_letters import audited_dead_letters
 
 RERUN_OF = "rerunOf"
 """Label of an invocation that was run again with others: the ID of the earlier one."""

@@ -9,10 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.access import Token
 from jackfield.clock import moment
 from jackfield.invocation.entry import Entry
-from jackfield.journal.listing import FILTERS
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, more, span_text, text_field
 from jackfield_console.invocation_steps import CALLS
@@ -22,6 +20,8 @@ from jackfield_console.shell import fragment, page, secured
 from jackfield_platform.schedules.timing import zone
 from jackfield_server.shared.entry_export import KINDS, MOST, exported
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import Token
+from jackfield_store.journal.listing import FILTERS
 
 _PAGE = 50
 _SUGGESTED = 200

@@ -7,14 +7,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import DEFAULT
-from jackfield.connections.connection_rows import PLACEHOLDER
 from jackfield.connections.named_connection import Origin
 from jackfield.connections.oauth_clients import SECRETS, VALUES
 from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
-from jackfield.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 from jackfield_console.components import (
     at,
     badge,
@@ -34,6 +31,9 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import DEFAULT
+from jackfield_store.connections.connection_rows import PLACEHOLDER
+from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
 
 _PAGE = 50
 _AT = "/oauth-clients"

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
-from jackfield.access import DEFAULT
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.components import card, choices, h, heading, live, local_time, notice, span_text
@@ -16,6 +15,7 @@ from jackfield_console.marketplace import revoked_notices
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page
 from jackfield_console.statistics import SPANS, Figures, Span, counted, figures
+from jackfield_store.access import DEFAULT
 
 _MOST = 20_000
 _EVERY = 10

@@ -9,19 +9,19 @@ from typing import Any
 
 from starlette.requests import Request
 
-from jackfield.access import Tokens
 from jackfield.callers import Scope, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
-from jackfield.management.connections import ManagedConnections
-from jackfield.management.visible_journal import SeenJournal
 from jackfield.manifest import Manifest
-from jackfield.stored import Jackfield
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Tokens
+from jackfield_store.management.connections import ManagedConnections
+from jackfield_store.management.visible_journal import SeenJournal
+from jackfield_store.runtime import Jackfield
 
 _MONTH = 30 * 86_400.0
 

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from jackfield.errors import InvalidInvocation, LimitReached
 from jackfield.invocation.entry import Entry
-from jackfield.journal.queue_stats import NAMES, queue_stats
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_console.invocation_steps import LETTERS, redrive
@@ -18,6 +17,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, tick
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_server.shared.problem import Problem, of_error
+from jackfield_store.journal.queue_stats import NAMES, queue_stats
 
 _EVERY = 5
 """Polling interval in seconds."""

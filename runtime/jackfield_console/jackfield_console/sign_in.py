@@ -14,15 +14,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jackfield.access import DEFAULT, Audit, Tokens, UnknownToken
-from jackfield.access.sessions import LASTS, Sessions
 from jackfield.callers import Rules
 from jackfield.clock import Clock, within
-from jackfield.database.epoch import EpochCache, is_certain
-from jackfield.database.sealing import digest
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup
-from jackfield.resources.storage import Storage
 from jackfield_console.components import csrf_field, fault_of, h, text_field
 from jackfield_console.shell import LOGO, document, secured
 from jackfield_server.shared.body import read_form
@@ -31,6 +26,11 @@ from jackfield_server.shared.identity import MOMENT, REMEMBERED, Identity
 from jackfield_server.shared.prefix import below_prefix
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import DEFAULT, Audit, Tokens, UnknownToken
+from jackfield_store.access.sessions import LASTS, Sessions
+from jackfield_store.database.epoch import EpochCache, is_certain
+from jackfield_store.database.sealing import digest
+from jackfield_store.resources.storage import Storage
 
 _KEPT = 1000
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")

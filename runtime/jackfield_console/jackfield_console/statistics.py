@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jackfield.journal.counts import Part, Sample, estimated, histogram
+from jackfield_store.journal.counts import Part, Sample, estimated, histogram
 
 STATUSES = ("succeeded", "failed", "in_doubt")
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import DEFAULT, Workspace
-from jackfield.access.settings import LIMITS
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
@@ -25,6 +23,8 @@ from jackfield_platform.tenants import Tenants, in_use, usage
 from jackfield_platform.tenants.health import connection_health
 from jackfield_platform.tenants.purge import kept_by
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import DEFAULT, Workspace
+from jackfield_store.access.settings import LIMITS
 
 _DAY = 86_400
 _DAYS = 14

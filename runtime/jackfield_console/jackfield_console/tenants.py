@@ -7,16 +7,16 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from jackfield.access import Workspace, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield.management.shared_settings import SharedSettings
 from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.health import health
+from jackfield_store.access import Workspace, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.management.shared_settings import SharedSettings
 
 _PAGE = 50
 _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.access import Token
 from jackfield.callers import SCOPES, Rules
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
@@ -28,6 +27,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import Token
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _DONE = {"revoked": "Token revoked.", **NONE}

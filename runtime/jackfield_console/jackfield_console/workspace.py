@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import RETENTION_DAYS, Settings
 from jackfield.callers import Decision, Request
 from jackfield.callers.searching import found_actions
 from jackfield.errors import JackfieldError, did_you_mean
@@ -30,6 +29,7 @@ from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.tokens import pattern_lines, rule_fields, rules_shown
 from jackfield_server.shared.action_guides import missing
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import RETENTION_DAYS, Settings
 
 _OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the server's identity"),

@@ -12,8 +12,8 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.pipe.run import Follow
-from jackfield.stored import Jackfield
 from jackfield_server.shared.settings import McpTools
+from jackfield_store.runtime import Jackfield
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""

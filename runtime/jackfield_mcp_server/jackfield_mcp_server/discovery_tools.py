@@ -13,7 +13,6 @@ from jackfield.callers import Caller, Request
 from jackfield.callers.searching import found_actions
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
-from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
@@ -24,6 +23,7 @@ from jackfield_platform.events import Feed
 from jackfield_platform.visible_events import feed_of
 from jackfield_server.shared.action_guides import Over, guide, verdict_of
 from jackfield_server.shared.event_reader import EventReader
+from jackfield_store.management.connections import ManagedConnections
 
 EXECUTE = "execute_action"
 """The only tool that runs an action; the others are read-only."""

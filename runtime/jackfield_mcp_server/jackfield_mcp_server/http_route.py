@@ -23,7 +23,6 @@ from jackfield.callers import Caller, may
 from jackfield.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
-from jackfield.stored import Jackfield
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
 from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_server.shared.body import LARGE, computed, crowded, read_body, take_room
@@ -38,6 +37,7 @@ from jackfield_server.shared.origins import check_origin
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_server.shared.streamed import Streamed
+from jackfield_store.runtime import Jackfield
 
 if TYPE_CHECKING:
     from jackfield_mcp_server.stateless_http import Answer, Exchange

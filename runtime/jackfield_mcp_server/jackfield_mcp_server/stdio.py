@@ -24,11 +24,11 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.pipe.run import Follow
-from jackfield.stored import Jackfield
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.instructions import instructions
 from jackfield_mcp_server.sdk_server import build_server
 from jackfield_server.shared.settings import McpTools
+from jackfield_store.runtime import Jackfield
 
 _PIECE = 64 * 1024
 _CANCELLED = "notifications/cancelled"

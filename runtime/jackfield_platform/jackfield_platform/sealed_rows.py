@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 
-from jackfield.connections.oauth_client_table import opened_client
-from jackfield.database import Row, Vault
-from jackfield.resources.sealed_rows import opened_at
-from jackfield.resources.verify import SealedRows
 from jackfield_platform.events.callbacks import secrets_place
 from jackfield_platform.schedules.table import COLUMNS as SCHEDULE_COLUMNS
 from jackfield_platform.schedules.table import Schedule
@@ -15,6 +11,10 @@ from jackfield_platform.tenants.connect_table import session_place
 from jackfield_platform.triggers.comparison import item_place
 from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION_COLUMNS
 from jackfield_platform.triggers.subscription import Subscription
+from jackfield_store.connections.oauth_client_table import opened_client
+from jackfield_store.database import Row, Vault
+from jackfield_store.resources.sealed_rows import opened_at
+from jackfield_store.resources.verify import SealedRows
 
 
 def _opened_subscription(vault: Vault, row: Row) -> object:

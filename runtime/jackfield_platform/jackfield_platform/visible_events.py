@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
-    from jackfield.resources.storage import Storage
     from jackfield_platform.events import Event
+    from jackfield_store.resources.storage import Storage
 
 
 def feed_of(storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer) -> Feed:

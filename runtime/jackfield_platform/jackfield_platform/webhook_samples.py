@@ -14,11 +14,11 @@ from jackfield.callers.actor import Actor
 from jackfield.clock import monotonic
 from jackfield.connector import Hook
 from jackfield.connector.triggers import Webhook
-from jackfield.stored import Jackfield
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.subscriptions import hook_url
 from jackfield_platform.triggers.table import SubscriptionTable, UnknownSubscription
+from jackfield_store.runtime import Jackfield
 
 _PATIENCE = 30.0
 """Seconds for the server to listen."""

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import DAY, duration, port
-from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.signals import HANGUPS
-from jackfield.resources.renewal import renew
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 from jackfield_dapr.commands.run_file import read_apps, run_apps
 from jackfield_dapr.sidecar import Bindings, Components, Sidecar, has_grpc, served_api
 from jackfield_server.commands.serve import declare_components
 from jackfield_server.shared.web_pages import LOOPBACK
+from jackfield_store.commands.starting import prepare_process
+from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
     from jackfield_server.shared.operation import Mount
+    from jackfield_store.runtime import Jackfield
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
@@ -113,8 +113,8 @@ def _check(arguments: Namespace) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.queue import leave
-    from jackfield.stored import Jackfield
+    from jackfield_store.queue import leave
+    from jackfield_store.runtime import Jackfield
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)

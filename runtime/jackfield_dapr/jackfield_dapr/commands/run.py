@@ -37,7 +37,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
     given = _given(arguments)
     logs.configure()

@@ -15,7 +15,7 @@ from jackfield_dapr.sidecar.bindings import Binding, Bindings
 from jackfield_dapr.sidecar.loading import Components, look_at
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 INTERVAL = 0.5
 """Seconds between two looks at the folders."""

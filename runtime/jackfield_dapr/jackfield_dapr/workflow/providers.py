@@ -12,7 +12,7 @@ from jackfield.errors import InvalidInvocation, UnknownConnection
 from jackfield.exports import late_hints
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 _FORMAT = "thand"
 _OPERATION = "notify"

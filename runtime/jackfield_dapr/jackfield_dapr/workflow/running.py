@@ -17,7 +17,7 @@ from jackfield_dapr.workflow.weighted import mails, weighted
 from jackfield_formats.expression import ExpressionError, evaluate, readable, substitute
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 _MOST = 1000
 """Maximum number of tasks in one run, since a ``then`` may loop."""

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield import __version__
-from jackfield.access import Audit
-from jackfield.access.ocsf import ocsf_event
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import Noun, declare_list, declare_workspace, pages, read_moment
-from jackfield.cli.stored import actor, open_storage, selected_workspace
 from jackfield.clock import SystemClock, iso
 from jackfield.errors import InvalidInvocation
 from jackfield_platform.events.callbacks import MOST, Callbacks
 from jackfield_platform.events.event import fits
+from jackfield_store.access import Audit
+from jackfield_store.access.ocsf import ocsf_event
+from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
-    from jackfield.resources.storage import Storage
+    from jackfield_store.resources.storage import Storage
 
 _COLUMNS = ("sequence", "at", "actor", "event", "object", "details")
 _BROKEN = 1

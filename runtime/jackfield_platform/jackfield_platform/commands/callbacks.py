@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, of_platforms, pages, read_moment
-from jackfield.cli.stored import actor, open_events
 from jackfield.clock import SystemClock, seconds
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
 from jackfield_platform.events.event import listed_types
+from jackfield_store.commands.stored import actor, open_events
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output

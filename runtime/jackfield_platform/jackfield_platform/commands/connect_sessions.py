@@ -10,9 +10,9 @@ from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_pages, in_workspace, open_jackfield, pages
-from jackfield.cli.stored import actor
 from jackfield.clock import SystemClock
-from jackfield.stored import stored
+from jackfield_store.commands.stored import actor
+from jackfield_store.runtime import stored
 
 if TYPE_CHECKING:
     from jackfield_platform.tenants.connecting import Connecting

@@ -8,9 +8,9 @@ from typing import Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, of_platforms, pages
-from jackfield.cli.stored import open_events
 from jackfield.clock import SystemClock
 from jackfield_platform.events.deliveries import STATES, Deliveries
+from jackfield_store.commands.stored import open_events
 
 _COLUMNS = ("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt")
 

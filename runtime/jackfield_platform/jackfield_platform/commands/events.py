@@ -13,10 +13,10 @@ from jackfield.cli.interrupt import interruptible
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one, declare_workspace
-from jackfield.cli.stored import open_events
 from jackfield.pipe.events import PAUSE
 from jackfield_platform.events import Feed, FeedEvents
 from jackfield_platform.events.event import listed_types
+from jackfield_store.commands.stored import open_events
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output

@@ -12,8 +12,8 @@ from jackfield.cli.local_files import Files, read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
-from jackfield.cli.stored import actor
-from jackfield.stored import stored
+from jackfield_store.commands.stored import actor
+from jackfield_store.runtime import stored
 
 if TYPE_CHECKING:
     from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions

@@ -13,11 +13,11 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_nothing
-from jackfield.cli.stored import actor, open_storage, workspaces_of
 from jackfield.clock import SystemClock
+from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 
 if TYPE_CHECKING:
-    from jackfield.access import Workspaces
+    from jackfield_store.access import Workspaces
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
@@ -136,10 +136,10 @@ def _declare_delete(parser: Parser) -> None:
 
 
 def _delete(arguments: Namespace, output: Output) -> int:
-    from jackfield.files import FileLimits, Files
-    from jackfield.management.revoking import revoke_due
-    from jackfield.stored import Jackfield
     from jackfield_platform.tenants import Tenants
+    from jackfield_store.files import FileLimits, Files
+    from jackfield_store.management.revoking import revoke_due
+    from jackfield_store.runtime import Jackfield
 
     with open_storage() as storage:
         clock = SystemClock()

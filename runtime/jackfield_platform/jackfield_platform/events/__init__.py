@@ -1,6 +1,6 @@
 """Events of a workspace: numbered, read by cursor, and delivered to callbacks.
 
-A change records its event in the outbox (``jackfield.database.outbox``). ``Numbering`` moves what is committed there to the table
+A change records its event in the outbox (``jackfield_store.database.outbox``). ``Numbering`` moves what is committed there to the table
 ``events``, in order; ``Feed`` reads it.
 
 To add a kind of event: its name in ``event.TYPES``, and a row of the table in docs/reference/events.md. ``database.outbox.record`` stands

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jackfield.access.platform_tokens import pattern_of
 from jackfield.clock import iso
-from jackfield.database import Row
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.json_tools.pointers import pointer
@@ -19,6 +17,8 @@ from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.event import check_types, fits
 from jackfield_platform.events.sending import target_of
+from jackfield_store.access.platform_tokens import pattern_of
+from jackfield_store.database import Row
 
 Origin = Literal["operator", "remote"]
 Signing = Literal["hmac", "ed25519"]

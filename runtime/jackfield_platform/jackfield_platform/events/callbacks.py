@@ -7,13 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jackfield.access import DEFAULT, Audit
-from jackfield.access.platform_tokens import manages, pattern_of
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Row, SealBroken, Transaction, Vault
-from jackfield.database.shared_clock import SharedClock
-from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
@@ -26,6 +21,11 @@ from jackfield_platform.events.message import request_of
 from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_platform.events.signing import PRIVATE, new_secret, public_key
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.platform_tokens import manages, pattern_of
+from jackfield_store.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.database.slices import delete_in_slices, slice_of
 
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from jackfield.database import Database, Row, Transaction
 from jackfield.errors import JackfieldError
 from jackfield_platform.events.callback import COLUMNS, Callback
 from jackfield_platform.events.feed import EVENT_COLUMNS
+from jackfield_store.database import Database, Row, Transaction
 
 HOLD = 60.0
 """Seconds for which a process has what it claimed: longer than a batch may take. After that another one sends it."""

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.database import Transaction
 from jackfield.kernel.stored_values import LATEST
+from jackfield_store.database import Transaction
 
 _DAY = 86_400
 _ADD = """

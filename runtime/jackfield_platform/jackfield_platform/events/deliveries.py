@@ -9,8 +9,6 @@ from functools import partial
 from typing import Any
 
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Row, SealBroken, Transaction, Vault
-from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
 from jackfield.hints import NextStep
@@ -25,6 +23,8 @@ from jackfield_platform.events.message import request_to
 from jackfield_platform.events.positions import move, next_numbers, read_positions
 from jackfield_platform.events.retention import DELIVERED_KEPT
 from jackfield_platform.events.sending import Attempt
+from jackfield_store.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield_store.database.shared_clock import SharedClock
 
 STATES = ("pending", "delivered", "dead")
 _KEPT_ATTEMPTS = 10

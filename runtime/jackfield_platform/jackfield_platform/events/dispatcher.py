@@ -16,21 +16,11 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
-from jackfield.access.platform_tokens import manages
 from jackfield.clock import Clock, monotonic, within
-from jackfield.database import Database, Row, Transaction, Vault
-from jackfield.database.blocked import BlockedWorkspaces
-from jackfield.database.due_rows import readable
-from jackfield.database.faults import SealBroken
-from jackfield.database.hold import find_hold
-from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.journal.leadership import LEAD, Leadership
-from jackfield.journal.recovery import Recovery
 from jackfield.kernel.threads import Threads
 from jackfield.pipe.events import Event
-from jackfield.resources.storage import Storage
 from jackfield.wire.guard import Guard, only_hosts
 from jackfield_platform.events import claims
 from jackfield_platform.events.callback import Callback, read_callback
@@ -43,6 +33,16 @@ from jackfield_platform.events.positions import Positions, active_patterns
 from jackfield_platform.events.retention import Retention
 from jackfield_platform.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield_platform.events.sending import Attempt, Sender
+from jackfield_store.access.platform_tokens import manages
+from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.due_rows import readable
+from jackfield_store.database.faults import SealBroken
+from jackfield_store.database.hold import find_hold
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal.leadership import LEAD, Leadership
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4

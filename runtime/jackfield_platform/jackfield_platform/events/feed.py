@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jackfield.clock import monotonic
-from jackfield.database import Database, Row, Transaction, Vault
-from jackfield.database.faults import DataKeyDamaged, SealBroken
-from jackfield.database.outbox import sealed_place
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
 from jackfield.frames import bordered
@@ -18,6 +15,9 @@ from jackfield.pipe.events import Event, Events
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
 from jackfield_platform.events.numbering import Numbering
+from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database.faults import DataKeyDamaged, SealBroken
+from jackfield_store.database.outbox import sealed_place
 
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""

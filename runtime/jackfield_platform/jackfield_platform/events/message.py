@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.clock import iso
-from jackfield.database import Database, Vault
 from jackfield.kernel.exact import result_json
 from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.outputs import output_of
 from jackfield_platform.events.signing import signatures
+from jackfield_store.database import Database, Vault
 
 Fields = list[tuple[bytes, bytes]]
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

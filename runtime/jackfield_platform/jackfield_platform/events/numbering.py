@@ -13,14 +13,14 @@ import json
 from typing import Any
 from uuid import UUID
 
-from jackfield.database import Database, Row, Transaction, Vault
-from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
-from jackfield.database.lost_numbers import above_lost, is_elsewhere, place_of
-from jackfield.database.outbox import sealed_place
 from jackfield.kernel.stored_values import LATEST
 from jackfield_platform.events.counts import count_events
 from jackfield_platform.events.event import data_of
 from jackfield_platform.events.marks import MARK, digest_of, next_mark
+from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database.faults import KeyServiceRefused, KeyServiceUnavailable
+from jackfield_store.database.lost_numbers import above_lost, is_elsewhere, place_of
+from jackfield_store.database.outbox import sealed_place
 
 SLICE = 500
 """Events numbered in one commit."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jackfield.database import Database, SealBroken, Vault
-from jackfield.journal.entry import opened_result
 from jackfield.pipe.events import Event
+from jackfield_store.database import Database, SealBroken, Vault
+from jackfield_store.journal.entry import opened_result
 
 _RESULT = """
 SELECT id, result, connector, action, connection, caller, idempotency_key, fingerprint FROM invocations

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jackfield.access.platform_tokens import manages
 from jackfield.clock import monotonic
-from jackfield.database import Database, Transaction
+from jackfield_store.access.platform_tokens import manages
+from jackfield_store.database import Database, Transaction
 
 _READ = "SELECT workspace, position FROM callback_positions WHERE callback = :callback"
 _BEGIN = """

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from jackfield.clock import monotonic
-from jackfield.database import Database, Row, Transaction
 from jackfield_platform.events.marks import MARK, digest_of
+from jackfield_store.database import Database, Row, Transaction
 
 KEPT = 30 * 86_400.0
 """Seconds for which an event is kept."""

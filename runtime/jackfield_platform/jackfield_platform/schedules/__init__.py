@@ -11,12 +11,12 @@ slot twice.
 
 from __future__ import annotations
 
-from jackfield.database.due_rows import OvertakenError
 from jackfield_platform.schedules.due import Claimed, DueSchedules, UsedError
 from jackfield_platform.schedules.policy import Passed, passed
 from jackfield_platform.schedules.slot_values import check_slot_values, with_slot
 from jackfield_platform.schedules.table import Content, Schedule, ScheduleConflict, ScheduleTable, Slot, UnknownSchedule
 from jackfield_platform.schedules.timing import Timing
+from jackfield_store.database.due_rows import OvertakenError
 
 __all__ = [
     "Claimed",

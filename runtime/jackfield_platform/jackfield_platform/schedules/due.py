@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Transaction
-from jackfield.database.blocked import BlockedWorkspaces
-from jackfield.database.due_rows import claim, held, next_due, readable
-from jackfield.database.outbox import record
-from jackfield.database.shared_clock import TOLERATED, SharedClock
 from jackfield.dataclass import replace
 from jackfield_platform.schedules.policy import Passed
 from jackfield_platform.schedules.table import ADD_SLOT, COLUMNS, Schedule
+from jackfield_store.database import Database, Transaction
+from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.due_rows import claim, held, next_due, readable
+from jackfield_store.database.outbox import record
+from jackfield_store.database.shared_clock import TOLERATED, SharedClock
 
 HELD = 15.0
 """Seconds for which a claim holds; each transaction of its holder renews it."""

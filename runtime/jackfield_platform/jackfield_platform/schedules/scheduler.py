@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from jackfield.queue.due_loop import DueLoop
 from jackfield_platform.schedules import Claimed, DueSchedules
 from jackfield_platform.schedules.slot_runs import SlotRuns
+from jackfield_store.queue.due_loop import DueLoop
 
 
 class Scheduler(DueLoop[DueSchedules]):

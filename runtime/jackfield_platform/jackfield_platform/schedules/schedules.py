@@ -7,9 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.access.visible_pages import by_name, visible_page
 from jackfield.clock import iso
-from jackfield.database.cursors import invalid_cursor
 from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.redaction.marks import masked
@@ -18,11 +16,13 @@ from jackfield_platform.schedules.policy import MISSED, OVERLAP, Missed, Overlap
 from jackfield_platform.schedules.slot_runs import invocation_of
 from jackfield_platform.schedules.table import unknown_schedule
 from jackfield_platform.schedules.timing import MEMBERS, invalid
+from jackfield_store.access.visible_pages import by_name, visible_page
+from jackfield_store.database.cursors import invalid_cursor
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
 _HINT = "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."

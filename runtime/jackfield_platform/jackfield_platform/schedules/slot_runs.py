@@ -15,9 +15,9 @@ from jackfield_platform.schedules.slot_values import with_slot
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
-    from jackfield.database import Transaction
-    from jackfield.stored import Jackfield
     from jackfield_platform.schedules import Claimed, Content, DueSchedules, Passed
+    from jackfield_store.database import Transaction
+    from jackfield_store.runtime import Jackfield
 
     OnQueued = Callable[[Transaction, str], None]
 

@@ -7,13 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from jackfield.access.audit import Audit
 from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock, iso
 from jackfield.connections.named_connection import NAME
-from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
-from jackfield.database.shared_clock import TOLERATED, SharedClock
-from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.hints import NextStep
@@ -22,6 +18,10 @@ from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing
+from jackfield_store.access.audit import Audit
+from jackfield_store.database import Database, Row, Transaction, UniqueViolation, Vault
+from jackfield_store.database.shared_clock import TOLERATED, SharedClock
+from jackfield_store.database.slices import delete_in_slices, slice_of
 
 Status = Literal["active", "paused", "ended", "stopped"]
 

@@ -12,13 +12,13 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database.sealing import new_secret
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, unknown
+from jackfield_store.database.sealing import new_secret
 
 if TYPE_CHECKING:
-    from jackfield.management.authorizing import Authorizing
+    from jackfield_store.management.authorizing import Authorizing
 
 _TRIES = 3
 _DIGITS = 6

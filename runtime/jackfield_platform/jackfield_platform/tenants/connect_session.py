@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jackfield.access.images import image_fault
-from jackfield.access.settings import theme_faults, theme_of
 from jackfield.clock import iso
 from jackfield.connections.locales import LOCALES
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
@@ -16,6 +14,8 @@ from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.secrecy import SecretHolder
+from jackfield_store.access.images import image_fault
+from jackfield_store.access.settings import theme_faults, theme_of
 
 Mode = Literal["connect", "reauth", "manage"]
 Verify = Literal["confirm", "browser", "link"]

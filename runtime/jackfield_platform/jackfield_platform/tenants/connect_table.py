@@ -8,17 +8,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database import SealBroken
-from jackfield.database.cursors import cursor_after, place_after
-from jackfield.database.outbox import record
-from jackfield.database.sealing import digest, new_secret
-from jackfield.database.vault import SealedTable
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+from jackfield_store.database import SealBroken
+from jackfield_store.database.cursors import cursor_after, place_after
+from jackfield_store.database.outbox import record
+from jackfield_store.database.sealing import digest, new_secret
+from jackfield_store.database.vault import SealedTable
 
 if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Transaction
+    from jackfield_store.database import Database, Row, Transaction
 
 _KEPT = 7 * 86_400.0
 """Seconds for which a session that has ended can be read."""

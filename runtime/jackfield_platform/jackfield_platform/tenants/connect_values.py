@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.audience import audience_of
-from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.management.drafts import edited, refuse_redirected
 from jackfield.manifest import OAUTH_CLIENT
+from jackfield_store.connections.connection_rows import secret_places
+from jackfield_store.management.drafts import edited, refuse_redirected
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind

@@ -10,17 +10,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.access import Audit, Workspaces
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
-from jackfield.database.sealing import digest, new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
-from jackfield.management.policies import PolicyRequest
-from jackfield.management.visible_connections import table_of
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
@@ -32,14 +27,19 @@ from jackfield_platform.tenants.connect_values import (
     platforms_values,
     refuse_unasked,
 )
+from jackfield_store.access import Audit, Workspaces
+from jackfield_store.connections.connection_rows import secret_places
+from jackfield_store.database.sealing import digest, new_secret
+from jackfield_store.management.policies import PolicyRequest
+from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.connection_types import Kind
-    from jackfield.database import Transaction
-    from jackfield.management.authorizing import Authorizing
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.resources.storage import Storage
+    from jackfield_store.database import Transaction
+    from jackfield_store.management.authorizing import Authorizing
+    from jackfield_store.management.connections import ManagedConnections
+    from jackfield_store.resources.storage import Storage
 
 _REMOTE = Provenance("remote", own_external_id=True)
 """Values of a session: a person's, with the External ID that the session has generated or the platform has given."""

@@ -9,7 +9,7 @@ from jackfield.dataclass import dataclass
 from jackfield_platform.tenants.usage import usage
 
 if TYPE_CHECKING:
-    from jackfield.database import Database
+    from jackfield_store.database import Database
 
 _DAY = 86_400.0
 _CONNECTIONS = """

@@ -5,25 +5,25 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.access import DEFAULT, Audit
-from jackfield.access.audit_seals import prepare_seals
-from jackfield.connections.connection_table import ConnectionTable
-from jackfield.connections.grants import forget
-from jackfield.connections.revocations import Revocations
-from jackfield.database.slices import SLICE, delete_in_slices, slice_of
-from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.errors import JackfieldError
-from jackfield.journal.jobs import WAITS
 from jackfield_platform.triggers.table import hand_over
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.audit_seals import prepare_seals
+from jackfield_store.connections.connection_table import ConnectionTable
+from jackfield_store.connections.grants import forget
+from jackfield_store.connections.revocations import Revocations
+from jackfield_store.database.slices import SLICE, delete_in_slices, slice_of
+from jackfield_store.database.table_shapes import tables_of_workspaces
+from jackfield_store.journal.jobs import WAITS
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
-    from jackfield.database import Database, Transaction
-    from jackfield.files import Files
-    from jackfield.resources.storage import Storage
+    from jackfield_store.database import Database, Transaction
+    from jackfield_store.files import Files
+    from jackfield_store.resources.storage import Storage
 
 _PASSES = 20
 """Limit of the times that all tables are gone through, until one finds nothing. A request that had begun may add a row to a table that is

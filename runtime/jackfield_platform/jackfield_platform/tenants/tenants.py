@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
-from jackfield.access.platform_tokens import manages
-from jackfield.access.sessions import end_sessions
-from jackfield.access.settings import require_own
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.exports import late_hints
 from jackfield_platform.tenants.purge import keep_at_providers, kept_by, purge
+from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+from jackfield_store.access.platform_tokens import manages
+from jackfield_store.access.sessions import end_sessions
+from jackfield_store.access.settings import require_own
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
-    from jackfield.files import Files
-    from jackfield.resources.storage import Storage
+    from jackfield_store.files import Files
+    from jackfield_store.resources.storage import Storage
 
 _OPERATORS = ("allowReferences", "allowAmbient")
 """Settings that let connections made over HTTP use the server's environment and identity, which are not the platform's."""

@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
-from jackfield.connections.connection_table import COUNT
 from jackfield.errors import CODES
 from jackfield.exports import late_hints
-from jackfield.files.table import FileTable
-from jackfield.journal.counts import DAY, open_now
+from jackfield_store.connections.connection_table import COUNT
+from jackfield_store.files.table import FileTable
+from jackfield_store.journal.counts import DAY, open_now
 
 if TYPE_CHECKING:
-    from jackfield.database import Database, Row
+    from jackfield_store.database import Database, Row
 
 BY = ("connector", "action", "status", "day", "hour")
 """Parts by which usage may be told."""

@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 
 from jackfield.clock import iso
 from jackfield.connector.conversion import payload
-from jackfield.database import Database, Transaction, Vault
-from jackfield.database.due_rows import held as claimed
-from jackfield.database.outbox import record_sealed, sealed_place
-from jackfield.database.row_unit import JointUnit
-from jackfield.database.slices import slice_of
 from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield_platform.triggers.subscription import Subscription
+from jackfield_store.database import Database, Transaction, Vault
+from jackfield_store.database.due_rows import held as claimed
+from jackfield_store.database.outbox import record_sealed, sealed_place
+from jackfield_store.database.row_unit import JointUnit
+from jackfield_store.database.slices import slice_of
+from jackfield_store.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
 
 _PURGE = slice_of(
     "event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND at < :before AND subscription_id = :subscription"

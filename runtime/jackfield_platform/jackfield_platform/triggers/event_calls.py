@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import Request
 from jackfield.connections.formats import native_inputs
-from jackfield.database.outbox import record
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.invocation.file_references import names_files
@@ -22,14 +21,15 @@ from jackfield.json_tools.pointers import child, names
 from jackfield.pipe.call_rules import find_action
 from jackfield.pipe.unstored import required
 from jackfield_platform.triggers.arrivals import Sealer
+from jackfield_store.database.outbox import record
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.plan import Plan
-    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.arrivals import InTransaction
     from jackfield_platform.triggers.subscription import Subscription
+    from jackfield_store.runtime import Jackfield
 
 _MEMBERS = ("connector", "action", "connection", "inputs")
 _EVENT, _TEXT = "$event", "$text"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.database.flights import Flights
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
+from jackfield_store.database.flights import Flights
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from jackfield.access.settings import MESSAGES, RATES
 from jackfield.clock import iso, moment
-from jackfield.journal.suppressions import Suppressions
+from jackfield_store.access.settings import MESSAGES, RATES
+from jackfield_store.journal.suppressions import Suppressions
 
 if TYPE_CHECKING:
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 
 def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:

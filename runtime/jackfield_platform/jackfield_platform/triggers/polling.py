@@ -13,11 +13,11 @@ from jackfield_platform.triggers.arrivals import in_parts
 from jackfield_platform.triggers.comparison import Change, Comparison, Mark, is_too_much
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Storage
     from jackfield.connector.triggers import Listed, Polled, Trigger
     from jackfield_platform.triggers.arrivals import InTransaction, Sealer
     from jackfield_platform.triggers.due import DueSubscriptions
     from jackfield_platform.triggers.subscription import Sealed, Subscription
+    from jackfield_store.access.workspace_access import Storage
 
     Step = Callable[[Any, Any], Any]
 

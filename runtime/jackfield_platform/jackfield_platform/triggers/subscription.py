@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from jackfield.clock import iso
-from jackfield.database import Row, Vault
 from jackfield.dataclass import dataclass
+from jackfield_store.database import Row, Vault
 
 Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
 """``pending``: not enabled yet, or nothing has come to a webhook that a person registers. ``degraded``: the last work on it failed;

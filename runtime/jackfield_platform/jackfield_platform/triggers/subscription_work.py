@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from jackfield.callers import Request
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.failures import Raised, attempt, contained
-from jackfield.journal.room import is_queue_full
-from jackfield.management.provider_steps import call_of, over_connection
-from jackfield.management.visible_connections import table_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.guards import pause_exceeding
 from jackfield_platform.triggers.polling import Polling
 from jackfield_platform.triggers.subscriptions import check_inputs, hook_url
+from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.journal.room import is_queue_full
+from jackfield_store.management.provider_steps import call_of, over_connection
+from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector.triggers import Hook, Trigger, Webhook
     from jackfield.manifest import Manifest
-    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.due import DueSubscriptions
     from jackfield_platform.triggers.subscription import Sealed, Subscription
+    from jackfield_store.runtime import Jackfield
 
 _SECONDS = 30.0
 """Timeout of one step at the provider, which is less than a claim holds."""

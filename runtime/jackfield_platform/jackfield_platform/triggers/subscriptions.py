@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from jackfield.access.settings import changed_settings, require_own
-from jackfield.access.visible_pages import by_name, visible_page
 from jackfield.callers import Request, may
 from jackfield.clock import moment
-from jackfield.database import SealBroken
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
 from jackfield.hints import NextStep
-from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
 from jackfield_platform.triggers.event_calls import checked_then
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, unknown_subscription
+from jackfield_store.access.settings import changed_settings, require_own
+from jackfield_store.access.visible_pages import by_name, visible_page
+from jackfield_store.database import SealBroken
+from jackfield_store.management.provider_steps import call_of
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
     from jackfield.manifest_triggers import TriggerManifest
-    from jackfield.stored import Jackfield
+    from jackfield_store.runtime import Jackfield
 
 _MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then", "guard")
 CHANGED = ("inputs", "every", "then")

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jackfield.access.audit import Audit
 from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.clock import Clock
 from jackfield.connections.named_connection import NAME, NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.database import Database, Transaction, UniqueViolation, Vault
-from jackfield.database.sealing import digest
-from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import new_invocation_id
 from jackfield_platform.triggers.arrivals import LISTENING
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, sealed_for
+from jackfield_store.access.audit import Audit
+from jackfield_store.database import Database, Transaction, UniqueViolation, Vault
+from jackfield_store.database.sealing import digest
+from jackfield_store.database.shared_clock import SharedClock
 
 _LARGEST = 256 * 1024
 _OWN = "workspace = :workspace AND id = :id"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.queue.due_loop import DueLoop
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription_work import SubscriptionWork
+from jackfield_store.queue.due_loop import DueLoop
 
 if TYPE_CHECKING:
-    from jackfield.queue.runtime_pool import RuntimePool
     from jackfield_platform.triggers.subscription import Subscription
+    from jackfield_store.queue.runtime_pool import RuntimePool
 
 
 class TriggerLoop(DueLoop[DueSubscriptions]):

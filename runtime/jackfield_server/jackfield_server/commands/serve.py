@@ -15,7 +15,10 @@ from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
-from jackfield.cli.starting import (
+from jackfield.clock import SystemClock, within
+from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
+from jackfield.kernel.signals import HANGUPS
+from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
     check_tracing,
@@ -25,11 +28,8 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield.clock import SystemClock, within
-from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
-from jackfield.kernel.signals import HANGUPS
-from jackfield.resources.memory import require_memory
-from jackfield.resources.storage import Storage
+from jackfield_store.resources.memory import require_memory
+from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -139,10 +139,10 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     prepare_process()
     require_memory(arguments.workers)
     try:
-        from jackfield.queue import check_queue
         from jackfield.wire.guard import allowed_hosts
         from jackfield_server.http.server_process import check_settings, run
         from jackfield_server.shared.settings import Jwt, Settings
+        from jackfield_store.queue import check_queue
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
     jwt, public_url, descriptors = None, _public_url(arguments), _descriptors(arguments)
@@ -290,7 +290,7 @@ def _root_path(arguments: Namespace, public_url: str) -> str:
 
 
 def _public_url(arguments: Namespace) -> str:
-    from jackfield.database.shared_settings import checked_public_url
+    from jackfield_store.database.shared_settings import checked_public_url
 
     given: str | None = arguments.public_url
     return checked_public_url(os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given)

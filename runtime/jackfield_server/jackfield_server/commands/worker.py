@@ -16,7 +16,16 @@ from jackfield.cli.logs import announce
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
-from jackfield.cli.starting import (
+from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
+from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.notices import Notices
+from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
+from jackfield.kernel.threads import Threads
+from jackfield.tracing import configured, remarked
+from jackfield.wire.guard import allowed_hosts
+from jackfield_server.shared.listeners import forget, listen, place
+from jackfield_server.shared.metrics_folder import shared
+from jackfield_store.commands.starting import (
     check_connection_files,
     check_tracing,
     declare_migrate,
@@ -25,30 +34,21 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
-from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
-from jackfield.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
-from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
-from jackfield.kernel.notices import Notices
-from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
-from jackfield.kernel.threads import Threads
-from jackfield.resources.memory import memory_limit, require_memory, room_within, save_memory
-from jackfield.resources.renewal import renew
-from jackfield.tracing import configured, remarked
-from jackfield.wire.guard import allowed_hosts
-from jackfield_server.shared.listeners import forget, listen, place
-from jackfield_server.shared.metrics_folder import shared
+from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
+from jackfield_store.resources.memory import memory_limit, require_memory, room_within, save_memory
+from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.queue import RuntimePool
+    from jackfield_store.queue import RuntimePool
 
 _MOST_PROCESSES = 256
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
-    "jackfield.journal.queue",
+    "jackfield_store.journal.queue",
     "jackfield.pipe.attempts",
-    "jackfield.queue.local",
+    "jackfield_store.queue.local",
     "jackfield.schema.compiling",
     "pydantic.main",
     "pydantic.type_adapter",
@@ -80,7 +80,7 @@ def _declare(parser: Parser) -> None:
 
 def _work(arguments: Namespace, _output: Output) -> int:
 
-    from jackfield.queue import RuntimePool, check_queue, leave
+    from jackfield_store.queue import RuntimePool, check_queue, leave
 
     HANGUPS.listen()
     prepare_process()
@@ -130,7 +130,7 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
     """Import everything, then fork the processes: they share its memory, and start without importing."""
     if not hasattr(os, "fork"):
         raise InvalidInvocation("--processes and --health-port need a system that can fork", hint="Start several workers instead.")
-    from jackfield.queue.prefork import Board, Master
+    from jackfield_store.queue.prefork import Board, Master
 
     board, probe = Board(arguments.processes), None
     with contextlib.ExitStack() as stack:
@@ -199,10 +199,10 @@ async def _run_until_signal(
     forked: bool,
 ) -> None:
     """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
-    from jackfield.queue import Poller, look_each_second, open_engine, run
     from jackfield_platform.events.dispatcher import dispatching
     from jackfield_platform.schedules.scheduler import Scheduler
     from jackfield_platform.triggers.trigger_loop import TriggerLoop
+    from jackfield_store.queue import Poller, look_each_second, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

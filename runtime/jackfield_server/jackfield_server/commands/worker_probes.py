@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import within
 from jackfield.errors import JackfieldError
 from jackfield.kernel.signals import HANGUPS
-from jackfield.management.conditions import Condition, Finding, answer_of, of_packages
-from jackfield.queue import broker_warning
-from jackfield.queue.prefork import Board, State
-from jackfield.resources.renewal import renew
 from jackfield_server.shared.identity import Identities, token_of
 from jackfield_server.shared.metrics import Metrics
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.readiness import Readiness
+from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
+from jackfield_store.queue import broker_warning
+from jackfield_store.queue.prefork import Board, State
+from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
-    from jackfield.queue import RuntimePool
+    from jackfield_store.queue import RuntimePool
 
 _PATIENCE = 2.0
 """Seconds to wait for the database, and for a client."""

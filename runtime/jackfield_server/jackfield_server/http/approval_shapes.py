@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.recording.decisions import LONGEST_WHY, STATUSES
 from jackfield_server.http.shape_parts import ANY, MOMENT, NULLABLE, STRING, Json, closed_with, object_of
+from jackfield_store.recording.decisions import LONGEST_WHY, STATUSES
 
 _ACTOR: Json = {"type": "object", "description": "A token, a user of the identity provider, or an account of the command line."}
 APPROVALS: dict[str, Json] = {

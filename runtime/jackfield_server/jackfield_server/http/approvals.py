@@ -8,7 +8,6 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.recording.decisions import Approvals
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.body import members_of
@@ -16,6 +15,7 @@ from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.recording.decisions import Approvals
 
 T = TypeVar("T")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Audit
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Audit
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -8,10 +8,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jackfield.connections.authorizations import find_workspace, state_of, unknown
-from jackfield.database.sealing import new_secret
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
-from jackfield.management.authorizing import Authorizing, Completed
 from jackfield_platform.tenants.connect_table import UnknownSession
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.connect import SESSION, session_of
@@ -21,6 +18,9 @@ from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.prefix import CALLBACK, START, below_prefix
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
+from jackfield_store.database.sealing import new_secret
+from jackfield_store.management.authorizing import Authorizing, Completed
 
 _MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
 _HEADERS = {

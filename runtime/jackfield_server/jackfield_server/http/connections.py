@@ -8,10 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.connections.connection_table import VersionConflict
 from jackfield.connections.connection_types import UnknownType
 from jackfield.connections.provenance import Provenance
-from jackfield.management.connections import ManagedConnections
 from jackfield_server.http.endpoints import filtered
 from jackfield_server.http.parameters import flag
 from jackfield_server.shared.body import members_of
@@ -19,6 +17,8 @@ from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.connections.connection_table import VersionConflict
+from jackfield_store.management.connections import ManagedConnections
 
 _REMOTE = Provenance("remote")
 FILTERS = ("status",)

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from jackfield.stored import Jackfield
     from jackfield_server.http.protocol import Bounded
     from jackfield_server.shared.identity import Identity
     from jackfield_server.shared.operation import Operation
+    from jackfield_store.runtime import Jackfield
 
     Start = Callable[[Identity, int | None], None]
     """Starts a request for its caller, as of a reading of the epoch if there is one."""

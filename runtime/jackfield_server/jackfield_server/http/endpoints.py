@@ -9,12 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access.visible_pages import visible_page
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.operation import Endpoint
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access.visible_pages import visible_page
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

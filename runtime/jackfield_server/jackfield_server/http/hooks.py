@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
-from jackfield.management.provider_steps import call_of
 from jackfield_platform.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.event_calls import EventCalls
@@ -29,13 +27,15 @@ from jackfield_server.shared.body import read_body
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.management.provider_steps import call_of
 
 if TYPE_CHECKING:
     from jackfield.connector.hook_requests import HookRequest
     from jackfield.connector.triggers import Forged, Hook, Received
     from jackfield.manifest_triggers import TriggerManifest
-    from jackfield.stored import Jackfield
     from jackfield_platform.triggers.subscription import Sealed, Subscription
+    from jackfield_store.runtime import Jackfield
 
 _LOG = logging.getLogger("jackfield.triggers")
 HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (

@@ -18,12 +18,6 @@ from jackfield.clock import arrived, moment, note_arrival
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Enqueued, Result
 from jackfield.invocation.entry import Entry
-from jackfield.journal.entry import LONGEST_NOTE
-from jackfield.journal.listing import FILTERS
-from jackfield.journal.queue_stats import NAMES, queue_stats
-from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.management.visible_journal import SeenJournal
-from jackfield.stored import Jackfield
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues
@@ -39,6 +33,12 @@ from jackfield_server.shared.prefix import below_prefix
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.refusals import refused
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.journal.entry import LONGEST_NOTE
+from jackfield_store.journal.listing import FILTERS
+from jackfield_store.journal.queue_stats import NAMES, queue_stats
+from jackfield_store.management.dead_letters import audited_dead_letters
+from jackfield_store.management.visible_journal import SeenJournal
+from jackfield_store.runtime import Jackfield
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 

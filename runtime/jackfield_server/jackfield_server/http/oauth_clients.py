@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import InvalidInvocation
-from jackfield.management.oauth_clients import MEMBERS, ClientInUse, ClientTaken, OAuthClients, oauth_clients
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.parameters import flag
 from jackfield_server.shared.body import members_of
@@ -17,6 +16,7 @@ from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.management.oauth_clients import MEMBERS, ClientInUse, ClientTaken, OAuthClients, oauth_clients
 
 T = TypeVar("T")
 

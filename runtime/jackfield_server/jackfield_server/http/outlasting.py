@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from jackfield.database import DatabaseUnfit
 from jackfield.errors import Unavailable
+from jackfield_store.database import DatabaseUnfit
 
 T = TypeVar("T")
 

@@ -7,14 +7,14 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import DEFAULT
 from jackfield.errors import JackfieldError
-from jackfield.management.conditions import Condition, Finding, answer_of, of_packages
 from jackfield_server.http.authentication import identified
 from jackfield_server.shared.identity import Identity, bearer
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import DEFAULT
+from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
 
 _PATIENCE = 0.3
 """Seconds that a probe waits for the look-up of its token after the examination."""

@@ -29,8 +29,6 @@ from jackfield.errors import InvalidInvocation
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import HANGUPS, Deadline, begin_with_signals
 from jackfield.local import keep_to_one_core
-from jackfield.queue import leave
-from jackfield.resources.memory import memory_limit, room_within, save_memory
 from jackfield_server.http.certificates import Certificates, check_certificate
 from jackfield_server.http.protocol import Bounded
 from jackfield_server.http.upkeep import Upkeep
@@ -39,6 +37,8 @@ from jackfield_server.shared.operation import Mount
 from jackfield_server.shared.origins import check_origins
 from jackfield_server.shared.settings import Settings
 from jackfield_server.shared.stopping import GracefulServer, Stopping
+from jackfield_store.queue import leave
+from jackfield_store.resources.memory import memory_limit, room_within, save_memory
 
 _ONLY_TLS = ("strict-transport-security", "max-age=31536000")
 """Header field of a server with a certificate of its own (RFC 6797); behind a proxy, that is the proxy's to say."""

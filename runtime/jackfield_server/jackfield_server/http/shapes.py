@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jackfield.access.settings import LIMITS
 from jackfield.callers import TOKEN_SCOPES
-from jackfield.database.shared_settings import TWIN_RULES
 from jackfield.invocation.published import published_schema
-from jackfield.journal.entry import LONGEST_NOTE
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
 from jackfield_server.http.shape_parts import ANY, COUNT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
+from jackfield_store.access.settings import LIMITS
+from jackfield_store.database.shared_settings import TWIN_RULES
+from jackfield_store.journal.entry import LONGEST_NOTE
 
 
 def shapes() -> dict[str, Json]:

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from jackfield.journal.suppressions import Suppressions
-from jackfield.management.suppressions import audited_suppressions
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.journal.suppressions import Suppressions
+from jackfield_store.management.suppressions import audited_suppressions
 
 T = TypeVar("T")
 

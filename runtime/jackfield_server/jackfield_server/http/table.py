@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jackfield.callers import TOKEN_SCOPES
-from jackfield.recording.decisions import STATUSES
 from jackfield_platform.events.marks import PATTERN
 from jackfield_platform.tenants.usage import BY
 from jackfield_server.http import (
@@ -35,6 +34,7 @@ from jackfield_server.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TE
 from jackfield_server.shared import files, uploads
 from jackfield_server.shared.operation import Operation
 from jackfield_server.shared.prefix import CALLBACK, START
+from jackfield_store.recording.decisions import STATUSES
 
 _LONG: Schema = {**TEXT, "maxLength": 10_000}
 _STATUS: Schema = {"type": "string", "enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Token, Tokens
 from jackfield.callers import Rules
 from jackfield.callers.rules import LISTS
 from jackfield.clock import moment
@@ -18,6 +17,7 @@ from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access import Token, Tokens
 
 _LONGEST_MOMENT = 40
 

@@ -7,9 +7,9 @@ import multiprocessing
 
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import HANGUPS
-from jackfield.resources.renewal import renew
 from jackfield_server.http.certificates import Certificates
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.resources.renewal import renew
 
 
 class Upkeep:

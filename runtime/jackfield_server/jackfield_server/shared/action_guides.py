@@ -11,10 +11,10 @@ from jackfield.callers import Caller, Decision, Request
 from jackfield.callers.rules import INLINE
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidConnection, UnknownConnection
-from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.pipe.admit import check_serves, type_of
-from jackfield.stored import Jackfield
+from jackfield_store.management.connections import ManagedConnections
+from jackfield_store.runtime import Jackfield
 
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 

@@ -120,7 +120,7 @@ async def decoded(text: bytes, request: Request) -> Any:
 
 
 async def computed(request: Request, step: Callable[[], T]) -> T:
-    """Run in a thread what computes for long: one at a time in this process, as the pipe does (``jackfield.resources.turns``)."""
+    """Run in a thread what computes for long: one at a time in this process, as the pipe does (``jackfield_store.resources.turns``)."""
     run: Callable[[str, Callable[[], T]], Awaitable[T]] = request.scope["jackfield.computed"]
     return await run(request.scope["jackfield.workspace"], step)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jackfield.access.platform_tokens import home_of
 from jackfield.callers.actor import Actor
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
@@ -10,6 +9,7 @@ from jackfield_platform.events.deliveries import Deliveries
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access.platform_tokens import home_of
 
 
 def callbacks_of(

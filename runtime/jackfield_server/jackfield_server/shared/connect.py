@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.workspace_access import SUSPENDED
 from jackfield.callers.actor import Actor
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting, open_sessions
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.workspace_access import SUSPENDED
 
 SESSION = f"{PAGE}/session"
 """Path of a session's own page, with its ID after it."""

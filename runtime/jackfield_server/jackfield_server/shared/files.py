@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import Unavailable, UnknownName
-from jackfield.files import SealedReader
 from jackfield.invocation.file_references import names_files
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.invocation.stored_file import StoredFile
@@ -21,6 +20,7 @@ from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_server.shared.streamed import Streamed
+from jackfield_store.files import SealedReader
 
 _PIECE = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from jackfield.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
-from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.tokens import NOTED_EVERY
-from jackfield.access.workspace_access import SUSPENDED
 from jackfield.callers import Caller, Rules, Scope, may
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, within
-from jackfield.database.epoch import EpochCache, is_certain
-from jackfield.database.faults import RowDamaged
-from jackfield.resources.storage import Storage
 from jackfield_server.shared.jwts import Jwts
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.settings import Jwt
+from jackfield_store.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.tokens import NOTED_EVERY
+from jackfield_store.access.workspace_access import SUSPENDED
+from jackfield_store.database.epoch import EpochCache, is_certain
+from jackfield_store.database.faults import RowDamaged
+from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience

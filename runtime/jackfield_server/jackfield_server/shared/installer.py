@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from jackfield.access import Audit
 from jackfield_server.shared.problem import Problem
+from jackfield_store.access import Audit
 
 if TYPE_CHECKING:
     from jackfield_server.shared.identity import Identity

@@ -17,15 +17,15 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from jackfield.catalog import Catalog
 from jackfield.catalog.installations import revocations
 from jackfield.clock import Clock
-from jackfield.database import Database
-from jackfield.database.blocked import blocked_workspaces
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
-from jackfield.journal.queue_stats import queue_stats
-from jackfield.journal.went_back import return_warning
 from jackfield_platform.events.callbacks import failing_callbacks
 from jackfield_platform.schedules import DueSchedules
 from jackfield_server.shared.metrics_folder import FOLDER
+from jackfield_store.database import Database
+from jackfield_store.database.blocked import blocked_workspaces
+from jackfield_store.journal.queue_stats import queue_stats
+from jackfield_store.journal.went_back import return_warning
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TRIES, _PAUSE = 5, 0.02

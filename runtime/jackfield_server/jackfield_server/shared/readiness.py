@@ -10,12 +10,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from jackfield.clock import Clock, iso
-from jackfield.database import Database
 from jackfield.failures import exhausted
 from jackfield.kernel.threads import Threads
-from jackfield.management.conditions import SAID, Condition, Finding, examine
-from jackfield.resources.storage import Storage
 from jackfield_platform.schedules import DueSchedules
+from jackfield_store.database import Database
+from jackfield_store.management.conditions import SAID, Condition, Finding, examine
+from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.readiness")
 _FRESH = 2.0

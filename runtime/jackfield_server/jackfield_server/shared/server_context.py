@@ -16,16 +16,10 @@ from starlette.requests import Request
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
-from jackfield.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.failures import Raised, attempt
-from jackfield.files import FileLimits
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.threads import Threads
-from jackfield.management.revoking import revoke_due
-from jackfield.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
-from jackfield.resources.turns import Turns
-from jackfield.stored import Jackfield
 from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.dispatcher import Dispatcher, dispatching
@@ -44,6 +38,12 @@ from jackfield_server.shared.request_shares import RequestShares
 from jackfield_server.shared.settings import Settings
 from jackfield_server.shared.stopping import Stopping
 from jackfield_server.shared.web_pages import page_fault
+from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
+from jackfield_store.files import FileLimits
+from jackfield_store.management.revoking import revoke_due
+from jackfield_store.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
+from jackfield_store.resources.turns import Turns
+from jackfield_store.runtime import Jackfield
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ _INDEX_WAIT = 30.0
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
-    "jackfield.management.connections",
+    "jackfield_store.management.connections",
     "jackfield.pipe.attempts",
     "jackfield.schema.compiling",
     "pydantic.main",

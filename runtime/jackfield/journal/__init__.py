@@ -1,7 +1,0 @@
-"""The journal: every invocation of a workspace and its outcome, stored in the database."""
-
-from jackfield.journal.journal import Journal
-from jackfield.journal.queue import Queue
-from jackfield.journal.upkeep import DOUBT_KEPT, KEPT, KEY_KEPT
-
-__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "Queue"]

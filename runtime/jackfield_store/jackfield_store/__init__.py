@@ -1,0 +1,1 @@
+"""All that lasts: database, keys, journal, access, stored connections, files, their management, and the queue."""

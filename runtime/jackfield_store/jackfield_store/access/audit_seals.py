@@ -1,0 +1,91 @@
+"""Seals of the heads of audit logs: who can write to the database can neither cut a log nor add to it unnoticed.
+
+A head is sealed with the key of ``default``, so that a log goes on while the key service of its own workspace refuses. An entry that
+follows a head without its seal says so (``unsealed``), for ever. Either the log was changed in the database before it, an older jackfield
+wrote to it, or the key of ``default`` was out of reach. A head that was kept outside the database vouches for all that is before it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable
+from jackfield_store.database.workspace_wrappers import HOME
+
+if TYPE_CHECKING:
+    from jackfield_store.database import Row, Transaction, Vault
+
+MIGRATION = "audit_seals"
+"""Migration in whose transaction the heads of an older jackfield are sealed."""
+FIRST = "0" * 64
+"""Predecessor digest of the first entry."""
+BEGUN = "workspace.created"
+"""First event of a workspace; the log of ``default`` may begin with any."""
+_TROUBLE = (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable)
+_PAGE = 500
+_WITHOUT = """
+SELECT name FROM (SELECT name FROM workspaces UNION SELECT workspace AS name FROM tokens) seen
+WHERE name > :after AND NOT EXISTS (SELECT 1 FROM audit_heads WHERE workspace = name) ORDER BY name LIMIT :page
+"""
+_EMPTY = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :first)"
+_HEADS = "SELECT workspace, sequence, digest FROM audit_heads WHERE workspace > :after ORDER BY workspace LIMIT :page"
+_SEAL = "UPDATE audit_heads SET seal = :seal WHERE workspace = :workspace"
+_EXISTS = """
+SELECT 1 AS one FROM workspaces WHERE name = :workspace UNION SELECT 1 FROM tokens WHERE workspace = :workspace LIMIT 1
+"""
+
+
+def prepare_seals(vault: Vault) -> None:
+    """Get the key of the seals before a transaction needs it, as far as it can be had."""
+    with suppress(*_TROUBLE):
+        vault.prepare(HOME)
+
+
+def head_seal(vault: Vault, workspace: str, sequence: int, digest: str) -> bytes | None:
+    """Seal the head of a workspace's log; return None if the key cannot be had: acts in other workspaces go on, and say so."""
+    try:
+        return vault.attest(HOME, _place(workspace, sequence, digest))
+    except _TROUBLE:
+        return None
+
+
+def is_sealed(vault: Vault, workspace: str, sequence: int, digest: str, seal: bytes | None) -> bool:
+    """Return whether a head is as jackfield stored it.
+
+    :raises DataKeyDamaged: as ``Vault.open`` does, like others.
+    """
+    return vault.attests(HOME, _place(workspace, sequence, digest), seal)
+
+
+def follows_a_seal(vault: Vault, workspace: str, row: Row | Any, event: str) -> bool:
+    """Return whether a new entry follows a sealed head; ``row`` has the entry's number, and the digest and seal of the head before it."""
+    if row.sequence == 1 and row.seal is None:
+        return workspace == HOME or event == BEGUN
+    try:
+        return is_sealed(vault, workspace, row.sequence - 1, row.digest, row.seal)
+    except _TROUBLE:
+        return False
+
+
+def must_have_a_head(transaction: Transaction, workspace: str) -> bool:
+    """Return whether a workspace has what cannot be made without an entry in its log."""
+    return transaction.find(_EXISTS, {"workspace": workspace}) is not None
+
+
+def seal_all_heads(transaction: Transaction, vault: Vault) -> None:
+    """Seal all heads as they are. A workspace without entries gets the head of an empty log."""
+    after = ""
+    while rows := transaction.execute(_WITHOUT, {"after": after, "page": _PAGE}):
+        transaction.change_many(_EMPTY, [{"workspace": row.name, "first": FIRST} for row in rows])
+        after = rows[-1].name
+    after = ""
+    while rows := transaction.execute(_HEADS, {"after": after, "page": _PAGE}):
+        for row in rows:
+            seal = head_seal(vault, row.workspace, row.sequence, row.digest)
+            transaction.change(_SEAL, {"workspace": row.workspace, "seal": seal})
+        after = rows[-1].workspace
+
+
+def _place(workspace: str, sequence: int, digest: str) -> tuple[str, ...]:
+    return ("audit", workspace, str(sequence), digest)

@@ -1,0 +1,159 @@
+"""Access to a workspace: its settings, and the authorizer of a caller. The workspace's rules bind every call, a token's its own calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.callers.caller import Caller
+from jackfield.dataclass import replace
+from jackfield.errors import InvalidInvocation
+from jackfield.exports import late_hints
+from jackfield_store.database.shared_settings import TWIN_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jackfield.callers import Authorizer
+    from jackfield.clock import Clock
+    from jackfield_store.access.settings import Settings
+    from jackfield_store.access.workspaces import Workspaces
+    from jackfield_store.database import Database, Vault
+
+
+_TWINS = "JACKFIELD_TWINS"
+SUSPENDED = "the workspace is suspended"
+_GONE = "the workspace does not exist"
+
+
+class Storage(Protocol):
+    """Database and vault of a process; both may be used only if ``enabled``."""
+
+    @property
+    def enabled(self) -> bool:
+        """True if there is a database."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the process."""
+
+    @property
+    def database(self) -> Database:
+        """Database that stores the workspaces."""
+
+    @property
+    def vault(self) -> Vault:
+        """Vault that uses the database."""
+
+    @property
+    def answers_locally(self) -> bool:
+        """True if a reading of the epoch, and what is read after it, takes no server."""
+
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch; always the same one if there is no database."""
+
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+
+    async def fix_state(self) -> None:
+        """Take the reading of this task's block, beside the event loop."""
+
+
+def _check_twins(environment: Mapping[str, str]) -> None:
+    """Check ``JACKFIELD_TWINS``.
+
+    :raises InvalidInvocation: if it has another value.
+    """
+    found = environment.get(_TWINS)
+    if found and found not in TWIN_RULES:
+        raise InvalidInvocation(
+            f"{_TWINS} is '{found[:80]}', which has no meaning",
+            hint="Set it to 'join' if a write without a key is to join an equal one that is open, or to 'allow' (the default).",
+        )
+
+
+class WorkspaceAccess:
+    """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:
+        self._names = names
+        self.storage = storage
+        self._workspace = workspace
+        self._clock = clock
+        _check_twins(storage.environment)
+        self._workspaces: Workspaces | None = None
+        self._known: tuple[int, Settings] | None = None
+        self.is_gone = False
+        """True if ``settings`` were asked for and there was no such workspace: nothing is recorded in it any more."""
+        self.epoch = storage.epoch
+        """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
+
+    @property
+    def twins(self) -> str:
+        """Rule for a write without a key while an equal one is open, where the workspace's settings have none: ``join`` or ``allow``."""
+        return self.storage.shared_setting("twins") or "allow"
+
+    @property
+    def settings(self) -> Settings:
+        """Present settings of the workspace; the defaults if there is no database. One that was purged is as a suspended one."""
+        from jackfield_store.access.settings import Settings
+
+        if not self.storage.enabled:
+            return Settings()
+        from jackfield_store.access.workspaces import DEFAULT, UnknownWorkspace
+
+        epoch, known = self.epoch(), self._known
+        if known is not None and known[0] == epoch:
+            return known[1]
+        try:
+            found = self.workspaces.settings(self._workspace)
+        except UnknownWorkspace:
+            found = Settings(suspended=self._workspace != DEFAULT)
+            self.is_gone = found.suspended
+        else:
+            self.is_gone = False
+        self._known = epoch, found
+        return found
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """Source of the settings.
+
+        :raises InvalidInvocation: if there is no database.
+        """
+        if self._workspaces is None:
+            from jackfield_store.access.workspaces import Workspaces
+
+            self._workspaces = Workspaces(self.storage.database, self.storage.vault, self._clock)
+        return self._workspaces
+
+    def queued_by(self, stored: Mapping[str, Any]) -> Caller:
+        """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
+
+        A JWT, or a console session opened by a link, is valid only at the time of the request. For those, only the scope and the
+        workspace's rules are checked again.
+        """
+        from jackfield_store.access.tokens import Tokens, UnknownToken
+
+        audience = stored.get("audience", "tenant")
+        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience)
+        identifier = stored.get("token")
+        if identifier is None:
+            return caller
+        try:
+            token, ended = Tokens(self.storage.database, self.storage.vault, self._workspace, self._clock).standing(identifier)
+        except UnknownToken:
+            return replace(caller, ended="no longer exists")
+        return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
+
+    def authorizer(self, caller: Caller) -> Authorizer:
+        """Build the authorizer of a caller under the present settings."""
+        from jackfield.callers.authorizer import Authorizer
+
+        settings = self.settings
+        ended = f"the token {caller.ended}" if caller.ended is not None else None
+        if settings.suspended:
+            ended = _GONE if self.is_gone else SUSPENDED
+        return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
+
+
+late_hints(__name__)

@@ -1,0 +1,309 @@
+"""Workspaces: the tenants of one database, and the settings of each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jackfield.callers.actor import LIBRARY, Actor
+from jackfield.callers.rules import Rules
+from jackfield.callers.workspace_names import check_workspace_name, invalid_workspace_name
+from jackfield.clock import Clock, iso
+from jackfield.dataclass import dataclass, replace
+from jackfield.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.stored_values import possible_time
+from jackfield_store.access.audit import Audit, first_acts
+from jackfield_store.access.audit_seals import prepare_seals
+from jackfield_store.access.settings import Settings, changed_settings, read_settings
+from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database.epoch import EpochCache
+from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
+from jackfield_store.database.part import readings
+from jackfield_store.database.row_unit import ApartError, JointUnit
+from jackfield_store.database.settings_seals import settings_place, settings_seal
+
+DEFAULT = "default"
+"""The workspace that always exists."""
+_OWN = re.compile(r"[A-Za-z0-9]")
+_MOST_CACHED = 1000
+_TRIES = 100
+_INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
+_EXISTS = "SELECT name FROM workspaces WHERE name = :name"
+_UPDATE = "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = :before"
+_HINT = "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one."
+
+
+class UnknownWorkspace(InvalidInvocation):
+    """There is no workspace with this name."""
+
+    http_status = 404
+
+
+class WorkspaceExists(InvalidInvocation):
+    """A workspace with this name already exists."""
+
+    http_status = 409
+    problem = "name_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` until a setting of it is changed."""
+
+    name: str
+    created_at: float | None
+    settings: Settings
+    damage: str | None = None
+    """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the workspace as a JSON object."""
+        about = {"problem": self.damage} if self.damage is not None else self.settings.to_json()
+        return {"name": self.name, "createdAt": iso(self.created_at), **about}
+
+
+class _Known:
+    """Settings by workspace, for all that read them in this process; None where there is no workspace."""
+
+    def __init__(self, epoch: Callable[[], int]) -> None:
+        self.settings: EpochCache[str, Settings | None] = EpochCache(epoch, _MOST_CACHED)
+
+    def close(self) -> None:
+        """Do nothing: settings hold no resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Creation(JointUnit):
+    """Insertion of the ``row`` of a workspace, with its data key and the ``act`` in the audit log."""
+
+    row: Mapping[str, Any]
+    act: tuple[str, str, Mapping[str, Any]]
+    vault: Vault
+    audit: Audit
+
+    def __call__(self, transaction: Transaction) -> None:
+        name, text = self.row["name"], self.row["settings"]
+        if not transaction.change(_INSERT, {**self.row, "seal": settings_seal(self.vault, name, text)}):
+            raise _exists(name)
+        self.audit.append(transaction, *self.act)
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether both use the same keys, for which no service is asked."""
+        return isinstance(other, _Creation) and other.vault is self.vault and not self.vault.asks_a_service
+
+    def run_all(self, units: Sequence[_Creation], transaction: Transaction) -> None:
+        """Insert several at once.
+
+        :raises ApartError: if one is there already, or has left a key or a log.
+        """
+        units = sorted(units, key=lambda unit: str(unit.row["name"]))  # two processes that race for names never wait for each other
+        places = {unit.row["name"]: settings_place(unit.row["settings"]) for unit in units}
+        seals, keys = self.vault.attest_first(transaction, places)
+        rows = [{**unit.row, "seal": seals.get(unit.row["name"])} for unit in units]
+        steps = [keys, (_INSERT, rows), *first_acts((unit.audit, unit.act) for unit in units)]
+        if min(transaction.change_all(steps)) < len(units):
+            raise ApartError
+
+
+class Workspaces:
+    """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._actor = actor
+        self._known = database.attached(_Known, lambda: _Known(readings(database))).settings
+
+    def acting_as(self, actor: Actor) -> Workspaces:
+        """Return a copy whose changes the audit log attributes to ``actor``."""
+        return Workspaces(self._database, self._vault, self._clock, actor)
+
+    def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
+        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows
+        now rather than with the first secret.
+
+        :raises InvalidInvocation: if the name or a setting is not valid.
+        :raises WorkspaceExists: if the name is taken.
+        """
+        check_workspace_name(name, "/name")
+        if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
+            raise invalid_workspace_name(name, "/name", "must contain a letter or a digit", "Choose another name.")
+        changed_settings(Settings(), changes or {})  # report all faults
+        made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
+        if name == DEFAULT or self._database.look_up(_EXISTS, {"name": name}):
+            raise _exists(name)
+        if self._vault.asks_a_service:
+            self._vault.prepare(name)
+        prepare_seals(self._vault)
+        settings = made.settings.to_json()
+        row = {"name": name, "now": made.created_at, "settings": json.dumps(settings)}
+        act = ("workspace.created", f"workspace:{name}", {"settings": settings})
+        self._database.record(_Creation(row, act, self._vault, self._audit(name)))
+        return made
+
+    def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
+        """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(
+                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND name >= :begin ORDER BY name LIMIT :limit",
+                {"after": after, "begin": begin, "limit": limit},
+            )
+        if rows:
+            self._vault.prepare_all(rows[0].name, rows[-1].name)
+        found = [self._listed(row) for row in rows]
+        if after < DEFAULT and begin <= DEFAULT and all(row.name != DEFAULT for row in rows):
+            found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
+        return found
+
+    def find(self, name: str) -> Workspace:
+        """Return the workspace with this name.
+
+        :raises UnknownWorkspace: if there is none.
+        :raises Unavailable: if its settings cannot be read.
+        """
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find("SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name", {"name": name})
+        if row is None and name != DEFAULT:
+            raise _unknown(self._database, name)
+        return self._read(row) if row is not None else _unset()
+
+    def settings(self, name: str) -> Settings:
+        """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch stays.
+
+        :raises UnknownWorkspace: if there is none with this name.
+        :raises Unavailable: if they cannot be read.
+        """
+        found = self._known.find(name, lambda: self._read_settings(name))
+        if found is None:
+            raise _unknown(self._database, name)
+        return found
+
+    def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
+        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently.
+
+        :raises InvalidInvocation: if a setting is not valid.
+        :raises UnknownWorkspace: if there is no such workspace.
+        :raises Unavailable: if its settings cannot be read.
+        """
+        changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
+        changes = self._dated(changes)
+        self._vault.prepare(name)
+        prepare_seals(self._vault)
+        return self._set(name, changes)
+
+    def rename_guard(self, name: str, connection: str, to: str) -> None:
+        """Let the guard of a connection follow it to its new name, in the transaction that renames it: a paused one stays paused."""
+        guard = self.find(name).settings.guards.get(connection)
+        if guard is not None:
+            self._set(name, {"guards": {connection: None, to: guard}})
+
+    def _set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
+        for _ in range(_TRIES):
+            if self._try_to_set(name, changes):
+                return self.find(name)
+        raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
+
+    def _dated(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the changes with the time in the guards that they set, from which these count."""
+        dated = {"since": iso(self._clock.time())}
+        found = {one: None if guard is None else {**guard, **dated} for one, guard in changes.get("guards", {}).items()}
+        return {**changes, "guards": found} if found else changes
+
+    def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
+        """Change settings, with an entry in the audit log and, if ``suspended`` is another one now, an event; return False if another
+        process changed them meanwhile."""
+        with self._database.write() as transaction:
+            if name == DEFAULT:
+                empty = {"name": name, "now": self._clock.time(), "settings": "{}", "seal": settings_seal(self._vault, name, "{}")}
+                transaction.change(_INSERT, empty)
+            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :name", {"name": name})
+            if row is None:
+                raise _unknown(self._database, name)
+            settings, before = read_settings(self._vault, name, row), json.loads(row.settings)
+            wanted = changed_settings(settings, changes)
+            after = {**before, **wanted.to_json()}
+            text = json.dumps(after)
+            values = {"name": name, "after": text, "before": row.settings, "seal": settings_seal(self._vault, name, text)}
+            changed = bool(transaction.change(_UPDATE, values))
+            if changed:
+                self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
+                self._tell(transaction, name, settings, wanted)
+            return changed
+
+    def _tell(self, transaction: Transaction, name: str, before: Settings, after: Settings) -> None:
+        """Record the events of a change: of the workspace, suspended or resumed, and of connections, paused or resumed."""
+        from jackfield_store.database.outbox import record
+
+        now = self._clock.time()
+        if after.suspended != before.suspended:
+            record(transaction, name, f"workspace.{'suspended' if after.suspended else 'resumed'}", name, now, {"workspace": name})
+        for one in {*before.guards, *after.guards}:
+            was, paused = ((settings.guard_of(one) or {}).get("paused") for settings in (before, after))
+            others = {**(before if was is None else after).guards, "*": {}}.values()
+            renamed = (was or paused) in [guard.get("paused") for guard in others]  # neither paused nor resumed by that
+            if (was is None) != (paused is None) and not renamed:
+                record(transaction, name, f"connection.{'resumed' if paused is None else 'paused'}", one, now, paused or was or {})
+
+    def _read_settings(self, name: str) -> Settings | None:
+        try:
+            return self.find(name).settings
+        except UnknownWorkspace:
+            return None
+
+    def _read(self, row: Row) -> Workspace:
+        return Workspace(row.name, row.created_at, read_settings(self._vault, row.name, row))
+
+    def _listed(self, row: Row) -> Workspace:
+        """Read a workspace for a list; a damaged row must not hide the others."""
+        try:
+            found = self._read(row)
+            return replace(found, created_at=possible_time(row.created_at))
+        except (RowDamaged, ValueError):
+            return _unread(row.name, "its row in the database is damaged")
+        except (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable) as fault:
+            return _unread(row.name, fault.message)
+
+    def _audit(self, name: str) -> Audit:
+        return Audit(self._database, lambda: self._vault, name, self._clock, self._actor)
+
+
+def require(database: Database, name: str) -> None:
+    """Require that a workspace exists. Otherwise a typo would create connections and invocations that a later workspace of that name
+    would inherit.
+
+    :raises UnknownWorkspace: if there is none.
+    """
+    if name != DEFAULT and database.look_up(_EXISTS, {"name": name}) is None:
+        raise _unknown(database, name)
+
+
+def _exists(name: str) -> WorkspaceExists:
+    return WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
+
+
+def _unknown(database: Database, name: str) -> UnknownWorkspace:
+    with database.read(flush=False) as transaction:
+        names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
+    tail = did_you_mean(name, [*names, DEFAULT])
+    return UnknownWorkspace(f"no workspace is named '{name[:100]}'{tail}", hint=_HINT)
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return {about: {name: _audited_setting(side.get(name)) for name in changed} for about, side in (("before", before), ("after", after))}
+
+
+def _audited_setting(setting: Any) -> Any:
+    """Return a setting as the audit log has it: a logo would be most of the log."""
+    return {**setting, "logo": f"{len(setting['logo']):,} characters"} if isinstance(setting, Mapping) and "logo" in setting else setting
+
+
+def _unread(name: str, damage: str) -> Workspace:
+    return Workspace(name, None, Settings(rules=Rules(block=("*",))), damage)
+
+
+def _unset() -> Workspace:
+    return Workspace(DEFAULT, None, Settings())

@@ -1,0 +1,1 @@
+"""Commands about what is stored: each module has ``VERBS``, as those of ``jackfield.cli``."""

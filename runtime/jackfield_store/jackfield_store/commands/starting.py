@@ -1,0 +1,98 @@
+"""Startup checks of long-running commands: ``serve``, ``worker`` and ``mcp``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jackfield.cli.logs import configure
+from jackfield.cli.quantities import DAY, duration
+from jackfield.connections.connection_lookup import Connections, sources_from
+from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.local import keep_memory_private
+from jackfield.tracing_variables import remarks
+from jackfield_store.access import DEFAULT
+from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.cli.parsing import Parser
+    from jackfield_store.resources.storage import Storage
+
+_LOG = logging.getLogger("jackfield.connections")
+
+
+def prepare_process() -> None:
+    """Configure the log of a process that runs for long, and keep its memory private."""
+    configure(serves=True)
+    keep_memory_private()
+
+
+def check_tracing(environment: Mapping[str, str]) -> None:
+    """Log what an operator should know about OpenTelemetry's variables."""
+    for text in remarks(environment):
+        logging.getLogger("jackfield.tracing").warning("%s", text)
+
+
+def declare_migrate(parser: Parser) -> None:
+    """Add ``--migrate``."""
+    parser.add_argument("--migrate", action="store_true", help="first upgrade the database, like 'jackfield db upgrade'")
+
+
+def declare_stop_within(parser: Parser) -> None:
+    """Add ``--stop-within``."""
+    parser.add_argument(
+        "--stop-within",
+        type=duration(DAY),
+        default=30.0,
+        metavar="DURATION",
+        help="time for running invocations to finish on shutdown (default 30s)",
+    )
+
+
+def require_connection_files(environment: Mapping[str, str]) -> None:
+    """Check that everything named in JACKFIELD_CONNECTIONS exists.
+
+    :raises InvalidInvocation: for a missing file or folder, or an unset variable.
+    """
+    for source in sources_from(environment):
+        if source.startswith("$"):
+            missing, reason = source[1:] not in environment, "is not set"
+        else:
+            missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"
+        if missing:
+            hint = "Correct JACKFIELD_CONNECTIONS, or unset it."
+            raise InvalidInvocation(f"JACKFIELD_CONNECTIONS lists '{source[:200]}', which {reason}", hint=hint)
+
+
+def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
+    """Log a warning for each part of the connection files that cannot be used."""
+    for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
+        _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)
+
+
+def check_key(storage: Storage) -> None:
+    """Refuse a master key that does not decrypt the database: every call would be refused. A key service that is away is waited for.
+
+    :raises DatabaseUnfit: if it does not, or if it is missing or no key.
+    """
+    try:
+        storage.vault.prepare(DEFAULT)
+    except Unavailable as error:
+        if isinstance(error, DatabaseUnfit) and not isinstance(error, KeyServiceRefused):
+            raise
+
+
+def prepare_database(storage: Storage, *, migrate: bool) -> str:
+    """Open the database and return its location, without password; ``migrate`` upgrades its tables first.
+
+    :raises DatabaseUnfit: if its tables are not up to date, or the master key does not decrypt it.
+    :raises Unavailable: if it cannot be reached.
+    """
+    if migrate:
+        storage.opened(migrate=True).close()
+    location = storage.database.location
+    check_key(storage)
+    return location

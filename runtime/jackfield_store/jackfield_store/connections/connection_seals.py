@@ -1,0 +1,133 @@
+"""Seals of stored connections, which bind secrets to their connection, field, version and everything that determines their destination.
+
+Without them, write access to the database would suffice to point a connection at another host and have its secrets sent there. The seal
+binds the name, the type, the origin and all open values (``endpoint``, ``hostname``, …) rather than those that a schema marks as
+destinations. A schema changes with its connector, and a newly marked value must not prevent opening a secret.
+
+Each connection also has a seal over its open values and the list of its secrets; otherwise nothing would bind a connection without
+secrets, or reveal a removed secret. A connection without a seal is refused. Connections that predate seals get theirs in the
+transaction that adds the column (``bind_all``), never later: a seal missing after that was removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
+from jackfield_store.database import Row, SealBroken, Transaction, Vault
+
+MIGRATION = "connection_seals"
+"""Migration in whose transaction ``bind_all`` runs."""
+
+_SECRETS = """
+SELECT field, sealed FROM connection_secrets
+WHERE workspace = :workspace AND connection_id = :id AND version = :version
+"""
+_RESEAL = """
+UPDATE connection_secrets SET sealed = :sealed
+WHERE workspace = :workspace AND connection_id = :id AND version = :version AND field = :field
+"""
+_SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND version = :version"
+_PAGE = 200
+
+
+def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
+    """Return a digest of everything that a connection's secrets are bound to besides their place."""
+    text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple[str, ...]:
+    """Return the parts that a secret is sealed with; the vault adds the workspace."""
+    return (*_old_place(identifier, field, version), bound)
+
+
+def sealed_whole(vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
+    """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its secrets."""
+    return vault.attest(workspace, _whole(identifier, version, bound, fields))
+
+
+def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:
+    """Verify that a connection was not changed since it was stored.
+
+    :raises SealBroken: if it has no seal, or a value or the list of its secrets was changed in the database.
+    """
+    if stored.seal is None:
+        raise SealBroken(f"the connection '{stored.name}' has no seal")
+    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    vault.open(workspace, _whole(stored.id, stored.version, bound, stored.sealed), stored.seal)
+
+
+def opened_secret(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
+    """Open one secret of a stored connection.
+
+    :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the database.
+    """
+    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    return vault.open(workspace, sealed_place(stored.id, field, stored.version, bound), sealed)
+
+
+def stored_secrets(transaction: Transaction, workspace: str, stored: ConnectionRow) -> dict[str, bytes]:
+    """Read the sealed secrets of a connection, by field."""
+    place = {"workspace": workspace, "id": stored.id, "version": stored.version}
+    return {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
+
+
+def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: ConnectionRow, name: str) -> None:
+    """Seal a connection and its secrets again for ``name``, which may be its current one.
+
+    :raises SealBroken: if a secret is missing or cannot be opened.
+    """
+    bound = binding(name, stored.type, stored.origin, stored.public)
+    place = {"workspace": workspace, "id": stored.id, "version": stored.version}
+    found = stored_secrets(transaction, workspace, stored)
+    for field in stored.sealed:
+        text = _opened_in_any_form(vault, workspace, stored, field, found.get(field, b""))
+        anew = vault.seal(workspace, sealed_place(stored.id, field, stored.version, bound), text)
+        transaction.change(_RESEAL, {**place, "field": field, "sealed": anew})
+    transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, stored.id, stored.version, bound, stored.sealed)})
+
+
+def bind_all(transaction: Transaction, vault: Vault) -> int:
+    """Seal all connections in their current state and return their number; damaged ones stay without a seal, and are refused."""
+    count, after = 0, ("", "")
+    while True:
+        rows = transaction.execute(
+            f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "
+            "ORDER BY workspace, id LIMIT :page",
+            {"workspace": after[0], "id": after[1], "page": _PAGE},
+        )
+        count += sum(_bound(transaction, vault, row) for row in rows)
+        if len(rows) < _PAGE:
+            return count
+        after = (rows[-1].workspace, rows[-1].id)
+
+
+def _bound(transaction: Transaction, vault: Vault, row: Row) -> bool:
+    stored = ConnectionRow.from_row(row)
+    if stored.damage is not None:
+        return False
+    try:
+        rebound(transaction, vault, row.workspace, stored, stored.name)
+    except SealBroken:  # 'db check' reports it
+        return False
+    return True
+
+
+def _opened_in_any_form(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
+    """Open a secret that may have the older form of seal, which binds no destinations."""
+    try:
+        return opened_secret(vault, workspace, stored, field, sealed)
+    except SealBroken:
+        return vault.open(workspace, _old_place(stored.id, field, stored.version), sealed)
+
+
+def _whole(identifier: str, version: int, bound: str, fields: Iterable[str]) -> tuple[str, ...]:
+    return (*sealed_place(identifier, "", version, bound), json.dumps(sorted(fields)))
+
+
+def _old_place(identifier: str, field: str, version: int) -> tuple[str, ...]:
+    return ("connection", identifier, field, str(version))

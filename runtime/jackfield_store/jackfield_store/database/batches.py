@@ -1,0 +1,428 @@
+"""Group commit: units recorded concurrently by many threads share one commit, that is, one disk sync.
+
+The first thread leads: it begins a transaction, takes the units queued meanwhile, runs each, commits once and wakes the others. If a unit
+fails, all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely
+fail. Units from event loops wait for a writer thread, which leads when its turn comes.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from jackfield.clock import monotonic, patience, within
+from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.interrupts import interrupt, let_out
+from jackfield.kernel.commits import CommitUnknown, late, under_way
+from jackfield.kernel.ends import is_ending
+from jackfield_store.database.faults import Contended, Trouble, unavailable
+from jackfield_store.database.transaction import Transaction, Work
+from jackfield_store.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
+
+T = TypeVar("T")
+_TRIES = 3
+_BEHIND = 4
+"""Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
+_MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
+_GRACE = 0.5  # seconds after its deadline for which a unit in a commit under way is awaited
+_CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a thread of this module that waits for one looks around
+
+
+class Batches:
+    """Queue of units and election of the leader.
+
+    ``transaction`` begins a transaction that writes, ``quick`` one whose commit does not wait for the disk. A unit waits for its turn and
+    for the lock for at most ``wait`` seconds, or until its caller's deadline. Then it leaves the queue, and nothing of it was done. If the
+    database ``bounds_each`` wait, a commit under way is not awaited for longer either: whether it takes effect is unknown to that caller
+    then.
+    """
+
+    def __init__(
+        self, transaction: Callable[[], Work], quick: Callable[[], Work], limit: int, wait: float, *, bounds_each: bool = False
+    ) -> None:
+        self._transaction, self._quick = transaction, quick
+        self._work: Work | None = None  # the leader's
+        self._limit = limit
+        self._longest = wait
+        self._bounds_each = bounds_each
+        self._mutex = threading.Lock()
+        self._waiting: deque[Unit] = deque()  # threads wait for them at gates
+        self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
+        self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
+        self._taken = False  # True if the leader has taken deferred units, which are not committed yet
+        self._due = threading.Event()
+        self._flusher: threading.Thread | None = None
+        self._led = False
+        self._begun_commits = 0
+        self._ran = self._known = False  # of the commit under way: its units have run; their outcomes are known
+        self._closed = False
+        self._writer: threading.Thread | None = None
+        self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
+        self._turn.acquire()
+
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False) -> T:
+        """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
+        item, batch = Unit(unit, self._until(), self._begun_commits), list[Unit]()
+        item.ahead, item.quick = ahead, quick
+        try:
+            with self._mutex:
+                self._check_open()
+                if self._led:
+                    gate, join = threading.Lock(), self._waiting.appendleft if ahead else self._waiting.append
+                    gate.acquire()
+                    item.gate = gate  # right before it joins: an interrupt cannot come in between
+                    join(item)
+                else:
+                    self._led = item.leads = True
+            if item.gate is not None:
+                self._wait(item, item.gate)
+            if not item.completed:
+                self._lead(item, batch)
+        except BaseException:  # Ctrl-C, at any of these lines: nobody may wait for this thread
+            _despite_interrupts(partial(self._abandon, item, batch))
+            raise
+        if item.error is not None:
+            raise item.error
+        return item.value  # type: ignore[no-any-return]  # the unit's return value
+
+    def submit(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
+        """Let the writer thread run ``unit``, and call ``done`` after the commit.
+
+        Return a function that cancels the unit: True if it was still queued, so that nothing of it was or will be done.
+        """
+        item = Unit(unit, self._until(), self._begun_commits, done)
+
+        def cancel() -> bool:
+            with self._mutex, suppress(ValueError):
+                self._submitted.remove(item)
+                return True
+            return False
+
+        with self._mutex:
+            self._check_open()
+            if self._writer is None or not self._writer.is_alive():
+                writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
+                writer.start()  # raises if the system has no thread left
+                self._writer = writer
+            self._submitted.append(item)
+            if not self._led:
+                self._led = True
+                self._turn.release()
+        return cancel
+
+    def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
+        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the caller's patience for a lock."""
+        until = monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest))
+        item = Unit(unit, until, self._begun_commits, done)
+        with self._mutex:
+            if self._closed:
+                raise unavailable(Trouble.CLOSED)
+            if (self._flusher is None or not self._flusher.is_alive()) and not is_ending():
+                flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
+                flusher.start()  # raises if the system has no thread left
+                self._flusher = flusher
+            item.deferred = item.waits = True
+            self._deferred.append(item)
+        if not self._due.is_set():
+            self._due.set()
+        return item
+
+    def settle(self, seconds: float) -> None:
+        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
+        if self._deferred or self._taken:
+            with suppress(JackfieldError), within(seconds):  # errors go to each unit's own ``done``
+                self.record(_nothing, quick=True)
+
+    def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
+        """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
+        with self._mutex:
+            if waits := item.waits:
+                item.unit, item.done, item.until = unit, done, monotonic() + self._longest
+        return waits
+
+    @property
+    def is_behind(self) -> bool:
+        """True if more units are deferred than a few commits can take."""
+        return len(self._deferred) > _BEHIND * self._limit
+
+    def flush(self) -> None:
+        """Wait until all units deferred before are committed."""
+        if self._closed or not (self._deferred or self._taken):
+            return
+        with self._mutex:
+            until = max((item.until for item in self._deferred), default=self._until())
+        with suppress(JackfieldError), within(min(until, self._until()) - monotonic()):  # errors go to each unit's own ``done``
+            for _ in range(1 + len(self._deferred) // (self._limit - 1)):
+                self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
+
+    def _flush_when_due(self) -> None:
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._closed:
+                return
+            threading.Event().wait(_MOMENT)
+            with within(_CLOSING):
+                self.flush()
+            if self._deferred:  # the lock was not free: what is not late waits on
+                self._due.set()
+
+    def close(self) -> None:
+        """Commit what is queued, then refuse new units, and what is left. A locked database does not hold up the exit for long."""
+        with within(_CLOSING):
+            self.flush()
+        self._due.set()
+        with self._mutex:
+            self._closed = True
+            writer = self._writer
+            if writer is not None and not self._led:
+                self._led = True
+                self._turn.release()
+        if writer is not None and writer is not threading.current_thread():
+            writer.join()
+        with self._mutex:
+            left, self._deferred = [*self._deferred], deque()
+        fail(left, late())
+        complete(left)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise unavailable(Trouble.CLOSED)
+
+    def _until(self) -> float:
+        return monotonic() + patience(self._longest)
+
+    def _wait(self, item: Unit, gate: threading.Lock) -> None:
+        """Wait until ``item`` is completed or its turn to lead has come.
+
+        :raises Unavailable: if its deadline passes while it is queued.
+        """
+        if not gate.acquire(timeout=max(0.0, item.until - monotonic())):
+            if self._leave(item):
+                raise late()
+            if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):  # it is in a commit under way, or leads now
+                item.completed = True
+                raise under_way()
+
+    def _leave(self, item: Unit) -> bool:
+        """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
+        with self._mutex:
+            queued = item in self._waiting and not item.leads
+            if queued:
+                item.completed = True  # first, in case this thread is interrupted here: then no thread waits for the unit
+                self._waiting.remove(item)
+        return queued
+
+    def _abandon(self, item: Unit, batch: list[Unit]) -> None:
+        """Leave the queue, or pass the lead on, and tell those whose units this thread has taken; may run twice."""
+        if item.gate is not None and not self._leave(item):
+            while not (item.completed or item.leads):  # it is in a commit under way
+                item.gate.acquire()
+        if item.leads:
+            self._interrupted(batch)
+            item.completed = True
+            complete(batch)  # first: one of them may still be in its queue, and must not get the lead and an outcome
+            self._pass_on(item)
+        complete(batch)
+
+    def _interrupted(self, batch: list[Unit]) -> None:
+        """End the transaction of an interrupted leader, and fail its batch unless the outcome is known."""
+        if self._work is not None:
+            self._work.abandon()
+        if not (self._ran or self._known):
+            self._put_off_again(batch)
+        if not self._known:
+            words = "the commit was interrupted and may have taken effect" if self._ran else "it was interrupted; nothing was done"
+            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if self._ran else Unavailable))
+
+    def _put_off_again(self, batch: list[Unit]) -> None:
+        """Return deferred units of which nothing was done to their queue."""
+        for item in reversed(batch):
+            if item.deferred and not item.waits:
+                self._deferred.appendleft(item)
+                item.waits = True
+        batch[:] = [item for item in batch if not item.waits]
+        self._due.set()
+
+    def _lead(self, own: Unit, batch: list[Unit]) -> None:
+        """Commit a batch, pass the lead on, and report the outcomes."""
+        with within(own.until - monotonic()):
+            self._commit(batch, own)
+        own.completed = True  # before another one leads: from here on this thread waits for nothing
+        self._pass_on(own)
+        complete(batch)
+
+    def _write(self) -> None:
+        while True:
+            self._turn.acquire()
+            batch: list[Unit] = []
+            try:
+                if self._submitted or self._waiting:
+                    with OnFailure(self._interrupted, batch), within(self._writers_patience()):
+                        self._commit(batch, None)
+            finally:
+                with self._mutex:
+                    ended = self._closed and not self._submitted and not self._waiting
+                if not ended:
+                    self._pass_on(None)
+                complete(batch)
+            if ended:
+                return
+            batch = []  # while it waits for its turn, it keeps nothing alive
+
+    def _writers_patience(self) -> float:
+        """Return the seconds that the writer's next commit may take: who waits for a unit of it gives up at his own deadline."""
+        if self._bounds_each:
+            return math.inf
+        with self._mutex:
+            until = min((item.until for item in self._submitted), default=self._until())
+        return min(until - monotonic(), _CLOSING)
+
+    def _pass_on(self, own: Unit | None) -> None:
+        """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
+        waited longest. ``own`` is the unit of the leader so far, which leads until there is another."""
+        own = own or Unit(_nothing, 0.0)
+        with self._mutex:
+            self._taken = False
+            ahead = bool(self._waiting) and self._waiting[0].ahead
+            if (not ahead and self._submitted) or (self._closed and self._writer is not None):
+                own.leads = False
+                self._turn.release()
+                return
+            while self._waiting:
+                item = self._waiting[0]
+                if item.gate is not None and not item.completed and not item.leads:
+                    own.leads, item.leads = False, True
+                    item.gate.release()  # before it leaves the queue: an interrupt here must not lose it
+                    self._waiting.popleft()
+                    return
+                self._waiting.popleft()
+            self._led = own.leads = False
+
+    def _take(self, batch: list[Unit], own: Unit | None) -> None:
+        """Fill ``batch`` with deferred units, then ``own`` and waiting units; without ``own``, submitted and waiting ones.
+
+        A unit leaves its queue once it is in the batch, so that an interrupt loses none.
+        """
+        with self._mutex:
+            if own is not None and own.ahead:
+                batch.append(own)
+                return
+            while self._deferred and len(batch) < self._limit - 1:
+                item = self._deferred[0]
+                item.waits, self._taken = False, True
+                if not item.completed:
+                    batch.append(item)
+                self._deferred.popleft()
+            if own is not None:
+                batch.append(own)
+                if own.quick:
+                    return
+            for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
+                while queue and len(batch) < self._limit:
+                    if not queue[0].completed and not queue[0].leads:
+                        batch.append(queue[0])
+                    queue.popleft()
+
+    def _take_refused(self, batch: list[Unit], own: Unit | None, fault: Exception) -> None:
+        """Fill ``batch`` with ``own`` and the units for which a commit that could not begin has failed. These were queued before it or, if
+        it waited for a lock, their deadlines have passed. Others try themselves: the database may be back."""
+        now = monotonic()
+        with self._mutex:
+            for queue in (self._deferred, self._submitted, self._waiting) if own is None or not own.ahead else ():
+                for item in list(queue):
+                    refused = item.until <= now if isinstance(fault, Contended) else item.since < self._begun_commits
+                    if refused and not item.completed and not item.leads:
+                        item.waits = False
+                        batch.append(item)
+                        queue.remove(item)
+            batch += [own] if own is not None else []
+
+    def _commit(self, batch: list[Unit], own: Unit | None) -> None:
+        again: list[Unit] = []
+        begin = self._quick if own is not None and own.quick else self._transaction
+        self._ran, self._known, self._work = False, False, None
+        self._begun_commits += 1
+        try:
+            try:
+                with self._begun(begin) as transaction:
+                    self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
+                    run_together(batch, transaction)
+                    self._ran = True
+            except UndoneError:
+                if len(batch) > 1:
+                    with self._begun(begin) as transaction:
+                        run_apart(batch, transaction)
+                        self._ran = True
+        except SpoiledError:
+            again = [item for item in batch if item.error is None]
+        except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
+            let_out(fault)
+            if not batch:
+                self._take_refused(batch, own, fault)
+            fail(batch, fault)
+            self._known = True
+            return
+        self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
+        self._known = True
+
+    def _run_alone(self, items: list[Unit]) -> None:
+        """Run units again, each in a transaction of its own.
+
+        These are units that lost to another process, and those of a batch that was rolled back because of one unit.
+        """
+        for place, item in enumerate(items):
+            tries = _TRIES
+            fault: Exception | None = None
+            while tries and fault is None and (tries == _TRIES or isinstance(item.error, Contended)):
+                tries -= 1
+                fault = self._run_in_own_transaction(item)
+            if isinstance(fault, Contended):
+                item.fail(fault)
+            elif fault is not None:  # the database is gone: do not try the others
+                fail(items[place:], fault)
+                return
+
+    def _run_in_own_transaction(self, item: Unit) -> Exception | None:
+        item.error = None
+        found = attempt(self._run_unit, item)
+        return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
+
+    def _run_unit(self, item: Unit) -> None:
+        with within(item.until - monotonic()), self._begun(self._transaction) as transaction:
+            item.run(transaction)
+
+    def _begun(self, begin: Callable[[], Work]) -> Work:
+        self._work = work = begin()
+        return work
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """Do nothing: the unit of a commit made for deferred units."""
+
+
+def _despite_interrupts(step: Callable[[], object]) -> None:
+    """Run a step to its end, again if it is interrupted."""
+    tries = _Tries()
+    while not tries.are_over:
+        with tries:
+            step()
+
+
+class _Tries:
+    """Context of each try; they are over once one was not interrupted."""
+
+    are_over = False
+
+    def __enter__(self) -> None:
+        """Begin a try."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.are_over = error is None
+        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and interrupt(error) is not None)

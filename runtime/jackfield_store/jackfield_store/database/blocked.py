@@ -1,0 +1,287 @@
+"""Workspaces that this process cannot serve at present, so that loops over the rows of many workspaces leave theirs out.
+
+A workspace is blocked while its key service is asked for its keys, and for a back-off after a failure of its own. Such a failure is a key
+service that refuses or gives no answer, or a damaged data key or settings row. A loop asks ``served`` before it claims rows, leaves out
+``left_out``, and does each workspace's work ``apart``. Key services are asked in threads of their own, one for each service, for which a
+loop waits a moment only.
+
+Each process decides by what it has met itself: one that cannot reach a key service keeps no other from serving the workspace. The table
+``blocked_workspaces`` tells people the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.clock import Clock, iso
+from jackfield.dataclass import dataclass
+from jackfield.errors import Internal, JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt
+from jackfield.fork import ProcessLocal
+from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, WrongMasterKey
+
+if TYPE_CHECKING:
+    from jackfield_store.database.engine import Database
+    from jackfield_store.database.transaction import Transaction
+    from jackfield_store.database.vault import Vault
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.database")
+OWN_FAULTS = (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged, WrongMasterKey, RowDamaged)
+"""Errors that concern one workspace; of any other error, such as that of a database that is away, all workspaces have the same."""
+_KEYLESS = (KeyServiceRefused, DataKeyDamaged, WrongMasterKey)
+_PATIENCE = 0.25
+"""Seconds that one look waits for key services which have just been asked."""
+_SHORTEST, _LONGEST = 1.0, 60.0
+"""Bounds in seconds of the back-off, which each further failure doubles."""
+_THREADS = 32
+"""Limit of key services that are asked at once."""
+_MOST = 1000
+"""Limit of the workspaces that one statement names."""
+_SERVICES_READ = 5.0
+"""Seconds for which a process remembers whether the database has keys that a key service wraps."""
+_SAVE = """
+INSERT INTO blocked_workspaces (workspace, code, reason, since, until) VALUES (:workspace, :code, :reason, :since, :until)
+ON CONFLICT (workspace) DO UPDATE SET code = excluded.code, reason = excluded.reason, until = excluded.until,
+    since = CASE WHEN blocked_workspaces.until < :before THEN excluded.since ELSE blocked_workspaces.since END
+"""
+_REMOVE = "DELETE FROM blocked_workspaces WHERE workspace = :workspace"
+_LIST = "SELECT workspace, code, reason, since, until FROM blocked_workspaces WHERE until >= :now ORDER BY workspace LIMIT :limit"
+_ONE = "SELECT workspace, code, reason, since, until FROM blocked_workspaces WHERE until >= :now AND workspace = :workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A blocked workspace as people see it: the code and the message of the error, since when, and the time of the next try."""
+
+    workspace: str
+    code: str
+    reason: str
+    since: float
+    until: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {"code": self.code, "reason": self.reason, "since": iso(self.since), "nextTryAt": iso(self.until)}
+
+
+@dataclass(slots=True)
+class _State:
+    """Failures of a workspace in a row: ``until`` is when the back-off ends, by the monotonic clock. ``keyless``: it is known
+    that nothing of the workspace can be sealed or opened, and not only that its key service is silent."""
+
+    until: float
+    failures: int
+    reason: str
+    keyless: bool
+
+
+class _States(ProcessLocal):
+    """Which workspaces of a database are blocked in one process, and why. The database keeps it: it refers to nothing that uses it."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.changed = threading.Condition()
+        self.found: dict[str, _State] = {}
+        self.unsaved: dict[str, Blocked | None] = {}
+        """What is to be told of a workspace; None: that it is served again."""
+        self.asking: set[str] = set()
+        self.lanes: dict[str, deque[str]] = {}
+        """Workspaces whose keys are asked for, by the key service whose thread does so."""
+        self.services = (0.0, False)
+
+    def close(self) -> None:
+        """Do nothing: a thread that asks a key service ends with it."""
+
+
+class BlockedWorkspaces:
+    """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
+
+    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Vault] | None = None, states: _States | None = None) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._states = _States() if states is None else states
+
+    @classmethod
+    def of(cls, database: Database, clock: Clock, vault: Callable[[], Vault]) -> BlockedWorkspaces:
+        """Return this process's for a database: what one finds, all know."""
+        return cls(database, clock, vault, database.attached(_States, _States))
+
+    def served(self, workspaces: Iterable[str]) -> list[str]:
+        """Return those of the workspaces that can be served now. Call it outside transactions.
+
+        The keys of others are asked for meanwhile; those that come within a moment count.
+        """
+        self._tell()
+        names = [name for name in workspaces if not self._is_out(name)]
+        asked = self._ask(self._remote(names))
+        if asked:
+            with self._states.changed:
+                self._states.changed.wait_for(lambda: not asked & self._states.asking, _PATIENCE)
+        return [name for name in names if not self._is_out(name)]
+
+    def left_out(self) -> list[str]:
+        """Return the workspaces whose rows a selection leaves out. Call it outside transactions."""
+        self._tell()
+        with self._states.changed:
+            now = self._clock.monotonic()
+            found = [*self._states.asking, *(name for name, state in self._states.found.items() if state.until > now)]
+        return sorted(set(found))[:_MOST]
+
+    def is_keyless(self, workspace: str) -> bool:
+        """Return whether a blocked workspace has no usable key, so that only what needs none can be stored of it."""
+        state = self._states.found.get(workspace)
+        return state is not None and state.keyless and self._is_out(workspace)
+
+    def note(self, workspace: str, error: JackfieldError) -> bool:
+        """Block a workspace for a back-off if the error is its own; return whether it is. It may be called within a transaction."""
+        if isinstance(error, OWN_FAULTS):
+            self._block(workspace, error)
+        return isinstance(error, OWN_FAULTS)
+
+    def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
+        """Do a step for one workspace, so that its failure keeps no other waiting. A failure is logged with ``noun``, what could not be
+        done. It blocks the workspace if it is its own. Return the outcome; None if it failed.
+
+        :raises Unavailable: if the database cannot be used, which all workspaces have in common.
+        """
+        done = attempt(step)
+        if not isinstance(done, Raised):
+            return done
+        error = done.error
+        if isinstance(error, OWN_FAULTS):
+            self._block(workspace, error)
+        elif isinstance(error, Unavailable):
+            raise error
+        else:
+            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            _LOG.error("%s of the workspace '%s' failed: %s", noun, workspace, told)
+        return None
+
+    def _is_out(self, workspace: str) -> bool:
+        state = self._states.found.get(workspace)
+        return workspace in self._states.asking or (state is not None and state.until > self._clock.monotonic())
+
+    def _block(self, workspace: str, error: JackfieldError) -> None:
+        now, wall = self._clock.monotonic(), self._clock.time()
+        with self._states.changed:
+            before = self._states.found.get(workspace)
+            if before is not None and before.until > now and before.reason == error.message:
+                return  # another loop has met it at the same time
+            failures = 1 if before is None else before.failures + 1
+            pause = min(_LONGEST, _SHORTEST * 2.0 ** min(failures - 1, 10))
+            self._states.found[workspace] = _State(now + pause, failures, error.message, isinstance(error, _KEYLESS))
+            # shown until the try after the next one: a reader must not take the moment of a try for the end
+            self._states.unsaved[workspace] = Blocked(workspace, error.code, error.message, wall, wall + pause)
+        if before is None or before.reason != error.message:
+            _LOG.warning("what is due of the workspace '%s' waits: %s", workspace, error.message)
+
+    def _tell(self) -> None:
+        """Forget workspaces that have not failed again since their back-off ended, and store what people are to be told."""
+        now = self._clock.monotonic()
+        with self._states.changed:
+            well = [name for name, state in self._states.found.items() if now > state.until + _LONGEST and name not in self._states.asking]
+            for name in well:
+                del self._states.found[name]
+                self._states.unsaved[name] = None
+            unsaved, self._states.unsaved = self._states.unsaved, {}
+        if unsaved:
+            with suppress(JackfieldError):  # the next failure tells again
+                self._database.record(partial(_saving, unsaved=unsaved, before=self._clock.time() - 3 * _LONGEST))
+
+    def _remote(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the key service that would have to be asked now, by workspace."""
+        if self._vault is None:
+            return {}
+        vault = self._vault()
+        missing = [name for name in names if not vault.has_keys(name)]
+        if not missing or not self._uses_services(vault):
+            return {}
+        return vault.services_of(missing[:_MOST])
+
+    def _uses_services(self, vault: Vault) -> bool:
+        """Return whether any key is wrapped by a key service, as it was a few seconds ago."""
+        until, found = self._states.services
+        now = self._clock.monotonic()
+        if now >= until:
+            found = vault.uses_services()
+            self._states.services = now + _SERVICES_READ, found
+        return found
+
+    def _ask(self, services: dict[str, str]) -> set[str]:
+        """Let the threads of key services get the keys of workspaces; return the workspaces."""
+        for workspace, service in services.items():
+            with self._states.changed:
+                if workspace in self._states.asking:
+                    continue
+                self._states.asking.add(workspace)
+                lane = service if service in self._states.lanes or len(self._states.lanes) < _THREADS else min(self._states.lanes)
+                begins = lane not in self._states.lanes
+                self._states.lanes.setdefault(lane, deque()).append(workspace)
+            if begins:
+                self._start(lane)
+        return set(services)
+
+    def _start(self, lane: str) -> None:
+        thread = threading.Thread(target=self._prepare_all, args=(lane,), name="jackfield-keys", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # out of threads: a later look tries again
+            with self._states.changed:
+                self._states.asking.difference_update(self._states.lanes.pop(lane))
+
+    def _prepare_all(self, lane: str) -> None:
+        """Get the keys of the workspaces of one key service, one after the other."""
+        lanes = self._states.lanes
+        while True:
+            with self._states.changed:
+                if not lanes[lane]:
+                    del lanes[lane]
+                    return
+                workspace = lanes[lane].popleft()
+            failed = attempt(self._prepare, workspace)
+            if isinstance(failed, Raised):
+                error = failed.error
+                self._block(workspace, error if isinstance(error, JackfieldError) else Internal(f"its keys: {type(error).__name__}"))
+            with self._states.changed:
+                self._states.asking.discard(workspace)
+                self._states.changed.notify_all()
+
+    def _prepare(self, workspace: str) -> None:
+        if self._vault is None:
+            return
+        vault = self._vault()
+        vault.prepare(workspace)
+        vault.prepare_all(workspace, workspace)
+
+
+def blocked_workspaces(database: Database, now: float, limit: int = _MOST) -> list[Blocked]:
+    """Return the workspaces that a process has found blocked, by name."""
+    with database.read(flush=False) as transaction:
+        rows = transaction.execute(_LIST, {"now": now - _LONGEST, "limit": limit})
+    return [Blocked(**row.as_dict()) for row in rows]
+
+
+def blocked_workspace(database: Database, workspace: str, now: float) -> Blocked | None:
+    """Return why a workspace is blocked; None if no process has found it so."""
+    row = database.look_up(_ONE, {"now": now - _LONGEST, "workspace": workspace})
+    return None if row is None else Blocked(**row.as_dict())
+
+
+def _saving(transaction: Transaction, unsaved: dict[str, Blocked | None], before: float) -> None:
+    for workspace, found in unsaved.items():
+        if found is None:
+            transaction.change(_REMOVE, {"workspace": workspace})
+        else:
+            transaction.change(_SAVE, {"workspace": workspace, "code": found.code, "reason": found.reason, "since": found.since,
+                                       "until": found.until, "before": before})  # fmt: skip

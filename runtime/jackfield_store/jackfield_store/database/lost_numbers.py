@@ -1,0 +1,52 @@
+"""Numbers of events after a return of a database: they go on above all that it had given, so that receivers may go by them.
+
+Each head of events says where they were last numbered: on which server, in which of its databases, and after which return. A process has
+noticed that return, or a backup has brought it. If that is another place now, others may have been given in what was lost, and the next one
+is far above. No reader depends on it: a cursor is known by its mark (``jackfield_platform.events.marks``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackfield_store.database.dialect import Dialect
+    from jackfield_store.database.transaction import Transaction
+
+_BEYOND = 1_000_000
+"""Numbers left free at least."""
+_RETURNS = "events returns"
+_NOTE = """
+INSERT INTO dispatchers (name, holder, held_until) VALUES (:name, :holder, {now})
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until WHERE dispatchers.held_until <= :since
+"""
+_NEVER = 2.0**62
+
+
+def place_of(dialect: Dialect) -> str:
+    """Return the expression for the place where events are numbered now; NULL on a standby."""
+    return f"({dialect.place} || '.' || COALESCE((SELECT holder FROM dispatchers WHERE name = '{_RETURNS}'), ''))"
+
+
+def is_elsewhere(numbered_on: str | None, here: str | None) -> bool:
+    """Return whether events were last numbered at another place, or before a return; False where that is not known."""
+    return numbered_on is not None and here is not None and numbered_on != here
+
+
+def above_lost(last: int, now: float) -> int:
+    """Return the number after which a workspace goes on whose events were numbered elsewhere. It is the time in milliseconds, so that a
+    second copy of the same state goes on above the first."""
+    return max(last + _BEYOND, int(now * 1000))
+
+
+def note_place(transaction: Transaction, dialect: Dialect, since: float = _NEVER) -> None:
+    """Make this another place: the database went back, or is a copy. ``since``: unless another process has noted that after this time of
+    the database's clock."""
+    transaction.change(*noting(dialect, since))
+
+
+def noting(dialect: Dialect, since: float = _NEVER) -> tuple[str, Mapping[str, Any]]:
+    """Return the statement of ``note_place``, and its values."""
+    return _NOTE.format(now=dialect.now), {"name": _RETURNS, "holder": os.urandom(4).hex(), "since": since}

@@ -1,0 +1,41 @@
+"""The outbox of events: whoever changes something records its event in the same transaction, so that neither exists without the other.
+
+Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), others by ``record``, and
+what providers send by ``record_sealed``.
+``jackfield_platform.events`` takes them from here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield_store.database.transaction import Transaction
+
+_INSERT = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES (:workspace, :type, :subject, :at, :facts)"
+_INSERT_SEALED = """
+INSERT INTO outbox (workspace, type, subject, at, facts, event_id, sealed) VALUES (:workspace, :type, :subject, :at, '{}', :id, :sealed)
+"""
+
+
+def sealed_place(identifier: str, type: str, subject: str) -> tuple[str, ...]:
+    """Return the place that the data of a numbered event are sealed for (``Vault.seal``)."""
+    return ("event", identifier, type, subject)
+
+
+def record(transaction: Transaction, workspace: str, type: str, subject: str, at: float, facts: Mapping[str, Any]) -> None:
+    """Record an event in the transaction that makes it true.
+
+    ``type`` is dotted (``callback.paused``), ``subject`` the name or ID of what it happened to, ``at`` when, in seconds since 1970.
+    ``facts`` are the event's data. They lie unsealed until a reader or the dispatcher numbers the event, so they contain no secret and
+    nothing of a provider's answer.
+    """
+    values = {"workspace": workspace, "type": type, "subject": subject, "at": at, "facts": json.dumps(facts)}
+    transaction.change(_INSERT, values)
+
+
+def record_sealed(transaction: Transaction, events: Sequence[Mapping[str, Any]]) -> None:
+    """Record events whose data, ``sealed``, are sealed for ``sealed_place(id, type, subject)``; they keep these IDs. The other members are
+    ``workspace`` and ``at``."""
+    transaction.change_many(_INSERT_SEALED, events)

@@ -1,0 +1,72 @@
+"""Units of work that run together with their neighbours: those that change one row each by the same statements run as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from jackfield_store.database.transaction import Transaction
+
+    InTransaction = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
+
+
+class JointUnit:
+    """Unit that runs together with neighbours that it ``goes_with``; they have no values. If that fails, each runs again alone."""
+
+    __slots__ = ()
+    goes_first = False
+    """True if it may run before all others of its commit: it adds a row that no other unit of the commit knows."""
+
+    def __call__(self, transaction: Transaction) -> Any:
+        """Run it alone."""
+        self.run_all([self], transaction)
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit can run together with this one: by default, if it is of the same kind."""
+        return type(other) is type(self)
+
+    def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
+        """Run units that go with this one, which is the first."""
+        raise NotImplementedError
+
+
+class ApartError(Exception):
+    """Signal that units which go with each other cannot run together now: each runs again alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowUnit(JointUnit):
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows that are changed
+    together.
+
+    ``otherwise`` must do nothing to a row that ``statement`` has just changed.
+    """
+
+    statement: str
+    otherwise: str
+    values: Mapping[str, Any]
+    in_transaction: InTransaction | None = None
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Run it alone."""
+        changed = transaction.change(self.statement, self.values) or transaction.change(self.otherwise, self.values)
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, [self.values])
+        return changed
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit has the same statements."""
+        if not isinstance(other, RowUnit):
+            return False
+        return other.statement is self.statement and other.otherwise is self.otherwise and other.in_transaction is self.in_transaction
+
+    def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
+        """Run units with the same statements."""
+        rows = [unit.values for unit in units]
+        if transaction.change_all([(self.statement, rows)])[0] < len(rows):
+            transaction.change_all([(self.otherwise, rows)])
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, rows)

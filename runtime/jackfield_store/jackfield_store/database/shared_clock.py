@@ -1,0 +1,291 @@
+"""The time by which all processes of a database judge keys, purges, ``notBefore``, ``notAfter``, redelivery and deaths.
+
+PostgreSQL's is the server's own clock. SQLite has none, so its processes agree on one in a row: the highest time that any of them has read,
+plus the monotonic time since. A reading that is more than a minute off stays out of the row until a second process reads the same. It is
+also taken if the same process reads it a lease later and none has contradicted it. So one wrong clock spoils nothing. After a boot this
+takes a lease, too, since none knows for how long the machine was off.
+
+Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
+ended or purged until the monotonic clock has shown that time, or the machine has been started anew.
+
+Between two looks at the database the time goes on by this process's monotonic clock: a call costs no query.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
+
+from jackfield.clock import Clock, SystemClock, iso, within
+from jackfield.dataclass import dataclass, replace
+from jackfield.errors import JackfieldError
+from jackfield_store.database.engine import Database
+from jackfield_store.database.part import Part
+from jackfield_store.database.transaction import Transaction
+
+TOLERATED = 60.0
+"""Seconds by which a process's clock may differ from the database's before it frees, ends and purges nothing."""
+_LEASE = 6.0
+"""Seconds between two looks of one process that agree on another time."""
+_JUMP = 1.0
+"""Seconds by which the clock moves against the monotonic one before the database is asked again: it was set, or the machine slept."""
+_STORED_EVERY, _STEP = 60.0, 0.5
+"""Seconds by which the stored time ages, or a reading exceeds it, before it is stored again."""
+_WAIT = 1.0
+"""Seconds to wait for a locked database."""
+_LOOKS = 3
+"""Looks in which the process may be stopped, until the last one is believed."""
+_SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
+_STORE = """
+INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)
+VALUES ('shared', :seconds, :monotonic, :boot, :proposed, :proposed_by, :proposed_at, :proposed_boot, :leap)
+ON CONFLICT (name) DO UPDATE SET seconds = excluded.seconds, monotonic = excluded.monotonic, boot = excluded.boot,
+    proposed = excluded.proposed, proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at,
+    proposed_boot = excluded.proposed_boot, leap = excluded.leap
+"""
+_LOG = logging.getLogger("jackfield.database")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reading of one process's clocks: seconds since 1970, the monotonic clock with its boot, and the process."""
+
+    seconds: float
+    monotonic: float
+    boot: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and another that one of them has proposed.
+
+    It goes back only as it jumps ahead: by agreement, after a wrong time had been agreed on. ``leap`` is what it has been set ahead by in
+    this boot, beyond what the monotonic clock has shown.
+    """
+
+    seconds: float
+    monotonic: float
+    boot: str
+    proposed: float | None = None
+    proposed_by: str | None = None
+    proposed_at: float = 0.0
+    proposed_boot: str = ""
+    leap: float = 0.0
+
+    def at(self, reading: Reading) -> float:
+        """Return the agreed time at a reading."""
+        return self.seconds + _since(reading, self.monotonic, self.boot)
+
+    def after(self, reading: Reading) -> Agreed:
+        """Return what is agreed after a process has looked at its clock; the same object if there is nothing to store."""
+        expected = self.at(reading)
+        ahead = reading.seconds - expected
+        if abs(ahead) <= TOLERATED:
+            aged = reading.boot != self.boot or reading.monotonic - self.monotonic > _STORED_EVERY
+            known = not aged and ahead < _STEP and self.proposed is None
+            return self if known else self._set(max(expected, reading.seconds), reading)
+        since = _since(reading, self.proposed_at, self.proposed_boot)
+        if self.proposed is not None and abs(reading.seconds - self.proposed - since) <= TOLERATED:
+            agree = self.proposed_by != reading.by or since >= _LEASE
+            return self._set(reading.seconds, reading) if agree else self
+        return replace(
+            self, proposed=reading.seconds, proposed_by=reading.by, proposed_at=reading.monotonic, proposed_boot=reading.boot
+        )  # fmt: skip
+
+    def _set(self, seconds: float, reading: Reading) -> Agreed:
+        """Return the time after it was set at a reading."""
+        leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
+        return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
+
+
+def _since(reading: Reading, monotonic: float, boot: str) -> float:
+    """Return the seconds from a monotonic time of a boot to a reading; 0 if the machine was started anew in between."""
+    return max(0.0, reading.monotonic - monotonic) if reading.boot == boot else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Outcome of a look: the time ``at`` a monotonic time, and how far this process's clock was ahead of its monotonic one then.
+
+    It is not ``certain`` on SQLite after a boot, until the processes agree again. ``leap`` seconds of it no monotonic clock
+    has shown.
+    """
+
+    seconds: float
+    at: float
+    skew: float
+    known: bool
+    certain: bool = True
+    leap: float = 0.0
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which this process's clock was ahead of the database's."""
+        return self.skew + self.at - self.seconds
+
+
+class SharedClock(Part):
+    """The database's time in one process. ``clock`` is the process's own. Thread-safe."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database)
+        self._time, self._monotonic = (time.time, _since_boot) if type(clock) is SystemClock else (clock.time, clock.monotonic)
+        self._last: _Look | None = None
+        self._off = False
+
+    @classmethod
+    def of(cls, database: Database, clock: Clock) -> SharedClock:
+        """Return the shared clock of a process whose own is ``clock``."""
+        clocks = database.attached(_Clocks, _Clocks)
+        key = 0 if type(clock) is SystemClock else id(clock)  # all instances of SystemClock are equal
+        found = clocks.found.get(key)
+        return clocks.found.setdefault(key, cls(database, clock)) if found is None else found
+
+    def now(self) -> float:
+        """Return seconds since 1970 by the database's clock: what is due, late or expired is judged by it."""
+        return self._moment()[0]
+
+    def _moment(self) -> tuple[float, float]:
+        """Return the database's time and this process's own."""
+        last, own, monotonic = self._last, self._time(), self._monotonic()
+        if last is None or abs(own - monotonic - last.skew) > _JUMP:
+            last = self.look()
+        return last.seconds + max(0.0, monotonic - last.at), own
+
+    def moments(self) -> Mapping[str, float]:
+        """Return the parameters of statements that select what to begin: ``now``, and ``late`` to compare ``notAfter`` with.
+
+        After a boot ``late`` may be this process's own time: what the machine slept through must not begin.
+        """
+        now, own = self._moment()
+        certain = self._last is None or self._last.certain
+        return {"now": now, "late": now if certain else max(now, own)}
+
+    def stamp(self) -> float:
+        """Return the time to record for what happens now: the later of the database's and this process's own.
+
+        What is kept for some time from then on is never kept for less, whichever of the two is wrong.
+        """
+        return max(self._moment())
+
+    def sure(self) -> float | None:
+        """Return the time to free, end or purge by; None if this process's clock is off, and neither it nor the database's may be trusted.
+
+        It is the database's, without what its processes have set it ahead by in this boot.
+        """
+        if self._last is None or not self._last.known:
+            self.look()
+        (now, own), last = self._moment(), self._last
+        agrees = last is not None and last.known and abs(own - now) <= TOLERATED
+        return now - last.leap if last is not None and agrees else None
+
+    @property
+    def warning(self) -> str | None:
+        """Sentence for operators if this process's clock was off at the last look; None if it was right, or the time is not known."""
+        last = self._last
+        if last is None or not (last.known and last.certain) or abs(last.ahead) <= TOLERATED:
+            return None
+        where = "ahead of" if last.ahead > 0 else "behind"
+        return (
+            f"the clock of this process is {_span(abs(last.ahead))} {where} the database's ({iso(last.seconds)}): until they agree, it "
+            "frees no idempotency keys, ends no late invocations and deletes nothing; synchronize the clocks (NTP)"
+        )
+
+    def look(self) -> _Look:
+        """Ask the database for its time. While it is unavailable, its last known time goes on.
+
+        A look in which the process was stopped is repeated: it would take the database's clock to be behind by as much.
+        """
+        for _ in range(_LOOKS):
+            began = self._monotonic()
+            found = self._looked()
+            if self._monotonic() - began <= _WAIT + _JUMP:
+                break
+        self._last = found
+        self._report()
+        return found
+
+    def _looked(self) -> _Look:
+        try:
+            with within(_WAIT):
+                return self._agreed() if self._database.dialect.name == "sqlite" else self._server()
+        except JackfieldError:
+            own, monotonic, last = self._time(), self._monotonic(), self._last
+            seconds = own if last is None else last.seconds + max(0.0, monotonic - last.at)
+            return _Look(seconds, monotonic, own - monotonic, last is not None and last.known)
+
+    def _server(self) -> _Look:
+        (seconds,) = self._database.look_up(f"SELECT {self._database.dialect.now} AS seconds", {}) or (self._time(),)
+        own, monotonic = self._time(), self._monotonic()
+        return _Look(seconds, monotonic, own - monotonic, known=True)
+
+    def _agreed(self) -> _Look:
+        reading = Reading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
+        found = _read(self._database.look_up(_SELECT, {}), reading)
+        if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
+            found = self._database.adjust(lambda transaction: _store_reading(transaction, reading))
+        skew = reading.seconds - reading.monotonic
+        return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot, leap=found.leap)
+
+    def _report(self) -> None:
+        warning = self.warning
+        if warning is not None and not self._off:
+            _LOG.error("%s", warning)
+        elif warning is None and self._off:
+            _LOG.warning("the clock of this process agrees with the database's again")
+        self._off = warning is not None
+
+
+class _Clocks:
+    """Shared clocks of one process on one database, by the clock of the process."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, SharedClock] = {}
+
+    def close(self) -> None:
+        """Do nothing: clocks hold no resource."""
+
+
+def _read(row: Any, reading: Reading) -> Agreed:
+    """Return what is agreed; the first reading, not stored yet, if nothing is."""
+    if row is None:
+        return Agreed(reading.seconds, reading.monotonic, "")
+    return Agreed(*row)
+
+
+def _store_reading(transaction: Transaction, reading: Reading) -> Agreed:
+    agreed = _read(transaction.find(_SELECT), reading).after(reading)
+    values = {
+        "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,
+        "proposed_by": agreed.proposed_by, "proposed_at": agreed.proposed_at, "proposed_boot": agreed.proposed_boot, "leap": agreed.leap,
+    }  # fmt: skip
+    transaction.change(_STORE, values)
+    return agreed
+
+
+def _span(seconds: float) -> str:
+    for name, size in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+_since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
+"""Monotonic clock that goes on while the machine is suspended, unlike Linux's own."""
+
+
+@cache
+def _boot() -> str:
+    """Identify what the monotonic clock counts from: the boot and the time namespace."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()}/{os.readlink('/proc/self/ns/time')}"
+    except OSError:
+        return "unknown"

@@ -1,0 +1,251 @@
+"""Settings that all processes on a database share: their names and checks, how they are stored, and which processes differ.
+
+A stored setting is the default of every process. A variable or an option of one process wins there; each process publishes what it has of
+its own beside its lease, so that others can say how they differ. A value is sealed: who can write to the database opens no network to
+tenants.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidInvocation
+from jackfield_store.database.epoch import RAISE
+
+if TYPE_CHECKING:
+    from jackfield_store.database.statements import Row
+    from jackfield_store.database.transaction import Transaction
+    from jackfield_store.database.vault import Vault
+
+ALLOW_HOSTS, PUBLIC_URL, TWINS = "allowHosts", "publicUrl", "twins"
+TWIN_RULES = ("join", "allow")
+"""What becomes of a write without a key while an equal one is open."""
+_DEFAULT = "default"
+"""Workspace of the operator, whose key seals the settings."""
+_HOST = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,253}\Z")
+_MOST_HOSTS = 100
+_SHOWN = 5
+"""Processes that a sentence names at most."""
+_ALL = "SELECT name, value, changed_at, seal FROM settings ORDER BY name"
+_SET = """
+INSERT INTO settings (name, value, changed_at, seal) VALUES (:name, :value, :at, :seal)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at, seal = excluded.seal
+"""
+_UNSET = "DELETE FROM settings WHERE name = :name"
+_OTHERS = """
+SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND settings IS NOT NULL ORDER BY host, pid, id LIMIT 1000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSetting:
+    """Setting of a database. ``variable`` replaces it in one process; ``check`` returns a value as it is stored, or refuses it."""
+
+    name: str
+    variable: str
+    about: str
+    check: Callable[[str], str]
+    default: str = ""
+    """What holds if nobody sets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Stored value of a setting, and when it was set."""
+
+    value: str
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Setting that is not the same in all processes: ``values`` has each value, and where it holds."""
+
+    name: str
+    values: Mapping[str, tuple[str, ...]]
+
+    @property
+    def warning(self) -> str:
+        """Sentence for operators."""
+        parts = [f"{_quoted(value)} {_listed(places)}" for value, places in self.values.items()]
+        return f"the setting {self.name} differs between processes of this database: {'; '.join(parts)}"
+
+
+def checked_public_url(text: str) -> str:
+    """Return the operator's public URL without a slash at its end.
+
+    :raises InvalidInvocation: if it is not the address of a server, with a path at most.
+    """
+    bare = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(bare)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        fits = fits and not (parts.query or parts.fragment or parts.username is not None)
+    except ValueError:
+        fits = False
+    if bare and (not fits or not bare.isascii() or not bare.isprintable() or " " in bare):
+        raise InvalidInvocation(
+            f"the public URL '{text[:200]}' is not the address of a server", hint="Write it as https://jackfield.example.com."
+        )
+    return bare
+
+
+def checked_hosts(text: str) -> str:
+    """Return internal hosts, separated by single spaces.
+
+    :raises InvalidInvocation: if one is no name, pattern, address or network, or there are too many.
+    """
+    words = list(dict.fromkeys(text.replace(",", " ").split()))
+    for word in words:
+        if not _is_host(word):
+            hint = "Give names (crm.internal, *.corp.example), addresses or networks (10.0.0.0/8), separated by spaces or commas."
+            raise InvalidInvocation(f"'{word[:200]}' is no host, pattern, address or network", hint=hint)
+    if len(words) > _MOST_HOSTS:
+        raise InvalidInvocation(f"{len(words)} hosts, at most {_MOST_HOSTS}", hint="Use patterns (*.corp.example) or networks.")
+    return " ".join(words)
+
+
+def checked_twins(text: str) -> str:
+    """Return whether equal writes without a key join each other.
+
+    :raises InvalidInvocation: if it is neither ``join`` nor ``allow``.
+    """
+    found = text.strip()
+    if found not in ("", *TWIN_RULES):
+        hint = "Give 'join' if a write without a key is to join an equal one that is open, or 'allow' (the default)."
+        raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
+    return found
+
+
+def _is_host(word: str) -> bool:
+    if "/" not in word:
+        return bool(_HOST.match(word))
+    try:
+        ip_network(word, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+SHARED: Mapping[str, SharedSetting] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            SharedSetting(
+                ALLOW_HOSTS, "JACKFIELD_ALLOW_HOSTS", "internal hosts that connections and callbacks of tenants may reach", checked_hosts
+            ),
+            SharedSetting(
+                PUBLIC_URL, "JACKFIELD_PUBLIC_URL", "address of the server for browsers and providers, in links", checked_public_url
+            ),
+            SharedSetting(
+                TWINS,
+                "JACKFIELD_TWINS",
+                "whether a write without a key joins an equal one that is open: join or allow",
+                checked_twins,
+                "allow",
+            ),
+        )
+    }
+)
+"""Each shared setting by its name."""
+
+
+def find_setting(name: str) -> SharedSetting:
+    """Return a setting.
+
+    :raises InvalidInvocation: if there is none of this name.
+    """
+    found = SHARED.get(name)
+    if found is None:
+        raise InvalidInvocation(f"there is no setting '{name[:80]}'", hint=f"The settings are {', '.join(sorted(SHARED))}.")
+    return found
+
+
+def stored_settings(transaction: Transaction, vault: Vault) -> tuple[dict[str, Stored], list[str]]:
+    """Return the stored settings, and the names of those that somebody has changed in the database: they do not hold."""
+    found, damaged = dict[str, Stored](), list[str]()
+    for row in transaction.execute(_ALL, {}):
+        if row.name not in SHARED:  # of a newer jackfield
+            continue
+        if vault.attests(_DEFAULT, _place(row.name, row.value), row.seal):
+            found[row.name] = Stored(row.value, row.changed_at)
+        else:
+            damaged.append(row.name)
+    return found, damaged
+
+
+def store_setting(transaction: Transaction, vault: Vault, name: str, value: str, at: float) -> None:
+    """Store a checked value; the epoch moves, so that the next call of each process has it."""
+    transaction.change(_SET, {"name": name, "value": value, "at": at, "seal": vault.attest(_DEFAULT, _place(name, value))})
+    transaction.change(RAISE, {})
+
+
+def remove_setting(transaction: Transaction, name: str) -> bool:
+    """Remove a stored value; return False if there was none."""
+    done = bool(transaction.change(_UNSET, {"name": name}))
+    if done:
+        transaction.change(RAISE, {})
+    return done
+
+
+def other_processes(transaction: Transaction, now: str, lease: float) -> list[Row]:
+    """Return the live processes that publish settings of their own. ``now`` is the dialect's expression for the database's clock."""
+    return list(transaction.execute(_OTHERS.format(now=now), {"lease": lease}))
+
+
+def differences(
+    stored: Mapping[str, Stored], own: Mapping[str, str] | None, others: Iterable[Row], here: str | None = None
+) -> list[Difference]:
+    """Return which settings differ between the stored ones, this process (whose instance is ``here`` and ``own`` its own values; None if
+    it is none) and others. A setting that nobody has stored is no place of its own."""
+    rows = [(f"process {row.pid} on {row.host}", _read(row.settings)) for row in others if row.id != here]
+    if own is not None:
+        rows.insert(0, ("this process", own))
+    found = []
+    for name, setting in SHARED.items():
+        places = dict[str, list[str]]()
+        if name in stored:
+            places[stored[name].value] = ["as stored"]
+        for place, has in rows:
+            value = has.get(name)
+            where = f"in {place}" if value is None else f"in {place} ({setting.variable} or an option)"
+            default = stored[name].value if name in stored else setting.default
+            places.setdefault(_alike(places, default if value is None else value), []).append(where)
+        if len(places) > 1:
+            found.append(Difference(name, {value: tuple(where) for value, where in places.items()}))
+    return found
+
+
+def _alike(places: Iterable[str], value: str) -> str:
+    """Return the value among ``places`` that has the same words in another order, or else the value itself."""
+    words = sorted(value.split())
+    return next((one for one in places if sorted(one.split()) == words), value)
+
+
+def _read(text: str) -> Mapping[str, str]:
+    """Read what a process publishes; the database may hold anything."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+
+
+def _place(name: str, value: str) -> tuple[str, ...]:
+    return ("setting", name, value)
+
+
+def _quoted(value: str) -> str:
+    return f"'{value[:200]}'" if value else "none"
+
+
+def _listed(places: tuple[str, ...]) -> str:
+    more = f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else ""
+    return ", ".join(places[:_SHOWN]) + more

@@ -1,0 +1,123 @@
+"""Units of work that share a commit, and how a batch of them runs: together, or each in a savepoint if one of them fails."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from jackfield.failures import Raised, attempt
+from jackfield_store.database.row_unit import JointUnit
+from jackfield_store.database.transaction import Transaction
+
+Done = Callable[[Any, Exception | None], None]
+_log = logging.getLogger("jackfield.database")
+
+
+class UndoneError(Exception):
+    """Signal that a unit failed, so that its transaction or savepoint is rolled back."""
+
+
+class SpoiledError(Exception):
+    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
+
+
+class Unit:
+    """One queued unit of work.
+
+    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
+    acquiring a lock, ``since`` the number of commits begun before it. ``waits`` marks a ``deferred`` unit that has not yet been included in
+    a commit, and ``ahead`` one that leads next, alone. ``quick`` marks one whose commit does not wait for the disk, with deferred units
+    only. ``leads`` is set while its thread is the leader.
+    """
+
+    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")
+
+    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
+        self.unit = unit
+        self.until = until
+        self.since = since
+        self.done = done
+        self.gate: threading.Lock | None = None
+        self.value: Any = None
+        self.error: Exception | None = None
+        self.completed = self.deferred = self.waits = self.ahead = self.leads = self.quick = False
+
+    def run(self, transaction: Transaction) -> None:
+        """Run the unit and store its result or error for its caller.
+
+        :raises UndoneError: if the unit raised, so that its work is rolled back.
+        """
+        self.value = self.error = None
+        value = attempt(self._checked, transaction)
+        if isinstance(value, Raised):
+            self.error = value.error
+            raise UndoneError
+        self.value = value
+
+    def _checked(self, transaction: Transaction) -> Any:
+        value = self.unit(transaction)
+        transaction.check()
+        return value
+
+    def fail(self, fault: Exception) -> None:
+        """Set the error of an uncommitted batch, unless the unit has an error of its own."""
+        self.waits = False
+        if self.error is None:
+            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
+
+
+def run_together(batch: list[Unit], transaction: Transaction) -> None:
+    """Run units in one transaction: first those that may, then the others in order; neighbours that can run together do.
+
+    :raises UndoneError: if a unit raised, so that all are rolled back.
+    """
+    batch = sorted(batch, key=lambda item: not (isinstance(item.unit, JointUnit) and item.unit.goes_first))
+    place = 0
+    while place < len(batch):
+        first, end = batch[place].unit, place + 1
+        if isinstance(first, JointUnit):
+            while end < len(batch) and first.goes_with(batch[end].unit):
+                end += 1
+        if end - place == 1 or not isinstance(first, JointUnit):
+            batch[place].run(transaction)
+        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
+            raise UndoneError  # each runs again alone, which finds the one at fault
+        place = end
+
+
+def run_apart(batch: list[Unit], transaction: Transaction) -> None:
+    """Run units in one transaction, so that a failing one undoes only its own work.
+
+    :raises SpoiledError: if a failing unit undid the work of the others too.
+    """
+    for item in batch:
+        transaction.mark()
+        try:
+            item.run(transaction)
+        except UndoneError:
+            transaction.undo()
+            if transaction.failed:
+                raise SpoiledError from None
+
+
+def fail(items: list[Unit], fault: Exception) -> None:
+    """Set ``fault`` for each of ``items``, none of which was committed."""
+    for item in items:
+        item.fail(fault)
+
+
+def complete(batch: list[Unit]) -> None:
+    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
+    for item in batch:
+        if item.gate is not None:
+            item.completed = True
+            if item.gate.locked():
+                item.gate.release()
+        elif not item.completed:
+            item.completed = True
+            done, item.done = item.done, None  # which refers to what has the unit
+            if done is not None and isinstance(told := attempt(done, item.value, item.error), Raised):
+                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones

@@ -1,0 +1,59 @@
+"""Begins of invocations: those of one commit are added by one statement, since a server far away answers each one late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from jackfield.dataclass import dataclass
+from jackfield_store.database.faults import UniqueViolation
+from jackfield_store.database.row_unit import JointUnit
+from jackfield_store.journal import terms
+from jackfield_store.journal.statements import INSERT
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Draft
+    from jackfield_store.database import Transaction
+
+ENDED_TWIN = """
+SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND settled_at > :arrived
+    AND status IN ('succeeded', 'failed') AND COALESCE(error_code, '') <> 'cancelled' LIMIT 1
+"""
+"""Twin that has ended since a write arrived. One that was cancelled has sent nothing, and answers no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begins(JointUnit):
+    """Unit that adds the row of an invocation that begins. ``row`` makes it when it is needed: most entries of reads are written whole, at
+    their end."""
+
+    draft: Draft
+    row: Callable[[], Mapping[str, Any]]
+    goes_first = True
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Run it alone."""
+        return terms.insert(transaction, INSERT, self.row(), self.draft)
+
+    def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
+        """Add the rows of several."""
+        rows = [unit.row() for unit in units]
+        transaction.change_many(INSERT, rows)
+        found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
+        for workspace, places in groupby(found, key=lambda one: one[0]):
+            terms.add(transaction, workspace, [units[place].draft for _, place in places])
+
+
+def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:
+    """Return the unit that records a begin. That of a write that may have a twin looks for one that ended meanwhile, by itself."""
+    return begins if begins.draft.twin is None else partial(_begin_alone, begins, workspace)
+
+
+def _begin_alone(begins: Begins, workspace: str, transaction: Transaction) -> int:
+    begun, draft = begins(transaction), begins.draft
+    values = {"workspace": workspace, "twin": draft.twin, "arrived": draft.created_at}
+    if transaction.find(ENDED_TWIN, values) is not None:
+        raise UniqueViolation("invocations_twins")
+    return begun

@@ -1,0 +1,165 @@
+"""Rate and concurrency budgets of queued invocations, shared by all processes through the database and its clock.
+
+The rate is a token bucket per workspace and per connection. A bucket begins with one token, so a process that starts brings no burst. It
+holds what half a second earns, so that a worker that polls every 0.25 s loses nothing. Concurrency is counted from the journal itself: a
+process that dies cannot keep a place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jackfield.dataclass import dataclass, field
+from jackfield.kernel.stored_values import parsed_object
+from jackfield_store.database import Database, Transaction
+
+_SAVED_UP = 0.5
+"""Seconds of its rate that a bucket holds."""
+_FORGOTTEN = 3600.0
+"""Seconds after which an unused bucket is dropped from the row."""
+_UNBOUND = 1_000_000
+ANY_CONNECTION = "*"
+"""Name of the budget of each connection that has none of its own."""
+_WHOLE = ""
+"""Bucket of the workspace as a whole; connections have names."""
+_BEGIN = "INSERT INTO queue_budgets (workspace, state, updated_at) VALUES (:workspace, '{}', 0) ON CONFLICT DO NOTHING"
+_OPEN = "SELECT state, {now} AS now FROM queue_budgets WHERE workspace = :workspace"
+_SAVE = "UPDATE queue_budgets SET state = :state, updated_at = :now WHERE workspace = :workspace"
+_BUSY = "SELECT connection, COUNT(*) AS busy FROM invocations WHERE {condition} GROUP BY connection"
+_RUNNING = tuple(
+    _BUSY.format(condition=condition)
+    for condition in (
+        "workspace = :workspace AND status = 'running' AND delivery > 0 AND owner IS NOT NULL",
+        "workspace || '' = :workspace AND status = 'queued' AND owner IS NOT NULL",
+        "workspace || '' = :workspace AND status = 'queued' AND released_at IS NOT NULL",
+    )
+)
+"""Running (no jobs that wait for a poll), claimed, and on their way through a broker. The concatenation keeps the databases from reading
+all that waits: the partial indexes of the two conditions hold few rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Budget: invocations begun per second, and running at once; None is unlimited."""
+
+    rate: float | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets of one workspace: of all its queued invocations together, and of its connections by name or ``*``."""
+
+    whole: Limit = field(default_factory=Limit)
+    connections: Mapping[str, Limit] = field(default_factory=dict)
+
+    def of(self, connection: str | None) -> Limit:
+        """Return the budget of a connection."""
+        if connection is None:
+            return Limit()
+        return self.connections.get(connection) or self.connections.get(ANY_CONNECTION) or Limit()
+
+
+class Budgets:
+    """Budgets of all workspaces of a database. ``limits`` returns those of a workspace; None if it has none."""
+
+    def __init__(self, database: Database, limits: Callable[[str], Limits | None]) -> None:
+        self._limits = limits
+        self._open = _OPEN.format(now=database.dialect.now) + database.dialect.skips_locked
+
+    def open(self, transaction: Transaction, workspace: str) -> Budget | None:
+        """Open a workspace's budget and lock it until the transaction ends; None if the workspace has none.
+
+        A budget that another process has locked has no room: that process takes what is due, and this one may look again soon.
+        """
+        limits = self._limits(workspace)
+        if limits is None:
+            return None
+        place = {"workspace": workspace}
+        rows = transaction.execute(self._open, place)
+        if not rows and transaction.change(_BEGIN, place):
+            rows = transaction.execute(self._open, place)
+        return Budget(transaction, workspace, limits, rows[0].state if rows else None, rows[0].now if rows else 0.0)
+
+
+class Budget:
+    """Rest of a workspace's budgets within one transaction. ``state`` is None if another process has them locked."""
+
+    def __init__(self, transaction: Transaction, workspace: str, limits: Limits, state: str | None, now: float) -> None:
+        self._transaction = transaction
+        self._workspace = workspace
+        self._limits = limits
+        self._now = now
+        self._locked = state is None
+        self._stored = _buckets(state or "{}")
+        self._tokens: dict[str, float] = {}
+        self._charged = False
+        self._busy = {} if self._locked else self._counted()
+
+    @property
+    def by_connection(self) -> bool:
+        """True if connections have budgets of their own."""
+        return bool(self._limits.connections)
+
+    @property
+    def room(self) -> int:
+        """Number of invocations of the workspace that may begin now."""
+        return 0 if self._locked else self._left(_WHOLE, self._limits.whole, sum(self._busy.values()))
+
+    def room_of(self, connection: str | None) -> int:
+        """Return how many invocations over a connection may begin now."""
+        if connection is None:
+            return _UNBOUND
+        return self._left(connection, self._limits.of(connection), self._busy.get(connection, 0))
+
+    def charge(self, connections: Sequence[str | None]) -> None:
+        """Take a token of the workspace and of its connection for each invocation."""
+        for connection in connections:
+            for name, limit in ((_WHOLE, self._limits.whole), (connection, self._limits.of(connection))):
+                if name is not None and limit.rate is not None:
+                    self._tokens[name] = self._left_tokens(name, limit.rate) - 1.0
+                    self._charged = True
+
+    def save(self) -> None:
+        """Store the buckets that were charged. One that was not earns by the clock alone."""
+        if not self._charged:
+            return
+        changed = {name: [round(tokens, 6), self._now] for name, tokens in self._tokens.items()}
+        kept = {name: bucket for name, bucket in self._stored.items() if bucket[1] > self._now - _FORGOTTEN}
+        values = {"workspace": self._workspace, "state": json.dumps({**kept, **changed}), "now": self._now}
+        self._transaction.change(_SAVE, values)
+
+    def _left(self, name: str, limit: Limit, busy: int) -> int:
+        tokens = _UNBOUND if limit.rate is None else int(self._left_tokens(name, limit.rate))
+        places = _UNBOUND if limit.concurrency is None else limit.concurrency - busy
+        return max(0, min(tokens, places))
+
+    def _left_tokens(self, name: str, rate: float) -> float:
+        if name not in self._tokens:
+            tokens, at = self._stored.get(name, (1.0, self._now))
+            earned = max(0.0, self._now - at) * rate
+            self._charged |= at > self._now  # the database's clock was set back: earn from now on, not only once it has caught up
+            self._tokens[name] = min(max(1.0, rate * _SAVED_UP), tokens + earned)
+        return self._tokens[name]
+
+    def _counted(self) -> dict[str | None, int]:
+        """Count the invocations that run, or are on their way to a worker, by connection, if a concurrency is limited."""
+        limits = (self._limits.whole, *self._limits.connections.values())
+        if all(limit.concurrency is None for limit in limits):
+            return {}
+        found: dict[str | None, int] = {}
+        for statement in _RUNNING:
+            for row in self._transaction.execute(statement, {"workspace": self._workspace}):
+                found[row.connection] = found.get(row.connection, 0) + int(row.busy)
+        return found
+
+
+def _buckets(text: str) -> dict[str, Any]:
+    """Read the stored buckets; those that somebody has damaged begin anew, with one token."""
+    try:
+        found = parsed_object(text)
+        return {name: (float(tokens), float(at)) for name, (tokens, at) in found.items()}
+    except (ValueError, TypeError):
+        return {}

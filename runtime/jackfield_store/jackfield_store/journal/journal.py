@@ -1,0 +1,499 @@
+"""The journal of one workspace: all invocations and their outcomes, correct whichever process dies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.clock import monotonic, within
+from jackfield.dataclass import replace
+from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
+from jackfield.exports import late_hints
+from jackfield.hints import NextStep
+from jackfield.invocation.entry import Draft, Entry
+from jackfield.kernel.canonical import canonical
+from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.exact import Exact, exact_json, read_float
+from jackfield_store.database import sealing
+from jackfield_store.database.blocked import blocked_workspace
+from jackfield_store.database.cursors import cursor_after, place_after
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal import statements as sql
+from jackfield_store.journal import terms
+from jackfield_store.journal.begins import Begins, beginning
+from jackfield_store.journal.counts import sums
+from jackfield_store.journal.entry import bound_result, damaged_entry, opened_result, read_entry
+from jackfield_store.journal.exchanges import ended
+from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.outcomes import with_outcomes
+from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
+from jackfield_store.journal.room import insert_within, require_room
+from jackfield_store.journal.upkeep import DOUBT_KEPT, KEPT, START, Purged, free_key, purge_slice, resized
+from jackfield_store.journal.watched import Watched
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.errors import JackfieldError, NotYet
+    from jackfield.invocation import Result
+    from jackfield.invocation.claimed import Claimed
+    from jackfield_store.database import Database, Row, Transaction, Vault
+    from jackfield_store.journal.jobs import JobUnits
+
+_PURGE_EVERY = 600.0
+_PURGE_PAUSE = 0.02
+"""Seconds between two slices of a purge that has more to delete."""
+_PURGE_WAIT = 1.0
+"""Seconds for which a purge waits for a locked database; it must not delay a caller's Result."""
+_UNKNOWN_WAIT, _UNKNOWN_PAUSE = 5.0, 0.25
+"""Seconds for which it is found out whether a commit took effect, and between two tries."""
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+Unit = Callable[["Transaction"], int]
+
+
+class Journal(Watched):
+    """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
+
+    ``retention`` returns the retention of a finished entry in seconds.
+    """
+
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, *, retention: Callable[[], float] = lambda: KEPT
+    ) -> None:
+        super().__init__(database, vault, clock)
+        self.workspace = workspace
+        self.keys = vault.keys_of(workspace)
+        self.time = SharedClock.of(database, clock)
+        self._retention = retention
+        self._purge_at = 0.0
+        self._purged = START
+
+    def fingerprint(self, request: Mapping[str, Any]) -> str:
+        """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
+        digest = hashlib.sha256()
+        for piece in canonical(request):
+            digest.update(piece)
+        return self._vault.hmac(self.workspace, digest.digest())
+
+    def starting(self, draft: Draft) -> Unit:
+        """Return the unit that records an invocation as running. It must be durable before the first byte of a ``write`` leaves.
+
+        Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an open twin.
+        """
+        draft.started_at, draft.owner = self.time.stamp(), self.owner
+        self.tasks[draft.id] = draft.delivery
+        begins = Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
+        return beginning(begins, self.workspace)
+
+    def finishing(
+        self,
+        draft: Draft | Entry,
+        result: Result,
+        log: Sequence[Mapping[str, Any]],
+        inputs: bytes | None = None,
+        delivery: int = 0,
+        references: Sequence[str] = (),
+        exchanges: bytes | None = None,
+    ) -> Unit:
+        """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue. By ``references``,
+        later events of the provider name what was sent. ``exchanges`` are sealed.
+
+        The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
+        corrected; if the invocation was delivered to another worker, nothing changes.
+        """
+        self.tasks.pop(draft.id, None)
+        outcome = self._outcome(draft, result, log)
+        values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
+        return ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection)
+
+    def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
+        """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
+
+        It holds no idempotency key, and may be committed twice.
+        """
+        draft.owner = draft.owner or self.owner
+        self.tasks.pop(draft.id, None)
+        row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
+        unit = ended((sql.INSERT_ONCE, sql.FINISH), row, (), exchanges, None)
+        return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
+
+    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
+        """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
+        text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
+        return self._vault.seal(self.workspace, ("invocation", identifier, column), text)
+
+    def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
+        """Decrypt what ``sealed_inputs`` encrypted."""
+        return json.loads(self._vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
+
+    @property
+    def jobs(self) -> JobUnits:
+        """Statements about the workspace's jobs."""
+        from jackfield_store.journal.jobs import JobUnits
+
+        return JobUnits(self.database, self.workspace, self.time, self.owner)
+
+    def queueing(self, draft: Draft, most: float | None = None) -> Unit:
+        """Return the unit that records an invocation as queued, unless ``most`` wait; ``draft.inputs`` is the whole one, encrypted."""
+
+        def unit(transaction: Transaction) -> int:
+            require_room(transaction, self.workspace, most)
+            count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
+            if draft.in_transaction is not None:
+                draft.in_transaction(transaction)
+            return count
+
+        return unit
+
+    def queue_many(self, drafts: Sequence[Draft], most: float | None = None) -> frozenset[str]:
+        """Queue invocations in one commit, up to ``most`` that wait, and return the ids of those queued: no key of them was held."""
+        rows = [self._queued(draft) for draft in drafts]
+
+        def unit(transaction: Transaction) -> frozenset[str]:
+            queued = insert_within(transaction, self.workspace, rows, most)
+            terms.add(transaction, self.workspace, [draft for draft in drafts if draft.id in queued])
+            for draft in drafts:
+                if draft.in_transaction is not None and draft.id in queued:
+                    draft.in_transaction(transaction)
+            return queued
+
+        return self._once(unit, drafts)
+
+    def _once(self, unit: Callable[[Transaction], frozenset[str]], drafts: Sequence[Draft]) -> frozenset[str]:
+        """Commit a unit that queues invocations. If it is unknown whether it was committed, repeat it: their ids tell whether they were
+        there."""
+        unknown, until = None, self._clock.monotonic() + _UNKNOWN_WAIT
+        while True:
+            try:
+                if unknown is not None and (there := self._present(drafts)):
+                    return there
+                queued = self.database.record(unit)
+                return queued if unknown is None else queued | self._present(drafts)
+            except Unavailable as error:
+                unknown = error if isinstance(error, CommitUnknown) else unknown
+                if unknown is None:
+                    raise
+            if self._clock.monotonic() > until:
+                unknown.repeatable = False
+                raise unknown
+            self._clock.sleep(_UNKNOWN_PAUSE)
+
+    def _queued(self, draft: Draft) -> dict[str, Any]:
+        return {
+            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "expires_at": None,
+            "available_at": None if draft.approval is not None else draft.not_before or 0.0, "not_after": draft.not_after,
+        }  # fmt: skip
+
+    def beginning(self, draft: Draft) -> Unit:
+        """Return the unit that records a claimed invocation as running. It changes no row if the claim was lost or ``notAfter`` has passed.
+
+        The original invocation stays stored for the next worker if it may be run again.
+        """
+        moments = self.time.moments()
+        now = moments["now"]
+        self.tasks[draft.id] = draft.delivery
+        values = {
+            "workspace": self.workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
+            "late": moments["late"],
+            "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
+            "expires_at": now + draft.expires_at - draft.created_at, "erase": int(draft.effect == "write" and not draft.dry_run),
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
+
+    def giving_back(self, claimed: Claimed) -> Unit:
+        """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
+        self.tasks.pop(claimed.id, None)
+        values = {
+            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.UNCLAIM, values)
+
+    def requeueing(self, claimed: Claimed, error: NotYet, otherwise: Unit) -> Unit:
+        """Return the unit of work that requeues an invocation whose precondition is not met yet.
+
+        If the action's maximum wait has passed, or the invocation's ``notAfter`` precedes the next run, ``otherwise`` runs instead.
+        """
+        due = self.time.now() + (error.retry_after or 0.0)
+        values = {
+            "workspace": self.workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
+            "available_at": due, "since": due - error.within,
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.REQUEUE, values) or otherwise(transaction)
+
+    def not_begun(self, identifier: str) -> JackfieldError:
+        """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""
+        entry = self.find(identifier)
+        if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self.time.moments()["late"]):
+            return TimedOut("it was not started before its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
+        if entry.error_code == "cancelled":
+            return Cancelled("the invocation was cancelled before it was sent")
+        return Cancelled("another worker took over the invocation before it was started")
+
+    def end_queued(self, identifier: str, result: Result) -> bool:
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
+        return self.recovery.refuse(self.workspace, identifier, result)
+
+    def waiting(self, connector: str | None, before: float | None) -> Iterator[str]:
+        """Yield the ids of queued invocations that nobody has claimed, of a connector if one is given, and due ``before`` a time."""
+        values: dict[str, Any] = {"workspace": self.workspace, "after": "", "connector": connector, "before": before}
+        also = (sql.OF_CONNECTOR if connector is not None else "") + (sql.DUE_BEFORE if before is not None else "")
+        given = {name: value for name, value in values.items() if value is not None}
+        while True:
+            with self.database.read() as transaction:
+                rows = transaction.execute(sql.WAITING.format(also=also), given)
+            yield from (row.id for row in rows)
+            if not rows:
+                return
+            given["after"] = rows[-1].id
+
+    def cancel_queued(self, identifier: str) -> bool:
+        """Cancel a queued invocation that nobody has begun; return False if it is too late."""
+        return self.end_queued(identifier, _abandoned().cancelled(self.find(identifier)))
+
+    def ask_to_cancel(self, identifier: str) -> bool:
+        """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
+        values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
+        return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
+
+    def note_cancel(self, identifier: str) -> None:
+        """Record a request to cancel an invocation that runs here."""
+        values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp()}
+        self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
+
+    def held(self, key: str) -> Entry | None:
+        """Find the entry that holds an idempotency key, and recover it by its effect if its process has died."""
+        self.record_owed()
+        row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key}, flush=True)
+        if row is None:
+            return None
+        entry = self._entry(row)
+        now = self.time.sure()
+        if now is not None and entry.status != "in_doubt" and free_key(self.database, self.workspace, entry, now):
+            return None  # a doubt holds its key until a person resolves it
+        if self.recover_if_lost(entry):
+            return self.held(key)
+        return entry
+
+    def find(self, identifier: str) -> Entry:
+        """Find the entry of an invocation.
+
+        :raises InvalidInvocation: if the workspace has no such invocation.
+        """
+        self.record_owed()
+        with self.database.read() as transaction:
+            row = transaction.find(sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier})
+        if row is None:
+            raise unknown_entry(identifier)
+        queued = row.status == "queued" or row.inputs is None
+        found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
+            found = replace(found, blocked=blocked.to_json())
+        return with_outcomes(found, self.database, self._vault, self.workspace)
+
+    def has(self, identifier: str) -> bool:
+        """Return whether an invocation is recorded."""
+        return self.database.look_up(sql.SELECT_ID, {"workspace": self.workspace, "id": identifier}) is not None
+
+    def _present(self, drafts: Iterable[Draft]) -> frozenset[str]:
+        """Return the ids of those invocations that are recorded."""
+        with self.database.read() as transaction:
+            asked = [{"workspace": self.workspace, "id": draft.id} for draft in drafts]
+            return frozenset(one["id"] for one in asked if transaction.find(sql.SELECT_ID, one) is not None)
+
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
+        """Return a page of entries that match all filters (``journal/listing``), newest first, and the cursor of the next page.
+
+        The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
+        """
+        after = None if cursor is None else EntryPosition(**place_after(cursor, "created_at", "id"))
+        entries, last = self._page(after, limit, filters, None)
+        return entries, cursor_after(last, "created_at", "id")
+
+    def completions(self, prefix: str) -> list[str]:
+        """Return at most two ids that begin with a prefix."""
+        values = {"workspace": self.workspace, "low": prefix, "high": f"{prefix}~"}
+        with self.database.read() as transaction:
+            return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
+
+    def seen_entries(
+        self,
+        sees: Callable[[Any], bool],
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        **filters: Any,
+    ) -> tuple[list[Entry], str | None]:
+        """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
+        after = None if cursor is None else opened_cursor(self._vault, self.workspace, cursor)
+        entries, last = self._page(after, limit, filters, sees)
+        return entries, None if last is None else sealed_cursor(self._vault, self.workspace, last)
+
+    def _page(
+        self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
+    ) -> tuple[list[Entry], EntryPosition | None]:
+        """Return the entries of a page, and the place after which the next one begins, None if there is none."""
+        self.record_owed()
+        with self.database.read() as transaction:
+            pages = Pages(transaction, self.workspace, sees, self.database.dialect)
+            found = pages.find(after, limit + 1, filters)
+            rows = pages.rows(found.places[:limit])
+        entries = [self._listed(row) for row in rows]
+        return entries, found.places[len(rows) - 1] if len(found.places) > len(rows) else found.cut
+
+    def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
+        """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
+        return sums(self.database, self.workspace, since)
+
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
+        """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
+        ``note`` says how they know.
+
+        :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
+        """
+        entry, now = self.find(identifier), self.time.stamp()
+        result, code = _abandoned().resolved(entry, outcome, by, now, note)
+        values = {
+            "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
+            "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,
+            "key_held": int(outcome == "succeeded" and entry.key_held),
+        }  # fmt: skip
+        if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
+            raise InvalidInvocation(
+                f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
+                hint="There is nothing to resolve: only invocations in doubt are resolved.",
+            )
+        return self.find(identifier)
+
+    def recover(self) -> int:
+        """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
+        with self.database.read() as transaction:
+            rows = transaction.execute(sql.OPEN, {"workspace": self.workspace, "owner": Instance.of(self.database).id})
+        return sum(self.recover_if_lost(self._listed(row)) for row in rows)
+
+    def purge(self) -> int:
+        """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many.
+
+        None is deleted while this process's clock and the database's differ by more than a minute.
+        Other writers take their turn between the slices. Afterwards the unused space is returned to the file system.
+        """
+        purged, slice_ = 0, START
+        while True:
+            begun, size = monotonic(), slice_.size
+            slice_ = self.database.record(self._purging(slice_))
+            purged += slice_.deleted
+            if slice_.last is None:
+                break
+            seconds = monotonic() - begun  # with the commit: others wait for its sync, too
+            slice_ = resized(slice_._replace(size=size), seconds)
+            self.database.dialect.relieve_writers()
+            time.sleep(max(_PURGE_PAUSE, seconds))
+        while self.database.dialect.give_back_space():
+            self.database.dialect.relieve_writers()
+            time.sleep(_PURGE_PAUSE)
+        return purged
+
+    def purge_if_due(self) -> None:
+        """Delete a slice of the entries past their retention with the next commit: every ten minutes, or at once while there are more."""
+
+        def ended(slice_: Purged | None, _error: object) -> None:
+            self._purged = START if slice_ is None else slice_
+            if self._purged.last is not None:
+                self._purge_at = now + _PURGE_PAUSE
+
+        now = self._clock.monotonic()
+        if now >= self._purge_at:
+            self._purge_at = now + _PURGE_EVERY
+            with within(_PURGE_WAIT), suppress(Unavailable):  # the next purge will do
+                self.database.defer(self._purging(self._purged), ended)
+
+    def _purging(self, from_: Purged) -> Callable[[Transaction], Purged]:
+        """Return the unit that deletes a slice of the entries that were finished before their retention."""
+        now = self.time.sure()
+        if now is None:
+            return lambda _transaction: START
+        before, locking = now - self._retention(), self.database.dialect.skips_locked
+        return lambda transaction: purge_slice(transaction, self.workspace, from_, before=before, now=now, locking=locking)
+
+    def owe(self, unit: Unit) -> None:
+        """Record ``unit``, which finishes an invocation, once the database is available again."""
+        Instance.of(self.database).owe(unit)
+
+    @property
+    def owes(self) -> bool:
+        """True if outcomes are outstanding."""
+        return self._instance.owes
+
+    def record_owed(self) -> None:
+        """Try to record the outstanding outcomes."""
+        Instance.of(self.database).record_owed()
+
+    def recover_if_lost(self, entry: Entry) -> bool:
+        """Recover a running entry by its effect if its process has died; return whether it was."""
+        if entry.status != "running":
+            return False
+        lost = self.recovery.has_no_task(entry) or self.recovery.has_lost(entry.owner)
+        return lost and self.recovery.recover(self.workspace, entry)
+
+    def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
+        return {
+            "workspace": self.workspace, "id": draft.id, "status": status, "connector": draft.connector,
+            "connector_version": draft.connector_version, "action": draft.action, "effect": draft.effect, "connection": draft.connection,
+            "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
+            "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
+            "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
+            "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
+            "available_at": None, "not_after": None, "priority": draft.priority, "twin": draft.twin if status == "running" else None,
+            "context": json.dumps(draft.context) if draft.context else None,
+        }  # fmt: skip
+
+    def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        answers = result.status != "failed" or (result.error is not None and result.error.keeps_key)
+        return {
+            "status": result.status,
+            "error_code": result.error.code if result.error is not None else None,
+            "attempts": result.meta.attempts,
+            "attempt_log": json.dumps(log) if log else None,
+            "request_id": result.meta.request_id,
+            "settled_at": self.time.stamp(),
+            "result": self._sealed(draft.id, bound_result(result.to_json(), draft, answers=answers)),
+            "key_held": int(answers),
+        }
+
+    def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
+        text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
+        return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
+
+    def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None) -> Entry:
+        result = None
+        try:
+            if row.result is not None:
+                result = opened_result(self._vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
+            return read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
+        except (ValueError, TypeError, AttributeError):
+            raise sealing.broken() from None
+
+    def _listed(self, row: Row) -> Entry:
+        """Create an entry for a list; a damaged row must not hide the others."""
+        try:
+            return self._entry(row)
+        except Internal:
+            return damaged_entry(row.as_dict())
+
+
+def _abandoned() -> Any:
+    """Return the module that ends what nobody runs: few processes do that."""
+    from jackfield_store.journal import abandoned
+
+    return abandoned
+
+
+def unknown_entry(identifier: str) -> InvalidInvocation:
+    """Build the error for an invocation that does not exist or is hidden from the caller."""
+    return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
+
+
+late_hints(__name__)

@@ -1,0 +1,128 @@
+"""The journal as a queue: invocations that wait for a worker; one process claims each of them under its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jackfield.clock import Clock, SystemClock
+from jackfield.invocation.claimed import Claimed
+from jackfield_store.database import Database, Transaction
+from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal import statements as sql
+from jackfield_store.journal.budgets import Budgets, Limits
+from jackfield_store.journal.fair_order import FairOrder
+from jackfield_store.journal.instance import Instance
+
+_NOBODY: Mapping[str, int] = {}
+
+
+def _rest(_workspace: str, busy: int, most: int) -> int:
+    return most - busy
+
+
+class Queue:
+    """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
+
+    ``limits`` returns the budgets of a workspace; without it there are none. ``free`` returns how many calls of a workspace this process
+    may take further: it is given those that it has taken, and their largest number. Rows of workspaces that are ``blocked`` wait.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock | None = None,
+        limits: Callable[[str], Limits | None] | None = None,
+        blocked: BlockedWorkspaces | None = None,
+        free: Callable[[str, int, int], int] = _rest,
+    ) -> None:
+        self._database = database
+        self._free = free
+        clock = clock or SystemClock()
+        self._time = SharedClock.of(database, clock)
+        budgets = Budgets(database, limits) if limits is not None else None
+        self._order = FairOrder(blocked or BlockedWorkspaces(database, clock), database.dialect.skips_locked, budgets=budgets)
+
+    def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
+        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
+
+        ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
+        """
+        moments = self._time.moments()
+        workspaces = self._order.waiting(self._database, limit, moments)
+        if not workspaces:
+            return []
+        most = limit if most is None else most
+        rooms = {name: self._free(name, busy.get(name, 0), most) for name in workspaces}
+
+        def unit(transaction: Transaction) -> list[Claimed]:
+            rows = self._order.due(transaction, workspaces, limit, moments, rooms, most)
+            mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
+            return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
+
+        return self._database.record(unit)
+
+    def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
+        """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due.
+
+        One that was lost twice is not claimed while another such is at work: the dispatcher releases it again, apart.
+        """
+        values = {**self._values(workspace, identifier), **self._time.moments(), "suspect": sql.SUSPECT}
+        row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
+        return None if row is None else Claimed(workspace, identifier, row.inputs, row.delivery)
+
+    def give_back(self, claimed: Claimed) -> bool | None:
+        """Return an invocation that has not begun to the queue; False if it has begun.
+
+        The result is None if the database is unavailable: then it goes back as soon as the database answers, unless it has begun.
+        """
+        return self._returned(sql.GIVE_BACK, claimed)
+
+    def postpone(self, claimed: Claimed, at: float) -> bool | None:
+        """Return an invocation that has not begun to the queue until ``at``, as ``give_back`` does; the claim does not count."""
+        return self._returned(sql.POSTPONE, claimed, at=at)
+
+    def _returned(self, statement: str, claimed: Claimed, **more: float) -> bool | None:
+        instance = Instance.of(self._database)
+        values = {
+            "workspace": claimed.workspace, "id": claimed.id, "owner": instance.owner, "delivery": claimed.delivery,
+            "inputs": claimed.sealed, **more,
+        }  # fmt: skip
+        given: list[int] = []
+        instance.owe(lambda transaction: given.append(transaction.change(statement, values)))
+        instance.record_owed()
+        return bool(given[-1]) if given else None
+
+    def release(self, workspace: str, identifier: str, delivery: int) -> None:
+        """Return a claimed invocation that no task here works on to the queue."""
+        values = {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner, "delivery": delivery}
+        self._database.record(lambda transaction: transaction.change(sql.RELEASE, values))
+
+    def held(self) -> list[tuple[str, str, int]]:
+        """Return workspace, id and delivery of the invocations that this process has claimed but not begun."""
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(sql.CLAIMED, {"owner": Instance.of(self._database).owner})
+        return [(row.workspace, row.id, row.delivery) for row in rows]
+
+    def asked_to_cancel(self) -> list[tuple[str, str]]:
+        """Return workspace and id of the invocations here that other processes asked to cancel; each is reported once."""
+        owner = Instance.of(self._database).owner
+        if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": owner}) is None:
+            return []
+
+        def unit(transaction: Transaction) -> list[tuple[str, str]]:
+            rows = transaction.execute(sql.ASKED_TO_CANCEL, {"owner": owner})
+            for row in rows:
+                transaction.change(sql.CANCEL_REPORTED, {"workspace": row.workspace, "id": row.id})
+            return [(row.workspace, row.id) for row in rows]
+
+        return self._database.record(unit)
+
+    def depth(self) -> dict[str, int]:
+        """Return the number of queued invocations by workspace."""
+        with self._database.read() as transaction:
+            return {row.workspace: int(row.waiting) for row in transaction.execute(sql.DEPTH, {})}
+
+    def _values(self, workspace: str, identifier: str) -> dict[str, Any]:
+        return {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner}

@@ -1,0 +1,256 @@
+"""Conditions under which a process is ready: what each of its calls needs, what some of them need, and the kinds of what is wrong.
+
+Strangers are told a kind and its general sentence (``SAID``): the full text can name hosts, accounts, workspaces and packages.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from jackfield.clock import Clock, within
+from jackfield.dataclass import dataclass
+from jackfield.errors import JackfieldError
+from jackfield_store.access import DEFAULT
+from jackfield_store.database import Database
+from jackfield_store.database.blocked import blocked_workspaces
+from jackfield_store.database.faults import KeyServiceRefused, KeyServiceUnavailable, SchemaUnfit, Trouble, WrongMasterKey, cause_of
+from jackfield_store.database.hold import find_hold
+from jackfield_store.database.migrations import declared, known_migrations
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal.went_back import return_warning
+from jackfield_store.resources.storage import Storage
+
+Look = Callable[[Database, Clock], "str | None"]
+"""Look at a database that can be used: a sentence for operators, or None."""
+_LOCK_WAIT = 2.0
+_ROOM = 256 * 1024
+"""Free bytes required on the disk: SQLite needs them for the next commits."""
+_NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
+_CACHED = "workspaces whose keys are cached are served"
+_PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1"
+_SHOWN = 5
+"""Names of tables that a text lists at most."""
+
+SAID: Mapping[str, str] = {
+    "starting": "the process is starting",
+    "stopping": "the process is stopping",
+    "configuration": "the settings of the database cannot be used",
+    "key": "the master key does not open the database",
+    "key_service": "a key service cannot be used",
+    "schema": "the tables of the database are not those of this version",
+    "encoding": "the database cannot hold all text",
+    "privilege": "the account of the database may not do what is needed",
+    "pooler": "the pooler in front of the database does not keep a session for a transaction",
+    "read_only": "the database cannot be written",
+    "disk": "the disk of the database is full or failing",
+    "locked": "another process keeps the database locked",
+    "moved": "the file of the database was moved or replaced",
+    "unreachable": "the database cannot be reached",
+    "silent": "the database does not answer in time",
+    "busy": "all connections to the database are in use",
+    "damaged": "the database is damaged",
+    "database": "the database cannot be used",
+    "broker": "the broker of queued invocations does not answer",
+    "clock": "the clock of this process differs from the database's",
+    "workspaces": "some workspaces are not served",
+    "went_back": "the database went back to an earlier state",
+    "held": "the queue is held",
+    "schedules": "some schedules are silent",
+    "settings": "processes of this database have different settings",
+    "packages": "an installed package warns of something",
+    "shortage": "this process has no memory or threads left",
+}
+"""General sentence of each kind."""
+_KINDS = {
+    Trouble.FULL: "disk",
+    Trouble.FAILING: "disk",
+    Trouble.READ_ONLY: "read_only",
+    Trouble.MOUNTED: "read_only",
+    Trouble.DENIED: "privilege",
+    Trouble.ENCODED: "encoding",
+    Trouble.POOLED: "pooler",
+    Trouble.LOCKED: "locked",
+    Trouble.GONE: "moved",
+    Trouble.UNREACHABLE: "unreachable",
+    Trouble.UNOPENED: "unreachable",
+    Trouble.CLOSED: "unreachable",
+    Trouble.SILENT: "silent",
+    Trouble.SLOW: "silent",
+    Trouble.BUSY: "busy",
+    Trouble.DAMAGED: "damaged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: its kind, and for people on the host the text and what to do."""
+
+    kind: str
+    text: str
+    hint: str = ""
+
+    def shown(self, *, full: bool) -> str:
+        """Return the text, or only what strangers may know."""
+        return self.text if full else SAID[self.kind]
+
+    def members(self, *, full: bool) -> dict[str, str]:
+        """Return what a Problem has beside that: the kind, and what to do only where the text is shown, too."""
+        return {"kind": self.kind, "hint": self.hint} if full and self.hint else {"kind": self.kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Condition of a process: why it can serve no call, if so, and what an operator should know although it serves calls."""
+
+    fault: Finding | None = None
+    warnings: tuple[Finding, ...] = ()
+
+
+def examine(
+    storage: Storage,
+    clock: Clock,
+    broker: Callable[[], str | None],
+    more: Mapping[str, Look] = MappingProxyType({}),
+    stage: Callable[[str], object] = bool,
+) -> Condition:
+    """Examine what each call needs (database, tables, rights, a commit, disk, master key), then what some need.
+
+    ``more`` are further looks at a database that can be used, by the kind of what they find. ``stage`` is told what is waited for: a
+    ``Finding`` of that kind stands for an examination that takes too long.
+    """
+    step = "configuration"
+    try:
+        stage("silent")
+        with within(_LOCK_WAIT):
+            database = storage.database
+            step = "database"
+            fault = _of_tables(database)
+            if fault is not None:
+                return Condition(fault)
+            with database.write() as transaction:
+                transaction.change(_PROBE, {})
+            warnings = list(_of_database(database, clock, more))
+        step = "key"
+        stage("key_service" if storage.asks_key_services else "silent")
+        fault, told = key_state(storage)
+        stage("broker")
+        warnings += [Finding(kind, text) for kind, text in (("key_service", told), ("broker", broker())) if text is not None]
+    except JackfieldError as error:
+        return Condition(_of_error(error, step))
+    return Condition(fault or _full(getattr(database.dialect, "path", None)), tuple(warnings))
+
+
+def answer_of(findings: Iterable[Finding], *, full: bool) -> dict[str, Any]:
+    """Return what a process that is ready answers to a probe. The same sentence is said once."""
+    found = tuple(findings)
+    if not found:
+        return {"status": "ok"}
+    texts = dict.fromkeys(one.shown(full=full) for one in found)
+    return {"status": "ok", "warnings": [*texts], "kinds": [*dict.fromkeys(one.kind for one in found)]}
+
+
+def of_packages(texts: Iterable[str]) -> list[Finding]:
+    """Return what installed packages warn of as findings."""
+    return [Finding("packages", text) for text in texts]
+
+
+def _of_error(error: JackfieldError, step: str) -> Finding:
+    """Return the finding of an error that a step of the examination has met."""
+    trouble = cause_of(error)
+    if trouble is not None:
+        kind = _KINDS[trouble]
+    elif isinstance(error, KeyServiceUnavailable | KeyServiceRefused):
+        kind = "key_service"
+    elif isinstance(error, WrongMasterKey):
+        kind = "key"
+    else:
+        kind = "schema" if isinstance(error, SchemaUnfit) else step
+    return Finding(kind, error.message, str(error.hint or ""))
+
+
+def _of_tables(database: Database) -> Finding | None:
+    """Return what is wrong with the tables: they are older or newer, incomplete, or the account may not use them."""
+    pending = database.pending()
+    if pending:
+        return Finding("schema", f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
+    wanted, dialect = declared("TABLE", known_migrations()), database.dialect
+    with database.read(flush=False) as transaction:
+        present = {row.name for row in transaction.execute(dialect.tables)}
+        missing = [name for name in wanted if name not in present]
+        barred = {row.name for row in transaction.execute(dialect.barred)} if dialect.barred and not missing else set[str]()
+    if missing:
+        return Finding("schema", f"the database has no table {_listed(missing)}", "Restore a backup; 'jackfield db check' shows more.")
+    if barred.intersection(wanted):
+        text, hint = Trouble.DENIED.value
+        return Finding("privilege", f"{text}: it may not read and change the table {_listed(sorted(barred.intersection(wanted)))}", hint)
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
+
+
+def _of_database(database: Database, clock: Clock, more: Mapping[str, Look]) -> Iterator[Finding]:
+    """Yield what an operator should know of a database that can be used."""
+    looks: Mapping[str, Callable[[], str | None]] = {
+        "clock": lambda: clock_warning(database, clock),
+        "workspaces": lambda: blocked_warning(database, clock),
+        "went_back": lambda: return_warning(database),
+        "held": lambda: hold_warning(database),
+        **{kind: partial(look, database, clock) for kind, look in more.items()},
+    }
+    for kind, look in looks.items():
+        text = look()
+        if text is not None:
+            yield Finding(kind, text)
+
+
+def key_state(storage: Storage) -> tuple[Finding | None, str | None]:
+    """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are.
+
+    :raises JackfieldError: if the master key is missing, or does not decrypt this database: every call would be refused.
+    """
+    vault = storage.vault
+    try:
+        vault.prepare(DEFAULT)
+    except (KeyServiceUnavailable, KeyServiceRefused) as error:
+        return (None, f"{_NO_KEYS}; {_CACHED}") if vault.cached else (Finding("key_service", error.message, str(error.hint or "")), None)
+    return None, f"{_NO_KEYS}; {_CACHED}" if storage.asks_key_services and vault.trouble else None
+
+
+def blocked_warning(database: Database, clock: Clock) -> str | None:
+    """Return how many workspaces are blocked."""
+    count = len(blocked_workspaces(database, clock.time()))
+    noun = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
+    return f"{noun} blocked, since their keys or settings cannot be used: 'jackfield queue stats' says why" if count else None
+
+
+def hold_warning(database: Database) -> str | None:
+    """Return since when the queue is held, by whom and why; None if it is not."""
+    hold = find_hold(database)
+    return None if hold is None else hold.warning
+
+
+def clock_warning(database: Database, clock: Clock) -> str | None:
+    """Return by how much this process's clock differs from the database's now; None if they agree."""
+    shared = SharedClock.of(database, clock)
+    shared.look()
+    return shared.warning
+
+
+def _full(path: str | None) -> Finding | None:
+    if path is None or sys.platform == "win32":
+        return None
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None  # the write has just succeeded
+    if found.f_bavail * found.f_frsize >= _ROOM:
+        return None
+    return Finding("disk", "the disk of the database is full", Trouble.FULL.value[1])

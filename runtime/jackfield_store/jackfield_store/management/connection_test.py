@@ -1,0 +1,187 @@
+"""The step-by-step test of a connection, which changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from jackfield.connector.context import Account, Call, OpenContext, Step, entered
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.failures import Raised, attempt_foreign
+from jackfield.hints import NextStep
+from jackfield.manifest import Manifest
+from jackfield.pipe.admit import Target
+from jackfield.pipe.errors_map import recognised
+from jackfield_store.connections.connection_rows import Outcome
+from jackfield_store.management.weak_secrets import weak_secrets
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Deadline
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.pipe.open import OpenConnection, Opener
+    from jackfield.redaction.redactor import Redactor
+
+
+class TargetSource(Protocol):
+    """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""
+
+    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
+        """Return the target that the connection makes for a connector."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """Findings of a connection test."""
+
+    at: str
+    steps: list[Step] = field(default_factory=list)
+    account: Account | None = None
+    faults: list[Detail] = field(default_factory=list)
+    """Faults of single values that ended the test, each with its place."""
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    """Secrets that are weak, each with its place."""
+
+    @property
+    def status(self) -> Literal["ok", "failing", "untested"]:
+        """``failing`` if a mandatory step failed; ``untested`` if there were other steps only, of which none passed; else ``ok``."""
+        if not all(step.passed for step in self.steps if step.mandatory):
+            return "failing"
+        return "untested" if self.steps and not any(step.passed for step in self.steps) else "ok"
+
+    @property
+    def outcome(self) -> Outcome:
+        """Outcome to store with the connection."""
+        identifier, label = (self.account.id, self.account.label) if self.account is not None else (None, None)
+        return Outcome(self.status, identifier, label, self._last_test())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of a connection that its last test fills in."""
+        account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
+        return {**account, "status": self.status, "lastTest": self._last_test()}
+
+    def _last_test(self) -> dict[str, Any]:
+        warnings = {"warnings": self.warnings} if self.warnings else {}
+        return {"at": self.at, "steps": [step.to_json() for step in self.steps], **warnings}
+
+
+def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
+    """Return the error for a connection whose test failed; ``generated`` if its External ID has just been generated."""
+    failed = [step for step in trial.steps if step.mandatory and not step.passed]
+    hint = f"{failed[0].hint} " if failed[0].hint else ""
+    if generated:
+        hint += (
+            "Its External ID was just generated, and no role requires it yet. Save the connection untested, set up its "
+            "policies, then test it. "
+        )
+    return InvalidConnection(
+        f"the connection was not saved because its test failed: {failed[0].message}",
+        details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
+        hint=NextStep("save_anyway", first=hint),
+    )
+
+
+def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
+    """Return the installed connectors that a stored connection serves: its own, or all of its family. Services of
+    AWS that are all offered are left out beside others, and so are isolated connectors beside those of this environment.
+
+    :raises InvalidConnection: if none is installed.
+    """
+    fitting = unasked(catalog, stored.type)
+    if not fitting:
+        raise InvalidConnection(
+            f"no installed connector accepts the connection '{stored.name}' of type '{stored.type[:80]}'",
+            details=[Detail("/type", "is not a connection type of an installed connector")],
+            hint=NextStep("connectors"),
+        )
+    return fitting
+
+
+def unasked(catalog: Catalog, kind: str) -> Sequence[Manifest]:
+    """Return the connectors that get connections of a type though nobody names them. Isolated ones have only those that are theirs: whoever
+    declares the family of another connector would get its credentials with the next test."""
+    fitting = catalog.chosen(catalog.with_type(kind))
+    return [manifest for manifest in fitting if manifest.takes_unnamed(kind)] or fitting[:1]
+
+
+def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
+    """Test a connection: first the test of its type, then the tests of each connector that it serves. Secrets are reread.
+
+    :raises InvalidConnection: if its values break the schema; nothing was sent then.
+    """
+    trial = Trial(datetime.fromtimestamp(deadline.clock.time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+    for number, manifest in enumerate(_tested_with(serving(catalog, stored))):
+        connector: LoadedConnector = catalog.load(manifest.key)
+        target = targets.find(stored, manifest)
+        connections.forget_secrets(target)
+        opening = connections.find(target, manifest, connector)
+        trial.warnings = trial.warnings or weak_secrets(target.kind.schema, opening.cache.values)
+        faults: list[Detail] = []
+        for item in _steps(connector, opening, deadline, faults, with_type=number == 0):
+            if isinstance(item, Account):
+                trial.account = item
+            else:
+                trial.steps.append(_cleaned(item, opening.cache.redactor))
+        trial.faults += [Detail(fault.path, opening.cache.redactor.clean(fault.message), fault.keyword) for fault in faults]
+        if trial.status == "failing":
+            break
+    return trial
+
+
+def _tested_with(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Yield the connectors that take part in a test: those of a catalog source share their types, and have no tests of their own."""
+    yield manifests[0]
+    yield from (manifest for manifest in manifests[1:] if "." not in manifest.key)
+
+
+def _steps(
+    connector: LoadedConnector, opening: OpenConnection, deadline: Deadline, faults: list[Detail], *, with_type: bool
+) -> Iterator[Step | Account]:
+    call = Call(deadline, threading.Event())
+    context = opening.context_for(call)
+    with entered(call):
+        passed = True
+        if with_type:
+            for item in _guarded(lambda: _tested(opening, context), "open", connector, faults):
+                passed = passed and (isinstance(item, Account) or item.passed or not item.mandatory)
+                yield item
+        if passed and connector.tests:
+            for test in connector.tests:
+                yield from _guarded(lambda test=test: test(opening.client(call), context), connector.key, connector, faults)  # type: ignore[misc]
+
+
+def _tested(opening: OpenConnection, context: OpenContext) -> Iterable[Step | Account]:
+    """Run the type's own test after checking the hosts that the values name."""
+    if opening.judge is not None:
+        opening.judge()
+    return opening.kind.test(context)
+
+
+def _guarded(
+    make: Callable[[], Iterable[Step | Account]], key: str, connector: LoadedConnector, faults: list[Detail]
+) -> Iterator[Step | Account]:
+    """Yield the steps of a test. If the test itself raises, yield a failed step and add faults of single values to ``faults``."""
+    steps = attempt_foreign(lambda: iter(make()))
+    while not isinstance(steps, Raised):
+        step = attempt_foreign(next, steps, None)
+        if step is None:
+            return
+        if isinstance(step, Raised):
+            steps = step
+        else:
+            yield step
+    error = steps.error if isinstance(steps.error, JackfieldError) else recognised(connector, steps.error)
+    if isinstance(error, InvalidConnection):
+        faults += [fault for fault in error.details if fault.path]
+    message = error.message if error is not None else f"an unexpected {type(steps.error).__name__}"
+    yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
+
+
+def _cleaned(step: Step, redactor: Redactor) -> Step:
+    hint = redactor.clean(step.hint) if step.hint else None
+    principal = redactor.clean(step.principal) if step.principal else None
+    return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint, principal)

@@ -1,0 +1,105 @@
+"""Connections that a program of the operator uses outside invocations, by its family's library (``jackfield_aws.boto3_session``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jackfield.callers import LIBRARY
+from jackfield.callers.actor import LIBRARY as PROGRAM
+from jackfield.errors import InvalidConnection, NotAllowed, UnknownConnector
+from jackfield.frames import bordered, bordered_object
+from jackfield.hints import NextStep
+from jackfield.invocation import DEFAULT_TIMEOUT
+from jackfield.secrecy import SecretHolder
+from jackfield.wire.guard import CURRENT
+from jackfield_store.management.connection_test import serving
+from jackfield_store.management.provider_steps import call_of, over_connection
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.callers.actor import Actor
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.manifest import Manifest
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield_store.access import Audit
+
+
+def lend(stages: Pipeline, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
+    """Open a connection, record that in the audit log, and return it for a program's own use.
+
+    :raises UnknownConnection: if there is none of that name.
+    :raises UnknownConnector: if the connection does not serve ``connector``.
+    :raises NotAllowed: if the workspace's rules do not allow all that the connection could do, or its guard has paused it.
+    :raises JackfieldError: if it cannot be opened.
+    """
+    found = LentConnection(stages, name, connector)
+    found.client()
+    if audit is not None:
+        audit(PROGRAM).record("connection.lent", f"connection:{name}", {"connector": found.manifest().key})
+    return found
+
+
+@bordered
+class LentConnection(SecretHolder):
+    """A connection that the operator's program uses. Each opening looks it up and asks the rules anew: a change of either holds at once."""
+
+    def __init__(self, stages: Pipeline, name: str, connector: str | None) -> None:
+        self.name = name
+        self._stages = stages
+        self._connector = connector
+        self._known: tuple[str, Manifest] | None = None
+
+    def client(self) -> Any:
+        """Open the connection now, and return the client that an action gets.
+
+        :raises JackfieldError: as ``lend`` does.
+        """
+        stages, stored = self._stages, self._stages.known.find(self.name)
+        self._require(stages.access.authorizer(LIBRARY), stored)
+        manifest = self.manifest(stored)
+        call = call_of(stages, DEFAULT_TIMEOUT)
+        return over_connection(
+            stages, manifest, stages.catalog.load(manifest.key), stored, call, _bordered, "the connection could not be opened"
+        )
+
+    def manifest(self, stored: NamedConnection | None = None) -> Manifest:
+        """Return the connector as which the connection is opened: the one that was named, else the first that it serves.
+
+        :raises UnknownConnector: if the connection does not serve it.
+        :raises InvalidConnection: if it runs in a process of its own, which gives no client away.
+        """
+        stored = self._stages.known.find(self.name) if stored is None else stored
+        if self._known is None or self._known[0] != stored.type:
+            self._known = stored.type, self._found(stored)
+        return self._known[1]
+
+    def _found(self, stored: NamedConnection) -> Manifest:
+        catalog = self._stages.catalog.for_audience(LIBRARY.audience)
+        if self._connector is None:
+            fitting = serving(catalog, stored)
+            found = next((manifest for manifest in fitting if not manifest.isolated), fitting[0])
+        else:
+            found = catalog.find(self._connector)
+        if found.connection_type(stored.type) is None:
+            text = f"the connection '{self.name}' does not serve the connector '{found.key}'"
+            raise UnknownConnector(text, hint=NextStep("connectors"))
+        if found.isolated:
+            text = f"the connection '{self.name}' serves a connector that runs in a process of its own, which gives no client away"
+            raise InvalidConnection(text, hint="Call its actions instead.")
+        return found
+
+    def _require(self, authorizer: Authorizer, stored: NamedConnection) -> None:
+        """Ask the rules, and the guard of the workspace."""
+        served = (manifest.key for manifest in self._stages.catalog.with_type(stored.type))
+        authorizer.require_all(stored.name, stored.type.partition("/")[0], served)
+        access = self._stages.access
+        guard = access.settings.guard_of(stored.name) if access.storage.enabled else None
+        if guard is not None and "paused" in guard:
+            hint = "Find out why; who controls the workspace resumes the connection by setting its guard again."
+            raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{stored.name}'", hint=hint)
+
+
+def _bordered(client: Any) -> Any:
+    """Let no variable of ours stand in what a client raises to the program that has it. Below a call, it is the call that has a border."""
+    return bordered_object(client, CURRENT.get)

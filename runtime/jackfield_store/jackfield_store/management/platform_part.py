@@ -1,0 +1,75 @@
+"""Port to the package that stands above the store, if it is installed: subscriptions follow their connections, and events are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.catalog.loading import part
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.catalog import Catalog
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.grants import Grant
+    from jackfield.pipe.events import Events
+    from jackfield_store.database import Database, Transaction, Vault
+    from jackfield_store.resources.storage import Storage
+    from jackfield_store.resources.verify import SealedRows
+
+
+class Platform(Protocol):
+    """Port to the package that the entry point ``platform`` names."""
+
+    SEALED_ROWS: Sequence[SealedRows]
+    """Rows with sealed values of its tables."""
+
+    def part(
+        self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
+    ) -> None:
+        """Pause the subscriptions over a connection that is being removed, in the transaction that does so."""
+
+    def look_again(
+        self, transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None
+    ) -> None:
+        """Wake the subscriptions over a changed or tested connection; they follow one that is renamed."""
+
+    def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
+        """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
+
+    def events_of(
+        self, storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None,
+        types: Sequence[str], wait: float,
+    ) -> Events:  # fmt: skip
+        """Return an iterable of a workspace's events."""
+
+
+class _NoPlatform:
+    """No package that stands above the store: there are no subscriptions, and nothing numbers events."""
+
+    SEALED_ROWS: Sequence[SealedRows] = ()
+
+    def part(self, *_about: object) -> None:
+        """Pause nothing."""
+
+    def look_again(self, *_about: object) -> None:
+        """Wake nothing."""
+
+    def is_parting(self, *_about: object) -> bool:
+        """Return False."""
+        return False
+
+    def events_of(self, *_about: object) -> Events:
+        """Refuse.
+
+        :raises InvalidInvocation: always.
+        """
+        text = "events need the package jackfield-platform, which is not installed"
+        raise InvalidInvocation(text, hint="Install it: pip install 'jackfield[platform]'.")
+
+
+def platform_part() -> Platform:
+    """Return the installed package's part, or one that has nothing."""
+    found: Platform | None = part("platform")
+    return _NoPlatform() if found is None else found

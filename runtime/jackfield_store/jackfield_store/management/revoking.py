@@ -1,0 +1,123 @@
+"""Tell providers that the approvals of removed connections are no longer needed: at once, and again later if one does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jackfield.clock import monotonic
+from jackfield.errors import JackfieldError
+from jackfield.frames import bordered
+from jackfield_store.connections.revocations import LASTS, due
+from jackfield_store.database import SealBroken
+from jackfield_store.management.platform_part import platform_part
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.grants import Grant
+    from jackfield_store.connections.connection_table import ConnectionTable
+    from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.database.blocked import BlockedWorkspaces
+    from jackfield_store.management.authorizing import Authorizing
+
+_AT_ONCE = 20
+_NO_ENDPOINT = "the provider has no endpoint for that"
+
+
+@bordered
+class Revoking:
+    """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event."""
+
+    def __init__(
+        self,
+        store: ConnectionTable,
+        clock: Clock,
+        find: Callable[[str], NamedConnection],
+        authorizing: Callable[[], Authorizing],
+        audited: Callable[..., Callable[[Transaction], None]],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._find = find
+        self._authorizing = authorizing
+        self._audited = audited
+
+    def remove(self, name: str, *, is_granted: bool) -> None:
+        """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), revoke it at the provider: now, or
+        later if it does not answer. It is also later if webhooks have yet to be removed there, which takes that grant.
+
+        :raises UnknownConnection: if there is none with that name.
+        """
+        store, noted, audited = self._store, list[str](), self._audited("connection.removed", name)
+        stored = self._read(name)
+        grant = self._grant(stored) if stored is not None and is_granted else None
+
+        def in_transaction(transaction: Transaction) -> None:
+            if stored is not None:
+                platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
+            if stored is not None and grant is not None:
+                noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
+            audited(transaction)
+
+        store.remove(name, in_transaction)
+        for row in map(store.revocations.find, noted):
+            if row is not None:
+                self.revoke(row)
+
+    def _read(self, name: str) -> NamedConnection | None:
+        try:
+            return self._find(name)
+        except JackfieldError:  # its row was changed: its provider cannot be told
+            return None
+
+    def _grant(self, stored: NamedConnection) -> Grant | None:
+        try:
+            return self._store.approvals[0].find(stored.id or "", stored.name)
+        except JackfieldError:  # nobody has approved it, or the approval has ended
+            return None
+
+    def revoke(self, row: Row) -> bool | None:
+        """Tell a provider; return whether it could be told, and None if that is tried again later."""
+        table = self._store.revocations
+        try:
+            found = table.read(row)
+        except SealBroken:
+            return self._ended(row.id, "unknown", "its row in the database was changed")
+        is_late = found.created_at <= self._clock.time() - LASTS
+        if not is_late and platform_part().is_parting(self._store.database, found.workspace, found.name):
+            table.put_off(row.id)
+            return None
+        try:
+            told = self._authorizing().revoke(found.stored, found.grant)
+        except JackfieldError as error:
+            if error.retryable and not is_late:
+                table.put_off(row.id)
+                return None
+            return self._ended(row.id, found.name, error.message)
+        return self._ended(row.id, found.name, "" if told else _NO_ENDPOINT)
+
+    def _ended(self, identifier: str, name: str, reason: str) -> bool:
+        details = {"told": not reason, **({"reason": reason} if reason else {})}
+        self._store.revocations.end(identifier, self._audited("connection.approval_ended", name, **details))
+        return not reason
+
+
+def revoke_due(
+    database: Database, clock: Clock, revoking: Callable[[str], Revoking], blocked: BlockedWorkspaces, within: float = 60.0
+) -> dict[str, bool]:
+    """Tell the providers of all approvals that are due, and begin nothing more after ``within`` seconds. ``revoking`` returns what does so
+    for a workspace.
+
+    :return: whether the provider was told, by the id of each that is over.
+    """
+    until, over = monotonic() + within, dict[str, bool]()
+    while monotonic() < until:
+        rows = due(database, clock.time(), _AT_ONCE, blocked)
+        for row in rows:
+            outcome = blocked.apart(row.workspace, "the revocation of an approval", lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
+            if outcome is not None:
+                over[row.id] = outcome
+        if not rows:
+            break
+    return over

@@ -1,0 +1,95 @@
+"""Shared settings of a database, as the operator sees and changes them; each change is in the audit log of the workspace ``default``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.callers.actor import Actor
+from jackfield.clock import Clock, iso
+from jackfield.errors import InvalidInvocation
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.database.shared_settings import (
+    SHARED,
+    SharedSetting,
+    Stored,
+    differences,
+    find_setting,
+    other_processes,
+    remove_setting,
+    store_setting,
+    stored_settings,
+)
+from jackfield_store.journal.instance import LEASE
+from jackfield_store.resources.storage import Storage
+
+
+class SharedSettings:
+    """Stored settings that all processes on a database share. The audit log names ``actor``."""
+
+    def __init__(self, storage: Storage, clock: Clock, actor: Actor) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._actor = actor
+
+    def list(self) -> list[dict[str, Any]]:
+        """Return each setting as a JSON object: its value, when it was set, and where it differs."""
+        database = self._storage.database
+        with database.read(flush=False) as transaction:
+            stored, damaged = stored_settings(transaction, self._storage.vault)
+            others = other_processes(transaction, database.dialect.now, LEASE)
+        differing = {one.name: one.warning for one in differences(stored, None, others)}
+        return [_shown(setting, stored.get(name), name in damaged, differing.get(name)) for name, setting in SHARED.items()]
+
+    def find(self, name: str) -> dict[str, Any]:
+        """Return one setting.
+
+        :raises InvalidInvocation: if there is none of this name.
+        """
+        find_setting(name)
+        return next(one for one in self.list() if one["name"] == name)
+
+    def set(self, name: str, value: str) -> dict[str, Any]:
+        """Store a value for all processes.
+
+        :raises InvalidInvocation: if there is no such setting, or the value does not fit it.
+        """
+        checked = find_setting(name).check(value)
+        if not checked:
+            raise InvalidInvocation(f"the value of '{name}' is empty", hint=f"'jackfield settings unset {name}' removes the stored value.")
+        vault = self._storage.vault
+        vault.prepare(DEFAULT)
+        with self._storage.database.write() as transaction:
+            before = stored_settings(transaction, vault)[0].get(name)
+            store_setting(transaction, vault, name, checked, self._clock.time())
+            self._record(transaction, name, before, checked)
+        return self.find(name)
+
+    def unset(self, name: str) -> dict[str, Any]:
+        """Remove a stored value.
+
+        :raises InvalidInvocation: if there is no such setting.
+        """
+        find_setting(name)
+        vault = self._storage.vault
+        vault.prepare(DEFAULT)
+        with self._storage.database.write() as transaction:
+            before = stored_settings(transaction, vault)[0].get(name)
+            if remove_setting(transaction, name):
+                self._record(transaction, name, before, None)
+        return self.find(name)
+
+    def _record(self, transaction: Any, name: str, before: Stored | None, after: str | None) -> None:
+        audit = Audit(self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock, self._actor)
+        about = {"before": None if before is None else before.value, "after": after}
+        audit.append(transaction, "setting.changed", f"setting:{name}", about)
+
+
+def _shown(setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"name": setting.name, "value": None if stored is None else stored.value, "variable": setting.variable}
+    if stored is not None:
+        about["changedAt"] = iso(stored.changed_at)
+    if is_damaged:
+        about["problem"] = "its row in the database was changed; it does not hold until it is set again"
+    if differs is not None:
+        about["differs"] = differs
+    return {**about, "description": setting.about}

@@ -1,0 +1,119 @@
+"""The journal of a workspace as one caller sees it: the entries whose calls the rules of the caller's token would allow, and the outputs
+of the caller's own calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.dataclass import replace
+from jackfield.exports import late_hints
+from jackfield.frames import bordered
+from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
+from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
+from jackfield_store.journal.journal import unknown_entry
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.catalog import Catalog
+    from jackfield.invocation.entry import Entry
+    from jackfield.manifest import Manifest
+    from jackfield_store.journal import Journal
+
+
+@bordered
+class SeenJournal:
+    """Read and resolve visible entries; all others appear not to exist.
+
+    ``owner`` is the caller whose outputs alone are shown; None: those of all.
+    """
+
+    def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer, owner: str | None) -> None:
+        self._journal = journal
+        self._workspace = workspace
+        self._authorizer = authorizer
+        self._catalog = catalog
+        self._owner = owner
+        self._manifests: dict[str, Manifest | None] = {}
+
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
+        """List visible entries that match all filters, newest first, and the cursor of the next page."""
+        if not self._authorizer.token:
+            return self._journal.entries(cursor=cursor, limit=limit, **filters)
+        found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
+        return [self._shown(entry) for entry in found], cursor
+
+    def find(self, identifier: str) -> Entry:
+        """Return the entry of an invocation.
+
+        :raises InvalidInvocation: if there is no visible one.
+        """
+        entry = self._journal.find(identifier)
+        if not self._sees(entry):
+            raise unknown_entry(identifier)
+        return self._shown(entry)
+
+    def exchanges(self, identifier: str) -> Mapping[str, Any]:
+        """Return what an invocation exchanged with its provider, and each request as a command line of ``curl``. Of another caller's call,
+        a caller with rules gets no bodies.
+
+        :raises InvalidInvocation: if there is no visible entry, or nothing was kept of it.
+        """
+        entry, found = self.find(identifier), exchanges_of(self._journal, identifier)
+        if found is None:
+            raise no_exchanges(entry)
+        if self._authorizer.token and self._owner is not None and entry.caller != self._owner:
+            found = without_bodies(found)
+        return {"invocationId": identifier, **with_curl(found)}
+
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
+        """Resolve an in-doubt entry with a person's answer, as the journal does.
+
+        :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
+        """
+        self.find(identifier)
+        return self._shown(self._journal.resolve(identifier, outcome, by, note))
+
+    def parts(self, since: float, step: int) -> list[Part] | None:
+        """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
+        return None if self._authorizer.token else parts(self._journal.database, self._workspace, since, step)
+
+    def uses(self, since: float) -> Counter[tuple[str, str]]:
+        """Count the invocations since a time by connector and action; none if the caller sees a part of the journal only."""
+        rows = [] if self._authorizer.token else sums(self._journal.database, self._workspace, since)
+        found = Counter[tuple[str, str]]()
+        for row in rows:
+            found[row["connector"], row["action"]] += row["invocations"]
+        return found
+
+    def samples(self, since: float, limit: int) -> list[Sample]:
+        """Return the newest invocations since a time, for a dashboard to count."""
+        return samples(self._journal.database, self._workspace, since, limit, None if not self._authorizer.token else self._sees)
+
+    def open_counts(self) -> Mapping[str, int]:
+        """Return the numbers of invocations that are queued, running and in doubt, and of dead letters."""
+        return open_counts(self._journal.database, self._workspace, None if not self._authorizer.token else self._sees)
+
+    def _sees(self, entry: Any) -> bool:
+        manifest = self._manifest(entry.connector)
+        return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
+
+    def _shown(self, entry: Entry) -> Entry:
+        """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call. Such an
+        output may hold what the rules would hide, and names files that the caller may not use."""
+        if not self._authorizer.token:
+            return entry
+        is_foreign = self._owner is not None and entry.caller != self._owner
+        result = entry.result
+        if is_foreign and result is not None:
+            result = {name: value for name, value in result.items() if name != "output"}
+        return replace(entry, rule=None, result=result)
+
+    def _manifest(self, key: str) -> Manifest | None:
+        if key not in self._manifests:
+            self._manifests[key] = self._catalog.look(key)[1]
+        return self._manifests[key]
+
+
+late_hints(__name__)

@@ -1,0 +1,152 @@
+"""A loop of one process that does what is due in a database, as it shares that with other processes.
+
+All processes that serve or work run such loops. An idle one asks the database once a second for what is due, by an index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt
+from jackfield.kernel.threads import Threads
+from jackfield_store.database.due_rows import OvertakenError
+
+if TYPE_CHECKING:
+    from jackfield_store.queue.runtime_pool import RuntimePool
+
+POLL = 1.0
+"""Seconds between two looks for what other processes have added or changed."""
+_PAUSE = 5.0
+"""Seconds after which a process looks again that could not use the database."""
+_SLOW = 1.0
+"""Seconds after which a look no longer keeps others waiting: something hangs in what it does."""
+
+
+class Due(Protocol):
+    """Rows of a database on which work is due."""
+
+    def wait(self) -> float | None:
+        """Return the seconds until work is due, 0 if it is; None if there is none."""
+
+    def claim(self, limit: int) -> Sequence[Any]:
+        """Claim up to ``limit`` rows that are due."""
+
+
+class Work(Protocol):
+    """Work on one claimed row."""
+
+    queued: bool
+    """True once it has queued an invocation."""
+
+    def work(self) -> None:
+        """Do what is due, and end the claim.
+
+        :raises OvertakenError: if another process has claimed or changed the row.
+        """
+
+
+D = TypeVar("D", bound=Due)
+T = TypeVar("T")
+
+
+class DueLoop(Generic[D]):
+    """Loop of one process. ``what`` names its work in messages, ``row`` a row; it claims up to ``at_once`` rows at a time, and works on up
+    to ``threads`` of them at once. While a look is slow, up to ``looks`` go on beside it. ``submit`` notifies the queue's engine;
+    ``stopping`` says when nothing new is begun."""
+
+    what = row = ""
+    at_once = 1
+    threads = 1
+    looks = 1
+
+    def __init__(
+        self, runtimes: RuntimePool, submit: Callable[[], None] = lambda: None, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._due: D | None = None
+        self._runtimes = runtimes
+        self._submit = submit
+        self._stopping = stopping
+        self._log = logging.getLogger(f"jackfield.{self.what}")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for work, if there is a database; call it in the event loop."""
+        if self._runtimes.storage.enabled:
+            self._task = asyncio.ensure_future(self._serve())
+
+    async def stop(self) -> None:
+        """Begin nothing more. What is being done is committed, or left to another process."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def look(self) -> float:
+        """Do what is due, and return the seconds until the next look.
+
+        :raises JackfieldError: if the database is unavailable.
+        """
+        due = self._due = self._due or self._opened()
+        wait = due.wait()
+        if wait is None or wait > 0:
+            return POLL if wait is None else min(POLL, wait)
+        claimed, work = due.claim(self.at_once), partial(self._work, due)
+        if len(claimed) > 1:
+            with Threads(self.threads, f"jackfield-{self.what}") as threads:  # so that they share commits
+                list(threads.map(work, claimed))
+        else:
+            list(map(work, claimed))
+        return 0.0
+
+    def _opened(self) -> D:
+        raise NotImplementedError
+
+    def _work_on(self, due: D, claimed: Any) -> Work:
+        raise NotImplementedError
+
+    def _work(self, due: D, claimed: Any) -> None:
+        """Work on one row. Its failure is its own, or its workspace's: the claim runs out, and no other row waits."""
+        try:
+            self._runtimes.blocked.apart(claimed.workspace, f"the {self.row} '{claimed.name}'", partial(self._worked, due, claimed))
+        except Unavailable as error:
+            self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
+
+    def _worked(self, due: D, claimed: Any) -> None:
+        work = self._work_on(due, claimed)
+        try:
+            work.work()
+        except OvertakenError:  # what the other process does, this one need not
+            self._log.info("the %s '%s' was taken or changed by another process", self.row, claimed.name)
+        finally:
+            if work.queued:
+                self._submit()
+
+    async def _serve(self) -> None:
+        looks: set[asyncio.Task[float]] = set()
+        try:
+            while True:
+                if self._stopping():
+                    await asyncio.sleep(POLL)
+                    continue
+                looks.add(asyncio.ensure_future(self._tried(self.look)))
+                patience = _SLOW if len(looks) < self.looks else None
+                done, looks = await asyncio.wait(looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(min((look.result() for look in done), default=0.0))
+        finally:
+            for look in looks:
+                look.cancel()
+
+    async def _tried(self, step: Callable[[], T]) -> T | float:
+        """Run a step in a thread; return the seconds to wait if it fails."""
+        found = await asyncio.to_thread(attempt, step)
+        if not isinstance(found, Raised):
+            return found
+        told = found.error.message if isinstance(found.error, JackfieldError) else type(found.error).__name__
+        self._log.error("no %s can be served: %s", self.what, told)
+        return _PAUSE

@@ -1,0 +1,170 @@
+"""The engine of one machine, where the journal itself is the queue.
+
+Each process claims invocations from it, runs them, and checks it for requests to cancel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from jackfield.errors import JackfieldError
+from jackfield.exports import late_hints
+from jackfield.invocation import Result
+from jackfield.pacing.turn import PostponedError
+from jackfield_store.journal import Queue
+from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
+
+if TYPE_CHECKING:
+    from jackfield.invocation.claimed import Claimed
+    from jackfield_store.queue.runtime_pool import RuntimePool
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.queue")
+_POLL = 0.25
+"""Seconds between polls for invocations that other processes have queued."""
+_LOG_EVERY = 60.0
+"""Seconds between two log lines about the same fault."""
+_RESERVED = 8
+"""One of this many slots is reserved for workspaces without running invocations, so that one workspace's long ones cannot take them all."""
+
+
+class LocalEngine:
+    """Engine that runs at most ``limit`` queued invocations at once.
+
+    ``ended`` is called with each Result; while ``stopping()`` is true, nothing new is begun. Call all methods in the same event loop.
+    """
+
+    def __init__(
+        self,
+        runtimes: RuntimePool,
+        limit: int,
+        ended: Callable[[Result], None] = lambda _result: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._runtimes = runtimes
+        self._limit = limit
+        self._ended = ended
+        self._stopping = stopping
+        self._woken = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._most = max(1, limit - -(-limit // _RESERVED))
+        self._check_at = 0.0
+        self._log_at: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start polling, if there is a database."""
+        if self._runtimes.storage.enabled:
+            self._loop = asyncio.get_running_loop()
+            self._task = asyncio.ensure_future(self._serve())
+
+    def submit(self) -> None:
+        """Poll now: something was queued."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._woken.set)
+
+    def cancel(self, workspace: str, identifier: str) -> bool:
+        """Cancel a queued or running invocation, wherever it is; return False if it is too late."""
+        return self._runtimes.find(workspace).cancel(identifier)
+
+    def depth(self) -> dict[str, int]:
+        """Return the number of queued invocations by workspace."""
+        return Queue(self._runtimes.storage.database).depth()
+
+    async def stop(self, within: float) -> None:
+        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._running:
+            await asyncio.wait(self._running, timeout=within)
+
+    async def _serve(self) -> None:
+        while (queue := await self._attempted(self._opened)) is None:
+            pass
+        await self._attempted(self._runtimes.watch)
+        upkeep = Upkeep(self._runtimes, queue)
+        while True:
+            await self._check(upkeep)
+            claimed = await self._claimed(queue)
+            for item in claimed:
+                task = asyncio.ensure_future(self._run(item, upkeep))
+                self._running[task] = item
+                task.add_done_callback(self._on_done)
+            if not claimed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                        await self._woken.wait()
+                self._woken.clear()
+
+    def _opened(self) -> Queue:
+        runtimes = self._runtimes
+        return Queue(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.blocked, runtimes.storage.limits.free)
+
+    async def _check(self, upkeep: Upkeep) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._check_at:
+            self._check_at = now + EVERY
+            running = list(self._running.values())
+            await self._attempted(lambda: upkeep.check(running))
+
+    async def _claimed(self, queue: Queue) -> list[Claimed]:
+        room = 0 if self._stopping() else self._limit - len(self._running)
+        busy = Counter(item.workspace for item in self._running.values())
+        return (await self._attempted(lambda: queue.claim(room, busy, self._most)) or []) if room else []
+
+    async def _attempted(self, step: Callable[[], T]) -> T | None:
+        """Run a step of the queue in a thread; after a pause, return None if the database is unavailable or memory or threads ran out."""
+        try:
+            return await asyncio.to_thread(step)
+        except JackfieldError as error:
+            self._log_failure(error.message)
+        except (RuntimeError, MemoryError) as error:
+            self._log_failure(type(error).__name__)
+        await asyncio.sleep(_POLL)
+        return None
+
+    def _log_failure(self, reason: str) -> None:
+        """Log why the queue cannot be read; the same reason at most once a minute."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._log_at.get(reason, now):
+            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
+            _LOG.error("the queue cannot be read: %s", reason)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._woken.set()
+
+    async def _run(self, claimed: Claimed, upkeep: Upkeep) -> None:
+        try:
+            runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
+            self._ended(await runtime.arun(claimed))
+        except (PostponedError, JackfieldError, RuntimeError, MemoryError) as error:
+            failure = error
+            if isinstance(failure, SHORTAGES):
+                await asyncio.sleep(EVERY)
+            await self._attempted(lambda: upkeep.settle(claimed, failure))
+
+
+def leave(code: int) -> int:
+    """Return the exit code, or exit at once if an action that does not end blocks a thread; the journal has recorded it already."""
+    if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+late_hints(__name__)

@@ -1,0 +1,97 @@
+"""The poller of one process: it polls jobs of all workspaces that are due, and tells providers which to cancel.
+
+All processes that serve or work run one, whatever the queue's engine is. A job that waits is a row; only one that is polled takes memory
+here, and a thread if its connector blocks. An idle poller asks the database twice a second for the next job, by an index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jackfield.errors import JackfieldError
+from jackfield.exports import late_hints
+from jackfield.invocation.claimed import ClaimedJob
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.queue.due_loop import DueLoop
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield_store.queue.runtime_pool import RuntimePool
+
+_LOOK = 0.5
+"""Seconds between two looks for jobs that other processes have started, or asked to cancel."""
+_AT_ONCE = 32
+"""Limit of jobs that one process polls at once; others wait, or are left to other processes."""
+
+
+class Poller(DueLoop[DueJobs]):
+    """Poller of one process. ``ended`` is called with the Result of each job that ends; while ``stopping()`` is true, nothing is polled."""
+
+    what = "jobs"
+
+    def __init__(self, runtimes: RuntimePool, ended: Callable[[Result], None], stopping: Callable[[], bool] = lambda: False) -> None:
+        super().__init__(runtimes, stopping=stopping)
+        self._ended = ended
+        self._polls: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+
+    async def stop(self, within: float = 0.0) -> None:
+        """Claim nothing more, and wait up to ``within`` seconds for polls; what is left is polled again by another process."""
+        await super().stop()
+        left = set(self._polls)
+        if left:
+            _, left = await asyncio.wait(left, timeout=within)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def claim(self) -> list[ClaimedJob] | float:
+        """Claim jobs that are due; if there are none, return the seconds until the next look.
+
+        :raises JackfieldError: if the database is unavailable.
+        """
+        self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
+        wait = self._due.wait()
+        if wait is None or wait > 0:
+            return _LOOK if wait is None else min(_LOOK, wait)
+        return self._due.claim(_AT_ONCE - len(self._polls)) or _LOOK
+
+    async def poll(self, claimed: ClaimedJob) -> None:
+        """Poll one job."""
+        try:
+            runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
+            result = await runtime.poll(claimed)
+        except (JackfieldError, RuntimeError, MemoryError) as error:
+            if not (isinstance(error, JackfieldError) and self._runtimes.blocked.note(claimed.workspace, error)):
+                self._log.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
+            return
+        if result is not None:
+            self._ended(result)
+
+    async def _serve(self) -> None:
+        while True:
+            full = self._stopping() or len(self._polls) >= _AT_ONCE
+            claimed = _LOOK if full else await self._tried(self.claim)
+            if isinstance(claimed, float):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(claimed):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                        await self._woken.wait()
+                self._woken.clear()
+                continue
+            for job in claimed:
+                task = asyncio.ensure_future(self.poll(job))
+                self._polls.add(task)
+                task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._polls.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("a job could not be polled: an unexpected %s", type(error).__name__)
+        if len(self._polls) == _AT_ONCE - 1:
+            self._woken.set()
+
+
+late_hints(__name__)

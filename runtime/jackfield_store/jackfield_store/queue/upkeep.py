@@ -1,0 +1,61 @@
+"""Upkeep that every engine shares: requests to cancel, claims that nothing works on, and invocations that could not be run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from jackfield.errors import Internal, JackfieldError, Unavailable
+from jackfield.invocation import Meta, Result
+from jackfield.invocation.claimed import Claimed
+from jackfield.pacing.turn import PostponedError
+from jackfield_store.journal import Queue
+from jackfield_store.queue.runtime_pool import RuntimePool
+
+_LOG = logging.getLogger("jackfield.queue")
+EVERY = 1.0
+"""Seconds between checks for requests to cancel, and for claims that nothing here works on."""
+SHORTAGES = (Unavailable, RuntimeError, MemoryError)
+"""Errors of a process without database, threads or memory, after which it pauses."""
+_OUTCOMES: dict[bool | None, str] = {
+    True: "could not be started and returns to the queue",
+    False: "was started, but its worker could not continue; see its journal entry",
+    None: "was abandoned and, unless it was started, returns to the queue when the database responds",
+}
+
+
+class Upkeep:
+    """Upkeep of the queued invocations of one process."""
+
+    def __init__(self, runtimes: RuntimePool, queue: Queue) -> None:
+        self._runtimes = runtimes
+        self._queue = queue
+        self._idle: set[tuple[str, str, int]] = set()
+
+    def check(self, running: Iterable[Claimed]) -> None:
+        """Cancel invocations as other processes requested, and return claims that nothing here works on, seen twice, to the queue."""
+        for workspace, identifier in self._queue.asked_to_cancel():
+            self._runtimes.cancel(workspace, identifier)
+        busy = {(item.workspace, item.id, item.delivery) for item in running}
+        idle = {item for item in self._queue.held() if item not in busy}
+        again, self._idle = idle & self._idle, idle
+        for claim in again:
+            self._queue.release(*claim)
+
+    def settle(self, claimed: Claimed, error: Exception) -> None:
+        """Return an invocation whose run raised to the queue, or finish it: as its effect allows if it was begun, as failed otherwise."""
+        if isinstance(error, JackfieldError):
+            self._runtimes.blocked.note(claimed.workspace, error)
+        if isinstance(error, PostponedError):
+            self._queue.postpone(claimed, error.at)
+        elif isinstance(error, SHORTAGES):
+            given = self._queue.give_back(claimed)
+            _LOG.error("the queued invocation %s %s: %s", claimed.id, _OUTCOMES[given], type(error).__name__)
+            if given is False:
+                self._runtimes.leave(claimed)
+        elif isinstance(error, JackfieldError):
+            _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
+            given_up = Internal(
+                f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="See the worker's log for the reason."
+            )
+            self._runtimes.refuse(claimed, Result("failed", Meta(claimed.id), error=given_up))

@@ -1,0 +1,186 @@
+"""Calls that wait until a person approves them: put by with what the person is shown, and compared with that when they begin.
+
+What was shown is a digest of the whole invocation as it was received, the versions of connector and connection, the connection's values and
+account, and the content of files. It is sealed with the invocation. A refreshed token changes none of these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Cancelled, Internal
+from jackfield.invocation import Meta, Result
+from jackfield.invocation.entry import AskedApproval
+from jackfield.invocation.file_references import named_files
+from jackfield.kernel.exact import exact_json, read_float
+from jackfield.pipe.settle import failed
+from jackfield.pipe.unstored import approval_required, required
+from jackfield_store.journal.abandoned import expired
+from jackfield_store.journal.approvals import LASTS, ApprovalRows
+from jackfield_store.recording.jobs import waited_by
+from jackfield_store.recording.replays import unended
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
+    from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.run import Planned, Run
+    from jackfield_store.journal import Journal
+
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_NAMES = {
+    "connectorVersion": "the version of the connector", "connection": "the connection", "account": "the connection's account",
+    "files": "a file", "digest": "the invocation",
+}  # fmt: skip
+"""What has changed, in the words of a reason."""
+
+
+def waiting(pipeline: Pipe, identifier: str) -> Result:
+    """Return the Result of a call that was put by."""
+    entry = required(pipeline.journal()).find(identifier)
+    meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action)
+    return waited_by(pipeline, unended(meta, entry))
+
+
+def refuse_unfit(pipeline: Pipe, run: Run) -> None:
+    """Refuse a call that cannot wait for an approval.
+
+    :raises ApprovalRequired: with the reason.
+    """
+    plan, connection = run.plan, run.invocation.connection
+    reason = None
+    if not run.caller.waits:
+        reason = "this surface cannot wait for one"
+    elif pipeline.journal() is None or run.record is None:
+        reason = "this runtime has no journal"
+    elif isinstance(connection, Mapping):
+        reason = "the values of an inline connection are never stored: name a stored connection"
+    elif plan is not None and plan.action.hands_out:
+        reason = "its output is credentials, which are shown to a caller that waits and to nobody later"
+    if reason is not None:
+        raise approval_required(run.asks or "", reason)
+
+
+def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[AskedApproval, Mapping[str, Any]]:
+    """Return the approval that a call waits for, and what a person is shown, to be sealed with it."""
+    journal, caller = required(pipeline.journal()), run.caller
+    known = shown(pipeline, body, run)
+    until = journal.time.now() + LASTS
+    expires_at = until if run.invocation.not_after is None else min(until, run.invocation.not_after)
+    twin = None
+    if run.joins and run.invocation.idempotency_key is None and not run.invocation.repeat and caller.identity is not None:
+        facts = {name: value for name, value in known.items() if name != "digest"}
+        twin = journal.fingerprint({"caller": [*caller.identity], **facts, "inputs": body.get("inputs")})
+    requester = {"caller": caller.name, "token": caller.token, "remote": caller.remote}
+    return AskedApproval(run.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
+
+
+def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """Return what an approval is bound to, and the digest of all of it with the invocation."""
+    journal, files = required(pipeline.journal()), pipeline.dependencies.files
+    body = json.loads(exact_json(body, _JSON), parse_float=read_float)  # as it is read from the journal
+    named = named_files(body.get("inputs"))
+    facts = {
+        **_facts(journal, run.plan),
+        "files": files.digests(pipeline.workspace, run.caller.owner, sorted(named)) if named else {},
+    }
+    return {**facts, "digest": journal.fingerprint({**facts, "invocation": body})}
+
+
+def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
+    """Return what has changed of what a person was shown; None if nothing has."""
+    return next((_NAMES[name] for name in _NAMES if name in present and known.get(name) != present[name]), None)
+
+
+def _facts(journal: Journal, plan: Planned | None) -> dict[str, Any]:
+    """Return what decides beside the invocation what would be sent."""
+    if plan is None:
+        raise TypeError("the call has no plan")
+    target, connection, account = plan.target, None, None
+    if target is not None:
+        values = {"values": target.values, "inputs": target.inputs}
+        connection = {"name": target.name, "id": target.id, "version": target.version, "values": journal.fingerprint(values)}
+        account = None if target.id is None else rows_of(journal).account_of(target.id)
+    return {
+        "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
+        "connection": connection, "account": account,
+    }  # fmt: skip
+
+
+def rows_of(journal: Journal) -> ApprovalRows:
+    """Return the approvals of a journal's workspace."""
+    return ApprovalRows(journal.database, journal.vault, journal.workspace)
+
+
+def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
+    """Check that a call from the queue that needs a person's approval has it, and is what that person was shown.
+
+    :raises ApprovalRequired: if nobody was asked.
+    :raises Cancelled: if nobody has approved it, or it is another one now.
+    """
+    known = None if run.claimed is None else run.claimed.approval
+    if known is None:
+        raise approval_required(run.asks or "", "it was queued before that rule: invoke it again")
+    found = changed(known, shown(pipeline, given, run))
+    if found is not None:
+        raise Cancelled(f"{found} has changed since it was approved; nothing was sent", hint="Call again to ask once more.")
+    if not rows_of(required(pipeline.journal())).is_approved(run.meta.invocation_id, known["digest"]):
+        raise Cancelled("nobody has approved it, or its approval was changed in the database; nothing was sent")
+
+
+async def frees_key(journal: Journal, entry: Entry, run: Run) -> bool:
+    """End a call that waits and holds this call's key, if nobody can approve it any more: its time is over, or what it would do has
+    changed.
+
+    Return whether it was ended.
+    """
+    return bool(await run.waiter.ask(partial(_freed, journal, entry, run)))
+
+
+def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
+    now = journal.time.now()
+    if (entry.not_after or 0.0) <= now:
+        journal.recovery.refuse(journal.workspace, entry.id, expired(entry), approval="expired")
+        return True
+    row = rows_of(journal).find(entry.id)
+    if row is None or row.inputs is None:
+        return False
+    try:
+        known = journal.opened_inputs(entry.id, row.inputs).get("approval") or {}
+    except Internal:  # somebody has changed it in the database
+        known = {}
+    found = changed(known, _facts(journal, run.plan))
+    if found is None:
+        return False
+    journal.recovery.refuse(journal.workspace, entry.id, spoiled(entry.id, entry, f"{found} has changed"))
+    return True
+
+
+def spoiled(identifier: str, about: Any, reason: str) -> Result:
+    """Return the Result of a call that waited and can be approved no more, for a ``reason``."""
+    meta = Meta(identifier, connector=about.connector, connector_version=about.connector_version, action=about.action)
+    return failed(meta, Cancelled(f"it waited for an approval, and {reason}; nothing was sent", hint="Call again to ask once more."))
+
+
+async def waiting_twin(journal: Journal, twin: str, run: Run) -> Result | None:
+    """Return the Result of an equal call of the same caller that waits; None if none does any more."""
+
+    def step() -> Result | None:
+        rows = rows_of(journal)
+        identifier = rows.twin_of(twin)
+        if identifier is None:
+            return None
+        entry = journal.find(identifier)
+        if entry.status != "waiting" or (entry.not_after or 0.0) <= journal.time.now():
+            if entry.status == "waiting":
+                journal.recovery.refuse(journal.workspace, identifier, expired(entry), approval="expired")
+            rows.close(identifier, "cancelled")
+            return None
+        return unended(Meta(entry.id, entry.connector, entry.connector_version, entry.action, twin_of=entry.id), entry)
+
+    found: Result | None = await run.waiter.ask(step)
+    if found is not None and run.record is not None:
+        run.record.is_left = True  # type: ignore[attr-defined]  # the journal's own
+    return found

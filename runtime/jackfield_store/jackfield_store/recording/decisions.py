@@ -1,0 +1,296 @@
+"""Decisions of people on calls that wait for an approval: list them, show what would be sent, approve or decline.
+
+Nobody approves his own call, or one by a token that he created. The operator, who creates everybody's tokens, is not their creator in this
+sense; his own calls somebody else approves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.callers import APPROVE, Caller, may
+from jackfield.callers.actor import LIBRARY as PROGRAM
+from jackfield.clock import Deadline, iso
+from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, UnknownConnection, did_you_mean
+from jackfield.frames import bordered
+from jackfield.hints import NextStep
+from jackfield.pipe.run import Run
+from jackfield.pipe.unstored import required
+from jackfield.pipe.waiter import run_in_thread
+from jackfield.redaction.marks import hidden_values, masked
+from jackfield.redaction.redactor import Redactor
+from jackfield_store.access import Audit, Tokens, UnknownToken
+from jackfield_store.database.cursors import cursor_after, place_after
+from jackfield_store.journal.approvals import NotWaitingError
+from jackfield_store.recording.approvals import changed, rows_of, shown, spoiled
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.callers.actor import Actor
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield_store.database import Row, Transaction
+    from jackfield_store.journal import Journal
+    from jackfield_store.resources.storage import Storage
+
+STATUSES = ("waiting", "approved", "declined", "expired", "cancelled")
+LONGEST_WHY = 1_000
+"""Characters of the reason of a decision."""
+_MOST_CREATORS = 50
+"""Tokens that are followed from one to the token that created it."""
+
+
+class UnknownApproval(InvalidInvocation):
+    """The workspace has no approval with this ID that the caller may see."""
+
+    http_status = 404
+
+
+class ApprovalClosed(InvalidInvocation):
+    """The call does not wait for an approval any more: somebody has decided, its time is over, or what it would do has changed."""
+
+    http_status = 409
+
+
+@bordered
+class Approvals:
+    """Calls of one workspace that wait for an approval, or waited for one, as far as ``caller`` may see them. The audit log names
+    ``actor``."""
+
+    def __init__(self, storage: Storage, pipeline: Pipeline, caller: Caller, actor: Actor | None = None) -> None:
+        self._storage, self._pipeline, self._caller, self._actor = storage, pipeline, caller, actor or PROGRAM
+
+    def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
+        """List approvals, the newest first, without inputs, and the cursor of the next page.
+
+        :raises InvalidInvocation: if the status or the cursor is not valid.
+        :raises NotAllowed: if the caller's token may not approve.
+        """
+        authorizer = self._authorizer()
+        if status is not None and status not in STATUSES:
+            tail = did_you_mean(status, STATUSES)
+            raise InvalidInvocation(f"no approval has the status '{status[:80]}'{tail}", hint=f"Use one of {', '.join(STATUSES)}.")
+        after = None if cursor is None else place_after(cursor, "at", "after")
+        rows = rows_of(self._journal).page(status, after, limit + 1)
+        more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "requested_at", "id")
+        return [self._about(row) for row in rows[:limit] if self._sees(authorizer, row)], more
+
+    def show(self, identifier: str) -> dict[str, Any]:
+        """Return an approval; while the call waits, with its inputs, secrets masked, and its files.
+
+        :raises UnknownApproval: if there is none that the caller may see.
+        :raises NotAllowed: if the caller's token may not approve.
+        """
+        row = self._found(identifier)
+        return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
+
+    def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
+        """Approve a call: the workers begin it.
+
+        :raises UnknownApproval: if there is none that the caller may see.
+        :raises NotAllowed: if the caller's token may not approve, the call is its own, or a token's that it created.
+        :raises ApprovalClosed: if it does not wait any more, or is not what was shown any more; then it is cancelled.
+        """
+        row, journal = self._open(identifier, why), self._journal
+        stored = self._stored(row)
+        self._refuse_own(stored)
+        known = stored["approval"]
+        if (reason := self._spoiled(stored, known)) is not None:
+            self._end(row, "cancelled", reason)
+            raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
+        invocation, now = self._pipeline.plans.parsed(stored["invocation"], self._run(stored), is_read=True), journal.time.now()
+        if now >= min(row.expires_at, known["expiresAt"]):
+            raise self._closed(self._found(identifier))
+        approving = rows_of(journal).approving(
+            identifier, known["digest"], self._actor.to_json(), why, now, invocation.not_before or 0.0, invocation.not_after
+        )
+        self._decide(row, "approved", why, approving)
+        return self.show(identifier)
+
+    def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
+        """Decline a call: it ends as cancelled, nothing is sent, and its key is free.
+
+        :raises UnknownApproval: if there is none that the caller may see.
+        :raises NotAllowed: if the caller's token may not approve.
+        :raises ApprovalClosed: if it does not wait any more.
+        """
+        self._end(self._open(identifier, why), "declined", why)
+        return self.show(identifier)
+
+    @property
+    def _journal(self) -> Journal:
+        found: Journal = required(self._pipeline.journal())
+        return found
+
+    def _authorizer(self) -> Authorizer:
+        """Return what the caller may see.
+
+        :raises NotAllowed: if its token may not approve.
+        """
+        scope = self._caller.scope
+        if (scope is None and self._caller.remote) or (scope is not None and not may(scope, APPROVE)):
+            raise NotAllowed("not allowed: this needs a token of the scope 'approve'", hint=NextStep("approver"))
+        return self._pipeline.access.authorizer(self._caller)
+
+    def _found(self, identifier: str) -> Row:
+        authorizer, row = self._authorizer(), rows_of(self._journal).find(identifier)
+        if row is None or not self._sees(authorizer, row):
+            raise UnknownApproval(f"no approval has the ID '{identifier[:80]}'", hint=NextStep("approvals"))
+        return row
+
+    def _sees(self, authorizer: Authorizer, row: Row) -> bool:
+        manifest = self._pipeline.catalog.look(row.connector)[1]
+        return authorizer.sees_entry(manifest, row.connector, row.action, row.effect, row.connection)
+
+    def _waits(self, row: Row) -> bool:
+        return bool(row.status == "waiting" and row.expires_at > self._journal.time.now())
+
+    def _open(self, identifier: str, why: str) -> Row:
+        """Return an approval on which the caller may decide, as far as that is known without opening it."""
+        if len(why) > LONGEST_WHY:
+            fault = Detail("/why", f"must have at most {LONGEST_WHY:,} characters", "maxLength")
+            raise InvalidInvocation("the reason is not valid", details=[fault])
+        row = self._found(identifier)
+        if not self._waits(row):
+            raise self._closed(row)
+        return row
+
+    def _closed(self, row: Row) -> ApprovalClosed:
+        about = self._about(row)
+        said = "its time is over" if about["status"] == "expired" else f"it was {about['status']} already"
+        return ApprovalClosed(f"this call does not wait for an approval any more: {said}", hint=NextStep("approvals"))
+
+    def _about(self, row: Row) -> dict[str, Any]:
+        late = row.status == "waiting" and row.expires_at <= self._journal.time.now()
+        members = {
+            "id": row.id, "status": "expired" if late else row.status, "connector": row.connector,
+            "connectorVersion": row.connector_version, "action": row.action, "effect": row.effect, "connection": row.connection,
+            "reason": row.rule, "requestedBy": json.loads(row.requested_by), "requestedAt": iso(row.requested_at),
+            "expiresAt": iso(row.expires_at), "decidedBy": None if row.decided_by is None else json.loads(row.decided_by),
+            "decidedAt": iso(row.decided_at), "why": row.why,
+        }  # fmt: skip
+        return {name: value for name, value in members.items() if value is not None}
+
+    def _stored(self, row: Row) -> dict[str, Any]:
+        """Open what is sealed of a call.
+
+        :raises ApprovalClosed: if it was changed in the database.
+        """
+        try:
+            found = {} if row.inputs is None else self._journal.opened_inputs(row.id, row.inputs)
+        except Internal:
+            found = {}
+        if not isinstance(found.get("approval"), Mapping):
+            reason = "its row in the database was changed"
+            self._end(row, "cancelled", reason)
+            raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
+        stored: dict[str, Any] = found
+        return stored
+
+    def _run(self, stored: Mapping[str, Any]) -> Run:
+        """Return a run of the call as its caller, with the present rights."""
+        return Run(self._pipeline.in_thread, None, self._pipeline.access.queued_by(stored), wait=False)
+
+    def _spoiled(self, stored: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
+        """Return why the call may not be made any more as it was shown; None if it may."""
+        pipeline, run = self._pipeline, self._run(stored)
+        invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
+        run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
+        try:
+            run_in_thread(pipeline.plans.found_anew(invocation, run))
+        except JackfieldError as error:
+            if error.retryable:
+                raise
+            return error.message
+        different = changed(known, shown(pipeline, stored["invocation"], run))
+        return None if different is None else f"{different} has changed since it was asked for"
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        """Return what a person decides on: inputs without secrets, files, and the digest."""
+        stored = self._stored(row)
+        invocation, known = stored["invocation"], stored["approval"]
+        inputs = invocation.get("inputs") or {}
+        manifest = self._pipeline.catalog.look(row.connector)[1]
+        action = None if manifest is None else manifest.actions.get(row.action)
+        found: Any = "***" if action is None else masked(action.inputs, inputs)  # without its schema nobody knows what is secret
+        redactor = self._redactor(row)
+        about = {
+            "inputs": found if redactor is None else redactor.clean_json(found), "files": known["files"] or None,
+            "account": known["account"], "digest": known["digest"], "context": invocation.get("context"),
+            "timeoutSeconds": invocation.get("timeoutSeconds"), "notBefore": invocation.get("notBefore"),
+            "notAfter": invocation.get("notAfter"),
+        }  # fmt: skip
+        return {name: value for name, value in about.items() if value is not None}
+
+    def _redactor(self, row: Row) -> Redactor | None:
+        """Return a redactor of the connection's secrets, which inputs may repeat."""
+        try:
+            stored = None if row.connection is None else self._pipeline.known.find(row.connection)
+        except UnknownConnection:
+            stored = None
+        if stored is None:
+            return None
+        kind = self._pipeline.catalog.find(row.connector).connection_type(stored.type)
+        return None if kind is None else Redactor(hidden_values(kind.schema, stored.values))
+
+    def _refuse_own(self, stored: Mapping[str, Any]) -> None:
+        """Refuse the caller of a call, and whoever created the token that it was made with, to approve it.
+
+        :raises NotAllowed: if it is the approver's own.
+        """
+        token, name = stored.get("token"), stored.get("caller")
+        if token is not None:
+            asker = {f"token:{token}"}
+        elif stored.get("remote"):
+            asker = {f"user:{name}", f"link:{name}", "link"} if stored.get("audience") == "operator" else {f"user:{name}"}
+        else:
+            asker = {name or "library"}
+        approver = {self._actor.key}
+        above = {*self._creators(token)}
+        created = {*self._creators(self._actor.id)} if self._actor.kind == "token" else set()
+        if asker & approver or approver & above or asker & created:
+            text = "not allowed: nobody approves his own call, or one by a token that he created"
+            raise NotAllowed(text, hint="Let somebody else decide on it.")
+
+    def _creators(self, identifier: str | None) -> Iterator[str]:
+        """Yield who created a token, who created that one's token, and so on."""
+        if identifier is None:
+            return
+        tokens = Tokens(self._storage.database, self._storage.vault, self._pipeline.workspace, self._pipeline.dependencies.clock)
+        for _ in range(_MOST_CREATORS):
+            try:
+                creator = tokens.find(identifier).created_by
+            except UnknownToken:
+                return
+            if creator is None:
+                return
+            yield creator
+            kind, _, identifier = creator.partition(":")
+            if kind != "token":
+                return
+
+    def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str) -> None:
+        journal = self._journal
+        reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
+        result = spoiled(row.id, row, reason)
+        sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
+        by = self._actor.to_json() if status == "declined" else None
+        unit = rows_of(journal).ending(row.id, status, sealed, "cancelled", by, why, journal.time.now())
+        self._decide(row, status, why, unit)
+
+    def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None]) -> None:
+        """Commit a decision with its entry in the audit log.
+
+        :raises ApprovalClosed: if somebody else was faster.
+        """
+        clock, workspace = self._pipeline.dependencies.clock, self._pipeline.workspace
+        audit = Audit(self._storage.database, lambda: self._storage.vault, workspace, clock, self._actor).prepare()
+        facts = {"connector": row.connector, "action": row.action, "connection": row.connection, "why": why or None}
+        about = {name: value for name, value in facts.items() if value is not None}
+        try:
+            with self._storage.database.write() as transaction:
+                unit(transaction)
+                audit.append(transaction, f"approval.{status}", f"invocation:{row.id}", about)
+        except NotWaitingError:
+            raise self._closed(self._found(row.id)) from None

@@ -1,0 +1,67 @@
+"""Drafts of the journal's entries: what is known of a call as it is received."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from jackfield.failures import Raised, attempt
+from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.pipe.filling import compared
+from jackfield_store.recording.record import Record
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.invocation.entry import Draft
+    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+
+
+async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:
+    """Draft the journal's entry of a call."""
+    fingerprint = None if run.claimed is None else run.claimed.fingerprint
+    if fingerprint is None and invocation.idempotency_key is not None:
+        compares = await compared(run.waiter, invocation, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
+        fingerprint = _fingerprinted(journal, compares)
+    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
+    return Record(journal, draft, run, dependencies.clock)
+
+
+def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
+    """Compute the fingerprint of a request: connector, action, connection and inputs as received.
+
+    The check refuses inputs that are no JSON, and comes later: they equal no other.
+    """
+    request = {
+        "connector": invocation.connector,
+        "action": invocation.action,
+        "connection": invocation.connection,
+        "inputs": invocation.inputs,
+    }
+    found = attempt(journal.fingerprint, request)
+    return journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
+
+
+def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
+    """Create the draft of an entry for an invocation as received ``now``."""
+    from jackfield.invocation.entry import Draft
+
+    return Draft(
+        id=meta.invocation_id,
+        connector=invocation.connector[:200],
+        connector_version=None,
+        action=invocation.action[:200],
+        effect=None,
+        connection=invocation.connection[:100] if isinstance(invocation.connection, str) else None,
+        caller=caller,
+        created_at=now,
+        expires_at=now + invocation.timeout_seconds,
+        fingerprint=fingerprint,
+        idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
+        dry_run=invocation.dry_run,
+        context=invocation.context or None,
+        not_before=invocation.not_before,
+        not_after=invocation.not_after,
+        priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
+    )

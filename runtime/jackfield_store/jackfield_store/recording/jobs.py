@@ -1,0 +1,375 @@
+"""Jobs from their start to their end: the handle is stored, polls follow one another, and one of them finds the end.
+
+The start is a call like any other, so it is retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing
+starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by whoever is there: a caller that waits, ``serve``,
+``worker``. A poll that fails ends nothing; only the provider's word does, or the end of the job's time.
+
+Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
+
+Rules are asked when a job starts. What was allowed then is polled to its end with the runtime's own rights: a token that expires meanwhile
+does not leave the provider's work without an owner.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.callers import LIBRARY
+from jackfield.clock import Deadline, within
+from jackfield.dataclass import dataclass, field, replace
+from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
+from jackfield.frames import bordered
+from jackfield.hints import NextStep
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation.claimed import ClaimedJob
+from jackfield.invocation.file_references import named_files
+from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
+from jackfield.pacing.turn import PostponedError
+from jackfield.pipe import endings
+from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.errors_map import in_doubt
+from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import recorded, settled
+from jackfield.pipe.unstored import required
+from jackfield.pipe.waiter import run_in_thread
+from jackfield_store.files.table import holding
+from jackfield_store.journal.jobs import DueJobs
+from jackfield_store.recording.replays import unended
+
+if TYPE_CHECKING:
+    import threading
+
+    from jackfield.connector import Action
+    from jackfield.invocation.entry import Entry
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.run import Follow
+    from jackfield.pipe.waiter import Waiter
+    from jackfield_store.database import Transaction
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Unit
+
+_MISSED = 5.0
+"""Seconds at least after a poll that failed."""
+_LAST = 30.0
+"""Seconds within which a job whose time is over is cancelled."""
+_LOOK = 1.0
+"""Seconds between two looks of a caller that waits, so that it sees what other processes have found."""
+_MAX_TEXT = 200
+_MAX_INPUT = 2048
+"""Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
+
+
+async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+    """Store the handle of a job that has started, then wait for the end of the job until the call's deadline.
+
+    A queued call does not wait. Return the job's Result, or one of status ``running``.
+
+    :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
+    """
+    run = attempts.run
+    if run.record is None or run.inline is not None:
+        return await followed_here(attempts, handle)
+    invocation, plan = run.invocation, attempts.plan
+    job = {"handle": handle, "invocation": _remembered(invocation, plan, attempts.inputs), "attempts": attempts.count}
+    files = holding(pipeline.workspace, named_files(handle), run.meta.invocation_id)
+    try:
+        stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
+    except JackfieldError as error:
+        raise await abandoned(attempts, handle, f"its handle could not be recorded: {error.message}") from None
+    if not stored:
+        raise await abandoned(attempts, handle, "another process took the invocation over while it started")
+    if run.claimed is not None:
+        return _running(pipeline, run.ended(), None)
+    while True:
+        try:
+            return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
+        except Unavailable:  # the job is stored, and goes on: it has not failed
+            if run.deadline.remaining() <= _LOOK:
+                return _running(pipeline, run.ended(), None)
+        await run.waiter.pause(_LOOK, run.cancelled)
+
+
+def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the invocation by which polls find connector and connection, with the small ones of its inputs."""
+    target = plan.target
+    members = {
+        "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
+        "connectorVersion": invocation.connector_version, "timeoutSeconds": invocation.timeout_seconds, "partial": invocation.partial,
+        "inputs": {name: value for name, value in inputs.items() if len(json.dumps(value, default=str)) <= _MAX_INPUT},
+    }  # fmt: skip
+    return {name: value for name, value in members.items() if value is not None}
+
+
+async def awaited(
+    pipeline: Pipe,
+    identifier: str,
+    waiter: Waiter,
+    seconds: float | None,
+    cancelled: threading.Event | None = None,
+    follow: Follow | None = None,
+) -> Result:
+    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its job when it is due.
+
+    Return its Result, or one that has not ended. ``follow`` gets the job's progress at each look.
+    """
+    journal, clock = required(pipeline.journal()), pipeline.dependencies.clock
+    due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
+    ended_here = False
+    while True:
+        entry: Entry = await waiter.ask(partial(journal.find, identifier))
+        if not entry.is_open:
+            result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+            object.__setattr__(result, "opener", pipeline.opener)
+            result.meta.observed = not ended_here
+            return result
+        if follow is not None and entry.progress is not None:
+            follow(entry.progress)
+        left = until - clock.monotonic()
+        if left <= 0 or (cancelled is not None and cancelled.is_set()):
+            return _running(pipeline, _meta(entry), entry)
+        claimed = None
+        if entry.job_until is not None and entry.owner is None:
+            claimed = await waiter.ask(partial(due.claim_one, pipeline.workspace, identifier))
+        if claimed is not None:
+            ended_here = await polled(pipeline, claimed, waiter, max(left, _LOOK)) is not None
+        else:
+            is_due = entry.owner is None and entry.status != "waiting"
+            soon = (entry.available_at or 0.0) - journal.time.now() if is_due else _LOOK
+            await waiter.pause(max(0.01, min(left, soon, _LOOK)), cancelled)
+
+
+def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
+    return waited_by(pipeline, unended(meta, entry))
+
+
+def waited_by(pipeline: Pipe, result: Result) -> Result:
+    """Let a Result wait for the end of its invocation, if that has not ended; return it."""
+    object.__setattr__(result, "waiter", _Ending(pipeline))
+    return result
+
+
+@bordered
+class _Ending:
+    """End of an invocation, for ``Result.wait``."""
+
+    def __init__(self, pipeline: Pipe) -> None:
+        self._pipeline = pipeline
+
+    def __call__(self, identifier: str, timeout: float | None = None) -> Result:
+        """Wait for it, for at most ``timeout`` seconds."""
+        return run_in_thread(awaited(self._pipeline, identifier, self._pipeline.in_thread, timeout))
+
+
+def _meta(entry: Entry) -> Meta:
+    return Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, request_id=entry.request_id)
+
+
+async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
+    """Poll a claimed job, after telling the provider to cancel it if somebody has asked for that, and record what was found.
+
+    Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
+    """
+    journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
+    found = None
+    journal.tasks[claimed.id] = 0
+    try:
+        entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
+        found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
+    finally:
+        if found is None:  # the process stops, or the database is gone
+            _owe(journal, claimed, journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
+    try:
+        await waiter.record(journal.database, found.unit)
+    except JackfieldError:
+        _owe(journal, claimed, found.unit)
+    else:
+        journal.tasks.pop(claimed.id, None)
+    return found.result
+
+
+def _owe(journal: Journal, claimed: ClaimedJob, unit: Unit) -> None:
+    """Record what a poll has found once the database is back. Until then the job is this process's task, or recovery would give it back."""
+
+    def owed(transaction: Transaction) -> int:
+        journal.tasks.pop(claimed.id, None)
+        return unit(transaction)
+
+    journal.tasks[claimed.id] = 0  # again: whose end is to be written counts as none
+    journal.owe(owed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Findings of a poll: the unit that records it, and the Result if the job has ended."""
+
+    unit: Unit
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class _Poll:
+    """One poll of a job that this process has claimed."""
+
+    pipeline: Pipe
+    journal: Journal
+    claimed: ClaimedJob
+    entry: Entry
+    run: Run
+    seconds: float
+    fraction: float | None = None
+    text: str | None = None
+    told: bool = False
+    """True once the provider knows that the job is to be cancelled."""
+    tried: bool = False
+    can_cancel: bool = False
+    plan: Plan | None = None
+    handle: Mapping[str, Any] = field(default_factory=dict)
+
+    async def made(self) -> _Found:
+        """Poll, and judge what happened."""
+        ended, error, seconds = None, None, self._pause()
+        try:
+            asked = await self._asked()
+            if isinstance(asked, Result):
+                ended = asked
+            else:
+                seconds = self._noted(asked)
+        except JobFailed as failure:
+            ended = self._failed(failure)
+        except PostponedError as later:
+            seconds = max(SOONEST, later.at - self.journal.time.now())
+        except NotYet as waits:
+            seconds = bounded(waits.retry_after) or seconds
+        except JackfieldError as fault:  # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
+            error = fault
+            if fault.code == "not_allowed":  # the workspace is suspended, or its rules forbid the action now
+                seconds = MOST
+            else:
+                seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
+                endings.log(self.run, fault, self.pipeline.workspace)
+        left = (self.entry.job_until or 0.0) - self.journal.time.now()
+        if ended is None and left <= 0:
+            await self._stop()
+            ended = self._lost(error)
+        if ended is None:
+            return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
+        return _Found(self._finishing(self._dated(ended)), ended)
+
+    async def _asked(self) -> Mapping[str, Any] | Result:
+        """Ask the provider; return the progress, or the Result of a success."""
+        run, pipeline, journal = self.run, self.pipeline, self.journal
+        stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
+        self.handle = stored["handle"]
+        run.caller = replace(run.caller, name=stored["caller"])
+        run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
+        invocation = pipeline.plans.parsed(stored["invocation"], run)
+        seconds = min(invocation.timeout_seconds, self.seconds)
+        run.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
+        with within(seconds):
+            plan = await pipeline.plans.find(invocation, run)
+            if not plan.is_loaded:
+                await plan.load(pipeline.catalog, run.waiter)
+            steps = plan.code.job
+            if steps is None:
+                raise UnknownAction(f"'{plan.code.key}' is no job any more")
+            self.can_cancel, self.plan = steps.cancel is not None, plan
+            if self.claimed.cancel_at is not None:
+                await self._cancel(plan, steps.cancel)
+            attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.dependencies)
+            answer = await attempts.page(cast("Any", self.handle))
+        if "output" not in answer:
+            return cast("Mapping[str, Any]", answer.get("progress", {}))
+        try:
+            return recorded(settled(attempts, answer["output"]), plan, queued=True)
+        except InvalidOutput as fault:
+            return self._judged(fault)
+
+    async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
+        """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
+
+        :raises JobFailed: if that has ended it.
+        """
+        run = self.run
+        if cancel is not None:
+            attempts = run.attempts = await step(run, plan, cancel, self.handle, self.pipeline.dependencies)
+            try:
+                await attempts.page(cast("Any", self.handle))
+            except JobFailed:
+                raise
+            except JackfieldError as error:
+                endings.log(run, error, self.pipeline.workspace)
+                self.tried = True
+                self.told = not error.retryable
+                return
+        self.told = True
+
+    async def _stop(self) -> None:
+        """Cancel a job whose time is over, if only its polls do its work: nothing of it may stay."""
+        plan, steps = self.plan, None if self.plan is None else self.plan.code.job
+        if plan is None or steps is None or not steps.cancels_late:
+            return
+        self.run.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
+        with suppress(JobFailed), within(_LAST):
+            await self._cancel(plan, steps.cancel)
+
+    def _noted(self, progress: Mapping[str, Any]) -> float:
+        """Note the progress, and return the seconds to the next poll."""
+        fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.run.redactor
+        if isinstance(fraction, int | float) and math.isfinite(fraction):
+            self.fraction = min(1.0, max(0.0, fraction))
+        if text:
+            self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
+        return bounded(progress.get("retryAfter")) or self._pause()
+
+    def _pause(self) -> float:
+        age = self.journal.time.now() - (self.entry.started_at or self.entry.created_at)
+        return min(MOST, max(LEAST, age / 10))
+
+    def _given_back(self, seconds: float, left: float) -> Unit:
+        seconds = min(seconds, max(SOONEST, left))
+        return self.journal.jobs.giving_back(self.claimed, seconds, self.fraction, self.text, told=self.told, tried=self.tried)
+
+    def _failed(self, failure: JobFailed) -> Result:
+        """End a job that the provider has ended without success."""
+        if failure.keeps_key or not self.can_cancel or self.entry.cancel_requested_at is None:
+            return endings.refused(self.run, failure, self.pipeline.workspace)
+        stopped = Cancelled(
+            f"the job was cancelled: {failure.message}",
+            details=failure.details,
+            hint=failure.hint,
+            provider=failure.provider,
+            sent=Sent.REFUSED,
+        )
+        return endings.refused(self.run, stopped, self.pipeline.workspace)
+
+    def _judged(self, fault: InvalidOutput) -> Result:
+        """End a job that has succeeded with an output that cannot be used."""
+        error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, fault, (), answered=True)
+        return endings.refused(self.run, error, self.pipeline.workspace)
+
+    def _lost(self, fault: JackfieldError | None) -> Result:
+        """End a job whose time is over; the provider may still work on it."""
+        reason = f"; the last poll failed: {fault.message}" if fault is not None else ""
+        doubt = still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
+        doubt.hint = NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
+        return endings.refused(self.run, doubt, self.pipeline.workspace)
+
+    def _dated(self, result: Result) -> Result:
+        """Set the meta to that of the whole job: attempts are those of its start."""
+        entry, meta = self.entry, result.meta
+        meta.connector_version = meta.connector_version or entry.connector_version
+        meta.attempts, meta.request_id = entry.attempts, meta.request_id or entry.request_id
+        meta.duration_ms = round((self.journal.time.now() - (entry.started_at or entry.created_at)) * 1000, 3)
+        object.__setattr__(result, "opener", self.pipeline.opener)
+        return result
+
+    def _finishing(self, result: Result) -> Unit:
+        unit: Any = self.journal.finishing(self.entry, result, (), None, self.claimed.delivery)
+        return self.journal.jobs.finishing(unit)

@@ -1,0 +1,496 @@
+"""Recording of one invocation in the journal: look-up by its idempotency key, record before it is sent, its outcome at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.clock import within
+from jackfield.dataclass import replace
+from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.hints import NextStep
+from jackfield.interrupts import let_out_of_call
+from jackfield.invocation import Meta, Result
+from jackfield.invocation.request import FIRST_POLL
+from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.ends import is_ending
+from jackfield.redaction.marks import leaves, masked
+from jackfield.redaction.redactor import Redactor
+from jackfield_store.database.faults import UniqueViolation
+from jackfield_store.recording.replays import replay_of, unended
+from jackfield_store.recording.sealing import sealed_exchanges
+from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from jackfield.clock import Clock
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pipe.run import Run
+    from jackfield_store.database import Transaction
+    from jackfield_store.database.units import Unit as Deferred
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Unit
+
+_LOG = logging.getLogger("jackfield.journal")
+_LARGEST_STORED = 256 * 1024
+"""Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
+_OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
+"""Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
+_TRIES, _PAUSE = 20, 0.05
+"""Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
+_SETTLING_WAIT = 0.5
+"""Seconds for which a caller waits for a locked database with a Result that it could have."""
+_REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
+"""Seconds past the deadline for which a refusal waits for a locked database, to be recorded; and a caller, for his outcome to be."""
+_UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
+
+
+class Record:
+    """Journal record of one invocation. A queued one (``Run.claimed``) already has its entry and holds its key.
+
+    - ``keeps``: True if the workspace keeps the inputs of its invocations.
+    - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
+    """
+
+    def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock) -> None:
+        self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
+        draft.delivery = run.claimed.delivery if run.claimed is not None else 0
+        self.keeps = False
+        self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
+        self.started = False
+        self._put_off: Deferred | None = None
+        """Its start, if that goes with the next commit."""
+        self._unbegun = False
+        """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
+        self.is_left = False
+        """True once the outcome is another entry's, or is left to whoever polls the job."""
+        self.references: Sequence[str] = ()
+        self.unrecorded: tuple[Mapping[str, Any], ...] = ()
+        """Warning for the caller, if his outcome could not be recorded."""
+        self._exchanges: tuple[bytes | None] | None = None
+        """What was exchanged with the provider, sealed, once the call has ended."""
+        self.sees: Callable[[Entry], bool]
+
+    async def replay(self, *, joins: bool = False) -> Result | None:
+        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key. One that
+        ``joins`` its request gets a Result of status ``queued`` or ``running`` if that has not ended after the time to wait.
+
+        :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
+        """
+        if self._draft.idempotency_key is None or self._run.claimed is not None:
+            return None
+        pause = FIRST_LOOK
+        while True:
+            entry: Entry | None = await self._run.waiter.ask(self.holder)
+            if entry is None:
+                return None
+            if not entry.is_open:
+                self.is_left = True
+                return replay_of(entry)
+            if entry.status == "waiting" and await _approvals().frees_key(self._journal, entry, self._run):
+                continue
+            left = self._wait_until - self._clock.monotonic()
+            if (left <= 0 and joins) or entry.status == "waiting":
+                self.is_left = True
+                meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
+                return unended(meta, entry)
+            if left <= 0:
+                raise IdempotencyConflict(
+                    f"the request with this idempotency key is still running, as invocation {entry.id}",
+                    running=True,
+                    hint=NextStep("wait"),
+                    retry_after=1.0,
+                )
+            await self._run.waiter.pause(min(pause, left))
+            pause = min(LONGEST_LOOK, pause * 2)
+
+    def holder(self) -> Entry | None:
+        """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
+
+        :raises IdempotencyConflict: if the key belongs to another request.
+        """
+        entry = self._journal.held(self._draft.idempotency_key or "")
+        if entry is not None and entry.fingerprint != self._draft.fingerprint:
+            named = f", invocation {entry.id}" if self.sees(entry) else ""
+            raise IdempotencyConflict(
+                f"the idempotency key belongs to another request{named}",
+                hint="Use a new key for a new request, or repeat the original request unchanged.",
+            )
+        return entry
+
+    async def start(self) -> Result | None:
+        """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
+
+        :returns: a Result to replay if another caller with the same key was faster, or that of an open twin; else None.
+        :raises IdempotencyConflict: if the twin still runs at this call's deadline.
+        :raises Unavailable: if the journal cannot be written; nothing was sent.
+        """
+        draft, database = self._draft, self._journal.database
+        if self._journal.owes or self._journal.keys.services.asked:
+            await self._prepare()
+        if self._run.claimed is not None:
+            await self._start_claimed()
+            return None
+        if draft.effect != "write" and draft.idempotency_key is None:
+            self._put_off, self.started = database.defer(self._journal.starting(draft), _unwritten), True
+            await self._catch_up()
+            return None
+        while True:
+            try:
+                await self._run.waiter.record(database, self._journal.starting(draft))
+            except UniqueViolation:
+                found = await (self.replay() if draft.twin is None else self._joined())
+                if found is not None:
+                    return found
+                continue
+            except CommitUnknown:
+                self._unbegun = True
+                raise
+            self.started = True
+            return None
+
+    def pair(self, inputs: Mapping[str, Any]) -> bool:
+        """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
+        effect."""
+        draft = self._draft
+        if draft.effect == "write" and draft.idempotency_key is None and self._run.claimed is None:
+            draft.twin = twin_digest(self._journal, self._run, inputs)
+        return draft.twin is not None
+
+    async def _joined(self) -> Result | None:
+        entry = await joined(self._journal, self._draft, self._run)
+        self.is_left = entry is not None
+        return None if entry is None else replay_of(entry, is_twin=True)
+
+    async def _start_claimed(self) -> None:
+        """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
+        was taken once more, with the same owner and delivery. The run that has begun ends it."""
+        draft = self._draft
+        if self._journal.tasks.get(draft.id) == draft.delivery:
+            self.is_left = True
+            raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
+        try:
+            begun = await self._run.waiter.record(self._journal.database, self._journal.beginning(draft))
+        except JackfieldError:
+            self._unbegun = True
+            raise
+        if not begun:
+            raise await self._run.waiter.ask(lambda: self._journal.not_begun(draft.id))
+        self.started = True
+
+    async def _prepare(self) -> None:
+        """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
+        if self._journal.owes:
+            await self._run.waiter.ask(self._journal.record_owed)
+        if self._journal.keys.services.asked and not self._journal.keys.are_ready():
+            self._unbegun = self._run.claimed is not None
+            await self._run.waiter.call(self._journal.keys.prepare)
+            self._unbegun = False
+
+    async def _catch_up(self) -> None:
+        """Wait for a commit if too many are put off."""
+        if self._journal.database.is_behind:
+            with suppress(JackfieldError):  # each deferred unit reports its own failure
+                await self._run.waiter.record(self._journal.database, _nothing)
+
+    @property
+    def draft(self) -> Draft:
+        """Entry as it will be written."""
+        return self._draft
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the invocation's deadline."""
+        return self._run.deadline.remaining()
+
+    async def queue(self, most: float | None = None) -> Result | None:
+        """Queue the invocation durably for the workers, of which ``most`` may wait.
+
+        :returns: a Result to replay if another caller with the same key was faster; else None.
+        """
+        unknown: CommitUnknown | None = None
+        until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
+        while True:
+            try:
+                if unknown is not None and await self._run.waiter.ask(lambda: self._journal.has(self._draft.id)):
+                    return None
+                try:
+                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft, most))
+                except UniqueViolation:
+                    found = await self._queued_before(may_be_ours=unknown is not None)
+                    if found is not None:
+                        return found or None
+                    continue
+            except Unavailable as error:
+                unknown = error if isinstance(error, CommitUnknown) else unknown
+                if unknown is None:
+                    raise
+            else:
+                return None
+            if self._run.deadline.clock.monotonic() > until:
+                raise unknown.of_queued(self._draft.id, keyed=self._draft.idempotency_key is not None)
+            await self._run.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
+
+    async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
+        """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
+        whose commit was unknown but had taken effect."""
+        if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
+            return False
+        if self._draft.approval is not None and self._draft.approval.twin is not None:
+            found: Result | None = await _approvals().waiting_twin(self._journal, self._draft.approval.twin, self._run)
+            return found
+        return await self.replay(joins=True)
+
+    async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
+        """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
+
+        ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
+        """
+        run, draft, journal = self._run, self._draft, self._journal
+        sealed = journal.sealed_inputs(draft.id, {**job, **run.caller.to_json()}, "job")
+        now, log = journal.time.now(), self._log
+        facts = {
+            "until": now + seconds, "due": now + FIRST_POLL, "inputs": draft.inputs, "attempts": job["attempts"],
+            "attempt_log": json.dumps(log) if log else None, "request_id": run.meta.request_id,
+        }  # fmt: skip
+        store = journal.jobs.storing(draft.id, draft.delivery, sealed, facts)
+
+        def unit(transaction: Transaction) -> int:
+            if in_transaction is not None:
+                in_transaction(transaction)
+            return store(transaction)
+
+        self.is_left = bool(await run.waiter.record(journal.database, unit))
+        journal.tasks.pop(draft.id, None)
+        return self.is_left
+
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
+        """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
+        commit. A failure to do so is logged, since the Result stands."""
+        if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
+            result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
+        is_over = False
+        try:
+            if not self.is_left:
+                await self._finish(result)
+            if self._run.settles and (is_last() or is_ending()):
+                await self._settle()  # what other calls have put off, too
+            is_over = True
+        except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
+            let_out_of_call(error, self._run.handled)
+            is_over = True
+            self.owe(result, error)
+        finally:
+            if not is_over:
+                self.finish_now(result)
+
+    async def _finish(self, result: Result) -> None:
+        if self._run.attempts is not None and (result.status != "succeeded" or self._run.invocation.trace):
+            await self._run.waiter.compute(partial(self._kept, result))
+        database, durable = self._journal.database, self._must_be_durable(result)
+        if durable or not self._replaced(result):
+            unit = self._finishing(result)
+            try:
+                if durable:
+                    with within(self._patience(durable=True)):
+                        await self._run.waiter.record(database, unit)
+                else:
+                    database.defer(unit, partial(self._written, unit, result), wait=self._patience(durable=False))
+                    await self._catch_up()
+            except JackfieldError as error:
+                self._lost(unit, result, error)
+                self.unrecorded = ({"path": "", "message": f"{_UNRECORDED}: {error.message.partition(':')[0]}"},) if durable else ()
+        self._journal.purge_if_due()
+
+    async def _settle(self) -> None:
+        """Commit the outcome: that of a ``write``, which would be in doubt without, and any where no hook runs at the process's end."""
+        database = self._journal.database
+        if self._draft.effect == "write" or database.may_vanish or is_ending():
+            await self._run.waiter.call(partial(database.settle, _SETTLING_WAIT))
+
+    def _replaced(self, result: Result) -> bool:
+        """Record the whole invocation in the place of its start, if no commit has taken that yet."""
+        start = self._put_off
+        if start is None or not start.waits:
+            return False
+        unit = self._recording(result)
+        return self._journal.database.replace(start, unit, partial(self._written, unit, result))
+
+    def _written(self, unit: Unit, result: Result, _value: object, error: Exception | None) -> None:
+        if error is not None:
+            self._lost(unit, result, error)
+
+    def owe(self, result: Result, error: Exception) -> None:
+        """Queue the outcome for later because this process is out of memory or threads.
+
+        The Result stands: a run that has begun must neither return to the queue nor stay open.
+        """
+        if self.is_left:
+            return
+
+        def unit(transaction: Transaction) -> int:
+            """Build the statements only when they are executed, since building them may be what failed."""
+            return self._finishing(result)(transaction)
+
+        for left in reversed(range(_TRIES)):
+            try:
+                self._lost(unit, result, error)
+            except MemoryError:
+                if not left:
+                    raise
+                time.sleep(_PAUSE)  # until other threads free memory
+            else:
+                return
+
+    def finish_now(self, result: Result) -> None:
+        """Record the outcome at once, when the caller is being interrupted and no further step can run."""
+        if self.is_left:
+            return
+        try:
+            with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn
+                self._journal.database.record(self._finishing(result))
+        except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
+            self.owe(result, error)
+
+    def _patience(self, *, durable: bool) -> float:
+        """Return the seconds for which an outcome may wait for the database.
+
+        A run that has begun waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
+        """
+        if self.started and not durable:
+            return math.inf
+        more = _REFUSAL_WAIT if not self.started else _OUTCOME_WAIT if self._run.claimed is not None else _TOLD_WAIT
+        return max(self._run.deadline.remaining(), more)
+
+    def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
+        """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
+
+        Otherwise the entry would stay open for as long as this process lives.
+        """
+        if self.started or self._unbegun or self._run.claimed is not None:
+            self._journal.owe(unit)
+        with suppress(MemoryError):
+            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
+
+    def finish_interrupted(self, result: Result | None) -> None:
+        """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
+        if self._run.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
+            self._unbegun, self.started = True, False
+            self.finish_now(Result("failed", Meta(self._draft.id)))
+        elif result is not None:
+            self.finish_now(result)
+
+    def found(self, manifest: Manifest, action: ActionManifest) -> None:
+        """Note the connector and the action, before the rules are applied to them."""
+        self._draft.connector_version, self._draft.effect = manifest.version, action.rule_effect
+
+    def name(self, meta: Meta) -> None:
+        """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
+        self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
+
+    def describe(self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool) -> None:
+        """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
+        draft, self.keeps = self._draft, keeps
+        draft.connector_version, draft.effect, draft.connection = manifest.version, action.rule_effect, connection
+
+    def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
+        """Record the effect that the action has with these inputs, by which a lost call ends.
+
+        What nobody may repeat is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
+        invocation is delivered again with the key that was derived from it.
+        """
+        if declared is not None:
+            self._draft.effect = declared
+        if is_unrepeatable:
+            self._draft.effect = "write"
+
+    def rule(self, text: str) -> None:
+        """Note the rule that refused the invocation."""
+        self._draft.rule = text
+
+    def keep_inputs(self) -> None:
+        """Store the inputs, redacted; the connection's secrets can be redacted only once it is open."""
+        run, plan = self._run, self._run.plan
+        shown, redactor = masked({} if plan is None else plan.action.inputs, run.inputs), run.redactor
+        inputs = shown if redactor is None else redactor.clean_json(shown)
+        sealed = self._journal.sealed_inputs(self._draft.id, {"inputs": inputs})
+        self.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
+
+    def keep(self, inputs: bytes | None) -> None:
+        """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
+        self._draft.inputs = inputs
+
+    def queue_with(self, in_transaction: Callable[[Transaction], None] | None) -> None:
+        """Run more statements in the transaction that queues the invocation."""
+        self._draft.in_transaction = in_transaction
+
+    def _finishing(self, result: Result) -> Unit:
+        claimed = self._run.claimed
+        if claimed is not None and self._unbegun:
+            return self._journal.giving_back(claimed)
+        if not self.started:
+            self._draft.started_at = None  # a run whose start could not be recorded did not begin
+            if claimed is None:
+                return self._recording(result)
+        draft, shown = self._draft, self._shown(result)
+        unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
+        if claimed is not None and isinstance(result.error, NotYet):
+            return self._journal.requeueing(claimed, result.error, unit)
+        return unit
+
+    def _recording(self, result: Result) -> Unit:
+        return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
+
+    def _kept(self, result: Result) -> bytes | None:
+        """Return what was exchanged with the provider, masked and sealed, if it is kept."""
+        if self._run.attempts is None or (result.status == "succeeded" and not self._run.invocation.trace):
+            return None
+        if self._exchanges is None:
+            self._exchanges = (sealed_exchanges(self._run, result, self._journal),)
+        return self._exchanges[0]
+
+    @property
+    def _log(self) -> Sequence[Mapping[str, Any]]:
+        return () if self._run.attempts is None else self._run.attempts.evidence.log
+
+    def _shown(self, result: Result) -> Result:
+        """Return a Result without the values of an inline connection."""
+        if result.status != "failed" or self._run.inline is None:
+            return result
+        body = result.to_json()
+        shown = Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
+        if shown.error is not None and result.error is not None:
+            shown.error.keeps_key = result.error.keeps_key
+        return shown
+
+    def _must_be_durable(self, result: Result) -> bool:
+        """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
+
+        Otherwise the outcome goes with the next commit, or one of its own (``end``). If the process dies before, the entry is recovered by
+        its effect: a ``write`` as in doubt, which is correct, if less than was known.
+        """
+        return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+
+
+def _unwritten(_value: object, error: Exception | None) -> None:
+    if error is not None:
+        _LOG.error("an entry could not be recorded: %s", error)
+
+
+def _approvals() -> ModuleType:
+    """Return the module of calls that wait for a person: most processes have none."""
+    from jackfield_store.recording import approvals
+
+    return approvals
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """Do nothing: the unit of a commit made for those that were put off."""

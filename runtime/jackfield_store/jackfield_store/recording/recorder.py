@@ -1,0 +1,138 @@
+"""Recording of a workspace's calls in its journal: those that run here, wait in the queue, or run elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Cancelled, JackfieldError
+from jackfield.invocation import Meta
+from jackfield.pipe.settle import failed
+from jackfield_store.recording.drafting import drafted
+
+if TYPE_CHECKING:
+    import threading
+    from types import ModuleType
+
+    from jackfield.callers import Caller
+    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.invocation.claimed import ClaimedJob
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
+    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.waiter import Waiter
+    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.journal import Journal
+    from jackfield_store.recording.record import Record
+
+
+class Recorder:
+    """Recording of a workspace's calls in its journal."""
+
+    def __init__(self, journal: Callable[[], Journal], storage: Storage, dependencies: Dependencies) -> None:
+        self._journal, self._storage, self._dependencies = journal, storage, dependencies
+
+    def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record]:
+        """Draft the journal's entry of a call."""
+        return drafted(invocation, run, self._journal(), self._dependencies)
+
+    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
+        """Refuse a call over a guarded connection that would send to suppressed recipients."""
+        from jackfield_store.recording.guarding import refuse_suppressed
+
+        await refuse_suppressed(plan, inputs, run, self._storage, self._dependencies)
+
+    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
+        """Let a call that needs a person's approval wait for it; None if it has one."""
+        found: Result | None = await _intake().asked(pipeline, given, run)
+        return found
+
+    def of_claimed(self, run: Run, error: Exception) -> Exception:
+        """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
+        if run.claimed is None or run.claimed.approval is None:
+            return error
+        found: Exception = _intake().of_approved(run, error)
+        return found
+
+    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
+        """Let a Result wait for the end of its invocation; return it."""
+        found: Result = _jobs().waited_by(pipeline, result)
+        return found
+
+    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+        """Store the handle of a job that has started, and wait for its end until the call's deadline."""
+        found: Result = await _jobs().followed(pipeline, attempts, handle)
+        return found
+
+    def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
+        """Admit, check and queue an invocation."""
+        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, run, on_queued)
+        return found
+
+    def prepared(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Coroutine[Any, Any, Draft]:
+        """Admit and check an invocation, and return the entry that it would have in the queue."""
+        found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, run)
+        return found
+
+    def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+        """Queue invocations in order, in one commit."""
+        found: list[Enqueued | Result] = _intake().enqueue_many(pipeline, given, caller, waiter)
+        return found
+
+    def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
+        """Cancel an invocation wherever it waits or runs; return False if it is too late."""
+        journal = self._journal()
+        entry = journal.find(identifier)
+        if entry.job_until is not None and entry.is_open:
+            return _can_cancel(pipeline, entry) and journal.jobs.ask_to_cancel(identifier)
+        if cancel_here(identifier):
+            journal.note_cancel(identifier)
+            journal.jobs.ask_to_cancel(identifier)  # its start may have ended meanwhile
+            return True
+        if entry.status in ("queued", "waiting"):
+            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
+                return True
+        return journal.ask_to_cancel(identifier) or journal.jobs.ask_to_cancel(identifier)
+
+    def awaited(
+        self,
+        pipeline: Pipe,
+        identifier: str,
+        waiter: Waiter,
+        seconds: float | None,
+        cancelled: threading.Event | None = None,
+        follow: Follow | None = None,
+    ) -> Coroutine[Any, Any, Result]:
+        """Wait for the end of an invocation, and poll its job when it is due."""
+        found: Coroutine[Any, Any, Result] = _jobs().awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
+        return found
+
+    def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
+        """Poll a claimed job, and record what was found."""
+        found: Coroutine[Any, Any, Result | None] = _jobs().polled(pipeline, claimed, waiter)
+        return found
+
+
+def _can_cancel(pipeline: Pipe, entry: Entry) -> bool:
+    try:
+        return pipeline.catalog.find(entry.connector).actions[entry.action].can_cancel
+    except (JackfieldError, KeyError):
+        return False
+
+
+def _intake() -> ModuleType:
+    """Return the module that queues: most processes queue nothing."""
+    from jackfield_store.recording import enqueue
+
+    return enqueue
+
+
+def _jobs() -> ModuleType:
+    """Return the module that polls jobs: most processes have none."""
+    from jackfield_store.recording import jobs
+
+    return jobs

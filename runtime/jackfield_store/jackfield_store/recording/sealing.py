@@ -1,0 +1,27 @@
+"""Sealing of what a call exchanged with its provider, for the entry of the call; what a success needs of that is here."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from jackfield.failures import Raised, attempt
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+
+_LOG = logging.getLogger("jackfield.journal")
+
+
+def sealed_exchanges(run: Run, result: Result, journal: Journal) -> bytes | None:
+    """Return what is kept of a call that has ended, masked and sealed for its entry; None if nothing is. A fault in that loses no
+    outcome."""
+    from jackfield_store.recording.exchanges import exchanges_of  # most calls succeed, and need none of it
+
+    found = attempt(exchanges_of, run, result)
+    if isinstance(found, Raised):
+        _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.meta.invocation_id, type(found.error).__name__)
+        return None
+    return None if found is None else journal.sealed_inputs(run.meta.invocation_id, found, "exchanges")

@@ -1,0 +1,94 @@
+"""Twins: equal writes of one caller without an idempotency key that overlap. The first is sent, and its outcome answers the others.
+
+A partial unique index lets one of them be open. What has ended while another was on its way to its begin is found beside it, in the same
+transaction. That is done after the insert, so that each of two processes sees what the other has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Cancelled, IdempotencyConflict
+from jackfield.hints import NextStep
+from jackfield_store.journal.begins import ENDED_TWIN
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Draft, Entry
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+
+FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
+"""Seconds after which another invocation is looked at again that a call waits for: twice as long each time."""
+_DOUBTED = 86_400.0
+"""Seconds for which a doubt answers an equal write."""
+_OPEN = """
+SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twin IS NOT NULL AND status IN ('running', 'in_doubt')
+"""
+_FREE = "UPDATE invocations SET twin = NULL WHERE workspace = :workspace AND id = :id AND status = 'in_doubt' AND settled_at < :before"
+
+
+def twin_digest(journal: Journal, run: Run, inputs: Mapping[str, Any]) -> str | None:
+    """Compute the keyed digest that equal writes share: of the same caller, the same version of connector and connection, with the same
+    inputs. None for a caller behind whom many may stand."""
+    plan, caller = run.plan, run.caller.identity
+    if plan is None or caller is None:
+        return None
+    target = plan.target
+    connection = None if target is None else [target.name, target.id, target.version, target.values if target.id is None else None]
+    request = {
+        "caller": [*caller], "connector": plan.manifest.key, "version": plan.manifest.version, "action": plan.action.key,
+        "connection": connection, "inputs": inputs,
+    }  # fmt: skip
+    return journal.fingerprint(request)
+
+
+async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
+    """Wait for the end of the open twin, until the call's deadline, and return it. None if the call may begin: there is no twin any more,
+    or the caller wants both.
+
+    :raises IdempotencyConflict: if the twin still runs at the deadline.
+    :raises Cancelled: if the call is cancelled meanwhile; nothing was sent.
+    """
+    if run.invocation.repeat or run.invocation.on_doubt == "retry":
+        draft.twin = None
+        return None
+    pause = FIRST_LOOK
+    while (entry := await run.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
+        if run.cancelled.is_set():
+            raise Cancelled("cancelled while an equal call ran; nothing was sent by this one")
+        left = run.deadline.remaining()
+        if left <= pause:
+            raise IdempotencyConflict(
+                f"an equal write of this caller is still running, as invocation {entry.id}",
+                running=True,
+                hint=NextStep("twin", id=entry.id),
+                retry_after=1.0,
+            )
+        await run.waiter.pause(pause, run.cancelled)
+        pause = min(LONGEST_LOOK, pause * 2)
+    return None if entry is None or entry.error_code == "cancelled" else entry
+
+
+def _twin_of(journal: Journal, draft: Draft) -> Entry | None:
+    """Find the twin of a write that could not begin, and recover it by its effect if its process has died. None if there is none any more,
+    or its doubt is older than a day: then the write may begin.
+
+    One that was cancelled has sent nothing, and answers no other.
+    """
+    journal.record_owed()
+    values = {"workspace": journal.workspace, "twin": draft.twin}
+    row = journal.database.look_up(_OPEN, values, flush=True)
+    if row is None:
+        row = journal.database.look_up(ENDED_TWIN, {**values, "arrived": draft.created_at})
+    if row is None:
+        return None
+    entry = journal.find(row.id)
+    if journal.recover_if_lost(entry):
+        entry = journal.find(row.id)
+    if entry.status != "in_doubt":
+        return entry if entry.is_open or (entry.settled_at or 0.0) > draft.created_at else None
+    before = journal.time.now() - _DOUBTED
+    freed = journal.database.record(lambda transaction: transaction.change(_FREE, {**values, "id": entry.id, "before": before}))
+    return None if freed else entry

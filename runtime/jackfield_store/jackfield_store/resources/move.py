@@ -1,0 +1,139 @@
+"""Move of everything that a database holds to another one, for ``jackfield db move``: from one machine to many, and back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from jackfield.clock import SystemClock
+from jackfield.dataclass import dataclass
+from jackfield_store.database import Database
+from jackfield_store.database.check import Report, check
+from jackfield_store.database.faults import UsageFault
+from jackfield_store.database.moving import NOT_MOVED, Moved
+from jackfield_store.database.moving import move as move_rows
+from jackfield_store.journal.instance import LEASE
+from jackfield_store.journal.statements import LIVE_INSTANCE
+from jackfield_store.resources.storage import UPKEEP, Storage
+from jackfield_store.resources.verify import SealedRows, with_contents
+
+_SAID_EVERY = 5.0
+"""Seconds between two reports on the progress of one table."""
+_IN_MEMORY = "sqlite://"
+_FILE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class MovedFiles:
+    """Content of stored files: where it is now, the number of files and their bytes, and how many of them this move has copied there.
+    ``problems`` has a sentence for each that is damaged or missing."""
+
+    location: str
+    files: int
+    size: int
+    copied: int
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {"location": self.location, "files": self.files, "bytes": self.size, "copied": self.copied}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Completed move: locations without passwords, what was moved, and the check of the target."""
+
+    source: str
+    target: str
+    moved: Moved
+    files: MovedFiles
+    report: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the move as a JSON object."""
+        tables = self.moved.tables
+        return {
+            "from": self.source,
+            "to": self.target,
+            "version": self.report.version,
+            "resumed": self.moved.resumed,
+            "rows": sum(table.rows for table in tables.values()),
+            "tables": {name: {"rows": table.rows, "sha256": table.digest} for name, table in tables.items()},
+            "files": self.files.to_json(),
+            "notMoved": list(NOT_MOVED),
+            "ok": self.report.sound,
+            "problems": list(self.report.problems),
+            **({"notChecked": list(self.report.not_checked)} if self.report.not_checked else {}),
+        }
+
+
+def move(
+    source_url: str,
+    target_url: str,
+    say: Callable[[str], object],
+    move_files: Callable[[Storage, Callable[[str], object]], MovedFiles],
+    more: Sequence[SealedRows] = (),
+) -> Move:
+    """Copy all rows from one database to a new one, verify and check it, with ``more`` rows (``Contents``). ``say`` gets sentences on the
+    progress.
+
+    What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
+    gets the source, and moves or verifies the content of its stored files before the new database can be used.
+
+    :raises UsageFault: if there is nothing to move, the target is in use, or a process uses either database.
+    :raises WrongMasterKey: if the master key does not decrypt the data keys.
+    :raises DatabaseUnfit: if the databases cannot be moved.
+    :raises Unavailable: if a database cannot be read or written.
+    """
+    _require_file(source_url)
+    if target_url == _IN_MEMORY:
+        raise UsageFault("a database in memory would be lost with this command", hint="Write the second URL as sqlite:////path.db.")
+    with ExitStack() as stack:
+        source, target = (stack.enter_context(Storage(url, os.environ, SystemClock())) for url in (source_url, target_url))
+        reading, writing = (stack.enter_context(storage.opened(migrate=None, most=UPKEEP)) for storage in (source, target))
+        if not writing.version():
+            target.migrate(writing)
+        for database in (reading, writing):
+            _require_unused(database)
+        source.migrates = False
+        source.vault.verify()
+        found: list[MovedFiles] = []
+        moved = move_rows(reading, writing, _Progress(say), lambda: found.append(move_files(source, say)))
+        say(f"checking {writing.location}")
+        report = with_contents(target, check(writing), more).and_more(found[0].problems)
+        return Move(reading.location, writing.location, moved, found[0], report)
+
+
+def _require_file(url: str) -> None:
+    """Check that a SQLite database exists: opening it would create it."""
+    if url.startswith(_FILE) and not os.path.exists(url.removeprefix(_FILE)):
+        raise UsageFault(f"there is nothing to move: {url} does not exist", hint="Check the first URL.")
+
+
+def _require_unused(database: Database) -> None:
+    """Check that no process has a lease on the database's invocations."""
+    if not database.version():
+        return
+    found = database.look_up(LIVE_INSTANCE.format(now=database.dialect.now), {"lease": LEASE})
+    if found is not None:
+        raise UsageFault(
+            f"the process {found.pid} on {found.host} uses {database.location}",
+            hint=f"Stop every server and worker first. A process that was killed counts for {LEASE:g} seconds more.",
+        )
+
+
+class _Progress:
+    """Reports on the tables that have rows: when one is complete, and every few seconds before."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._said_at = time.monotonic()
+
+    def __call__(self, table: str, done: int, count: int) -> None:
+        now = time.monotonic()
+        if done >= count or now - self._said_at >= _SAID_EVERY:
+            self._said_at = now
+            self._say(f"{table}: {done:,} of {count:,} rows")

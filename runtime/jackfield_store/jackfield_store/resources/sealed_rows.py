@@ -1,0 +1,45 @@
+"""Rows with sealed values of what the store itself builds on the journal and on connections, for ``jackfield db check`` and ``db move``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jackfield_store.connections.authorizations import authorization_place
+from jackfield_store.connections.revocations import revocation_place
+from jackfield_store.connections.shared_leases import lease_place
+from jackfield_store.database import Row, Vault
+from jackfield_store.journal.outcomes import outcome_place
+from jackfield_store.resources.verify import SealedRows
+
+
+def opened_at(place: Callable[[Row], tuple[str, ...]], column: str = "sealed") -> Callable[[Vault, Row], object]:
+    """Return what decrypts a column that was sealed for ``place``; one that is NULL has nothing to decrypt."""
+
+    def open_(vault: Vault, row: Row) -> object:
+        sealed = getattr(row, column)
+        return None if sealed is None else vault.open(row.workspace, place(row), sealed)
+
+    return open_
+
+
+STORE_ROWS = (
+    SealedRows(
+        "outcomes", "sealed", "the outcome of what the provider calls {reference}",
+        opened_at(lambda row: outcome_place(row.reference, row.part)), ("reference", "part"),
+    ),
+    SealedRows(
+        "authorizations", "digest, connection_id, flow, expires_at, sealed", "the authorization {id}, which is under way,",
+        opened_at(lambda row: authorization_place(row.id, row.digest, row.connection_id, row.flow, row.expires_at)),
+    ),
+    SealedRows(
+        "leases", "sealed", "a temporary credential ({connection_key})",
+        opened_at(lambda row: lease_place(row.connection_key, row.lease_key)), ("connection_key", "lease_key"),
+    ),
+    SealedRows("revocations", "sealed", "the approval of a removed connection ({id})", opened_at(lambda row: revocation_place(row.id))),
+    SealedRows("files", "sealed", "the stored file {id}", opened_at(lambda row: ("file", row.id))),
+    SealedRows(
+        "grants", "sealed", "the approval of the connection {connection_id}",
+        lambda vault, row: vault.require_key(row.workspace, row.sealed), ("connection_id",),
+    ),
+)  # fmt: skip
+"""A grant that is another connection's of its workspace is not among the damage: so is each after a change of its connection."""

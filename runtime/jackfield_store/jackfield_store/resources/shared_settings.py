@@ -1,0 +1,130 @@
+"""Shared settings of a database, as one process has them: its own variables and options, else what is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+from weakref import ref
+
+from jackfield.errors import JackfieldError
+from jackfield.exports import late_hints
+from jackfield.wire.guard import allowed_hosts
+from jackfield_store.database.shared_settings import ALLOW_HOSTS, SHARED, Difference, Stored, differences, other_processes, stored_settings
+
+if TYPE_CHECKING:
+    from jackfield_store.database import Database, Vault
+
+_LOG = logging.getLogger("jackfield.settings")
+
+
+class Storage(Protocol):
+    """Database and vault of this process; both may be used only if ``enabled``."""
+
+    @property
+    def enabled(self) -> bool:
+        """True if there is a database."""
+
+    @property
+    def database(self) -> Database:
+        """Database, opened on first use."""
+
+    @property
+    def vault(self) -> Vault:
+        """Vault on the database."""
+
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch."""
+
+
+class ProcessSettings:
+    """Settings of this process. Thread-safe.
+
+    ``own`` are values of variables and options, which win over the stored ones. Without a database there are no others.
+    """
+
+    def __init__(self, storage: Storage, environment: Mapping[str, str]) -> None:
+        self._owner = ref(storage)  # whose part it is, and which it must not keep alive
+        given = {name: environment.get(one.variable, "") for name, one in SHARED.items()}
+        given[ALLOW_HOSTS] = " ".join(allowed_hosts((), environment))
+        self.own: dict[str, str] = {name: value for name, value in given.items() if value}
+        self._stored: Mapping[str, Stored] = {}
+        self._reading: int | None = None
+        self._has_said = False
+        self._lease: tuple[str, float] | None = None
+        self._damaged: list[str] = []
+
+    def take(self, name: str, value: str) -> None:
+        """Take a value of an option of the command, if it is not empty."""
+        if value:
+            self.own[name] = value
+
+    def known(self, name: str) -> str:
+        """Return a setting as it was last read, without asking the database; empty if it is not set."""
+        own = self.own.get(name)
+        if own is not None:
+            return own
+        found = self._stored.get(name)
+        return "" if found is None else found.value
+
+    def value(self, name: str) -> str:
+        """Return a setting as it is now: it is read again once the epoch has moved, as it does with each change. If the database does not
+        answer, what was read last still holds. Empty if it is not set."""
+        storage = self._owner()
+        if name not in self.own and storage is not None and storage.enabled:
+            try:
+                if storage.epoch() != self._reading:
+                    self.read()
+            except JackfieldError as error:
+                _LOG.debug("the shared settings cannot be read: %s", error.message)
+        return self.known(name)
+
+    def warning(self) -> str | None:
+        """Return how this process and others differ, for probes; None if they agree, or the database or its key cannot be used, which is
+        found by other examinations."""
+        try:
+            return "; ".join(one.warning for one in self._differences()) or None
+        except JackfieldError:
+            return None
+
+    def renewed(self, here: str, lease: float) -> None:
+        """Read what is stored, as with each renewal of this process's lease: of the instance ``here``. The first time, say how this process
+        differs from others, which live if they renewed theirs ``lease`` seconds ago.
+
+        :raises JackfieldError: if the database does not answer.
+        """
+        self._lease = here, lease
+        if self._has_said:
+            self.read()
+            return
+        text, self._has_said = "; ".join(one.warning for one in self._differences()), True
+        if text:
+            _LOG.warning("%s; store one value with 'jackfield settings set', or give all processes the same", text)
+
+    def _differences(self) -> list[Difference]:
+        self.read()
+        storage = self._owner()
+        if self._lease is None or storage is None:
+            return []
+        database, (here, lease) = storage.database, self._lease
+        with database.read(flush=False) as transaction:
+            others = other_processes(transaction, database.dialect.now, lease)
+        return differences(self._stored, self.own, others, here)
+
+    def read(self) -> None:
+        """Read what is stored.
+
+        :raises JackfieldError: if the database does not answer.
+        """
+        storage = self._owner()
+        if storage is None:
+            return
+        reading = storage.epoch()
+        with storage.database.read(flush=False) as transaction:
+            stored, damaged = stored_settings(transaction, storage.vault)
+        if damaged and damaged != self._damaged:
+            _LOG.warning("the stored setting %s was changed in the database, and does not hold: set it again", ", ".join(damaged))
+        self._stored, self._damaged, self._reading = stored, damaged, reading
+
+
+late_hints(__name__)

@@ -1,0 +1,489 @@
+"""The database and the vault of one process, opened on first use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+from jackfield.clock import in_turn, patience, seconds, within
+from jackfield.connections.connection_lookup import Connections, barred_paths
+from jackfield.connections.named_connection import Source
+from jackfield.errors import InvalidInvocation
+from jackfield.exports import late_hints
+from jackfield.failures import OnFailure
+from jackfield.fork import ProcessLocal
+from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none, no_database
+from jackfield.local import home
+from jackfield_store.resources.shared_settings import ProcessSettings
+from jackfield_store.resources.tenant_limits import TenantLimits
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Clock
+    from jackfield_store.connections.connection_table import ConnectionTable
+    from jackfield_store.database import Database, Transaction, Vault
+    from jackfield_store.database.blocked import BlockedWorkspaces
+    from jackfield_store.database.epoch import Epoch
+
+_BEGINS = logging.getLogger("jackfield.database.begins")
+"""Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
+T = TypeVar("T")
+
+_DURABILITY = "JACKFIELD_DURABILITY"
+_WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
+_KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
+_WAIT = "JACKFIELD_DATABASE_WAIT"
+_CONNECTIONS = "JACKFIELD_DATABASE_CONNECTIONS"
+_NEW = "JACKFIELD_NEW_DATABASE"
+_SERVER_WAIT, _LOCK_WAIT = 5.0, 30.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 600.0
+_FEWEST, _USUAL, _MOST = 2, 4, 200
+"""Connections of a process to a server. Under load, less than 3 % of the uses find four others in use (``docs/tutorial/shortage.md``)."""
+UPKEEP = 3600.0
+"""Seconds that a statement of a command may take which reads or writes whole tables, and which a person watches."""
+_SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
+_ALWAYS = "default"
+_ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
+"""Endings of the names of a SQLite database's files."""
+
+
+def _syncs(environment: Mapping[str, str]) -> bool:
+    """Return whether commits of the journal wait for the disk: ``JACKFIELD_DURABILITY`` is ``disk``, the default, and not ``process``.
+
+    :raises InvalidInvocation: if it is neither.
+    """
+    found = environment.get(_DURABILITY) or "disk"
+    if found not in {"disk", "process"}:
+        raise InvalidInvocation(
+            f"{_DURABILITY} is '{found[:80]}', which has no meaning",
+            hint="Set it to 'disk' (the default), or to 'process' if a power failure may lose the last second of the journal.",
+        )
+    return found == "disk"
+
+
+def _key_cache(environment: Mapping[str, str]) -> float:
+    """Return the seconds for which unwrapped data keys are cached.
+
+    :raises InvalidInvocation: if ``JACKFIELD_KEY_CACHE_SECONDS`` is not a number of them.
+    """
+    text = environment.get(_KEY_CACHE)
+    if not text:
+        from jackfield_store.database.data_keys import CACHE_SECONDS
+
+        return CACHE_SECONDS
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not _SHORTEST_CACHE <= found <= _LONGEST_CACHE:
+        raise InvalidInvocation(
+            f"{_KEY_CACHE} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_CACHE:g} to {_LONGEST_CACHE:g}",
+            hint="Unset it to cache unwrapped keys for a day (86400).",
+        )
+    return found
+
+
+def _wait(environment: Mapping[str, str], *, near: bool) -> float:
+    """Return the seconds that a wait for the database takes at most, unless a call's deadline ends it before.
+
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_WAIT`` is not a number of them.
+    """
+    text = environment.get(_WAIT)
+    if not text:
+        return _LOCK_WAIT if near else _SERVER_WAIT
+    found = seconds(text)
+    if found is None or not _SHORTEST_WAIT <= found <= _LONGEST_WAIT:
+        raise InvalidInvocation(
+            f"{_WAIT} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_WAIT:g} to {_LONGEST_WAIT:g}",
+            hint=f"Unset it to wait {_SERVER_WAIT:g} seconds for a server, and {_LOCK_WAIT:g} for a lock of SQLite.",
+        )
+    return found
+
+
+def _connections(environment: Mapping[str, str]) -> int:
+    """Return the number of connections that a process has to a server at most.
+
+    :raises InvalidInvocation: if ``JACKFIELD_DATABASE_CONNECTIONS`` is no number of them.
+    """
+    text = environment.get(_CONNECTIONS) or str(_USUAL)
+    if not (text.isascii() and text.isdigit() and _FEWEST <= int(text) <= _MOST):
+        raise InvalidInvocation(
+            f"{_CONNECTIONS} is '{text[:80]}', and must be a number from {_FEWEST} to {_MOST}", hint=f"Unset it for {_USUAL} connections."
+        )
+    return int(text)
+
+
+class Migrated(NamedTuple):
+    """Versions applied by an upgrade, and the number of connections that it sealed."""
+
+    versions: list[int]
+    sealed: int
+
+
+class Storage(ProcessLocal):
+    """Database and vault of one process. Thread-safe; nothing is opened, created or read before ``database`` or ``vault`` is used.
+
+    ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened, unless ``migrates`` is
+    false and it has tables: then, as a PostgreSQL database, it must be up to date.
+    """
+
+    def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
+        self.url = database_url(environment) if url is None else url
+        self._follows = url is None
+        self.enabled = not is_none(self.url)
+        """True if there is a database."""
+        self.environment = environment
+        self.limits = TenantLimits(self, clock)
+        """Limits of the workspaces."""
+        self.shared = ProcessSettings(self, environment)
+        """Settings that all processes on the database share, unless this one has others."""
+        self._clock = clock
+        self.migrates = True
+        self._database: Database | None = None
+        self._vault: Vault | None = None
+        self._barred: tuple[str, ...] = ()
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:  # a URL may hold a password
+        return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
+
+    @property
+    def file(self) -> str:
+        """Path of the SQLite database as its URL names it; empty for any other URL."""
+        url = self.url.strip()
+        return url.removeprefix(SQLITE) if url.startswith(SQLITE) else ""
+
+    @property
+    def is_new(self) -> bool:
+        """True if the first use would begin a new SQLite database in a file."""
+        path = self.file
+        return path not in {"", ":memory:"} and not os.path.exists(path)
+
+    @property
+    def answers_locally(self) -> bool:
+        """True if asking whether anything has changed takes no query."""
+        return not self.enabled or self.url.startswith("sqlite:")
+
+    @property
+    def is_open(self) -> bool:
+        """True if the database is open in this process."""
+        return self._database is not None
+
+    def bar(self, *paths: str) -> None:
+        """Add files of this process that no tenant's ``$file`` reference may read, such as its TLS key."""
+        self._barred += paths
+
+    def barred_paths(self) -> tuple[str, ...]:
+        """List the paths that no tenant's ``$file`` reference may read: those of the environment, SQLite's files, and those added by
+        ``bar``."""
+        path = self.file
+        return barred_paths(self.environment, (*((path + end for end in _ENDS) if path else ()), *self._barred))
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Return the internal hosts that connections made over HTTP or MCP, and callbacks, may reach now."""
+        return tuple(self.shared_setting("allowHosts").split())
+
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+        return self.shared.value(name)
+
+    @property
+    def database(self) -> Database:
+        """Database, opened on first use.
+
+        :raises InvalidInvocation: if there is none.
+        :raises DatabaseUnfit: if the URL is wrong, or the tables of PostgreSQL are not up to date.
+        :raises Unavailable: if it cannot be opened.
+        """
+        found = self._database
+        return found if found is not None else self._shared()
+
+    @property
+    def epochs(self) -> Epoch | None:
+        """Source of the database's readings of the epoch; None while no database is open."""
+        found = self._database
+        return None if found is None else found.epochs
+
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch (``Database.epoch``); 0 if there is no database."""
+        found = self._database
+        if found is not None:
+            return found.epoch()
+        return 0 if not self.enabled else self.database.epoch()
+
+    def one_state(self) -> AbstractContextManager[object]:
+        """Let all readings in the block be one, the first: a call runs on one state, and asks a server for it once, within its deadline."""
+        epochs = None if self.answers_locally else self.epochs
+        return nullcontext() if epochs is None else epochs.held(later=True)
+
+    def held(self, reading: int) -> AbstractContextManager[object]:
+        """Let all readings in the block be ``reading``."""
+        epochs = None if self.answers_locally else self.epochs
+        return nullcontext() if epochs is None else epochs.held(reading)
+
+    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default that of its first use, which
+        ``fix_state`` takes without blocking."""
+        epochs = None if self.answers_locally else self.epochs
+        return work() if epochs is None else _in_one_state(epochs, work, reading)
+
+    async def fix_state(self) -> None:
+        """Ask the server for the reading of this task's block, beside the event loop."""
+        epochs = None if self.answers_locally else self.epochs
+        if epochs is not None:
+            await epochs.fix()
+
+    @property
+    def vault(self) -> Vault:
+        """Vault on the database; its master key is read, or created, on first use.
+
+        :raises DatabaseUnfit: if the master key cannot be read; otherwise as ``database`` does.
+        """
+        found = self._vault
+        return found if found is not None else self._unlocked()
+
+    @property
+    def blocked(self) -> BlockedWorkspaces:
+        """Workspaces that this process cannot serve at present.
+
+        :raises Unavailable: as ``database`` does.
+        """
+        from jackfield_store.database.blocked import BlockedWorkspaces
+
+        database = self.database
+        return BlockedWorkspaces.of(database, self._clock, lambda: self._vault_of(database))
+
+    @property
+    def asks_key_services(self) -> bool:
+        """True if key services may have to be asked for the keys of all workspaces."""
+        return self.enabled and bool(self.environment.get(_WRAPPERS))
+
+    def opened(self, *, migrate: bool | None, most: float = 0.0) -> Database:
+        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, and ``most`` about the seconds of a
+        statement, as in ``open_database``.
+
+        :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
+        """
+        if not self.enabled:
+            raise no_database()
+        from jackfield_store.database import open_database
+
+        wait, syncs, most_open = (
+            _wait(self.environment, near=self.answers_locally),
+            _syncs(self.environment),
+            _connections(self.environment),
+        )
+        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
+        with OnFailure(database.close):
+            if migrate:
+                self.migrate(database)
+        return database
+
+    def migrate(self, database: Database) -> Migrated:
+        """Migrate the tables of ``database``, which was opened from this storage. Connections of an older jackfield are sealed unchanged.
+
+        :raises DatabaseUnfit: if the database belongs to a newer jackfield, or has connections to seal and the master key is not
+            available; nothing was changed.
+        """
+        sealed = 0
+
+        def seal(transaction: Transaction, names: list[str]) -> None:
+            from jackfield_store.access import audit_seals
+            from jackfield_store.access.token_seals import MIGRATION as ACCESS
+            from jackfield_store.connections import external_ids
+            from jackfield_store.connections.connection_seals import MIGRATION, bind_all
+
+            nonlocal sealed
+            if ACCESS in names:
+                self._seal_access(transaction, database)
+            if audit_seals.MIGRATION in names:
+                self._seal_logs(transaction, database, audit_seals.seal_all_heads)
+            if external_ids.MIGRATION in names and transaction.find("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is not None:
+                vault = self._vault_on(database)
+                vault.verify()
+                external_ids.key_all(transaction, vault)
+            if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
+                vault = self._vault_on(database)
+                vault.verify()
+                sealed = bind_all(transaction, vault)
+
+        return Migrated(database.migrate(seal), sealed)
+
+    def _seal_access(self, transaction: Transaction, database: Database) -> None:
+        """Seal the tokens and settings of an older jackfield."""
+        from jackfield_store.access.token_seals import seal_all_tokens
+        from jackfield_store.database.settings_seals import seal_all_settings
+
+        tables = ("tokens", "workspaces")
+        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
+            vault = self._vault_on(database)
+            vault.verify()
+            seal_all_tokens(transaction, vault)
+            seal_all_settings(transaction, vault)
+
+    def _seal_logs(self, transaction: Transaction, database: Database, seal_all: Callable[[Transaction, Vault], None]) -> None:
+        """Seal the heads of the audit logs of an older jackfield."""
+        tables = ("audit_heads", "workspaces", "tokens")
+        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
+            vault = self._vault_on(database)
+            vault.verify()
+            seal_all(transaction, vault)
+
+    def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
+        """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
+        table = partial(self.connection_table, workspace) if self.enabled else None
+        return Connections(sources, table, catalog=catalog, environment=self.environment)
+
+    def connection_table(self, workspace: str) -> ConnectionTable:
+        """Return the stored connections of a workspace.
+
+        :raises UnknownWorkspace: if the database has no such workspace.
+        """
+        from jackfield_store.connections.connection_table import ConnectionTable
+
+        self.require(workspace)
+        most = partial(self.limits.most, workspace, "connections")
+        return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
+
+    def renewed(self) -> list[Callable[[], None]]:
+        """Read what ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file contain now, and return what puts it to use.
+
+        :raises InvalidInvocation: if the file of the URL cannot be read.
+        :raises Unavailable: as ``Database.renewed`` does, and if the master key's file cannot be used.
+        """
+        if not self.enabled:
+            return []
+        with self._lock:
+            database, vault, url = self._database, self._vault, database_url(self.environment) if self._follows else self.url
+        steps: list[Callable[[], None]] = []
+        if url != self.url:
+            if database is not None:
+                steps.append(database.renewed(url))
+            steps.append(partial(setattr, self, "url", url))
+        if vault is not None:
+            vault.ring.check_files()
+        return steps
+
+    def require(self, workspace: str) -> None:
+        """Check that the database has this workspace; ``default`` always exists.
+
+        :raises UnknownWorkspace: if it does not.
+        """
+        if workspace != _ALWAYS:
+            from jackfield_store.access.workspaces import require
+
+            require(self.database, workspace)
+
+    def close(self) -> None:
+        """Commit the submitted units and close all connections. The next use opens them again."""
+        with self._lock:
+            database, self._database, self._vault = self._database, None, None
+        if database is not None:
+            database.close()
+
+    def _shared(self) -> Database:
+        return self._alone(self._open)
+
+    def _open(self) -> Database:
+        if self._database is None:
+            self._check_new()
+            self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
+        return self._database
+
+    def _alone(self, step: Callable[[], T]) -> T:
+        """Return ``step()``, which one thread at a time takes. The wait for the others' is part of the own wait for the database: threads
+        that begin while a server is silent do not wait for each other's in turn.
+
+        :raises Unavailable: if the others take too long.
+        """
+        most = patience(_wait(self.environment, near=self.answers_locally))
+        with nullcontext() if self.answers_locally else within(most):
+            return in_turn(self._lock, most, step, "the database does not answer: another call is still opening it")
+
+    def _check_new(self) -> None:
+        """Say that a SQLite database will be new, or refuse that: after a typing error, journal, keys and tokens would seem to be gone.
+
+        :raises InvalidInvocation: if ``JACKFIELD_NEW_DATABASE`` is ``refuse``, or has no meaning.
+        """
+        wanted = self.environment.get(_NEW) or "say"
+        if wanted not in {"say", "refuse"}:
+            raise InvalidInvocation(f"{_NEW} is '{wanted[:80]}', and must be 'say' or 'refuse'", hint="Unset it: a new database is said.")
+        if not self.is_new:
+            return
+        path = self.file
+        if wanted == "refuse":
+            raise InvalidInvocation(
+                f"there is no database at '{path}', and {_NEW} is 'refuse'",
+                hint="Look at JACKFIELD_HOME and JACKFIELD_DATABASE_URL; 'jackfield db upgrade' makes a new one.",
+            )
+        _BEGINS.log(_BEGINS.level or logging.DEBUG, "there was no database: a new one begins at '%s'", path)
+
+    def _opened_as_it_is(self) -> Database:
+        """Open the database without migrating it; tables of a new SQLite database are created."""
+        from jackfield_store.database.faults import NotUpgraded
+
+        database = self.opened(migrate=None)
+        with OnFailure(database.close):
+            if self.url.startswith("sqlite:") and not database.version():
+                self.migrate(database)
+            elif database.pending():
+                raise NotUpgraded(
+                    f"the database is not up to date, and this command does not upgrade it: {database.location}",
+                    hint="Stop the processes of the older version, if any, then run 'jackfield db upgrade'.",
+                )
+        return database
+
+    def _unlocked(self) -> Vault:
+        return self._alone(self._unlock)
+
+    def _unlock(self) -> Vault:
+        if self._vault is None:
+            self._vault = self._vault_on(self.database)
+        return self._vault
+
+    def _vault_of(self, database: Database) -> Vault:
+        """Return the vault while ``database`` is open: what a thread of a closed one still does opens no other, which nobody would close.
+
+        :raises Unavailable: if it is closed; otherwise as ``vault`` does.
+        """
+        from jackfield_store.database.faults import Trouble, unavailable
+
+        def step() -> Vault:
+            if self._database is not database:
+                raise unavailable(Trouble.CLOSED)
+            return self._unlock()
+
+        found = self._vault
+        return found if found is not None and self._database is database else self._alone(step)
+
+    def _vault_on(self, database: Database) -> Vault:
+        from jackfield_store.database import Vault
+        from jackfield_store.database.key_ring import find_key_ring
+
+        ring = find_key_ring(self.environment, home(self.environment), lambda: _sealed_by(database))
+        return Vault(database, ring, self._clock, lifetime=_key_cache(self.environment))
+
+
+async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None) -> T:
+    with epochs.held(reading, later=True):
+        return await work()
+
+
+def _sealed_by(database: Database) -> str | None:
+    """Return the id of the master key that the database needs; None if none wraps anything. Ids of key services are URIs."""
+    row = database.look_up("SELECT master_key_id FROM data_keys WHERE master_key_id NOT LIKE '%:%' ORDER BY created_at DESC LIMIT 1", {})
+    return None if row is None else str(row.master_key_id)
+
+
+late_hints(__name__)

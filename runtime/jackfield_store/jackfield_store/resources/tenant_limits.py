@@ -1,0 +1,75 @@
+"""Limits of workspaces in one process (``access.settings.LIMITS``), as what begins in them asks: a call, a queued invocation, a connection,
+a file."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from jackfield.fork import ProcessLocal
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield_store.access.workspace_access import Storage
+
+_NONE: Mapping[str, float] = {}
+
+
+class TenantLimits(ProcessLocal):
+    """Limits of all workspaces, and the calls that run in this process in those with the limit ``concurrent``. Thread-safe.
+
+    The settings are read with the database's epoch, so asking costs no statement while nothing changes.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage, self._clock = ref(storage), clock  # whose part it is, and which it must not keep alive
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Count nothing, also in a forked child: what runs belongs to the parent."""
+        self._running: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def of(self, workspace: str) -> Mapping[str, float]:
+        """Return the limits of a workspace by name; one that is missing is none.
+
+        :raises Unavailable: if its settings cannot be read.
+        """
+        storage = self._storage()
+        if storage is None or not storage.enabled:
+            return _NONE
+        from jackfield_store.access import UnknownWorkspace, Workspaces
+
+        try:
+            return Workspaces(storage.database, storage.vault, self._clock).settings(workspace).limits
+        except UnknownWorkspace:
+            return _NONE
+
+    def most(self, workspace: str, limit: str) -> float | None:
+        """Return one limit of a workspace; None if it has none."""
+        return self.of(workspace).get(limit)
+
+    def begins(self, workspace: str, most: float) -> bool:
+        """Count a call that begins; return False if ``most`` run already."""
+        with self._lock:
+            if self._running[workspace] >= most:
+                return False
+            self._running[workspace] += 1
+        return True
+
+    def ends(self, workspace: str) -> None:
+        """Count a call that has begun as ended."""
+        with self._lock:
+            self._running[workspace] -= 1
+            if not self._running[workspace]:
+                del self._running[workspace]
+
+    def free(self, workspace: str, busy: int, most: int) -> int:
+        """Return how many queued calls may be taken for a workspace, of which ``busy`` are: as many as make ``most``, and no more than its
+        limit ``concurrent`` leaves."""
+        limit = self.most(workspace, "concurrent")
+        own = most - busy
+        return own if limit is None else min(own, int(limit) - max(busy, self._running[workspace]))

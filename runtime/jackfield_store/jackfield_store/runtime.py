@@ -1,0 +1,54 @@
+"""``Jackfield`` with the types of what the store brings, for packages and programs that use more of it than the library's ports name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
+    from jackfield.runtime import Jackfield as _Jackfield
+    from jackfield_store.access import WorkspaceAccess
+    from jackfield_store.files.store import Files
+    from jackfield_store.journal import Journal
+    from jackfield_store.management.connections import ManagedConnections
+    from jackfield_store.management.visible_journal import SeenJournal
+    from jackfield_store.recording.decisions import Approvals
+    from jackfield_store.resources.storage import Storage
+
+    class Jackfield(_Jackfield):
+        """Runtime of one workspace over a store. At run time it is ``jackfield.Jackfield``."""
+
+        access: WorkspaceAccess
+        files: Files
+        storage: Storage
+
+        @property
+        def journal(self) -> Journal | None:
+            """Journal of the workspace; None without a database."""
+
+        @property
+        def connections(self) -> ManagedConnections:
+            """Connections of the workspace."""
+
+        def connections_of(self, caller: Caller) -> ManagedConnections:
+            """Return the connections that a caller may see and change."""
+
+        def approvals_of(self, caller: Caller, actor: Actor | None = None) -> Approvals:
+            """Return the calls that wait for an approval, limited to what a caller may see."""
+
+        def journal_of(self, caller: Caller = ...) -> SeenJournal:
+            """Return the journal, limited to what a caller may see."""
+
+
+__all__ = ["Jackfield", "stored"]
+
+if not TYPE_CHECKING:  # a command that opens no runtime does not load it
+    __getattr__, __dir__ = exports(__name__, {"jackfield.runtime": "Jackfield"})
+
+
+def stored(jackfield: _Jackfield) -> Jackfield:
+    """Return a runtime with the types of its store."""
+    return cast("Jackfield", jackfield)

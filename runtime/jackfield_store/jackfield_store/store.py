@@ -1,0 +1,86 @@
+"""Composition of a runtime over a database: all that the framework leaves to who keeps things, of one workspace."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jackfield_store.access import WorkspaceAccess
+from jackfield_store.files.store import FileLimits, Files
+from jackfield_store.management.managed import WorkspaceManagement
+from jackfield_store.recording.recorder import Recorder
+from jackfield_store.resources.opening import Opening
+from jackfield_store.resources.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
+    from jackfield.clock import Clock
+    from jackfield.pacing.pace import Paces
+    from jackfield.pacing.state import PaceRow
+    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.recording import Recording
+    from jackfield_store.connections.connection_table import ConnectionTable
+    from jackfield_store.recording.decisions import Approvals
+
+
+class DatabaseStore(Opening):
+    """Store of one workspace in a database: that of ``storage``, else of ``url`` or the environment.
+
+    No part that it makes refers back to it or to a runtime: each is freed with its last reference.
+    """
+
+    def __init__(
+        self,
+        workspace: str,
+        url: str | None,
+        environment: Mapping[str, str],
+        clock: Clock,
+        check: Callable[[], object],
+        storage: Storage | None,
+    ) -> None:
+        self.storage = Storage(url, environment, clock) if storage is None else storage
+        super().__init__(self.storage, workspace, clock, check)
+
+    @property
+    def connection_table(self) -> Callable[[], ConnectionTable] | None:
+        """Opens the table of the stored connections; None without a database."""
+        return partial(self.storage.connection_table, self._workspace) if self.storage.enabled else None
+
+    def files(self) -> Files:
+        """Return the stored files."""
+        return Files(self.storage, FileLimits(), self._clock)
+
+    def access(self, names: Callable[[], Iterable[tuple[str, str]]]) -> WorkspaceAccess:
+        """Return settings and access decisions of the workspace, whose settings say for how long the journal keeps entries."""
+        found = WorkspaceAccess(self.storage, self._workspace, self._clock, names)
+        self._about = {"retention": lambda: found.settings.retention}
+        return found
+
+    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
+        """Return what records calls, and let all processes share the paces."""
+        if not self.storage.enabled:
+            from jackfield.pipe.unstored import Unrecorded
+
+            return Unrecorded()
+        paces.shared = self._shared_row
+        return Recorder(self.opened, self.storage, dependencies)
+
+    def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
+        from jackfield_store.shared_paces import shared_row  # most connections have no account to share
+
+        return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
+
+    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> Approvals:
+        """Return the calls that wait for an approval, limited to what a caller may see."""
+        from jackfield_store.recording.decisions import Approvals
+
+        self.opened()
+        return Approvals(self.storage, pipeline, caller, actor)
+
+    def management(self, pipeline: Pipeline) -> WorkspaceManagement:
+        """Return the management of the workspace."""
+        return WorkspaceManagement(self.storage, pipeline)
