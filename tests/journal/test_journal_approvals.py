@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import InvocationWaiting, Result
-from jackfield.callers import Caller, Rules
+from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, SystemClock
-from jackfield.errors import InvocationFailed, JackfieldError, NotAllowed
+from jackfield.errors import ApprovalRequired, InvalidInvocation, InvocationFailed, JackfieldError, NotAllowed
+from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
+from jackfield_store.management.dead_letters import refuse_unapproved
 from jackfield_store.recording.decisions import ApprovalClosed
 from jackfield_store.runtime import Jackfield
 from nursery import mail
@@ -77,9 +80,9 @@ def status_of(jackfield: Jackfield, identifier: str) -> tuple[str, str | None]:
     return found.status, found.error_code
 
 
-def asked(jackfield: Jackfield, **more: Any) -> Result:
+def asked(jackfield: Jackfield, caller: Caller = LIBRARY, **more: Any) -> Result:
     """A call that waits."""
-    found = jackfield.invoke({**mail("order-1"), **more})
+    found = jackfield.invoke({**mail("order-1"), **more}, caller=caller)
     assert found.status == "waiting", found.to_json()
     return found
 
@@ -227,6 +230,7 @@ CHANGES = {"connection": _edit, "rule": _narrow, "suspended": _suspend, "removed
 def test_what_has_changed_is_cancelled(upgraded: str, aws: FakeAws, change: str, *, approved_first: bool) -> None:
     """Whether that happens before the approval or between it and the begin: with the reason, and nothing is sent."""
     with runtime(upgraded, aws) as jackfield:
+        jackfield.storage.database.record(lambda transaction: transaction.change("UPDATE connections SET account_id = 'one'", {}))
         identifier = asked(jackfield).meta.invocation_id
         approvals = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
         if approved_first:
@@ -284,6 +288,76 @@ def test_nobody_approves_his_own_call(upgraded: str, aws: FakeAws) -> None:
         with pytest.raises(NotAllowed, match="his own call"):
             jackfield.approvals.approve(own.meta.invocation_id)
         assert [result.status for result in worked(jackfield)] == ["succeeded"] * 3
+
+
+@pytest.mark.parametrize("length", [1, 60])
+def test_a_chain_of_tokens_is_followed_to_its_first(upgraded: str, aws: FakeAws, length: int) -> None:
+    """However many tokens stand between; where one of them is gone, nobody knows, and nobody approves."""
+    with runtime(upgraded, aws) as jackfield:
+        tokens = tokens_of(jackfield)
+        first = tokens.create("manage approve", name="first").token
+        last = first
+        for number in range(length):
+            last = tokens_of(jackfield, Actor("token", last.id, last.name)).create("manage", name=f"n{number}").token
+        waits = asked(jackfield, caller=Caller(last.id, "manage", remote=True, token=last.id))
+        approver = Caller(first.id, "manage approve", remote=True, token=first.id)
+        approvals = jackfield.approvals_of(approver, Actor("token", first.id, "first"))
+        with pytest.raises(NotAllowed, match="nobody approves his own call"):
+            approvals.approve(waits.meta.invocation_id)
+        with jackfield.storage.database.write() as transaction:
+            transaction.change("DELETE FROM tokens WHERE name = 'n0'", {})
+        with pytest.raises((NotAllowed, ApprovalClosed)):
+            approvals.approve(waits.meta.invocation_id)
+        assert worked(jackfield) == []
+    assert aws.messages == []
+
+
+def test_a_test_of_the_connection_changes_nothing(upgraded: str, aws: FakeAws) -> None:
+    """The account that it finds is that of the same connection: what waits can still be approved, and runs."""
+    with runtime(upgraded, aws) as jackfield:
+        with jackfield.storage.database.write() as transaction:
+            transaction.change("UPDATE connections SET account_id = NULL", {})
+        waits = asked(jackfield)
+        with jackfield.storage.database.write() as transaction:
+            transaction.change("UPDATE connections SET account_id = '111122223333'", {})
+        jackfield.approvals_of(Caller("bob"), BOB).approve(waits.meta.invocation_id)
+        assert [result.status for result in worked(jackfield)] == ["succeeded"]
+
+
+def test_a_call_that_was_begun_before_is_in_doubt(upgraded: str, aws: FakeAws) -> None:
+    """A process was lost while it made an approved call, and the connection has changed since: nobody says that nothing was sent."""
+    with runtime(upgraded, aws) as jackfield:
+        waits = asked(jackfield)
+        jackfield.approvals_of(Caller("bob"), BOB).approve(waits.meta.invocation_id)
+        jackfield.connections.replace("acme-ses", {**_VALUES, "endpoint": aws.url, "region": "eu-central-1"})
+        (claimed,) = Queue(jackfield.storage.database).claim(1)
+        found = jackfield.run(replace(claimed, delivery=2))
+    assert (found.status, found.error is not None and "may have sent it before" in found.error.message) == ("in_doubt", True)
+
+
+@pytest.mark.parametrize("why", ["\ud800", "a\0b", "x" * 1_001])
+def test_a_reason_that_cannot_be_kept_is_refused(upgraded: str, aws: FakeAws, why: str) -> None:
+    """Before the decision, which waits on."""
+    with runtime(upgraded, aws) as jackfield:
+        waits, approvals = asked(jackfield), jackfield.approvals_of(Caller("bob"), BOB)
+        for step in (approvals.approve, approvals.decline):
+            with pytest.raises(InvalidInvocation) as refused:
+                step(waits.meta.invocation_id, why)
+            assert [detail.path for detail in refused.value.details] == ["/why"]
+        assert approvals.approve(waits.meta.invocation_id, "yes")["status"] == "approved"
+
+
+def test_a_key_of_another_caller_ends_nothing(upgraded: str, aws: FakeAws) -> None:
+    """Two callers with one key and other connections: the second one is refused, and the first call waits on."""
+    with runtime(upgraded, aws) as jackfield:
+        jackfield.connections.add("other-ses", "aws-ses/apiKeySecret", {**_VALUES, "endpoint": aws.url})
+        first, second = (tokens_of(jackfield).create("invoke", name=name).token for name in ("one", "two"))
+        waits = asked(jackfield, caller=Caller(first.id, "invoke", remote=True, token=first.id), idempotencyKey="k")
+        caller = Caller(second.id, "invoke", remote=True, token=second.id)
+        other = jackfield.invoke({**mail("order-1"), "idempotencyKey": "k", "connection": "other-ses"}, caller=caller)
+        assert status_of(jackfield, waits.meta.invocation_id)[0] == "waiting"
+        assert other.error is not None
+        assert other.error.code == "idempotency_conflict"
 
 
 def test_only_the_operator_lets_somebody_approve(upgraded: str, aws: FakeAws) -> None:
@@ -371,3 +445,32 @@ def test_a_failure_of_a_call_that_waits_is_named() -> None:
     """``InvocationWaiting`` is an ``InvocationFailed``, so that who catches that catches both."""
     assert issubclass(InvocationWaiting, InvocationFailed)
     assert not issubclass(InvocationWaiting, JackfieldError)
+
+
+def test_a_platform_loosens_nothing_that_was_set_meanwhile(upgraded: str, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings that its change replaces decide, not those that it has read before."""
+    with runtime(upgraded, aws) as jackfield:
+        workspaces, found = workspaces_of(jackfield), Tenants.find
+        workspaces.create("acme-1", {"rules": {"approve": ["echo/post"]}})
+
+        def late(tenants: Tenants, name: str) -> Any:
+            known = found(tenants, name)
+            workspaces.set(name, {"rules": {"approve": ["echo/post", "*"]}})
+            return known
+
+        monkeypatch.setattr(Tenants, "find", late)
+        tenants = Tenants(jackfield.storage, jackfield.files, SystemClock(), "acme-*", Actor("platform", "p"))
+        for change in (tenants.change, tenants.put):
+            with pytest.raises(NotAllowed, match="cannot loosen"):
+                change("acme-1", {"rules": {"approve": ["echo/post"]}})
+        assert workspaces.find("acme-1").settings.rules.approve == ("echo/post", "*")
+
+
+def test_a_redrive_asks_nobody(upgraded: str, aws: FakeAws) -> None:
+    """So a caller whose own calls wait for a person cannot redrive another's dead letter of that action."""
+    with runtime(upgraded, aws, rule=None) as jackfield:
+        entry = jackfield.journal_of().find(jackfield.invoke(mail("order-1")).meta.invocation_id)
+        bound = Caller("t", "manage", Rules(approve=("aws-ses/*",)), remote=True, token="t")
+        with pytest.raises(ApprovalRequired, match="a redrive asks nobody"):
+            refuse_unapproved(jackfield.access.authorizer(bound), entry)
+        refuse_unapproved(jackfield.access.authorizer(replace(bound, rules=Rules(approve=("echo/*",)))), entry)

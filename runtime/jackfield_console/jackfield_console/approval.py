@@ -14,7 +14,7 @@ from jackfield_console.components import at, card, code_block, form, h, json_tex
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import redirect
 from jackfield_server.shared.problem import Problem
-from jackfield_store.recording.decisions import LONGEST_WHY, Approvals
+from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, UnknownApproval
 
 DONE = {
     "approved": "Approved. A worker makes the call.",
@@ -36,8 +36,10 @@ def decided(request: PageRequest) -> Response:
         (approvals.approve if outcome == "approved" else approvals.decline)(entry.id, why)
     except NotAllowed as error:
         raise Problem(403, error.message, code="not_allowed") from None
-    except InvalidInvocation:
+    except (ApprovalClosed, UnknownApproval):
         outcome = "closed"
+    except InvalidInvocation as error:
+        raise Problem(error.http_status, error.message, hint=error.hint) from None
     return redirect(request, f"/invocations/{entry.id}?done={outcome}")
 
 

@@ -14,7 +14,7 @@ from jackfield.redaction.marks import MASK
 from jackfield_console.components import badge, h, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NotDone, Selection, Step
-from jackfield_store.management.dead_letters import audited_dead_letters
+from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 
 RERUN_OF = "rerunOf"
 """Label of an invocation that was run again with others: the ID of the earlier one."""
@@ -98,8 +98,10 @@ def redrive(request: PageRequest, identifier: str) -> str:
     :raises InvalidInvocation: if it is one that cannot be queued again.
     """
     letters = audited_dead_letters(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor)
+    entry = request.journal.find(identifier)
+    refuse_unapproved(request.runtime.access.authorizer(request.identity.caller), entry)
     try:
-        letters.redrive(request.journal.find(identifier).id)
+        letters.redrive(entry.id)
     except InvalidInvocation:
         if request.journal.find(identifier).dead_at is not None:
             raise

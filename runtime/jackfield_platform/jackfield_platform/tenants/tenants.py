@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
@@ -12,7 +12,7 @@ from jackfield_platform.tenants.purge import keep_at_providers, kept_by, purge
 from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.access.sessions import end_sessions
-from jackfield_store.access.settings import require_own
+from jackfield_store.access.settings import Settings, require_own
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
@@ -54,11 +54,12 @@ class Tenants:
         :raises NotAllowed: if only the operator may change a setting so.
         """
         self._require(name)
-        self._check_allowances(name, changes)
+        check = partial(self._check_allowances, changes)
+        check(self._present(name))
         try:
             return self._workspaces.create(name, changes), True
         except WorkspaceExists:
-            return (self._workspaces.set(name, changes) if changes else self._workspaces.find(name)), False
+            return (self._workspaces.set(name, changes, check) if changes else self._workspaces.find(name)), False
 
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
         """List workspaces by name whose names begin with ``prefix``, after the name ``after``, and the cursor of the next page."""
@@ -89,8 +90,7 @@ class Tenants:
         :raises NotAllowed: if only the operator may change a setting so.
         """
         self.find(name)
-        self._check_allowances(name, changes)
-        return self._workspaces.set(name, changes)
+        return self._workspaces.set(name, changes, partial(self._check_allowances, changes))
 
     def tokens(self, name: str) -> Tokens:
         """Return the tokens of a workspace.
@@ -137,42 +137,46 @@ class Tenants:
         deleted = {key: count for key, count in kept.items() if key != "running"}
         return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
 
-    def _check_allowances(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity; and everybody what
-        guards count themselves."""
+    def _check_allowances(self, changes: Mapping[str, Any], present: Settings) -> None:
+        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity, and to loosen the
+        rules under which calls wait for a person; and everybody what guards count themselves. ``present`` are the settings that are
+        replaced."""
         if changes.get("guards"):
-            guards: Mapping[str, Any] = {}
-            with suppress(UnknownWorkspace):
-                guards = self._workspaces.find(name).settings.guards
-            require_own(changes, guards)
-        if self._actor.kind == "platform" and isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
-            self._require_approvals(name, changes["rules"]["approve"])
-        wanted = {member: changes[member] for member in _OPERATORS if changes.get(member)} if self._actor.kind == "platform" else {}
-        present: Mapping[str, Any] = {}
-        if wanted:
-            with suppress(UnknownWorkspace):
-                present = self._workspaces.find(name).settings.to_json()
-        faults = [Detail(f"/{member}", "only the operator sets it") for member in wanted if wanted[member] != present.get(member)]
+            require_own(changes, present.guards)
+        if self._actor.kind != "platform":
+            return
+        if isinstance(changes.get("rules"), Mapping) and "approve" in changes["rules"]:
+            _require_approvals(changes["rules"]["approve"], present)
+        known = present.to_json()
+        faults = [
+            Detail(f"/{member}", "only the operator sets it")
+            for member in _OPERATORS
+            if changes.get(member) and changes[member] != known.get(member)
+        ]
         if faults:
             text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
             raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
 
-    def _require_approvals(self, name: str, wanted: Any) -> None:
-        """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
-
-        :raises NotAllowed: if one is missing.
-        """
-        present: tuple[str, ...] = ()
-        with suppress(UnknownWorkspace):
-            present = self._workspaces.find(name).settings.rules.approve
-        if isinstance(wanted, list) and not {*present} <= {text for text in wanted if isinstance(text, str)}:
-            fault = Detail("/rules/approve", "only the operator removes a pattern")
-            text = "a platform's token cannot loosen the rules under which calls wait for a person"
-            raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
+    def _present(self, name: str) -> Settings:
+        try:
+            return self._workspaces.find(name).settings
+        except UnknownWorkspace:
+            return Settings()
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
             raise _unknown(name)
+
+
+def _require_approvals(wanted: Any, present: Settings) -> None:
+    """Refuse a platform to remove patterns under which calls wait for a person: it may add some.
+
+    :raises NotAllowed: if one is missing.
+    """
+    if isinstance(wanted, list) and not {*present.rules.approve} <= {text for text in wanted if isinstance(text, str)}:
+        fault = Detail("/rules/approve", "only the operator removes a pattern")
+        text = "a platform's token cannot loosen the rules under which calls wait for a person"
+        raise NotAllowed(text, details=[fault], hint="Ask the operator of jackfield: 'jackfield workspaces set' has these rules.")
 
 
 def _unknown(name: str) -> UnknownWorkspace:

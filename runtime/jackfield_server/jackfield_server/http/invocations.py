@@ -36,7 +36,7 @@ from jackfield_server.shared.server_context import ServerContext
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.listing import FILTERS
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
-from jackfield_store.management.dead_letters import audited_dead_letters
+from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 from jackfield_store.management.visible_journal import SeenJournal
 from jackfield_store.runtime import Jackfield
 
@@ -277,8 +277,14 @@ async def redrive(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/invocations/{id}/redrive``."""
     entry = await _visible_entry(request, server, identity)
     letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
+    runtime = await server.opened(identity.workspace)
+
+    def step() -> None:
+        refuse_unapproved(runtime.access.authorizer(identity.caller), entry)
+        letters.redrive(entry.id)
+
     try:
-        await server.briefly(lambda: letters.redrive(entry.id))
+        await server.briefly(step)
     except (InvalidInvocation, IdempotencyConflict) as error:
         raise of_error(error, 409) from None
     server.wake()

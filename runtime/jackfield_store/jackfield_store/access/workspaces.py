@@ -181,8 +181,9 @@ class Workspaces:
             raise _unknown(self._database, name)
         return found
 
-    def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
-        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently.
+    def set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
+        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently. ``check`` judges the
+        settings that are replaced, and raises if they may not be.
 
         :raises InvalidInvocation: if a setting is not valid.
         :raises UnknownWorkspace: if there is no such workspace.
@@ -192,7 +193,7 @@ class Workspaces:
         changes = self._dated(changes)
         self._vault.prepare(name)
         prepare_seals(self._vault)
-        return self._set(name, changes)
+        return self._set(name, changes, check)
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
         """Let the guard of a connection follow it to its new name, in the transaction that renames it: a paused one stays paused."""
@@ -200,9 +201,9 @@ class Workspaces:
         if guard is not None:
             self._set(name, {"guards": {connection: None, to: guard}})
 
-    def _set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
+    def _set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object] = lambda _present: None) -> Workspace:
         for _ in range(_TRIES):
-            if self._try_to_set(name, changes):
+            if self._try_to_set(name, changes, check):
                 return self.find(name)
         raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
 
@@ -212,7 +213,7 @@ class Workspaces:
         found = {one: None if guard is None else {**guard, **dated} for one, guard in changes.get("guards", {}).items()}
         return {**changes, "guards": found} if found else changes
 
-    def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
+    def _try_to_set(self, name: str, changes: Mapping[str, Any], check: Callable[[Settings], object]) -> bool:
         """Change settings, with an entry in the audit log and, if ``suspended`` is another one now, an event; return False if another
         process changed them meanwhile."""
         with self._database.write() as transaction:
@@ -223,6 +224,7 @@ class Workspaces:
             if row is None:
                 raise _unknown(self._database, name)
             settings, before = read_settings(self._vault, name, row), json.loads(row.settings)
+            check(settings)
             wanted = changed_settings(settings, changes)
             after = {**before, **wanted.to_json()}
             text = json.dumps(after)

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from jackfield.callers import Authorizer, Request
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock
+from jackfield.invocation.entry import Entry
+from jackfield.pipe.unstored import approval_required
 from jackfield_store.access import Audit
 from jackfield_store.database import Transaction
 from jackfield_store.journal.dead_letters import DeadLetters, Redriven
 from jackfield_store.resources.storage import Storage
+
+
+def refuse_unapproved(authorizer: Authorizer, entry: Entry) -> None:
+    """Refuse to queue a dead letter again for a caller whose own calls of that action wait for a person: his redrive would not.
+
+    :raises ApprovalRequired: if they do.
+    """
+    effect: Any = entry.effect
+    rule = authorizer.asks(Request(entry.connector, entry.action, effect, entry.connection))
+    if rule is not None:
+        raise approval_required(rule, "a redrive asks nobody")
 
 
 def audited_dead_letters(storage: Storage, workspace: str, clock: Clock, actor: Actor) -> DeadLetters:

@@ -7,11 +7,12 @@ account, and the content of files. It is sealed with the invocation. A refreshed
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Cancelled, Internal
+from jackfield.errors import Cancelled, InDoubt, Internal
+from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import AskedApproval
 from jackfield.invocation.file_references import named_files
@@ -24,6 +25,7 @@ from jackfield_store.recording.jobs import waited_by
 from jackfield_store.recording.replays import unended
 
 if TYPE_CHECKING:
+    from jackfield.errors import Detail, JackfieldError
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Planned, Run
@@ -77,13 +79,13 @@ def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[Aske
     return AskedApproval(run.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
 
 
-def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    """Return what an approval is bound to, and the digest of all of it with the invocation."""
+def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what an approval is bound to, and the digest of all of it with the invocation; ``known`` is what was shown before."""
     journal, files = required(pipeline.journal()), pipeline.dependencies.files
     body = json.loads(exact_json(body, _JSON), parse_float=read_float)  # as it is read from the journal
     named = named_files(body.get("inputs"))
     facts = {
-        **_facts(journal, run.plan),
+        **_facts(journal, run.plan, known),
         "files": files.digests(pipeline.workspace, run.caller.owner, sorted(named)) if named else {},
     }
     return {**facts, "digest": journal.fingerprint({**facts, "invocation": body})}
@@ -94,15 +96,17 @@ def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
     return next((_NAMES[name] for name in _NAMES if name in present and known.get(name) != present[name]), None)
 
 
-def _facts(journal: Journal, plan: Planned | None) -> dict[str, Any]:
-    """Return what decides beside the invocation what would be sent."""
+def _facts(journal: Journal, plan: Planned | None, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what decides beside the invocation what would be sent. An account that was not ``known``, and that a test of the same
+    connection has found since, is no change."""
     if plan is None:
         raise TypeError("the call has no plan")
     target, connection, account = plan.target, None, None
     if target is not None:
         values = {"values": target.values, "inputs": target.inputs}
         connection = {"name": target.name, "id": target.id, "version": target.version, "values": journal.fingerprint(values)}
-        account = None if target.id is None else rows_of(journal).account_of(target.id)
+        is_found_since = known is not None and known.get("account") is None
+        account = None if target.id is None or is_found_since else rows_of(journal).account_of(target.id)
     return {
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "connection": connection, "account": account,
@@ -119,15 +123,24 @@ def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
 
     :raises ApprovalRequired: if nobody was asked.
     :raises Cancelled: if nobody has approved it, or it is another one now.
+    :raises InDoubt: likewise, if it was delivered before.
     """
     known = None if run.claimed is None else run.claimed.approval
     if known is None:
         raise approval_required(run.asks or "", "it was queued before that rule: invoke it again")
-    found = changed(known, shown(pipeline, given, run))
+    found = changed(known, shown(pipeline, given, run, known))
     if found is not None:
-        raise Cancelled(f"{found} has changed since it was approved; nothing was sent", hint="Call again to ask once more.")
+        raise cancelled(run, f"{found} has changed since it was approved", "Call again to ask once more.")
     if not rows_of(required(pipeline.journal())).is_approved(run.meta.invocation_id, known["digest"]):
-        raise Cancelled("nobody has approved it, or its approval was changed in the database; nothing was sent")
+        raise cancelled(run, "nobody has approved it, or its approval was changed in the database")
+
+
+def cancelled(run: Run, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
+    """Return the error of a call that is not made as it was approved, for a ``reason``: nothing was sent, unless a process that was lost
+    has begun it before."""
+    if run.claimed is not None and run.claimed.delivery > 1:
+        return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
+    return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
 
 async def frees_key(journal: Journal, entry: Entry, run: Run) -> bool:
@@ -148,10 +161,13 @@ def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
     if row is None or row.inputs is None:
         return False
     try:
-        known = journal.opened_inputs(entry.id, row.inputs).get("approval") or {}
+        stored = journal.opened_inputs(entry.id, row.inputs)
     except Internal:  # somebody has changed it in the database
-        known = {}
-    found = changed(known, _facts(journal, run.plan))
+        stored = {}
+    if stored and (stored.get("caller"), stored.get("token")) != (run.caller.name, run.caller.token):
+        return False  # another one's connection may be another one: he ends nobody's call
+    known = stored.get("approval") or {}
+    found = changed(known, _facts(journal, run.plan, known))
     if found is None:
         return False
     journal.recovery.refuse(journal.workspace, entry.id, spoiled(entry.id, entry, f"{found} has changed"))

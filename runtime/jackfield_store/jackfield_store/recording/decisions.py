@@ -7,6 +7,7 @@ sense; his own calls somebody else approves.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 STATUSES = ("waiting", "approved", "declined", "expired", "cancelled")
 LONGEST_WHY = 1_000
 """Characters of the reason of a decision."""
-_MOST_CREATORS = 50
-"""Tokens that are followed from one to the token that created it."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What a database's text cannot have, and JSON can."""
 
 
 class UnknownApproval(InvalidInvocation):
@@ -148,9 +149,9 @@ class Approvals:
 
     def _open(self, identifier: str, why: str) -> Row:
         """Return an approval on which the caller may decide, as far as that is known without opening it."""
-        if len(why) > LONGEST_WHY:
-            fault = Detail("/why", f"must have at most {LONGEST_WHY:,} characters", "maxLength")
-            raise InvalidInvocation("the reason is not valid", details=[fault])
+        if len(why) > LONGEST_WHY or _UNSTORABLE.search(why):
+            says = "must not have a NUL or a lone surrogate" if len(why) <= LONGEST_WHY else f"must have at most {LONGEST_WHY:,} characters"
+            raise InvalidInvocation("the reason is not valid", details=[Detail("/why", says)])
         row = self._found(identifier)
         if not self._waits(row):
             raise self._closed(row)
@@ -203,7 +204,7 @@ class Approvals:
             if error.retryable:
                 raise
             return error.message
-        different = changed(known, shown(pipeline, stored["invocation"], run))
+        different = changed(known, shown(pipeline, stored["invocation"], run, known))
         return None if different is None else f"{different} has changed since it was asked for"
 
     def _shown(self, row: Row) -> dict[str, Any]:
@@ -254,21 +255,22 @@ class Approvals:
             raise NotAllowed(text, hint="Let somebody else decide on it.")
 
     def _creators(self, identifier: str | None) -> Iterator[str]:
-        """Yield who created a token, who created that one's token, and so on."""
-        if identifier is None:
-            return
+        """Yield who created a token, who created that one's token, and so on, to the first.
+
+        :raises NotAllowed: if a token of the chain is not there any more: nobody knows then who has created the ones before it.
+        """
         tokens = Tokens(self._storage.database, self._storage.vault, self._pipeline.workspace, self._pipeline.dependencies.clock)
-        for _ in range(_MOST_CREATORS):
+        kind, seen = "token", set[str]()
+        while identifier and kind == "token" and identifier not in seen:
+            seen.add(identifier)
             try:
-                creator = tokens.find(identifier).created_by
+                creator = tokens.find(identifier).created_by or ""
             except UnknownToken:
-                return
-            if creator is None:
-                return
-            yield creator
+                text = "not allowed: it is not known any more who has created the token of this call"
+                raise NotAllowed(text, hint="Decline it, and let somebody else ask.") from None
+            if creator:
+                yield creator
             kind, _, identifier = creator.partition(":")
-            if kind != "token":
-                return
 
     def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str) -> None:
         journal = self._journal

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
-from jackfield.errors import Cancelled, Detail, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.commits import CommitUnknown
@@ -24,7 +24,7 @@ from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
-from jackfield_store.recording.approvals import approval_of, refuse_unfit, require_approved, waiting
+from jackfield_store.recording.approvals import approval_of, cancelled, refuse_unfit, require_approved, waiting
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import waited_by
 from jackfield_store.recording.record import Record
@@ -99,9 +99,9 @@ def of_approved(run: Run, error: Exception) -> Exception:
     approved = run.claimed is not None and run.claimed.approval is not None
     if not approved or run.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
         return error
-    if isinstance(error, Cancelled):
+    if isinstance(error, Cancelled | InDoubt):
         return error
-    return Cancelled(f"it cannot be made any more as it was approved: {error.message}", details=error.details, hint=error.hint)
+    return cancelled(run, f"it cannot be made any more as it was approved: {error.message}", error.hint, error.details)
 
 
 async def prepared(pipeline: Pipe, given: RawInvocation, run: Run) -> Draft:
@@ -151,7 +151,7 @@ async def _prepared(
 
 
 async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
-    """Check an invocation whose ``plan`` is found, keep its files, and seal it, so that its record is ready to be queued: for a worker, or
+    """Check an invocation whose ``plan`` is found, keep its files, and seal it. Its record is then ready to be queued: for a worker, or
     until a person approves it.
 
     :raises JackfieldError: if it is refused.
