@@ -37,16 +37,17 @@ def _meta() -> Json:
                 "description": "There where the action was not called, as asked. An output is then the action's preview.",
             },
             "request": {
-                "type": "object",
-                "required": ["method", "path"],
-                "properties": {
-                    "method": {"type": "string"},
-                    "path": {"type": "string"},
-                    "query": {"type": "string"},
-                    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-                    "contentType": {"type": "string"},
-                    "body": {"description": "JSON, a text, or an object that says how large another body is."},
-                },
+                **closed(
+                    {
+                        "method": {"type": "string"},
+                        "path": {"type": "string"},
+                        "query": {"type": "string"},
+                        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "contentType": {"type": "string"},
+                        "body": {"description": "JSON, a text, or an object that says how large another body is."},
+                    },
+                    ["method", "path"],
+                ),
                 "description": "The request that a call would send, of a dry run: without sign-in and server, with secrets masked.",
             },
             "selected": {

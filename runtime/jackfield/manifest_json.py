@@ -86,7 +86,9 @@ def schema(data: Json, name: str, where: str) -> Json:
     return found
 
 
-RESERVED = frozenset({"audit", "callback", "connect", "connection", "invocation", "quota", "schedule", "subscription", "workspace"})
+RESERVED = frozenset(
+    {"approval", "audit", "callback", "connect", "connection", "invocation", "quota", "schedule", "subscription", "workspace"}
+)
 """Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key."""
 
 

@@ -9,13 +9,14 @@ from unittest import mock
 import pytest
 
 import jackfield
+import jackfield_store
 from jackfield.errors import NotAllowed
 from jackfield.manifest import ActionManifest
 from jackfield.pipe.call_rules import is_guarded
 from jackfield_store.access import Settings
 
 PAUSED = Settings(guards={"hall": {"paused": {"at": "2030-01-01T00:00:00Z", "bounces": 12, "complaints": 0, "messages": 100}}})
-RUNTIME = Path(jackfield.__file__).parent
+RUNTIME, STORE = Path(jackfield.__file__).parent, Path(jackfield_store.__file__).parent
 
 
 def _action(effect: str, *, hands_out: bool) -> ActionManifest:
@@ -46,10 +47,11 @@ def test_a_paused_connection_hands_out_no_credentials(effect: str, hands_out: bo
     assert not is_guarded(PAUSED, "other", action)
 
 
-@pytest.mark.parametrize("place", ["pipe/call_rules.py", "callers", "access", "catalog/offers.py", "management"])
-def test_access_is_judged_by_one_effect(place: str) -> None:
+@pytest.mark.parametrize(
+    "path", [RUNTIME / "pipe/call_rules.py", RUNTIME / "callers", STORE / "access", RUNTIME / "catalog/offers.py", STORE / "management"]
+)
+def test_access_is_judged_by_one_effect(path: Path) -> None:
     """What decides access asks an action for its ``rule_effect``: with ``effect``, handing out credentials counts as a read."""
-    path = RUNTIME / place
     files = [path] if path.is_file() else sorted(path.rglob("*.py"))
     assert files
     asked = [

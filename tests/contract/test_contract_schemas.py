@@ -388,5 +388,6 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
     made = {"deploy/grafana/dashboards/jackfield.json", *(f"schemas/{name}.schema.json" for name in NAMES)}
     told = {f"docs/tutorial/{name}.md" for name in generate.cookbook.PAGES}
-    assert set(listed) == {*pages, *told, *made, *copies}
+    package = {f"clients/connect/{name}" for name in ("connect.js", "connect.mjs", "package.json")}
+    assert set(listed) == {*pages, *told, *made, *copies, *package}
     assert len(listed) == 2 * len(set(listed))

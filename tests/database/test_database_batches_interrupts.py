@@ -25,7 +25,7 @@ class Interrupt:
         self.left, self.where, self.due = place, None, False
 
     def __call__(self, frame, event, _argument):
-        if event != "call" or "/jackfield/" not in frame.f_code.co_filename:
+        if event != "call" or not {"jackfield", "jackfield_store"} & set(frame.f_code.co_filename.split("/")):
             return None
         frame.f_trace = self.step  # 3.13 sends no opcodes to a frame that asks for them before it has a function
         frame.f_trace_opcodes, frame.f_trace_lines = True, False

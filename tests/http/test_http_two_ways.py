@@ -100,7 +100,7 @@ def tool(arguments: Any, name: str = "execute_action") -> dict[str, Any]:
 CALLS: list[Any] = [
     tool(say("say", "hall", text="x")),
     tool(say("say", "hall", text="x" * 5000)),
-    tool(say("say", "hall", text="x" * 5000, times=100)),
+    tool({**say("say", "hall", text="x" * 5000, times=100), "maxBytes": 1_000_000}),
     tool(say("say", "hall", text=5)),
     tool({**say("post", "hall", text="x", fault={"kind": "reset"}), "repeat": True}),
     tool(say("say", "hall", text="x", picture={"file": "file_" + "x" * 22})),

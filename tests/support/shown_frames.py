@@ -109,7 +109,8 @@ def variables(error: BaseException) -> Iterator[tuple[str, str, str]]:
             trace = trace.tb_next
 
 
-_LEFT_OUT = ("jackfield.database", "jackfield.frames", "jackfield.journal", "jackfield.resources", "jackfield.clock")
+_OURS = ("jackfield.", "jackfield_store.")
+_LEFT_OUT = ("jackfield_store.database", "jackfield.frames", "jackfield_store.journal", "jackfield_store.resources", "jackfield.clock")
 """Modules without values, of which some undo what they have begun: there, an exception would leave locks and transactions open."""
 
 
@@ -127,7 +128,7 @@ class _Injection:
     def __call__(self, frame: FrameType, event: str, _given: object) -> None:
         """Count a call, and raise at the chosen one."""
         module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
-        if event != "call" or not module.startswith("jackfield.") or module.startswith(_LEFT_OUT) or name.startswith(("__", "<")):
+        if event != "call" or not module.startswith(_OURS) or module.startswith(_LEFT_OUT) or name.startswith(("__", "<")):
             return
         self.count += 1
         if self.count >= self.at > 0 and not _is_finalizing(frame):
