@@ -57,7 +57,7 @@ def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, appr
     assert [one["invocationId"] for one in caller.get("/v1/invocations?status=waiting").json["items"]] == [identifier]
     assert [one["id"] for one in approver.get("/v1/approvals?status=waiting").json["items"]] == [identifier]
     shown = approver.get(f"/v1/approvals/{identifier}").json
-    assert (shown["status"], shown["inputs"]) == ("waiting", {"text": "x"})
+    assert (shown["status"], shown["inputs"]) == ("waiting", {"text": "x", "times": 1, "loud": False, "reveal": False})
     decided = approver.post(f"/v1/approvals/{identifier}:approve", {"why": "it is fine"})
     assert (decided.status, decided.json["status"], decided.json["why"]) == (200, "approved", "it is fine")
     assert ended(stand, caller, identifier)["status"] == "succeeded"
@@ -130,12 +130,26 @@ def test_the_console_shows_what_would_be_sent_and_decides_by_post(tmp_path: Path
         page = f"/invocations/{found[0]}"
         assert "Deciding requires the scope approve" in reader.get(page).words
         assert reader.change(page, f"{page}/approval", **{"as": "approved"}).status == 403
-        assert "mail <0>" in approver.get(page).words
+        assert all(text in approver.get(page).words for text in ("mail <0>", "onDoubt", "timeoutSeconds"))
         assert approver.change(page, f"{page}/approval", **{"as": "approved", "why": "fine"}).status == 303
         assert approver.change(page, f"{page}/approval", **{"as": "declined"}).headers["location"].endswith("done=closed")
         other = f"/invocations/{found[1]}"
         assert approver.change(other, f"{other}/approval", **{"as": "declined"}).status == 303
         assert [row["status"] for row in runtime.approvals.list()[0]] == ["declined", "approved"]
+
+
+def test_the_audit_log_says_what_was_asked_for(stand: Stand, caller: Client, approver: Client) -> None:
+    """And not what somebody has written to the row of a call, which is cancelled; it is still shown."""
+    identifier = caller.post("/v1/invocations", say("post", "hall", text="t")).json["meta"]["invocationId"]
+    statement = "UPDATE invocations SET action = 'say', effect = 'read', connection = NULL WHERE id = :id"
+    stand.host.storage.database.record(lambda transaction: transaction.change(statement, {"id": identifier}))
+    assert approver.get(f"/v1/approvals/{identifier}").status == 409
+    noted = [one for one in stand.client("manage").get("/v1/audit").json["items"] if identifier in one["object"]]
+    assert [(one["event"], one["details"]["action"], one["details"]["connection"]) for one in noted] == [
+        ("approval.cancelled", "post", "hall")
+    ]
+    found = caller.get(f"/v1/invocations/{identifier}")
+    assert (found.status, found.json["status"], found.json["error"]["code"]) == (200, "failed", "cancelled")
 
 
 def test_schedules_obey_the_rule(stand: Stand, caller: Client, approver: Client) -> None:

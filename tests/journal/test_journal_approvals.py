@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,16 @@ from typing import Any
 import jsonschema
 import pytest
 
+from approving import BOB, RULE, VALUES, asked, runtime, status_of, worked, workspaces_of
 from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import InvocationWaiting, Result
-from jackfield.callers import LIBRARY, Caller, Rules
+from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock, SystemClock
+from jackfield.clock import SystemClock
 from jackfield.errors import ApprovalRequired, InvalidInvocation, InvocationFailed, JackfieldError, NotAllowed
 from jackfield_platform.tenants.tenants import Tenants
-from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access import Tokens
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
 from jackfield_store.management.dead_letters import refuse_unapproved
@@ -28,10 +28,7 @@ from jackfield_store.recording.decisions import ApprovalClosed
 from jackfield_store.runtime import Jackfield
 from nursery import mail
 
-_VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cr3t-of-the-key", "region": "eu-west-1"}
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
-BOB = Actor("cli", "bob")
-RULE = {"rules": {"approve": ["aws-ses/sendEmail"]}}
 
 
 @pytest.fixture(name="aws")
@@ -47,44 +44,9 @@ def upgraded(database_url: str) -> str:
     return database_url
 
 
-@contextmanager
-def runtime(url: str, aws: FakeAws, rule: dict[str, Any] | None = RULE, clock: Clock | None = None) -> Iterator[Jackfield]:
-    """A runtime with a stored connection, whose workspace has a rule."""
-    values = {**_VALUES, "endpoint": aws.url}
-    with Jackfield(database_url=url, environment={}, connections=(), clock=clock) as jackfield:
-        if not any(one["name"] == "acme-ses" for one in jackfield.connections.list().items):
-            jackfield.connections.add("acme-ses", "aws-ses/apiKeySecret", values)
-        if rule is not None:
-            workspaces_of(jackfield).set("default", rule)
-        yield jackfield
-
-
-def workspaces_of(jackfield: Jackfield) -> Workspaces:
-    """The workspaces of its database."""
-    return Workspaces(jackfield.storage.database, jackfield.storage.vault, SystemClock())
-
-
 def tokens_of(jackfield: Jackfield, actor: Actor = BOB) -> Tokens:
     """The tokens of its workspace."""
     return Tokens(jackfield.storage.database, jackfield.storage.vault, "default", SystemClock(), actor)
-
-
-def worked(jackfield: Jackfield) -> list[Result]:
-    """What a worker makes of all that is due."""
-    return [jackfield.run(claimed) for claimed in Queue(jackfield.storage.database).claim(100)]
-
-
-def status_of(jackfield: Jackfield, identifier: str) -> tuple[str, str | None]:
-    """Status and error code of an invocation's entry."""
-    found = jackfield.journal_of().find(identifier)
-    return found.status, found.error_code
-
-
-def asked(jackfield: Jackfield, caller: Caller = LIBRARY, **more: Any) -> Result:
-    """A call that waits."""
-    found = jackfield.invoke({**mail("order-1"), **more}, caller=caller)
-    assert found.status == "waiting", found.to_json()
-    return found
 
 
 def test_a_call_waits_until_a_person_approves_it(upgraded: str, aws: FakeAws) -> None:
@@ -203,7 +165,7 @@ def test_a_decision_counts_once(upgraded: str, aws: FakeAws) -> None:
 
 
 def _edit(jackfield: Jackfield, aws: FakeAws) -> None:
-    jackfield.connections.replace("acme-ses", {**_VALUES, "endpoint": aws.url, "region": "eu-west-2"})
+    jackfield.connections.replace("acme-ses", {**VALUES, "endpoint": aws.url, "region": "eu-west-2"})
 
 
 def _narrow(jackfield: Jackfield, _aws: FakeAws) -> None:
@@ -329,7 +291,7 @@ def test_a_call_that_was_begun_before_is_in_doubt(upgraded: str, aws: FakeAws) -
     with runtime(upgraded, aws) as jackfield:
         waits = asked(jackfield)
         jackfield.approvals_of(Caller("bob"), BOB).approve(waits.meta.invocation_id)
-        jackfield.connections.replace("acme-ses", {**_VALUES, "endpoint": aws.url, "region": "eu-central-1"})
+        jackfield.connections.replace("acme-ses", {**VALUES, "endpoint": aws.url, "region": "eu-central-1"})
         (claimed,) = Queue(jackfield.storage.database).claim(1)
         found = jackfield.run(replace(claimed, delivery=2))
     assert (found.status, found.error is not None and "may have sent it before" in found.error.message) == ("in_doubt", True)
@@ -350,7 +312,7 @@ def test_a_reason_that_cannot_be_kept_is_refused(upgraded: str, aws: FakeAws, wh
 def test_a_key_of_another_caller_ends_nothing(upgraded: str, aws: FakeAws) -> None:
     """Two callers with one key and other connections: the second one is refused, and the first call waits on."""
     with runtime(upgraded, aws) as jackfield:
-        jackfield.connections.add("other-ses", "aws-ses/apiKeySecret", {**_VALUES, "endpoint": aws.url})
+        jackfield.connections.add("other-ses", "aws-ses/apiKeySecret", {**VALUES, "endpoint": aws.url})
         first, second = (tokens_of(jackfield).create("invoke", name=name).token for name in ("one", "two"))
         waits = asked(jackfield, caller=Caller(first.id, "invoke", remote=True, token=first.id), idempotencyKey="k")
         caller = Caller(second.id, "invoke", remote=True, token=second.id)
@@ -380,7 +342,7 @@ def test_a_call_that_cannot_wait_is_refused(upgraded: str, aws: FakeAws) -> None
     with runtime(upgraded, aws, rule=None) as jackfield:
         queued = jackfield.enqueue({**mail("order-0"), "idempotencyKey": "before"})
         workspaces_of(jackfield).set("default", RULE)
-        inline = {"type": "apiKeySecret", "values": {**_VALUES, "endpoint": aws.url}}
+        inline = {"type": "apiKeySecret", "values": {**VALUES, "endpoint": aws.url}}
         found = [
             jackfield.invoke({**mail("order-1"), "connection": inline}),
             jackfield.invoke(mail("order-2"), caller=Caller(remote=True, waits=False)),
@@ -389,7 +351,7 @@ def test_a_call_that_cannot_wait_is_refused(upgraded: str, aws: FakeAws) -> None
         assert [result.error and result.error.code for result in found] == ["approval_required"] * 3
         assert status_of(jackfield, str(queued)) == ("failed", "approval_required")
     ruled = Caller("ada", "invoke", Rules(approve=("effect:write",)), remote=True)
-    file = {"connections": {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": {**_VALUES, "endpoint": aws.url}}}}
+    file = {"connections": {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": {**VALUES, "endpoint": aws.url}}}}
     with Jackfield(database_url="none", environment={}, connections=[file]) as unstored:
         call = {name: value for name, value in mail("order-3").items() if name != "idempotencyKey"}
         refused = unstored.invoke(call, caller=ruled)

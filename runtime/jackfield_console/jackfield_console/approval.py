@@ -22,6 +22,10 @@ DONE = {
     "closed": "It did not wait any more, or was not what was shown any more. See below.",
 }
 """Outcomes of a decision."""
+_OPTIONS = (
+    "timeoutSeconds", "jobTimeoutSeconds", "onDoubt", "partial", "repeat", "trace", "context", "notBefore", "notAfter",
+)  # fmt: skip
+"""Members of an approval that change what happens."""
 _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
 
 
@@ -60,6 +64,7 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
         h.p("Nothing was sent. If you approve, a worker makes exactly this call, once."),
         terms(_facts(request, found)),
         code_block(json_text(found.get("inputs", {})), "Inputs"),
+        code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
         code_block(json_text(found["files"]), "Files") if found.get("files") else None,
         form(request, f"/invocations/{entry.id}/approval", why, h.div(buttons, class_="actions"), class_="stack"),
         class_="card stack",

@@ -13,10 +13,11 @@ APPROVALS: dict[str, Json] = {
         effect={"enum": ["read", "idempotent", "write"]}, connection=STRING, reason=STRING,
         requestedBy=object_of((), caller=NULLABLE, token=NULLABLE, remote={"type": "boolean"}), requestedAt=MOMENT, expiresAt=MOMENT,
         decidedBy=_ACTOR, decidedAt=MOMENT, why=STRING, account=STRING,
-        inputs={"description": "What would be sent, secrets masked; only of one that waits, and not in a list."},
+        inputs={"description": "What would be sent, in the action's own form, secrets masked; only of one that waits, and not in a list."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},
-        context=ANY, timeoutSeconds={"type": "number"}, notBefore=MOMENT, notAfter=MOMENT,
+        context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt={"enum": ["report", "retry"]},
+        partial={"enum": ["warn", "fail"]}, repeat={"type": "boolean"}, trace={"type": "boolean"}, notBefore=MOMENT, notAfter=MOMENT,
     ),
     "Decision": closed_with((), {"why": {"type": "string", "maxLength": LONGEST_WHY, "description": "The reason; it is kept."}}),
 }  # fmt: skip

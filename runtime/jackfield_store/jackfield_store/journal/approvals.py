@@ -32,7 +32,8 @@ _COLUMNS = f"""a.id, {_STATUS} AS status, a.rule, a.requested_by, a.requested_at
     i.connector, i.connector_version, i.action, i.effect, i.connection, i.caller, i.status AS invocation_status"""
 _FROM = "FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id WHERE a.workspace = :workspace"
 FIND = f"SELECT {_COLUMNS}, i.inputs {_FROM} AND a.id = :id"
-PAGE = f"SELECT {_COLUMNS} {_FROM}{{further}} ORDER BY a.requested_at DESC, a.id DESC LIMIT :limit"
+PAGE = f"""SELECT {_COLUMNS}, CASE WHEN {IS_WAITING} THEN i.inputs END AS inputs {_FROM}{{further}}
+    ORDER BY a.requested_at DESC, a.id DESC LIMIT :limit"""
 AFTER = " AND (a.requested_at < :at OR (a.requested_at = :at AND a.id < :after))"
 OF_STATUS = f" AND {_STATUS} = :status"
 ONLY_WAITING = " AND a.status = 'waiting'"
@@ -50,7 +51,7 @@ _DECIDE = """
 UPDATE approvals SET status = :status, decided_by = :decided_by, decided_at = :now, why = :why, seal = :seal
 WHERE workspace = :workspace AND id = :id AND status = 'waiting'
 """
-_DECISION = "SELECT status, decided_by, decided_at, seal FROM approvals WHERE workspace = :workspace AND id = :id"
+_DECISION = "SELECT status, decided_by, decided_at, why, seal FROM approvals WHERE workspace = :workspace AND id = :id"
 _CLOSE = "UPDATE approvals SET status = :status WHERE workspace = :workspace AND id = :id AND status = 'waiting'"
 _TWIN = "SELECT id FROM approvals WHERE workspace = :workspace AND twin = :twin AND status = 'waiting'"
 _REMOVE = "DELETE FROM approvals WHERE workspace = :workspace AND id IN ({ids})"
@@ -88,7 +89,7 @@ class ApprovalRows:
     ) -> Callable[[Transaction], None]:
         """Return the unit that approves a call and makes it due. It raises NotWaitingError if the call does not wait any more."""
         decided_by = json.dumps(by)
-        seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now))
+        seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None))
         values = {**self._place(identifier), "now": now, "due": due, "not_after": not_after, "decided_by": decided_by, "why": why or None}
 
         def unit(transaction: Transaction) -> None:
@@ -122,7 +123,7 @@ class ApprovalRows:
         row = self._database.look_up(_DECISION, self._place(identifier))
         if row is None or row.status != "approved":
             return False
-        return self._vault.attests(self._workspace, _sealed_as(identifier, digest, row.decided_by, row.decided_at), row.seal)
+        return self._vault.attests(self._workspace, _sealed_as(identifier, digest, row.decided_by, row.decided_at, row.why), row.seal)
 
     def twin_of(self, twin: str) -> str | None:
         """Return the ID of an equal call of the same caller that waits; None if none does."""
@@ -177,5 +178,5 @@ def _tell(transaction: Transaction, workspace: str, identifier: str, status: str
     record(transaction, workspace, f"approval.{status}", identifier, now, {**facts, **({"by": dict(by)} if by else {})})
 
 
-def _sealed_as(identifier: str, digest: str, decided_by: Any, decided_at: Any) -> tuple[str, ...]:
-    return ("approval", identifier, digest, str(decided_by), json.dumps(decided_at, default=str))
+def _sealed_as(identifier: str, digest: str, decided_by: Any, decided_at: Any, why: str | None) -> tuple[str, ...]:
+    return ("approval", identifier, digest, str(decided_by), json.dumps(decided_at, default=str), json.dumps(why))

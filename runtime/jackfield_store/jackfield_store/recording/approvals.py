@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import partial, reduce
+from operator import getitem
+from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.clock import iso
 from jackfield.errors import Cancelled, InDoubt, Internal
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import AskedApproval
-from jackfield.invocation.file_references import named_files
+from jackfield.invocation.file_references import file_places, named_files, replaced
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import approval_required, required
+from jackfield.redaction.marks import masked
 from jackfield_store.journal.abandoned import expired
 from jackfield_store.journal.approvals import LASTS, ApprovalRows
 from jackfield_store.recording.jobs import waited_by
@@ -77,6 +80,37 @@ def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[Aske
         twin = journal.fingerprint({"caller": [*caller.identity], **facts, "inputs": body.get("inputs")})
     requester = {"caller": caller.name, "token": caller.token, "remote": caller.remote}
     return AskedApproval(run.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
+
+
+def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person reads who decides: the inputs in the action's own form with what the connection brings, secrets masked, and the
+    members that change what happens. ``source`` has the references to the files that ``effective`` has placeholders for.
+
+    :raises ApprovalRequired: if the inputs cannot be shown whole.
+    """
+    plan, invocation = run.plan, run.invocation
+    if plan is None:
+        raise TypeError("the call has no plan")
+    schema = plan.action.inputs
+    references = [(place.steps, reduce(getitem, place.steps, cast("Any", source))) for place in file_places(source, schema)]
+    try:
+        inputs = masked(schema, replaced(effective, references))
+    except (LookupError, TypeError):  # another system's form, which moves a file
+        raise approval_required(asked.rule, "its files cannot be shown: name the inputs as the action does") from None
+    if plan.target is not None:  # what the connection brings is marked there
+        kind = plan.target.kind.schema
+        brought = {name: origin for name, origin in plan.action.defaults if name in inputs and name not in source}
+        inputs |= {name: masked(kind, {origin: inputs[name]})[origin] for name, origin in brought.items()}
+    redactor = run.redactor
+    members = {
+        "timeoutSeconds": invocation.timeout_seconds, "jobTimeoutSeconds": invocation.job_timeout_seconds, "onDoubt": invocation.on_doubt,
+        "partial": invocation.partial, "repeat": invocation.repeat, "trace": invocation.trace, "context": invocation.context or None,
+        "notBefore": iso(invocation.not_before), "notAfter": iso(invocation.not_after),
+    }  # fmt: skip
+    return {
+        "inputs": inputs if redactor is None else redactor.clean_json(inputs), "effect": plan.action.rule_effect, "rule": asked.rule,
+        "requestedBy": dict(asked.requested_by), **{name: value for name, value in members.items() if value is not None},
+    }  # fmt: skip
 
 
 def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str, Any] | None = None) -> dict[str, Any]:

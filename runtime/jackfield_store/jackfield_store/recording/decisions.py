@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.callers import APPROVE, Caller, may
 from jackfield.callers.actor import LIBRARY as PROGRAM
 from jackfield.clock import Deadline, iso
-from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, UnknownConnection, did_you_mean
+from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, did_you_mean
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
 from jackfield.pipe.run import Run
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
-from jackfield.redaction.marks import hidden_values, masked
-from jackfield.redaction.redactor import Redactor
 from jackfield_store.access import Audit, Tokens, UnknownToken
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
@@ -40,6 +38,9 @@ LONGEST_WHY = 1_000
 """Characters of the reason of a decision."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """What a database's text cannot have, and JSON can."""
+
+_OF_COLUMNS = ("effect", "rule", "requestedBy")
+"""What is sealed of a call and is in columns, too."""
 
 
 class UnknownApproval(InvalidInvocation):
@@ -75,7 +76,7 @@ class Approvals:
         after = None if cursor is None else place_after(cursor, "at", "after")
         rows = rows_of(self._journal).page(status, after, limit + 1)
         more = cursor_after(rows[limit - 1] if len(rows) > limit else None, "requested_at", "id")
-        return [self._about(row) for row in rows[:limit] if self._sees(authorizer, row)], more
+        return [self._about(self._verified(row)) for row in rows[:limit] if self._sees(authorizer, row)], more
 
     def show(self, identifier: str) -> dict[str, Any]:
         """Return an approval; while the call waits, with its inputs, secrets masked, and its files.
@@ -116,7 +117,9 @@ class Approvals:
         :raises NotAllowed: if the caller's token may not approve.
         :raises ApprovalClosed: if it does not wait any more.
         """
-        self._end(self._open(identifier, why), "declined", why)
+        row = self._open(identifier, why)
+        self._stored(row)
+        self._end(row, "declined", why)
         return self.show(identifier)
 
     @property
@@ -182,12 +185,22 @@ class Approvals:
             found = {} if row.inputs is None else self._journal.opened_inputs(row.id, row.inputs)
         except Internal:
             found = {}
-        if not isinstance(found.get("approval"), Mapping):
+        if not isinstance(known := found.get("approval"), Mapping) or not _fits(row, known):
             reason = "its row in the database was changed"
-            self._end(row, "cancelled", reason)
+            self._end(row, "cancelled", reason, known or {})
             raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
         stored: dict[str, Any] = found
         return stored
+
+    def _verified(self, row: Row) -> Row:
+        """Return the row of a call; if it waits and was changed in the database, as it is once it was cancelled for that."""
+        if not self._waits(row):
+            return row
+        try:
+            self._stored(row)
+        except ApprovalClosed:
+            return rows_of(self._journal).find(row.id) or row
+        return row
 
     def _run(self, stored: Mapping[str, Any]) -> Run:
         """Return a run of the call as its caller, with the present rights."""
@@ -208,32 +221,11 @@ class Approvals:
         return None if different is None else f"{different} has changed since it was asked for"
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        """Return what a person decides on: inputs without secrets, files, and the digest."""
-        stored = self._stored(row)
-        invocation, known = stored["invocation"], stored["approval"]
-        inputs = invocation.get("inputs") or {}
-        manifest = self._pipeline.catalog.look(row.connector)[1]
-        action = None if manifest is None else manifest.actions.get(row.action)
-        found: Any = "***" if action is None else masked(action.inputs, inputs)  # without its schema nobody knows what is secret
-        redactor = self._redactor(row)
-        about = {
-            "inputs": found if redactor is None else redactor.clean_json(found), "files": known["files"] or None,
-            "account": known["account"], "digest": known["digest"], "context": invocation.get("context"),
-            "timeoutSeconds": invocation.get("timeoutSeconds"), "notBefore": invocation.get("notBefore"),
-            "notAfter": invocation.get("notAfter"),
-        }  # fmt: skip
+        """Return what a person decides on, as it was sealed: inputs without secrets, files, what else changes the call, and the digest."""
+        known = self._stored(row)["approval"]
+        members = {name: value for name, value in known["shown"].items() if name not in _OF_COLUMNS}
+        about = {**members, "files": known["files"] or None, "account": known["account"], "digest": known["digest"]}
         return {name: value for name, value in about.items() if value is not None}
-
-    def _redactor(self, row: Row) -> Redactor | None:
-        """Return a redactor of the connection's secrets, which inputs may repeat."""
-        try:
-            stored = None if row.connection is None else self._pipeline.known.find(row.connection)
-        except UnknownConnection:
-            stored = None
-        if stored is None:
-            return None
-        kind = self._pipeline.catalog.find(row.connector).connection_type(stored.type)
-        return None if kind is None else Redactor(hidden_values(kind.schema, stored.values))
 
     def _refuse_own(self, stored: Mapping[str, Any]) -> None:
         """Refuse the caller of a call, and whoever created the token that it was made with, to approve it.
@@ -272,16 +264,17 @@ class Approvals:
                 yield creator
             kind, _, identifier = creator.partition(":")
 
-    def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str) -> None:
+    def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None) -> None:
+        """End a call that waits; the audit log says what is ``known`` of it, where its columns do not."""
         journal = self._journal
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
         sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
         by = self._actor.to_json() if status == "declined" else None
         unit = rows_of(journal).ending(row.id, status, sealed, "cancelled", by, why, journal.time.now())
-        self._decide(row, status, why, unit)
+        self._decide(row, status, why, unit, known)
 
-    def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None]) -> None:
+    def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None], known: Mapping[str, Any] | None = None) -> None:
         """Commit a decision with its entry in the audit log.
 
         :raises ApprovalClosed: if somebody else was faster.
@@ -289,6 +282,9 @@ class Approvals:
         clock, workspace = self._pipeline.dependencies.clock, self._pipeline.workspace
         audit = Audit(self._storage.database, lambda: self._storage.vault, workspace, clock, self._actor).prepare()
         facts = {"connector": row.connector, "action": row.action, "connection": row.connection, "why": why or None}
+        if known is not None:
+            over = known.get("connection") or {}
+            facts |= {"connector": known.get("connector"), "action": known.get("action"), "connection": over.get("name")}
         about = {name: value for name, value in facts.items() if value is not None}
         try:
             with self._storage.database.write() as transaction:
@@ -296,3 +292,14 @@ class Approvals:
                 audit.append(transaction, f"approval.{status}", f"invocation:{row.id}", about)
         except NotWaitingError:
             raise self._closed(self._found(row.id)) from None
+
+
+def _fits(row: Row, known: Mapping[str, Any]) -> bool:
+    """Return whether the columns of a call that waits, by which it is listed and found, say what was sealed with it."""
+    shown, over = known.get("shown"), known["connection"]
+    if not isinstance(shown, Mapping):  # what a person would read is not known
+        return False
+    sealed = (known["connector"], known["connectorVersion"], known["action"], None if over is None else over["name"])
+    return sealed == (row.connector, row.connector_version, row.action, row.connection) and (
+        [shown[name] for name in _OF_COLUMNS] == [row.effect, row.rule, json.loads(row.requested_by)]
+    )

@@ -24,7 +24,7 @@ from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
-from jackfield_store.recording.approvals import approval_of, cancelled, refuse_unfit, require_approved, waiting
+from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, waiting
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import waited_by
 from jackfield_store.recording.record import Record
@@ -169,16 +169,17 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
             body = {**body, "inputs": inputs}
         judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
         try:
-            checked(plan, judged)
+            effective = checked(plan, judged)
         except InvalidInput as error:
             if not await plan.filled_by_host(error.details, pipeline.catalog, run.waiter):
                 raise
-            checked(plan, judged)
+            effective = checked(plan, judged)
     body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
     held = holding(workspace, {*named, *stored}, run.meta.invocation_id)
     request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
     if run.asks is not None and not run.invocation.dry_run:
-        wanted, request["approval"] = await run.waiter.ask(partial(approval_of, pipeline, body, run))
+        wanted, known = await run.waiter.ask(partial(approval_of, pipeline, body, run))
+        request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}
         record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
         held = partial(_both, held, partial(ask, record.draft, workspace))
     record.keep(journal.sealed_inputs(run.meta.invocation_id, request))
