@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ def upgraded(database_url: str) -> str:
     return database_url
 
 
+CONTENTS = {"a.txt": b"one", "b.txt": b"two"}
 CONFIRM = {"connector": "stripe", "action": "confirmPaymentIntent", "connection": "shop"}
 FORMS: dict[str, dict[str, Any]] = {
     "own": {"intent": "pi_1", "paymentMethod": "pm_evil", "receiptEmail": "evil@example.org"},
@@ -70,6 +72,15 @@ def test_the_members_that_change_a_call_are_shown(upgraded: str, aws: FakeAws) -
         assert {name: plain[name] for name in ("onDoubt", "timeoutSeconds", "repeat", "partial", "trace")} == {
             "onDoubt": "report", "timeoutSeconds": 60.0, "repeat": False, "partial": "warn", "trace": False,
         }  # fmt: skip
+
+
+def test_a_file_is_shown_where_it_is_sent(upgraded: str, aws: FakeAws) -> None:
+    """Each has its ID, by which its type and SHA-256 are shown."""
+    with runtime(upgraded, aws) as jackfield:
+        found = asked(jackfield, inputs={**mail("order-1")["inputs"], "attachments": CONTENTS})
+        shown = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB).show(found.meta.invocation_id)
+        digests = {name: shown["files"][place["file"]]["sha256"] for name, place in shown["inputs"]["attachments"].items()}
+        assert digests == {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
 
 
 TAMPERED = {

@@ -94,7 +94,7 @@ def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], sour
     schema = plan.action.inputs
     references = [(place.steps, reduce(getitem, place.steps, cast("Any", source))) for place in file_places(source, schema)]
     try:
-        inputs = masked(schema, replaced(effective, references))
+        inputs = replaced(masked(schema, effective), references)  # no schema knows references: masked, they would name no file
     except (LookupError, TypeError):  # another system's form, which moves a file
         raise approval_required(asked.rule, "its files cannot be shown: name the inputs as the action does") from None
     if plan.target is not None:  # what the connection brings is marked there
