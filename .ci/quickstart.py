@@ -41,7 +41,7 @@ def follow(wheels: Path, folder: Path, server: str) -> str:
 
     :raises CalledProcessError: if one ends otherwise than the page says.
     """
-    packages = " ".join(str(path) for name in ("jackfield", "jackfield_http") for path in wheels.glob(f"{name}-[0-9]*.whl"))
+    packages = " ".join(str(path) for name in ("jackfield", "jackfield_store", "jackfield_http") for path in wheels.glob(f"{name}-[0-9]*.whl"))
     lines = ["set -e"]
     for found in _BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
         if found["title"]:
@@ -50,7 +50,7 @@ def follow(wheels: Path, folder: Path, server: str) -> str:
         for line in found["body"].splitlines():
             command, _, code = line.partition("  # exit ")
             lines.append(f"{{ {command}; }} && exit 1 || test $? -eq {code}" if code else command)
-    script = "\n".join(lines).replace("pip install jackfield jackfield-http", f"pip install -qq {packages}")
+    script = "\n".join(lines).replace("pip install 'jackfield[store]' jackfield-http", f"pip install -qq {packages}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON", "VIRTUAL_ENV"))}
     own = {"JACKFIELD_HOME": str(folder / "home"), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
     path = {"PATH": os.pathsep.join([str(folder), kept.get("PATH", "")])}
