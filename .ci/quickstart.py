@@ -41,7 +41,9 @@ def follow(wheels: Path, folder: Path, server: str) -> str:
 
     :raises CalledProcessError: if one ends otherwise than the page says.
     """
-    packages = " ".join(str(path) for name in ("jackfield", "jackfield_store", "jackfield_http") for path in wheels.glob(f"{name}-[0-9]*.whl"))
+    packages = " ".join(
+        str(path) for name in ("jackfield", "jackfield_store", "jackfield_http") for path in wheels.glob(f"{name}-[0-9]*.whl")
+    )
     lines = ["set -e"]
     for found in _BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
         if found["title"]:
