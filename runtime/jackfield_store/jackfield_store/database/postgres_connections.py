@@ -46,6 +46,8 @@ class Connection(psycopg.Connection[Any]):
     """Connection of which no wait is longer than the caller's deadline allows, nor than ``silence`` seconds after the server last answered.
     A statement on which the server works may take ``most`` seconds."""
 
+    _pool = None
+    """Tells psycopg that it belongs to a pool, ours: one that is dropped with its runtime closes its socket, and the runtime warns."""
     silence = most = math.inf
     local = b""
     """Settings that each transaction begins with; empty where the session keeps them."""
