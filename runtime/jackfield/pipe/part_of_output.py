@@ -60,12 +60,12 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
         return result
     if weight(result.output, asked.max_bytes) <= asked.max_bytes // _EXPANDS:
         return result
-    size = len(await run.waiter.compute(partial(_encoded, result.output)))
+    size = len(await run.waiter.compute(partial(encoded, result.output)))
     if size <= asked.max_bytes:
         return result
     try:
         _check_may_be_stored(run, whole, files)
-        content = await run.waiter.compute(partial(_encoded, whole))
+        content = await run.waiter.compute(partial(encoded, whole))
         file = await run.waiter.call(partial(_stored, content, run.caller.name, files, workspace))
     except JackfieldError as error:
         return _warned(result, f"'maxBytes' leaves the output whole: {error.message}")
@@ -99,7 +99,7 @@ def _warned(result: Result, message: str) -> Result:
     return replace(result, meta=meta)
 
 
-def _encoded(output: object) -> bytes:
+def encoded(output: object) -> bytes:
     """Return JSON in UTF-8; a lone surrogate, which that has not, becomes an escape of JSON's."""
     return result_json(output, _ENCODER).encode("utf-8", "backslashreplace")
 
@@ -115,7 +115,7 @@ def _truncated(result: Result, size: int, file: Mapping[str, Any], whole: object
     meta, about = copy(result.meta), {"bytes": size, **file}
     meta.truncated, meta.selected = {"bytes": size, "file": file["file"]}, False
     shown = {**about, "shape": shape(whole)}
-    output = {"truncated": shown if len(_encoded({"truncated": shown})) <= most else about}
+    output = {"truncated": shown if len(encoded({"truncated": shown})) <= most else about}
     return replace(result, output=output, meta=meta)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mcp_types import Tool, ToolAnnotations
 
 from jackfield.catalog import Catalog
+from jackfield.errors import Detail, InvalidInput
 from jackfield.invocation.published import published_schema
 from jackfield.manifest import ActionManifest, Effect, Manifest
 from jackfield_mcp_server.tool_names import named, place_of, tool_name, uncut
@@ -83,6 +84,12 @@ def closed(required: tuple[str, ...] = (), **properties: Json) -> Json:
 def listing(item: Json) -> Json:
     """Build the schema of a page of a list, or of the error in its place."""
     return closed(items={"type": "array", "items": item}, nextCursor={"type": ["string", "null"]}, error={"type": "object"})
+
+
+def refused_arguments(details: tuple[Detail, ...], count: int) -> InvalidInput:
+    """Return the error for a tool's arguments of which ``count`` are not valid."""
+    text = "1 argument is not valid" if count == 1 else f"{count} arguments are not valid"
+    return InvalidInput(text, details=details, hint="See the tool's inputSchema.")
 
 
 _OURS = ("connection", "idempotencyKey", "repeat")

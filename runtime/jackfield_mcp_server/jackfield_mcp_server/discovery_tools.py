@@ -12,10 +12,10 @@ from mcp_types import CallToolResult, Tool
 from jackfield.callers import Caller, Request
 from jackfield.callers.searching import found_actions
 from jackfield.catalog.found import Found
-from jackfield.errors import Detail, InvalidInput
+from jackfield.errors import Detail
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
-from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
+from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, refused_arguments, result_schema
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.result_reader import READ_RESULT, read_result
 from jackfield_mcp_server.tool_results import described
@@ -145,20 +145,15 @@ async def look(call: CallContext, name: str, arguments: Mapping[str, Any], *, st
     schema = next(tool.input_schema for tool in DISCOVERY if tool.name == name)
     checked = call.runtime.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
     if checked.details:
-        raise _refused(checked.details, checked.count)
+        raise refused_arguments(checked.details, checked.count)
     body, text = await step(call, checked.value)
     return described(body, text, structured=structured)
-
-
-def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
-    text = "1 argument is not valid" if count == 1 else f"{count} arguments are not valid"
-    return InvalidInput(text, details=details, hint="See the tool's inputSchema.")
 
 
 async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
-        raise _refused((Detail("/cursor", "is not the nextCursor of a page"),), 1)
+        raise refused_arguments((Detail("/cursor", "is not the nextCursor of a page"),), 1)
     rows, end = await call.briefly(lambda: _found(call, given, int(cursor)))
     served = await call.briefly(lambda: _connections_by_action(call, rows)) if rows else {}
     lines = [_line(row, served.get((row.connector, row.action), ())) for row in rows] or ["No action matches."]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,8 @@ from jackfield.errors import Detail, InvalidInput, NotFound
 from jackfield.invocation import decode
 from jackfield.invocation.request import MAX_OUTPUT_BYTES
 from jackfield.invocation.selection import LONGEST, SelectionError, selection
-from jackfield.kernel.exact import result_json
-from jackfield_mcp_server.action_tools import Json, annotated, closed
+from jackfield.pipe.part_of_output import encoded
+from jackfield_mcp_server.action_tools import Json, annotated, closed, refused_arguments
 from jackfield_mcp_server.call_context import CallContext
 
 DEFAULT_BYTES = 40_000
@@ -102,8 +101,8 @@ def _selected(expression: str, content: bytes) -> bytes:
         found = selection(expression, decode(content))
     except SelectionError as error:
         raise _refused("/select", f"'select' {error}") from None
-    return result_json(found, json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))).encode("utf-8", "backslashreplace")
+    return encoded(found)
 
 
 def _refused(path: str, message: str) -> InvalidInput:
-    return InvalidInput("1 argument is not valid", details=[Detail(path, message)], hint="See the tool's inputSchema.")
+    return refused_arguments((Detail(path, message),), 1)
