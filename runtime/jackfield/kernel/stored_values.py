@@ -1,15 +1,17 @@
-"""JSON and times of database rows, which somebody may have changed."""
+"""JSON, texts and times of database rows, which somebody may have changed."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 _DEEPEST = 128
 """Maximum nesting: jackfield stores at most 100 levels, and encoders refuse 254."""
 LATEST = 253_402_300_799.0
 """The last second of the year 9999, after which no date can be formatted."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def parsed(text: str) -> Any:
@@ -57,6 +59,11 @@ def nearest_time(value: object) -> float:
 def _is_deeper(value: object, levels: int) -> bool:
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(levels == 0 or _is_deeper(member, levels - 1) for member in members)
+
+
+def is_storable(*texts: str) -> bool:
+    """Return whether a database's text can hold these texts. JSON can hold NUL and lone surrogates, database text cannot."""
+    return not any(_UNSTORABLE.search(text) for text in texts)
 
 
 def like_literal(text: str) -> str:

@@ -19,13 +19,14 @@ from jackfield.catalog.installations import revocations
 from jackfield.catalog.installed import Entry
 from jackfield.connections.connection_types import Kind, Kinds
 from jackfield.errors import did_you_mean
+from jackfield.kernel.stored_values import is_storable
 from jackfield.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.action_guides import Over, guide, verdict_of
 from jackfield_server.shared.body import decoded, read_body
-from jackfield_server.shared.identity import Identity, storable
+from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer, tagged
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
@@ -164,7 +165,7 @@ async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
     body = await decoded(text, request) if text.strip() else {}
     given = body if isinstance(body, dict) else {"": body}
     connection, inputs = given.get("connection"), given.get("inputs", {})
-    fits = isinstance(connection, str | None) and storable(connection or "") and isinstance(inputs, dict)
+    fits = isinstance(connection, str | None) and is_storable(connection or "") and isinstance(inputs, dict)
     if not fits or given.keys() - {"connection", "inputs"}:
         raise Problem(400, 'the body must be empty or {"connection": name, "inputs": {…}}, each of which may be left out')
     return connection, inputs

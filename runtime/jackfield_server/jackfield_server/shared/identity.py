@@ -14,6 +14,7 @@ from starlette.requests import Request
 from jackfield.callers import Caller, Rules, Scope, may
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, within
+from jackfield.kernel.stored_values import is_storable
 from jackfield_server.shared.jwts import Jwts
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.settings import Jwt
@@ -299,7 +300,7 @@ class Identities:
         scope = _scope(claims.get(settings.scope_claim), self._most)
         workspace = claims.get(settings.workspace_claim)
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
-        if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name):
+        if scope is None or not isinstance(workspace, str) or not is_storable(workspace, subject, name):
             return None
         bounds = self._settings(workspace)
         if bounds is None:
@@ -327,11 +328,6 @@ def token_of(header: str) -> str:
 
 def _is_jwt(text: str) -> bool:
     return text.count(".") == 2
-
-
-def storable(*texts: str) -> bool:
-    """Return whether a database can store these texts: JSON can hold lone surrogates and NUL, database text cannot."""
-    return not any("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
 def _scope(claim: object, most: Scope) -> Scope | None:

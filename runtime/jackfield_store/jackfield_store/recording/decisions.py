@@ -7,7 +7,6 @@ sense; his own calls somebody else approves.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ from jackfield.clock import Deadline, iso
 from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, did_you_mean
 from jackfield.frames import bordered
 from jackfield.hints import NextStep
+from jackfield.kernel.stored_values import is_storable
 from jackfield.pipe.run import Run
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 STATUSES = ("waiting", "approved", "declined", "expired", "cancelled")
 LONGEST_WHY = 1_000
 """Characters of the reason of a decision."""
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""What a database's text cannot have, and JSON can."""
 
 _OF_COLUMNS = ("effect", "rule", "requestedBy")
 """What is sealed of a call and is in columns, too."""
@@ -152,7 +150,7 @@ class Approvals:
 
     def _open(self, identifier: str, why: str) -> Row:
         """Return an approval on which the caller may decide, as far as that is known without opening it."""
-        if len(why) > LONGEST_WHY or _UNSTORABLE.search(why):
+        if len(why) > LONGEST_WHY or not is_storable(why):
             says = "must not have a NUL or a lone surrogate" if len(why) <= LONGEST_WHY else f"must have at most {LONGEST_WHY:,} characters"
             raise InvalidInvocation("the reason is not valid", details=[Detail("/why", says)])
         row = self._found(identifier)
