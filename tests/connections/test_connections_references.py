@@ -240,6 +240,32 @@ def test_a_secret_store_that_cannot_be_used_names_its_package(tmp_path: Path, so
         assert words in faults(ask(board, {"$acmeSafe": "drawer"}))["/token"]
 
 
+@pytest.mark.parametrize("answer", ["None", "b's3cret'", "{'secret': 's3cret'}"])
+def test_a_store_that_returns_no_text_names_itself(tmp_path: Path, answer: str) -> None:
+    """What is not there, bytes and objects are no secret's text: the reference is at fault, and the value is not told."""
+    source = f"def read(reference, environment):\n    return {answer}\n"
+    with store(tmp_path / "stores", source, "acme-safe"), runtime(tmp_path, scripted(Script()), environment={}) as board:
+        result = ask(board, {"$acmeSafe": "drawer"})
+    assert "what resolves '$acmeSafe' returned" in faults(result)["/token"]
+    assert "s3cret" not in json.dumps(result.to_json())
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ({"$env": "ABSENT"}, "Set the environment variable for the jackfield process."),
+        ({"$file": "absent"}, "Make the file readable by the jackfield process."),
+        ({"$acmeSafe": "other"}, "Correct the reference, or create the secret in its store."),
+    ],
+)
+def test_the_hint_of_a_reference_speaks_of_its_kind(tmp_path: Path, reference: dict[str, str], hint: str) -> None:
+    """Whoever reads it should not look for an environment variable where a store has no such secret."""
+    with store(tmp_path / "stores", SAFE, "acme-safe"), runtime(tmp_path, scripted(Script()), environment={}) as board:
+        error = ask(board, reference).error
+    assert error is not None
+    assert error.hint == hint
+
+
 def test_what_a_store_raises_by_mistake_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It may quote a secret that was never returned, so that nobody can mask it: class and place are logged, and no text."""
     source = "def read(reference, environment):\n    raise KeyError(f'no s3cret-of-the-safe in {reference}')\n"

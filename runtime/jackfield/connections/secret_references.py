@@ -232,7 +232,12 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
             yield child(path, index), value
 
 
-_AT_HAND = ("$env", "$file")
+_CURES = {
+    "$env": "Set the environment variable for the jackfield process.",
+    "$file": "Make the file readable by the jackfield process.",
+}
+"""What to do about a reference that this machine answers."""
+_AT_HAND = tuple(_CURES)
 _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
 """Start folder of relative paths, the rules for opened files, and the references whose stores give no answer."""
 
@@ -269,11 +274,7 @@ class Secrets:
         resolved: Mapping[str, Any] = self._resolved(values, (folder, rules, outages), "", faults)
         if faults:
             count = "1 secret reference" if len(faults) == 1 else f"{len(faults)} secret references"
-            raise InvalidConnection(
-                f"{count} in the connection cannot be resolved",
-                details=faults,
-                hint="Make the environment variable, file or secret readable by the jackfield process.",
-            )
+            raise InvalidConnection(f"{count} in the connection cannot be resolved", details=faults, hint=_hint(values, faults))
         if outages:
             text = f"a secret store gives no answer now: {outages[0].message}"
             raise Unavailable(text, details=outages, hint="Find out why the secret store does not answer.", sent=Sent.NOTHING)
@@ -310,7 +311,7 @@ class Secrets:
         known = "." not in kind
         store = _store(kind[1:]) if known else None
         if store is not None:
-            return _told(kind, partial(contained, store, target, self._environment))
+            return _text(kind, _told(kind, partial(contained, store, target, self._environment)))
         asked = known and self._plugins.has("resolve_secret")
         found = _told(kind, partial(self._plugins.resolve_secret, kind[1:], target)) if asked else None
         if found is None:
@@ -326,6 +327,25 @@ class Secrets:
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
         return found
+
+
+def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
+    """Return what to do about the references at fault: what can be mended depends on where their secrets are."""
+    paths = {fault.path for fault in faults}
+    kinds = {kind for path, kind, _ in references(values) if path in paths}
+    local = [text for kind, text in _CURES.items() if kind in kinds]
+    elsewhere = ["Correct the reference, or create the secret in its store."] if kinds - _CURES.keys() else []
+    return " ".join([*local, *elsewhere])
+
+
+def _text(kind: str, found: object) -> str:
+    """Return the secret that a store answered with.
+
+    :raises ValueError: if it is no text: where there is no such secret, a store may return None by mistake.
+    """
+    if isinstance(found, str):
+        return found
+    raise ValueError(f"what resolves '{kind[:40]}' returned {type(found).__name__} where the text of the secret is expected")
 
 
 def _told(kind: str, ask: Callable[[], T]) -> T:
