@@ -425,3 +425,21 @@ def test_a_provider_that_comes_back_is_asked_again(tmp_path: Path, provider: Pro
         provider.away = False
         clock.advance(11)
         assert Client(stand.port, provider.token()).get("/v1/connectors").status == 200
+
+
+def test_people_with_a_jwt_approve_but_never_their_own(stand: Stand, provider: Provider) -> None:
+    """The scope ``approve`` of a JWT decides on what waits: not on the person's own call, nor on one by a token that the person created."""
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set("default", {"rules": {"approve": ["echo/say"]}})
+    ada, bob = (Client(stand.port, provider.token(sub=name, scope="jackfield:manage approve")) for name in ("ada", "bob"))
+    assert ada.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    made = ada.post("/v1/tokens", {"scope": "invoke"}).json["token"]
+    calls = [client.post("/v1/invocations", say("say", "hall", text="x")) for client in (ada, Client(stand.port, made))]
+    assert [call.status for call in calls] == [202, 202]
+    for call in calls:
+        path = f"/v1/approvals/{call.json['meta']['invocationId']}:approve"
+        assert Client(stand.port, provider.token(sub="eve", scope="manage")).post(path, {}).status == 403
+        assert "nobody approves his own call" in json.dumps(ada.post(path, {}).json)
+        decided = bob.post(path, {"why": "agreed"})
+        assert (decided.status, decided.json["decidedBy"]) == (200, {"kind": "user", "id": "bob"})
+    assert ada.post("/v1/tokens", {"scope": "approve"}).status == 403
+    assert [one["id"] for one in Client(stand.port, provider.token(sub="cy", scope="approve")).get("/v1/approvals").json["items"]]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         may,
         rule,
         scope_of,
+        united,
     )
     from jackfield.callers.visible_catalog import SeenCatalog
 
@@ -61,6 +62,7 @@ __all__ = [
     "rule",
     "scope_of",
     "seen_catalog",
+    "united",
 ]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
@@ -70,7 +72,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".authorizer": "UNBOUND Authorizer",
             ".caller": "LIBRARY Caller seen_catalog",
             ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source Step asks decide may rule"
-            " scope_of",
+            " scope_of united",
             ".visible_catalog": "SeenCatalog",
         },
     )

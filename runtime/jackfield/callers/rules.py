@@ -267,6 +267,13 @@ def may(scope: Scope, needed: Scope) -> bool:
     return rank >= SCOPES.index(needed)
 
 
+def united(ladder: Scope | None, *, approves: bool) -> Scope | None:
+    """Return the scope that has the rights of one of the ladder, and of ``approve`` if it ``approves``; None for no rights."""
+    if not approves:
+        return ladder
+    return APPROVE if ladder in (None, "read") else "manage approve" if ladder == "manage" else "invoke approve"
+
+
 def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: Request) -> Decision:
     """Decide on a request: first the scope, then the block patterns (workspace, token), then the allow patterns (both must match).
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from jackfield.callers import Caller, Rules, Scope, may
+from jackfield.callers import APPROVE, SCOPES, Caller, Rules, Scope, may, united
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
@@ -121,7 +121,7 @@ class Identities:
     the HTTP API, and ``most`` is the widest scope that they have (RFC 8707: a token for one resource opens no other)."""
 
     def __init__(
-        self, storage: Storage, clock: Clock, jwt: Jwt | None, resource: Callable[[], str] = lambda: "", most: Scope = "manage"
+        self, storage: Storage, clock: Clock, jwt: Jwt | None, resource: Callable[[], str] = lambda: "", most: Scope = "manage approve"
     ) -> None:
         self._storage = storage
         self._clock = clock
@@ -331,10 +331,12 @@ def _is_jwt(text: str) -> bool:
 
 
 def _scope(claim: object, most: Scope) -> Scope | None:
-    """Return the widest scope in a claim: words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``. What is
-    wider than ``most`` counts as that."""
+    """Return the scopes in a claim, words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``: the widest of
+    the ladder, and ``approve``. What is wider than ``most`` counts as that."""
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}
-    wide: tuple[Scope, ...] = ("manage", "invoke", "read")
-    found = next((scope for scope in wide if scope in named), None)
-    return found if found is None or may(most, found) else most
+    highest: Scope = next((scope for scope in reversed(SCOPES) if may(most, scope)), "read")
+    found = next((scope for scope in reversed(SCOPES) if scope in named), None)
+    if found is not None and not may(highest, found):
+        found = highest
+    return united(found, approves=APPROVE in named and may(most, APPROVE))
