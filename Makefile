@@ -13,10 +13,10 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex iamactions corpus mocks costs audit generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit generate fix clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## make .venv with all packages of the repository (editable) and the tools
 
@@ -76,6 +76,12 @@ unit: browser clients
 	@echo "== tests"
 	@$(BIN)/python -I .ci/children.py
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
+
+# What a call goes through without the store: declarations, schemas, the catalog, connections, the pipe and the wire.
+CORE := catalog connections connector contract faults fakes files invocation pipe redaction schema secrets wire
+
+test-core: setup ## the tests of the framework alone: what to run after each change of runtime/jackfield
+	@$(BIN)/python -m pytest --workers $(shell getconf _NPROCESSORS_ONLN) -q $(CORE:%=tests/%)
 
 wheels: setup
 	@echo "== wheels"

@@ -215,7 +215,7 @@ def test_a_model_that_holds_itself_is_refused() -> None:
         inputs_schema(Tree)
 
 
-@given(st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6}){0,2}", fullmatch=True))
+@given(st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6}){0,2}", fullmatch=True).filter(lambda name: not hasattr(Inputs, name)))
 def test_names_become_titles(name: str) -> None:
     """A field without a title is called by its name, word by word; its JSON name is camelCase."""
     model = type("Made", (Inputs,), {"__annotations__": {name: str}, "__doc__": "Made.", "__module__": __name__})
