@@ -294,12 +294,12 @@ def test_a_context_leases_and_keeps() -> None:
 
 
 def test_the_default_test_of_a_connection_opens_it() -> None:
-    """A type that declares no test is opened; one that cannot be opened says so."""
+    """A type that declares no test is opened, which passes no test; one that cannot be opened says so."""
     found = context(Call(Deadline.after(5, SystemClock())))
     (step,) = Door(secret="s").test(found)
     assert isinstance(step, Step)
     assert step.to_json() == {
-        "key": "open", "title": "Open the connection", "passed": True, "mandatory": True, "message": "The values were accepted.",
+        "key": "open", "title": "Open the connection", "passed": False, "mandatory": False, "message": "The values were accepted.",
     }  # fmt: skip
     with pytest.raises(NotImplementedError):
         list(Bare().test(found))

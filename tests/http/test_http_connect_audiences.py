@@ -117,6 +117,17 @@ def test_what_nobody_has_asked_for_is_refused(stand: Stand, platform: Client, na
     assert (kept.status, kept.values, kept.trial) == ("opened", {}, {})
 
 
+def test_a_page_does_not_say_that_a_test_has_passed_which_sent_nothing(stand: Stand, platform: Client) -> None:
+    """Without a test path, the person reads that nothing was tried, and the connection is untested; with one, its failure."""
+    server = {"server": "https://api.example.com"}
+    begun = begin(platform, types=["http/bearer"], defaults={"values": server})
+    person = Person(stand.port).go(begun["url"]).press("Begin").press("Test", token="t-4711")
+    assert "It has not been tried yet." in person.said
+    assert "passed" not in person.said
+    person.press("Connect")
+    assert platform.get("/v1/workspaces/acme-1/connections").json["items"][0]["status"] == "untested"
+
+
 def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platform: Client) -> None:
     """Unless the session names them, or brings what they require."""
     sessions = connecting(stand.host, "acme-1")

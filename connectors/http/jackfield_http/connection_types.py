@@ -58,10 +58,14 @@ class HttpConnection(ConnectionType):
         """GET the path ``probe``; nothing is changed."""
         client = self.open(context)
         if self.probe is None:
-            yield Step("open", "Open the connection", passed=True, message="The values were accepted; nothing was sent.")
+            yield self.opened("The values were accepted; nothing was sent.")
             return
         client.get(self.probe)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+
+    def opened(self, message: str) -> Step:
+        """Return what a test knows of an open connection whose server it cannot ask: a note, which passes no test."""
+        return Step("open", "Open the connection", passed=False, mandatory=False, message=message)
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the credentials that each request to the server carries."""

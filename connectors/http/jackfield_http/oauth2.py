@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
-from jackfield.connector import Detail, InvalidConnection, Minted, OpenContext, Sent, Unauthenticated, Unavailable, pointer
+from jackfield.connector import Detail, InvalidConnection, Minted, OpenContext, Sent, Step, Unauthenticated, Unavailable, pointer
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.secrecy import SecretHolder
 from jackfield_http import connection_fields as fields
@@ -199,6 +199,10 @@ class OAuth2ClientCredentials(HttpConnection):
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease a token."""
         return LeasedToken(context, "oauth2", lambda: self._token(context))
+
+    def opened(self, message: str) -> Step:
+        """Return that the credentials are right: the token of an open connection was issued for them."""
+        return Step("token", "Sign in", passed=True, message="The authorization server issued a token.")
 
     def client(self) -> TokenClient:
         """Return the client of the token endpoint."""

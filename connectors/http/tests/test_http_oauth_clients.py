@@ -15,7 +15,7 @@ import pytest
 
 from inmemory import installed
 from jackfield.callers.actor import Actor
-from jackfield.catalog import Catalog
+from jackfield.catalog import Catalog, installed_here
 from jackfield.clock import SystemClock
 from jackfield.connections.oauth_clients import VALUES
 from jackfield.connections.provenance import Provenance
@@ -71,14 +71,14 @@ class Site:
         self.runtimes: dict[str, Jackfield] = {}
         self.default = self.of("default")
 
-    def of(self, workspace: str) -> Jackfield:
+    def of(self, workspace: str, catalog: Catalog | None = None) -> Jackfield:
         """Return the runtime of a workspace, which is made."""
         if workspace not in self.runtimes:
             if workspace != "default":
                 storage = self.default.storage
                 Workspaces(storage.database, storage.vault, SystemClock()).create(workspace)
-            environment = {"JACKFIELD_HOME": str(self._folder)}
-            self.runtimes[workspace] = Jackfield(workspace, catalog=self._catalog, database_url=self._url, environment=environment)
+            environment, found = {"JACKFIELD_HOME": str(self._folder)}, catalog or self._catalog
+            self.runtimes[workspace] = Jackfield(workspace, catalog=found, database_url=self._url, environment=environment)
         return self.runtimes[workspace]
 
     def clients(self, workspace: str = "default", origin: Any = "operator") -> OAuthClients:
@@ -135,6 +135,28 @@ def test_a_connection_names_the_client(site: Site) -> None:
     assert [form["grant_type"] for form in site.authority.forms] == ["client_credentials", "authorization_code"]
     assert acme.connections.show("ada")["values"] == {"oauthClient": "shop", "server": site.server.url}
     assert acme.connections.test("app")["status"] == "ok"
+
+
+def test_a_connection_has_a_test_path_of_its_own(site: Site) -> None:
+    """What decides neither where a secret goes nor how the network is used stays the connection's: its test asks the server then.
+    Without a path, nothing is sent, and the connection is untested until an action has succeeded over it."""
+    acme, beta, known = site.of("acme"), site.of("beta", installed_here({})), {"oauthClient": "shop", "server": site.server.url}
+    shown = acme.connections.add("app", "people/oauth2ClientCredentials", known)
+    assert (shown["status"], [step["key"] for step in shown["lastTest"]["steps"]]) == ("ok", ["token"])
+    site.server.requests.clear()
+    shown = beta.connections.add("app", "http/oauth2ClientCredentials", {**known, "testPath": "/me"})
+    assert (shown["status"], [step["key"] for step in shown["lastTest"]["steps"]]) == ("ok", ["probe"])
+    assert [request.path for request in site.server.requests] == ["/token", "/me"]
+    beta.connections.add("quiet", "http/oauth2AuthorizationCode", known, test=False)
+    approve(beta, "quiet")
+    site.server.requests.clear()
+    assert (beta.connections.test("quiet")["status"], site.server.requests) == ("untested", [])
+    asked = {"connector": "http", "action": "request", "connection": "quiet", "inputs": {"url": "/me", "method": "GET"}}
+    assert beta.invoke(asked).to_json()["status"] == "succeeded"
+    assert beta.connections.test("quiet")["status"] == "ok"
+    for member, value in {"freshConnections": True, "proxy": "http://evil.example"}.items():  # the operator's
+        with pytest.raises(InvalidConnection, match="decides"):
+            beta.connections.add("c", "http/oauth2ClientCredentials", {**known, member: value})
 
 
 @pytest.mark.parametrize("kind", ["oauth2ClientCredentials", "oauth2AuthorizationCode"])

@@ -1,7 +1,8 @@
 """OAuth clients that an operator, or a workspace, registers once, and connections refer to by name (``oauthClient``).
 
 A client seals what decides where its secret goes. A connection that refers to it sets nothing of that, neither where the client has a value
-nor where it has none: no endpoint, no proxy, no certificate authority. Its calls reach the hosts of the client only.
+nor where it has none: no endpoint, no proxy, no certificate authority. Its calls reach the hosts of the client only. It sets what decides
+nothing of that, such as the path of its test.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jackfield.connections.named_connection import Origin
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import pointer
+from jackfield.json_tools.walk import extension
 from jackfield.manifest import OAUTH_CLIENT
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import OnlyHosts
@@ -76,7 +78,6 @@ class OAuthClient(SecretHolder):
 
     def _faults(self, kind: ConnectionTypeManifest, given: Mapping[str, Any]) -> Iterator[Detail]:
         for member, value in given.items():
-            audience = audience_of(kind.schema, member, authorizes=bool(kind.authorizes))
             if member == "scopes" and member not in self.values:
                 continue
             if member == "scopes":
@@ -85,7 +86,7 @@ class OAuthClient(SecretHolder):
                     yield Detail("/scopes", f"'{more[0][:100]}' is not among the scopes of the OAuth client", "enum")
             elif member == "server" and member not in self.values:
                 yield from self._server_faults(value)
-            elif audience != "user" or member in VALUES:
+            elif member in VALUES or not _is_harmless(kind, member):
                 yield Detail(pointer(member), f"is set by the OAuth client '{self.name}'", "not")
 
     def _server_faults(self, value: Any) -> Iterator[Detail]:
@@ -93,6 +94,13 @@ class OAuthClient(SecretHolder):
             self.limit(None).require(urlsplit(str(value)).hostname or "", "/server")
         except (InvalidConnection, ValueError):
             yield Detail("/server", f"is at no host of the OAuth client '{self.name}'", "enum")
+
+
+def _is_harmless(kind: ConnectionTypeManifest, member: str) -> bool:
+    """Return whether a value decides neither where requests go nor how the server's network is used: a path for tests, say."""
+    marks = extension(kind.schema.get("properties", {}).get(member))
+    audience = audience_of(kind.schema, member, authorizes=bool(kind.authorizes))
+    return audience == "user" or (audience == "platform" and not marks.get("destination") and not marks.get("fixed"))
 
 
 def _words(value: Any) -> Sequence[str]:

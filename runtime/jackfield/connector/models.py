@@ -315,9 +315,10 @@ class ConnectionType(SecretHolder, BaseModel):
         raise NotImplementedError
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Test the connection without changing anything, and yield a Step for each finding. The default opens it."""
+        """Test the connection without changing anything, and yield a Step for each finding. The default opens it, which
+        leaves the connection ``untested``: the provider has not been asked."""
         self.open(context)
-        yield Step("open", "Open the connection", passed=True, message="The values were accepted.")
+        yield Step("open", "Open the connection", passed=False, mandatory=False, message="The values were accepted.")
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
         """Return the address at which a person approves; the provider answers to ``redirect_uri`` with ``state``."""

@@ -329,7 +329,8 @@ class View:
 
     def _account(self, found: ConnectSession) -> Response:
         account = _account(found.trial.get("account"))
-        told = h.p(self.say("account", account=account) if account else self.say("no_account"), class_="notice good", role="status")
+        key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
+        told = h.p(self.say("account", account=account) if account else self.say(key), class_=f"notice {tone}".strip(), role="status")
         again = self._step("change", self.say("change"), plain=True)
         return self.page(
             self.say("title"), told, h.p(self.say("account_as", name=found.connection)), self._step("finish", self.say("connect")),

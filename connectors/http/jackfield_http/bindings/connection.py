@@ -40,7 +40,7 @@ class BoundConnection(HttpConnection):
         """GET the path that the manifest names for it; nothing is changed."""
         clients = self.open(context)
         if self.probe is None:
-            yield Step("open", "Open the connection", passed=True, message="The values were accepted; nothing was sent.")
+            yield self.opened("The values were accepted; nothing was sent.")
             return
         clients.of(0).get(self.probe)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")

@@ -49,9 +49,7 @@ class _Tested(HttpConnection):
         """GET the path; nothing is changed."""
         client = self.open(context)
         if self.test_path is None or client.server is None:
-            yield Step(
-                "open", "Open the connection", passed=True, message="The values were accepted; nothing was sent without a test path."
-            )
+            yield self.opened("The values were accepted; nothing was sent without a test path.")
             return
         client.get(self.test_path)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")

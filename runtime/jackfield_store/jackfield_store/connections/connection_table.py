@@ -75,7 +75,9 @@ _UPDATE = f"""
 UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """
-_TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"
+_WORKS = "CASE WHEN :status = 'untested' AND status = 'ok' THEN status ELSE :status END"
+"""Status after a test. A test that has asked the provider nothing takes nothing from a connection over which an action has succeeded."""
+_TESTED = f"UPDATE connections SET {_OUTCOME.replace('status = :status', f'status = {_WORKS}')} {_BY_VERSION}"
 _USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status IN ('untested', 'expired')"
 _EXPIRED = f"UPDATE connections SET status = 'expired' {_BY_VERSION} AND status <> 'expired'"
 _SEAL = """

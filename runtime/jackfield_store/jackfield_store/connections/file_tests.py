@@ -17,7 +17,9 @@ _ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspa
 _KEEP = f"""
 INSERT INTO file_connection_tests (workspace, {_COLUMNS})
 VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :last_test)
-ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
+ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint,
+    status = CASE WHEN excluded.status = 'untested' AND file_connection_tests.status = 'ok'
+        AND file_connection_tests.fingerprint = excluded.fingerprint THEN 'ok' ELSE excluded.status END,
     account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
 """
 _USED_FILE = f"{_KEEP} WHERE file_connection_tests.fingerprint != excluded.fingerprint"

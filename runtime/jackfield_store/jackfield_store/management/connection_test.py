@@ -48,10 +48,10 @@ class Trial:
 
     @property
     def status(self) -> Literal["ok", "failing", "untested"]:
-        """``failing`` if a mandatory step failed; ``untested`` if there were other steps only, of which none passed; else ``ok``."""
+        """``failing`` if a mandatory step failed; ``untested`` if no step passed and no account was found; else ``ok``."""
         if not all(step.passed for step in self.steps if step.mandatory):
             return "failing"
-        return "untested" if self.steps and not any(step.passed for step in self.steps) else "ok"
+        return "ok" if self.account is not None or any(step.passed for step in self.steps) else "untested"
 
     @property
     def outcome(self) -> Outcome:

@@ -286,7 +286,9 @@ class ManagedConnections:
             self._record("connection.tested", name, status=trial.status)
         elif store is not None:
             store.set_test_outcome(stored, trial.outcome, self._audited("connection.tested", name, status=trial.status))
-        return {**self.show(name), **trial.to_json()}
+        shown = self.show(name)
+        kept = {"status": shown["status"]} if store is not None and trial.status == "untested" else {}
+        return {**shown, **trial.to_json(), **kept}
 
     def test_draft(
         self,
