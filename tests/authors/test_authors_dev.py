@@ -143,6 +143,28 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     assert next(row for row in shell.run("tokens", "list").json if row["name"] == "jackfield dev acme")["status"] == "revoked"
 
 
+def test_dev_of_a_connector_without_actions_shows_no_call(shell: Shell, tmp_path: Path) -> None:
+    """No command is printed that could not work; the console still opens."""
+    shell.run("new", "acme")
+    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path}/dev.db")
+    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
+    module.write_text(module.read_text(encoding="utf-8").partition("@connector.action")[0], encoding="utf-8")
+    process = shell.start("dev", "acme", "--port", "0")
+    assert process.stderr is not None
+    told = []
+    for line in map(bytes.decode, process.stderr):
+        told.append(line)
+        if "listens on " in line:
+            break
+    process.send_signal(signal.SIGINT)
+    assert shell.ended(process).code == 0
+    text = "".join(told)
+    assert "jackfield: importing 'jackfield_acme' and starting the server\n" in text
+    assert "'acme' has no actions yet" in text
+    assert "curl" not in text
+    assert "ACTION" not in text
+
+
 @pytest.mark.parametrize("name", ["jackfield-acme", "Jackfield.Acme"])
 def test_dev_counts_instead_of_an_installation_of_the_project(shell: Shell, tmp_path: Path, name: str) -> None:
     """The project's README says how to install it in place: dev then serves it as before, and nothing is declared twice."""

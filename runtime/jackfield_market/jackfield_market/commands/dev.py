@@ -146,6 +146,7 @@ def _served(project: Project, number: int, environment: Mapping[str, str], watch
     """Generate the manifest and start the server; None if the code or pyproject.toml has a fault, which is printed."""
     from jackfield_market.testing.grading import write_manifest
 
+    announce(f"jackfield: importing '{project.module}' and starting the server")
     try:
         write_manifest(project.root, watch)
     except JackfieldError as error:

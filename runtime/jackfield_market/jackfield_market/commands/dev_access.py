@@ -32,9 +32,13 @@ class Access:
         self._identifier = made.get("id")
         sample = _sample(project)
         if self._identifier is not None:
+            announce(f"jackfield: the token of this session: {made['token']}")
+        if sample is None:
+            announce(f"jackfield: '{project.key}' has no actions yet; the console shows what else it declares")
+            return
+        if self._identifier is not None:
             text = shlex.quote(json.dumps(sample, ensure_ascii=False))
             announce(
-                f"jackfield: the token of this session: {made['token']}\n"
                 f"  curl -s http://127.0.0.1:{port}/v1/invocations -H 'Authorization: Bearer {made['token']}'"
                 f" -H 'Content-Type: application/json' -d {text}"
             )
@@ -55,10 +59,13 @@ class Access:
             _answer(["tokens", "revoke", self._identifier], environment)
 
 
-def _sample(project: Project) -> dict[str, Any]:
-    """Return an invocation from the manifest: the first action with an example, over a connection of the first type, to be filled in."""
+def _sample(project: Project) -> dict[str, Any] | None:
+    """Return an invocation from the manifest: the first action with an example, over a connection of the first type, to be filled in; None
+    if there are no actions."""
     manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
-    actions = sorted(manifest.get("actions") or [{"key": "ACTION"}], key=lambda row: not row.get("examples"))
+    actions = sorted(manifest.get("actions", ()), key=lambda row: not row.get("examples"))
+    if not actions:
+        return None
     example: dict[str, Any] = next(iter(actions[0].get("examples", ())), {})
     inputs = example.get("invocation", {}).get("inputs", {})
     sample = {"connector": project.key, "action": actions[0]["key"], "inputs": inputs}

@@ -26,7 +26,10 @@ RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
 """Rules of a grade: those of the suite, and those of what a catalogue shows."""
-_NO_SERVER = "no required value of a connection type is a URI; to run the actions, pass 'values' with '${url}'"
+_NO_SERVER = (
+    "needs a connection whose provider can be replaced by a test server: no required value of a connection type is a URI. In a test, pass"
+    " 'values' with '${url}' for the address"
+)
 _NO_PROJECT = "the project's folder is not here"
 
 
