@@ -76,7 +76,7 @@ def cards_of(person: Person) -> list[str]:
 
 def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
     """With the first letter of its title as icon, and a button for each way to sign in; one way is the card's own button."""
-    person = chosen(stand, platform, types=["github/accessToken", "slack/botToken", "github/oauth"])
+    person = chosen(stand, platform, types=["github/accessToken", "slack/botToken", "github/oauth"], defaults={"values": {"clientId": "c"}})
     assert cards_of(person) == ["GGitHub", "SSlack"]
     assert len(set(re.findall(r"icon letters (hue-\d)", person.text))) == 2
     assert ('aria-label="GitHub: Access token"' in person.text, 'aria-label="GitHub: Sign in to GitHub"' in person.text) == (True, True)

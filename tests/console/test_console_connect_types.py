@@ -85,7 +85,9 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
 def test_the_choice_for_a_customer(browser: Browser, console: Console, platform: Client, thoroughly: bool) -> None:
     """All systems as cards, with letters as icons in colours that can be read; one is chosen by keyboard."""
     visitor = Visitor(browser, console)
-    answer = platform.post(BASE, {"verify": "link", "locale": "de", "types": [*TYPES]})
+    answer = platform.post(
+        BASE, {"verify": "link", "locale": "de", "types": [*TYPES], "defaults": {"values": {**SERVER, **CLIENT, "region": "eu-west-1"}}}
+    )
     visitor.page.goto(answer.json["url"])
     pressed(visitor, "Beginnen")
     visitor.page.get_by_role("heading", name="System auswählen").wait_for()

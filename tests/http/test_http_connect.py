@@ -191,10 +191,11 @@ def test_values_of_the_platform(shop: Shop) -> None:
 
 
 def test_a_locked_value_that_is_wrong_is_told(shop: Shop) -> None:
-    """The person does not see its field, and cannot change it: its fault is above the form."""
-    begun = shop.begin(defaults={"values": {"token": "x", "greeting": 5}, "locked": ["token", "greeting"]})
-    ada = shop.person(begun).press("Begin").press("Test")
-    assert "greeting: must be a string, not a number" in ada.said
+    """The person does not see its field, and cannot change it: the platform is told. One that the person sees can be corrected."""
+    asked = {"user": "ada", "returnTo": BACK, "types": ["echo/token"], "defaults": {"values": {"greeting": 5}, "locked": ["greeting"]}}
+    refused = shop.platform.post(BASE, asked)
+    assert (refused.status, refused.json["details"][0]["path"]) == (400, "/defaults/values/greeting")
+    assert "Greeting" in shop.person(shop.begin(defaults={"values": {"greeting": 5}})).press("Begin").said
 
 
 def test_a_platform_gives_an_external_id(shop: Shop) -> None:

@@ -302,7 +302,7 @@ def test_a_device_code_cannot_be_sent_on(site: Attacked) -> None:
 def test_a_token_is_revoked(site: Attacked) -> None:
     """With the platform's token its sessions end: their pages are gone."""
     other = site.other_platform()
-    answer = other.post(BASE, {"user": "ada", "returnTo": BACK, "types": [TYPE]})
+    answer = other.post(BASE, {"user": "ada", "returnTo": BACK, "types": ["slack/botToken"]})
     path = urlsplit(answer.json["url"]).path
     assert Client(site.stand.port).get(path).status == 200
     storage, found = site.stand.host.storage, site.stand.host.identities.find(other.token or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 from connect_browser import Person
 from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.callers.actor import Actor
 from jackfield.clock import SystemClock
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
+from jackfield.errors import InvalidInvocation
 from jackfield_server.shared.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.management.oauth_clients import oauth_clients
 
+SERVER = {"server": "https://a.example"}
+CODE = "http/oauth2AuthorizationCode"
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 SHOWN = {
     "http/apiKey": {"apiKey"},
@@ -85,12 +91,40 @@ def test_the_page_asks_for_what_a_person_knows(stand: Stand, platform: Client, n
 
 
 def test_a_session_widens_what_is_asked_for(stand: Stand, platform: Client) -> None:
-    """By fields of the platform's, prefilled with its values; a required one is asked for if the session has no value."""
+    """By fields of the platform's, prefilled with its values."""
     widened = begin(platform, types=["http/bearer"], fields=["server", "testPath"], defaults={"values": {"server": "https://a.example"}})
     page = Person(stand.port).go(widened["url"]).press("Begin")
     assert (fields_of(page), 'value="https://a.example"' in page.text) == ({"server", "testPath", "token"}, True)
-    without = Person(stand.port).go(begin(platform, types=["http/bearer"])["url"]).press("Begin")
+    without = Person(stand.port).go(begin(platform, types=["http/bearer"], fields=["server"])["url"]).press("Begin")
     assert fields_of(without) == {"server", "token"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "faults"),
+    [
+        ({"types": ["http/bearer"]}, {"/defaults/values/server"}),
+        ({"types": ["slack/botToken", "github/oauth"]}, {"/defaults/values/clientId"}),
+        ({"types": ["http/bearer"], "defaults": {"values": {"server": 5}}}, {"/defaults/values/server"}),
+        ({"types": ["http/bearer"], "defaults": {"values": {**SERVER, "testPath": "me"}}}, {"/defaults/values/testPath"}),
+        ({"types": ["github/oauth"], "defaults": {"values": {"oauthClient": "unheard"}}}, {"/defaults/values/oauthClient"}),
+        ({"types": [CODE], "defaults": {"values": {"oauthClient": "crm"}}}, {"/defaults/values/server"}),
+        ({"types": [CODE], "defaults": {"values": {"oauthClient": "crm", "server": "https://b.example"}}}, {"/defaults/values/server"}),
+        ({"types": [CODE], "defaults": {"values": {"oauthClient": "crm", "clientId": "c"}}}, {"/defaults/values/clientId"}),
+        ({"types": [CODE], "defaults": {"values": {"oauthClient": "crm", "server": "https://crm.example"}}}, set()),
+        ({"types": [CODE], "fields": ["server"], "defaults": {"values": {"oauthClient": "crm"}}}, set()),
+        ({"types": ["http/bearer"], "fields": ["server"]}, set()),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_platform_are_the_platforms(stand: Stand, platform: Client, asked: dict[str, Any], faults: set[str]) -> None:
+    """What its user could not cure on the page is refused when the session is created: a client that nobody has registered, a server that
+    is missing or not one of the client's, a value that is not valid."""
+    storage = stand.host.storage
+    with contextlib.suppress(InvalidInvocation):
+        values = {"clientId": "c", "clientSecret": "s", **dict.fromkeys(("authorizationUrl", "tokenUrl"), "https://crm.example/x")}
+        oauth_clients(storage, "default", SystemClock(), Actor("cli", "ada"), "operator").add("crm", [], values)
+    answer = platform.post(BASE, {"verify": "link", **asked})
+    assert (answer.status, {fault["path"] for fault in answer.json.get("details", ())}) == (400 if faults else 201, faults)
+    assert not faults or "defaults.values" in answer.json["hint"]
 
 
 def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> None:
@@ -99,7 +133,7 @@ def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> No
         answer = platform.post(BASE, {"verify": "link", "types": ["http/bearer"], "fields": ["server", "proxy", "nothing"]})
         refused = {item["path"] for item in answer.json["details"]}
         assert (answer.status, f"/fields/{place}" in refused) == (400, name != "server")
-    begun = begin(platform, types=["http/bearer", "http/basic"], fields=[*OPERATORS])
+    begun = begin(platform, types=["http/bearer", "http/basic"], fields=["server", *OPERATORS])
     person = Person(stand.port).go(begun["url"]).press("Begin").press("Bearer Token")
     assert not fields_of(person) & OPERATORS
 
@@ -129,12 +163,13 @@ def test_a_page_does_not_say_that_a_test_has_passed_which_sent_nothing(stand: St
 
 
 def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platform: Client) -> None:
-    """Unless the session names them, or brings what they require."""
+    """Unless the session brings what they require."""
     sessions = connecting(stand.host, "acme-1")
     offered = {name for name, _ in sessions.offered(sessions.find(begin(platform)["id"]))}
     assert {"github/accessToken", "slack/botToken", "aws/awsAssumeRole"} <= offered
     assert not {name for name in offered if name.startswith("http/")} | ({"github/oauth"} & offered)
-    named = begin(platform, types=["github/oauth", "http/bearer"])
+    brought = {"values": {"clientId": "c", "server": "https://api.example.com"}}
+    named = begin(platform, types=["github/oauth", "http/bearer"], defaults=brought)
     assert {name for name, _ in sessions.offered(sessions.find(named["id"]))} == {"github/oauth", "http/bearer"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.audience import audience_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 
+_BRING = "Give it in 'defaults.values', or name the field in 'fields' for the person to fill it in."
 _NOT_ASKED = "is not asked for here"
 
 
@@ -39,20 +40,18 @@ def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
 
 
 def asked(found: ConnectSession, kind: Kind) -> dict[str, Any]:
-    """Return the fields that the page shows: the person's own; of the platform's those that the session names, and of a new connection
-    those that it cannot be without. The operator's are never among them."""
-    own, required = platforms_values(found.wanted, kind), {*kind.schema.get("required", ())}
-    closed = {*found.closed(kind.schema), *generated_fields(kind.schema)}
-    if OAUTH_CLIENT in own:  # the OAuth client's values are not asked for
-        closed, required = closed | {OAUTH_CLIENT} | VALUES - {*found.wanted.fields} | DESTINATIONS - {"server"} | SECRETS, set()
-    lacking = required - own.keys() if found.task != "replace" else set()
+    """Return the fields that the page shows: the person's own, and of the platform's those that the session names. The operator's are never
+    among them."""
+    return _asked(found.wanted, kind, found.closed(kind.schema))
+
+
+def _asked(wanted: Wanted, kind: Kind, closed: Collection[str]) -> dict[str, Any]:
+    hidden = {*closed, *generated_fields(kind.schema)}
+    if OAUTH_CLIENT in platforms_values(wanted, kind):  # the OAuth client's values are not asked for
+        hidden |= {OAUTH_CLIENT} | VALUES - {*wanted.fields} | DESTINATIONS - {"server"} | SECRETS
     shown = {"user": True, "operator": False}
     fields = kind.schema.get("properties", {}).items()
-    return {
-        name: field
-        for name, field in fields
-        if name not in closed and shown.get(_audience(kind, name), name in found.wanted.fields or name in lacking)
-    }
+    return {name: field for name, field in fields if name not in hidden and shown.get(_audience(kind, name), name in wanted.fields)}
 
 
 def form_schema_of(found: ConnectSession, kind: Kind) -> dict[str, Any]:
@@ -118,6 +117,28 @@ def check_defaults(wanted: Wanted, kind: Kind) -> None:
     if faults:
         text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
         raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+
+
+def check_brought(wanted: Wanted, kind: Kind, place: int, check: Callable[[Mapping[str, Any]], None]) -> None:
+    """Check that what the platform brings is valid, and that with what the person enters nothing is missing. ``place`` is the type's in the
+    session, ``check`` validates values of a new connection of it. What the person gets wrong is no fault yet.
+
+    :raises InvalidInvocation: if the person could not finish, whatever he enters.
+    """
+    persons = {*_asked(wanted, kind, wanted.locked), *generated_fields(kind.schema)}
+    try:
+        check(platforms_values(wanted, kind))
+    except InvalidConnection as error:
+        theirs = [(fault, fault.path.split("/")[1]) for fault in error.details if fault.path]
+        faults = [_brought(fault, name, kind, place) for fault, name in theirs if name not in persons]
+        if faults:
+            text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
+            raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=_BRING) from None
+
+
+def _brought(fault: Detail, name: str, kind: Kind, place: int) -> Detail:
+    known = name in kind.schema.get("properties", {})
+    return Detail(f"/defaults/values{fault.path}" if known else f"/types/{place}", fault.message, fault.keyword)
 
 
 def _audience(kind: Kind, name: str) -> str:

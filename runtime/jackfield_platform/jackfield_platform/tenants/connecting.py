@@ -21,6 +21,7 @@ from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_values import (
     can_be_filled,
+    check_brought,
     check_defaults,
     form_schema_of,
     merged,
@@ -112,6 +113,8 @@ class Connecting:
             raise SessionMoved(text, details=[Detail("/connection", text)], hint="Choose another name, or the mode 'reauth'.")
         if len(kinds) == 1:
             check_defaults(wanted, kinds[0])
+        for place, kind in enumerate(kinds if wanted.mode == "connect" else ()):
+            check_brought(wanted, kind, place, partial(self._connections.check, kind.full_name, provenance=_REMOTE))
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
 
