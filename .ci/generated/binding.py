@@ -15,6 +15,8 @@ _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTERS: Json = {"type": "array", "items": _POINTER}
+_TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
+_PLACES: Json = {"type": "object", "additionalProperties": _POINTER}
 
 
 def servers() -> Json:
@@ -38,9 +40,10 @@ def credentials() -> Json:
         {
             "kind": {"enum": kinds},
             "scheme": {**_TEXT, "description": "Name by which the actions' 'security' refers to it."},
-            "in": {"enum": ["header", "query", "cookie"]},
+            "in": {"enum": ["header", "query", "cookie", "path"]},
             "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
+            "revocationUrl": {**_TEXT, "description": "Where an approval is ended."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
             "clientAuthentication": {
                 "enum": ["basic", "body", "none"],
@@ -54,14 +57,72 @@ def credentials() -> Json:
             "tokenPlace": {**_POINTER, "description": "Place of the object with the token in an answer; left out, it is the answer."},
             "audience": {**_TEXT, "description": "What the token is for: part of the approval's address and of each token request."},
             "resource": {**_TEXT, "description": "URI of the resource that the token is for (RFC 8707), sent as the audience is."},
+            "authorize": {**_TABLE, "description": "Further parameters of the address at which a person approves."},
+            "tokenRequest": {"enum": ["form", "json"], "description": "How token requests are written.", "default": "form"},
+            "separator": {**_TEXT, "maxLength": 3, "description": "What scopes are joined by.", "default": " "},
+            "pkce": {"type": "boolean", "description": "False: the provider refuses the parameters of PKCE.", "default": True},
+            "answer": {**_PLACES, "description": "Values of the connection in the answer of the token endpoint, by name."},
+            "callback": {**_TABLE, "description": "Values of the connection among the parameters with which the browser returns, by name."},
+            "after": _after(),
+            "hosts": {**_TEXTS, "description": "Hosts that a 'server' in 'answer' may have, exactly or as '*.example.com'."},
+            "prefix": {
+                "type": "string",
+                "maxLength": 40,
+                "description": "What is before a key or a token; 'Bearer ' before a token if left out.",
+            },
+            "fixed": {**_TABLE, "description": "Parts of a login that are not values of their own: '{username}' stands for a value."},
             "issuer": {**_TEXT, "description": "Identifier of the OpenID Connect provider."},
             "fields": {"type": "object", "additionalProperties": _TEXT, "description": "Names of the values, where they differ."},
         },
         ["kind", "scheme"],
     )
     listed = {"type": "array", "items": credential, "description": "Credentials that each request has."}
-    probe = {**_POINTER, "description": "Path that a connection test GETs."}
-    return closed({"credentials": listed, "probe": probe}, ["credentials"], "How requests over such a connection are signed in.")
+    account = closed(
+        {"id": _POINTER, "label": {**_POINTERS, "description": "Members that name it for people; the first that is there is shown."}},
+        ["id"],
+        "Where the answer to a connection test names the account.",
+    )
+    members = {"credentials": listed, "probe": _probe(), "account": account}
+    return closed(members, ["credentials"], "How requests over such a connection are signed in.")
+
+
+def _after() -> Json:
+    return closed(
+        {
+            "get": {**_TEXT, "pattern": "^https?://", "description": "URL of the request, which carries the new token."},
+            "items": {**_POINTER, "description": "The list of accounts in its answer; left out, the answer is the account, or the list."},
+            "values": {**_PLACES, "description": "Values of the connection in the account, by name."},
+            "by": {**_POINTERS, "description": "Members by which a person names an account."},
+            "choose": {**_KEY, "description": "Value of the connection that says which account is meant."},
+        },
+        ["get", "values"],
+        "One further GET after the approval, for values that the answer lacks.",
+    )
+
+
+def _probe() -> Json:
+    request = closed(
+        {
+            "method": {"enum": ["GET", "POST"], "default": "GET"},
+            "path": _POINTER,
+            "query": {**_TEXT, "description": "Its query."},
+            "body": {"description": "Its JSON body."},
+            "server": {"type": "integer", "minimum": 0, "description": "Place in 'servers', from 0.", "default": 0},
+            "connection": _of_connection(),
+            "failed": _failed(),
+        },
+        ["path"],
+        "A request that changes nothing.",
+    )
+    return {"oneOf": [_POINTER, request], "description": "Path that a connection test GETs, or its whole request."}
+
+
+def _of_connection() -> Json:
+    row = closed(
+        {"value": _KEY, "in": {"enum": ["path", "query", "header"]}, "name": {**_TEXT, "description": "Name in the request."}},
+        ["value", "in", "name"],
+    )
+    return {"type": "array", "items": row, "description": "Values of the connection that are parts of the request."}
 
 
 def requests() -> Json:
@@ -168,6 +229,7 @@ def action() -> Json:
             "query": {**_TEXT, "description": "Fixed part of the query."},
             "server": {"type": "integer", "minimum": 0, "description": "Place in 'servers', from 0.", "default": 0},
             "parameters": {"type": "array", "items": _parameter()},
+            "connection": _of_connection(),
             "body": _body(),
             "response": _response(),
             "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},

@@ -75,7 +75,8 @@ class HttpClient(SecretHolder):
         self._until = None if settings.within is None else context.clock.monotonic() + settings.within
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(server={str(self._settings.server)!r})"
+        server = self._settings.server
+        return f"{type(self).__name__}(server={None if server is None else f'{server.scheme}://{server.authority}'!r})"
 
     def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""

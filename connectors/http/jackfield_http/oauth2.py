@@ -73,6 +73,7 @@ class TokenClient(SecretHolder):
 
     - ``authentication``: where the secret is sent: ``basic`` (the header field, RFC 6749's first choice), in the ``body``, or ``none``.
     - ``parameters``: further members of each token request. ``place``: JSON Pointer to the object with the token in an answer.
+    - ``as_json``: token requests are JSON instead of a form.
     """
 
     id: str
@@ -80,6 +81,7 @@ class TokenClient(SecretHolder):
     authentication: ClientAuthentication = "basic"
     parameters: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
+    as_json: bool = False
 
     def request(self, form: Mapping[str, Any], *, extended: bool = True) -> tuple[dict[str, Any], SignIn]:
         """Return the whole form of a request and its sign-in. Only one for a token is ``extended`` by the parameters.
@@ -104,7 +106,7 @@ def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: 
     :raises JackfieldError: if there is none; the action's request was not sent then.
     """
     whole, sign_in = client.request(form)
-    return minted(context, token_at(ask(context, settings, url, whole, sign_in), client.place))
+    return minted(context, token_at(ask(context, settings, url, whole, sign_in, as_json=client.as_json), client.place))
 
 
 def ask(
@@ -116,13 +118,19 @@ def ask(
     *,
     step: str = "request a token",
     expect: Collection[int] | None = None,
+    as_json: bool = False,
 ) -> dict[str, Any]:
-    """Send a form to an endpoint of an authorization server; return its answer, an empty object if that has no body.
+    """Send a form, or JSON, to an endpoint of an authorization server; return its answer, an empty object if that has no body.
 
     :raises JackfieldError: for an error; it does not count as a request of the action.
     """
     api = HttpClient(context, replace(settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}), sign_in)
-    answer = api.request("POST", url, form=form, step=step, expect=expect)
+    given = {name: value for name, value in form.items() if value is not None}
+    answer = (
+        api.request("POST", url, json=given, step=step, expect=expect)
+        if as_json
+        else api.request("POST", url, form=form, step=step, expect=expect)
+    )
     try:
         found = read_answer(answer.content, answer.headers.get("content-type", ""))
     except ValueError:

@@ -31,6 +31,7 @@ from jackfield.dataclass import replace
 from jackfield_http import connection_fields as fields
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
+from jackfield_http.learned_values import NOTHING_LEARNED, Learned
 from jackfield_http.oauth2 import REFUSED_CLIENT, REFUSED_GRANT, ClientAuthentication, TokenClient, ask, fetch_object, metadata_urls, minted
 from jackfield_http.sign_in import LeasedToken, SignIn
 from jackfield_http.token_answers import shown_code, token_at
@@ -68,6 +69,8 @@ class OAuth2AuthorizationCode(HttpConnection):
     ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It is also looked up in the
     metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are not called as they are
     here.
+    ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined by. ``pkce`` is
+    False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's answers have.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -82,6 +85,10 @@ class OAuth2AuthorizationCode(HttpConnection):
     openid: ClassVar[bool] = False
     answers_issuer: ClassVar[bool] = False
     places: ClassVar[Mapping[str, str]] = {}
+    asks_in_json: ClassVar[bool] = False
+    separator: ClassVar[str] = " "
+    pkce: ClassVar[bool] = True
+    learned: ClassVar[Learned] = NOTHING_LEARNED
 
     authorization_url: str = fields.url(
         "Authorization URL", "The page on which a person approves.", "https://login.example.com/oauth2/authorize"
@@ -96,7 +103,10 @@ class OAuth2AuthorizationCode(HttpConnection):
 
     def client(self) -> TokenClient:
         """Return the client of the provider's endpoints."""
-        return TokenClient(self.client_id, self.client_secret, self.client_authentication, self.token_parameters, self.token_place)
+        return TokenClient(
+            self.client_id, self.client_secret, self.client_authentication, self.token_parameters, self.token_place,
+            self.asks_in_json,
+        )  # fmt: skip
 
     def targets(self) -> Mapping[str, str]:
         """Return what the token is for, in the provider's words, such as ``audience``: part of the approval and of each token request."""
@@ -116,7 +126,8 @@ class OAuth2AuthorizationCode(HttpConnection):
         challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         asked = {
             **self.parameters, **self.targets(), "response_type": "code", "client_id": self.client_id, "redirect_uri": redirect_uri,
-            "scope": " ".join(self._scopes()) or None, "state": state, "code_challenge": challenge, "code_challenge_method": "S256",
+            "scope": self.separator.join(self._scopes()) or None, "state": state,
+            "code_challenge": challenge if self.pkce else None, "code_challenge_method": "S256" if self.pkce else None,
             "nonce": nonce if self._is_openid() else None,
         }  # fmt: skip
         url = server_url(self.authorization_url, "/authorizationUrl")
@@ -140,9 +151,10 @@ class OAuth2AuthorizationCode(HttpConnection):
             said = answer.get("error_description") or answer.get("error") or "it sent no code"
             raise Forbidden(f"the connection was not approved: {_shown(said)}", hint="Connect it again.")
         form = {
-            "grant_type": "authorization_code", "code": answer["code"], "redirect_uri": redirect_uri, "code_verifier": kept["verifier"],
+            "grant_type": "authorization_code", "code": answer["code"], "redirect_uri": redirect_uri,
+            **({"code_verifier": kept["verifier"]} if self.pkce else {}),
         }  # fmt: skip
-        return self._granted(context, self._ask(context, "tokenUrl", self.token_url, form), kept["nonce"])
+        return self._granted(context, self._ask(context, "tokenUrl", self.token_url, form), kept["nonce"], answer)
 
     def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
         """Ask for a code that a person enters on another device.
@@ -152,7 +164,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         if self.device_url is None:
             text = "the connection names no endpoint for devices"
             raise InvalidConnection(text, details=[Detail("/deviceUrl", "is missing")], hint="Add it, or connect in a browser.")
-        form = {**self.targets(), "scope": " ".join(self._scopes()) or None}
+        form = {**self.targets(), "scope": self.separator.join(self._scopes()) or None}
         found = self._ask(context, "deviceUrl", self.device_url, form, step="request a code for a device")
         try:
             code, user_code, where = (str(found[name]) for name in ("device_code", "user_code", "verification_uri"))
@@ -201,7 +213,7 @@ class OAuth2AuthorizationCode(HttpConnection):
             return Minted({"token": first}, None, used.secrets)
         if first is not None and used.value["expiresAt"] - context.clock.time() >= _USABLE:
             # it is used once, so that the next mint, after the provider calls it expired, refreshes it
-            grants.replace(used, replace(used, value={"refreshToken": refresh}, secrets=(refresh,)))
+            grants.replace(used, replace(used, value=_beside(used, {"refreshToken": refresh}), secrets=(refresh,)))
             return Minted({"token": first}, used.value["expiresAt"], used.secrets)
         if used.begun_at is not None:
             _LOG.warning("a refresh of %s got no answer: the previous refresh token is sent again", self.token_url)
@@ -215,7 +227,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         rotated, said = found.get("refresh_token"), found.get("scope")
         kept = replace(used, scopes=_scopes_of(said)) if isinstance(said, str) else used  # a person may have taken some back
         current = rotated if isinstance(rotated, str) and rotated else refresh
-        grants.replace(used, replace(kept, value={"refreshToken": current}, secrets=(current,)))
+        grants.replace(used, replace(kept, value=_beside(used, {"refreshToken": current}), secrets=(current,)))
         lease = minted(context, found)
         return replace(lease, secrets=(*lease.secrets, refresh))
 
@@ -253,7 +265,8 @@ class OAuth2AuthorizationCode(HttpConnection):
         settings = replace(self.settings(), guard_path=place, within=within)
         is_token = endpoint == "tokenUrl"
         given, login = self.client().request({**(self.targets() if is_token else {}), **form}, extended=is_token)
-        return ask(context, settings, server_url(url, place), given, login, step=step)
+        as_json = is_token and self.client().as_json
+        return ask(context, settings, server_url(url, place), given, login, step=step, as_json=as_json)
 
     def _announces_issuer(self, context: OpenContext, issuer: str) -> bool:
         """Return whether the provider's metadata say that its answers carry ``iss`` (RFC 9207 §3). A provider without metadata, or whose
@@ -269,14 +282,17 @@ class OAuth2AuthorizationCode(HttpConnection):
                 return found.get("authorization_response_iss_parameter_supported") is True
         return False
 
-    def _granted(self, context: OpenContext, found: Mapping[str, Any], nonce: str | None) -> Grant:
-        found = token_at(found, self.client().place)
+    def _granted(self, context: OpenContext, whole: Mapping[str, Any], nonce: str | None, answer: Mapping[str, str] | None = None) -> Grant:
+        found = token_at(whole, self.client().place)
         token = minted(context, found)
         if self._is_openid():
             check_id_token(found.get("id_token"), client_id=self.client_id, issuer=self.issuer, nonce=nonce, now=context.clock.time())
         refresh, said = found.get("refresh_token"), found.get("scope")
         scopes = _scopes_of(said) if isinstance(said, str) else self._scopes()
         first = {"accessToken": token.value["token"]}
+        if self.learned is not NOTHING_LEARNED:
+            values = self.learned.values(context, self.settings(), first["accessToken"], whole, answer or {})
+            first |= {"values": values} if values else {}
         if isinstance(refresh, str) and refresh:
             return Grant({"refreshToken": refresh, **first, "expiresAt": token.expires_at}, scopes, token.secrets)
         return Grant(first, scopes, token.secrets)
@@ -299,6 +315,11 @@ class OpenIdConnect(OAuth2AuthorizationCode):
 
     def _scopes(self) -> tuple[str, ...]:
         return self.scopes if "openid" in self.scopes else ("openid", *self.scopes)
+
+
+def _beside(used: Grant, tokens: dict[str, Any]) -> dict[str, Any]:
+    """Return rotated tokens with the public values of the approval, which stay."""
+    return {**tokens, "values": used.value["values"]} if "values" in used.value else tokens
 
 
 def _grants(context: OpenContext) -> Grants:

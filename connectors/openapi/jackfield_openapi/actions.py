@@ -49,6 +49,8 @@ class Actions:
         self._contents = Contents(pointing, schemas, report)
         self._pages = Pages(Composition(pointing))
         self._suggested: list[Json] = []
+        self.fields: Json = {}
+        """Values of connections that are parts of requests, by name."""
         self.shown: dict[str, Shown] = {}
         """What the document shows of each action by its key."""
         self.cases: dict[str, tuple[Case, ...]] = {}
@@ -71,7 +73,8 @@ class Actions:
         key, numbered = keys.choose(operation.name, wanted, fixed=fixed if isinstance(fixed, str) and _KEY.fullmatch(fixed) else None)
         if numbered:
             self._report.assumed("key made unique", operation.at, f"'{wanted}' is taken, so it is '{key}'")
-        parameters = drawn(operation, self._schemas, self._report)
+        parameters = drawn(operation, self._schemas, self._report, self._security.path_keys)
+        self.fields |= parameters.fields
         return self._action(operation, key, parameters, body, self._response(operation), alternatives), alternatives
 
     def suggestions(self) -> Json:
@@ -197,8 +200,7 @@ class Actions:
         server = self._servers.main if not operation.servers else self._servers.number(operation.servers, f"{operation.at}/servers")
         if server != self._servers.main:
             binding["server"] = server
-        if parameters.rows:
-            binding["parameters"] = parameters.rows
+        binding |= {name: rows for name, rows in (("parameters", parameters.rows), ("connection", parameters.connection)) if rows}
         if body is not None:
             binding["body"] = body.row
         binding["response"] = response.row

@@ -10,11 +10,13 @@ from typing import Any
 from jackfield.connector import InvalidInput, pointer
 from jackfield.manifest_parts import cut_texts, lettermark
 from jackfield_openapi.actions import Actions
-from jackfield_openapi.curation import curate
+from jackfield_openapi.curation import add_fields, curate
 from jackfield_openapi.dry_runs import dry_run
 from jackfield_openapi.examples import add_examples
+from jackfield_openapi.identity import declared_probe, probe_of, with_sign_ins
 from jackfield_openapi.naming import Keys, as_title, connector_key
 from jackfield_openapi.operations import Operation, operations
+from jackfield_openapi.parameters import drawn
 from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.proof import proven
 from jackfield_openapi.report import Report
@@ -64,7 +66,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         said = f"it says {version[:20]!r}" if version else "it has neither 'openapi' nor 'swagger'"
         raise InvalidInput(f"the document is not OpenAPI 3.0, 3.1 or Swagger 2.0: {said}", hint="Give one of these versions.")
     report = Report(RENAMED if is_old else None)
-    root = upgraded(document, report) if is_old else document
+    root = with_sign_ins(upgraded(document, report) if is_old else document)
     pointing = Pointing(root)
     schemas = Schemas(pointing, report, modern=version.startswith("3.1"))
     triggers = Triggers(root.get("x-jackfield"), pointing, schemas)
@@ -72,12 +74,16 @@ def converted(document: Json, choices: Choices) -> Converted:
     security, servers = Security(pointing, report), Servers(root, report, choices.source)
     keys = Keys(choices.locked)
     drafting = Actions(pointing, schemas, security, servers, report)
-    actions, probe = [], None
+    actions: list[tuple[Json, Any]] = []
+    probe: str | Json | None = None
     for operation in operations(pointing, report):
+        if "probe" in operation.extension:
+            parts = drawn(operation, schemas, Report(), security.path_keys)
+            drafting.fields |= parts.fields
+            number = servers.number(operation.servers, operation.at) if operation.servers else servers.main
+            probe = declared_probe(operation, parts.connection, number) or probe
         if operation.extension.get("ignore") is True:
             continue
-        if operation.extension.get("probe") is True and operation.method == "get" and "{" not in operation.path:
-            probe = operation.path.partition("#")[0]
         draft = drafting.drafted(operation, keys, choices.keep)
         if draft is not None:
             actions.append(draft)
@@ -89,13 +95,13 @@ def converted(document: Json, choices: Choices) -> Converted:
     for action, alternatives in actions:
         security.use(alternatives, action["key"])
     manifest = _manifest(root, choices, [action for action, _ in actions], definitions, security, servers)
+    add_fields(manifest["connectionTypes"], drafting.fields)
     for row in manifest["connectionTypes"]:
-        found = probe or probe_of(row, manifest["actions"])
-        if found is None:
-            continue
-        row["http"]["probe"] = found
-        if probe is None:
-            report.assumed("connection test", pointer("paths", found), f"'GET {found}' tests connections of the type '{row['key']}'")
+        path = None if probe is not None else probe_of(row, manifest["actions"])
+        if path is not None:
+            report.assumed("connection test", pointer("paths", path), f"'GET {path}' tests connections of the type '{row['key']}'")
+        if (found := probe or path) is not None:
+            row["http"]["probe"] = found
     curate(manifest, root.get("x-jackfield"), triggers)
     report.cut(cut_texts(manifest))
     return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
@@ -154,27 +160,6 @@ def licence_in(document: Json) -> str | None:
         return identifier
     name = str(about.get("name", "")).strip().lower()
     return next((found for known, found in _LICENCES.items() if name.startswith(known)), None)
-
-
-_OWN = re.compile(r"/(me|self|whoami|account|accounts/me|users?/me|user|profile|ping|status)/?$", re.IGNORECASE)
-
-
-def probe_of(row: Json, actions: list[Json]) -> str | None:
-    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, the person's own first."""
-    served = frozenset(row["serves"]["actions"]) if "serves" in row else None
-    names = [part["scheme"] for part in row["http"]["credentials"]]
-    paths = [
-        action["http"]["path"]
-        for action in actions
-        if action["effect"] == "read"
-        and action["http"]["method"] == "GET"
-        and not action["inputs"].get("required")
-        and "deprecated" not in action
-        and not action["http"].keys() & {"query", "server"}
-        and (served is None or action["key"] in served)
-        and (not names or sorted(names) in [sorted(one) for one in action["http"].get("security", ())])
-    ]
-    return next(filter(_OWN.search, paths), paths[0] if paths else None)
 
 
 def title_in(document: Json) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
 
 from jackfield.manifest_parts import example
+from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.bindings.responses import as_output
 from jackfield_openapi.contents import Response
@@ -29,7 +31,23 @@ _ERRORS: Json = {
     "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
 }  # fmt: skip
-_OF_TOKENS = ("clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource")
+_TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
+_PLACES: Json = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}}
+_AFTER: Json = {
+    "type": "object",
+    "properties": {
+        "get": {"type": "string", "pattern": "^https?://"}, "items": _POINTER, "values": _PLACES,
+        "by": {"type": "array", "items": _POINTER}, "choose": _TEXT,
+    },
+    "required": ["get", "values"],
+    "additionalProperties": False,
+}  # fmt: skip
+_ACCOUNT: Json = {
+    "type": "object",
+    "properties": {"id": _POINTER, "label": {"type": "array", "items": _POINTER}},
+    "required": ["id"],
+    "additionalProperties": False,
+}
 _TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
@@ -38,6 +56,17 @@ _TYPE: Json = {
     "tokenPlace": _POINTER,
     "audience": _TEXT,
     "resource": _TEXT,
+    "authorize": _TABLE,
+    "tokenRequest": {"enum": ["form", "json"]},
+    "separator": {"type": "string", "minLength": 1, "maxLength": 3},
+    "pkce": {"type": "boolean"},
+    "answer": _PLACES,
+    "callback": _TABLE,
+    "after": _AFTER,
+    "hosts": _TEXTS,
+    "revocationUrl": {"type": "string", "pattern": "^https?://"},
+    "prefix": {"type": "string", "maxLength": 40},
+    "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
 }
 _SOURCE: Json = {
     "type": "object",
@@ -59,10 +88,16 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": _SOURCE},
             "recipients": _TEXTS,
-            "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
+            "connections": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "properties": _TYPE, "additionalProperties": False},
+            },
+            "account": _ACCOUNT,
         }
     }
 )
+_PLACE = re.compile(r"\{([A-Za-z0-9]+)\}")
+"""Value of the connection in a fixed part of a login."""
 _MOST_ITEMS = 1
 """Items that an example keeps of each list of a documented response: one shows the form."""
 
@@ -122,7 +157,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     :raises InvalidInput: if a member of it is not known.
     """
     given = extension if isinstance(extension, dict) else {}
-    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "recipients", "triggers"}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "recipients", "triggers", "account", "signIns"}
     if unknown:
         raise refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:
@@ -136,8 +171,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     _judge(requests.get("errors", {}))
     if requests:
         manifest["http"] = requests
-    for row in manifest["connectionTypes"]:
-        _curate_type(row, given.get("connections", {}).get(row["key"], {}))
+    _curate_types(manifest["connectionTypes"], given.get("connections", {}), given.get("account"))
     manifest["optionSources"] = [_source(manifest, key, about) for key, about in given.get("optionSources", {}).items()]
     _mark(manifest, given.get("recipients", ()), {"recipient": True}, "'recipients'")
     if watched := triggers.rows(manifest):
@@ -184,6 +218,19 @@ def _judge(errors: Json) -> None:
             raise refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")
 
 
+def _curate_types(rows: list[Json], given: Mapping[str, Any], account: Json | None) -> None:
+    keys = [row["key"] for row in rows]
+    if missing := given.keys() - set(keys):
+        raise refused(f"there is no connection type '{min(missing)}' for 'connections'; there are {', '.join(keys) or 'none'}")
+    for row in rows:
+        about = given.get(row["key"], {})
+        _curate_type(row, about)
+        for credential in row["http"]["credentials"]:
+            _curate_credential(row, credential, about)
+        if account is not None and "probe" in row["http"]:
+            row["http"]["account"] = account
+
+
 def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
     for name in _OF_TYPES:
         if isinstance(given.get(name), str):
@@ -194,9 +241,59 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
         row["schema"]["properties"][name] |= about
         if "default" in about:
             row["schema"]["required"] = [other for other in row["schema"].get("required", ()) if other != name]
-    for credential in row["http"]["credentials"]:
-        if credential["kind"] in (*ACCOUNTS, "oauth2ClientCredentials"):
-            credential |= {name: given[name] for name in _OF_TOKENS if name in given}
+
+
+def _curate_credential(row: Json, credential: Json, given: Mapping[str, Any]) -> None:
+    kind = credential["kind"]
+    if kind in (*ACCOUNTS, "oauth2ClientCredentials"):
+        credential |= {name: given[name] for name in TOKEN_SETTINGS if name in given}
+    if kind in ACCOUNTS:
+        _learn(row, credential)
+        if "revocationUrl" in given:
+            credential["revocationUrl"] = given["revocationUrl"]
+            row["schema"]["properties"].pop(name_of(credential, "revocationUrl"), None)
+    elif kind in ("apiKey", "bearer") and "prefix" in given:
+        credential["prefix"] = given["prefix"]
+    elif kind == "basic" and "fixed" in given:
+        _fix(row, credential, given["fixed"])
+
+
+def _learn(row: Json, credential: Json) -> None:
+    """Make values that the provider names optional, and check that a server among them is bound to known hosts."""
+    learned = {*credential.get("answer", ()), *credential.get("callback", ()), *credential.get("after", {}).get("values", ())}
+    properties, required = row["schema"]["properties"], row["schema"].get("required", [])
+    if "server" in learned and not credential.get("hosts"):
+        raise refused(f"the connection type '{row['key']}' learns a 'server', so it needs 'hosts'")
+    for name in learned:
+        if name not in properties:
+            raise refused(f"the connection type '{row['key']}' has no value '{name}' to learn")
+    row["schema"]["required"] = [name for name in required if name not in learned]
+    choose = credential.get("after", {}).get("choose")
+    if choose is not None and choose not in properties:
+        about = "Which account is meant, if the approval gives access to several."
+        properties[choose] = {"type": "string", "minLength": 1, "title": "Account", "description": about}
+
+
+def _fix(row: Json, credential: Json, fixed: Json) -> None:
+    """Remove the values of a login that are fixed, unless a fixed part is made of them."""
+    used = {name for text in fixed.values() for name in _PLACE.findall(text)}
+    properties = row["schema"]["properties"]
+    for name in fixed.keys() - used:
+        del properties[name]
+    row["schema"]["required"] = [name for name in row["schema"]["required"] if name in properties]
+    if missing := used - properties.keys():
+        raise refused(f"'fixed' of the connection type '{row['key']}' names a value '{min(missing)}' that it does not have")
+    credential["fixed"] = fixed
+
+
+def add_fields(rows: list[Json], fields: Json) -> None:
+    """Add the values that are parts of requests to the connection types that lack them; they are required."""
+    for row in rows:
+        properties = row["schema"]["properties"]
+        added = [name for name in fields if name not in properties]
+        properties |= {name: fields[name] for name in added}
+        if added:
+            row["schema"]["required"] = [*row["schema"].get("required", ()), *added]
 
 
 def _completed(manifest: Json, key: str, row: Json) -> Json:

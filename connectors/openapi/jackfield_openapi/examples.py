@@ -69,4 +69,4 @@ def _outputs(schema: Json, response: Any, definitions: Json) -> Iterator[Any]:
 def _first_valid(values: Iterator[Any], schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Any:
     used = closure(schema, definitions, uses)
     judge = jsonschema_rs.Draft202012Validator({"$schema": DIALECT, **schema, "$defs": used}, validate_formats=True, offline=True)
-    return next((value for value in values if judge.is_valid(value)), None)
+    return next((value for value in values if isinstance(value, dict) and judge.is_valid(value)), None)

@@ -19,7 +19,7 @@ from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import Response
 from jackfield_openapi.keywords import number
-from jackfield_openapi.naming import words
+from jackfield_openapi.naming import input_name, words
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
@@ -449,6 +449,13 @@ def _vendors(said: Any) -> Json | None:
     return {**row, "items": pointer(said["itemName"])} if isinstance(said.get("itemName"), str) else row
 
 
+def _input(named: Any, drawn: Drawn) -> Any:
+    """Return the key of an input that an overlay calls by its key, or as the document calls the parameter or the member of the body."""
+    if not isinstance(named, str) or named in drawn.properties:
+        return drawn.named.get(named, named) if isinstance(named, str) else named
+    return drawn.named.get(named, input_name(named))
+
+
 def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
     """Return what an overlay says about the pages of an operation.
 
@@ -456,13 +463,15 @@ def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tu
     """
     kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends") if name in given}
     fault = None
+    if pages.get("items") == "":  # the answer itself is the list
+        del pages["items"]
     if kind not in _KINDS:
         fault = f"'kind' must be one of {', '.join(_KINDS)}"
     for name in _POINTERS:
         if name in pages and not (isinstance(pages[name], str) and pages[name].startswith("/")):
             fault = f"'{name}' must be a JSON Pointer, such as /meta/next"
     if "input" in pages:
-        pages["input"] = drawn.named.get(str(pages["input"]), pages["input"])
+        pages["input"] = _input(pages["input"], drawn)
         if pages["input"] not in list(drawn.properties):
             fault = f"'input' must be one of {', '.join(drawn.properties) or 'its inputs, of which it has none'}"
     elif kind not in ("url", "linkHeader"):

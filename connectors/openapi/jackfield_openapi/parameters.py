@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jackfield.connector import pointer
+from jackfield.connector import InvalidInput, pointer
 from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.report import Report
@@ -20,6 +20,8 @@ _OURS = frozenset({"authorization", "content-type", "accept", "content-length", 
 _SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
 _KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
+_VALUE = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
+NO_KEYS: Mapping[str, str] = {}
 _STYLES = {"path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"),
            "header": ("simple",), "cookie": ("form",)}  # fmt: skip
 
@@ -42,12 +44,17 @@ class Drawn:
     taken: set[str] = field(default_factory=lambda: set(RESERVED))
     exact: frozenset[str] = frozenset()
     """Names that are keys as they are."""
+    connection: list[Json] = field(default_factory=list)
+    """Parts of the request that are values of the connection."""
+    fields: Json = field(default_factory=dict)
+    """Schemas of these values."""
     together: Json = field(default_factory=dict)
     """Inputs that each member of an optional body needs beside it."""
 
 
-def drawn(operation: Operation, schemas: Schemas, report: Report) -> Drawn:
-    """Draw the inputs from an operation's parameters and from the names in its path."""
+def drawn(operation: Operation, schemas: Schemas, report: Report, path_keys: Mapping[str, str] = NO_KEYS) -> Drawn:
+    """Draw the inputs from an operation's parameters and from the names in its path. ``path_keys`` are parts of paths that are values of
+    the connection."""
     in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
     found = Drawn(exact=exact_names([*(parameter["name"] for parameter, _ in operation.parameters), *in_path]))
     for parameter, at in operation.parameters:
@@ -57,14 +64,33 @@ def drawn(operation: Operation, schemas: Schemas, report: Report) -> Drawn:
                 report.lossy("path parameter not in the path", at, f"'{name[:80]}' does not occur in {operation.path}")
                 continue
             del in_path[name]
+        own = parameter.get("x-jackfield")
+        if isinstance(own, dict) and isinstance(own.get("connection"), str) and place != "cookie":
+            _connect(found, parameter, at, own, schemas, report)
+            continue
         if place == "header" and _is_ours(name.lower(), at, found, name, report):
             continue
         _draw(found, parameter, at, schemas, report)
+    for name in [name for name in in_path if name in path_keys]:
+        del in_path[name]
+        found.connection.append({"value": path_keys[name], "in": "path", "name": name})
     for name in in_path:
         report.assumed("path parameter not declared", operation.at, f"'{name}' is taken for text")
         _draw(found, {"name": name, "in": "path", "schema": {"type": "string"}}, operation.at, schemas, report)
     _keep_apart(found, operation.at, report)
     return found
+
+
+def _connect(found: Drawn, parameter: Json, at: str, own: Json, schemas: Schemas, report: Report) -> None:
+    """Bind a parameter to a value of the connection, which becomes a field of its types."""
+    name, value = parameter["name"], own["connection"]
+    if not _VALUE.fullmatch(value):
+        raise InvalidInput(f"'connection' of the parameter '{name[:80]}' must be a name in camelCase", hint="Correct the overlay.")
+    found.connection.append({"value": value, "in": parameter["in"], "name": name})
+    schema = {**_not_empty(_schema_of(parameter, at, {}, schemas, report)), "title": str(own.get("title") or name)[:200]}
+    if isinstance(parameter.get("description"), str):
+        schema["description"] = parameter["description"].strip()
+    found.fields[value] = schema | ({"writeOnly": True, "format": "password"} if own.get("secret") is True else {})
 
 
 def _keep_apart(found: Drawn, at: str, report: Report) -> None:

@@ -236,11 +236,17 @@ def _check(manifest: Json) -> str:
 [tool.jackfield.check]
 connection = "{(simple or rows[0])["key"]}"
 values = {{ server = "${{url}}" }}
-"""
+{_safe_posts(manifest)}"""
     if simple is not None:
         return text
     left = "".join(f'{action["key"]} = "its connection needs a client certificate"\n' for action in manifest["actions"])
     return f"{text}\n[tool.jackfield.check.left-out]\n{left}"
+
+
+def _safe_posts(manifest: Json) -> str:
+    """Return the POSTs that only read, as the overlay has decided: `jackfield check` would take their repeats for a fault."""
+    posts = [action["key"] for action in manifest["actions"] if action["effect"] == "read" and action["http"]["method"] == "POST"]
+    return f"# They only read.\nsafe-posts = {json.dumps(posts)}\n" if posts else ""
 
 
 def _tests(manifest: Json) -> str:

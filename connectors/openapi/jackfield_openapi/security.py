@@ -46,6 +46,10 @@ def parts_of(scheme: Json, about: str) -> list[Part]:
 def _of_key(scheme: Json, about: str) -> list[Part]:
     if str(scheme.get("x-amazon-apigateway-authtype", "")).lower() == "awssigv4":
         return [signature(about)]
+    own = scheme.get("x-jackfield")
+    if isinstance(own, dict) and own.get("in") == "path" and is_name(scheme.get("name"), "path"):
+        field = {"value": text_field("Token", about, secret=True)}
+        return [Part("apiKey", "Token in the address", "apiKey", field, ("value",), {"in": "path", "name": scheme["name"]})]
     if scheme.get("in") not in ("header", "query", "cookie") or not is_name(scheme.get("name"), scheme["in"]):
         return []
     row = {"in": scheme["in"], "name": scheme["name"]}
@@ -69,6 +73,9 @@ class Security:
         self._used: dict[Alternative, list[str]] = {}
         self._keys: list[str] = []
         self._descriptions: dict[str, str] = {}
+        self._flows: dict[str, Json] = {}
+        self.path_keys: dict[str, str] = {}
+        """Value of the connection by the name of the part of a path that it fills."""
         components = self._root.get("components")
         listed = components.get("securitySchemes") if isinstance(components, dict) else None
         for name, given in listed.items() if isinstance(listed, dict) else ():
@@ -81,6 +88,9 @@ class Security:
             about = given_about.strip() if isinstance(given_about, str) else ""
             self._descriptions[name] = markdown(about).strip()
             self._schemes[name] = parts_of(scheme, about)
+            self.path_keys |= {part.row["name"]: "value" for part in self._schemes[name] if part.row.get("in") == "path"}
+            if scheme.get("type") == "oauth2" and isinstance(scheme.get("flows"), dict):
+                self._flows[name] = scheme["flows"]
             if not self._schemes[name]:
                 report.lossy("security scheme", at, f"'{name}' ({str(scheme.get('type'))[:40]}) is not supported")
 
@@ -100,7 +110,7 @@ class Security:
         found: dict[Alternative, None] = {}
         lacking: set[str] = set()
         for one in given if isinstance(given, list) else ():
-            names = tuple(sorted(one)) if isinstance(one, dict) else ()
+            names = self._once(one) if isinstance(one, dict) else ()
             missing = {name for name in names if not self._schemes.get(name)}
             lacking |= missing
             if not missing:
@@ -108,6 +118,19 @@ class Security:
         if not found and lacking:
             raise LookupError(f"it needs the security scheme '{min(lacking)[:80]}', which is not supported")
         return list(found) or [()]
+
+    def _once(self, requirement: Json) -> Alternative:
+        """Return the schemes that are needed together. OAuth 2.0 schemes with the same scopes are the flows of one sign-in: the one with
+        a code is taken, or else the first."""
+        names: list[str] = []
+        alike: dict[str, str] = {}
+        for name in sorted(requirement):
+            asked = repr(sorted(map(str, requirement[name]))) if isinstance(requirement[name], list) else ""
+            if name not in self._flows or asked in ("", "[]"):
+                names.append(name)
+            elif asked not in alike or ("authorizationCode" in self._flows[name] and "authorizationCode" not in self._flows[alike[asked]]):
+                alike[asked] = name
+        return tuple(sorted([*names, *alike.values()]))
 
     def scopes(self, operation: Operation) -> list[str]:
         """Return the scopes that the first alternative of an operation needs."""

@@ -6,12 +6,19 @@ import re
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from jackfield.json_tools.secret_names import basis
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.report import Report
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 Json = dict[str, Any]
+
+
+def _is_secret(name: str, about: Json) -> bool:
+    """Return whether a variable of a server's address is a credential: then it has no default, although the document has a sample."""
+    text = about.get("description")
+    return "enum" not in about and basis(name, text if isinstance(text, str) else "", several=False, siblings=()) is not None
 
 
 class Servers:
@@ -69,7 +76,7 @@ class Servers:
         for name in dict.fromkeys(_VARIABLE.findall(url)):
             about = variables.get(name) if isinstance(variables, dict) else None
             about = about if isinstance(about, dict) else {}
-            default = about.get("default")
+            default = None if _is_secret(name, about) else about.get("default")
             named[name] = {"input": camel(["server", *words(name)])} | ({"default": str(default)} if default not in (None, "") else {})
             choices = about.get("enum")
             if isinstance(choices, list) and choices:
@@ -90,7 +97,12 @@ class Servers:
         required = [] if "url" in main else ["server"]
         for row in self.rows:
             for name, about in row.get("variables", {}).items():
-                schema: Json = {"type": "string", "minLength": 1, "title": name, "x-jackfield": {"destination": True}}
+                schema: Json = {"type": "string", "minLength": 1, "title": name}
+                if _is_secret(name, about):
+                    schema |= {"writeOnly": True, "format": "password"}
+                    self._report.assumed("secret", "/servers", f"'{name[:80]}' is secret by its name, and part of the server's address")
+                else:
+                    schema["x-jackfield"] = {"destination": True}
                 schema |= {"default": about["default"]} if "default" in about else {}
                 if "enum" in about:
                     schema["enum"] = list(dict.fromkeys([*about["enum"], *([about["default"]] if "default" in about else [])]))

@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Authorization, DeviceAuthorization, Grant, OpenContext
-from jackfield_http.bindings.connection import TOKEN_SETTINGS, BoundConnection, name_of, targets_of, value_of
+from jackfield_http.bindings.connection import TOKEN_SETTINGS, BoundClient, BoundConnection, name_of, targets_of, value_of
 from jackfield_http.connection_types import Certified
+from jackfield_http.learned_values import NOTHING_LEARNED, Learned
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_http.sign_in import SignIn
 
@@ -26,8 +27,23 @@ def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], settings: str) -
     about = {
         "__doc__": base.__doc__, "places": dict(places), "client_authentication": row.get("clientAuthentication", "basic"),
         "token_parameters": row.get("tokenParameters", {}), "token_place": row.get("tokenPlace", ""), "token_targets": targets_of(row),
+        "parameters": row.get("authorize", {}), "asks_in_json": row.get("tokenRequest") == "json", "separator": row.get("separator", " "),
+        "pkce": row.get("pkce", True), "learned": _learned(row),
     }  # fmt: skip
     return type(base.__name__, (Certified, base), about)
+
+
+def _learned(row: Json) -> Learned:
+    """Return what the provider's answers name; ``NOTHING_LEARNED`` itself if that is nothing."""
+    if not learns(row):
+        return NOTHING_LEARNED
+    chosen = row.get("chosen", "")
+    return Learned(row.get("answer", {}), row.get("callback", {}), row.get("after", {}), tuple(row.get("hosts", ())), chosen)
+
+
+def learns(row: Json) -> bool:
+    """Return whether a credential's approval has public values of the connection."""
+    return not row.keys().isdisjoint(("answer", "callback", "after"))
 
 
 def account_of(row: Json, values: Json, server: str, certificate: tuple[str | None, str | None]) -> OAuth2AuthorizationCode:
@@ -37,7 +53,10 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
     places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:5])
     scopes = tuple(value_of(row, values, "scopes").split())
     filled = {name: value for name, value in given.items() if value}
-    kind = _kind(row["kind"] == "openIdConnect", places, json.dumps({name: row[name] for name in TOKEN_SETTINGS if name in row}))
+    settings = {name: row[name] for name in TOKEN_SETTINGS if name in row}
+    if chosen := str(values.get(row.get("after", {}).get("choose", ""), "")):
+        settings["chosen"] = chosen
+    kind = _kind(row["kind"] == "openIdConnect", places, json.dumps(settings))
     return kind.model_validate({**filled, "server": server, "scopes": scopes})
 
 
@@ -45,6 +64,15 @@ class BoundAccount(BoundConnection):
     """Connection of which one credential is the approval of a person."""
 
     authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
+
+    def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # as its base
+        """Return the clients of an attempt, to the server that the provider named when a person approved, if it names one."""
+        row = next(row for row in self.credentials if row["kind"] in ACCOUNTS)
+        if not learns(row) or context.grants is None:
+            return super().open(context)
+        known = context.grants.find().value.get("values", {})
+        given = {name: value for name, value in known.items() if name != "server" or not self.server}
+        return BoundConnection.open(self.model_copy(update=given), context)
 
     def account(self) -> OAuth2AuthorizationCode:
         """Return the credential that a person approves."""

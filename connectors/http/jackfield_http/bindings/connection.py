@@ -11,11 +11,12 @@ from pydantic import ConfigDict
 from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
 from jackfield.dataclass import replace
 from jackfield.secrecy import SecretHolder
+from jackfield_http.bindings.probing import account_in, probed
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.oauth2 import TokenClient, fetch_token
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
+from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
 from jackfield_http.signing import SignedRequests, find_signer
 from jackfield_http.urls import Url, server_url
 
@@ -29,21 +30,36 @@ class BoundConnection(HttpConnection):
 
     servers: ClassVar[Sequence[Json]] = ()
     credentials: ClassVar[Sequence[Json]] = ()
+    test_request: ClassVar[str | Json | None] = None
+    owner: ClassVar[Json | None] = None
 
     server: str | None = Field(None, destination=True)  # type: ignore[assignment]  # the manifest has a server for connections without one
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # a client for each server of the manifest
         """Return the clients of an attempt; opening sends nothing."""
-        return BoundClient(context, self.settings(), self.sign_in(context), self.url_of)
+        return BoundClient(context, self.settings(), self.sign_in(context), self.url_of, self.value)
+
+    def value(self, name: str) -> str:
+        """Return a value of the connection that is part of requests.
+
+        :raises InvalidConnection: if it is missing.
+        """
+        found = (self.__pydantic_extra__ or {}).get(name)
+        if found in (None, ""):
+            reason = f"'{name}' of the connection is missing: it is part of the request"
+            raise InvalidConnection("the connection is not complete", details=[Detail(pointer(name), reason)], hint="Add it.")
+        return str(found).strip()
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """GET the path that the manifest names for it; nothing is changed."""
+        """Send the request that the manifest names for it, which changes nothing; then say whose account it is, if the answer does."""
         clients = self.open(context)
-        if self.probe is None:
+        if self.test_request is None:
             yield self.opened("The values were accepted; nothing was sent.")
             return
-        clients.of(0).get(self.probe)
+        answer = probed(clients.of, self.value, self.test_request)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+        if self.owner is not None and (found := account_in(answer, self.owner)) is not None:
+            yield found
 
     def settings(self) -> ClientSettings:
         """Return the settings of the client for the first server."""
@@ -86,9 +102,10 @@ class BoundConnection(HttpConnection):
         more = {**row.get("tokenParameters", {}), **targets_of(row)}
         client = TokenClient(
             value_of(row, values, "clientId"), value_of(row, values, "clientSecret"),
-            row.get("clientAuthentication", "basic"), more, row.get("tokenPlace", ""),
+            row.get("clientAuthentication", "basic"), more, row.get("tokenPlace", ""), row.get("tokenRequest") == "json",
         )  # fmt: skip
-        form = {"grant_type": "client_credentials", "scope": value_of(row, values, "scopes").strip() or None}
+        scopes = row.get("separator", " ").join(value_of(row, values, "scopes").split())
+        form = {"grant_type": "client_credentials", "scope": scopes or None}
 
         def mint() -> Minted:
             url = row.get("tokenUrl") or value_of(row, values, "tokenUrl")
@@ -131,7 +148,15 @@ def _filled(url: str, name: str, value: str, key: str) -> str:
 class BoundClient(SecretHolder):
     """Clients of one attempt, one for each server that it talks to."""
 
-    def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn, url_of: Callable[[int], Url]) -> None:
+    def __init__(
+        self,
+        context: OpenContext,
+        settings: ClientSettings,
+        sign_in: SignIn,
+        url_of: Callable[[int], Url],
+        value: Callable[[str], str] = lambda _name: "",
+    ) -> None:
+        self.value = value
         self._context = context
         self._settings = settings
         self._sign_in = sign_in
@@ -161,8 +186,11 @@ def value_of(row: Json, values: Json, name: str) -> str:
     return str(values.get(name_of(row, name), ""))
 
 
-TOKEN_SETTINGS = ("clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource")
-"""Members of a credential that say how tokens are requested, and where they are in an answer."""
+TOKEN_SETTINGS = (
+    "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
+    "answer", "callback", "after", "hosts",
+)  # fmt: skip
+"""Members of a credential that say how tokens are requested, and what their answers have."""
 
 
 def targets_of(row: Json) -> dict[str, str]:
@@ -179,17 +207,32 @@ def _signature(row: Json, values: Json, context: OpenContext) -> SignIn:
 
 def _api_key(row: Json, values: Json) -> SignIn:
     value, path = value_of(row, values, "value"), f"/{name_of(row, 'value')}"
+    if row["in"] == "path":  # the actions put it there
+        return ANONYMOUS
+    value = row.get("prefix", "") + value.strip()
     if row["in"] == "query":
         return in_query(row["name"], value)
     return (in_cookie if row["in"] == "cookie" else in_header)(row["name"], value, path)
 
 
 def _basic(row: Json, values: Json) -> SignIn:
-    return basic(value_of(row, values, "username"), value_of(row, values, "password"))
+    username, password = (_fixed(row, values, name) for name in ("username", "password"))
+    return basic(username, password)
+
+
+def _fixed(row: Json, values: Json, name: str) -> str:
+    """Return a part of a login: the connection's value, or the text that the manifest fixes with values in it."""
+    template = row.get("fixed", {}).get(name)
+    if template is None:
+        return value_of(row, values, name)
+    return _VALUE.sub(lambda found: value_of(row, values, found[1]).strip(), template)
+
+
+_VALUE = re.compile(r"\{([A-Za-z0-9]+)\}")
 
 
 def _bearer(row: Json, values: Json) -> SignIn:
-    return in_header("Authorization", f"Bearer {value_of(row, values, 'token').strip()}", f"/{name_of(row, 'token')}")
+    return in_header("Authorization", row.get("prefix", "Bearer ") + value_of(row, values, "token").strip(), f"/{name_of(row, 'token')}")
 
 
 _KINDS: Mapping[str, Callable[[Json, Json], SignIn]] = {"apiKey": _api_key, "basic": _basic, "bearer": _bearer}

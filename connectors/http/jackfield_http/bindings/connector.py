@@ -117,7 +117,8 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
             "serves": None if serves is None else Serves(tuple(serves["actions"]), serves["reason"]),
             "servers": tuple(manifest.get("servers", ())),
             "credentials": tuple(row["http"]["credentials"]),
-            "probe": row["http"].get("probe"),
+            "test_request": row["http"].get("probe"),
+            "owner": row["http"].get("account"),
             "headers": dict(requests.get("headers", {})),
             "errors": errors_of(requests.get("errors", {}), AWS_HTTP_ERRORS if "awsSigV4" in kinds else HTTP_ERRORS),
         },
@@ -170,16 +171,18 @@ class BoundCall:
         """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
         given, binding, pages = inputs.given, self._binding, self._pages
         client = clients.of(binding.get("server", 0))
+        of_connection = {"connection": clients.value} if "connection" in binding else {}
         token = None if self._token is None else given.get(self._token)
         with ExitStack() as opened:
             files = Files(inputs.sources, opened)
             if client.server is None:
                 raise Unavailable("the connection names no server", repeatable=False)
             values = prepared(binding, self._key, self._without_address(given), files, client) if "before" in binding else given
-            request = request_of(binding, self._without_address(values), files)
+            request = request_of(binding, self._without_address(values), files, **of_connection)
             url = client.server.under(request.path, request.query)
             if pages is not None and token is not None and pages.is_address(token, url):
-                request = request_of(binding, {name: value for name, value in values.items() if name != self._token}, files)
+                rest = {name: value for name, value in values.items() if name != self._token}
+                request = request_of(binding, rest, files, **of_connection)
                 url = _followed(client, request, str(token), url)
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened)

@@ -61,8 +61,14 @@ class Files:
         return self.opened.enter_context(stored.open()), stored.content_type, stored.name
 
 
-def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Request:
-    """Build the request of a call. ``files`` are the stored ones.
+UNSHOWN = "CONNECTION"
+"""What stands for a value of the connection where a request is shown."""
+
+
+def request_of(
+    binding: Json, inputs: Json, files: Files | None = None, connection: Callable[[str], str] = lambda _name: UNSHOWN
+) -> Request:
+    """Build the request of a call. ``files`` are the stored ones, ``connection`` returns a value of the connection.
 
     :raises InvalidInput: if a value does not fit into its place.
     """
@@ -70,6 +76,8 @@ def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Reque
     for row in binding.get("parameters", ()):
         if inputs.get(row["input"]) is not None:
             placed.put(row, inputs[row["input"]])
+    for row in binding.get("connection", ()):
+        placed.put({**row, "input": row["value"]}, connection(row["value"]))
     fixed = [placed.filled(binding["query"])] if "query" in binding else []
     path = placed.filled(binding["path"])
     if climbs(path):

@@ -1,0 +1,97 @@
+"""Connection tests: which request proves that credentials are accepted, and where its answer names the account."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jackfield.connector import InvalidInput
+from jackfield_openapi.operations import Operation
+
+_OWN = re.compile(r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile)/?$", re.IGNORECASE)
+"""Paths of the person whose credentials are sent."""
+_DOUBTFUL = re.compile(r"/(|ping|test|[a-z]*\.?test|health|healthz|status|version|errors?|oembed|\.well-known/.*)/?$", re.IGNORECASE)
+"""Paths that many servers answer to anybody: such a test proves nothing."""
+_MEMBERS = frozenset({"query", "body", "failed"})
+
+Json = dict[str, Any]
+
+
+def declared_probe(operation: Operation, connection: list[Json], server: int) -> str | Json | None:
+    """Return the request that an operation is as a connection test, if its ``probe`` says so: a path, or what the manifest has for it.
+
+    :raises InvalidInput: if it cannot be sent as it is, or may change something.
+    """
+    given = operation.extension.get("probe")
+    if given is None or given is False:
+        return None
+    more: Json = given if isinstance(given, dict) else {}
+    path, _, query = operation.path.partition("#")[0].partition("?")
+    bound = {row["name"] for row in connection if row["in"] == "path"}
+    if given is True and operation.method == "get" and "{" in path and not bound:
+        return None
+    method = operation.method.upper()
+    left = [name for name in re.findall(r"\{([^{}]+)\}", path) if name not in bound]
+    if left or more.keys() - _MEMBERS or not isinstance(given, bool | dict):
+        raise InvalidInput(
+            f"the 'probe' of {operation.name} is not valid: it is true, or has {', '.join(sorted(_MEMBERS))}",
+            hint="Choose a request without parameters, other than values of the connection.",
+        )
+    if method not in ("GET", "POST") or (method == "POST" and operation.extension.get("effect") != "read"):
+        raise InvalidInput(
+            f"the 'probe' of {operation.name} may change something", hint="Declare 'effect: read' beside it, if it does not."
+        )
+    if method == "GET" and not (more or connection or query or server):
+        return path
+    found: Json = {} if method == "GET" else {"method": method}
+    found |= {"path": path, **({"query": query} if query else {}), **({"server": server} if server else {})}
+    return found | ({"connection": connection} if connection else {}) | more
+
+
+def probe_of(row: Json, actions: list[Json]) -> str | None:
+    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, the person's own first."""
+    served = frozenset(row["serves"]["actions"]) if "serves" in row else None
+    names = [part["scheme"] for part in row["http"]["credentials"]]
+    paths = [
+        action["http"]["path"]
+        for action in actions
+        if action["effect"] == "read"
+        and action["http"]["method"] == "GET"
+        and not action["inputs"].get("required")
+        and "deprecated" not in action
+        and not action["http"].keys() & {"query", "server", "connection"}
+        and (served is None or action["key"] in served)
+        and (not names or sorted(names) in [sorted(one) for one in action["http"].get("security", ())])
+    ]
+    usual = [path for path in paths if not _DOUBTFUL.search(path)]
+    return next(filter(_OWN.search, usual), usual[0] if usual else None)
+
+
+def with_sign_ins(root: Json) -> Json:
+    """Return a document whose security schemes are those of ``signIns``, if it has them; each of them serves every operation.
+
+    :raises InvalidInput: if they are no schemes by name.
+    """
+    extension = root.get("x-jackfield")
+    given = extension.get("signIns") if isinstance(extension, dict) else None
+    if given is None:
+        return root
+    if not isinstance(given, dict) or not given or not all(isinstance(one, dict) and "type" in one for one in given.values()):
+        raise InvalidInput("'signIns' has security schemes by name", hint="Write them as in components.securitySchemes.")
+    components = root.get("components")
+    paths = root.get("paths")
+    return {
+        **root,
+        "components": {**(components if isinstance(components, dict) else {}), "securitySchemes": given},
+        "security": [{name: []} for name in given],
+        "paths": {path: _without_security(item) for path, item in paths.items()} if isinstance(paths, dict) else paths,
+    }
+
+
+def _without_security(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    return {
+        name: {word: value for word, value in one.items() if word != "security"} if isinstance(one, dict) else one
+        for name, one in item.items()
+    }
