@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 
-from generated import binding
+from generated import binding, mcp_binding
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
@@ -205,6 +205,7 @@ def _action() -> Json:
             },
             "deprecated": {"const": True, "description": "The provider intends to remove it."},
             "http": binding.action(),
+            "mcp": mcp_binding.action(),
             "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
             "kind": {
                 "const": "job",
@@ -242,7 +243,12 @@ def _action() -> Json:
         },
         ["key", "title", "description", "effect", "inputs", "output"],
         "One thing that the connector can do.",
-        allOf=[{"if": {"required": ["http"]}, "else": {"properties": {"inputs": _OBJECT, "output": _OBJECT}}}],
+        allOf=[
+            {
+                "if": {"anyOf": [{"required": ["http"]}, {"required": ["mcp"]}]},
+                "else": {"properties": {"inputs": _OBJECT, "output": _OBJECT}},
+            }
+        ],
     )
 
 
@@ -345,6 +351,7 @@ def schema() -> Json:
         "model": {**_MEMBER, "description": "The service description that the actions were made from, for the package that runs them."},
         "servers": binding.servers(),
         "http": binding.requests(),
+        "mcp": mcp_binding.server(),
         "connectionTypes": {**listed, "items": _connection_type()},
         "actions": {**listed, "items": _action()},
         "optionSources": {**listed, "items": _option_source()},

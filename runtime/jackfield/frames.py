@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.frames")
 _PARTS = (
-    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp_server", "openapi", "platform", "server",
+    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp", "mcp_server", "openapi", "platform", "server",
     "store", "vault",
 )  # fmt: skip
 _OURS = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})

@@ -76,17 +76,17 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
     }
     if select:
         lock["select"] = list(select)
-    content_of, index = _written(manifest)
+    content_of, index = written(manifest)
     made = {
         f"{package}/connector.json": content_of,
         **({f"{package}/{INDEX}": index} if index is not None else {}),
         "pyproject.toml": _pyproject(manifest, package, converted.license).encode(),
         "README.md": _readme(manifest).encode(),
         f"tests/test_{package.removeprefix('jackfield_')}.py": _tests(manifest).encode(),
-        LOCK: _json(lock),
-        REPORT: _json(converted.report.to_json()),
+        LOCK: as_json(lock),
+        REPORT: as_json(converted.report.to_json()),
     }
-    return {**made, SUGGESTED: _json(converted.overlay)} if converted.overlay["actions"] else made
+    return {**made, SUGGESTED: as_json(converted.overlay)} if converted.overlay["actions"] else made
 
 
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
@@ -99,9 +99,9 @@ _LARGE = 64 * 1024
 """Size in bytes above which a manifest of few actions has an index, too."""
 
 
-def _written(manifest: Json) -> tuple[bytes, bytes | None]:
+def written(manifest: Json) -> tuple[bytes, bytes | None]:
     """Return the manifest as a file, and its index if it has many actions or is large: each of them is then on a line of its own."""
-    if len(manifest["actions"]) <= _FEW and len(whole := _json(manifest)) <= _LARGE:
+    if len(manifest["actions"]) <= _FEW and len(whole := as_json(manifest)) <= _LARGE:
         return whole, None
     pieces, size = [b"{"], 1
     places: dict[str, dict[str, tuple[int, int]]] = {"actions": {}, "$defs": {}}
@@ -194,7 +194,8 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _json(value: object) -> bytes:
+def as_json(value: object) -> bytes:
+    """Return a value as a file of JSON."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 

@@ -48,6 +48,7 @@ def _manifest_in_package(subject: Subject) -> Iterator[str]:
 
 def _schemas_closed(subject: Subject) -> Iterator[str]:
     described = {f"output of {action.key}" for action in subject.manifest.actions.values() if action.only_describes}
+    described |= {f"inputs of {action.key}" for action in subject.manifest.actions.values() if "mcp" in action.content.row}
     for where, schema in _schemas(subject):
         try:
             subject.compiled(where, schema)

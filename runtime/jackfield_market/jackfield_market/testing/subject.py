@@ -28,7 +28,8 @@ class Subject:
     """Connector under test.
 
     ``values`` (for its connection of the type ``connection``) and ``answers`` (JSON responses by method and path) override the suite's
-    guesses; ``headers`` are added to every response. ``safe_posts`` are actions that read, or may be repeated, although they send a POST;
+    guesses; ``headers`` are added to every response. ``safe_posts`` are actions that read, or may be repeated, although they send a POST,
+    and the connection type if its test reads by POST.
     ``left_out`` are actions and triggers that the loopback provider cannot serve, with the reason. ``project`` is the folder with
     pyproject.toml, if there is one.
     """

@@ -1,0 +1,88 @@
+"""Connectors whose actions are bound to tools of an MCP server: the entry point ``mcp`` of the group ``jackfield.bindings``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from jackfield.connector import Action, Connector, DeclarationError, current_call
+from jackfield.connector.described import DescribedConnector
+from jackfield.manifest import RateLimit
+from jackfield_http.bindings.connector import BoundInputs
+from jackfield_mcp.client import McpClient, Tool
+from jackfield_mcp.connections import KINDS, connection_type
+from jackfield_mcp.results import ToolOutput, output_of
+
+_FROZEN = (
+    "Compare the tool with the one that was accepted: 'generate mcp' over the connector's folder lists what has changed. "
+    "Install the new version once somebody has read it."
+)
+
+Json = Mapping[str, Any]
+
+
+def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector:
+    """Return the connector that a manifest of an MCP server describes. ``row`` finds the JSON of an action, if the manifest only lists it.
+
+    :raises DeclarationError: if it has a connection type that this package does not know.
+    """
+    return McpConnector(manifest, row)
+
+
+class McpConnector(DescribedConnector):
+    """Connector of one MCP server. Actions are made when they are first called."""
+
+    def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None, *, hint: str = _FROZEN) -> None:
+        unknown = next((kind["key"] for kind in manifest["connectionTypes"] if kind["key"] not in KINDS), None)
+        if unknown is not None:
+            raise DeclarationError(f"connector.json has the connection type '{unknown[:80]}', which jackfield-mcp does not know")
+        find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
+        types = [connection_type(kind, manifest) for kind in manifest["connectionTypes"]]
+        super().__init__(manifest, types, lambda key: _action(find(key), hint))
+
+
+def _action(row: Json, hint: str) -> Action:
+    limit, function = row.get("rateLimit"), ToolCall(row, hint)
+    return Action(
+        key=row["key"],
+        title=row["title"],
+        description=row["description"],
+        effect=row.get("effect", "write"),
+        function=function,
+        inputs=BoundInputs,
+        output=ToolOutput,
+        takes_client=True,
+        is_async=False,
+        permissions={},
+        idempotent_by=row.get("idempotentBy"),
+        rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
+        request=function.request,
+        returns_files=True,
+    )
+
+
+class ToolCall:
+    """Function of an action: one call of one tool, as it was accepted."""
+
+    def __init__(self, row: Json, hint: str) -> None:
+        about = row["mcp"]
+        self._tool = Tool(about["tool"], about["digest"], about.get("parts", {}), about.get("headers", {}), hint)
+        self._is_safe = row.get("effect", "write") == "read"
+        self._is_unclear = about.get("toolError") == "inDoubt"
+        self._keyed_by: str | None = about.get("idempotencyKey") if row.get("idempotentBy") else None
+
+    def __call__(self, inputs: BoundInputs, client: McpClient) -> ToolOutput:
+        """Call the tool and return what it returned."""
+        given, call = inputs.given, current_call()
+        if self._keyed_by is not None and call is not None and self._keyed_by not in given:
+            given = {**given, self._keyed_by: call.idempotency_key}
+        return client.call(self._tool, given, partial(output_of, is_unclear=self._is_unclear), safe=self._is_safe)
+
+    def request(self, inputs: BoundInputs) -> Mapping[str, Any]:
+        """Describe the message of a call, for a dry run."""
+        return {
+            "method": "POST",
+            "path": "/",
+            "body": {"method": "tools/call", "params": {"name": self._tool.name, "arguments": inputs.given}},
+        }

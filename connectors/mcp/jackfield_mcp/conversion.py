@@ -1,0 +1,192 @@
+"""The manifest of a connector from the tools that a server lists, with a report of what is left out and of what was taken from texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from jackfield.dataclass import dataclass, field
+from jackfield_mcp.messages import LEGACY, MODERN, Session
+from jackfield_mcp.naming import key_of, keys_of, title_of
+from jackfield_mcp.pins import digest_of, parts_of
+from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
+from jackfield_mcp.texts import has_hidden, one_line, plain
+
+_HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+_CONTENT = "mcp.content"
+_MOST_WORDS = 4_096
+TRUST = ("none", "annotations")
+OVERLAID = frozenset({"effect", "title", "description", "toolError", "keywords", "group", "rateLimit", "idempotencyKey", "skip"})
+"""Members that an overlay sets for an action."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Decisions of whoever generates: the connector's key and version, the server, whether its annotations count, what the overlay says by
+    action, and the keys of earlier generations by tool."""
+
+    key: str
+    url: str
+    version: str = "1.0.0"
+    title: str = ""
+    trusts: bool = False
+    overlay: Mapping[str, Json] = field(default_factory=dict)
+    locked: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Manifest, keys and digests by tool, and the report."""
+
+    manifest: dict[str, Any]
+    locked: dict[str, dict[str, Any]]
+    report: dict[str, Any]
+
+
+def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: Sequence[str]) -> Converted:
+    """Return the connector of a server's tools; ``kinds`` are the keys of its connection types, the first one first."""
+    left_out: list[dict[str, str]] = []
+    usable = list(_named(tools, left_out))
+    keys = keys_of([tool["name"] for tool in usable], choices.locked)
+    actions: list[dict[str, Any]] = []
+    definitions: dict[str, Any] = {}
+    locked: dict[str, dict[str, Any]] = {}
+    cleaned: list[str] = []
+    for tool in sorted(usable, key=lambda one: keys[one["name"]]):
+        key = keys[tool["name"]]
+        said = choices.overlay.get(key, {})
+        try:
+            row, defined = _action(tool, key, said, trusts=choices.trusts)
+        except Unfit as reason:
+            left_out.append({"tool": one_line(tool["name"], 128), "reason": str(reason)})
+            continue
+        locked[tool["name"]] = {"key": key, "digest": row["mcp"]["digest"]}
+        if said.get("skip") is True:
+            continue
+        actions.append(row)
+        definitions |= defined
+        cleaned += [key] if any(has_hidden(tool.get(name)) for name in ("title", "description")) else []
+    report = {"tools": len(tools), "actions": len(actions), "leftOut": left_out, "hiddenCharacters": cleaned}
+    return Converted(_manifest(actions, definitions, session, choices, kinds), dict(sorted(locked.items())), report)
+
+
+def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
+    """Yield the tools with a name of their own that plain calls can call."""
+    seen = set[str]()
+    for tool in tools:
+        name = tool.get("name")
+        execution = tool.get("execution")
+        if not isinstance(name, str) or not name or len(name) > 512:
+            reason = "it has no name"
+        elif name in seen:
+            reason = "another tool has the same name"
+        elif isinstance(execution, Mapping) and execution.get("taskSupport") == "required":
+            reason = "it runs only as a task of 2025-11-25, which was withdrawn"
+        else:
+            seen.add(name)
+            yield tool
+            continue
+        left_out.append({"tool": one_line(name, 128), "reason": reason})
+
+
+def _action(tool: Json, key: str, said: Json, *, trusts: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    made: Schemas = schemas_of(tool, key)
+    given = tool.get("annotations")
+    hints = {name: given[name] for name in _HINTS if isinstance(given, Mapping) and isinstance(given.get(name), bool)}
+    about: dict[str, Any] = {"tool": tool["name"], "digest": digest_of(tool), "parts": parts_of(tool)}
+    about |= {"annotations": hints} if hints else {}
+    about |= {"headers": dict(made.headers)} if made.headers else {}
+    about |= {name: said[name] for name in ("toolError", "idempotencyKey") if name in said}
+    named = one_line(tool.get("title"), 60) or one_line(given.get("title") if isinstance(given, Mapping) else "", 60)
+    row: dict[str, Any] = {
+        "key": key,
+        "title": said.get("title") or named or one_line(title_of(tool["name"]), 60) or key,
+        "description": said.get("description") or plain(tool.get("description"), _MOST_WORDS),
+        "group": said.get("group", "tools"),
+        "effect": said.get("effect") or _effect(hints if trusts else {}),
+        "outputPolicy": "describe",
+        "mcp": about,
+        "inputs": made.inputs,
+        "output": _output(made),
+        "examples": [],
+    }
+    row |= {"idempotentBy": "key"} if "idempotencyKey" in said and row["effect"] == "idempotent" else {}
+    return row | {name: said[name] for name in ("keywords", "rateLimit") if name in said}, made.definitions
+
+
+def _effect(hints: Mapping[str, bool]) -> str:
+    if hints.get("readOnlyHint"):
+        return "read"
+    return "idempotent" if hints.get("idempotentHint") else "write"
+
+
+def _output(made: Schemas) -> dict[str, Any]:
+    found: dict[str, Any] = {"content": {"$ref": f"#/$defs/{_CONTENT}"}}
+    required = ["content"]
+    if made.structured is not None:
+        found, required = {"structuredContent": made.structured, **found}, ["structuredContent", "content"]
+    return {"type": "object", "additionalProperties": True, "required": required, "properties": found}
+
+
+def _manifest(
+    actions: list[dict[str, Any]], definitions: Mapping[str, Any], session: Session, choices: Choices, kinds: Sequence[str]
+) -> dict[str, Any]:
+    host = urlsplit(choices.url).hostname or ""
+    info = {name: one_line(session.about.get(name), 200) for name in ("name", "title", "version") if session.about.get(name)}
+    extensions = session.capabilities.get("extensions")
+    return {
+        "manifestVersion": 2,
+        "key": choices.key,
+        "title": choices.title or title_of(choices.key.rpartition(".")[2]),
+        "description": f"Tools of the MCP server at {host}.",
+        "version": choices.version,
+        "hosts": [host],
+        "servers": [{"url": choices.url}],
+        "mcp": {
+            "protocolVersions": [MODERN, LEGACY[0]] if session.is_modern else [session.version],
+            "trust": TRUST[choices.trusts],
+            "serverInfo": info,
+            "extensions": sorted(one_line(name, 100) for name in extensions)[:50] if isinstance(extensions, Mapping) else [],
+        },
+        "connectionTypes": [_TYPES[kind] for kind in kinds],
+        "actions": actions,
+        "$defs": {_CONTENT: {"type": "array", "items": {"type": "object"}}, **definitions},
+    }
+
+
+_SERVER: Json = {
+    "type": "string", "format": "uri", "title": "Server", "description": "The server's URL, if it is another one than the connector's.",
+    "x-jackfield": {"destination": True},
+}  # fmt: skip
+_SECRET: Json = {"type": "string", "minLength": 1, "writeOnly": True, "format": "password"}
+
+
+def _schema(required: Sequence[str], properties: Json) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": {**properties, "server": _SERVER}}
+    return {**made, "required": list(required)} if required else made
+
+
+_TYPES: Mapping[str, Json] = {
+    "anonymous": {
+        "key": "anonymous", "title": "No sign-in", "description": "Sends no credentials.", "auth": "none", "setup": "Nothing to do.",
+        "schema": _schema((), {}),
+    },
+    "bearer": {
+        "key": "bearer", "title": "Access token", "description": "Sends a token.", "auth": "bearer",
+        "setup": "Create a token at the server's provider.",
+        "schema": _schema(("token",), {"token": {**_SECRET, "title": "Token", "description": "The access token."}}),
+    },
+    "headerKey": {
+        "key": "headerKey", "title": "Key in a header", "description": "Sends a key in a header field of your choice.", "auth": "apiKey",
+        "setup": "Create a key at the server's provider.",
+        "schema": _schema(("header", "key"), {
+            "header": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$", "title": "Header", "description": "The field's name."},
+            "key": {**_SECRET, "title": "Key", "description": "The key."},
+        }),
+    },
+}  # fmt: skip
+
+__all__ = ["OVERLAID", "TRUST", "Choices", "Converted", "converted", "key_of"]

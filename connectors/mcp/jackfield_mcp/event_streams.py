@@ -1,0 +1,67 @@
+"""Events of a stream (WHATWG HTML §9.2), found while it is read: each byte is looked at once, however long an event is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jackfield.dataclass import dataclass
+
+_END = re.compile(rb"\r\n|\r|\n")
+_MARK = b"\xef\xbb\xbf"
+_LONGEST_ID = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event with data, and the ID by which the stream can be resumed behind it."""
+
+    data: bytes
+    id: str | None
+
+
+class EventReader:
+    """Reader of one stream. ``last_id`` is the ID of the last event, ``retry`` the seconds after which the server wants to be asked again;
+    both stay None where the server says neither."""
+
+    def __init__(self) -> None:
+        self.last_id: str | None = None
+        self.retry: float | None = None
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._ended_by_return = False
+        self._is_first = True
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Take the next bytes; yield the events that they complete."""
+        if self._is_first and chunk:
+            chunk, self._is_first = chunk.removeprefix(_MARK), False
+        if self._ended_by_return and chunk[:1] == b"\n":
+            chunk = chunk[1:]
+        if not chunk:
+            return
+        start = 0
+        for end in _END.finditer(chunk):
+            self._line.append(chunk[start : end.start()])
+            line, start = b"".join(self._line), end.end()
+            self._line.clear()
+            found = self._take(line)
+            if found is not None:
+                yield found
+        if start < len(chunk):
+            self._line.append(chunk[start:])
+        self._ended_by_return = chunk.endswith(b"\r")
+
+    def _take(self, line: bytes) -> Event | None:
+        if not line:
+            data, self._data = b"\n".join(self._data), []
+            return Event(data, self.last_id) if data else None
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"id" and b"\0" not in value:
+            self.last_id = value[:_LONGEST_ID].decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit() and len(value) < 10:
+            self.retry = int(value) / 1000
+        return None

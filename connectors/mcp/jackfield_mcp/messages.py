@@ -1,0 +1,116 @@
+"""JSON-RPC messages of MCP, the revisions that are spoken, and the header fields that repeat parts of a message."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.dataclass import dataclass, field
+from jackfield.json_tools.pointers import find as at_pointer
+from jackfield_mcp.version import VERSION
+
+MODERN = "2026-07-28"
+"""Revision without sessions: each request carries what it needs."""
+LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26")
+"""Revisions that begin with ``initialize``, newest first."""
+CLIENT = {"name": "jackfield", "version": VERSION}
+_META = "io.modelcontextprotocol/"
+_NAMED_BY = {"tools/call": "name", "resources/read": "uri", "prompts/get": "name", "tasks/get": "taskId", "tasks/cancel": "taskId"}
+"""Parameter that the field ``Mcp-Name`` repeats, by method."""
+_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Outcome of a negotiation with a server: the revision, its capabilities, and the session's ID where the server has sessions."""
+
+    version: str
+    id: str | None = None
+    capabilities: Json = field(default_factory=dict)
+    about: Json = field(default_factory=dict)
+    """Name and version of the server, as it says."""
+
+    @property
+    def is_modern(self) -> bool:
+        """True for the revision without sessions."""
+        return self.version == MODERN
+
+    @property
+    def has_tasks(self) -> bool:
+        """True if the server declares the extension for tasks."""
+        extensions = self.capabilities.get("extensions")
+        return self.is_modern and isinstance(extensions, Mapping) and TASKS in extensions
+
+
+TASKS = f"{_META}tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One request: its method, its parameters, and an ID that no server can guess (None for a notification)."""
+
+    method: str
+    params: Json
+    id: str | None
+
+    @classmethod
+    def request(cls, method: str, params: Json) -> Message:
+        """Return a request with a new ID."""
+        return cls(method, params, secrets.token_urlsafe(12))
+
+    def body(self, session: Session | None, *, takes_tasks: bool = False) -> dict[str, Any]:
+        """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
+        params = dict(self.params)
+        if session is not None and session.is_modern:
+            offered: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
+            about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": offered, f"{_META}clientInfo": CLIENT}
+            params["_meta"] = {**params.get("_meta", {}), **about}
+        made: dict[str, Any] = {"jsonrpc": "2.0", "method": self.method}
+        if params:
+            made["params"] = params
+        return made if self.id is None else {**made, "id": self.id}
+
+    def headers(self, session: Session | None) -> dict[str, str]:
+        """Return the header fields that go with the message."""
+        found = {"Accept": "application/json, text/event-stream"}
+        if session is None:
+            return found
+        found["MCP-Protocol-Version"] = session.version
+        if session.id is not None:
+            found["Mcp-Session-Id"] = session.id
+        if session.is_modern:
+            found["Mcp-Method"] = self.method
+            name = self.params.get(_NAMED_BY.get(self.method, ""))
+            if isinstance(name, str):
+                found["Mcp-Name"] = header_value(name)
+        return found
+
+
+def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:
+    """Return the fields ``Mcp-Param-…`` of a call; ``names`` are those of the fields, by JSON Pointer into the arguments. What is left out
+    or null has no field."""
+    found = {}
+    for place, name in names.items():
+        value = at_pointer(arguments, place)
+        if isinstance(value, bool):
+            found[f"Mcp-Param-{name}"] = "true" if value else "false"
+        elif isinstance(value, int | float):
+            found[f"Mcp-Param-{name}"] = json.dumps(value)
+        elif isinstance(value, str):
+            found[f"Mcp-Param-{name}"] = header_value(value)
+    return found
+
+
+def header_value(text: str) -> str:
+    """Return a text as the value of a header field: encoded if it has other characters than printable ASCII, blanks at an end, or looks
+    encoded."""
+    if _PLAIN.fullmatch(text) and not _LOOKS_ENCODED.fullmatch(text):
+        return text
+    return f"=?base64?{b64encode(text.encode('utf-8', 'surrogatepass')).decode('ascii')}?="

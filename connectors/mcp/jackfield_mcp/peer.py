@@ -1,0 +1,76 @@
+"""Knowledge of a server, for one connection: the session, and the tools that it lists now. Connections never share it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from jackfield.connector import TimedOut
+from jackfield.fork import ProcessLocal
+from jackfield_mcp.messages import Session
+from jackfield_mcp.pins import digest_of
+
+LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
+"""Seconds for which a list of tools counts as fresh: at least, where the server says nothing, at most."""
+
+Json = Mapping[str, Any]
+
+
+class Tools:
+    """List of a server's tools. Digests are made when they are asked for."""
+
+    def __init__(self, rows: list[Json], until: float) -> None:
+        self._rows = {str(row.get("name")): row for row in reversed(rows)}
+        self._digests: dict[str, str] = {}
+        self.until = until
+        """Time on the monotonic clock at which the list has to be read again."""
+
+    def __getitem__(self, name: str) -> Json:
+        return self._rows[name]
+
+    def digest(self, name: str) -> str | None:
+        """Return the digest of a tool; None if the list lacks it."""
+        found = self._digests.get(name)
+        if found is None and name in self._rows:
+            found = self._digests[name] = digest_of(self._rows[name])
+        return found
+
+
+class Peer(ProcessLocal):
+    """State of one connection version. One thread negotiates or lists for all."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.session: Session | None = None
+        self.tools: Tools | None = None
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def alone(self, seconds: float) -> Iterator[None]:
+        """Hold the right to negotiate and to list.
+
+        :raises TimedOut: if another thread has held it for so many seconds.
+        """
+        if not self._lock.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
+            raise TimedOut("the deadline passed while another call listed the server's tools")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def forget(self, session: Session) -> None:
+        """Forget a session that has ended, unless another thread has begun a new one meanwhile."""
+        if self.session is session:
+            self.session = None
+
+
+def fresh_for(result: Json) -> float:
+    """Return the seconds for which a list counts as fresh."""
+    said = result.get("ttlMs")
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return USUAL
+    return min(max(said / 1000, LEAST), MOST)

@@ -1,0 +1,38 @@
+"""Pins: the digest of a tool as it was accepted, and what of it has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.kernel.canonical import canonical
+
+MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution")
+"""Members of a tool that its digest covers; icons and ``_meta`` are free."""
+_SHORT = 16
+
+Json = Mapping[str, Any]
+
+
+def digest_of(tool: Json) -> str:
+    """Return the digest of a tool: SHA-256 over its members in canonical form (RFC 8785)."""
+    return f"sha256:{_hashed({name: tool[name] for name in MEMBERS if name in tool})}"
+
+
+def parts_of(tool: Json) -> dict[str, str]:
+    """Return a short digest of each member, by which a change is located."""
+    return {name: _hashed(tool[name])[:_SHORT] for name in MEMBERS if name in tool}
+
+
+def changed(pinned: Mapping[str, str], tool: Json) -> list[str]:
+    """Return the members that differ from the pinned ones."""
+    now = parts_of(tool)
+    return [name for name in MEMBERS if pinned.get(name) != now.get(name)]
+
+
+def _hashed(value: Any) -> str:
+    found = hashlib.sha256()
+    for piece in canonical(value):
+        found.update(piece)
+    return found.hexdigest()

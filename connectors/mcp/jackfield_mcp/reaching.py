@@ -1,0 +1,72 @@
+"""A client of a server for who generates: without a runtime, a connection or a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jackfield.clock import Deadline, SystemClock
+from jackfield.connector import ANYWHERE, Call, Guard, InvalidConnection, InvalidInput, Minted, OpenContext
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import ANONYMOUS, SignIn
+from jackfield_http.urls import Url, UrlError, parse_url
+from jackfield_mcp.client import McpClient
+from jackfield_mcp.outcomes import MCP_ERRORS
+from jackfield_mcp.peer import Peer
+
+_SECONDS = 60.0
+_STDIO = (
+    "A server that speaks over stdio is a program that would run with all rights of this process. Run it as a service of its own, behind a "
+    "bridge to Streamable HTTP, and give that service's URL."
+)
+
+
+def address(text: str) -> Url:
+    """Return the URL of a server.
+
+    :raises InvalidInput: if it is none: servers over stdio are not called.
+    """
+    if not text.startswith(("http://", "https://")):
+        raise InvalidInput(f"'{text[:200]}' is not the URL of an MCP server", hint=_STDIO)
+    try:
+        return parse_url(text)
+    except UrlError as error:
+        raise InvalidInput(f"the server's URL {error}", hint="Give a URL such as https://mcp.example.com/mcp.") from None
+
+
+def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECONDS, guard: Guard | None = None) -> McpClient:
+    """Return a client of a server. What has a public name is reached at public addresses only, whatever the name resolves to by then."""
+    clock = SystemClock()
+    allowed = guard or (Guard() if _is_public(url.host) else ANYWHERE)
+    call = Call(Deadline.after(seconds, clock))
+    context = OpenContext("default", None, "mcp", {}, {}, call, clock, {}, _NoLeases(), allowed)
+    return McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
+
+
+def _is_public(host: str) -> bool:
+    try:
+        Guard().check(host)
+    except InvalidConnection:
+        return False
+    return True
+
+
+class _NoLeases:
+    """Objects of one command: nothing is leased, and what is made is kept."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, Any] = {}
+
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
+        """Return a new credential."""
+        del key, deadline, outlasts
+        return mint()
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Forget nothing: nothing is kept."""
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
+        """Return the object under ``key``."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

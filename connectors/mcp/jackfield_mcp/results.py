@@ -1,0 +1,139 @@
+"""Outputs from a tool's results: its structured content and its content, in which media and long texts are files."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, PrivateAttr
+
+from jackfield.connector import Output, OutputFile, Provider, Rejected, Sent, Unavailable
+from jackfield_http.downloads import Download
+from jackfield_mcp.outcomes import asks_person, garbled
+from jackfield_mcp.texts import plain
+
+LONGEST_TEXT = 64 * 1024
+"""Bytes of a text that stays in the output; a longer one becomes a file."""
+_MOST_PARTS = 10_000
+_OCTETS = "application/octet-stream"
+_WORDS = 1_000
+
+Json = Mapping[str, Any]
+
+
+class ToolOutput(Output):
+    """Output of a tool: the members ``structuredContent``, if it has one, and ``content``."""
+
+    model_config = ConfigDict(extra="allow")
+    files: tuple[OutputFile, ...] = ()
+    _body: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, body: dict[str, Any], files: list[OutputFile]) -> ToolOutput:
+        """Return an output with this content; ``files`` are those in it."""
+        made = cls(files=tuple(files))
+        made._body = body
+        return made
+
+    def model_dump(self, **_options: Any) -> dict[str, Any]:
+        """Return the content, with files as they were stored."""
+        return self._body if not self.files else _stored(self._body)
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, OutputFile):
+        return value.stored
+    if isinstance(value, dict):
+        return {name: _stored(one) for name, one in value.items()}
+    return [_stored(one) for one in value] if isinstance(value, list) else value
+
+
+def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
+    """Return the output of a result. ``is_unclear``: an error that the tool reports does not say that it did nothing.
+
+    :raises Rejected: if the tool reports an error.
+    :raises Forbidden: if the server asks a person for something first.
+    :raises Unavailable: if it is no result of a tool.
+    """
+    kind = result.get("resultType", "complete")
+    if kind == "input_required":
+        raise asks_person(result)
+    if kind != "complete":
+        raise garbled(f"has the unknown type '{plain(kind, 80)}'")
+    content = result.get("content", [])
+    if not isinstance(content, list) or len(content) > _MOST_PARTS or not all(isinstance(part, Mapping) for part in content):
+        raise garbled("has no content that can be read")
+    if result.get("isError") is True:
+        raise _failed(content, is_unclear=is_unclear)
+    structured, files = result.get("structuredContent"), list[OutputFile]()
+    parts = [_part(part, files) for part in content if not _repeats(part, structured)]
+    body = {"content": parts} if "structuredContent" not in result else {"structuredContent": structured, "content": parts}
+    return ToolOutput.of(body, files)
+
+
+def _failed(content: list[Json], *, is_unclear: bool) -> Rejected | Unavailable:
+    words = plain(" ".join(str(part.get("text", "")) for part in content if part.get("type") == "text"), _WORDS)
+    said = Provider("isError", words or None)
+    text = f"the tool reports an error: {words}" if words else "the tool reports an error"
+    if is_unclear:
+        return Unavailable(text, hint="Look at the server what the tool has done.", provider=said, sent=Sent.UNKNOWN)
+    return Rejected(text, provider=said, sent=Sent.REFUSED)
+
+
+def _repeats(part: Json, structured: Any) -> bool:
+    """Return True for a text that only repeats the structured content."""
+    text = part.get("text")
+    if structured is None or part.get("type") != "text" or not isinstance(text, str) or text[:1] not in "{[":
+        return False
+    try:
+        found: bool = json.loads(text) == structured
+    except (ValueError, RecursionError):
+        return False
+    return found
+
+
+def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
+    """Return a part of the content; its media, blob or long text is a file. Links stay data: nothing follows them."""
+    found = {name: value for name, value in part.items() if name != "_meta"}
+    kind, media = found.get("type"), found.get("mimeType")
+    if kind in ("image", "audio") and isinstance(found.get("data"), str):
+        return {**_without(found, "data"), "file": _file(found["data"], media, files)}
+    if kind == "text" and isinstance(found.get("text"), str):
+        return _text(found, "text/plain; charset=utf-8", files)
+    resource = found.get("resource")
+    if kind == "resource" and isinstance(resource, Mapping):
+        inner = {name: value for name, value in resource.items() if name != "_meta"}
+        if isinstance(inner.get("blob"), str):
+            inner = {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
+        elif isinstance(inner.get("text"), str):
+            inner = _text(inner, inner.get("mimeType"), files)
+        return {**found, "resource": inner}
+    return found
+
+
+def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict[str, Any]:
+    text = found["text"]
+    if len(text) <= LONGEST_TEXT // 4 or len(content := text.encode("utf-8", "replace")) <= LONGEST_TEXT:
+        return found
+    return {**_without(found, "text"), "file": _kept(content, media, files)}
+
+
+def _file(data: str, media: object, files: list[OutputFile]) -> OutputFile:
+    try:
+        return _kept(b64decode(data, validate=True), media, files)
+    except (binascii.Error, ValueError):
+        raise garbled("has a file that is not base64") from None
+
+
+def _kept(content: bytes, media: object, files: list[OutputFile]) -> OutputFile:
+    named = plain(media, 200)
+    made = Download(content, named if "/" in named else _OCTETS)
+    files.append(made)
+    return made
+
+
+def _without(found: Json, name: str) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key != name}

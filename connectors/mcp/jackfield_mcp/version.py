@@ -1,0 +1,3 @@
+"""Version of the distribution, which the client names in its ``User-Agent``."""
+
+VERSION = "0.1.0"
