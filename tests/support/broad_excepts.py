@@ -52,7 +52,7 @@ FOREIGN = {
     "runtime/jackfield_store/jackfield_store/queue/due_loop.py": "one look, since a loop that has ended serves nothing more",
     "runtime/jackfield_platform/jackfield_platform/triggers/subscription_work.py": "what the functions of triggers return",
     "runtime/jackfield_platform/jackfield_platform/triggers/arrivals.py": "events that a connector has made",
-    "runtime/jackfield_server/jackfield_server/http/hooks.py": "verifiers and readers of webhooks",
+    "runtime/jackfield_platform/jackfield_platform/triggers/intake.py": "verifiers and readers of webhooks",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "the connector, in its own process",
     "runtime/jackfield_isolation/jackfield_isolation/child.py": "the import of the connector, in its own process",
     "runtime/jackfield_isolation/jackfield_isolation/child_call.py": "the connector's minting of a credential, in its own process",

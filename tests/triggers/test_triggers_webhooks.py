@@ -24,14 +24,14 @@ from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
+from jackfield.kernel.rate_limiter import RateLimiter
 from jackfield.testing import Provider
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import Registry
+from jackfield_platform.triggers import intake
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, by_path
 from jackfield_platform.webhook_samples import replay
-from jackfield_server.http import hooks
-from jackfield_server.shared.rate_limiter import Guesses, RateLimiter
 from jackfield_server.shared.settings import Settings
 from jackfield_store.access import Tokens, WorkspaceAccess, Workspaces
 from replies import Reply
@@ -199,7 +199,7 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
     """The webhook gets another secret, as with another account, after the verifier has passed a request of the former account:
     it is judged once more, and refused."""
     sender = Sender(stand, "moved")
-    storage, read = stand.host.storage, hooks._read
+    storage, read = stand.host.storage, intake.Intake._read
     table = SubscriptionTable(storage.database, storage.vault, "default", stand.host.clock)
 
     def reading(*given: Any) -> Any:
@@ -209,7 +209,7 @@ def test_a_request_is_stored_under_the_content_that_verified_it(stand: Stand, mo
         storage.database.record(lambda one: one.change("UPDATE subscriptions SET sealed = :sealed WHERE id = :id", values))
         return outcome
 
-    monkeypatch.setattr(hooks, "_read", reading)
+    monkeypatch.setattr(intake.Intake, "_read", reading)
     assert (sender.send(_NOTE).status, sender.told()) == (401, [])
     monkeypatch.undo()
     assert (sender.send(_NOTE, secret="another").status, sender.told()) == (200, ["n-1"])
@@ -225,7 +225,7 @@ def test_a_subscription_is_opened_once_for_its_requests(stand: Stand, monkeypatc
         real = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *given, **named: (seen.update([name]), real(*given, **named))[1])
 
-    count(hooks, "check_inputs")
+    count(intake, "check_inputs")
     count(Subscription, "opened")
     count(WorkspaceAccess, "queued_by")
     assert [sender.send({"notes": [{"id": f"n-{number}", "text": "fire"}]}).status for number in range(4)] == [200] * 4
@@ -308,10 +308,10 @@ def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(s
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it, 429 says when to come again. Forged requests use up a smaller one of their address, and shut out nobody who signs."""
     sender, other = Sender(stand, "busy"), Sender(stand, "calm")
-    monkeypatch.setattr(stand.host, "hooks", RateLimiter(1.0, StillClock()))
+    monkeypatch.setattr(stand.host.intake, "rates", RateLimiter(1.0, StillClock()))
     assert [sender.send({"notes": []}).status for _ in range(2)] == [200, 429]
     assert sender.send({"notes": []}).headers["retry-after"] == "1"
-    monkeypatch.setattr(stand.host, "forged", Guesses(1.0, StillClock()))
+    monkeypatch.setattr(stand.host.intake, "forged", RateLimiter(1.0, StillClock()))
     assert [other.send(_NOTE, secret="guess").status for _ in range(4)] == [401, 429, 429, 429]
     assert other.send(_NOTE).status == 200
 

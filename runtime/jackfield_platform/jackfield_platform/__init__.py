@@ -1,7 +1,7 @@
-"""Work of a platform on what the store keeps, which finds it by the entry point ``platform``.
+"""Work of a platform on what the store keeps, which finds it by the entry point ``platform``; and the intake of webhooks.
 
 Subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules, subscriptions
-and callbacks.
+and callbacks. ``Intake`` receives the requests of providers behind a gateway of the platform's own.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from jackfield.exports import exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jackfield_platform.sealed_rows import SEALED_ROWS
+    from jackfield_platform.triggers.intake import Answer, Hook, Intake
     from jackfield_platform.triggers.table import is_parting, look_again, part
     from jackfield_platform.visible_events import events_of
 
-__all__ = ["SEALED_ROWS", "events_of", "is_parting", "look_again", "part"]
+__all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "is_parting", "look_again", "part"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
@@ -22,6 +23,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".sealed_rows": "SEALED_ROWS",
             ".visible_events": "events_of",
+            "jackfield_platform.triggers.intake": "Answer Hook Intake",
             "jackfield_platform.triggers.table": "is_parting look_again part",
         },
     )

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from jackfield.clock import Clock
 from jackfield.errors import LimitReached
-from jackfield_server.shared.rate_limiter import RateLimiter
+from jackfield.kernel.rate_limiter import RateLimiter
 
 _SHARE = 3
 READERS, TOKEN_READERS = 50, 25

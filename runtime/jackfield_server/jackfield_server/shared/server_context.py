@@ -18,21 +18,21 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError, LimitReached
 from jackfield.failures import Raised, attempt
-from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.rate_limiter import RateLimiter, Taken
 from jackfield.kernel.threads import Threads
 from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.dispatcher import Dispatcher, dispatching
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.tenants.purge import sweep
-from jackfield_platform.triggers.fetched_files import FetchedFiles
+from jackfield_platform.triggers.intake import Intake
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.body import BodyQuota
+from jackfield_server.shared.guesses import Guesses
 from jackfield_server.shared.identity import Identities, Identity
 from jackfield_server.shared.lanes import Lanes
 from jackfield_server.shared.metrics import Metrics
 from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.rate_limiter import Guesses, RateLimiter, Taken
 from jackfield_server.shared.readiness import Readiness
 from jackfield_server.shared.request_shares import RequestShares
 from jackfield_server.shared.settings import Settings
@@ -69,8 +69,6 @@ _FIRST_CALL = (
     "pydantic.type_adapter",
 )
 """Modules that take a first call 80 ms to import."""
-_FORGED = 10.0
-"""Forged requests a second, by subscription and address, after which more are refused without a look at them."""
 _SHORTAGES = 1 / 60
 """Log entries per second about exhausted memory or threads."""
 
@@ -112,10 +110,11 @@ class ServerContext:
         self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
-        self.guesses = Guesses(settings.guesses, self.clock)
+        unknown = RateLimiter(settings.guesses, self.clock)
+        self.intake = Intake(runtimes=self.runtimes, rate=settings.hook_rate, unknown=unknown, wake=self.wake)
+        self.guesses, self.forged = Guesses(unknown), Guesses(self.intake.forged)
+        """Turns of addresses that send unknown tokens and paths, or forged requests of webhooks."""
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
-        self.hooks, self.forged = RateLimiter(settings.hook_rate, self.clock), Guesses(_FORGED, self.clock)
-        """Requests of providers by subscription, and those that were forged."""
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
@@ -130,8 +129,6 @@ class ServerContext:
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
         self._triggers = TriggerLoop(self.runtimes, lambda: self.public_url, self.wake, lambda: self.stopping)
-        self.fetched, self.opened_hooks = FetchedFiles(self.clock), BoundedCache[tuple[str, bytes, int], Any](1000)
-        """Files by which webhooks are verified, and their subscriptions, opened."""
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None

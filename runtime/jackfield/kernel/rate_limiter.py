@@ -1,23 +1,19 @@
-"""Rate limit per key, and the one on unknown tokens per address."""
+"""Rate limit per key, and the budgets of addresses that guess."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
-from starlette.requests import Request
-
 from jackfield.clock import Clock
 from jackfield.fork import ProcessLocal
-from jackfield_server.shared.problem import Problem
 
 _KEPT = 10_000
+_NETWORK = 8
+"""Bytes of an IPv6 address that identify the network."""
 
 
 class Taken(NamedTuple):
@@ -69,47 +65,13 @@ def _most(rate: float) -> float:
     return max(rate, 1.0) if rate else 0.0
 
 
-_NETWORK = 8
-"""Bytes of an IPv6 address that identify the network."""
-
-
-class Guesses:
-    """Budget of unknown tokens per address: ``rate`` a second, 0 for no limit.
-
-    A token is looked up first and counted afterwards: tokens have 256 random bits, so the limit protects the database, not a secret. All
-    addresses over budget share one look-up at a time. A flood of guesses then costs the database one reader, and a valid token behind the
-    same NAT or proxy waits its turn and gets in.
-    """
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._budgets = RateLimiter(rate, clock)
-        self._one = asyncio.Semaphore(1)
-
-    @contextlib.asynccontextmanager
-    async def turn(self, request: Request, place: bytes = b"") -> AsyncIterator[None]:
-        """Wait until the request's token may be looked up; do not wait if its address has guesses left, at this ``place``."""
-        if not self._budgets.is_empty(place + address_of(request)):
-            yield
-            return
-        async with self._one:
-            yield
-
-    def note(self, request: Request, place: bytes = b"") -> None:
-        """Count an unknown token, or a forged request.
-
-        :raises Problem: 429 if the address has no guesses left.
-        """
-        if not self._budgets.takes(place + address_of(request)):
-            raise Problem(429, "too many unknown tokens or forged requests have come from this address", {"Retry-After": "1"})
-
-
-def address_of(request: Request) -> bytes:
+def network_of(address: str) -> bytes:
     """Return the key under which guesses are counted: an IPv4 address, or the /64 of an IPv6 address, all of which one owner controls."""
-    text = request.client.host.partition("%")[0] if request.client else ""
+    text = address.partition("%")[0]
     try:
         found = ip_address(text)
     except ValueError:
-        return text.encode()
+        return text.encode("utf-8", "surrogatepass")
     if isinstance(found, IPv6Address):
         return found.ipv4_mapped.packed if found.ipv4_mapped is not None else found.packed[:_NETWORK]
     return found.packed
