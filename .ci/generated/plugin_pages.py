@@ -30,6 +30,8 @@ jackfield finds packages by entry points and does not import them before they ar
   The name is the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
 - `jackfield.connection_formats`: a `Format` of `jackfield.connections.formats`: how documents of another system are recognised, and what
   reads their connections. The name is the one under which connectors' aliases translate: `dapr` is of jackfield-formats.
+- `jackfield.grant_formats`: a function that takes the text of another system's export and yields `ForeignGrant` rows of
+  `jackfield.connections.grant_formats`. The name is that of `connections import --from`.
 - `jackfield.engines`, `jackfield.key_wrappers`, `jackfield.isolation`: a queue's engine, a [key service](../tutorial/key-services.md),
   and what runs connectors of a marketplace in processes of their own.
 - `jackfield.parts`: what a runtime is composed of beside the framework, one of each name: `store`, `management`, `platform`, `search` and

@@ -90,3 +90,24 @@ def test_clients_are_managed(site: Attacked, operator: Client, tenant: Client) -
     assert operator.call("DELETE", "/v1/oauth-clients/shop?force=true").json["connections"] == 1
     rows = operator.get("/v1/audit?object=oauth-client:shop").json["items"]
     assert {"oauth_client.created", "oauth_client.changed", "oauth_client.removed"} <= {row["event"] for row in rows}
+
+
+def test_a_grant_comes_with_its_connection(site: Attacked, operator: Client, tenant: Client) -> None:
+    """No person approves again: the first call refreshes it. It goes to no server that the request names, and is never shown."""
+    assert operator.get("/v1/oauth-clients/shop").status == 200
+    token = "grace-refresh"
+    grant = {"refreshToken": token, "scopes": ["a", "b"], "user": "u-1", "metadata": {"plan": "pro"}}
+    given = {"name": "grace", "type": TYPE, "values": {"oauthClient": "shop", "server": site.provider.url}, "grant": grant}
+    evil = {"clientId": "x", "tokenUrl": site.provider.url, "authorizationUrl": site.provider.url, "server": site.provider.url}
+    refused = tenant.post("/v1/connections", {**given, "values": evil})
+    assert (refused.status, {detail["path"] for detail in refused.json["details"]} >= {"/tokenUrl", "/server"}) == (422, True)
+    assert tenant.post("/v1/connections", {**given, "grant": {"refreshToken": "a b"}}).status == 422
+    assert site.authority.exchanged == []
+    made = tenant.post("/v1/connections", given)
+    assert (made.status, made.json["authorization"]["user"], made.json["authorization"]["metadata"]) == (201, "u-1", {"plan": "pro"})
+    assert tenant.post("/v1/connections", given).status == 409
+    call = {"connector": "people", "action": "whoAmI", "connection": "grace", "inputs": {}}
+    assert [tenant.post("/v1/invocations", call).json["output"] for _ in range(2)] == [{"sub": "grace"}] * 2
+    assert [form["refresh_token"] for form in site.authority.exchanged] == [token]
+    shown = b"".join(tenant.get(f"/v1/{path}").body for path in ("connections", "connections/grace", "audit", "invocations"))
+    assert token.encode() not in shown + made.body + refused.body

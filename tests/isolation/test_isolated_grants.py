@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from isolated import install, isolating
-from jackfield.errors import Forbidden, UnknownConnection
+from jackfield.connections.provenance import Provenance
+from jackfield.errors import Forbidden, InvalidConnection, UnknownConnection
 from jackfield_store.runtime import Jackfield
 
 SOURCE = '''
@@ -75,6 +76,12 @@ class Person(ConnectionType):
         asked = context.cached("asked", list)
         asked.append(1)
         return None if len(asked) < 2 else self.authorized(context, {"verifier": "v-1"}, "", {"code": "good"})
+
+    def adopt(self, tokens: Any) -> Grant:
+        """Take what another system had."""
+        if not tokens["refreshToken"].startswith("refresh-secret-"):
+            raise InvalidConnection(f"{tokens['refreshToken']} is none of ours")
+        return Grant({"refreshToken": tokens["refreshToken"]}, tuple(tokens["scopes"]), (tokens["refreshToken"],))
 
     def revoke(self, context: Any) -> None:
         """Say so."""
@@ -173,3 +180,14 @@ def test_a_removal_revokes(runtime: Jackfield) -> None:
     runtime.connections.remove("ada")
     with pytest.raises(UnknownConnection):
         runtime.connections.show("ada")
+
+
+def test_a_grant_from_elsewhere_is_read_by_the_child(runtime: Jackfield) -> None:
+    """The child makes the grant of another system's tokens; its error hides them."""
+    moving, kind = runtime.connections.moving_in(), "people/person"
+    moving.add("grace", kind, {"clientId": "c-1"}, {"refreshToken": "refresh-secret-0", "scopes": "mail.read"}, Provenance())
+    found = runtime.invoke({"connector": "people", "action": "look", "connection": "grace", "inputs": {}})
+    assert found.unwrap() == {"tokenNumber": 0}
+    with pytest.raises(InvalidConnection) as caught:
+        moving.add("eve", kind, {"clientId": "c-1"}, {"refreshToken": "another-secret-0"}, Provenance())
+    assert "another-secret-0" not in caught.value.message

@@ -192,6 +192,14 @@ class OAuth2AuthorizationCode(HttpConnection):
             raise
         return self._granted(context, found, None)
 
+    def adopt(self, tokens: Mapping[str, Any]) -> Grant:
+        """Return the grant for tokens that a person approved elsewhere. Where there is a refresh token, the access token is dropped and the
+        first call refreshes: from then on, nobody else holds valid tokens of a provider that rotates them."""
+        refresh, first, scopes = tokens.get("refreshToken"), tokens.get("accessToken"), tuple(tokens.get("scopes") or self._scopes())
+        if refresh:
+            return Grant({"refreshToken": refresh}, scopes, (refresh,))
+        return Grant({"accessToken": first}, scopes, (str(first),))
+
     def revoke(self, context: OpenContext) -> bool:
         """End the grant at the provider, if it has an endpoint for that (RFC 7009); return whether it has."""
         if self.revocation_url is None:

@@ -339,6 +339,16 @@ class ConnectionType(SecretHolder, BaseModel):
         """
         raise NotImplementedError
 
+    def adopt(self, tokens: Mapping[str, Any]) -> Grant:
+        """Return the grant for tokens that a person approved elsewhere: ``refreshToken``, ``accessToken``, ``expiresAt`` (seconds since the
+        epoch), ``scopes``. Nothing is sent. A refresh token is used at the first call.
+
+        :raises InvalidConnection: if the type takes none, which is the default.
+        """
+        text = f"connections of the type '{type(self).key}' take no grant that exists already"
+        details = [Detail(pointer("grant", name), "is not taken by this type") for name in tokens]
+        raise InvalidConnection(text, details=details, hint="Connect the connection instead.")
+
     def revoke(self, context: OpenContext) -> bool:  # noqa: ARG002 (for subclasses)
         """Tell the provider that the grant is no longer needed, and return True; False if it cannot be told, which is the default."""
         return False

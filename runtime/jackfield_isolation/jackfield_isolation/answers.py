@@ -16,6 +16,7 @@ from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
 from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.declare import Action, Connector, Option
+from jackfield.connector.grants import Grant
 from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
@@ -216,6 +217,12 @@ class _Question:
         """Return the permissions that the connection needs."""
         return sorted(self.type().needed_permissions(*self._given))
 
+    def adopted(self) -> Grant:
+        """Return the grant for tokens that exist already."""
+        kind: Any = self.type()
+        found: Grant = kind.adopt(*self._given)
+        return found
+
     def policies(self) -> dict[str, Any]:
         """Return the policy documents of the connection's type."""
         kind: Any = self.type()
@@ -339,6 +346,7 @@ _KNOWN: Mapping[Question, Callable[[_Question], Any]] = {
     questions.OPEN: _Question.open,
     questions.TEST: _Question.test,
     questions.NEEDED: _Question.needed,
+    questions.ADOPT: _Question.adopted,
     questions.POLICIES: _Question.policies,
     questions.OPTIONS: _Question.options,
     questions.EXTRA_TEST: _Question.extra_test,

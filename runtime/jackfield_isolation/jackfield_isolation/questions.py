@@ -199,6 +199,7 @@ DEVICE_AUTHORIZED = Question("device_authorized", JsonObject, answer=_GRANT | No
 REVOKE = Question("revoke")
 # of a connection: methods of its type that do not
 NEEDED = Question("needed_permissions", list[str], answer=_many(str, _MOST_OPTIONS))
+ADOPT = Question("adopt", JsonObject, answer=_GRANT, longest=_LONGEST_OF_APPROVALS)
 POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonObject)
 # of a trigger
 WATCH = Question("watch", str, JsonObject, answer=None)

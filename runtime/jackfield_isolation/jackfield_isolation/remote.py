@@ -11,6 +11,7 @@ from pydantic import PrivateAttr, ValidationError
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
+from jackfield.connector.grants import Grant
 from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with
 from jackfield.connector.models import Output
 from jackfield.dataclass import replace
@@ -148,6 +149,11 @@ class RemoteConnection(SecretHolder):
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return those of the permissions that this connection needs."""
         found: Collection[str] = self.channel.ask(questions.NEEDED, sorted(permissions), call=current_call(), kind=self)
+        return found
+
+    def adopt(self, tokens: Mapping[str, Any]) -> Grant:
+        """Return the grant for tokens that exist already."""
+        found: Grant = self.channel.ask(questions.ADOPT, tokens, call=current_call(), kind=self)
         return found
 
     def documents(self, permissions: Sequence[str], principal: str | None = None, **more: Any) -> dict[str, Any]:

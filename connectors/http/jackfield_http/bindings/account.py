@@ -99,6 +99,10 @@ class BoundAccount(BoundConnection):
         """Ask for the tokens of a device's code; None while nobody has approved."""
         return self.account().device_authorized(context, kept)
 
+    def adopt(self, tokens: Mapping[str, Any]) -> Grant:
+        """Return the grant for tokens that a person approved elsewhere."""
+        return self.account().adopt(tokens)
+
     def revoke(self, context: OpenContext) -> bool:
         """End the grant at the provider, if its endpoint for that is known; return whether it is."""
         return self.account().revoke(context)

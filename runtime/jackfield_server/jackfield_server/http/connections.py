@@ -43,10 +43,18 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test."""
-    body = await _members(request, {"name", "type", "values"})
+    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test. One that
+    comes with a ``grant`` is not tested."""
+    body = await _members(request, {"name", "type", "values"}, {"grant"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
-    made = await _done(server, identity, lambda known: known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, **how))
+
+    def step(known: ManagedConnections) -> dict[str, Any]:
+        if "grant" not in body:
+            return known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, **how)
+        known.moving_in().add(body["name"], body["type"], body["values"], body["grant"], _REMOTE)
+        return known.show(body["name"])
+
+    made = await _done(server, identity, step)
     return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
 
 

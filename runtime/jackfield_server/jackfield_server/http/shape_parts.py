@@ -33,3 +33,13 @@ def list_of(*items: str) -> Json:
     references = [{"$ref": item} for item in items]
     kind = references[0] if len(references) == 1 else {"anyOf": references}
     return object_of(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=NULLABLE)
+
+
+GRANT: Json = {
+    **closed_with((), {
+        "refreshToken": STRING, "accessToken": STRING, "expiresAt": MOMENT,
+        "scopes": {"anyOf": [STRING, {"type": "array", "items": STRING}]},
+        "user": {"type": "string", "maxLength": 255}, "metadata": {"type": "object"},
+    }),
+    "description": "A grant that a person approved elsewhere. It is not tested; a refresh token is used at the first call.",
+}  # fmt: skip

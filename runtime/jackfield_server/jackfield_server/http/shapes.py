@@ -9,7 +9,7 @@ from jackfield.callers import TOKEN_SCOPES
 from jackfield.invocation.published import published_schema
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
-from jackfield_server.http.shape_parts import ANY, COUNT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
+from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 from jackfield_store.access.settings import LIMITS
 from jackfield_store.database.shared_settings import TWIN_RULES
 from jackfield_store.journal.entry import LONGEST_NOTE
@@ -124,7 +124,7 @@ _TYPE: Json = {
     "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
 }
 _CONNECTIONS: dict[str, Json] = {
-    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES),
+    "NewConnection": object_of(("name", "type", "values"), name=NAME, type=_TYPE, values=_VALUES, grant=GRANT),
     "DraftConnection": object_of(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
     "ConnectionUpdate": object_of(("values",), name=NAME, type=_TYPE, values=_VALUES),
     "Connection": object_of(

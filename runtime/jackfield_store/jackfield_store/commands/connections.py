@@ -18,6 +18,7 @@ from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
+from jackfield_store.commands import grants
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import stored
@@ -131,6 +132,7 @@ def _declare_import(parser: Parser) -> None:
     )
     parser.add_argument("--replace", action="store_true", help="replace stored connections with the same names")
     _declare_trial(parser)
+    grants.declare_import(parser)
 
 
 def _is_terminal() -> bool:
@@ -142,6 +144,8 @@ def _import(arguments: Namespace, output: Output) -> int:
     document = arguments.file
     if document == STDIN and arguments.values == STDIN:
         raise UsageError("the document and the values cannot both be stdin", usage=arguments.usage, hint="Give one of them as a file.")
+    if arguments.form is not None:
+        return grants.import_grants(arguments, output, values_in)
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
@@ -316,7 +320,7 @@ VERBS = in_workspace(
         "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", declare_name, _test),
         "add": Verb("Test and store a connection.", _declare_add, _add),
         "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _NOUN.value(_replace)),
-        "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
+        "import": Verb("Store the connections of a file or a folder, or the grants of another system's export.", _declare_import, _import),
         "connect": Verb(
             "Connect a connection: a person approves it at the provider, in the browser or on another device.",
             _declare_connect,
@@ -330,6 +334,9 @@ VERBS = in_workspace(
             "Print connections in the format of a connection file.",
             _declare_export,
             _NOUN.value(lambda all_, given: all_.export(given.names or None, secrets=given.secrets)),
+        ),
+        "export-grants": Verb(
+            "Write what people approved to a new file, encrypted to an age recipient.", grants.declare_export, grants.export_grants
         ),
         "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
     }

@@ -41,7 +41,7 @@ InTransaction = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
 
 
-def _nothing(_transaction: Transaction) -> None:
+def nothing(_transaction: Transaction) -> None:
     """Add no statement."""
 
 
@@ -247,7 +247,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if most is not None and transaction.execute(COUNT, {"workspace": self.workspace})[0].n >= most:
             raise LimitReached("connections", most)
 
-    def add(self, name: str, draft: Draft, in_transaction: InTransaction = _nothing) -> ConnectionRow:
+    def add(self, name: str, draft: Draft, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Store a new connection as version 1. ``in_transaction`` runs in the same transaction.
 
         :raises LimitReached: if the workspace has as many as its limit allows.
@@ -272,7 +272,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise name_taken(name) from None
         return self._shown(name)
 
-    def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = _nothing) -> ConnectionRow:
+    def replace(self, name: str, draft: Draft, version: int, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Replace version ``version`` of a connection by ``draft``. ``in_transaction`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
@@ -297,7 +297,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             in_transaction(transaction)
         return self._shown(name)
 
-    def rename(self, name: str, new_name: str, in_transaction: InTransaction = _nothing) -> ConnectionRow:
+    def rename(self, name: str, new_name: str, in_transaction: InTransaction = nothing) -> ConnectionRow:
         """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed
         again. ``in_transaction`` runs in the same transaction.
 
@@ -325,7 +325,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             raise _gone(name)
         return self._shown(new_name)
 
-    def remove(self, name: str, in_transaction: InTransaction = _nothing) -> None:
+    def remove(self, name: str, in_transaction: InTransaction = nothing) -> None:
         """Delete a connection, its secrets, its grant and its External IDs. ``in_transaction`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
@@ -339,7 +339,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, in_transaction: InTransaction = _nothing) -> bool:
+    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, in_transaction: InTransaction = nothing) -> bool:
         """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``in_transaction``
         runs in the same transaction."""
         if stored.id is None:

@@ -19,12 +19,14 @@ from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidConnection, Unavailable
 from jackfield.hints import NextStep
 from jackfield.manifest import OAUTH_CLIENT
+from jackfield.secrecy import SecretHolder
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield_store.connections.oauth_client_table import identity_of
 from jackfield_store.database import Row, SealBroken, Transaction
 from jackfield_store.database.vault import SealedTable
 
 _PLACE = "WHERE workspace = :workspace AND connection_id = :id"
+_ID = "SELECT id FROM connections WHERE workspace = :workspace AND name = :name"
 _CONNECTION = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND id = :id"
 _SELECT = f"SELECT grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at, refresh_begun_at FROM grants {_PLACE}"
 _PUT = """
@@ -34,6 +36,11 @@ ON CONFLICT (workspace, connection_id) DO UPDATE SET grant_id = excluded.grant_i
     reason = NULL, granted_at = excluded.granted_at, granted_by = excluded.granted_by, renewed_at = excluded.renewed_at,
     refresh_begun_at = NULL
 """
+_ADOPT = f"""
+UPDATE grants SET grant_id = :grant, sealed = :sealed, scopes = :scopes, reason = :reason, granted_at = :now, granted_by = :by,
+    renewed_at = :now, refresh_begun_at = NULL {_PLACE} AND grant_id = :before_id AND sealed = :before
+"""
+_REASON = f"UPDATE grants SET reason = :reason {_PLACE} AND grant_id = :grant"
 _BEGIN = f"UPDATE grants SET refresh_begun_at = :now {_PLACE} AND grant_id = :grant AND sealed = :before"
 _ROTATE = f"""
 UPDATE grants SET sealed = :sealed, scopes = :scopes, reason = NULL, renewed_at = :now, refresh_begun_at = NULL {_PLACE}
@@ -53,19 +60,40 @@ _FIRST_PAUSE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use."""
+    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use. ``about`` is what an import said of it."""
 
     scopes: tuple[str, ...]
     reason: str | None
     granted_at: float
     granted_by: str
     renewed_at: float
+    about: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``authorization`` of a connection."""
         about = {"grantedAt": iso(self.granted_at), "grantedBy": self.granted_by, "renewedAt": iso(self.renewed_at)}
         ended = {} if self.reason is None else {"reason": self.reason}
-        return {"status": "granted" if self.reason is None else "ended", "scopes": list(self.scopes), **about, **ended}
+        imported = {name: self.about[name] for name in ("user", "metadata") if name in self.about}
+        return {"status": "granted" if self.reason is None else "ended", "scopes": list(self.scopes), **about, **imported, **ended}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Adoption(SecretHolder):
+    """Grant that exists elsewhere. ``about`` is what is kept of it beside its tokens: ``source``, ``id``, ``user``, ``metadata``.
+    ``reason`` says why it cannot be used."""
+
+    grant: Grant
+    about: Mapping[str, Any]
+    by: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Sealed(SecretHolder):
+    """Sealed part of a grant: its tokens, and what an import said of it."""
+
+    grant: Grant
+    about: Mapping[str, Any]
 
 
 class GrantTable(SealedTable):
@@ -80,8 +108,10 @@ class GrantTable(SealedTable):
         connection, row = self._read(identifier)
         if row is None or connection is None:
             return None
-        ended = row.reason or (None if self._intact(identifier, connection, row) else _CHANGED)
-        return GrantState(tuple(json.loads(row.scopes)), ended, row.granted_at, row.granted_by, row.renewed_at)
+        intact = self._intact(identifier, connection, row)
+        ended = row.reason or (None if intact is not None else _CHANGED)
+        about = intact.about if intact is not None else {}
+        return GrantState(tuple(json.loads(row.scopes)), ended, row.granted_at, row.granted_by, row.renewed_at, about)
 
     def find(self, identifier: str, name: str) -> Grant:
         """Return the grant of a connection.
@@ -94,9 +124,15 @@ class GrantTable(SealedTable):
         if row.reason is not None:
             raise ended(name, row.reason)
         try:
-            return self._unseal_grant(identifier, connection, row)
+            return self._unseal_grant(identifier, connection, row).grant
         except SealBroken:
             raise ended(name, _CHANGED) from None
+
+    def about(self, identifier: str) -> Mapping[str, Any]:
+        """Return what an import said of a connection's grant; nothing if it was not imported."""
+        connection, row = self._read(identifier)
+        found = None if connection is None or row is None else self._intact(identifier, connection, row)
+        return {} if found is None else found.about
 
     def digest(self, stored: NamedConnection) -> str:
         """Return the digest of the connection that an approval belongs to: its type and its open values.
@@ -121,14 +157,50 @@ class GrantTable(SealedTable):
                 raise InvalidConnection("the connection was removed before it was approved", hint="Add it again, then connect it.")
             if _digest(connection) != over:
                 raise changed(connection.name)
-            transaction.change(_PUT, {**self._row(identifier, connection, fresh), "by": by})
+            row = transaction.find(_SELECT, self._place(identifier))
+            earlier = None if row is None else self._intact(identifier, connection, row)
+            about = {} if earlier is None else earlier.about
+            transaction.change(_PUT, {**self._row(identifier, connection, fresh, about), "by": by})
             transaction.change(_STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"})
             in_transaction(transaction)
         return fresh
 
+    def adopt(self, transaction: Transaction, name: str, given: Adoption, *, replaces: bool) -> str:
+        """Store a grant that exists elsewhere, in the transaction that stores its connection or a later one; return ``added``, ``replaced``
+        or ``kept``.
+
+        A present grant is kept if a person approved it here, or if its tokens were used or refreshed since its import. ``replaces``
+        replaces it all the same. The same grant is always kept.
+        """
+        found = transaction.find(_ID, {"workspace": self._workspace, "name": name})
+        identifier = "" if found is None else found.id
+        connection, row = self._rows(transaction, identifier)
+        if connection is None:
+            return "kept"
+        fresh = replace(given.grant, id=uuid.uuid4().hex)
+        values = {**self._row(identifier, connection, fresh, given.about), "by": given.by, "reason": given.reason}
+        if row is None:
+            transaction.change(_PUT, values)
+            transaction.change(_REASON, values)
+            self._note_adopted(transaction, identifier, given)
+            return "added"
+        present = self._intact(identifier, connection, row)
+        is_untouched = row.renewed_at == row.granted_at and row.refresh_begun_at is None and present is not None and bool(present.about)
+        is_same = present is not None and present.grant.value == given.grant.value
+        if is_same or not (replaces or is_untouched):
+            return "kept"
+        if not transaction.change(_ADOPT, {**values, "before_id": row.grant_id, "before": row.sealed}):
+            return "kept"
+        self._note_adopted(transaction, identifier, given)
+        return "replaced"
+
+    def _note_adopted(self, transaction: Transaction, identifier: str, given: Adoption) -> None:
+        status, instead = ("untested", "= 'expired'") if given.reason is None else ("expired", "<> :status")
+        transaction.change(_STATUS.format(instead=instead), {**self._place(identifier), "status": status})
+
     def begin(self, identifier: str, used: Grant) -> None:
         """Record that the tokens of ``used`` are about to be sent, so that the next process knows if this one ends before the answer."""
-        self._change(_BEGIN, identifier, used, lambda _connection: {"now": self._clock.time()})
+        self._change(_BEGIN, identifier, used, lambda _connection, _about: {"now": self._clock.time()})
 
     def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
         """Store the tokens that replace those of ``used``; it keeps its id.
@@ -140,7 +212,9 @@ class GrantTable(SealedTable):
         deadline, pause = Deadline.after(_INSIST, self._clock), _FIRST_PAUSE
         while True:
             try:
-                self._change(_ROTATE, identifier, used, lambda found: self._row(identifier, found, replace(rotated, id=used.id)))
+                self._change(
+                    _ROTATE, identifier, used, lambda found, about: self._row(identifier, found, replace(rotated, id=used.id), about)
+                )
             except Unavailable:
                 if deadline.remaining() <= pause:
                     raise
@@ -151,19 +225,24 @@ class GrantTable(SealedTable):
 
     def end(self, identifier: str, used: Grant, reason: str) -> None:
         """Record that ``used`` has ended, and its connection has expired, unless its tokens were rotated or replaced meanwhile."""
-        self._change(_END, identifier, used, lambda _connection: {"reason": reason}, "expired")
+        self._change(_END, identifier, used, lambda _connection, _about: {"reason": reason}, "expired")
 
     def _change(
-        self, statement: str, identifier: str, used: Grant, values: Callable[[ConnectionRow], Mapping[str, Any]], status: str | None = None
+        self,
+        statement: str,
+        identifier: str,
+        used: Grant,
+        values: Callable[[ConnectionRow, Mapping[str, Any]], Mapping[str, Any]],
+        status: str | None = None,
     ) -> None:
         """Change the row of ``used``, unless another process has replaced its tokens meanwhile, and set the connection's status."""
         with self._database.write() as transaction:
             connection, row = self._rows(transaction, identifier)
             stored = None if connection is None or row is None else self._intact(identifier, connection, row)
-            if connection is None or row is None or stored is None or (stored.id, stored.value) != (used.id, used.value):
+            if connection is None or row is None or stored is None or (stored.grant.id, stored.grant.value) != (used.id, used.value):
                 return
             place = {**self._place(identifier), "grant": used.id, "before": row.sealed}
-            changed = transaction.change(statement, {**place, **values(connection)})
+            changed = transaction.change(statement, {**place, **values(connection, stored.about)})
             if changed and status is not None:
                 transaction.change(_STATUS.format(instead="<> :status"), {**self._place(identifier), "status": status})
 
@@ -177,18 +256,20 @@ class GrantTable(SealedTable):
     def _place(self, identifier: str) -> dict[str, Any]:
         return {"workspace": self._workspace, "id": identifier}
 
-    def _row(self, identifier: str, connection: ConnectionRow, grant: Grant) -> dict[str, Any]:
-        text = json.dumps({"value": dict(grant.value), "secrets": grant.secrets}, separators=(",", ":"))
+    def _row(self, identifier: str, connection: ConnectionRow, grant: Grant, imported: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {"about": dict(imported)} if imported else {}
+        text = json.dumps({"value": dict(grant.value), "secrets": grant.secrets, **kept}, separators=(",", ":"))
         sealed = self._vault().seal(self._workspace, _sealed_place(identifier, grant.id, connection), text.encode())
         about = {"grant": grant.id, "scopes": json.dumps(grant.scopes), "now": self._clock.time()}
         return {**self._place(identifier), "sealed": sealed, **about}
 
-    def _unseal_grant(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant:
+    def _unseal_grant(self, identifier: str, connection: ConnectionRow, row: Row) -> _Sealed:
         text = self._vault().open(self._workspace, _sealed_place(identifier, row.grant_id, connection), row.sealed)
         found = json.loads(text)
-        return Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
+        grant = Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
+        return _Sealed(grant, found.get("about", {}))
 
-    def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant | None:
+    def _intact(self, identifier: str, connection: ConnectionRow, row: Row) -> _Sealed | None:
         """Return the grant of a row; None if the connection was changed since."""
         try:
             return self._unseal_grant(identifier, connection, row)

@@ -235,6 +235,15 @@ class Authorizing:
         about = {"id": found.id, "flow": found.flow, "connection": stored.name, "status": found.status}
         return {**about, **reason, "expiresAt": iso(found.expires_at)}
 
+    def adopted(self, opening: OpenConnection, connector: LoadedConnector, tokens: Mapping[str, Any]) -> Grant:
+        """Return the grant that the type of a connection makes of tokens that exist already; nothing is sent.
+
+        :raises InvalidConnection: if the type takes none.
+        """
+        secrets = [str(tokens[name]) for name in ("refreshToken", "accessToken") if name in tokens]
+        grant: Grant = self._attempted(connector, opening, lambda _context: opening.kind.adopt(tokens), secrets)
+        return grant
+
     def revoke(self, stored: NamedConnection, grant: Grant) -> bool:
         """Tell the provider that the grant of a removed connection is no longer needed; return False if it has no endpoint for that.
 

@@ -26,11 +26,12 @@ from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.secrecy import Hidden
 from jackfield_store.access import Audit
 from jackfield_store.access.workspaces import require
-from jackfield_store.connections.connection_table import ConnectionTable, conflict, name_taken
+from jackfield_store.connections.connection_table import ConnectionTable, conflict, name_taken, nothing
 from jackfield_store.database import Transaction
 from jackfield_store.management.authorizing import Authorizing
 from jackfield_store.management.connection_test import Trial, not_saved, try_connection
 from jackfield_store.management.drafts import ConnectionDraft, Drafter
+from jackfield_store.management.moving_in import MovingIn
 from jackfield_store.management.platform_part import platform_part
 from jackfield_store.management.policies import PolicyRequest, external_id, policies
 from jackfield_store.management.revoking import Revoking
@@ -47,8 +48,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import Opener
 
 _PAGE, _LARGEST_PAGE = 100, 1000
-_CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
-"""Any name, including old ones of punctuation only."""
+_CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")  # any name, including old ones of punctuation only
 _OPERATOR = Provenance()
 
 
@@ -87,12 +87,12 @@ class ManagedConnections:
         self._drafter = Drafter(targets, known.access, opening.check_references)
         self._open_audit = audit
         self._actor = LIBRARY
-        self._in_transaction: Callable[[Transaction], None] = _nothing
+        self._in_transaction: Callable[[Transaction], None] = nothing
 
     def acting_as(self, actor: Actor, in_transaction: Callable[[Transaction], None] | None = None) -> ManagedConnections:
         """Return a copy whose changes and tests the audit log attributes to ``actor``; each change runs ``in_transaction``, too."""
         bound = copy.copy(self)
-        vars(bound).update(_actor=actor, _in_transaction=in_transaction or _nothing)
+        vars(bound).update(_actor=actor, _in_transaction=in_transaction or nothing)
         return bound
 
     @property
@@ -144,14 +144,15 @@ class ManagedConnections:
         :raises InvalidConnection: if two files define it.
         """
         if self.known.in_files(name) is not None:
-            return self._shown_from_file(self.find(name))
+            stored, table = self.find(name), self._store_if_open()
+            return shown_from_file(stored, self.kinds, table.file_tests.find([stored]).get(stored.name) if table is not None else None)
         store = table_of(self.known)
-        stored = store.show(name) if store is not None else None
-        if stored is None or not self._visible.sees(name, stored.type):
+        row = store.show(name) if store is not None else None
+        if store is None or row is None or not self._visible.sees(name, row.type):
             raise self._visible.unknown(name)
-        shown = shown_from_store(stored, self.kinds)
-        if store is not None and self._authorizes(stored.type):
-            state = store.approvals[0].state(stored.id)
+        shown = shown_from_store(row, self.kinds)
+        if self._authorizes(row.type):
+            state = store.approvals[0].state(row.id)
             shown["authorization"] = {"status": "none"} if state is None else state.to_json()
         return shown
 
@@ -197,8 +198,8 @@ class ManagedConnections:
         store, drafted = self._validated(name, kinds.find(type), values, provenance)
         del values
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        in_transaction = self._audited("connection.created", name, type=tried.draft.type)
-        return warned(shown_from_store(store.add(name, tried.draft, in_transaction), kinds), tried.draft)
+        added = store.add(name, tried.draft, self._audited("connection.created", name, type=tried.draft.type))
+        return warned(shown_from_store(added, kinds), tried.draft)
 
     def replace(
         self,
@@ -253,6 +254,11 @@ class ManagedConnections:
         tables = self._store().approvals
         finders = (self._approvable, self._by_id)
         return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
+
+    def moving_in(self) -> MovingIn:
+        """Return what takes grants that a person approved elsewhere."""
+        parts = self._opening, self._catalog, self._clock
+        return MovingIn(self._visible, self._drafter, self._changeable, parts, self.authorizing, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed. Its
@@ -405,10 +411,6 @@ class ManagedConnections:
             raise UnknownConnection("the connection was removed", hint="Add it again, then connect it.")
         return self.find(name)
 
-    def _shown_from_file(self, stored: NamedConnection) -> dict[str, Any]:
-        store = self._store_if_open()
-        return shown_from_file(stored, self.kinds, store.file_tests.find([stored]).get(stored.name) if store is not None else None)
-
     def _store_if_open(self) -> ConnectionTable | None:
         """Return the store; None if there is none or it cannot be opened, since connections from files work without it."""
         try:
@@ -491,10 +493,6 @@ class ManagedConnections:
     def _trial(self, drafted: ConnectionDraft, name: str, timeout_seconds: float) -> Trial:
         deadline, stored = Deadline.after(timeout_seconds, self._clock), drafted.stored(name)
         return try_connection(stored, self._visible.catalog_for(name), self._opening, drafted, deadline)
-
-
-def _nothing(_transaction: Transaction) -> None:
-    pass
 
 
 late_hints(__name__)

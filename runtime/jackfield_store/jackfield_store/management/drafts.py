@@ -76,7 +76,7 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
 
     :raises InvalidConnection: if a value that determines the destination has changed and a secret was not given again.
     """
-    moved = [field for field in _destinations(schema) if values.get(field) != old.get(field)]
+    moved = [field for field in destinations(schema) if values.get(field) != old.get(field)]
     unchanged = [path for path in sorted(secret_places(schema, values)) if _given(given, path) in (None, PLACEHOLDER)] if moved else []
     if unchanged:
         text = f"was stored for another '{moved[0]}': enter it again"
@@ -87,7 +87,7 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
         )
 
 
-def _destinations(schema: Mapping[str, Any]) -> list[str]:
+def destinations(schema: Mapping[str, Any]) -> list[str]:
     """Return the names of values that determine the destination of secrets: those marked as such, and those with the format of a URL or
     a host."""
     fields = {name: field for name, field in schema.get("properties", {}).items() if isinstance(field, Mapping)}

@@ -1,0 +1,66 @@
+"""Other systems' exports of grants, found by entry points in the group ``jackfield.grant_formats``; rows as their readers return them.
+
+An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens they are. It never decides
+where they are sent: that is for the connection type, or for a registered OAuth client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jackfield.catalog import entry_points
+from jackfield.catalog.loading import of_one
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.failures import BrokenPart
+from jackfield.secrecy import SecretHolder
+
+_GROUP = "jackfield.grant_formats"
+MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user", "metadata"})
+"""Members of a grant. ``user`` is the id of its owner in the caller's product; ``metadata`` is any object."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class ForeignGrant(SecretHolder):
+    """Row of an export. ``place`` names it in messages (``line 3``). ``provider`` and ``id`` identify it in the other system; ``type`` is
+    the connection type if the export names it. ``values`` are those of the connection; ``grant`` has the ``MEMBERS``. ``fault`` says why
+    the row cannot be taken; it contains no value of the row."""
+
+    place: str
+    id: str = ""
+    provider: str = ""
+    type: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    grant: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+
+
+Reader = Callable[[str], Iterator[ForeignGrant]]
+
+
+def grant_formats() -> list[str]:
+    """Return the names of the installed formats."""
+    return sorted({point.name for point in entry_points().get(_GROUP, ())})
+
+
+def grant_reader(name: str) -> Reader:
+    """Return the reader of a format.
+
+    :raises InvalidInvocation: if none of that name is installed, or it cannot be loaded.
+    """
+    try:
+        found: Reader | None = of_one(
+            [point for point in entry_points().get(_GROUP, ()) if point.name == name], "grant_formats entry point"
+        )
+    except BrokenPart as error:
+        raise InvalidInvocation(str(error), hint="Reinstall the package.") from None
+    if found is None:
+        known = ", ".join(grant_formats())
+        text = f"is none of: {known}" if known else "needs the package jackfield-formats"
+        raise InvalidInvocation(
+            f"the format '{name[:50]}' is not installed",
+            details=[Detail("/from", text, "enum")],
+            hint="Use one of those." if known else "Install it: pip install 'jackfield[formats]'.",
+        )
+    return found
