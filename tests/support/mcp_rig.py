@@ -47,8 +47,8 @@ class Talk(BaseHTTPRequestHandler):
         self.server.owner.answer(self)
 
     def do_GET(self) -> None:
-        """Resume a stream."""
-        self.message = {"method": "GET"}
+        """Resume a stream, or read a document."""
+        self.message = {"method": "GET", "path": self.path}
         self.server.requests.append((self.message, dict(self.headers)))
         self.server.owner.answer(self)
 

@@ -326,8 +326,8 @@ class OpenIdConnect(OAuth2AuthorizationCode):
 
 
 def _beside(used: Grant, tokens: dict[str, Any]) -> dict[str, Any]:
-    """Return rotated tokens with the public values of the approval, which stay."""
-    return {**tokens, "values": used.value["values"]} if "values" in used.value else tokens
+    """Return rotated tokens with what else the approval has, which stays: public values, and what was found out about the provider."""
+    return {**tokens, **{name: used.value[name] for name in ("values", "discovered") if name in used.value}}
 
 
 def _grants(context: OpenContext) -> Grants:

@@ -11,7 +11,7 @@ from jackfield.connector.described import DescribedConnector
 from jackfield.manifest import RateLimit
 from jackfield_http.bindings.connector import BoundInputs
 from jackfield_mcp.client import McpClient, Tool
-from jackfield_mcp.connections import KINDS, connection_type
+from jackfield_mcp.connection_kinds import KINDS, connection_type
 from jackfield_mcp.results import ToolOutput, output_of
 
 _FROZEN = (

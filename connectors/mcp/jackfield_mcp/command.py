@@ -82,7 +82,7 @@ def _parser() -> Parser:
 
 def _kinds(arguments: Namespace) -> list[str]:
     first = "bearer" if arguments.token_env else "headerKey" if arguments.header_env else "anonymous"
-    return sorted(("anonymous", "bearer", "headerKey"), key=lambda kind: kind != first)
+    return sorted(("anonymous", "bearer", "headerKey", "oauth2Discovered"), key=lambda kind: kind != first)
 
 
 def _sign_in(arguments: Namespace) -> SignIn | None:

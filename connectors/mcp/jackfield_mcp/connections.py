@@ -65,15 +65,3 @@ class McpHeaderKey(McpToken):
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with the key."""
         return in_header(self._value("header"), self._value("key"), "/key")
-
-
-KINDS: Mapping[str, type[McpConnection]] = {kind.key: kind for kind in (McpConnection, McpToken, McpHeaderKey)}
-
-
-def connection_type(row: Json, manifest: Json) -> type[McpConnection]:
-    """Return the connection type that a manifest describes."""
-    about = {
-        "__doc__": row.get("description", ""), "key": row["key"], "title": row["title"], "auth": row["auth"], "setup": row.get("setup", ""),
-        "servers": tuple(manifest.get("servers", ())),
-    }  # fmt: skip
-    return type(row["key"], (KINDS[row["key"]],), about)

@@ -187,6 +187,16 @@ _TYPES: Mapping[str, Json] = {
             "key": {**_SECRET, "title": "Key", "description": "The key."},
         }),
     },
+    "oauth2Discovered": {
+        "key": "oauth2Discovered", "title": "Sign in", "description": "A person signs in at the server's provider.", "auth": "oauth2",
+        "authorizes": ["redirect"], "setup": "Connect. Enter a client only if asked for one.",
+        "schema": {**_schema((), {
+            "clientId": {"type": "string", "title": "Client ID", "description": "Empty: one is registered at the provider."},
+            "clientSecret": {**_SECRET, "title": "Client secret", "description": "The client's secret, if it has one."},
+            "scopes": {"type": "array", "items": {"type": "string"}, "title": "Scopes", "description": "Empty: what the server names."},
+            "resource": {"type": "string", "title": "Resource", "description": "Empty: the server's address; none: not sent."},
+        }), "dependentRequired": {"clientSecret": ["clientId"]}},
+    },
 }  # fmt: skip
 
 __all__ = ["OVERLAID", "TRUST", "Choices", "Converted", "converted", "key_of"]

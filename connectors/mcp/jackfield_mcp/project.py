@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jackfield.connector import InvalidInput
 from jackfield.manifest import EFFECTS
 from jackfield.manifest_json import INDEX
@@ -16,6 +14,7 @@ from jackfield.manifest_parts import package_of
 from jackfield_mcp.conversion import OVERLAID, Converted
 from jackfield_mcp.texts import one_line
 from jackfield_openapi.project import as_json, written
+from jackfield_openapi.reading import parsed
 
 LOCK = "mcp.lock.json"
 REPORT = "mcp.report.json"
@@ -44,10 +43,10 @@ def read_overlay(path: Path) -> dict[str, Json]:
     :raises InvalidInput: if it cannot be read, or says something unknown.
     """
     try:
-        found = yaml.safe_load(path.read_bytes())
+        found = parsed(path.read_bytes(), str(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
         raise InvalidInput(
             f"'{path}' cannot be read ({type(error).__name__})", hint="Write an object 'actions' of objects by key."
         ) from None

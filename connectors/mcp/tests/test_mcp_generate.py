@@ -14,6 +14,7 @@ from jackfield_mcp.command import command
 from jackfield_mcp.conversion import Choices, Converted, converted
 from jackfield_mcp.messages import MODERN, Session
 from jackfield_mcp.naming import connector_key, keys_of
+from jackfield_mcp.project import read_overlay
 from jackfield_mcp.schemas import Unfit, schemas_of
 from mcp_rig import ToolServer, call, generate, serving, stage, tool
 
@@ -211,3 +212,11 @@ def test_sign_in_for_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         manifest = generate(tmp_path, server.url, "--token-env", "NOTES_TOKEN")
     assert manifest["connectionTypes"][0]["key"] == "bearer"
     assert not [path for path in (tmp_path / "made").rglob("*") if path.is_file() and b"t0ken-4711" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("text", ["actions: [a", "actions: 3", "actions: {a: {effect: poem}}", "actions: {a: {colour: red}}", "- a"])
+def test_overlays_that_say_nothing(tmp_path: Path, text: str) -> None:
+    """An overlay that cannot be read, or says something unknown, is refused."""
+    (tmp_path / "overlay.yaml").write_text(text)
+    with pytest.raises(JackfieldError):
+        read_overlay(tmp_path / "overlay.yaml")

@@ -1,0 +1,104 @@
+"""Connections that a person approves at the provider that the server names: OAuth 2.1 with discovery, registration and ``resource``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import PrivateAttr
+
+from jackfield.connector import Authorization, Grant, Guard, InvalidConnection, OpenContext
+from jackfield.dataclass import replace
+from jackfield_http.oauth2_grants import OAuth2AuthorizationCode
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import SignIn
+from jackfield_mcp.connections import McpConnection
+from jackfield_mcp.discovery import abroad, discovered, registered
+
+ABOUT = "discovered"
+"""Member of a grant with what was found out when a person approved: it is sealed with the tokens, and stays when they rotate."""
+_NOT_SENT = "none"
+
+Json = Mapping[str, Any]
+
+
+class _Account(OAuth2AuthorizationCode):
+    """Account at a provider that a server has named, which is reached as a stranger."""
+
+    places: ClassVar[Mapping[str, str]] = dict.fromkeys(("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer"), "")
+    _guard: Guard = PrivateAttr(default_factory=Guard)
+
+    def settings(self) -> ClientSettings:
+        """Return the settings of requests to the provider."""
+        return replace(super().settings(), guard=self._guard)
+
+    def guarded(self, guard: Guard) -> _Account:
+        """Return this account with its guard."""
+        self._guard = guard
+        return self
+
+
+class McpAccount(McpConnection):
+    """MCP server at which a person signs in."""
+
+    key: ClassVar[str] = "oauth2Discovered"
+    authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect",)
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Lease an access token for the approval.
+
+        :raises InvalidConnection: if nobody has approved, or it was for another server.
+        """
+        if context.grants is None:
+            raise InvalidConnection("a connection that a person approves has to be stored", hint="Store the connection, and connect it.")
+        about = context.grants.find().value.get(ABOUT)
+        if not isinstance(about, Mapping) or about.get("server") != str(self.url_of(0)):
+            raise InvalidConnection("the approval is for another server", hint="Connect the connection again.")
+        return self._account(context, about).sign_in(context)
+
+    def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
+        """Find out who signs people in, get a client there, and return the address at which a person approves."""
+        server, values = self.url_of(0), self.__pydantic_extra__ or {}
+        provider = discovered(context, self.settings(), tuple(values.get("scopes") or ()))
+        if values.get("clientId"):
+            client = {"id": str(values["clientId"]), "authentication": _entered(values, provider.methods)}
+            client |= {"secret": str(values["clientSecret"])} if values.get("clientSecret") else {}
+        else:
+            client = registered(context, provider, server, redirect_uri)
+        about = {
+            "server": str(server), "issuer": provider.issuer, "authorizationUrl": provider.authorization_url,
+            "tokenUrl": provider.token_url, "client": client, "scopes": list(provider.scopes), "iss": provider.names_issuer,
+            "resource": None if values.get("resource") == _NOT_SENT else values.get("resource") or str(replace(server, query="")),
+        }  # fmt: skip
+        begun = self._account(context, about).authorize(context, redirect_uri, state)
+        return replace(begun, kept={**begun.kept, ABOUT: about})
+
+    def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
+        """Exchange the provider's code for tokens, at the endpoint that was found out before the person approved."""
+        about = kept[ABOUT]
+        if about["server"] != str(self.url_of(0)):
+            raise InvalidConnection("the connection's server has changed since the person was asked", hint="Connect it again.")
+        grant = self._account(context, about).authorized(context, kept, redirect_uri, answer)
+        secret = about["client"].get("secret")
+        secrets = grant.secrets if secret is None else (*grant.secrets, secret)
+        return replace(grant, value={**grant.value, ABOUT: about}, secrets=secrets)
+
+    def _account(self, context: OpenContext, about: Json) -> OAuth2AuthorizationCode:
+        client, server = about["client"], self.url_of(0)
+        settings = {
+            "__doc__": _Account.__doc__, "client_authentication": client["authentication"], "answers_issuer": about["iss"],
+            "token_targets": {} if about["resource"] is None else {"resource": about["resource"]},
+        }  # fmt: skip
+        kind: type[_Account] = type("McpProvider", (_Account,), settings)
+        values = {
+            "server": str(server), "authorizationUrl": about["authorizationUrl"], "tokenUrl": about["tokenUrl"], "issuer": about["issuer"],
+            "clientId": client["id"], "scopes": about["scopes"], **({"clientSecret": client["secret"]} if "secret" in client else {}),
+        }  # fmt: skip
+        return kind.model_validate(values).guarded(abroad(context, server))
+
+
+def _entered(values: Json, methods: tuple[str, ...]) -> str:
+    """Return how an entered client proves itself at the provider."""
+    if not values.get("clientSecret"):
+        return "none"
+    return "body" if "client_secret_post" in methods and "client_secret_basic" not in methods else "basic"
