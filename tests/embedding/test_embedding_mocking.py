@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.handlers
 import pytest
 
 from jackfield import Jackfield, Result
@@ -138,3 +139,41 @@ def test_the_data_folder_is_the_tests_own(jackfield_home: Path, monkeypatch: pyt
     """What a runtime writes without any argument is in the test's folder."""
     with Jackfield() as jackfield:
         assert jackfield.storage.url == f"sqlite:///{jackfield_home / 'jackfield.db'}"
+
+
+def test_a_process_that_has_imported_moto_mocks_aws_in_one_line(application: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package adds a function to the events of all AWS clients, for good: each call goes through AWS's client then, and to the mock."""
+    monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [*botocore.handlers.BUILTIN_HANDLERS, ("before-send", _unmocked)])
+    inline = {"type": "aws-ses/apiKeySecret", "values": {**_KEYS, "accessKeyId": "AKIAIOSFODNN7MOTOMOTO"}}
+    mail = {"connector": "aws-ses", "action": "sendEmail", "connection": inline, "inputs": _MAIL}
+    with mocked("https://other.example"), mocked("https://email.eu-west-1.amazonaws.com", throttled(), Answer({"MessageId": "m-1"})) as ses:
+        result = application.invoke(mail)
+    assert (result.status, result.output) == ("succeeded", {"MessageId": "m-1"}), result.error
+    assert [(request.path, request.headers["Host"]) for request in ses.requests] == [
+        ("/v2/email/outbound-emails", "email.eu-west-1.amazonaws.com")
+    ] * 2
+    with mocked("https://other.example"):
+        result = application.invoke(mail)
+    assert result.error is not None
+    assert (result.error.code, "is not mocked" in result.error.message) == ("invalid_connection", True), result.error
+
+
+@pytest.mark.parametrize("script", [Answer({"n": 1}), "reset", [Answer({"n": 1})], {"GET /": Answer({"n": 1})}])
+def test_a_provider_takes_the_scripts_of_a_mock(script: Any, application: Jackfield) -> None:
+    """One step answers all requests, whether it stands alone or in a list."""
+    with Provider(script) as provider:
+        inline = {"type": "http/anonymous", "values": {"server": provider.url}}
+        given = {"connector": "http", "action": "request", "connection": inline, "inputs": {"url": "/", "method": "GET"}}
+        result = application.invoke(given)
+    assert (result.status == "succeeded") is (script != "reset"), result.error
+
+
+@pytest.mark.parametrize("script", ["hung", [Answer(), 200], {"GET /": {"n": 1}}, []])
+def test_a_step_that_is_none_is_refused_at_once(script: Any) -> None:
+    """A body in the place of an Answer failed in the server's thread, and the caller was told of a broken connection."""
+    with pytest.raises(ValueError, match="step"):
+        Provider(script)
+
+
+def _unmocked(**_: object) -> None:
+    """Let a request through, as moto does outside of its mocks."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import Call, Detail, InvalidInput, Sent, current_call, seen_exchange
+from jackfield.connector import Call, Detail, InvalidInput, Sent, Target, Wire, current_call, seen_exchange
 from jackfield.failures import OnFailure
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
@@ -45,7 +47,7 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
 
 def _observe(session: Any, *, sees: bool) -> None:
     """Report each request to the plugins that observe them, once its response has arrived; ``sees`` keeps it with the call's exchanges."""
-    plain = session.send
+    plain = partial(_sent, session.send)
 
     def send(request: Any) -> Any:
         return _seen(plain, request) if sees else plain(request)
@@ -64,6 +66,24 @@ def _observe(session: Any, *, sees: bool) -> None:
         return response
 
     session.send = observed
+
+
+def _sent(send: Callable[[Any], Any], request: Any) -> Any:
+    """Send a request, or a copy of it to the server that a test has put in the place of its own.
+
+    :raises InvalidConnection: if the test mocks other servers.
+    """
+    parts = urlsplit(request.url)
+    place = Wire.stand_in(Target(parts.scheme, parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)))
+    if place is None:
+        return send(request)
+    from botocore.httpsession import URLLib3Session
+
+    sent = copy.copy(request)
+    sent.headers = copy.copy(request.headers)
+    sent.headers["Host"] = parts.netloc
+    sent.url = place + parts._replace(scheme="", netloc="").geturl()
+    return URLLib3Session().send(sent)
 
 
 def _seen(send: Callable[[Any], Any], request: Any) -> Any:

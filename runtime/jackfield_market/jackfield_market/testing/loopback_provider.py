@@ -16,6 +16,7 @@ HANG: Literal["hang"] = "hang"
 RESET: Literal["reset"] = "reset"
 CLOSE: Literal["close"] = "close"
 DRIP: Literal["drip"] = "drip"
+_STEPS = (HANG, RESET, CLOSE, DRIP)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DROP = 0.05
 """Seconds between two octets."""
@@ -83,9 +84,9 @@ def refused(status: int = 422, message: str = "refused") -> Answer:
 class Provider:
     """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
 
-    ``script`` is a function of a request's number (from 1) and the request. Or it is a sequence of steps: the Nth request gets the Nth
-    step, later ones the last. Or it maps ``"POST /orders"`` (without the query) to steps, and others get 404. A step is an ``Answer``, or
-    one of these:
+    ``script`` is one step for all requests, or a function of a request's number (from 1) and the request. Or it is a sequence of steps: the
+    Nth request gets the Nth step, later ones the last. Or it maps ``"POST /orders"`` (without the query) to steps, and others get 404. A
+    step is an ``Answer``, or one of these:
 
     - ``HANG``: read the request and send nothing, until the provider is closed.
     - ``RESET``: reset the connection instead of answering.
@@ -93,9 +94,9 @@ class Provider:
     - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
     """
 
-    def __init__(self, script: Script | Sequence[Step] | Mapping[str, Step]) -> None:
+    def __init__(self, script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> None:
         self.requests: list[Request] = []
-        self._script = script if callable(script) else _by_route(script) if isinstance(script, Mapping) else _in_order(script)
+        self._script = _played(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0
@@ -153,6 +154,20 @@ class Provider:
     def pause(self, seconds: float) -> bool:
         """Wait, and return True if the provider has been closed."""
         return self._over.wait(seconds)
+
+
+def _played(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Script:
+    """Return a script as a function.
+
+    :raises ValueError: if it has no step, or one that is none.
+    """
+    if callable(script):
+        return script
+    steps = [*script.values()] if isinstance(script, Mapping) else [script] if isinstance(script, Answer | str) else [*script]
+    for step in steps:
+        if not isinstance(step, Answer) and step not in _STEPS:
+            raise ValueError(f"{step!r:.80} is no step of a script: write an Answer, HANG, RESET, CLOSE or DRIP")
+    return _by_route(script) if isinstance(script, Mapping) else _in_order(steps)
 
 
 def _by_route(steps: Mapping[str, Step]) -> Script:

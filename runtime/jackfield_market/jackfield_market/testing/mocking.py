@@ -25,16 +25,17 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
     machine. Yield the ``Provider``, whose ``requests`` are what was sent.
 
     It holds for every runtime of this process, whichever connection names the server, and for all connectors that send through
-    jackfield's own wire: HTTP/1.1 and most operations of AWS. ``script`` is that of a ``Provider`` (default: 200 with
-    ``{}``). Blocks can be nested, one for each server.
+    jackfield's own wire, or through AWS's client, as all operations of AWS do in a process that has imported moto. ``script`` is that of a
+    ``Provider`` (default: 200 with ``{}``). Blocks can be nested, one for each server.
 
     :raises InvalidInvocation: if ``server`` is not the URL of a server.
     """
     wanted = _target(server)
-    given = script[0] if len(script) == 1 and (callable(script[0]) or isinstance(script[0], Mapping)) else script or [Answer()]
+    given = script[0] if len(script) == 1 else script or Answer()
     with (
         Provider(given) as provider,  # type: ignore[arg-type]
         mock.patch.object(Wire, "send", _sending(wanted, provider, Wire.send)),
+        mock.patch.object(Wire, "stand_in", staticmethod(_standing_in(wanted, provider, Wire.stand_in))),
         offline(lambda _host: None, _WHY),
     ):
         yield provider
@@ -54,16 +55,38 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
         limit: Callable[[], float],
         begin: Callable[[], None],
     ) -> Any:
-        if (target.scheme, target.host.lower(), target.port) == (wanted.scheme, wanted.host, wanted.port):
+        if _is_same(target, wanted):
             with _LOCAL.entered():
                 return _outermost(before)(own, method, here, path, fields, body, limit, begin)
         if not is_loopback(target.host) and not hasattr(before, "inner"):
-            text = f"'{target.host}' is not mocked: {_WHY}"
-            raise InvalidConnection(text, hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).")
+            raise _not_mocked(target)
         return before(wire, method, target, path, fields, body, limit, begin)
 
     send.inner = before  # type: ignore[attr-defined]
     return send
+
+
+def _standing_in(wanted: Target, provider: Provider, before: Callable[[Target], str | None]) -> Callable[[Target], str | None]:
+    """Return the function that names the provider in the place of ``wanted``, and for other servers what ``before`` names."""
+
+    def stand_in(target: Target) -> str | None:
+        if _is_same(target, wanted):
+            return provider.url
+        if not is_loopback(target.host) and not hasattr(before, "inner"):
+            raise _not_mocked(target)
+        return before(target)
+
+    stand_in.inner = before  # type: ignore[attr-defined]
+    return stand_in
+
+
+def _is_same(target: Target, wanted: Target) -> bool:
+    return (target.scheme, target.host.lower(), target.port) == (wanted.scheme, wanted.host, wanted.port)
+
+
+def _not_mocked(target: Target) -> InvalidConnection:
+    text = f"'{target.host}' is not mocked: {_WHY}"
+    return InvalidConnection(text, hint=f"Nothing was sent. Mock it: mocked('{target.scheme}://{target.host}', Answer(…)).")
 
 
 def _outermost(send: Callable[..., Any]) -> Callable[..., Any]:
