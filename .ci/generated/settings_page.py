@@ -75,6 +75,16 @@ _VARIABLES = {
         ),
         "`allow`",
     ),
+    "JACKFIELD_OIDC_ISSUER": ("The issuer at which people [sign in to the console](../tutorial/sign-in.md).", "none"),
+    "JACKFIELD_OIDC_CLIENT_ID": ("The console's client ID there.", "none"),
+    "JACKFIELD_OIDC_CLIENT_SECRET": ("The client's secret.", "none"),
+    "JACKFIELD_OIDC_CLIENT_SECRET_FILE": ("A file that contains it.", "none"),
+    "JACKFIELD_OIDC_GROUPS_CLAIM": ("The claim with a person's groups.", "`groups`"),
+    "JACKFIELD_OIDC_SCOPES": ("The scopes that are asked for.", "`openid profile`"),
+    "JACKFIELD_ROLES": (
+        "The [roles](../tutorial/sign-in.md#give-roles) of people, as JSON.",
+        "the setting [`roles`](cli-serve.md#settings)",
+    ),
     "JACKFIELD_QUEUE_URL": (
         "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
         "none: the database itself is the queue",

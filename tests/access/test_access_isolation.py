@@ -24,6 +24,7 @@ import jackfield_store.journal
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.sign_ins import SignIns
 from jackfield_store.database import open_database
 from jackfield_store.database.migrations import known_migrations
 from jackfield_store.journal import Journal
@@ -108,6 +109,7 @@ EXCEPTIONS = {
 
 OF_ALL = {Leadership: "a process, which does something for every workspace",
           Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
+          SignIns: "the operator's: people who sign in have roles in several workspaces",
           Queue: "what workers take from, for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process", Watched: "what a journal, which has its workspace, knows of this process",
@@ -205,6 +207,7 @@ def test_tables_of_tenants() -> None:
         "installation",
         "platform_tokens",
         "settings",
+        "sign_ins",
     }
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
     assert TENANT_TABLES - keyed == {

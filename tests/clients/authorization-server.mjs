@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 
+let groups = ['support']
 const configuration = {
   clients: [
     {
@@ -10,21 +11,28 @@ const configuration = {
       response_types: ['code'], scope: 'openid offline_access mail.read mail.send', application_type: 'web',
     },
     {
+      client_id: 'console', client_secret: 'secret-of-the-console', grant_types: ['authorization_code', 'refresh_token'],
+      redirect_uris: ['http://127.0.0.1:8080/login/callback'], response_types: ['code'], scope: 'openid profile groups offline_access',
+      application_type: 'native', token_endpoint_auth_method: 'client_secret_basic',
+      backchannel_logout_uri: 'http://127.0.0.1:8080/login/logout', backchannel_logout_session_required: true,
+    },
+    {
       client_id: 'native', token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token',
         'urn:ietf:params:oauth:grant-type:device_code'],
       redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth2/callback', 'http://localhost/oauth2/callback'], response_types: ['code'], scope: 'openid offline_access mail.read',
       application_type: 'native',
     },
   ],
-  scopes: ['openid', 'offline_access', 'mail.read', 'mail.send'],
+  scopes: ['openid', 'offline_access', 'mail.read', 'mail.send', 'profile', 'groups'],
+  claims: { openid: ['sub'], profile: ['name'], groups: ['groups'] },
   features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true }, revocation: { enabled: true },
-    introspection: { enabled: true }, clientCredentials: { enabled: true } },
+    introspection: { enabled: true }, clientCredentials: { enabled: true }, userinfo: { enabled: true }, backchannelLogout: { enabled: true } },
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: async () => true,
   // that of an exchange is too short to be used: the first call refreshes it
   ttl: { AccessToken: (_context, token) => (token.gty?.includes('refresh_token') ? 3600 : 30), RefreshToken: 86400, AuthorizationCode: 60, DeviceCode: 600, Interaction: 600, Session: 600, Grant: 86400, IdToken: 600 },
-  findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id, name: 'Ada Lovelace', groups }) }),
   interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['a-key-of-the-test'] },
 }
@@ -38,6 +46,7 @@ server.listen(0, '127.0.0.1', () => {
   server.on('request', async (request, response) => {
     const path = request.url.split('?')[0]
     counts[path] = (counts[path] ?? 0) + 1
+    if (path === '/groups') { groups = request.url.split('?')[1]?.split(',') ?? []; response.end(); return }
     if (path === '/counts') { response.end(JSON.stringify(counts)); return }
     if (!path.startsWith('/interaction/')) { answer(request, response); return }
     try {

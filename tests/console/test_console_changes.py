@@ -33,6 +33,7 @@ CHANGES = [
     "/platforms/x/callbacks", "/platforms/x/callbacks/x/pause", "/platforms/x/deliveries/x/resend",
     "/oauth-clients", "/oauth-clients/x", "/oauth-clients/x/removal",
     "/invocations/selection", "/queue/dead-letters/selection", "/connections/selection", "/tokens/selection",
+    "/workspaces/acme",
 ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ TABLES = {
     "tokens",
     "platform_tokens",
     "console_sessions",
+    "sign_ins",
     "audit_entries",
     "audit_heads",
     "approvals",
@@ -223,6 +224,7 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
     database.migrate()
     shared = {
         "schema_migrations",
+        "sign_ins",
         "settings",
         "workspaces",
         "instances",

@@ -70,7 +70,7 @@ DEFINITIONS = {
 CIRCLES = {
     frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
     frozenset({"jackfield_store.management.connections", "jackfield_store.management.transfer"}),
-    frozenset(f"jackfield_server.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
+    frozenset(f"jackfield_server.shared.{name}" for name in ("installer", "server_context", "settings")),
     frozenset(f"jackfield_server.http.{name}" for name in ("direct", "exchange", "protocol")),
     frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),
     frozenset(f"jackfield_isolation.{name}" for name in ("channel", "remote", "remote_triggers")),

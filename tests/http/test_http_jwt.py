@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from authority import Authority
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield_server.shared.settings import Jwt
+from jackfield_server.shared.identity_providers import Jwt
 from jackfield_store.access import Workspaces
 from waiting import until
 

@@ -26,7 +26,9 @@ SECRET = "web-secret-of-the-test"
 _HOPS = 12
 
 
-class _Stay(HTTPRedirectHandler):
+class Stay(HTTPRedirectHandler):
+    """Says where a redirect leads, as an error."""
+
     def redirect_request(self, *_given: Any) -> None:
         """Follow no redirect: the browser below looks at each."""
 
@@ -36,7 +38,7 @@ class Browser:
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer
-        self._opener = build_opener(HTTPCookieProcessor(CookieJar()), _Stay())
+        self._opener = build_opener(HTTPCookieProcessor(CookieJar()), Stay())
 
     def open(self, url: str, form: dict[str, str] | None = None) -> tuple[str, str]:
         """Open a page; return the address at which the browser ends, and its text."""

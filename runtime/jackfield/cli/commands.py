@@ -71,6 +71,7 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
         "invocations": "view the journal, resolve invocations in doubt",
         "approvals": "approve and decline calls that wait for a person",
         "queue": "show the queue, queue dead invocations again",
+        "roles": "give people who sign in at the identity provider their roles",
         "suppressions": "list recipients to whom nothing more is sent, and remove them",
         "settings": "show and set what all processes on a database share",
         "tokens": "manage access tokens",

@@ -35,6 +35,8 @@ from jackfield_console import (
     marketplace,
     oauth_clients,
     overview,
+    own_workspaces,
+    people,
     queue,
     schedule_form,
     schedules,
@@ -163,6 +165,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/tenants/{w}/connect-sessions/{id}/revocation", connect_sessions.revoked, "POST"),
     ("/tenants/{w}/tokens/{id}/revocation", tenant.token_revoked, "POST"),
     ("/tenants/{w}/{step}", tenant.changed, "POST"),
+    ("/workspaces", own_workspaces.listed, "GET"),
+    ("/workspaces/{w}", own_workspaces.entered, "POST"),
     ("/workspace", workspace.shown, "GET"),
     ("/workspace", workspace.changed, "POST"),
     ("/workspace/verdict", workspace.explained, "GET"),
@@ -181,7 +185,7 @@ def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the console, to be mounted at ``/``."""
     sessions = ConsoleSessions(server)
     pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *sign_in.routes(server, sessions), *connect.routes(server), assets_route()]
+    return [*pages, *sign_in.routes(server, sessions), *people.routes(server, sessions), *connect.routes(server), assets_route()]
 
 
 def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:

@@ -29,7 +29,7 @@ _MONTH = 30 * 86_400.0
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
     """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
-    sessions that began with a one-time link. ``is_silent``: the database does not answer, and the page shows what needs none."""
+    sessions that began with a one-time link, and of platform admins. ``is_silent``: the database does not answer, and the page shows what needs none."""
 
     http: Request
     server: ServerContext
@@ -83,7 +83,9 @@ class PageRequest:
     def tokens(self) -> Tokens:
         """Tokens of the workspace; changes are audited in the caller's name."""
         storage = self.server.storage
-        return Tokens(storage.database, storage.vault, self.identity.workspace, self.server.clock, self.identity.actor)
+        return Tokens(
+            storage.database, storage.vault, self.identity.workspace, self.server.clock, self.identity.actor, grants=self.identity.grants
+        )
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -117,7 +119,7 @@ class PageRequest:
         :raises Problem: 403 for tokens and JWTs, which belong to one workspace.
         """
         if not self.operator:
-            raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server")
+            raise Problem(403, "only the operator manages tenants: sign in with a one-time link of the server, or as a platform admin")
 
     def manifest(self) -> Manifest:
         """Return the manifest of the connector that the path names by its ``key``.

@@ -130,4 +130,5 @@ def _sees(request: PageRequest, section: str) -> bool:
 
 
 def _switch(request: PageRequest) -> Node:
-    return [" ", h.a("Switch", href="/tenants")] if request.operator else None
+    address = "/tenants" if request.operator else "/workspaces" if len(request.identity.others) > 1 else None
+    return None if address is None else [" ", h.a("Switch", href=address)]

@@ -1,4 +1,4 @@
-"""Sign-in to the console with a one-time link or a token, its sessions, and sign-out. The session's identity is looked up again for each
+"""Sign-in to the console with a one-time link or a token, all its sessions, and sign-out. The session's identity is looked up again for each
 request, so revoking a token ends its sessions."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -19,15 +20,18 @@ from jackfield.clock import Clock, within
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_console.components import csrf_field, fault_of, h, text_field
+from jackfield_console.invitation import START, invited, provider_part
 from jackfield_console.shell import LOGO, document, secured
 from jackfield_server.shared.body import read_form
 from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.identity import MOMENT, REMEMBERED, Identity
+from jackfield_server.shared.people import People
 from jackfield_server.shared.prefix import below_prefix
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_store.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield_store.access.sessions import LASTS, Sessions
+from jackfield_store.access.sign_ins import Person
 from jackfield_store.database.epoch import EpochCache, is_certain
 from jackfield_store.database.sealing import digest
 from jackfield_store.resources.storage import Storage
@@ -96,7 +100,7 @@ class ConsoleSessions:
         if session is None or identity is None:
             known.pop(key, None)
             return None
-        signed_in = identity, secret, session.identity["by"] == "link"
+        signed_in = identity, secret, identity.operates or session.identity["by"] == "link"
         self._known.keep(known, key, _Known(signed_in, self._server.clock.monotonic(), session.expires_at))
         return signed_in
 
@@ -120,16 +124,38 @@ class ConsoleSessions:
         self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
+    def by_person(self, person: Person, workspace: str) -> tuple[str, str] | None:
+        """Begin a session for a person who has signed in at the provider; return its workspace and secret, or None without a role."""
+        people = self._server.people
+        identity = None if people is None else _identified(people, person, workspace)
+        if people is None or identity is None:
+            return None
+        self._record(identity, "session.started")
+        return workspace, self._sessions(workspace).begin({"by": "person", "person": people.sign_ins.begin(person)})
+
+    def lapsed(self, request: Request) -> bool:
+        """Return whether the request has the session of a person whose sign-in the provider may renew, and that does not hold now."""
+        found = self.jar.session(request)
+        if found is None or self._server.people is None or not self._server.storage.enabled:
+            return False
+        session = self._sessions(found[0]).find(found[1], touch=False)
+        return session is not None and session.identity["by"] == "person" and self._identity(found[0], session.identity) is None
+
     def move(self, request: Request, workspace: str) -> str:
-        """Go on with an operator's session in another workspace, until it would have ended; return its secret there."""
+        """Go on with a session in another workspace, until it would have ended; return its secret there.
+
+        :raises Problem: if the session has ended, or may not enter that workspace.
+        """
         found = self.jar.session(request)
         before = self._sessions(found[0]).find(found[1]) if found is not None else None
         if found is None or before is None:
             raise Problem(403, "the session has ended: sign in again")
-        lasts = before.expires_at - self._server.clock.time()
-        secret = self._sessions(workspace).begin({"by": "link"}, lasts)
+        identity = self._identity(workspace, before.identity) if before.identity["by"] in ("link", "person") else None
+        if identity is None:
+            raise Problem(404, "you have no role in this workspace")
+        secret = self._sessions(workspace).begin(before.identity, before.expires_at - self._server.clock.time())
         self._sessions(found[0]).end(found[1])
-        self._record(replace(_OPERATOR, workspace=workspace), "session.started")
+        self._record(identity, "session.started")
         return secret
 
     def leave(self, request: Request) -> None:
@@ -137,8 +163,10 @@ class ConsoleSessions:
         found = self.jar.session(request)
         if found is None or not self._server.storage.enabled:
             return
-        visitor = self.find(request, touch=False)
+        visitor, session = self.find(request, touch=False), self._sessions(found[0]).find(found[1], touch=False)
         self._sessions(found[0]).end(found[1])
+        if session is not None and session.identity["by"] == "person" and self._server.people is not None:
+            self._server.people.sign_ins.end(session.identity["person"])
         if visitor is not None:
             self._record(visitor[0], "session.ended")
 
@@ -150,22 +178,45 @@ class ConsoleSessions:
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
         if noted["by"] == "link":
             return replace(_OPERATOR, workspace=workspace)
-        if self._server.runtime(workspace).access.settings.suspended:
+        if noted["by"] == "person":
+            return self._person(workspace, noted["person"])
+        if self._is_suspended(workspace):
             return None
         if noted["by"] == "jwt":
             return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
+        return self._token(workspace, noted["id"])
+
+    def _token(self, workspace: str, identifier: str) -> Identity | None:
+        storage = self._server.storage
         try:
-            tokens = Tokens(self._server.storage.database, self._server.storage.vault, workspace, self._server.clock)
-            token, refused = tokens.standing(noted["id"])
+            token, refused = Tokens(storage.database, storage.vault, workspace, self._server.clock).standing(identifier)
         except UnknownToken:
             return None
-        if refused is not None:
-            return None
-        return Identity(workspace, token.id, token.scope, token.rules, token.name)
+        return Identity(workspace, token.id, token.scope, token.rules, token.name) if refused is None else None
+
+    def _person(self, workspace: str, identifier: str) -> Identity | None:
+        people = self._server.people
+        person = None if people is None else people.current(identifier)
+        found = None if people is None or person is None else _identified(people, person, workspace)
+        return None if found is None or (not found.operates and self._is_suspended(workspace)) else found
+
+    def _is_suspended(self, workspace: str) -> bool:
+        return self._server.runtime(workspace).access.settings.suspended
 
     def _sessions(self, workspace: str) -> Sessions:
         storage = self._server.storage
         return Sessions(storage.database, lambda: storage.vault, workspace, self._server.clock)
+
+
+def _identified(people: People, person: Person, workspace: str) -> Identity | None:
+    """Return the identity of a person in a workspace, by the roles of now; None without one."""
+    rights = people.rights(person, workspace)
+    if rights is None:
+        return None
+    return Identity(
+        workspace, person.id, rights.scope, rights.rules, person.name, "user", operates=rights.operates, grants=rights.grants,
+        others=people.workspaces(person),
+    )  # fmt: skip
 
 
 def _expiry(jwt: str) -> float:
@@ -182,6 +233,7 @@ _REASONS = {
 }
 _USED = "This link was already used, or is over ten minutes old. Restart the server to get a new one, or enter a token."
 _NOT_OPENED = "This link was opened by another page. It is still valid: click it, or paste it into the address bar."
+_NOT_INVITED = "This invitation was used already, or is over a day old. Ask for another one."
 _UNKNOWN = "The token is invalid, expired or revoked."
 _FOREIGN = "The form has expired. Try again."
 _NO_COOKIE = "The form has expired, or your browser keeps no cookies of this site. Allow them, and try again."
@@ -192,16 +244,16 @@ _PLAIN = (
 _KEPT_NOTHING = "kept"
 """Reason of a visit after a sign-in that had to leave a cookie."""
 _NO_STORE = "Signing in needs a database, and none is configured. Set JACKFIELD_DATABASE_URL."
-_AHEAD = ("prefetch", "prerender")
+AHEAD = ("prefetch", "prerender")
 
 
 def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
     """Return the routes ``/login`` and ``/logout``."""
     pages = _SignInPages(server, sessions)
     return [
-        Route("/login", _with_error_page(pages.shown), methods=["GET"]),
-        Route("/login", _with_error_page(pages.entered), methods=["POST"]),
-        Route("/logout", _with_error_page(pages.left), methods=["POST"]),
+        Route("/login", with_error_page(pages.shown), methods=["GET"]),
+        Route("/login", with_error_page(pages.entered), methods=["POST"]),
+        Route("/logout", with_error_page(pages.left), methods=["POST"]),
     ]
 
 
@@ -211,7 +263,9 @@ def safe_path(given: str) -> str:
     return given if safe else "/"
 
 
-def _with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Answer with a page what the database, or its key, cannot do."""
+
     async def endpoint(request: Request) -> Response:
         try:
             return await function(request)
@@ -232,20 +286,39 @@ class _SignInPages:
     async def shown(self, request: Request) -> Response:
         once = request.query_params.get("once")
         if once is not None:
-            if request.method == "HEAD":
-                return secured(HTMLResponse(""))  # link previews of chat clients must not spend the link
-            if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in _AHEAD):
-                return secured(Response(status_code=503))  # prefetching browsers must not spend the link
-            if not _opened_by_a_person(request):
-                return self._form(request, _NOT_OPENED, status=403)
-            entered = await asyncio.to_thread(self._sessions.by_link, once[:200])
-            after = f"/login?why={_KEPT_NOTHING}" if self._sessions.jar.is_secure else "/"
-            return self._let_in(*entered, after) if entered is not None else self._form(request, _USED, status=403)
+            return await self._by_link(request, once)
         why = request.query_params.get("why", "")
+        if (answer := await self._at_provider(request, why)) is not None:
+            return answer
         if why == _KEPT_NOTHING:
             kept = self._sessions.jar.session(request) is not None
             return secured(RedirectResponse("/", 303)) if kept else self._form(request, _cookie_fault(request))
         return self._form(request, _REASONS.get(why))
+
+    async def _by_link(self, request: Request, once: str) -> Response:
+        if request.method == "HEAD":
+            return secured(HTMLResponse(""))  # link previews of chat clients must not spend the link
+        if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in AHEAD):
+            return secured(Response(status_code=503))  # prefetching browsers must not spend the link
+        if not _opened_by_a_person(request):
+            return self._form(request, _NOT_OPENED, status=403)
+        entered = await asyncio.to_thread(self._sessions.by_link, once[:200])
+        after = f"/login?why={_KEPT_NOTHING}" if self._sessions.jar.is_secure else "/"
+        return self._let_in(*entered, after) if entered is not None else self._form(request, _USED, status=403)
+
+    async def _at_provider(self, request: Request, why: str) -> Response | None:
+        """Answer an invitation to a role, or the visit of a person whose session may go on without any page of the provider."""
+        invitation = request.query_params.get("invitation")
+        if self._server.people is None:
+            return None
+        if invitation is not None:
+            content = await asyncio.to_thread(invited, self._server, invitation[:100])
+            found = HTMLResponse(document("Invitation", content)) if content is not None else None
+            return self._form(request, _NOT_INVITED, status=403) if found is None else secured(found)
+        if why or not await asyncio.to_thread(self._sessions.lapsed, request):
+            return None
+        address = quote(safe_path(request.query_params.get("next", "/")), safe="")
+        return secured(RedirectResponse(f"{START}?silent=1&next={address}", 303))
 
     async def entered(self, request: Request) -> Response:
         try:
@@ -281,21 +354,26 @@ class _SignInPages:
         return response
 
     def _let_in(self, workspace: str, secret: str, address: str) -> Response:
-        """Render a page that refreshes to ``address``: a redirect of another site's link would not carry a SameSite=Strict cookie."""
-        whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Continue", href=address)), class_="alone"))
-        refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
-        response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
-        self._sessions.jar.begin(response, workspace, secret)
-        return response
+        return let_in(self._sessions.jar, workspace, secret, address)
 
     def _form(self, request: Request, notice: str | None, status: int = 200) -> Response:
         response = HTMLResponse("", status)
         secret = self._sessions.jar.greet(response, self._sessions.jar.visitor(request))
         notice = notice if self._server.storage.enabled else _NO_STORE
-        content = _sign_in(csrf_token(secret), safe_path(request.query_params.get("next", "/")), notice)
+        address = safe_path(request.query_params.get("next", "/"))
+        content = _sign_in(csrf_token(secret), address, notice, provider_part(self._server, address))
         response.body = response.render(document("Sign in", content))
         response.headers["content-length"] = str(len(response.body))
         return secured(response)
+
+
+def let_in(jar: CookieJar, workspace: str, secret: str, address: str) -> Response:
+    """Render a page that refreshes to ``address``: a redirect of another site's link would not carry a SameSite=Strict cookie."""
+    whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Continue", href=address)), class_="alone"))
+    refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
+    response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
+    jar.begin(response, workspace, secret)
+    return response
 
 
 def _opened_by_a_person(request: Request) -> bool:
@@ -319,7 +397,7 @@ async def _csrf(request: Request) -> str:
         return ""
 
 
-def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
+def _sign_in(csrf: str, address: str, notice: str | None, provider: Markup | None) -> Markup:
     hint = ["A token from this server (", h.code("jf_…"), "), or a JWT from your identity provider."]
     form = h.form(
         csrf_field(csrf),
@@ -337,4 +415,6 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         " creates a token.",
     )
     shown = h.p(notice, class_="notice", role="status") if notice else None
-    return h.main(h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), shown, form, where, class_="alone", id="content")
+    return h.main(
+        h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), shown, provider, form, where, class_="alone", id="content"
+    )

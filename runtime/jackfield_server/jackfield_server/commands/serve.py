@@ -141,7 +141,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     try:
         from jackfield.wire.guard import allowed_hosts
         from jackfield_server.http.server_process import check_settings, run
-        from jackfield_server.shared.settings import Jwt, Settings
+        from jackfield_server.shared.identity_providers import Jwt, oidc_of
+        from jackfield_server.shared.settings import Settings
         from jackfield_store.queue import check_queue
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
@@ -169,6 +170,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         queue_workers=arguments.queue_workers,
         stop_within=arguments.stop_within,
         jwt=jwt,
+        oidc=oidc_of(os.environ),
         mcp_tools=arguments.mcp_tools,
         installer=_installer(arguments.install_from, arguments.root),
     )

@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,12 +19,14 @@ _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _APPROVES = 3600
 """Seconds for which a browser that has opened a start link is recognised."""
+_BEGUN = 600
+"""Seconds for which a browser keeps a sign-in that begins."""
 
 
 class CookieJar:
     """Cookies of one server: HttpOnly always; behind TLS also Secure and bound to the host (RFC 6265bis, ``__Host-``). Without TLS the port
-    is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict but the one of browsers that approve a
-    connection, which must come along when the provider's page leads back (Lax)."""
+    is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict but those of browsers that approve a
+    connection or sign in, which must come along when the provider's page leads back (Lax)."""
 
     def __init__(self, settings: Settings) -> None:
         self._secure = settings.behind_proxy or settings.certificate is not None
@@ -45,6 +48,9 @@ class CookieJar:
     @property
     def _approver(self) -> str:
         return f"{self._bound}jackfield_approver{self._suffix}"
+
+    def _begun(self, state: str) -> str:
+        return f"{self._bound}jackfield_signin_{sha256(state.encode('utf-8', 'replace')).hexdigest()[:16]}{self._suffix}"
 
     def _connect(self, session: str) -> str:
         return f"{self._bound}jackfield_connect_{session}{self._suffix}"
@@ -96,6 +102,21 @@ class CookieJar:
         response.set_cookie(
             self._approver, approver, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
         )
+
+    def beginning(self, request: Request, state: str) -> str:
+        """Return the sign-in that this browser began under ``state``; an empty string if it began none."""
+        return request.cookies.get(self._begun(state), "")
+
+    def note_beginning(self, response: Response, state: str, text: str) -> None:
+        """Set a sign-in that begins. It must come along when the provider's page leads back (Lax); one cookie for each, so that the pages
+        of a browser do not disturb each other."""
+        response.set_cookie(
+            self._begun(state), text, max_age=_BEGUN, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    def drop_beginning(self, response: Response, state: str) -> None:
+        """Delete a sign-in that was answered."""
+        response.delete_cookie(self._begun(state), path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax")
 
     def connecting(self, request: Request, session: str) -> str:
         """Return the secret of a browser on the page of a connect session; an empty string if it has none."""

@@ -15,9 +15,9 @@ from jackfield.callers import APPROVE, SCOPES, Caller, Rules, Scope, may, united
 from jackfield.callers.actor import Actor
 from jackfield.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
+from jackfield_server.shared.identity_providers import Jwt
 from jackfield_server.shared.jwts import Jwts
 from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.settings import Jwt
 from jackfield_store.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import NOTED_EVERY
@@ -55,6 +55,12 @@ class Identity:
     """True if the workspace refuses everything."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Limits of the workspace (``access.settings.LIMITS``)."""
+    operates: bool = False
+    """True for a person who is the operator in all workspaces, as the holder of a one-time link is."""
+    grants: bool = False
+    """True if the identity may create tokens of the scope ``approve``."""
+    others: tuple[str, ...] = ()
+    """Workspaces in which the person has roles, this one included."""
 
     @property
     def holder(self) -> str:
@@ -69,7 +75,7 @@ class Identity:
     @property
     def caller(self) -> Caller:
         """Caller for the journal and the access rules."""
-        return self.caller_as("operator" if self.kind == "link" else "tenant")
+        return self.caller_as("operator" if self.kind == "link" or self.operates else "tenant")
 
     def caller_as(self, audience: Audience) -> Caller:
         """Return the caller as one of an audience, which is offered connectors and actions of its own."""

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from http.client import HTTPException
 from typing import Any
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from jackfield.clock import Clock
 from jackfield.fork import ProcessLocal
+from jackfield_server.shared.identity_providers import Jwt
 from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.settings import Jwt
 
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
@@ -37,6 +37,10 @@ _ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(pri
 """What moduli leave that a faulty library of smart cards and TPMs made (CVE-2017-15361): these can be factored."""
 _LONGEST = 200
 """Maximum length of a subject in characters."""
+NEEDED = ("exp", "iss", "aud", "sub")
+"""Claims that a token must have, unless it is of another kind."""
+_NOBODY = "-"
+"""Subject of a token that needs none."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of control, format (including bidirectional) and line characters, which make one name look like another."""
 _PATIENCE = 5.0
@@ -53,10 +57,21 @@ _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
 
 class Jwts(ProcessLocal):
     """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it. ``audience`` returns the audience
-    that a token must name."""
+    that a token must name, and ``fetch`` the document with the keys at a URL. Where ``lone``, a token that names no key is verified with
+    the provider's only one (OpenID Connect Core §10.1)."""
 
-    def __init__(self, settings: Jwt, clock: Clock, audience: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: Jwt,
+        clock: Clock,
+        audience: Callable[[], str],
+        fetch: Callable[[str], Any] | None = None,
+        *,
+        lone: bool = False,
+    ) -> None:
+        self._fetched_by, self._lone = fetch, lone
         self._settings = settings
+        self._fetched_by = fetch
         self._audience = audience
         self._clock = clock
         self._keys: dict[str, Any] = {}
@@ -75,7 +90,7 @@ class Jwts(ProcessLocal):
 
     async def ready(self, text: str) -> None:
         """Fetch a token's key if it is unknown, and wait briefly for it without occupying a thread."""
-        kid = _kid(text)
+        kid = self._key_of(text)
         fetching = self._asked(kid) if kid is not None else None
         if fetching is None or self._waiting >= _WAITING:
             return
@@ -87,12 +102,23 @@ class Jwts(ProcessLocal):
         finally:
             self._waiting -= 1
 
-    def claims(self, text: str) -> dict[str, Any] | None:
-        """Return a token's claims; None if the provider did not issue it for this server, or it has expired. Makes no request.
+    def wait(self, text: str) -> None:
+        """Do what ``ready`` does, in a thread that may wait."""
+        kid = self._key_of(text)
+        fetching = self._asked(kid) if kid is not None else None
+        if fetching is not None:
+            try:
+                fetching.result(_PATIENCE)
+            except TimeoutError:
+                self._give_up(fetching)
+
+    def claims(self, text: str, needed: Sequence[str] = NEEDED) -> dict[str, Any] | None:
+        """Return a token's claims; None if the provider did not issue it for this server, it has expired, or a ``needed`` one is missing.
+        Makes no request.
 
         :raises Problem: 503 if no keys are known.
         """
-        kid = _kid(text)
+        kid = self._key_of(text)
         if kid is None:
             return None
         if not self._keys:
@@ -104,11 +130,16 @@ class Jwts(ProcessLocal):
                 algorithms=self._allowed(kid),
                 audience=self._audience(),
                 issuer=self._settings.issuer,
-                options={"require": ["exp", "iss", "aud", "sub"]},
+                options={"require": [*needed]},
             )
         except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
             return None
         return found if _is_fit(found) else None
+
+    def _key_of(self, text: str) -> str | None:
+        """Return the ID of the key that verifies a token; None if no key can. It is empty where the token names none of several keys."""
+        kid = _kid(text, otherwise="" if self._lone else None)
+        return next(iter(self._keys)) if kid == "" and len(self._keys) == 1 else kid
 
     def _allowed(self, kid: str) -> list[str]:
         """Return the algorithms for a key: the one that its own ``alg`` names, if it has one."""
@@ -147,7 +178,7 @@ class Jwts(ProcessLocal):
     def _fetch(self, fetching: Future[None]) -> None:
         keys, reason = dict[str, Any](), "an unexpected error"
         try:
-            keys, reason = _found(self._settings.jwks_url)
+            keys, reason = _found(self._settings.jwks_url, self._fetched_by)
         finally:  # waiting requests must be released even if the thread fails
             with self._lock:
                 if keys or self._fetching is fetching:
@@ -165,11 +196,11 @@ class Jwts(ProcessLocal):
         self._fetching = None
 
 
-def _found(url: str) -> tuple[dict[str, Any], str]:
+def _found(url: str, fetch: Callable[[str], Any] | None = None) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
     intervals."""
     try:
-        keys = jwt.PyJWKSet.from_dict(_document(url)).keys
+        keys = jwt.PyJWKSet.from_dict((fetch or _document)(url)).keys
     except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
         return {}, f"{type(error).__name__}: {error}"[:300]
     return {item.key_id: item for item in keys if item.key_id and item.public_key_use in {"sig", None} and _verifies(item)}, ""
@@ -210,17 +241,18 @@ def _document(url: str) -> Any:
 def _is_fit(claims: Mapping[str, Any]) -> bool:
     """Return whether the claims have the types of RFC 7519 (PyJWT also accepts ``"exp": "17"``), and the subject is distinguishable in a
     list."""
-    subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
+    subject, times = claims.get("sub", _NOBODY), [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
     if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
         return False
     return bool(subject.strip()) and len(subject) <= _LONGEST and _UNSEEN.isdisjoint(map(category, subject))
 
 
-def _kid(text: str) -> str | None:
-    """Return the key id that a token names; None if it cannot be a supported one, so that no fetch is made for it."""
+def _kid(text: str, otherwise: str | None = None) -> str | None:
+    """Return the key id that a token names, or ``otherwise``; None if it cannot be a supported one, so that no fetch is made for it."""
     try:
         head = jwt.get_unverified_header(text)
     except (jwt.PyJWTError, *_FOREIGN):
         return None
-    kid = head.get("kid")
-    return kid if isinstance(kid, str) and kid and head.get("alg") in _ALGORITHMS else None
+    kid = head.get("kid", otherwise)
+    fits = isinstance(kid, str) and (kid or "kid" not in head)
+    return kid if fits and head.get("alg") in _ALGORITHMS else None

@@ -32,6 +32,7 @@ from jackfield_server.shared.guesses import Guesses
 from jackfield_server.shared.identity import Identities, Identity
 from jackfield_server.shared.lanes import Lanes
 from jackfield_server.shared.metrics import Metrics
+from jackfield_server.shared.people import People
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.readiness import Readiness
 from jackfield_server.shared.request_shares import RequestShares
@@ -103,10 +104,10 @@ class ServerContext:
         """Index that is made when a session of the operator first searches: it has all that a source describes."""
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
-        self.mcp_identities = self.identities
+        self.mcp_identities = self._over_mcp(settings)
         """Those of callers over MCP: a JWT for it is for nothing else (RFC 8707), where the server has a public URL."""
-        if settings.jwt is not None:
-            self.mcp_identities = Identities(self.storage, self.clock, settings.jwt, lambda: self.mcp_url, "invoke")
+        self.people = self._people(settings)
+        """People who sign in at the operator's identity provider; None without one, or without a database."""
         self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
@@ -134,6 +135,15 @@ class ServerContext:
         self._index: asyncio.Future[None] | None = None
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
         self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
+
+    def _over_mcp(self, settings: Settings) -> Identities:
+        if settings.jwt is None:
+            return self.identities
+        return Identities(self.storage, self.clock, settings.jwt, lambda: self.mcp_url, "invoke")
+
+    def _people(self, settings: Settings) -> People | None:
+        storage, oidc = self.storage, settings.oidc
+        return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
 
     def _own_sweeps(self) -> dict[str, Callable[[], object]]:
         found: dict[str, Callable[[], object]] = {}

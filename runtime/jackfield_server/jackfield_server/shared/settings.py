@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jackfield.invocation import MAX_BYTES
+from jackfield_server.shared.identity_providers import Jwt, Oidc
 
 if TYPE_CHECKING:
     from jackfield_server.shared.installer import Installer
 
 McpTools = Literal["discovery", "all"]
 """Tools that MCP clients see: those for finding and running actions, or also one per action."""
-
-
-@dataclass(frozen=True, slots=True)
-class Jwt:
-    """An identity provider whose JWTs are accepted besides jackfield's tokens; ``workspace_claim`` and ``scope_claim`` name its claims."""
-
-    jwks_url: str
-    issuer: str
-    audience: str
-    workspace_claim: str = "workspace"
-    scope_claim: str = "scope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +43,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     jwt: Jwt | None = None
+    oidc: Oidc | None = None
     max_body: int = MAX_BYTES
     max_bodies: int = 512 * 1024**2
     max_file: int = 5 * 1024**3

@@ -227,9 +227,13 @@ class _Known:
 
 
 class Tokens:
-    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``."""
+    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``, who may let others approve calls if he is the
+    operator, or ``grants``."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY, *, grants: bool = False
+    ) -> None:
+        self._grants = grants or actor.kind in OPERATORS
         self._database = database
         self._vault = vault
         self._workspace = workspace
@@ -241,13 +245,13 @@ class Tokens:
         """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
 
         :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
-        :raises NotAllowed: if it is to approve calls, and its creator is not the operator.
+        :raises NotAllowed: if it is to approve calls, and its creator may not let others do that.
         """
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
         name = named(name, expires_at, now, () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),))
         creator = None if self._actor.kind in OPERATORS else self._actor.key
-        if creator is not None and may(cast("Scope", scope), APPROVE):
+        if not self._grants and may(cast("Scope", scope), APPROVE):
             fault = Detail("/scope", "only the operator lets somebody approve calls")
             raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))
         rules = Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from jackfield.callers.roles import checked_grants
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation
 from jackfield_store.database.epoch import RAISE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.transaction import Transaction
     from jackfield_store.database.vault import Vault
 
-ALLOW_HOSTS, PUBLIC_URL, TWINS = "allowHosts", "publicUrl", "twins"
+ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES = "allowHosts", "publicUrl", "twins", "roles"
 TWIN_RULES = ("join", "allow")
 """What becomes of a write without a key while an equal one is open."""
 _DEFAULT = "default"
@@ -151,6 +152,7 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
                 checked_twins,
                 "allow",
             ),
+            SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_grants),
         )
     }
 )

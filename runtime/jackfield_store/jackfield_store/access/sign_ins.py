@@ -1,0 +1,197 @@
+"""Sign-ins of people at the operator's identity provider: those that begin, those that hold, and invitations to a role.
+
+A row is sealed for its ID, so that who writes to the database signs nobody in and lengthens nothing. Refresh tokens are in what is sealed.
+A sign-in that only begins is kept by the browser, sealed: nobody fills the database by asking to sign in.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.clock import Clock
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import Unavailable
+from jackfield_store.access.sessions import LASTS
+from jackfield_store.access.workspaces import DEFAULT
+from jackfield_store.database import Database, Row, Vault
+from jackfield_store.database.faults import SealBroken
+from jackfield_store.database.sealing import digest
+
+BEGUN_LASTS = 600.0
+"""Seconds that a person has to sign in at the provider."""
+INVITATION_LASTS = 24 * 3600.0
+"""Seconds for which an invitation to a role is valid."""
+_TURN = 30.0
+"""Seconds for which one process has the turn to renew a sign-in."""
+_LONGEST = 4_000
+"""Characters of a sign-in that begins, as browsers keep it."""
+_INSERT = """
+INSERT INTO sign_ins (id, kind, person, session, sealed, turn, expires_at)
+VALUES (:id, :kind, :person, :session, :sealed, 0, :expires_at) ON CONFLICT (id) DO NOTHING
+"""
+_FIND = "SELECT id, kind, sealed, turn, expires_at FROM sign_ins WHERE id = :id AND kind = :kind AND expires_at > :now"
+_SPEND = "DELETE FROM sign_ins WHERE id = :id AND kind = 'invitation' AND expires_at > :now"
+_TAKE = "UPDATE sign_ins SET turn = :until WHERE id = :id AND turn <= :now"
+_RENEW = "UPDATE sign_ins SET sealed = :sealed, turn = 0 WHERE id = :id"
+_GIVE_BACK = "UPDATE sign_ins SET turn = 0 WHERE id = :id"
+_END = "DELETE FROM sign_ins WHERE id = :id"
+_END_PERSON = "DELETE FROM sign_ins WHERE kind = 'person' AND person = :key"
+_END_SESSION = "DELETE FROM sign_ins WHERE kind = 'person' AND session = :key"
+_PURGE = "DELETE FROM sign_ins WHERE expires_at <= :now"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Person as the provider has described one at ``verified_at``. ``session`` is the provider's ``sid``; times are seconds since 1970."""
+
+    issuer: str
+    subject: str
+    name: str = ""
+    groups: tuple[str, ...] = ()
+    session: str = ""
+    nonce: str = field(default="", repr=False)
+    refresh: str = field(default="", repr=False)
+    verified_at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Identity in the journal and the audit log; an issuer has no fragment (OpenID Connect Core §2)."""
+        return f"{self.issuer}#{self.subject}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is sealed."""
+        return {
+            "issuer": self.issuer, "subject": self.subject, "name": self.name, "groups": list(self.groups), "session": self.session,
+            "nonce": self.nonce, "refresh": self.refresh, "verifiedAt": self.verified_at,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Person:
+        """Read what ``to_json`` has made."""
+        return cls(
+            found["issuer"], found["subject"], found["name"], tuple(found["groups"]), found["session"], found["nonce"], found["refresh"],
+            found["verifiedAt"],
+        )  # fmt: skip
+
+
+class SignIns:
+    """Sign-ins of all people. They belong to no workspace and are sealed with the key of the operator's."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database, self._vault, self._clock = database, vault, clock
+
+    def packed(self, state: str, members: Mapping[str, Any]) -> str:
+        """Return a sign-in that begins as the text of a cookie, valid for ten minutes and for one ``state``."""
+        kept = {**members, "expiresAt": self._clock.time() + BEGUN_LASTS}
+        return urlsafe_b64encode(self._vault.seal(DEFAULT, _place("begun", state), json.dumps(kept).encode())).decode().rstrip("=")
+
+    def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
+        """Return what ``packed`` was given; None if that was for another state, is over, or did not come from here."""
+        if not text or len(text) > _LONGEST:
+            return None
+        try:
+            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            kept: dict[str, Any] = json.loads(self._vault.open(DEFAULT, _place("begun", state), sealed))
+        except (SealBroken, Unavailable, ValueError):
+            return None
+        return kept if kept["expiresAt"] > self._clock.time() else None
+
+    def answered(self, state: str) -> bool:
+        """Use up the ``state`` of a sign-in; return False if that was done before. Only one of several concurrent attempts succeeds."""
+        return self._stored("answer", digest(state), {}, BEGUN_LASTS)
+
+    def begin(self, person: Person, lasts: float = LASTS) -> str:
+        """Keep a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
+        identifier = secrets.token_urlsafe(32)
+        self._stored("person", identifier, person.to_json(), lasts, person)
+        return identifier
+
+    def find(self, identifier: str) -> Person | None:
+        """Return a sign-in; None if it was ended, or is over."""
+        found = self._found("person", identifier)
+        return None if found is None else Person.from_json(found)
+
+    def take_turn(self, identifier: str) -> bool:
+        """Take the turn to renew a sign-in: a refresh token is used once. Return False if another has it."""
+        now = self._clock.time()
+        values = {"id": identifier, "now": now, "until": now + _TURN}
+        return bool(self._database.record(lambda transaction: transaction.change(_TAKE, values)))
+
+    def renew(self, identifier: str, person: Person) -> None:
+        """Replace a sign-in by what the provider says now, and give the turn back. It ends when it would have ended."""
+        with self._database.read() as transaction:
+            row = transaction.find(_FIND, {"id": identifier, "kind": "person", "now": self._clock.time()})
+        if row is not None and (found := self._opened(row, "person")) is not None:
+            values = {"id": identifier, "sealed": self._sealed("person", identifier, person.to_json(), found["expiresAt"])}
+            self._database.record(lambda transaction: transaction.change(_RENEW, values))
+
+    def give_back(self, identifier: str) -> None:
+        """Give the turn back without a renewal, which another request may try again."""
+        self._database.record(lambda transaction: transaction.change(_GIVE_BACK, {"id": identifier}))
+
+    def end(self, identifier: str) -> None:
+        """End a sign-in, and with it every session of the console that it began."""
+        self._database.record(lambda transaction: transaction.change(_END, {"id": identifier}))
+
+    def end_at(self, issuer: str, subject: str, session: str) -> int:
+        """End the sign-ins of a session at the provider, or of a person if no session is given; return how many there were."""
+        statement, name = (_END_SESSION, session) if session else (_END_PERSON, subject)
+        values = {"key": self._key(issuer, name)}
+        return self._database.record(lambda transaction: transaction.change(statement, values))
+
+    def invite(self, role: str, workspace: str) -> str:
+        """Create an invitation to a role, valid for a day, and return its secret."""
+        secret = secrets.token_urlsafe(32)
+        self._stored("invitation", digest(secret), {"role": role, "workspace": workspace}, INVITATION_LASTS)
+        return secret
+
+    def invited(self, secret: str, *, spend: bool = False) -> tuple[str, str] | None:
+        """Return role and workspace of an invitation, and ``spend`` it; None if it is unknown, over or spent."""
+        identifier = digest(secret)
+        found = self._found("invitation", identifier)
+        values = {"id": identifier, "now": self._clock.time()}
+        if found is None or (spend and not self._database.record(lambda transaction: transaction.change(_SPEND, values))):
+            return None
+        return found["role"], found["workspace"]
+
+    def _stored(self, kind: str, identifier: str, members: Mapping[str, Any], lasts: float, person: Person | None = None) -> bool:
+        now = self._clock.time()
+        values = {
+            "id": identifier, "kind": kind, "sealed": self._sealed(kind, identifier, members, now + lasts), "expires_at": now + lasts,
+            "person": None if person is None else self._key(person.issuer, person.subject),
+            "session": None if person is None or not person.session else self._key(person.issuer, person.session),
+        }  # fmt: skip
+
+        def unit(transaction: Any) -> bool:
+            transaction.change(_PURGE, {"now": now})
+            return bool(transaction.change(_INSERT, values))
+
+        return self._database.record(unit)
+
+    def _key(self, issuer: str, name: str) -> str:
+        """Return what a person, or a session at the provider, is found by."""
+        return self._vault.hmac(DEFAULT, json.dumps(["sign-in", issuer, name]).encode())
+
+    def _sealed(self, kind: str, identifier: str, members: Mapping[str, Any], expires_at: float) -> bytes:
+        return self._vault.seal(DEFAULT, _place(kind, identifier), json.dumps({**members, "expiresAt": expires_at}).encode())
+
+    def _found(self, kind: str, identifier: str) -> dict[str, Any] | None:
+        with self._database.read() as transaction:
+            row = transaction.find(_FIND, {"id": identifier, "kind": kind, "now": self._clock.time()})
+        return None if row is None else self._opened(row, kind)
+
+    def _opened(self, row: Row, kind: str) -> dict[str, Any] | None:
+        """Open a row; None if it was changed in the database, or is over by what was sealed."""
+        try:
+            found: dict[str, Any] = json.loads(self._vault.open(DEFAULT, _place(kind, row.id), row.sealed))
+        except SealBroken:
+            return None
+        return found if found["expiresAt"] > self._clock.time() else None
+
+
+def _place(kind: str, identifier: str) -> tuple[str, ...]:
+    return ("sign-in", kind, identifier)
