@@ -10,8 +10,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from benchmarks.measure import ROOT
 
@@ -99,7 +104,8 @@ def _bound(name: str) -> str:
     found = compiled("".join(f"{asked(project, extras)} @ {project.as_uri()}\n" for project in projects), "--resolution", resolution)
     if isinstance(found, str):
         return f"failed: {found}"
-    pins.write_text("".join(f"{package}=={version}\n" for package, version in found.items()), "utf-8")
+    extras_of = _wanted_extras()
+    pins.write_text("".join(f"{package}{extras_of.get(package, '')}=={version}\n" for package, version in found.items()), "utf-8")
     print(f"{name}: {' '.join(pins.read_text('utf-8').split())}", flush=True)
     python = environment(name, sys.executable, pins)
     if python is None:
@@ -132,12 +138,23 @@ def core_tests(python: Path, paths: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=variables, timeout=_MINUTES * 60, check=False).returncode
 
 
+def _wanted_extras() -> dict[str, str]:
+    """Return the extras that our projects and the tools of tests ask for, by package: an override without them would take them away."""
+    found: dict[str, set[str]] = {}
+    for path in PROJECTS:
+        project = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]
+        optional = project.get("optional-dependencies", {}).values()
+        for requirement in map(Requirement, chain(project.get("dependencies", ()), *optional)):
+            found.setdefault(canonicalize_name(requirement.name), set()).update(requirement.extras)
+    return {name: f"[{','.join(sorted(extras))}]" for name, extras in found.items() if extras}
+
+
 def _names(pins: Path) -> set[str]:
     return {_name(line) for line in pins.read_text("utf-8").splitlines()}
 
 
 def _name(line: str) -> str:
-    return line.partition("==")[0].strip().lower().replace("_", "-")
+    return line.partition("==")[0].partition("[")[0].strip().lower().replace("_", "-")
 
 
 def _run(*command: str, check: bool = False) -> subprocess.CompletedProcess[str]:

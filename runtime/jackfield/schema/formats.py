@@ -94,7 +94,7 @@ def mailbox_list_fault(text: str) -> str | None:
     for parts in _mailboxes(text):
         fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
         if fault:
-            return f"contains {quote(parts[0])}, which {fault}"
+            return fault if parts[0] == text.strip() else f"contains {quote(parts[0])}, which {fault}"
         found = True
     return None if found else "contains no email address"
 
