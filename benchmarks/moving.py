@@ -33,10 +33,11 @@ from jackfield_market.testing.loopback_provider import Provider
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.tokens import Tokens
 from jackfield_store.access.workspaces import Workspaces
-from jackfield_store.database import Database, Vault
+from jackfield_store.database import Database
 from jackfield_store.database.moving import moved_tables
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.journal import Journal, Queue
+from jackfield_store.keys import Vault
 from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import Jackfield
 from oauth2_people import Authority, approve, expire, people

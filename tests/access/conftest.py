@@ -6,7 +6,8 @@ import pytest
 
 from clocks import FakeClock
 from jackfield_store.access import Tokens, Workspaces
-from jackfield_store.database import Database, MasterKey, Vault
+from jackfield_store.database import Database
+from jackfield_store.keys import MasterKey, Vault
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from jackfield.callers.actor import Actor
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit, Tokens, Workspaces
 from jackfield_store.access.audit_seals import seal_all_heads
-from jackfield_store.database import Database, MasterKey, Vault, WrongMasterKey
+from jackfield_store.database import Database, WrongMasterKey
+from jackfield_store.keys import MasterKey, Vault
 
 pytest_plugins = ["postgres"]
 

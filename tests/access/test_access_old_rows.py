@@ -16,7 +16,7 @@ from jackfield_store.access.tokens import new_text
 from jackfield_store.database import open_database
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.database.migrations import Migrations, known_migrations
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys.sealing import digest
 from jackfield_store.resources.storage import Storage
 from jackfield_store.resources.verify import Contents
 

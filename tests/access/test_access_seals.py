@@ -12,9 +12,10 @@ from jackfield.callers import Rules
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.tokens import new_text
 from jackfield_store.connections.connection_table import ConnectionTable
-from jackfield_store.database import Database, Vault
+from jackfield_store.database import Database
 from jackfield_store.database.faults import RowDamaged
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 pytest_plugins = ["postgres"]
 

@@ -11,7 +11,8 @@ import pytest
 from clocks import FakeClock
 from jackfield_store.access import Workspaces
 from jackfield_store.access.sessions import Sessions
-from jackfield_store.database import Database, Vault
+from jackfield_store.database import Database
+from jackfield_store.keys import Vault
 
 pytest_plugins = ["postgres"]
 

@@ -15,8 +15,9 @@ from clocks import FakeClock
 from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
-from jackfield_store.database import DatabaseUnfit, MasterKey
-from jackfield_store.database.master_key import KeyFile, live_master_key, new_key_text
+from jackfield_store.database import DatabaseUnfit
+from jackfield_store.keys import MasterKey
+from jackfield_store.keys.master_key import KeyFile, live_master_key, new_key_text
 from jackfield_store.resources.storage import Storage
 
 pytest_plugins = ["postgres"]

@@ -17,8 +17,9 @@ from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit, Tokens, UnknownToken, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import is_well_formed, new_text
-from jackfield_store.database import Database, Vault
-from jackfield_store.database.sealing import digest
+from jackfield_store.database import Database
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 pytest_plugins = ["postgres"]
 

@@ -14,8 +14,9 @@ from jackfield.callers import Rules
 from jackfield.connections.host_access import HostAccess
 from jackfield.errors import InvalidInvocation
 from jackfield_store.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
-from jackfield_store.database import Database, MasterKey, Transaction, Vault, WrongMasterKey
-from jackfield_store.database.settings_seals import settings_seal
+from jackfield_store.database import Database, Transaction, WrongMasterKey
+from jackfield_store.keys import MasterKey, Vault
+from jackfield_store.keys.settings_seals import settings_seal
 
 pytest_plugins = ["postgres"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jackfield_store.database import MasterKey
-from jackfield_store.database.master_key import new_key_text
+from jackfield_store.keys import MasterKey
+from jackfield_store.keys.master_key import new_key_text
 from operating import storage
 from shell import Shell
 from vault_server import VaultServer

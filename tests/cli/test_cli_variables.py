@@ -18,7 +18,7 @@ from jackfield.kernel.database_urls import database_url
 from jackfield.local import home
 from jackfield.variables import NAMES, tidied
 from jackfield_store.database.faults import DatabaseUnfit
-from jackfield_store.database.master_key import MasterKey
+from jackfield_store.keys.master_key import MasterKey
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

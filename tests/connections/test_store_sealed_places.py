@@ -12,7 +12,8 @@ from jackfield_store.access.workspaces import Workspaces
 from jackfield_store.connections.connection_rows import Draft
 from jackfield_store.connections.connection_seals import MIGRATION, bind_all
 from jackfield_store.connections.connection_table import ConnectionTable
-from jackfield_store.database import Database, Transaction, Vault, WrongMasterKey
+from jackfield_store.database import Database, Transaction, WrongMasterKey
+from jackfield_store.keys import Vault
 from jackfield_store.resources.verify import Contents
 
 pytest_plugins = ["store_fixture"]

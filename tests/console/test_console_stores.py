@@ -8,8 +8,9 @@ import pytest
 
 from clocks import FakeClock
 from jackfield_store.access.sessions import IDLE, LINK_LASTS, Sessions
-from jackfield_store.database import Database, MasterKey, Vault
+from jackfield_store.database import Database
 from jackfield_store.journal.counts import open_counts, samples
+from jackfield_store.keys import MasterKey, Vault
 
 pytest_plugins = ["postgres"]
 

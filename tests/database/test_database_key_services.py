@@ -13,11 +13,12 @@ import pytest
 
 from clocks import StillClock
 from jackfield.errors import JackfieldError
-from jackfield_store.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
+from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
-from jackfield_store.database.key_ring import KeyRing, Part
-from jackfield_store.database.key_usage import key_usage
-from jackfield_store.database.key_wrappers import KeyService, KeyServices
+from jackfield_store.keys import MasterKey, Vault
+from jackfield_store.keys.key_ring import KeyRing, Part
+from jackfield_store.keys.key_usage import key_usage
+from jackfield_store.keys.key_wrappers import KeyService, KeyServices
 from jackfield_vault.transit import TransitKey
 from together import at_once
 from vault_server import Transit, VaultServer

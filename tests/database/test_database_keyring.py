@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from jackfield_store.database import DatabaseUnfit, MasterKey, SealBroken, WrongMasterKey
-from jackfield_store.database.key_ring import KeyRing
-from jackfield_store.database.master_key import KeyFile, LiveKey, LocalKey
-from jackfield_store.database.sealing import bound, cipher, wrap
+from jackfield_store.database import DatabaseUnfit, SealBroken, WrongMasterKey
+from jackfield_store.keys import MasterKey
+from jackfield_store.keys.key_ring import KeyRing
+from jackfield_store.keys.master_key import KeyFile, LiveKey, LocalKey
+from jackfield_store.keys.sealing import bound, cipher, wrap
 
 pytest_plugins = ["warm"]
 FIRST, SECOND = b"1" * 32, b"\xff" * 32
@@ -161,7 +162,7 @@ def test_a_file_without_the_key_in_use_is_not_taken(tmp_path: Path, asked: bool)
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """Many processes that need the first key in the same moment all use the same one."""
-    program = "import sys; from jackfield_store.database import MasterKey as Key; sys.stdin.readline()"
+    program = "import sys; from jackfield_store.keys import MasterKey as Key; sys.stdin.readline()"
     script = f"{program}; print(Key.from_environment({{}}, sys.argv[1]).id)"
     command = [sys.executable, "-c", script, str(tmp_path / "home")]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)]

@@ -86,8 +86,9 @@ def test_exports_are_complete() -> None:
 def test_nothing_heavy_is_imported_unasked() -> None:
     """To read from SQLite neither psycopg nor cryptography is imported."""
     script = (
-        "import sys; from jackfield_store.database import open_database, MasterKey, Vault; d = open_database('sqlite://');"
-        "Vault(d, MasterKey([b'x' * 32])); d.close(); print(*sorted({'psycopg', 'cryptography'} & set(sys.modules)))"
+        "import sys; from jackfield_store.database import open_database; from jackfield_store.keys import MasterKey, Vault;"
+        "d = open_database('sqlite://'); Vault(d, MasterKey([b'x' * 32])); d.close();"
+        "print(*sorted({'psycopg', 'cryptography'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

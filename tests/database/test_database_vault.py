@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from jackfield.clock import SystemClock
 from jackfield.kernel.bounded_cache import BoundedCache
-from jackfield_store.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield_store.database.master_key import LocalKey
-from jackfield_store.database.sealing import bound, cipher, key_id_of, seal, unseal
+from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
+from jackfield_store.keys import MasterKey, Vault
+from jackfield_store.keys.master_key import LocalKey
+from jackfield_store.keys.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 
 PLACE = ("connection", "id", "secretAccessKey", "1")

@@ -33,7 +33,7 @@ from jackfield.failures import BrokenPart
 from jackfield.hooks import Plugins
 from jackfield_console.sign_in import one_time_link
 from jackfield_store.database.faults import DatabaseUnfit
-from jackfield_store.database.key_wrappers import KeyServices
+from jackfield_store.keys.key_wrappers import KeyServices
 from jackfield_store.queue import RuntimePool
 from jackfield_store.queue.engine import check_queue
 from plugboard import declare, make_connector, make_echo, plugged

@@ -16,9 +16,10 @@ import pytest
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.clock import SystemClock
-from jackfield_store.database import MasterKey, Vault, open_database
+from jackfield_store.database import open_database
 from jackfield_store.journal import Journal
 from jackfield_store.journal.instance import Instance
+from jackfield_store.keys import MasterKey, Vault
 from nursery import connection, mail
 from sender import ROLE, started
 

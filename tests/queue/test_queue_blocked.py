@@ -28,7 +28,7 @@ from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.metrics import Metrics
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.revocations import due
-from jackfield_store.database import MasterKey, open_database
+from jackfield_store.database import open_database
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.outbox import record
@@ -36,6 +36,7 @@ from jackfield_store.journal import Queue
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.queue_stats import queue_stats
 from jackfield_store.journal.recovery import Recovery
+from jackfield_store.keys import MasterKey
 from jackfield_store.management.conditions import blocked_warning
 from jackfield_store.queue import LocalEngine, Poller, RuntimePool
 from jackfield_store.runtime import Jackfield
@@ -127,9 +128,7 @@ def hall(tmp_path: Path, database_url: str) -> Iterator[Hall]:
         }  # fmt: skip
         with (
             mock.patch.dict(os.environ, environment, clear=True),
-            mock.patch(
-                "jackfield_store.database.key_wrappers._PAUSE", 0.0
-            ),  # the pause of a service that is silent is by the machine's clock
+            mock.patch("jackfield_store.keys.key_wrappers._PAUSE", 0.0),  # the pause of a service that is silent is by the machine's clock
             plugged(*make_echo(tmp_path / "echo")),
             furnace(tmp_path),
         ):

@@ -42,7 +42,7 @@ FOREIGN = {
     "runtime/jackfield/wire/connection.py": "an attempt to connect, of which nothing was sent whatever it raises",
     "connectors/http/jackfield_http/http2.py": "an attempt to connect over HTTP/2, likewise",
     "runtime/jackfield_store/jackfield_store/database/flights.py": "a request, whose failure all waiting callers get",
-    "runtime/jackfield_store/jackfield_store/database/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
+    "runtime/jackfield_store/jackfield_store/keys/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
     **dict.fromkeys(
         (f"runtime/jackfield_market/jackfield_market/{one}.py" for one in ("author_process", "static_check")), "another's binding"
     ),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield_store.access.token_seals import SET_SEAL, token_seal
 from jackfield_store.access.tokens import COLUMNS
-from jackfield_store.database.settings_seals import settings_seal
+from jackfield_store.keys.settings_seals import settings_seal
 
 if TYPE_CHECKING:
     from jackfield_store.access.workspace_access import Storage
-    from jackfield_store.database import Database, Vault
+    from jackfield_store.database import Database
+    from jackfield_store.keys import Vault
 
 
 def set_token(storage: Storage, identifier: str, assignment: str) -> None:

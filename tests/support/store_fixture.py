@@ -12,7 +12,8 @@ import pytest
 from clocks import FakeClock
 from jackfield_store.access.workspaces import WorkspaceExists
 from jackfield_store.connections.connection_table import ConnectionTable
-from jackfield_store.database import Database, MasterKey, Vault, open_database
+from jackfield_store.database import Database, open_database
+from jackfield_store.keys import MasterKey, Vault
 from jackfield_store.runtime import Jackfield
 from managed import FILES
 from plugboard import make_echo, plugged

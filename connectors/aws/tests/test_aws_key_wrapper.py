@@ -15,10 +15,11 @@ from botocore.exceptions import ClientError
 import jackfield_aws.sessions
 from jackfield.errors import Forbidden, JackfieldError, Rejected, Unavailable
 from jackfield_aws.key_wrapper import SCHEME, KmsKey
-from jackfield_store.database import Database, DataKeyDamaged, MasterKey, Vault, open_database
+from jackfield_store.database import Database, DataKeyDamaged, open_database
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceUnavailable
-from jackfield_store.database.key_ring import KeyRing
-from jackfield_store.database.key_wrappers import KeyServices
+from jackfield_store.keys import MasterKey, Vault
+from jackfield_store.keys.key_ring import KeyRing
+from jackfield_store.keys.key_wrappers import KeyServices
 from moto_server import moto_server
 from ports import free_port
 

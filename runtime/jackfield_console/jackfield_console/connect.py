@@ -27,7 +27,7 @@ from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.prefix import CALLBACK, START
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext
-from jackfield_store.database.sealing import new_secret
+from jackfield_store.keys.sealing import new_secret
 
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500

@@ -33,7 +33,7 @@ from jackfield_store.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield_store.access.sessions import LASTS, Sessions
 from jackfield_store.access.sign_ins import Person
 from jackfield_store.database.epoch import EpochCache, is_certain
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys.sealing import digest
 from jackfield_store.resources.storage import Storage
 
 _KEPT = 1000

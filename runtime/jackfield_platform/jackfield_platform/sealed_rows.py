@@ -12,7 +12,8 @@ from jackfield_platform.triggers.comparison import item_place
 from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION_COLUMNS
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.connections.oauth_client_table import opened_client
-from jackfield_store.database import Row, Vault
+from jackfield_store.database import Row
+from jackfield_store.keys import Vault
 from jackfield_store.resources.sealed_rows import opened_at
 from jackfield_store.resources.verify import SealedRows
 

@@ -23,9 +23,10 @@ from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_platform.events.signing import PRIVATE, new_secret, public_key
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.platform_tokens import manages, pattern_of
-from jackfield_store.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.slices import delete_in_slices, slice_of
+from jackfield_store.keys import Vault
 
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""

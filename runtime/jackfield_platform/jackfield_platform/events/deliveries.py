@@ -23,8 +23,9 @@ from jackfield_platform.events.message import request_to
 from jackfield_platform.events.positions import move, next_numbers, read_positions
 from jackfield_platform.events.retention import DELIVERED_KEPT
 from jackfield_platform.events.sending import Attempt
-from jackfield_store.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.keys import Vault
 
 STATES = ("pending", "delivered", "dead")
 _KEPT_ATTEMPTS = 10

@@ -34,7 +34,7 @@ from jackfield_platform.events.retention import Retention
 from jackfield_platform.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_store.access.platform_tokens import manages
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import SealBroken
@@ -42,6 +42,7 @@ from jackfield_store.database.hold import find_hold
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.leadership import LEAD, Leadership
 from jackfield_store.journal.recovery import Recovery
+from jackfield_store.keys import Vault
 from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.events")

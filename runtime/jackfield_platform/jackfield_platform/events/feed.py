@@ -15,9 +15,10 @@ from jackfield.pipe.events import Event, Events
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
 from jackfield_platform.events.numbering import Numbering
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.faults import DataKeyDamaged, SealBroken
 from jackfield_store.database.outbox import sealed_place
+from jackfield_store.keys import Vault
 
 LIMIT = 50
 """Events of a page, unless the reader wants another number."""

@@ -12,7 +12,8 @@ from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.outputs import output_of
 from jackfield_platform.events.signing import signatures
-from jackfield_store.database import Database, Vault
+from jackfield_store.database import Database
+from jackfield_store.keys import Vault
 
 Fields = list[tuple[bytes, bytes]]
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -17,10 +17,11 @@ from jackfield.kernel.stored_values import LATEST
 from jackfield_platform.events.counts import count_events
 from jackfield_platform.events.event import data_of
 from jackfield_platform.events.marks import MARK, digest_of, next_mark
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield_store.database.lost_numbers import above_lost, is_elsewhere, place_of
 from jackfield_store.database.outbox import sealed_place
+from jackfield_store.keys import Vault
 
 SLICE = 500
 """Events numbered in one commit."""

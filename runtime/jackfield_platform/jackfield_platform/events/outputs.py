@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from jackfield.pipe.events import Event
-from jackfield_store.database import Database, SealBroken, Vault
+from jackfield_store.database import Database, SealBroken
 from jackfield_store.journal.entry import opened_result
+from jackfield_store.keys import Vault
 
 _RESULT = """
 SELECT id, result, connector, action, connection, caller, idempotency_key, fingerprint FROM invocations

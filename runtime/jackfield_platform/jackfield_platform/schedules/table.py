@@ -19,9 +19,10 @@ from jackfield.kernel.stored_values import parsed_object
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing
 from jackfield_store.access.audit import Audit
-from jackfield_store.database import Database, Row, Transaction, UniqueViolation, Vault
+from jackfield_store.database import Database, Row, Transaction, UniqueViolation
 from jackfield_store.database.shared_clock import TOLERATED, SharedClock
 from jackfield_store.database.slices import delete_in_slices, slice_of
+from jackfield_store.keys import Vault
 
 Status = Literal["active", "paused", "ended", "stopped"]
 

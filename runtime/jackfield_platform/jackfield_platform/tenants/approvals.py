@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, unknown
-from jackfield_store.database.sealing import new_secret
+from jackfield_store.keys.sealing import new_secret
 
 if TYPE_CHECKING:
     from jackfield_store.management.authorizing import Authorizing

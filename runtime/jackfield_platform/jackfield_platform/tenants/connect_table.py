@@ -14,8 +14,8 @@ from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_store.database import SealBroken
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.outbox import record
-from jackfield_store.database.sealing import digest, new_secret
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys.sealing import digest, new_secret
+from jackfield_store.keys.vault import SealedTable
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Row, Transaction

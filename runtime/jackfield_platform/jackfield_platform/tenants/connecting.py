@@ -30,7 +30,7 @@ from jackfield_platform.tenants.connect_values import (
 )
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.connections.connection_rows import secret_places
-from jackfield_store.database.sealing import digest, new_secret
+from jackfield_store.keys.sealing import digest, new_secret
 from jackfield_store.management.policies import PolicyRequest
 from jackfield_store.management.visible_connections import table_of
 

@@ -17,12 +17,13 @@ from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield_platform.triggers.subscription import Subscription
-from jackfield_store.database import Database, Transaction, Vault
+from jackfield_store.database import Database, Transaction
 from jackfield_store.database.due_rows import held as claimed
 from jackfield_store.database.outbox import record_sealed, sealed_place
 from jackfield_store.database.row_unit import JointUnit
 from jackfield_store.database.slices import slice_of
 from jackfield_store.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
+from jackfield_store.keys import Vault
 
 _PURGE = slice_of(
     "event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND at < :before AND subscription_id = :subscription"

@@ -14,8 +14,9 @@ from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import CHANGES
 from jackfield_platform.triggers.arrivals import InTransaction
 from jackfield_platform.triggers.subscription import Subscription
-from jackfield_store.database import Database, Row, Vault
-from jackfield_store.database.sealing import digest
+from jackfield_store.database import Database, Row
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 FEWEST, SHARE = 5, 0.2
 """Items that may be gone in any case, and the part of a list that may be gone besides."""

@@ -11,13 +11,14 @@ from jackfield.clock import Clock, iso
 from jackfield.dataclass import replace
 from jackfield_platform.triggers.arrivals import Arrival, ArrivalUnit, InTransaction, store
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
-from jackfield_store.database import Database, Transaction, Vault
+from jackfield_store.database import Database, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import claim, held, next_due, readable
 from jackfield_store.database.outbox import record
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.slices import delete_in_slices, slice_of
 from jackfield_store.journal.instance import CLAIM, Instance
+from jackfield_store.keys import Vault
 
 LARGEST_MARK = 64 * 1024
 """Bytes of a checkpoint."""

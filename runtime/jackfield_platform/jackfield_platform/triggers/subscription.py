@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from jackfield.clock import iso
 from jackfield.dataclass import dataclass
-from jackfield_store.database import Row, Vault
+from jackfield_store.database import Row
+from jackfield_store.keys import Vault
 
 Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
 """``pending``: not enabled yet, or nothing has come to a webhook that a person registers. ``degraded``: the last work on it failed;

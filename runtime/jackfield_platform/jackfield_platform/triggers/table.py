@@ -18,9 +18,10 @@ from jackfield.invocation import new_invocation_id
 from jackfield_platform.triggers.arrivals import LISTENING
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, sealed_for
 from jackfield_store.access.audit import Audit
-from jackfield_store.database import Database, Transaction, UniqueViolation, Vault
-from jackfield_store.database.sealing import digest
+from jackfield_store.database import Database, Transaction, UniqueViolation
 from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 _LARGEST = 256 * 1024
 _OWN = "workspace = :workspace AND id = :id"

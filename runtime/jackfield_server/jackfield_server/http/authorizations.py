@@ -19,7 +19,7 @@ from jackfield_server.shared.prefix import CALLBACK, START, below_prefix
 from jackfield_server.shared.problem import Problem, of_error
 from jackfield_server.shared.server_context import ServerContext
 from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
-from jackfield_store.database.sealing import new_secret
+from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed
 
 _MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})

@@ -11,10 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable
-from jackfield_store.database.workspace_wrappers import HOME
+from jackfield_store.keys.workspace_wrappers import HOME
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Row, Transaction, Vault
+    from jackfield_store.database import Row, Transaction
+    from jackfield_store.keys import Vault
 
 MIGRATION = "audit_seals"
 """Migration in whose transaction the heads of an older jackfield are sealed."""

@@ -19,9 +19,10 @@ from jackfield.invocation import new_invocation_id
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.tokens import NewToken, TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield_store.access.workspaces import DEFAULT
-from jackfield_store.database import Database, Row, Vault
+from jackfield_store.database import Database, Row
 from jackfield_store.database.faults import RowDamaged
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 _LOG = logging.getLogger("jackfield.access")
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")

@@ -12,8 +12,8 @@ from typing import Any
 
 from jackfield.dataclass import dataclass
 from jackfield_store.database import Row, Transaction
-from jackfield_store.database.sealing import digest
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys.sealing import digest
+from jackfield_store.keys.vault import SealedTable
 
 _LOG = logging.getLogger("jackfield.access")
 

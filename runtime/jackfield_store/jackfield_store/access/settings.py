@@ -14,7 +14,8 @@ from jackfield_store.access.images import image_fault
 from jackfield_store.database.shared_settings import TWIN_RULES
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Row, Vault
+    from jackfield_store.database import Row
+    from jackfield_store.keys import Vault
 
 LIMITS = ("requestsPerSecond", "concurrent", "queued", "connections", "storageBytes")
 """Limits of a workspace: requests over HTTP in a second, calls that run at once in a process, invocations that wait in the queue, stored
@@ -115,7 +116,8 @@ def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
     :raises Unavailable: if they cannot be read, or were changed in the database; nothing is allowed then.
     """
     from jackfield.kernel import stored_values
-    from jackfield_store.database import faults, settings_seals
+    from jackfield_store.database import faults
+    from jackfield_store.keys import settings_seals
 
     try:
         return Settings.from_json(stored_values.parsed_object(settings_seals.checked_settings(vault, workspace, row)))

@@ -17,9 +17,10 @@ from jackfield.dataclass import dataclass, field
 from jackfield.errors import Unavailable
 from jackfield_store.access.sessions import LASTS
 from jackfield_store.access.workspaces import DEFAULT
-from jackfield_store.database import Database, Row, Vault
+from jackfield_store.database import Database, Row
 from jackfield_store.database.faults import SealBroken
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 BEGUN_LASTS = 600.0
 """Seconds that a person has to sign in at the provider."""

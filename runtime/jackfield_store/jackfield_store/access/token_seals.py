@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jackfield_store.database import Row, Transaction, Vault
+from jackfield_store.database import Row, Transaction
+from jackfield_store.keys import Vault
 
 MIGRATION = "access_seals"
 """Migration in whose transaction tokens and settings are sealed."""

@@ -23,12 +23,13 @@ from jackfield.secrecy import SecretHolder
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.settings import Settings, read_settings
 from jackfield_store.access.token_seals import SET_SEAL, is_sealed, token_seal
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.database.part import readings
-from jackfield_store.database.sealing import digest
+from jackfield_store.keys import Vault
+from jackfield_store.keys.sealing import digest
 
 T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield_store.access.settings import Settings
     from jackfield_store.access.workspaces import Workspaces
-    from jackfield_store.database import Database, Vault
+    from jackfield_store.database import Database
+    from jackfield_store.keys import Vault
 
 
 _TWINS = "JACKFIELD_TWINS"

@@ -17,12 +17,13 @@ from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.settings import Settings, changed_settings, read_settings
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
 from jackfield_store.database.part import readings
 from jackfield_store.database.row_unit import ApartError, JointUnit
-from jackfield_store.database.settings_seals import settings_place, settings_seal
+from jackfield_store.keys import Vault
+from jackfield_store.keys.settings_seals import settings_place, settings_seal
 
 DEFAULT = "default"
 """The workspace that always exists."""

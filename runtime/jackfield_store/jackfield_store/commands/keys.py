@@ -15,10 +15,10 @@ from jackfield.errors import InvalidInvocation
 from jackfield.local import home
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.commands.stored import actor, open_storage
-from jackfield_store.database import MasterKey
-from jackfield_store.database.key_ring import FILE, SETTING, file_that_wraps, uris
-from jackfield_store.database.key_usage import key_faults, key_usage
-from jackfield_store.database.master_key import new_key_text
+from jackfield_store.keys import MasterKey
+from jackfield_store.keys.key_ring import FILE, SETTING, file_that_wraps, uris
+from jackfield_store.keys.key_usage import key_faults, key_usage
+from jackfield_store.keys.master_key import new_key_text
 
 if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage

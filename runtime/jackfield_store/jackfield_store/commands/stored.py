@@ -18,7 +18,8 @@ from jackfield_store.access.platform_tokens import home_of
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield_store.access import Workspaces
-    from jackfield_store.database import Database, Vault
+    from jackfield_store.database import Database
+    from jackfield_store.keys import Vault
     from jackfield_store.resources.storage import Storage
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield_store.database import Database, Row, SealBroken, Transaction
-from jackfield_store.database.sealing import digest, new_secret
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys.sealing import digest, new_secret
+from jackfield_store.keys.vault import SealedTable
 
 Flow = Literal["redirect", "device"]
 Status = Literal["pending", "answered", "granted", "failed"]

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
-from jackfield_store.database import Row, SealBroken, Transaction, Vault
+from jackfield_store.database import Row, SealBroken, Transaction
+from jackfield_store.keys import Vault
 
 MIGRATION = "connection_seals"
 """Migration in whose transaction ``bind_all`` runs."""

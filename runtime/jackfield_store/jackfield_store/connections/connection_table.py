@@ -31,11 +31,12 @@ from jackfield_store.connections.connection_seals import (
 from jackfield_store.connections.file_tests import FileTests
 from jackfield_store.connections.oauth_client_table import OAuthClientTable
 from jackfield_store.connections.revocations import Revocations
-from jackfield_store.database import Database, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield_store.database import Database, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import damaged_settings
-from jackfield_store.database.settings_seals import checked_settings
 from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.keys import Vault
+from jackfield_store.keys.settings_seals import checked_settings
 
 InTransaction = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.host_access import generated_fields, refused
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Database, Transaction, Vault
+    from jackfield_store.database import Database, Transaction
+    from jackfield_store.keys import Vault
 
 MIGRATION = "keyed_external_ids"
 """Migration after which digests are keyed."""

@@ -23,7 +23,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield_store.connections.oauth_client_table import identity_of
 from jackfield_store.database import Row, SealBroken, Transaction
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys.vault import SealedTable
 
 _PLACE = "WHERE workspace = :workspace AND connection_id = :id"
 _ID = "SELECT id FROM connections WHERE workspace = :workspace AND name = :name"

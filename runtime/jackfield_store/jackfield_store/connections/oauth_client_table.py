@@ -14,9 +14,10 @@ from jackfield.errors import InvalidConnection
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.stored_values import like_literal, parsed_object
 from jackfield.manifest import OAUTH_CLIENT
-from jackfield_store.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield_store.database import Database, Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import SealedTable
 
 SERVER = "default"
 """Workspace whose clients are for all workspaces."""

@@ -19,7 +19,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import claim
-from jackfield_store.database.vault import SealedTable
+from jackfield_store.keys.vault import SealedTable
 
 LASTS = 3 * 86_400.0
 """Seconds after which nobody tries any more."""

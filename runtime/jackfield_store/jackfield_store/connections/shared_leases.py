@@ -15,7 +15,8 @@ from jackfield.errors import Sent, Unavailable
 from jackfield.failures import OnFailure
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Database, Row, Transaction, Vault
+    from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.keys import Vault
 
 T = TypeVar("T")
 

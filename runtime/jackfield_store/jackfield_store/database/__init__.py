@@ -1,9 +1,8 @@
-"""All SQL of jackfield: transactions, group commit, migrations, secrets at rest and backups; on SQLite and PostgreSQL.
+"""All SQL of jackfield: transactions, group commit, migrations and backups; on SQLite and PostgreSQL.
 
-    from jackfield_store.database import MasterKey, UniqueViolation, Vault, open_database
+    from jackfield_store.database import UniqueViolation, open_database
 
     database = open_database("sqlite:////var/lib/jackfield/jackfield.db")       # or postgresql://…
-    vault = Vault(database, MasterKey.from_environment(os.environ, home))
 
     with database.read() as transaction:                                        # a snapshot; never blocks writers
         row = transaction.find("SELECT id, name FROM connections WHERE workspace = :workspace AND name = :name",
@@ -19,10 +18,6 @@
     database.record(admitted)                                                   # may raise UniqueViolation: .name is the index's
     database.submit(admitted, lambda value, error: loop.call_soon_threadsafe(…))  # record() for an event loop
 
-    sealed = vault.seal("default", ("connection", connection_id, field, str(version)), b"secret")
-    vault.open("default", ("connection", connection_id, field, str(version)), sealed)      # SealBroken in any other place
-    vault.hmac("default", canonical_json)                                       # a keyed fingerprint that reveals nothing
-
 Guarantees for every store:
 
 - Parameters are ``:name`` with a mapping. Both databases get the same text: ``INSERT … ON CONFLICT``, ``RETURNING``, partial unique
@@ -30,8 +25,7 @@ Guarantees for every store:
 - Booleans are 0 and 1, times are seconds since 1970 (UTC, ``float``), JSON is text, blobs are ``bytes``.
 - A failed statement aborts its transaction, on SQLite too. Use a savepoint to continue after a violation: ``with suppress(UniqueViolation),
   transaction.savepoint(): …``.
-- ``read()`` and ``write()`` inside a transaction of the same thread join it; ``record()`` is refused there. ``seal`` and ``open`` work
-  anywhere.
+- ``read()`` and ``write()`` inside a transaction of the same thread join it; ``record()`` is refused there.
 - SQLite serialises writers. PostgreSQL writers see what others commit between two statements (READ COMMITTED): guard every UPDATE with a
   WHERE and check the count, or let a unique index decide.
 - Errors: stores handle ``UniqueViolation`` and ``ConstraintViolation``; all others are a ``JackfieldError`` (see ``faults``). After
@@ -52,10 +46,8 @@ from jackfield_store.database.faults import (
     UniqueViolation,
     WrongMasterKey,
 )
-from jackfield_store.database.master_key import MasterKey
 from jackfield_store.database.statements import Row
 from jackfield_store.database.transaction import Transaction
-from jackfield_store.database.vault import Vault
 
 __all__ = [
     "CommitUnknown",
@@ -64,13 +56,11 @@ __all__ = [
     "DataKeyDamaged",
     "Database",
     "DatabaseUnfit",
-    "MasterKey",
     "Row",
     "SealBroken",
     "StatementInvalid",
     "Transaction",
     "UniqueViolation",
-    "Vault",
     "WrongMasterKey",
     "open_database",
 ]

@@ -28,8 +28,8 @@ from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, K
 
 if TYPE_CHECKING:
     from jackfield_store.database.engine import Database
+    from jackfield_store.database.ports import Keys
     from jackfield_store.database.transaction import Transaction
-    from jackfield_store.database.vault import Vault
 
 T = TypeVar("T")
 
@@ -106,14 +106,14 @@ class _States(ProcessLocal):
 class BlockedWorkspaces:
     """Blocked workspaces of one process and one database. Without a ``vault`` no keys are asked for."""
 
-    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Vault] | None = None, states: _States | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock, vault: Callable[[], Keys] | None = None, states: _States | None = None) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
         self._states = _States() if states is None else states
 
     @classmethod
-    def of(cls, database: Database, clock: Clock, vault: Callable[[], Vault]) -> BlockedWorkspaces:
+    def of(cls, database: Database, clock: Clock, vault: Callable[[], Keys]) -> BlockedWorkspaces:
         """Return this process's for a database: what one finds, all know."""
         return cls(database, clock, vault, database.attached(_States, _States))
 
@@ -209,7 +209,7 @@ class BlockedWorkspaces:
             return {}
         return vault.services_of(missing[:_MOST])
 
-    def _uses_services(self, vault: Vault) -> bool:
+    def _uses_services(self, vault: Keys) -> bool:
         """Return whether any key is wrapped by a key service, as it was a few seconds ago."""
         until, found = self._states.services
         now = self._clock.monotonic()

@@ -21,9 +21,9 @@ from jackfield.errors import InvalidInvocation
 from jackfield_store.database.epoch import RAISE
 
 if TYPE_CHECKING:
+    from jackfield_store.database.ports import Keys
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
-    from jackfield_store.database.vault import Vault
 
 ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES = "allowHosts", "publicUrl", "twins", "roles"
 TWIN_RULES = ("join", "allow")
@@ -170,7 +170,7 @@ def find_setting(name: str) -> SharedSetting:
     return found
 
 
-def stored_settings(transaction: Transaction, vault: Vault) -> tuple[dict[str, Stored], list[str]]:
+def stored_settings(transaction: Transaction, vault: Keys) -> tuple[dict[str, Stored], list[str]]:
     """Return the stored settings, and the names of those that somebody has changed in the database: they do not hold."""
     found, damaged = dict[str, Stored](), list[str]()
     for row in transaction.execute(_ALL, {}):
@@ -183,7 +183,7 @@ def stored_settings(transaction: Transaction, vault: Vault) -> tuple[dict[str, S
     return found, damaged
 
 
-def store_setting(transaction: Transaction, vault: Vault, name: str, value: str, at: float) -> None:
+def store_setting(transaction: Transaction, vault: Keys, name: str, value: str, at: float) -> None:
     """Store a checked value; the epoch moves, so that the next call of each process has it."""
     transaction.change(_SET, {"name": name, "value": value, "at": at, "seal": vault.attest(_DEFAULT, _place(name, value))})
     transaction.change(RAISE, {})

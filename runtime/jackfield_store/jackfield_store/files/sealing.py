@@ -19,7 +19,7 @@ from jackfield.errors import Unavailable
 from jackfield.invocation.file_readers import SizedReader
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.secrecy import SecretHolder
-from jackfield_store.database.sealing import KEY_BYTES, cipher
+from jackfield_store.keys.sealing import KEY_BYTES, cipher
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -18,7 +18,6 @@ from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.exact import Exact, exact_json, read_float
-from jackfield_store.database import sealing
 from jackfield_store.database.blocked import blocked_workspace
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
@@ -34,14 +33,16 @@ from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, s
 from jackfield_store.journal.room import insert_within, require_room
 from jackfield_store.journal.upkeep import DOUBT_KEPT, KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield_store.journal.watched import Watched
+from jackfield_store.keys import sealing
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.errors import JackfieldError, NotYet
     from jackfield.invocation import Result
     from jackfield.invocation.claimed import Claimed
-    from jackfield_store.database import Database, Row, Transaction, Vault
+    from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.journal.jobs import JobUnits
+    from jackfield_store.keys import Vault
 
 _PURGE_EVERY = 600.0
 _PURGE_PAUSE = 0.02

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.dataclass import dataclass, replace
-from jackfield_store.database import Database, Transaction, Vault
+from jackfield_store.database import Database, Transaction
+from jackfield_store.keys import Vault
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry

@@ -12,13 +12,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jackfield_store.database import Row, Transaction, Vault
+from jackfield_store.database import Row, Transaction
 from jackfield_store.database.cursors import invalid_cursor
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import SealBroken
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.listing import AFTER_CURSOR, GROUPED, condition, fits, naming, normalized
 from jackfield_store.journal.terms import correlation_term, label_term
+from jackfield_store.keys import Vault
 
 PAGE_BYTES = 8 * 1024 * 1024
 """Bytes of stored Results on one page, unless its only entry has more."""

@@ -19,7 +19,7 @@ from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.exact import result_json
-from jackfield_store.database import Database, Row, Transaction, Vault
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import OWN_FAULTS, BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused
@@ -30,6 +30,7 @@ from jackfield_store.journal.abandoned import expired, given_up, left_behind, tr
 from jackfield_store.journal.entry import bound_result, read_entry
 from jackfield_store.journal.instance import LEASE, Instance
 from jackfield_store.journal.jobs import RETURNED
+from jackfield_store.keys import Vault
 
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""

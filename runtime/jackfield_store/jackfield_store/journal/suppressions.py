@@ -8,10 +8,11 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.errors import InvalidInvocation
-from jackfield_store.database import Database, Transaction, Vault
+from jackfield_store.database import Database, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.outcomes import KEPT, REASONS, outcome_place, part_of
+from jackfield_store.keys import Vault
 
 _AT_ONCE = 200
 _AMONG = """

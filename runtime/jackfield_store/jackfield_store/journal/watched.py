@@ -11,9 +11,10 @@ from jackfield_store.journal.went_back import note_return
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield_store.database import Database, Vault
+    from jackfield_store.database import Database
     from jackfield_store.journal.recovery import Recovery
     from jackfield_store.journal.went_back import Tell
+    from jackfield_store.keys import Vault
 
 
 class Watched(ProcessLocal):

@@ -21,7 +21,7 @@ from jackfield.pipe.masking import masked_error
 from jackfield_store.connections.authorizations import Authorizations, Pending, state_of
 from jackfield_store.connections.grants import GrantTable, changed
 from jackfield_store.database.outbox import record
-from jackfield_store.database.sealing import new_secret
+from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import UnstoredGrant
 

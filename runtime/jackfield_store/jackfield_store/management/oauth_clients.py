@@ -20,7 +20,8 @@ from jackfield_store.connections.oauth_client_table import OAuthClientTable, ope
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.clock import Clock
-    from jackfield_store.database import Database, Row, Vault
+    from jackfield_store.database import Database, Row
+    from jackfield_store.keys import Vault
     from jackfield_store.resources.storage import Storage
 
 MEMBERS = frozenset({"server", "values"})

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.pipe.events import Events
-    from jackfield_store.database import Database, Transaction, Vault
+    from jackfield_store.database import Database, Transaction
+    from jackfield_store.keys import Vault
     from jackfield_store.resources.storage import Storage
     from jackfield_store.resources.verify import SealedRows
 

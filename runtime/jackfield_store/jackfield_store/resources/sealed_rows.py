@@ -7,8 +7,9 @@ from collections.abc import Callable
 from jackfield_store.connections.authorizations import authorization_place
 from jackfield_store.connections.revocations import revocation_place
 from jackfield_store.connections.shared_leases import lease_place
-from jackfield_store.database import Row, Vault
+from jackfield_store.database import Row
 from jackfield_store.journal.outcomes import outcome_place
+from jackfield_store.keys import Vault
 from jackfield_store.resources.verify import SealedRows
 
 

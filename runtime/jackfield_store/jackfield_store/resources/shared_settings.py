@@ -13,7 +13,8 @@ from jackfield.wire.guard import allowed_hosts
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, SHARED, Difference, Stored, differences, other_processes, stored_settings
 
 if TYPE_CHECKING:
-    from jackfield_store.database import Database, Vault
+    from jackfield_store.database import Database
+    from jackfield_store.keys import Vault
 
 _LOG = logging.getLogger("jackfield.settings")
 

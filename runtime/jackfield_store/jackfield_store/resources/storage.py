@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield_store.connections.connection_table import ConnectionTable
-    from jackfield_store.database import Database, Transaction, Vault
+    from jackfield_store.database import Database, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.database.epoch import Epoch
+    from jackfield_store.keys import Vault
 
 _BEGINS = logging.getLogger("jackfield.database.begins")
 """Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
@@ -73,7 +74,7 @@ def _key_cache(environment: Mapping[str, str]) -> float:
     """
     text = environment.get(_KEY_CACHE)
     if not text:
-        from jackfield_store.database.data_keys import CACHE_SECONDS
+        from jackfield_store.keys.data_keys import CACHE_SECONDS
 
         return CACHE_SECONDS
     try:
@@ -323,7 +324,7 @@ class Storage(ProcessLocal):
     def _seal_access(self, transaction: Transaction, database: Database) -> None:
         """Seal the tokens and settings of an older jackfield."""
         from jackfield_store.access.token_seals import seal_all_tokens
-        from jackfield_store.database.settings_seals import seal_all_settings
+        from jackfield_store.keys.settings_seals import seal_all_settings
 
         tables = ("tokens", "workspaces")
         if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
@@ -468,8 +469,8 @@ class Storage(ProcessLocal):
         return found if found is not None and self._database is database else self._alone(step)
 
     def _vault_on(self, database: Database) -> Vault:
-        from jackfield_store.database import Vault
-        from jackfield_store.database.key_ring import find_key_ring
+        from jackfield_store.keys import Vault
+        from jackfield_store.keys.key_ring import find_key_ring
 
         ring = find_key_ring(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, ring, self._clock, lifetime=_key_cache(self.environment))

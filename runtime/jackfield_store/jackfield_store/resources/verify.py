@@ -18,12 +18,13 @@ from jackfield_store.access.tokens import read_token
 from jackfield_store.connections.connection_rows import COLUMNS as CONNECTION_COLUMNS
 from jackfield_store.connections.connection_rows import ConnectionRow
 from jackfield_store.connections.connection_seals import check_seal, opened_secret, stored_secrets
-from jackfield_store.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vault
+from jackfield_store.database import Database, DatabaseUnfit, DataKeyDamaged, Row
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.database.outbox import sealed_place
 from jackfield_store.database.table_shapes import tables_of_workspaces
 from jackfield_store.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield_store.journal.entry import opened_result, read_entry
+from jackfield_store.keys import Vault
 
 if TYPE_CHECKING:
     from jackfield_store.database.check import Report

@@ -11,17 +11,17 @@ from weakref import proxy
 from jackfield.clock import Clock, SystemClock
 from jackfield.errors import JackfieldError
 from jackfield.secrecy import SecretHolder
-from jackfield_store.database import sealing
-from jackfield_store.database.data_keys import CACHE_SECONDS, COLUMNS, INSTALLATION, DataKeys
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, SealBroken, UsageFault
-from jackfield_store.database.key_ring import KeyRing, Part
-from jackfield_store.database.workspace_wrappers import HOME, WorkspaceWrappers
+from jackfield_store.keys import sealing
+from jackfield_store.keys.data_keys import CACHE_SECONDS, COLUMNS, INSTALLATION, DataKeys
+from jackfield_store.keys.key_ring import KeyRing, Part
+from jackfield_store.keys.workspace_wrappers import HOME, WorkspaceWrappers
 
 if TYPE_CHECKING:
-    from jackfield_store.database.key_wrappers import KeyService
-    from jackfield_store.database.rewrapping import Rotated
     from jackfield_store.database.transaction import Step, Transaction
+    from jackfield_store.keys.key_wrappers import KeyService
+    from jackfield_store.keys.rewrapping import Rotated
 
 
 class Vault(SecretHolder):
@@ -188,7 +188,7 @@ class Vault(SecretHolder):
         ring = self._keys.ring if new_master is None else self._keys.ring.behind(new_master)
         with self._database.read(flush=False) as transaction:
             self._keys.verify(transaction, ring)
-        from jackfield_store.database.rewrapping import Rotated, refresh, renew, rewrap
+        from jackfield_store.keys.rewrapping import Rotated, refresh, renew, rewrap
 
         self._keys.ring = ring
         left = set[str]()  # of one tenant each: it must not keep the others from being rotated
@@ -229,7 +229,7 @@ class Vault(SecretHolder):
 
     def rewrap(self, keys: DataKeys) -> None:
         """Wrap all data keys with the first wrapper of their ring."""
-        from jackfield_store.database.rewrapping import rewrap
+        from jackfield_store.keys.rewrapping import rewrap
 
         rewrap(self._database, keys, keys.ring.first)
 
@@ -246,7 +246,7 @@ class Vault(SecretHolder):
     def _settle(self, workspace: str, wrappers: tuple[str, ...]) -> int:
         """Wrap the data keys of a workspace with the first of its wrappers; drop the others. Once somebody else has changed the wrappers,
         all that is left to them."""
-        from jackfield_store.database.rewrapping import refresh, rewrap
+        from jackfield_store.keys.rewrapping import refresh, rewrap
 
         first, database, keys = wrappers[0], self._database, self._keys
         target = keys.ring.first if first == INSTALLATION else keys.ring.opened(first)

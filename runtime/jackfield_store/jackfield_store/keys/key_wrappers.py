@@ -16,8 +16,8 @@ from jackfield.errors import Rejected, TimedOut, Unavailable
 from jackfield.failures import BrokenPart, Raised, attempt, contained
 from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
-from jackfield_store.database import sealing
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable
+from jackfield_store.keys import sealing
 
 T = TypeVar("T")
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.dataclass import dataclass
-from jackfield_store.database.data_keys import COLUMNS, DataKeys, damaged
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, SealBroken
 from jackfield_store.database.statements import Row, without
 from jackfield_store.database.transaction import Transaction
+from jackfield_store.keys.data_keys import COLUMNS, DataKeys, damaged
 
 if TYPE_CHECKING:
-    from jackfield_store.database.data_keys import AnyWrapper
+    from jackfield_store.keys.data_keys import AnyWrapper
 
 _PAGE = 10
 """Rows that one transaction changes, so that no other writer waits for long: 3 ms on PostgreSQL, less on SQLite."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from jackfield.secrecy import SecretHolder
 from jackfield_store.database.faults import DatabaseUnfit, WrongMasterKey
-from jackfield_store.database.master_key import KeyFile, LiveKey, live_master_key
+from jackfield_store.keys.master_key import KeyFile, LiveKey, live_master_key
 
 if TYPE_CHECKING:
-    from jackfield_store.database.key_wrappers import KeyService, KeyServices
-    from jackfield_store.database.master_key import LocalKey
+    from jackfield_store.keys.key_wrappers import KeyService, KeyServices
+    from jackfield_store.keys.master_key import LocalKey
 
 SETTING = "JACKFIELD_KEY_WRAPPERS"
 FILE = "file:"
@@ -127,7 +127,7 @@ def find_key_ring(environment: Mapping[str, str], home: str, sealed_by: Callable
 
     def service(uri: str) -> KeyService:
         if not opened:
-            from jackfield_store.database.key_wrappers import KeyServices  # few installations need them
+            from jackfield_store.keys.key_wrappers import KeyServices  # few installations need them
 
             opened.append(KeyServices(environment))
         return opened[0].open(uri)

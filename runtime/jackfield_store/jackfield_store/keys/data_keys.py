@@ -18,20 +18,20 @@ from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.secrecy import SecretHolder
-from jackfield_store.database import sealing
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken, WrongMasterKey
 from jackfield_store.database.flights import Flights
-from jackfield_store.database.key_ring import KeyRing
 from jackfield_store.database.row_unit import ApartError
 from jackfield_store.database.statements import Row
 from jackfield_store.database.transaction import Step, Transaction
+from jackfield_store.keys import sealing
+from jackfield_store.keys.key_ring import KeyRing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    from jackfield_store.database.key_wrappers import KeyService
-    from jackfield_store.database.master_key import LocalKey
+    from jackfield_store.keys.key_wrappers import KeyService
+    from jackfield_store.keys.master_key import LocalKey
 
     AnyWrapper = LocalKey | KeyService
 

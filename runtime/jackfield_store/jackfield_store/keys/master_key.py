@@ -20,7 +20,7 @@ from jackfield.failures import OnFailure
 from jackfield.kernel.durable import sync
 from jackfield.secrecy import SecretHolder
 from jackfield_store.database.faults import DatabaseUnfit
-from jackfield_store.database.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
+from jackfield_store.keys.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
 
 _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"

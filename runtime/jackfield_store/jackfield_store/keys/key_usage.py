@@ -7,7 +7,7 @@ from typing import Any
 from jackfield.clock import iso
 from jackfield_store.database.engine import Database
 from jackfield_store.database.statements import Row
-from jackfield_store.database.vault import Vault
+from jackfield_store.keys.vault import Vault
 
 _USED = (
     "SELECT master_key_id, COUNT(*) AS keys, COUNT(DISTINCT workspace) AS workspaces, MIN(created_at) AS oldest, MAX(created_at) AS newest "

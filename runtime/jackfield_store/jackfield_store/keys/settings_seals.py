@@ -13,7 +13,7 @@ from jackfield_store.database.faults import damaged_settings
 if TYPE_CHECKING:
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
-    from jackfield_store.database.vault import Vault
+    from jackfield_store.keys.vault import Vault
 
 COLUMNS = "settings, seal"
 """Columns that ``checked_settings`` needs."""

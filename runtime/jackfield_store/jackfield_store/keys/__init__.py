@@ -1,0 +1,20 @@
+"""Keys of workspaces: secrets at rest, and seals of rows that nobody may change in the database.
+
+    from jackfield_store.keys import MasterKey, Vault
+
+    vault = Vault(database, MasterKey.from_environment(os.environ, home))
+    sealed = vault.seal("default", ("connection", connection_id, field, str(version)), b"secret")   # 37 bytes longer.
+    vault.open("default", ("connection", connection_id, field, str(version)), sealed)      # SealBroken in any other place.
+    vault.hmac("default", canonical_json)                                       # a keyed fingerprint that reveals nothing.
+
+Each workspace has data keys (``data_keys``), wrapped by the master keys (``master_key``, ``key_ring``) or by a key service
+(``key_wrappers``, ``workspace_wrappers``). ``rewrapping`` rotates them. ``seal``, ``open`` and ``hmac`` work in any thread, also within a
+transaction.
+"""
+
+from __future__ import annotations
+
+from jackfield_store.keys.master_key import MasterKey
+from jackfield_store.keys.vault import Vault
+
+__all__ = ["MasterKey", "Vault"]
