@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -121,6 +121,18 @@ costs: setup ## count again what calls and cold commands cost; writes tests/cost
 
 audit: setup ## write the bill of materials and licences, build all wheels twice and compare; KEY=KEYFILE signs them, ADVISORIES=FILE compares more OSV records than .ci/advisories.json, HASH=1 hashes constraints anew
 	@$(BIN)/python .ci/audit.py $(if $(KEY),--key $(KEY)) $(addprefix --advisories ,$(ADVISORIES)) $(if $(HASH),--hash)
+
+# As in benchmarks: what is not `make test`, since it grows with the shelf.
+SHELF := $(BIN)/jackfield shelf
+
+shelf: setup ## build, grade and pack the ready connectors of shelf/; one: make shelf ONLY=airtable
+	@$(SHELF) build $(ONLY) --check --pack --at-least gold
+
+shelf-test: setup ## run each ready connector of shelf/ against a fake made from its file
+	@$(BIN)/python -m pytest -q -p no:cacheprovider shelf/tests
+
+shelf-licences: setup ## check that each ready connector is under our licence
+	@$(SHELF) licences
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py

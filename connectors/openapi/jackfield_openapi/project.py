@@ -245,9 +245,10 @@ values = {{ server = "${{url}}" }}
 
 
 def _safe_posts(manifest: Json) -> str:
-    """Return the POSTs that only read, as the overlay has decided: `jackfield check` would take their repeats for a fault."""
-    posts = [action["key"] for action in manifest["actions"] if action["effect"] == "read" and action["http"]["method"] == "POST"]
-    return f"# They only read.\nsafe-posts = {json.dumps(posts)}\n" if posts else ""
+    """Return the POSTs that may be repeated, as the overlay has decided: `jackfield check` would take their repeats for a fault."""
+    rows = [action for action in manifest["actions"] if action["http"]["method"] == "POST" and action["effect"] != "write"]
+    posts = [action["key"] for action in rows if "idempotentBy" not in action]
+    return f"# The overlay says that they may be repeated.\nsafe-posts = {json.dumps(posts)}\n" if posts else ""
 
 
 def _tests(manifest: Json) -> str:

@@ -31,7 +31,9 @@ def parts_of(scheme: Json, about: str) -> list[Part]:
     if kind == "http":
         return _of_http(str(scheme.get("scheme", "")).lower(), about)
     if kind == "oauth2":
-        return [*flow_parts(scheme, about), bearer("Access token", about)]
+        own = scheme.get("x-jackfield")
+        pasted = [] if isinstance(own, dict) and own.get("token") is False else [bearer("Access token", about)]
+        return [*flow_parts(scheme, about), *pasted]
     if kind == "openIdConnect":
         return [provider_part(scheme, about), bearer("Access token", about)]
     if kind == "mutualTLS":

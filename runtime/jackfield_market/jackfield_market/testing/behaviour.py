@@ -172,7 +172,7 @@ def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, A
 
 def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = run_well(subject, action, example)
-    if any(SECRET in request.path for request in found.requests) and not _is_keyed_by_query(subject):
+    if any(SECRET in request.path for request in found.requests) and not _is_keyed_by_url(subject):
         yield "puts a secret into a URL, which proxies and logs record"
     if SECRET in repr(found.client):
         yield "has a client whose repr shows a secret"
@@ -184,11 +184,11 @@ def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str,
         yield "shows a secret of its connection in the error for a 401"
 
 
-def _is_keyed_by_query(subject: Subject) -> bool:
-    """Return whether the manifest declares that the provider takes the API key in the query: the author has no choice then."""
+def _is_keyed_by_url(subject: Subject) -> bool:
+    """Return whether the manifest declares that the provider takes the API key in the URL: the author has no choice then."""
     used = server_type(subject.manifest, subject.values, subject.connection)
     rows = [row["http"]["credentials"] for row in subject.manifest.raw["connectionTypes"] if row["key"] == used and "http" in row]
-    return any(part.get("in") == "query" for credentials in rows for part in credentials)
+    return any(part.get("in") in ("query", "path") for credentials in rows for part in credentials)
 
 
 def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,149 @@
+"""``jackfield shelf``: list the services of a shelf, build their projects and packages, begin a new one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.connector import InvalidInput
+from jackfield_market.packing import pack
+from jackfield_market.testing.grading import at_least, check
+from jackfield_openapi.shelf.projects import built, project_files, write_project
+from jackfield_openapi.shelf.services import Service, read_shelf
+
+_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_FAILED = 1
+LICENCE = "Apache-2.0"
+_GRADES = ("bronze", "silver", "gold", "platinum")
+
+
+def _shelf(parser: Parser) -> None:
+    parser.add_argument("--shelf", metavar="DIR", default="shelf", help="the folder of the shelf (default: shelf)")
+
+
+def _declare_list(parser: Parser) -> None:
+    _shelf(parser)
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    rows = [_row(service) for service in read_shelf(Path(arguments.shelf))]
+    if output.for_people:
+        columns = ("key", "title", "actions", "signIns", "proof")
+        output.rows([{**row, "signIns": ", ".join(row["signIns"])} for row in rows], columns)
+    else:
+        output.value({"services": rows})
+    return 0
+
+
+def _row(service: Service) -> dict[str, Any]:
+    return {
+        "key": service.key,
+        "title": service.title,
+        "actions": len(built(service).manifest["actions"]),
+        "signIns": list(service.signs_in_by),
+        "proof": service.tier,
+    }
+
+
+def _declare_build(parser: Parser) -> None:
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to build (default: all)")
+    _shelf(parser)
+    parser.add_argument("--out", metavar="DIR", default="shelf/build", help="where the projects go (default: shelf/build)")
+    parser.add_argument("--check", action="store_true", help="grade each project, and write its report to OUT/checks")
+    parser.add_argument("--at-least", choices=_GRADES, default="silver", help="with --check: exit with code 1 below it (default: silver)")
+    parser.add_argument("--pack", action="store_true", help="pack each project to OUT/dist")
+
+
+def _build(arguments: Namespace, output: Output) -> int:
+    services = read_shelf(Path(arguments.shelf))
+    known = {service.key: service for service in services}
+    if unknown := set(arguments.keys) - known.keys():
+        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
+    licence = (Path(arguments.shelf) / "LICENSE").read_text(encoding="utf-8")
+    rows = [_built(known[key], Path(arguments.out), licence, arguments) for key in arguments.keys or sorted(known)]
+    output.value({"built": rows})
+    low = [row for row in rows if "grade" in row and not at_least(row["grade"], arguments.at_least)]
+    return _FAILED if low else 0
+
+
+def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> dict[str, Any]:
+    folder = out / service.key
+    row: dict[str, Any] = {
+        "key": service.key,
+        "folder": str(folder),
+        "changed": len(write_project(folder, project_files(service, licence))),
+    }
+    if arguments.check:
+        report = check(str(folder))
+        row["grade"] = report.grade
+        row["missing"] = [f"{rule.name}: {rule.cure}" for rule in report.rules if rule.passed is False]
+    if arguments.pack:
+        packed = pack(str(folder))
+        (out / "dist").mkdir(parents=True, exist_ok=True)
+        row["wheel"] = packed.write(str(out / "dist"))
+    return row
+
+
+def _licences(arguments: Namespace, output: Output) -> int:
+    """Report each service whose licence is not ours: a file of a shelf is in own words."""
+    services = read_shelf(Path(arguments.shelf))
+    licences = {service.key: service.document.get("info", {}).get("license", {}).get("identifier") for service in services}
+    exceptions = [{"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE]
+    output.value({"services": len(services), "exceptions": exceptions})
+    return _FAILED if exceptions else 0
+
+
+_TEMPLATE = """openapi: 3.1.0
+info:
+  title: {title}
+  version: "1"
+  description: "TODO: what it offers, in one sentence."
+  license: {{name: Apache-2.0, identifier: Apache-2.0}}
+servers: [{{url: "https://api.example.com"}}]  # TODO
+x-shelf:
+  key: {key}
+  categories: [TODO]
+  docs: https://example.com/docs  # TODO
+  signIns:
+    token: {{kind: bearer, title: API token, setup: "1. TODO: how to get a token."}}
+  account: {{id: /id, label: [/email]}}
+  errors: rest
+  known: [all that this file says about the API]
+paths:
+  /me:
+    get:
+      operationId: getMe
+      summary: Show the account
+      responses: {{"200": {{description: The account., content: {{application/json: {{schema: {{type: object, properties: {{
+        id: {{type: string, description: ID of the account.}}, email: {{type: string, description: Its address.}}}}}}}}}}}}}}
+      x-jackfield: {{probe: true}}
+"""
+
+
+def _declare_new(parser: Parser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the service's key in kebab-case, such as acme-crm")
+    _shelf(parser)
+
+
+def _new(arguments: Namespace, output: Output) -> int:
+    if not _KEY.fullmatch(arguments.key):
+        raise InvalidInput(f"'{arguments.key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens.")
+    file = Path(arguments.shelf) / "services" / f"{arguments.key}.yaml"
+    if file.exists():
+        raise InvalidInput(f"'{file}' exists", hint="Choose another key.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    title = " ".join(part.capitalize() for part in arguments.key.split("-"))
+    file.write_text(_TEMPLATE.format(key=arguments.key, title=title), encoding="utf-8")
+    output.value({"file": str(file)})
+    return 0
+
+
+VERBS = {
+    "list": Verb("List the services of a shelf.", _declare_list, _list),
+    "build": Verb("Build the projects of a shelf's services, and check and pack them.", _declare_build, _build),
+    "licences": Verb("Check that each service is under our licence.", _declare_list, _licences),
+    "new": Verb("Begin the file of a new service.", _declare_new, _new),
+}

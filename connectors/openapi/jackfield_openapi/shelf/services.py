@@ -1,0 +1,196 @@
+"""Services of a shelf: their files, and the OpenAPI documents that come of them with the tables that they share.
+
+A file is OpenAPI 3.1. Its member ``x-shelf`` has what the converter's ``x-jackfield`` has too, in short: sign-ins of a kind or a family,
+an error table and paging rules by name. Expanded, it is a plain document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jackfield.connector import InvalidInput
+from jackfield_openapi.reading import parsed
+
+METHODS = ("get", "put", "post", "delete", "patch")
+_MEMBERS = frozenset(
+    {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
+     "review", "changes", "first"}
+)  # fmt: skip
+_SHARED = ("sign-ins", "errors", "paging")
+_MOVED = ("account", "headers", "optionSources", "categories")
+_OF_TYPE = (
+    "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
+    "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "audience",
+)  # fmt: skip
+_KINDS = ("bearer", "key", "basic", "oauth2")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``."""
+
+    key: str
+    file: Path
+    about: Json
+    document: Json
+
+    @property
+    def title(self) -> str:
+        """Title of the connector."""
+        return str(self.document["info"]["title"])
+
+    @property
+    def tier(self) -> str:
+        """Proof of what the file says: ``checked`` if each fact was seen on a page of the provider, else ``written``."""
+        return "checked" if self.about.get("seen") and not self.about.get("known") else "written"
+
+    @property
+    def signs_in_by(self) -> tuple[str, ...]:
+        """Kinds of the sign-ins, in their order."""
+        return tuple(str(one["kind"]) for one in self.about["signIns"].values())
+
+
+def read_shelf(folder: Path) -> list[Service]:
+    """Read the services of a shelf in the order of their keys.
+
+    :raises InvalidInput: if a file is not valid; the message names it.
+    """
+    shared = {name: _table(folder / f"{name}.yaml") for name in _SHARED}
+    files = sorted((folder / "services").glob("*.yaml"))
+    if not files:
+        raise InvalidInput(f"'{folder}' has no services", hint="Name the folder of a shelf with '--shelf'.")
+    return [read_service(file, shared) for file in files]
+
+
+def _table(file: Path) -> Json:
+    try:
+        found = parsed(file.read_bytes(), str(file))
+    except OSError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
+    """Read and expand one file.
+
+    :raises InvalidInput: if it is not valid.
+    """
+    document = parsed(file.read_bytes(), str(file))
+    about = document.get("x-shelf") if isinstance(document, dict) else None
+    if not isinstance(about, dict) or not isinstance(about.get("signIns"), dict):
+        raise _refused(file, "it needs 'x-shelf' with 'signIns'")
+    if unknown := about.keys() - _MEMBERS:
+        raise _refused(file, f"'x-shelf' has no member '{min(unknown)}'")
+    if about.get("key") != file.stem:
+        raise _refused(file, f"its 'key' must be '{file.stem}', as the file is called")
+    for fact in about.get("seen", ()):
+        if not isinstance(fact, dict) or fact.keys() != {"about", "url", "on"} or not isinstance(_day(fact["on"]), date):
+            raise _refused(file, "each fact in 'seen' has 'about', 'url' and 'on', a date")
+    own = {name: value for name, value in document.items() if name != "x-shelf"}
+    sign_ins = {name: _sign_in(file, given, shared["sign-ins"]) for name, given in about["signIns"].items()}
+    extension: Json = {
+        "signIns": {name: _scheme(one) for name, one in sign_ins.items()},
+        "connections": {name: _curation(name, one) for name, one in sign_ins.items()},
+        "license": "Apache-2.0",
+        "documentationUrl": about["docs"],
+        **{name: about[name] for name in _MOVED if name in about},
+    }
+    if "errors" in about:
+        extension["errors"] = _errors(file, about["errors"], shared["errors"])
+    rules = {**shared["paging"], **about.get("paging", {})}
+    paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
+    about = {**about, "signIns": sign_ins}
+    return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension})
+
+
+def _refused(file: Path, text: str) -> InvalidInput:
+    return InvalidInput(f"'{file.name}' is not valid: {text}", hint="docs/tutorial/shelf.md describes the files.")
+
+
+def _day(given: object) -> object:
+    if isinstance(given, str):
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            return None
+    return given
+
+
+def _sign_in(file: Path, given: Any, families: Json) -> Json:
+    """Return a sign-in with what its family adds."""
+    found = given if isinstance(given, dict) else {}
+    family = found.get("family")
+    if family is not None and family not in families:
+        raise _refused(file, f"there is no family '{family}' in sign-ins.yaml")
+    whole = {**families.get(str(family), {}), **found}
+    if whole.get("kind") not in _KINDS:
+        raise _refused(file, f"a sign-in is of the kind {', '.join(_KINDS)}")
+    if unknown := whole.keys() - {"kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen", *_OF_TYPE}:
+        raise _refused(file, f"a sign-in has no member '{min(unknown)}'")
+    return whole
+
+
+def _scheme(one: Json) -> Json:
+    """Return a sign-in as the OpenAPI security scheme that it is."""
+    kind, text = one["kind"], {"description": one.get("description", one.get("title", ""))}
+    if kind in ("bearer", "basic"):
+        return {"type": "http", "scheme": kind, **text}
+    if kind == "key":
+        place = one.get("in", "header")
+        return {"type": "apiKey", "in": "header", "name": one["name"], **text} | (
+            {"x-jackfield": {"in": "path"}} if place == "path" else {"in": place}
+        )
+    flow = {name: one[name] for name in ("authorizationUrl", "tokenUrl")}
+    flows = {"authorizationCode": {**flow, "scopes": one.get("scopes", {})}}
+    return {"type": "oauth2", **text, "flows": flows, "x-jackfield": {"token": False}}
+
+
+def _curation(name: str, one: Json) -> Json:
+    found = {member: one[member] for member in _OF_TYPE if member in one}
+    found["key"] = name
+    if one["kind"] == "oauth2":
+        found["clientAuthentication"] = one.get("client", "basic")
+        if scopes := one.get("scopes"):
+            fields = found.get("fields", {})
+            found["fields"] = {**fields, "scopes": {"default": " ".join(scopes), **fields.get("scopes", {})}}
+    return found
+
+
+def _errors(file: Path, given: Any, tables: Json) -> Json:
+    own = given if isinstance(given, dict) else {"like": given}
+    like = own.get("like")
+    if like is not None and like not in tables:
+        raise _refused(file, f"there is no table '{like}' in errors.yaml")
+    base = tables.get(str(like), {})
+    rows = [*own.get("rows", ()), *base.get("rows", ())]
+    return {**base, **{name: value for name, value in own.items() if name != "like"}, "rows": rows}
+
+
+def _path(file: Path, item: Json, rules: Json, limit: Json | None) -> Json:
+    return {name: _operation(file, one, rules, limit) if name in METHODS else one for name, one in item.items()}
+
+
+def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json:
+    own = dict(given.get("x-jackfield", {}))
+    paging = own.get("pagination")
+    if isinstance(paging, dict) and "like" in paging:
+        if paging["like"] not in rules:
+            raise _refused(file, f"there is no paging '{paging['like']}'")
+        own["pagination"] = {**rules[paging["like"]], **{name: value for name, value in paging.items() if name != "like"}}
+    if limit is not None:
+        own.setdefault("rateLimit", {"perSecond": limit["perSecond"]})
+    return {**given, "x-jackfield": own} if own else given
+
+
+def facts(service: Service) -> Iterator[str]:
+    """Yield a line for each fact about the provider: where and when it was seen, or that it was not."""
+    for fact in service.about.get("seen", ()):
+        yield f"- {fact['about']}: seen on <{fact['url']}> on {fact['on']}."
+    for text in service.about.get("known", ()):
+        yield f"- {text}: known, not seen on a page of the provider."

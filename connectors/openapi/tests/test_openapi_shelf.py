@@ -1,0 +1,139 @@
+"""The shelf: its commands, the files of services, and what is refused in them. ``make shelf-test`` runs the services themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.cli.main import main
+from jackfield.connector import InvalidInput
+from jackfield_openapi.shelf.projects import project_files, write_project
+from jackfield_openapi.shelf.services import read_shelf
+
+_SERVICE = """openapi: 3.1.0
+info: {title: Acme, version: "1", description: Things of Acme., license: {name: Apache-2.0, identifier: Apache-2.0}}
+servers: [{url: "https://api.acme.example/v1"}]
+x-shelf:
+  key: acme
+  categories: [things]
+  docs: https://acme.example/docs
+  signIns:
+    token: {kind: bearer, title: Token, setup: Ask Acme.}
+    oauth: {family: acme, scopes: {read: Read}}
+  account: {id: /id, label: [/email]}
+  errors: {like: rest, code: /code, rows: [{status: 404, error: not_found, hint: Look it up.}]}
+  paging: {cursor: {kind: token, input: cursor, response: /next}}
+  limit: {perSecond: 2}
+  seen: [{about: The address, url: "https://acme.example/docs", on: 2026-11-26}]
+components:
+  schemas:
+    Page: {type: object, properties: {items: {type: array, items: {type: object}}, next: {type: string}}}
+paths:
+  /me:
+    get:
+      operationId: getMe
+      summary: Show the account
+      responses: {"200": {description: It., content: {application/json: {schema: {type: object, properties: {id: {type: string}}}}}}}
+      x-jackfield: {probe: true}
+  /things:
+    get:
+      operationId: listThings
+      summary: List things
+      parameters: [{name: cursor, in: query, schema: {type: string}, description: Where the page begins.}]
+      responses: {"200": {description: They., content: {application/json: {schema: {$ref: "#/components/schemas/Page"}}}}}
+      x-jackfield: {pagination: {like: cursor, items: /items}}
+"""
+_FAMILY = """acme:
+  {kind: oauth2, authorizationUrl: "https://acme.example/auth", tokenUrl: "https://acme.example/token", client: body, title: Acme account}
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A shelf with one service, a family and an error table."""
+    folder = tmp_path / "shelf"
+    (folder / "services").mkdir(parents=True)
+    (folder / "services" / "acme.yaml").write_text(_SERVICE)
+    (folder / "sign-ins.yaml").write_text(_FAMILY)
+    (folder / "errors.yaml").write_text("rest: {rows: [{status: 401, error: unauthenticated, hint: Check the token.}]}\n")
+    (folder / "LICENSE").write_text("Apache-2.0\n")
+    return folder
+
+
+def _said(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    code = main([*words, "--json"])
+    said = capsys.readouterr().out
+    return code, json.loads(said) if said else None
+
+
+def test_a_file_is_expanded(shelf: Path) -> None:
+    """Families, tables, rules of paging and limits come from where they are shared; the rest is plain OpenAPI."""
+    service = read_shelf(shelf)[0]
+    files = project_files(service, "text")
+    manifest = json.loads(files["jackfield_acme/connector.json"])
+    account = next(row for row in manifest["connectionTypes"] if row["key"] == "oauth")
+    assert [row["key"] for row in manifest["connectionTypes"]] == ["token", "oauth"]
+    assert account["http"]["credentials"][0]["clientAuthentication"] == "body"
+    assert account["schema"]["properties"]["scopes"]["default"] == "read"
+    assert account["http"]["account"] == {"id": "/id", "label": ["/email"]}
+    assert [row["status"] for row in manifest["http"]["errors"]["rows"]] == [404, 401]
+    listed = next(action for action in manifest["actions"] if action["key"] == "listThings")
+    assert (listed["pagination"]["tokenInput"], listed["rateLimit"]) == ("cursor", {"perSecond": 2})
+    readme = files["README.md"].decode()
+    assert "*checked*" in readme
+    assert "seen on <https://acme.example/docs> on 2026-11-26" in readme
+    assert "not made or endorsed by" in readme
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("key: acme\n", "key: other\n", "as the file is called"),
+        ("  limit:", "  limits:", "has no member 'limits'"),
+        ("family: acme", "family: nobody", "no family 'nobody'"),
+        ("kind: bearer", "kind: magic", "of the kind"),
+        ("title: Token,", "titel: Token,", "no member 'titel'"),
+        ("like: rest", "like: soap", "no table 'soap'"),
+        ("like: cursor", "like: nothing", "no paging 'nothing'"),
+        ("on: 2026-11-26", "on: lately", "a date"),
+    ],
+)
+def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason: str) -> None:
+    """The message names the file and what is wrong with it."""
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace(old, new))
+    with pytest.raises(InvalidInput, match=reason):
+        read_shelf(shelf)
+
+
+def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second build changes nothing; a service that does not exist is named."""
+    code, said = _said(capsys, "shelf", "list", "--shelf", str(shelf))
+    row = {"key": "acme", "title": "Acme", "actions": 2, "signIns": ["bearer", "oauth2"], "proof": "checked"}
+    assert (code, said["services"]) == (0, [row])
+    out = str(tmp_path / "out")
+    assert _said(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0
+    assert _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
+    assert _said(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "exceptions": []})
+    assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
+
+
+def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> None:
+    """README and project file of a shelf belong to the file, not to the folder."""
+    service = read_shelf(shelf)[0]
+    write_project(tmp_path / "p", project_files(service, "text"))
+    (tmp_path / "p" / "README.md").write_text("mine")
+    assert write_project(tmp_path / "p", project_files(service, "text")) == ["README.md"]
+
+
+def test_a_new_service_is_a_file_that_can_be_read(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has TODOs where the provider's facts belong, and a key that is taken is refused."""
+    code, said = _said(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))
+    assert code == 0
+    assert "TODO" in Path(said["file"]).read_text()
+    assert [service.title for service in read_shelf(shelf)] == ["Acme", "Widget Works"]
+    assert main(["shelf", "new", "widget-works", "--shelf", str(shelf)]) == 2
+    assert main(["shelf", "new", "Widget Works", "--shelf", str(shelf)]) == 2

@@ -1,0 +1,335 @@
+"""A fake of any provider, made from the manifest of its connector: it signs in as the manifest says, and answers by its examples.
+
+It proves that a connector is consistent, not that it is true: what the manifest has wrong, the fake has wrong, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+
+from jackfield_market.testing.fake_pages import Pages, put
+from jackfield_market.testing.loopback_provider import Answer, Provider, Request
+
+ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
+_OURS = "/.fake"
+_ACCEPTED = "fake-value-4711"
+_CLIENT = {"clientId": "fake-client", "clientSecret": "fake-client-secret"}
+_ACCOUNT = ("4711", "Ada Example")
+_LIFETIME = 3600
+_PARTS = re.compile(r"\{([^{}/]+)\}")
+_VALUE = re.compile(r"\{([A-Za-z0-9]+)\}")
+
+Json = Mapping[str, Any]
+
+
+@dataclass
+class Tokens:
+    """Codes and tokens that the fake has issued."""
+
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    access: set[str] = field(default_factory=set)
+    refresh: set[str] = field(default_factory=set)
+
+
+class FakeService:
+    """Provider of one connection type of a connector. ``manifest`` is the connector's, with the fake's addresses; ``values`` are those of
+    a connection that it accepts.
+
+    - Without the credential of ``values`` a request gets the provider's error for it, as the manifest's error map has it.
+    - Approvals are checked as the manifest says: parameters, PKCE, where the client's secret is, and JSON or a form. A refresh token is
+      good once.
+    - Requests are answered by the examples of their actions, lists by pages of two items and a last one. Unknown parameters get 400.
+    - ``throttle(n)``: the next ``n`` requests get 429 with ``Retry-After``.
+    """
+
+    def __init__(self, manifest: Json, kind: str) -> None:
+        self._row = next(row for row in manifest["connectionTypes"] if row["key"] == kind)
+        self._given = manifest
+        self._throttled = 0
+        self._answers: dict[str, Callable[[Request], Answer]] = {"authorize": self._page, "token": self._token, "after": self._after}
+        self.tokens = Tokens()
+        self.manifest: dict[str, Any] = {}
+        self.provider = Provider(lambda _number, request: self._play(request))
+
+    @property
+    def url(self) -> str:
+        """Address of the fake."""
+        return self.provider.url
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """ID and label of the account that a connection test finds."""
+        return _ACCOUNT
+
+    @contextmanager
+    def running(self) -> Iterator[FakeService]:
+        """Serve until the end of the block."""
+        with self.provider:
+            self.manifest = self._moved()
+            self._row = next(row for row in self.manifest["connectionTypes"] if row["key"] == self._row["key"])
+            self._actions = [(_pattern(action["http"]["path"]), action) for action in self.manifest["actions"] if "http" in action]
+            yield self
+
+    @property
+    def needs_approval(self) -> bool:
+        """True if a person approves connections of the type."""
+        return any(part["kind"] in ACCOUNTS for part in self._row["http"]["credentials"])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values of a connection that the fake accepts."""
+        schema, found = self._row["schema"], dict[str, Any]()
+        for name in schema.get("required", ()):
+            about = schema["properties"][name]
+            found[name] = (
+                about["enum"][0] if "enum" in about else about.get("default") or (self.url if name == "server" else _secret_of(name))
+            )
+        if self.needs_approval:
+            found |= _CLIENT
+            ours = {"authorizationUrl": f"{self.url}{_OURS}/authorize", "tokenUrl": f"{self.url}{_OURS}/token"}
+            found |= {name: url for name, url in ours.items() if name in schema["properties"]}
+        return found
+
+    def throttle(self, requests: int) -> None:
+        """Answer the next requests with 429."""
+        self._throttled = requests
+
+    def approve(self, url: str) -> dict[str, str]:
+        """Approve as a person in a browser does; return the parameters of the provider's answer.
+
+        :raises ValueError: if the address does not ask as the manifest says.
+        """
+        row, asked = self._account(), dict(parse_qsl(urlsplit(url).query))
+        wanted = {"client_id": _CLIENT["clientId"], "response_type": "code", **row.get("authorize", {})}
+        wrong = [name for name, value in wanted.items() if asked.get(name) != value]
+        if row.get("pkce", True) != ("code_challenge" in asked):
+            wrong.append("code_challenge")
+        if row.get("separator", " ") != " " and " " in asked.get("scope", ""):
+            wrong.append("scope")
+        if wrong:
+            raise ValueError(f"the address does not ask as the manifest says: {', '.join(wrong)}")
+        code = secrets.token_urlsafe(12)
+        self.tokens.codes[code] = asked
+        return {"code": code, "state": asked["state"], **dict.fromkeys(row.get("callback", {}).values(), "fake-callback")}
+
+    def expire(self) -> None:
+        """Let all access tokens expire; refresh tokens stay good."""
+        self.tokens.access.clear()
+
+    def revoke(self) -> None:
+        """End all approvals."""
+        self.tokens.access.clear()
+        self.tokens.refresh.clear()
+
+    def _account(self) -> Json:
+        found: Json = next(part for part in self._row["http"]["credentials"] if part["kind"] in ACCOUNTS)
+        return found
+
+    def _moved(self) -> dict[str, Any]:
+        """Return the manifest with the fake's addresses in place of the provider's."""
+        made = deepcopy(dict(self._given))
+        for server in made.get("servers", ()):
+            server["url"] = self.url + urlsplit(_hosted(server.get("url", ""))).path
+        for row in made["connectionTypes"]:
+            for part in row.get("http", {}).get("credentials", ()):
+                for name in ("authorizationUrl", "tokenUrl"):
+                    if name in part:
+                        part[name] = f"{self.url}{_OURS}/{'authorize' if name == 'authorizationUrl' else 'token'}"
+                part.pop("revocationUrl", None)
+                if "after" in part:
+                    part["after"]["get"] = f"{self.url}{_OURS}/after"
+                if "hosts" in part:
+                    part["hosts"] = [self.url]
+        return made
+
+    def _play(self, request: Request) -> Answer:
+        path, _, query = request.path.partition("?")
+        if path.startswith(f"{_OURS}/"):
+            return self._answers[path.removeprefix(f"{_OURS}/")](request)
+        if self._throttled > 0:
+            self._throttled -= 1
+            return Answer({"message": "too many requests"}, 429, {"Retry-After": "0"})
+        if not self._is_signed_in(request, path):
+            return self._refused()
+        found = self._found(request.method, path)
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        if found is None:
+            return self._probed() if self._is_probe(request, path) else Answer({"message": f"there is no {request.method} {path}"}, 404)
+        known = {row.get("name", row.get("input")) for row in found["http"].get("parameters", ())}
+        known |= {row["name"] for row in found["http"].get("connection", ())} | dict(parse_qsl(found["http"].get("query", ""))).keys()
+        known |= {part["name"] for part in self._row["http"]["credentials"] if part.get("in") == "query"} | {"page"}
+        unknown = [name for name in given if name.partition("[")[0] not in known and name not in known]
+        if unknown:
+            return Answer({"message": f"unknown parameter {unknown[0]}"}, 400)
+        return self._answered(found, request, given)
+
+    def _found(self, method: str, path: str) -> Json | None:
+        matching = [action for pattern, action in self._actions if action["http"]["method"] == method and pattern.fullmatch(path)]
+        return min(matching, key=lambda action: action["http"]["path"].count("{"), default=None)
+
+    def _answered(self, action: Json, request: Request, given: Json) -> Answer:
+        example: Json = next((one for one in action.get("examples", ())), {})
+        output = deepcopy(example.get("result", {}).get("output", {}))
+        body = output if action["http"]["response"]["read"] != "bytes" else {}
+        headers: dict[str, str] = {}
+        if "paging" in action["http"] and "pagination" in action:
+            headers = Pages(action, self.url).fill(body, request, given)
+        if self._is_probe(request, request.path.partition("?")[0]):
+            self._name_account(body)
+        success = self._success()
+        for place, value in success.items():
+            put(body, place, value)
+        items = body.get("items") if body.keys() == {"items"} else None
+        return Answer(body if items is None else items, 200, headers)
+
+    def _success(self) -> dict[str, Any]:
+        """Return the members by which an answer says that it is none of an error, with their values."""
+        rule = self._given.get("http", {}).get("errors", {}).get("failed")
+        return {rule["member"]: True} if rule is not None and rule.get("equals") is False else {}
+
+    def _probed(self) -> Answer:
+        body: dict[str, Any] = {}
+        self._name_account(body)
+        return Answer(body)
+
+    def _name_account(self, body: dict[str, Any]) -> None:
+        about = self._row["http"].get("account")
+        if about is not None:
+            put(body, about["id"], _ACCOUNT[0])
+            for place in about.get("label", ())[:1]:
+                if place != about["id"]:
+                    put(body, place, _ACCOUNT[1])
+
+    def _is_probe(self, request: Request, path: str) -> bool:
+        probe = self._row["http"].get("probe")
+        about = {"path": probe} if isinstance(probe, str) else probe or {}
+        return "path" in about and about.get("method", "GET") == request.method and bool(_pattern(about["path"]).fullmatch(path))
+
+    def _is_signed_in(self, request: Request, path: str) -> bool:
+        return all(self._has(part, request, path) for part in self._row["http"]["credentials"])
+
+    def _has(self, part: Json, request: Request, path: str) -> bool:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        sent, kind = headers.get("authorization", ""), part["kind"]
+        if kind in ACCOUNTS or kind == "oauth2ClientCredentials":
+            return sent.removeprefix("Bearer ") in self.tokens.access
+        if kind == "bearer":
+            return sent == str(part.get("prefix", "Bearer ")) + _secret_of(_name(part, "token"))
+        if kind == "basic":
+            return _decoded(sent) == ":".join(self._login(part, name) for name in ("username", "password"))
+        return kind != "apiKey" or self._has_key(part, request, path, headers)
+
+    def _has_key(self, part: Json, request: Request, path: str, headers: Json) -> bool:
+        value = str(part.get("prefix", "")) + _secret_of(_name(part, "value"))
+        if part["in"] == "path":
+            return value in unquote(path)
+        if part["in"] == "query":
+            return bool(dict(parse_qsl(request.path.partition("?")[2])).get(part["name"]) == value)
+        return bool(headers.get(part["name"].lower()) == value)
+
+    def _login(self, part: Json, name: str) -> str:
+        template = part.get("fixed", {}).get(name, f"{{{name}}}")
+        return _VALUE.sub(lambda found: _secret_of(_name(part, found[1])), template)
+
+    def _refused(self) -> Answer:
+        """Return the provider's error for wrong credentials, in the form that the error map reads."""
+        about = self._given.get("http", {}).get("errors", {})
+        row: Json = next((one for one in about.get("rows", ()) if one["error"] == "unauthenticated" and one.get("codes")), {})
+        body: dict[str, Any] = {}
+        put(body, about.get("message", "/message"), "the credentials are wrong")
+        put(body, about.get("code", "/code"), row.get("codes", ["unauthorized"])[0])
+        if "failed" in about and about["failed"].get("equals") is False:
+            put(body, about["failed"]["member"], False)
+            return Answer(body, row.get("status", 200 if row else 401))
+        return Answer(body, 401)
+
+    def _page(self, _request: Request) -> Answer:
+        return Answer({"message": "approve by FakeService.approve"})
+
+    def _after(self, request: Request) -> Answer:
+        about, choice = self._account()["after"], dict[str, Any]()
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens.access:
+            return Answer({"message": "the token is wrong"}, 401)
+        for name, place in about["values"].items():
+            put(choice, place, self.url if name == "server" else f"fake-{name}")
+        for place in about.get("by", ()):
+            put(choice, place, _ACCOUNT[1])
+        if "items" not in about:
+            return Answer([choice])
+        body: dict[str, Any] = {}
+        put(body, about["items"], [choice])
+        return Answer(body)
+
+    def _token(self, request: Request) -> Answer:
+        row, is_json = self._account(), request.headers.get("Content-Type", "").startswith("application/json")
+        if is_json != (row.get("tokenRequest") == "json"):
+            return Answer({"error": "invalid_request", "error_description": "the request is not written as the provider wants it"}, 400)
+        form = request.json() if is_json else dict(parse_qsl(request.body.decode()))
+        if not self._is_client(row, form, request.headers.get("Authorization", "")):
+            return Answer({"error": "invalid_client", "error_description": "the client is not the one"}, 401)
+        if not self._is_granted(row, form):
+            return Answer({"error": "invalid_grant", "error_description": "the code or the refresh token is not good"}, 400)
+        access, refresh = f"fake-access-{secrets.token_hex(8)}", f"fake-refresh-{secrets.token_hex(8)}"
+        self.tokens.access.add(access)
+        self.tokens.refresh.add(refresh)
+        body: dict[str, Any] = {}
+        inner = {"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": _LIFETIME}
+        for name, value in inner.items():
+            put(body, f"{row.get('tokenPlace', '')}/{name}", value)
+        for name, place in row.get("answer", {}).items():
+            put(body, place, self.url if name == "server" else f"fake-{name}")
+        return Answer(body)
+
+    def _is_client(self, row: Json, form: Json, header: str) -> bool:
+        way, known = row.get("clientAuthentication", "basic"), (_CLIENT["clientId"], _CLIENT["clientSecret"])
+        if way == "basic":
+            return tuple(map(unquote_plus, _decoded(header).split(":"))) == known and "client_secret" not in form
+        return (form.get("client_id"), form.get("client_secret")) == (known if way == "body" else (known[0], None)) and not header
+
+    def _is_granted(self, row: Json, form: Json) -> bool:
+        if form.get("grant_type") == "refresh_token":
+            known = form.get("refresh_token") in self.tokens.refresh
+            self.tokens.refresh.discard(str(form.get("refresh_token")))
+            return known
+        asked = self.tokens.codes.pop(str(form.get("code")), None)
+        if asked is None or form.get("redirect_uri") != asked.get("redirect_uri"):
+            return False
+        digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
+        return row.get("pkce", True) is False or urlsafe_b64encode(digest).decode().rstrip("=") == asked["code_challenge"]
+
+
+def _hosted(url: str) -> str:
+    """Return a server's address with a plain host, so that its path can be read although parts of the host are variables."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme or 'https'}://{'host' if '{' in host or not host else host}{slash}{path}"
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what matches the path of an action, below whatever path the server has."""
+    parts = _PARTS.split(path)
+    return re.compile("(?:/.*)?" + "".join("[^/]+" if number % 2 else re.escape(part) for number, part in enumerate(parts)))
+
+
+def _name(part: Json, name: str) -> str:
+    return str(part.get("fields", {}).get(name, name))
+
+
+def _secret_of(name: str) -> str:
+    return f"{_ACCEPTED}-{name}"
+
+
+def _decoded(header: str) -> str:
+    try:
+        return b64decode(header.removeprefix("Basic ")).decode()
+    except ValueError:
+        return ""

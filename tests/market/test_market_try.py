@@ -1,0 +1,65 @@
+"""``jackfield try``: a first read without an account, against a fake that is made from the connector's manifest."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from jackfield.catalog import Catalog
+from jackfield.cli.main import main
+from jackfield_market.trying import connect, fake_runtime
+
+
+@pytest.mark.parametrize(("key", "account"), [("github", "Ada Example"), ("slack", "Ada Example")])
+def test_a_connector_is_tried_without_an_account(key: str, account: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The connection's test is ok and names the account, a list is read, and the calls are shown."""
+    assert main(["try", key, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["connection"]["test"], said["connection"]["account"]["label"]) == ("ok", account)
+    assert said["result"]["status"] == "succeeded"
+    assert said["calls"]["shell"].startswith(f"jackfield invoke {key} {said['action']} --connection my-{key}")
+
+
+def test_a_connector_with_code_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its requests are its own, so no fake can be made of its manifest."""
+    assert main(["try", "aws-ses"]) == 2
+    assert "no connection type that can be tried" in capsys.readouterr().out
+
+
+@pytest.fixture
+def github() -> dict[str, Any]:
+    """Manifest of the connector for GitHub, whose ``oauth`` sends the client's secret in the body."""
+    return deepcopy(dict(Catalog.installed().find("github").whole()))
+
+
+def test_the_fake_insists_on_what_the_manifest_says(github: dict[str, Any]) -> None:
+    """An approval is exchanged, refreshed once, and ended; the fake refuses a client that proves itself in another way."""
+    called = {"connector": "github", "action": "listGists", "connection": "ada", "inputs": {}}
+    with fake_runtime(github, "oauth") as (jackfield, fake):
+        assert connect(jackfield, fake, "ada", "oauth")["status"] == "ok"
+        first = set(fake.tokens.refresh)
+        fake.expire()
+        assert jackfield.invoke(called).error is None
+        assert fake.tokens.refresh.isdisjoint(first)
+        fake._row["http"]["credentials"][0]["clientAuthentication"] = "basic"
+        fake.expire()
+        refused = jackfield.invoke(called).error
+        assert refused is not None
+        assert refused.code == "unauthenticated"
+
+
+def test_the_fake_refuses_what_it_does_not_know(github: dict[str, Any]) -> None:
+    """Wrong credentials get the provider's error, and a throttled request is sent again."""
+    with fake_runtime(github, "accessToken") as (jackfield, fake):
+        connect(jackfield, fake, "ada", "accessToken")
+        fake.throttle(1)
+        called = {"connector": "github", "action": "listGists", "connection": "ada", "inputs": {"fetchAll": True}}
+        result = jackfield.invoke(called)
+        assert len(result.unwrap()["items"]) == 3
+        jackfield.connections.add("bob", "github/accessToken", {"token": "wrong"}, test=False)
+        refused = jackfield.invoke({**called, "connection": "bob"})
+        assert refused.error is not None
+        assert refused.error.code == "unauthenticated"
