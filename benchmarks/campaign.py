@@ -146,6 +146,14 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "calls, jobs, a schedule, a poll, a callback and connect pages beside PostgreSQL that is cut off in 13 ways",
         (*_SCRIPT, "tests/campaigns/proxy_campaign.py"),
     ),
+    "mcp-conformance": (
+        "the public conformance suite's scenarios for MCP clients, of both revisions; needs npm and PyPI",
+        (*_SCRIPT, "tests/campaigns/mcp_campaign.py"),
+    ),
+    "mcp-writes": (
+        "1,000 calls of an MCP server that dies at a random byte of each answer",
+        (*_SCRIPT, "tests/campaigns/mcp_campaign.py", "writes"),
+    ),
     "signals": (
         "40 SIGTERM and 40 SIGHUP at random moments of 50 calls, with one process and two, and commands as process 1 and not",
         (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/http/test_http_signals.py"),

@@ -100,6 +100,11 @@ class McpClient(SecretHolder):
         self._http.renew()
 
     @property
+    def context(self) -> OpenContext:
+        """The context in which the client was opened."""
+        return self._context
+
+    @property
     def host(self) -> str:
         """Name of the server's host."""
         return self._url.host
@@ -227,9 +232,12 @@ class McpClient(SecretHolder):
 
     def _negotiated(self) -> Session:
         """Ask a modern server what it speaks; what refuses that is a legacy one. A tool is never called to find out."""
-        modern = Session(MODERN)
         try:
-            found = self._exchange(self._quiet, modern, Message.request("server/discover", {}), _whole, safe=True)
+            found = self._discovered()
+        except VersionRefused as error:
+            if MODERN not in error.supported:
+                return self._initialized()
+            found = self._discovered()
         except Rejected as error:
             if isinstance(error, HeaderMismatch) or (error.provider is not None and error.provider.code == _LACKS):
                 raise
@@ -238,6 +246,9 @@ class McpClient(SecretHolder):
         if not isinstance(spoken, list) or MODERN not in spoken:
             return self._initialized()
         return Session(MODERN, None, _object(found, "capabilities"), _object(found, "serverInfo"))
+
+    def _discovered(self) -> Json:
+        return self._exchange(self._quiet, Session(MODERN), Message.request("server/discover", {}), _whole, safe=True)
 
     def _initialized(self) -> Session:
         asked = {"protocolVersion": LEGACY[0], "capabilities": {}, "clientInfo": CLIENT}

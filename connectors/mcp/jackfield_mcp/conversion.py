@@ -194,7 +194,7 @@ _TYPES: Mapping[str, Json] = {
             "clientId": {"type": "string", "title": "Client ID", "description": "Empty: one is registered at the provider."},
             "clientSecret": {**_SECRET, "title": "Client secret", "description": "The client's secret, if it has one."},
             "scopes": {"type": "array", "items": {"type": "string"}, "title": "Scopes", "description": "Empty: what the server names."},
-            "resource": {"type": "string", "title": "Resource", "description": "Empty: the server's address; none: not sent."},
+            "resource": {"type": "string", "title": "Resource", "description": "Empty: what the server publishes; none: not sent."},
         }), "dependentRequired": {"clientSecret": ["clientId"]}},
     },
 }  # fmt: skip

@@ -38,9 +38,13 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Authorization server of an MCP server: its issuer and endpoints, the ways in which clients prove themselves, the scopes to ask for,
-    and whether its answers say who sends them."""
+    """Provider that signs people in for an MCP server.
 
+    ``resource`` is the server's identifier as it publishes it; ``methods`` are the ways in which clients prove themselves, ``scopes`` those
+    to ask for. ``names_issuer``: the provider's answers say who sends them.
+    """
+
+    resource: str
     issuer: str
     authorization_url: str
     token_url: str
@@ -74,7 +78,7 @@ def discovered(context: OpenContext, settings: ClientSettings, wanted: tuple[str
     registration = _endpoint(found, "registration_endpoint", server) if "registration_endpoint" in found else ""
     names_issuer = found.get("authorization_response_iss_parameter_supported") is True
     methods = _texts(found, "token_endpoint_auth_methods_supported") or ("client_secret_basic",)
-    return Provider(issuer, endpoints[0], endpoints[1], registration, methods, scopes, names_issuer)
+    return Provider(resource, issuer, endpoints[0], endpoints[1], registration, methods, scopes, names_issuer)
 
 
 def registered(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, str]:

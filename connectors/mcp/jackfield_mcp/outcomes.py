@@ -30,7 +30,9 @@ class SessionEnded(Rejected):
 
 
 class VersionRefused(Rejected):
-    """The server does not speak the revision of the request: nothing was done."""
+    """The server does not speak the revision of the request: nothing was done. ``supported`` are those that it speaks, as it says."""
+
+    supported: tuple[str, ...] = ()
 
 
 class HeaderMismatch(Rejected):
@@ -82,7 +84,9 @@ def explained(error: Json, status: int = 200) -> JackfieldError:
     if code == _MISMATCH:
         return HeaderMismatch(text, provider=said, sent=Sent.REFUSED)
     if code == _VERSION:
-        return VersionRefused(text, provider=said, sent=Sent.REFUSED)
+        refused = VersionRefused(text, provider=said, sent=Sent.REFUSED)
+        refused.supported = _supported(error.get("data"))
+        return refused
     if code == _ASKS_BY_URL:
         return asks_person(error.get("data"))
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
@@ -111,6 +115,11 @@ def asks_person(data: object) -> Forbidden:
     return Forbidden(
         "the server asks a person for something before it does this, and a call has nobody to ask", hint=hint, sent=Sent.REFUSED
     )
+
+
+def _supported(data: object) -> tuple[str, ...]:
+    listed = data.get("supported") if isinstance(data, Mapping) else None
+    return tuple(one for one in listed if isinstance(one, str))[:100] if isinstance(listed, list) else ()
 
 
 def _host_in(data: object) -> str:

@@ -68,7 +68,7 @@ class McpAccount(McpConnection):
         about = {
             "server": str(server), "issuer": provider.issuer, "authorizationUrl": provider.authorization_url,
             "tokenUrl": provider.token_url, "client": client, "scopes": list(provider.scopes), "iss": provider.names_issuer,
-            "resource": None if values.get("resource") == _NOT_SENT else values.get("resource") or str(replace(server, query="")),
+            "resource": None if values.get("resource") == _NOT_SENT else values.get("resource") or provider.resource,
         }  # fmt: skip
         begun = self._account(context, about).authorize(context, redirect_uri, state)
         return replace(begun, kept={**begun.kept, ABOUT: about})

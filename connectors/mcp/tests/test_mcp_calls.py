@@ -380,3 +380,22 @@ def test_header_mismatch(tmp_path: Path) -> None:
         lists = server.count("tools/list")
         assert call(jackfield).status == "succeeded"
     assert (len(seen), server.count("tools/list") - lists) == (2, 2)
+
+
+@pytest.mark.parametrize("supported", [["2026-07-28"], ["2025-11-25"]])
+def test_refused_revision(tmp_path: Path, supported: list[str]) -> None:
+    """A server that refuses a revision says which it speaks; the newest that both know is used."""
+    server = ToolServer(legacy=supported != ["2026-07-28"])
+    seen: list[int] = []
+
+    def before(talk: Talk) -> bool:
+        if talk.message["method"] != "server/discover" or seen:
+            return False
+        seen.append(1)
+        talk.error(-32022, "Unsupported protocol version", 400, data={"supported": supported})
+        return True
+
+    server.before = before
+    with serving(server):
+        manifest = generate(tmp_path, server.url)
+    assert manifest["mcp"]["protocolVersions"][0] == supported[0]
