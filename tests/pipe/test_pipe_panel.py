@@ -159,10 +159,10 @@ def test_a_type_whose_test_breaks(tmp_path: Path) -> None:
 
 
 def test_the_default_test_opens(tmp_path: Path) -> None:
-    """A type without a test of its own is ok where it opens."""
+    """A type without a test of its own stays untested where it opens: the provider has not been asked."""
     with runtime(tmp_path, scripted(Script())) as board:
         found = board.jackfield.test("front")
-    assert (found["status"], steps(found)) == ("ok", {"open": True})
+    assert (found["status"], steps(found)) == ("untested", {"open": False})
 
 
 @pytest.mark.parametrize("entry", [{"type": "gone/token"}, {"type": "stage/key", "values": {}}])
