@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,18 @@ def test_without_a_refresh_token_the_browser_asks(place: Place, clock: FakeClock
     answer = client.get(led_back(client.get("/login/start?silent=1&next=%2Fqueue").headers["location"]))
     assert (answer.status, answer.headers["location"]) == (303, "/login?why=expired&next=%2Fqueue")
     assert "Sign in" in client.get("/login?next=%2Fqueue").words
+
+
+def test_many_requests_renew_a_session_once(place: Place, clock: FakeClock, provider: Provider) -> None:
+    """Requests that come together use the refresh token once, and all go on: a second use would look like a theft to the provider."""
+    client = place.client()
+    signed_in_at(client)
+    sessions = ConsoleSessions(place.host)
+    clock.advance(LASTS + 1)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: identity_of(sessions, client).name, range(8)))
+    assert found == ["Ada Lovelace"] * 8
+    assert (provider.asked.count("/token"), provider.reused) == (2, 0)
 
 
 # Its end
