@@ -16,6 +16,7 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import UNBOUND, Authorizer
     from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
+    from jackfield.callers.roles import checked_grants
     from jackfield.callers.rules import (
         APPROVE,
         INLINE,
@@ -57,6 +58,7 @@ __all__ = [
     "Source",
     "Step",
     "asks",
+    "checked_grants",
     "decide",
     "may",
     "rule",
@@ -71,6 +73,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".authorizer": "UNBOUND Authorizer",
             ".caller": "LIBRARY Caller seen_catalog",
+            ".roles": "checked_grants",
             ".rules": "APPROVE INLINE SCOPES TOKEN_SCOPES Decision PatternError Request Rule Rules Scope Source Step asks decide may rule"
             " scope_of united",
             ".visible_catalog": "SeenCatalog",

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from jackfield.callers.roles import checked_grants
+from jackfield import callers
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation
 from jackfield_store.database.epoch import RAISE
@@ -125,6 +125,14 @@ def checked_twins(text: str) -> str:
     return found
 
 
+def checked_roles(text: str) -> str:
+    """Return the roles of people as JSON. What reads them is imported when they are set.
+
+    :raises InvalidInvocation: if they are not valid.
+    """
+    return callers.checked_grants(text)
+
+
 def _is_host(word: str) -> bool:
     if "/" not in word:
         return bool(_HOST.match(word))
@@ -152,7 +160,7 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
                 checked_twins,
                 "allow",
             ),
-            SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_grants),
+            SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_roles),
         )
     }
 )
