@@ -29,6 +29,7 @@ from jackfield_store.commands.starting import (
     prepare_process,
     require_connection_files,
 )
+from jackfield_store.database.shared_settings import checked_public_url
 from jackfield_store.resources.memory import require_memory
 from jackfield_store.resources.storage import Storage
 
@@ -292,8 +293,6 @@ def _root_path(arguments: Namespace, public_url: str) -> str:
 
 
 def _public_url(arguments: Namespace) -> str:
-    from jackfield_store.database.shared_settings import checked_public_url
-
     given: str | None = arguments.public_url
     return checked_public_url(os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given)
 
