@@ -18,6 +18,7 @@ from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.clock import SystemClock, within
 from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
+from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.identity_providers import Jwt, oidc_of
 from jackfield_store.commands.starting import (
     check_connection_files,
@@ -141,7 +142,6 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     prepare_process()
     require_memory(arguments.workers)
     try:
-        from jackfield.wire.guard import allowed_hosts
         from jackfield_server.http.server_process import check_settings, run
         from jackfield_server.shared.settings import Settings
         from jackfield_store.queue import check_queue
