@@ -83,6 +83,13 @@ def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
     assert "Connect Slack: Bot token" in person.press("Slack").said
 
 
+def test_a_connector_and_its_family_are_one_card(stand: Stand, platform: Client) -> None:
+    """SES takes the accounts of AWS, and SMTP: one card, in whatever order and under which of their names a session has them."""
+    for types in (["aws-ses/smtp", "aws/apiKeySecret"], ["aws/awsAssumeRole", "aws-ses/smtp"]):
+        assert cards_of(chosen(stand, platform, types=types)) == ["AAmazon Web Services"]
+    assert cards_of(chosen(stand, platform, types=["aws-ses/smtp", "aws-ses/apiKeySecret"])) == ["AAmazon SES"]
+
+
 def test_many_systems_are_searched(stand: Stand, platform: Client) -> None:
     """Above eight cards there is a search by names and by what is said of them."""
     few = chosen(stand, platform, types=[f"{key}/token" for key in MANY])

@@ -113,7 +113,7 @@ def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
     with Provider(lambda _number, _request: Answer({"message": "bad key"}, 401)) as provider:
         values = {"server": provider.url, "testPath": "/me"}
         ada = begin(stand, platform, types=["http/apiKey"], defaults={"values": values}).press("Beginnen")
-        assert ("HTTP: API-Schlüssel verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
+        assert ("127.0.0.1 verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
         assert "Legen Sie in den Einstellungen Ihres Kontos beim Anbieter einen API-Schlüssel an." in ada.said
         ada.press("Testen")
         assert "wird benötigt" in ada.said

@@ -106,6 +106,7 @@ def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     assert "the operator has revoked it" in operator.get(page).words
     assert place.client().get(link).status == 403
     assert operator.change(page, page, mode="reauth").status == 400
+    assert "/connect/" in operator.change(page, page, mode="connect", type="http/bearer").text  # the person enters the server, too
 
 
 def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console, thoroughly: bool) -> None:

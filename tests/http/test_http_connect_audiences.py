@@ -162,6 +162,36 @@ def test_a_page_does_not_say_that_a_test_has_passed_which_sent_nothing(stand: St
     assert platform.get("/v1/workspaces/acme-1/connections").json["items"][0]["status"] == "untested"
 
 
+def test_a_region_is_asked_for_unless_there_is_a_default(stand: Stand, platform: Client) -> None:
+    """Most actions of SES need one, which the connection fills: without the platform's, the person is not told that it is optional. With
+    the platform's, or for a family of connectors, it is."""
+    for name, values, needed in (
+        ("aws-ses/apiKeySecret", {}, True), ("aws-ses/apiKeySecret", {"region": "eu-west-1"}, False), ("aws/apiKeySecret", {}, False),
+    ):  # fmt: skip
+        begun = begin(platform, types=[name], defaults={"values": values})
+        person = Person(stand.port).go(begun["url"]).press("Begin")
+        assert ("AWS Region (optional)" not in person.said) is needed
+        person.press("Test", accessKeyId="AKIAIOSFODNN7EXAMPLE", secretAccessKey="s" * 40)
+        assert ("is required" in person.said) is needed
+
+
+def test_a_secret_that_is_there_is_not_optional(stand: Stand, platform: Client) -> None:
+    """After a test that failed, the page keeps the key, and does not call it optional; it calls the provider by its server's name, and
+    the user by the name that the platform gave."""
+    asked = {
+        "user": "user-4711",
+        "userName": "Ada",
+        "types": ["http/bearer"],
+        "defaults": {"values": {"server": "https://127.0.0.1:1", "testPath": "/me"}},
+    }
+    person = Person(stand.port).go(begin(platform, **asked)["url"])
+    assert ("Ada" in person.said, "4711" in person.said) == (True, False)
+    person.press("Begin").press("Test", token="t-4711")
+    assert ("Connect 127.0.0.1" in person.said, "failed" in person.said) == (True, True)
+    assert ("Token (optional)" in person.said, "Token" in person.said) == (False, True)
+    assert "HTTP" not in person.said
+
+
 def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platform: Client) -> None:
     """Unless the session brings what they require."""
     sessions = connecting(stand.host, "acme-1")

@@ -21,8 +21,18 @@ def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str,
     for name, kind in offered:
         searched = f"{kind.full_name} {words.connector(name, kind)} {words.title(name, kind)} {words.description(name, kind)}".casefold()
         if all(part in searched for part in parts):
-            found.setdefault(name.partition("/")[0], []).append((name, kind))
-    return list(found.values())
+            found.setdefault(_connector(name, kind), []).append((name, kind))
+    return [sorted(types, key=lambda pair: _is_connectors(*pair)) for types in found.values()]
+
+
+def _connector(name: str, kind: Kind) -> str:
+    """Return the key of the connector that a type is for. Of a type of a family, that is the one to name, if there is one only."""
+    return kind.chosen[0].key if len(kind.chosen) == 1 else name.partition("/")[0]
+
+
+def _is_connectors(name: str, kind: Kind) -> bool:
+    """Return whether a connector, not its family, is named: the family's types come first, and give the card its title."""
+    return any(manifest.key == name.partition("/")[0] for manifest in kind.manifests)
 
 
 def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:

@@ -140,7 +140,7 @@ class View:
 
     def _whom(self, found: ConnectSession) -> Node:
         """Name the platform and the user for whom the account is connected."""
-        platform, user = _platform(found), found.wanted.user
+        platform, user = _platform(found), found.wanted.user_name or found.wanted.user
         names = [
             h.p(self.say("whom_platform", platform=platform)) if platform else None,
             h.p(self.say("begin_user", user=user)) if user else None,
@@ -149,7 +149,7 @@ class View:
 
     def begin(self, found: ConnectSession, address: str) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does."""
-        platform, user = _platform(found), found.wanted.user
+        platform, user = _platform(found), found.wanted.user_name or found.wanted.user
         asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
         button = h.button(self.say("begin"), class_="primary")

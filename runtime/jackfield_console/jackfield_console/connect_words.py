@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -41,6 +42,7 @@ class Words:
         self._own = _texts(locale)
         self._texts = texts_of(locale)
         self._labels: Mapping[str, Any] = found.wanted.labels if found is not None else {}
+        self._brought: Mapping[str, Any] = found.wanted.values if found is not None else {}
 
     def say(self, key: str, **values: object) -> str:
         """Return a text of the pages, filled in."""
@@ -69,7 +71,11 @@ class Words:
         return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
 
     def whole_title(self, name: str, kind: Kind) -> str:
-        """Return the title of a type with its connector, unless it says that."""
+        """Return the title of a type with its connector, unless it says that. Where a type is for any server, and the platform has named
+        one, the person knows its name."""
+        server = self._brought.get("server")
+        if "server" in kind.schema.get("required", ()) and isinstance(server, str) and not self.labelled(name, kind):
+            return urlsplit(server).hostname or self.title(name, kind)
         title, connector = self.title(name, kind), self.connector(name, kind)
         return title if connector.casefold() in title.casefold() or self.labelled(name, kind) else f"{connector}: {title}"
 

@@ -86,7 +86,7 @@ def _field(
         "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
     }  # fmt: skip
     control = _control(options, values.get(name), about, say("kept") if kept else _placeholder(options, say))
-    optional = None if options.get("required") else h.span(" ", say("optional"), class_="muted small")
+    optional = None if options.get("required") or kept else h.span(" ", say("optional"), class_="muted small")
     label = h.label(member["title"], optional, for_=identifier)
     notes: list[Node] = [
         h.p(hint, class_="hint", id=f"{identifier}-hint") if hint else None,

@@ -41,7 +41,7 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{
 _MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
-        "expiresIn", "principal", "allowOtherAccount", "icons",
+        "expiresIn", "userName", "principal", "allowOtherAccount", "icons",
     }
 )  # fmt: skip
 
@@ -50,7 +50,8 @@ _MEMBERS = frozenset(
 class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
-    its words for types and their fields, ``icons`` its pictures for connectors. ``principal`` is who assumes a role of the person's
+    its words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is
+    one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's
     account, for the documents that describe the role."""
 
     mode: Mode = "connect"
@@ -69,6 +70,7 @@ class Wanted(SecretHolder):
     other_account: bool = False
     labels: Mapping[str, Any] = field(default_factory=dict)
     icons: Mapping[str, str] = field(default_factory=dict)
+    user_name: str = ""
     lasts: int = _USUAL
 
     @classmethod
@@ -81,6 +83,7 @@ class Wanted(SecretHolder):
         found = cls(
             mode=reading.one("mode", _MODES, "connect"),
             user=reading.text("user"),
+            user_name=reading.text("userName"),
             verify=reading.one("verify", _WAYS, "confirm"),
             types=reading.texts("types", _MOST),
             connection=reading.name("connection"),

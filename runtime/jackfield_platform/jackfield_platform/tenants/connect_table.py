@@ -54,7 +54,7 @@ _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
     "other_account", "lasts",
 )  # fmt: skip
-_LATER = ("fields", "labels", "icons")
+_LATER = ("fields", "labels", "icons", "user_name")
 """Members that versions before do not know: what is empty is not stored."""
 _LISTS = ("types", "locked", "origins", "fields")
 

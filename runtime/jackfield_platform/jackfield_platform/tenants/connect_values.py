@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.audience import audience_of
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_rows import secret_places
@@ -15,8 +17,11 @@ from jackfield_store.management.drafts import edited, refuse_redirected
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
+    from jackfield.manifest import ActionManifest
     from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 
+Check = Callable[[Mapping[str, Any]], None]
+"""Validation of values of a new connection."""
 _BRING = "Give it in 'defaults.values', or name the field in 'fields' for the person to fill it in."
 _NOT_ASKED = "is not asked for here"
 
@@ -56,8 +61,41 @@ def _asked(wanted: Wanted, kind: Kind, closed: Collection[str]) -> dict[str, Any
 
 def form_schema_of(found: ConnectSession, kind: Kind) -> dict[str, Any]:
     """Return the schema of what the person enters."""
-    fields = asked(found, kind)
-    return {**kind.schema, "properties": fields, "required": [name for name in kind.schema.get("required", ()) if name in fields]}
+    fields, required = asked(found, kind), {*kind.schema.get("required", ()), *filling(found, kind)}
+    return {**kind.schema, "properties": fields, "required": [name for name in fields if name in required]}
+
+
+def filling(found: ConnectSession, kind: Kind) -> set[str]:
+    """Return the values that most actions of the named connector take an input from, such as a region, and that have no default."""
+    key = found.type.partition("/")[0]
+    connector = next((one for one in kind.manifests if one.key == key), None)
+    if connector is None:  # the type of a family, for any of its connectors
+        return set()
+    counts = Counter(source for action in connector.actions.values() for source in _required_sources(action))
+    usual = {name for name, field in kind.schema.get("properties", {}).items() if "default" in field}
+    own = platforms_values(found.wanted, kind)
+    return {source for source, count in counts.items() if 2 * count > len(connector.actions)} - usual - own.keys()
+
+
+def _required_sources(action: ActionManifest) -> set[str]:
+    required = action.inputs.get("required", ())
+    return {source for name, source in action.defaults if name in required}
+
+
+def refuse_missing(found: ConnectSession, kind: Kind, values: Mapping[str, Any], check: Check) -> None:
+    """Refuse values without those that the connector's actions need; ``check`` validates the values.
+
+    :raises InvalidConnection: with each that is missing, and what else is wrong.
+    """
+    missing = sorted(filling(found, kind) & asked(found, kind).keys() - values.keys())
+    if not missing:
+        return
+    faults = [Detail(f"/{name}", "is required", "required") for name in missing]
+    try:
+        check(values)
+    except InvalidConnection as error:
+        raise InvalidConnection(error.message, details=[*error.details, *faults], hint=error.hint) from None
+    raise InvalidConnection("a value is missing", details=faults, hint="Enter it.")
 
 
 def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -119,7 +157,21 @@ def check_defaults(wanted: Wanted, kind: Kind) -> None:
         raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
 
 
-def check_brought(wanted: Wanted, kind: Kind, place: int, check: Callable[[Mapping[str, Any]], None]) -> None:
+def widened(wanted: Wanted, kinds: Iterable[Kind]) -> Wanted:
+    """Return a request that asks the person for what the types require and it brings no value for. So an operator's own link does, who has
+    no other way to say it; a platform says which fields its users know."""
+    if OAUTH_CLIENT in wanted.values:
+        return wanted
+    lacking = [
+        name
+        for kind in kinds
+        for name in kind.schema.get("required", ())
+        if _audience(kind, name) == "platform" and name not in wanted.values
+    ]
+    return replace(wanted, fields=tuple(dict.fromkeys((*wanted.fields, *lacking))))
+
+
+def check_brought(wanted: Wanted, kind: Kind, place: int, check: Check) -> None:
     """Check that what the platform brings is valid, and that with what the person enters nothing is missing. ``place`` is the type's in the
     session, ``check`` validates values of a new connection of it. What the person gets wrong is no fault yet.
 

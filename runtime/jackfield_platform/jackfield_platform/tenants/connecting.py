@@ -26,7 +26,9 @@ from jackfield_platform.tenants.connect_values import (
     form_schema_of,
     merged,
     platforms_values,
+    refuse_missing,
     refuse_unasked,
+    widened,
 )
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.connections.connection_rows import secret_places
@@ -105,6 +107,7 @@ class Connecting:
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
         self._require_room(adds=wanted.mode == "connect")
         kinds = self._kinds(wanted)
+        wanted = wanted if actor.kind == "platform" else widened(wanted, kinds)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
             about["type"] = str(self._find_connection(wanted.connection)["type"])
@@ -303,8 +306,10 @@ class Connecting:
         refuse_unasked(form_schema_of(found, kind), given)
         stored = self._connections.find(found.connection).values if found.task == "replace" else None
         values = merged(found, kind, given, stored)
+        check = partial(self._connections.check, kind.full_name, provenance=_REMOTE)
+        refuse_missing(found, kind, values, check)
         if kind.about.authorizes:
-            self._connections.check(kind.full_name, values, _REMOTE)
+            check(values)
         testing = self._table.change(found, values=values, trial={}, status="testing")
         if kind.about.authorizes:
             return testing

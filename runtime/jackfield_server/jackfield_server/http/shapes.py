@@ -365,6 +365,7 @@ _OTHERS: dict[str, Json] = {
     "NewConnectSession": object_of(
         (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
         user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},
+        userName={"type": "string", "maxLength": 200, "description": "The name that the page calls the user by, in place of the ID."},
         types={"type": "array", "items": STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
         connection={"type": "string", "maxLength": 100, "description": "Name of the new connection, or of the one to connect again."},
         defaults=closed_with((), {"values": {"type": "object"}, "locked": {"type": "array", "items": STRING}}),
