@@ -116,6 +116,37 @@ def test_what_each_event_starts_is_chosen_and_entered(place: Place) -> None:
     assert person.get("/invocations?label=subscription=one").status == 200
 
 
+def test_a_subscription_is_edited_and_keeps_its_url(place: Place) -> None:
+    """The form has what it starts now, and what can be changed of it: another action, connection or inputs, the interval of a poll, the
+    inputs of a webhook that nobody registers; it stops starting anything on purpose only. Faults are at their fields."""
+    person = place.signed_in()
+    webhook = json.dumps({"signature": "standardWebhooks"})
+    start = {"then": "echo/post", "thenConnection": "hall", "thenInputs": '{"text": "x"}'}
+    assert "whsec_" in _add(person, "http/webhook", name="any", connection="", inputs=webhook, **start)
+    before, edit = place.host.runtime("default"), "/subscriptions/any/edit"
+    url = re.findall(r"http[^<\"]*/hooks/[^<\"]+", person.get("/subscriptions/any").text)
+    form = person.get(edit).text
+    for part in ('value="echo/post"', "standardWebhooks", "&quot;text&quot;: &quot;x&quot;", f'href="{edit}?&amp;then="'):
+        assert html.unescape(part) in html.unescape(form)
+    assert 'name="every"' not in form
+    assert f'href="{edit}?&amp;then=echo/post"' in person.get(f"{edit}?then=&q=post", hx_request="true").text
+    refused = person.change(edit, edit, inputs=webhook, **{**start, "thenInputs": '{"texts": 1}'})
+    assert "/subscription:then/inputs/texts" in refused.words
+    assert "done=changed" in person.change(edit, edit, inputs=webhook, **{**start, "thenInputs": '{"text": "y"}'}).headers["location"]
+    shown = person.get("/subscriptions/any").text
+    assert ("&quot;y&quot;" in shown, re.findall(r"http[^<\"]*/hooks/[^<\"]+", shown) == url, before is not None) == (True, True, True)
+    assert "done=changed" in person.change(edit, edit, inputs=webhook, stop="on", **start).headers["location"]
+    assert "Starts" not in person.get("/subscriptions/any").words
+    assert _add(person, "echo/notes", every="60").startswith("/subscriptions/one")
+    poll = "/subscriptions/one/edit"
+    form = person.get(poll).text
+    assert ('name="every" autocomplete="off" spellcheck="false"' in form or 'value="60"' in form, 'name="inputs"' in form) == (True, False)
+    assert "done=changed" in person.change(poll, poll, every="120").headers["location"]
+    assert "120 s" in person.get("/subscriptions/one").words
+    reader = place.signed_in(token(place, "read"))
+    assert [reader.get(poll).status, reader.change("/", poll, every="60").status] == [403, 403]
+
+
 def test_readers_see_and_only_managers_change(place: Place) -> None:
     """A token that reads gets the pages without buttons; it gets no form, and changes nothing."""
     assert _add(place.signed_in(), "echo/notes").startswith("/subscriptions/one")

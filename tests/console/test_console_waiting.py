@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Browser
 
 from browsing import Visitor
+from console_client import placed, token
 from console_rig import Console
 from http_stand import say
 from jackfield_store.access import Workspaces
@@ -27,10 +30,37 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     visitor.page.wait_for_url(f"{console.origin}/")
     visitor.go("/invocations?status=waiting")
     assert visitor.judged("waiting-list", thoroughly=thoroughly) == []
-    visitor.go(f"/invocations/{found.meta.invocation_id}")
+    visitor.page.get_by_role("link", name="Approvals").click()
+    visitor.page.get_by_role("heading", name="Approvals").wait_for()
+    assert visitor.judged("approvals", thoroughly=thoroughly) == []
+    visitor.page.get_by_role("link", name="echo/post").click()
+    visitor.page.wait_for_url(f"**/invocations/{found.meta.invocation_id}")
     assert visitor.judged("waiting", thoroughly=thoroughly) == []
     visitor.page.get_by_label("Reason").fill("agreed")
     visitor.page.get_by_role("button", name="Approve").click()
     visitor.page.get_by_text("Approved. A worker makes the call.").wait_for()
     assert visitor.judged("approved", thoroughly=thoroughly) == []
+    visitor.go("/approvals")
+    assert "No call waits for an approval." in visitor.page.locator("main").inner_text()
+    visitor.field("Status").select_option("approved")
+    visitor.page.get_by_role("button", name="Show").click()
+    visitor.page.wait_for_url("**status=approved**")
+    assert visitor.page.get_by_role("link", name="echo/post").count() == 1
     visitor.close()
+
+
+def test_who_sees_the_approvals_and_who_sets_their_rules(tmp_path: Path) -> None:
+    """Tokens of the scope approve see them. Saving the workspace's page keeps its approve patterns, and the forms set them."""
+    with placed(tmp_path) as place:
+        workspaces = Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock)
+        workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
+        person = place.signed_in()
+        assert "echo/post</textarea>" in person.get("/workspace").text
+        person.change("/workspace", "/workspace", keepInputs="on", retentionDays="30", approve="echo/post\necho/write*")
+        assert workspaces.settings("default").rules.approve == ("echo/post", "echo/write*")
+        made = person.change("/tokens", "/tokens", name="careful", scope="invoke approve", approve="effect:write", expires="30d")
+        assert (made.status, "approve effect:write" in person.get("/tokens").words) == (200, True)
+        for scope, status in (("read", 403), ("manage", 403), ("approve", 200)):
+            someone = place.signed_in(token(place, scope))
+            assert (someone.get("/approvals").status, 'href="/approvals"' in someone.get("/").text) == (status, status == 200)
+        assert place.signed_in(token(place, "approve")).get("/approvals?status=none").status == 400

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 import pytest
 
 from http_stand import Client, Stand
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
 
 THEN: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "one"}}
 
@@ -36,6 +40,16 @@ def test_url_and_secret_stay(client: Client, hook: str) -> None:
     assert latest["details"] == {"members": ["inputs", "then"]}
 
 
+@pytest.mark.parametrize("path", ["/v1/schedules", "/v1/subscriptions", "/v1/callbacks", "/v1/connections"])
+def test_a_body_that_is_not_json_is_called_a_body(client: Client, path: str) -> None:
+    """Only bodies that are invocations are called so."""
+    for sent, said in ((b'{"name": ', "the body is not JSON: "), (b"", "the body is not JSON: it is empty")):
+        answer = client.post(path, sent, Content_Type="application/json")
+        assert (answer.status, answer.json["detail"].startswith(said), "invocation" in answer.json.get("hint", "")) == (400, True, False), (
+            answer.body
+        )
+
+
 def test_it_has_the_rights_of_who_changed_it(stand: Stand, client: Client, hook: str) -> None:
     """Otherwise a token could have its calls made with the rights of another."""
     other = stand.client()
@@ -61,3 +75,18 @@ def test_what_is_no_change_is_refused(client: Client, hook: str, body: dict[str,
 def test_what_is_not_there_is_not_found(client: Client) -> None:
     """As everywhere."""
     assert client.call("PATCH", "/v1/subscriptions/nowhere", {"then": None}).status == 404
+
+
+def test_the_command_line_changes_the_same(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``subscriptions update``: what events start, and the interval; inputs that a provider has registered stay."""
+    monkeypatch.setenv("JACKFIELD_PUBLIC_URL", "https://hooks.example")
+    values = json.dumps({"token": "s3cret"})
+    assert operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", stdin=values).code == 0
+    made = operator.run("subscriptions", "add", "one", "--trigger", "echo/posted", "--connection", "room").json
+    assert operator.run("subscriptions", "add", "two", "--trigger", "echo/notes", "--connection", "room", "--every", "2m").code == 0
+    assert operator.run("subscriptions", "update", "two", "--every", "5m").json["every"] == 300
+    start = {"connector": "echo", "action": "say", "connection": "room", "inputs": {"text": "x"}}
+    changed = operator.run("subscriptions", "update", "one", "--then", "-", stdin=json.dumps(start)).json
+    assert (changed["then"], changed["url"]) == (start, made["url"])
+    assert "then" not in operator.run("subscriptions", "update", "one", "--then", "-", stdin="null").json
+    assert operator.run("subscriptions", "update", "one", "word=lunch").json["error"]["details"][0]["path"] == "/inputs"

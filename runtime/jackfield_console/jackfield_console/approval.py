@@ -35,7 +35,7 @@ def decided(request: PageRequest) -> Response:
     entry, outcome, why = request.entry(), request.form.get("as"), request.form.get("why", "").strip()
     if outcome not in _CHOICES:
         raise Problem(400, "'as' must be approved or declined")
-    approvals = _approvals(request)
+    approvals = approvals_of(request)
     try:
         (approvals.approve if outcome == "approved" else approvals.decline)(entry.id, why)
     except NotAllowed as error:
@@ -54,7 +54,7 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
     if not request.may("approve"):
         return notice("A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve"), ".")
     try:
-        found = _approvals(request).show(entry.id)
+        found = approvals_of(request).show(entry.id)
     except JackfieldError as error:
         return notice(error.message, tone="warn")
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
@@ -85,5 +85,6 @@ def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, No
     return [(name, value) for name, value in facts if value]
 
 
-def _approvals(request: PageRequest) -> Approvals:
+def approvals_of(request: PageRequest) -> Approvals:
+    """Return the approvals that the visitor may decide."""
     return request.runtime.approvals_of(request.identity.caller, request.identity.actor)

@@ -41,10 +41,11 @@ def listed(request: PageRequest) -> Response:
         (
             h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
             _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
+            h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
         for item in found
     ]  # fmt: skip
-    shown = table("Schedules", ("Name", "Status", "Action", "Runs", "Next"), rows, empty="No schedules yet.")
+    shown = table("Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
     new = h.a("New schedule", href="/new-schedule", class_="button") if request.may("manage") else None
     title = heading("Schedules", new, lead="Invocations that run at given times.")
     return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, more("/schedules", cursor=cursor), head=title)

@@ -21,6 +21,7 @@ _SECTIONS = (
     ("connectors", "/connectors", "Connectors"),
     ("connections", "/connections", "Connections"),
     ("invocations", "/invocations", "Invocations"),
+    ("approvals", "/approvals", "Approvals"),
     ("schedules", "/schedules", "Schedules"),
     ("subscriptions", "/subscriptions", "Subscriptions"),
     ("callbacks", "/callbacks", "Callbacks"),
@@ -126,6 +127,8 @@ def _navigation(request: PageRequest, section: str) -> Markup:
 def _sees(request: PageRequest, section: str) -> bool:
     if section in _OF_OPERATORS:
         return request.operator
+    if section == "approvals":
+        return request.may("approve")
     return section not in _OF_MANAGERS or (request.may("manage") and not request.identity.rules)
 
 

@@ -4,7 +4,7 @@ beside them."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +18,22 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest import Manifest
 from jackfield.manifest_triggers import TriggerManifest
 from jackfield_console.action import FORM_SCRIPTS
-from jackfield_console.components import badge, card, code_block, fault_of, form, guide, h, line, search, summary, text_field
+from jackfield_console.components import (
+    badge,
+    card,
+    check_field,
+    code_block,
+    fault_of,
+    form,
+    guide,
+    h,
+    json_text,
+    line,
+    lines_field,
+    search,
+    summary,
+    text_field,
+)
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
@@ -51,14 +66,16 @@ def shown(request: PageRequest) -> Response:
     return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 
-def _offered(request: PageRequest, title: str, lead: str, label: str, found: Callable[[str], Markup], **kept: str) -> Response:
-    """Render a search whose results are shown while typing; ``kept`` are the other parameters of its address."""
+def _offered(
+    request: PageRequest, title: str, lead: str, label: str, found: Callable[[str], Markup], *, at: str = "/new-subscription", **kept: str
+) -> Response:
+    """Render a search whose results are shown while typing, ``at`` an address; ``kept`` are its other parameters."""
     words = request.query.get("q", "").strip()
     shown = found(words)
     if request.partial:
         return fragment(shown)
     hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
-    address = f"/new-subscription?{urlencode(kept)}" if kept else "/new-subscription"
+    address = f"{at}?{urlencode(kept)}" if kept else at
     content = h.div(search(address, label, words, hidden, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
     return page(request, "subscriptions", title, content, lead=lead)
 
@@ -81,6 +98,67 @@ def created(request: PageRequest) -> Response:
     if "secret" in made:
         return outcome(request, "subscriptions", made["name"], _secret(made, address))
     return redirect(request, f"{address}?done=added")
+
+
+def edited(request: PageRequest) -> Response:
+    """``GET /subscriptions/{name}/edit``: ``?then=CONNECTOR/ACTION`` selects another action that its events start; an empty one offers all."""
+    request.require("manage")
+    name, wanted = request.path("name"), request.query.get("then")
+    found = subscriptions_of(request).show(name)
+    _, trigger = _found(request, found["trigger"])
+    title, address = f"Edit {name}", f"/subscriptions/{name}/edit?"
+    if wanted == "":
+        offered = partial(actions_offered, request, address)
+        return _offered(
+            request, title, "Choose what each event starts.", "Search actions", offered, at=f"/subscriptions/{name}/edit", then=""
+        )
+    begun: Mapping[str, Any] = found.get("then", {})
+    then = wanted or (f"{begun['connector']}/{begun['action']}" if begun else None)
+    kept = begun if wanted is None else {}
+    stays = h.p("URL, secret and connection stay. It runs with your rights once you have saved.", class_="muted")
+    content = form(
+        request,
+        f"/subscriptions/{name}/edit",
+        stays,
+        _placed([pair for pair in _polling(trigger, found.get("every")) if pair[0] == "every"]),
+        _own_inputs(found["inputs"]) if _can_change(trigger) else None,
+        _placed(start_fields(request, trigger, address, then, kept)),
+        check_field("stop", "Start nothing any more", False) if begun else None,
+        h.div(id="outcome", aria_live="polite"),
+        h.div(h.button("Save", class_="primary"), class_="actions"),
+        into="#outcome", class_="card", novalidate=True,
+    )  # fmt: skip
+    return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
+
+
+def saved(request: PageRequest) -> Response:
+    """``POST /subscriptions/{name}/edit``."""
+    request.require("manage")
+    name, given = request.path("name"), request.form
+    document: dict[str, Any] = {}
+    try:
+        if given.get("every", "").strip():
+            document["every"] = _seconds(given["every"].strip())
+        if "inputs" in given:
+            document["inputs"] = decode(given["inputs"])
+        if given.get("stop") == "on":
+            document["then"] = None
+        elif (then := read_start(given)) is not None:
+            document["then"] = then
+        subscriptions_of(request).change(name, document)
+    except JackfieldError as error:
+        details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
+        return outcome(request, "subscriptions", f"Edit {name}", fault_of(error.message, error.hint, details), status=error.http_status)
+    return redirect(request, f"/subscriptions/{name}?done=changed")
+
+
+def _can_change(trigger: TriggerManifest) -> bool:
+    """Return whether its inputs can be changed: no provider has registered them, and no poll has come so far with them."""
+    return trigger.kind == "webhook" and not trigger.registers
+
+
+def _own_inputs(inputs: Mapping[str, Any]) -> Markup:
+    return lines_field("inputs", "Inputs", json_text(inputs).splitlines(), "JSON.", rows=4)
 
 
 def _seconds(text: str) -> float:
@@ -151,11 +229,11 @@ def _placed(fields: Iterable[tuple[str, Node]]) -> list[Markup]:
     return [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{name.replace('/', '.')}") for name, control in fields if control is not None]
 
 
-def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
+def _polling(trigger: TriggerManifest, every: float | None = None) -> Iterator[tuple[str, Node]]:
     if not trigger.polls:
         return
     hint = f"Seconds between two polls, from {trigger.least:g}."
-    yield "every", text_field("every", "Every", f"{trigger.every:g}", hint=hint, inputmode="decimal", maxlength=10)
+    yield "every", text_field("every", "Every", f"{every or trigger.every:g}", hint=hint, inputmode="decimal", maxlength=10)
     if trigger.compares:
         return
     since = ["Leave it empty for what happens from now on; ", h.code("2d"), " tells the last two days, too."]

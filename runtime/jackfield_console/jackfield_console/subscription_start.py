@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jackfield.callers.searching import found_actions
@@ -24,6 +25,7 @@ from jackfield_server.shared.problem import Problem
 _CARDS = 60
 _PLACES = 60
 _EVENT = "$event"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def actions_offered(request: PageRequest, address: str, words: str) -> Markup:
@@ -38,8 +40,11 @@ def actions_offered(request: PageRequest, address: str, words: str) -> Markup:
     return h.ul(cards, class_="cards") if cards else h.p("No action matches.", class_="empty")
 
 
-def start_fields(request: PageRequest, trigger: TriggerManifest, address: str, name: str | None) -> Iterator[tuple[str, Node]]:
-    """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one."""
+def start_fields(
+    request: PageRequest, trigger: TriggerManifest, address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
+) -> Iterator[tuple[str, Node]]:
+    """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one.
+    ``begun`` is what it has started so far."""
     choose = h.a("Start an invocation with each event" if name is None else "Choose another", href=f"{address}&then=")
     if name is None:
         yield "then", h.p(choose)
@@ -53,19 +58,25 @@ def start_fields(request: PageRequest, trigger: TriggerManifest, address: str, n
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
     if manifest.connection_types and action.needs_connection:
         rows = [(row["name"], row["name"]) for row in fitting_connections(request, manifest, action)]
-        yield "then/connection", connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows)
+        yield (
+            "then/connection",
+            connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows, begun.get("connection")),
+        )
     hint = ["JSON. ", h.code('{"$event": "/data/payload/id"}'), " is a value of the event; ", h.code('{"$text": […]}'), " joins several."]
-    yield "then/inputs", lines_field("thenInputs", "Its inputs", _begun(action), hint, rows=8)
+    yield (
+        "then/inputs",
+        lines_field("thenInputs", "Its inputs", json_text(begun["inputs"]).splitlines() if begun else _begun(action), hint, rows=8),
+    )
     yield "then/places", _places(trigger)
 
 
-def connection_field(connector: str, name: str, label: str, rows: list[tuple[str, str]]) -> Markup:
-    """Render a choice of connections, none of several chosen; without any, the way to add one."""
+def connection_field(connector: str, name: str, label: str, rows: list[tuple[str, str]], chosen: str | None = None) -> Markup:
+    """Render a choice of connections, none of several chosen unless one is ``chosen``; without any, the way to add one."""
     if not rows:
         link = h.a("Add a connection", href=f"/new-connection?connector={connector}")
         return notice(f"{label}: one is needed, and there is none. ", link, tone="warn")
     choices = rows if len(rows) == 1 else [("", "Choose a connection"), *rows]
-    return choice_field(name, label, choices, choices[0][0])
+    return choice_field(name, label, choices, chosen if chosen in dict(choices) else choices[0][0])
 
 
 def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:

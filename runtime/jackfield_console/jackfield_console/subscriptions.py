@@ -42,6 +42,7 @@ _REFRESH = 4
 """Seconds between two looks at the last events."""
 _DONE = {
     "added": "Added. A server registers or polls it within seconds: its status says so.",
+    "changed": "Saved. It runs with your rights from now on.",
     "paused": "Paused: nothing is received or polled until it is resumed. The checkpoint stays.",
     "resumed": "Resumed: a poll goes on where it was.",
     "reset": "Reset: the poll begins again at that time. Events that were told within 14 days are not told again.",
@@ -62,10 +63,13 @@ def listed(request: PageRequest) -> Response:
         (
             h.a(h.strong(item["name"]), href=f"/subscriptions/{item['name']}"), [badge(item["status"]), _reason(item)],
             h.code(item["trigger"]), item.get("connection", "none"), at(item.get("lastEventAt"), request.now),
+            h.a("Edit", href=f"/subscriptions/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
         for item in found
     ]  # fmt: skip
-    shown = table("Subscriptions", ("Name", "Status", "Trigger", "Connection", "Last event"), rows, empty="No subscriptions yet.")
+    shown = table(
+        "Subscriptions", ("Name", "Status", "Trigger", "Connection", "Last event", "Actions"), rows, empty="No subscriptions yet."
+    )
     new = h.p(h.a("New subscription", href="/new-subscription", class_="button primary")) if request.may("manage") else None
     lead = "Webhooks and polls of connectors: what happens at providers becomes events of this workspace."
     return page(
@@ -174,7 +178,8 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
     if not request.may("manage"):
         return None
     step, title = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
-    return steps(request, f"/subscriptions/{found['name']}", [(step, title, ""), ("removal", "Remove", "danger")])
+    edit = h.a("Edit", href=f"/subscriptions/{found['name']}/edit", class_="button")
+    return [h.p(edit), steps(request, f"/subscriptions/{found['name']}", [(step, title, ""), ("removal", "Remove", "danger")])]
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:

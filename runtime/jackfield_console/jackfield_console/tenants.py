@@ -107,8 +107,10 @@ def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
     connections = [f"{found.connections:,} ", failing, f" {found.failing:,}" if found.failing else None]
     limits = ", ".join(f"{limit} {number:,.0f}" for limit, number in workspace.settings.limits.items()) or "none"
     counts = (f"{found.calls:,}", f"{found.failures:,}")
+    connect = h.a("Connect", href=f"/tenants/{workspace.name}/connect-sessions", aria_label=f"Connect an account for {workspace.name}")
     created = at(workspace.created_at, request.now) if workspace.created_at is not None else "with the database"
-    return name, badge(status_of(workspace)), connections, *counts, limits, created
+    last = [created, h.br(), connect] if status_of(workspace) == "active" else created
+    return name, badge(status_of(workspace)), connections, *counts, limits, last
 
 
 def _new(request: PageRequest) -> Markup:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.callers import SCOPES, Rules
+from jackfield.callers import Rules
+from jackfield.callers.rules import LISTS, TOKEN_SCOPES
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
@@ -31,7 +32,10 @@ from jackfield_store.access import Token
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _DONE = {"revoked": "Token revoked.", **NONE}
-_SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
+_SCOPE_TITLES = {
+    "read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: all but approve",
+    "approve": "approve: view, and decide on calls that wait", "invoke approve": "invoke and approve", "manage approve": "manage and approve",
+}  # fmt: skip
 
 
 def listed(request: PageRequest) -> Response:
@@ -48,7 +52,7 @@ def created(request: PageRequest) -> Response:
     _require_no_rules(request)
     given = request.form
     try:
-        rules = Rules.checked(pattern_lines(given.get("allow", "")), pattern_lines(given.get("block", "")))
+        rules = Rules.checked(*(pattern_lines(given.get(name, "")) for name in LISTS))
         expires = moment(given["expires"], request.now, 1, "the expiry") if given.get("expires") else None
         made = request.tokens.create(given.get("scope", ""), given.get("name", "").strip(), rules, expires)
     except JackfieldError as error:
@@ -97,7 +101,11 @@ def pattern_lines(text: str) -> list[str]:
 
 def rules_shown(rules: Rules) -> list[Node]:
     """Render rules as one pattern per line; an empty list if there are none."""
-    texts = [*(f"allow {text}" for text in rules.allow), *(f"block {text}" for text in rules.block)]
+    texts = [
+        *(f"allow {text}" for text in rules.allow),
+        *(f"block {text}" for text in rules.block),
+        *(f"approve {text}" for text in rules.approve),
+    ]
     return [[h.code(text), h.br()] for text in texts]
 
 
@@ -135,7 +143,7 @@ def _create_form(request: PageRequest) -> Markup | None:
         "/tokens",
         text_field("name", "Name", hint="Who uses it, and for what; named after the time if empty.", maxlength=200),
         h.div(
-            choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in SCOPES], "invoke"),
+            choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in TOKEN_SCOPES], "invoke"),
             choice_field("expires", "Expires", expiry, "90d"),
             class_="pair",
         ),
@@ -159,6 +167,13 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
             "Block",
             rules.block if rules else (),
             ["One pattern per line, such as ", h.code(block), ". Block takes precedence."],
+            rows=2,
+        ),
+        lines_field(
+            "approve",
+            "Approve",
+            rules.approve if rules else (),
+            ["One pattern per line, such as ", h.code("effect:write"), ". Such a call waits until a person approves it."],
             rows=2,
         ),
         class_="stack",

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.callers import Decision, Request
+from jackfield.callers.rules import LISTS
 from jackfield.callers.searching import found_actions
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
@@ -97,7 +98,7 @@ def _changes(request: PageRequest) -> dict[str, Any]:
         "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,
     }  # fmt: skip
     if request.operator:
-        changes["rules"] = {"allow": pattern_lines(given.get("allow", "")), "block": pattern_lines(given.get("block", ""))}
+        changes["rules"] = {name: pattern_lines(given.get(name, "")) for name in LISTS}
         changes |= {member: given.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
         changes["allowReferences"] = pattern_lines(given.get("allowReferences", ""))
     return changes

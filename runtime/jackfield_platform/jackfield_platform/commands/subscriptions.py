@@ -45,6 +45,14 @@ def _guard(text: str) -> Any:
     return json.loads(text)
 
 
+def _declare_update(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input of a webhook that no provider has registered, as of add")
+    parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON, to which key=value adds; - = stdin")
+    parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; null: none any more; - = stdin")
+    parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
+
+
 def _declare_reset(parser: Parser) -> None:
     declare_name(parser)
     parser.add_argument(
@@ -71,9 +79,21 @@ def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[st
     return subscriptions.add({name: value for name, value in document.items() if value is not None})
 
 
+def _update(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
+    document = {name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)}
+    if arguments.words:
+        found = subscriptions.show(arguments.name)
+        begun = document.get("inputs", found["inputs"])
+        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(found["trigger"]), Files(), begun)
+    if arguments.every is not None:
+        document["every"] = arguments.every
+    return subscriptions.change(arguments.name, document)
+
+
 _NOUN = Noun(_open_subscriptions)
 VERBS = {
     "add": Verb("Switch a trigger on; servers and workers serve it.", _declare_add, _NOUN.value(_add)),
+    "update": Verb("Change what its events start, its interval or its inputs; URL and secret stay.", _declare_update, _NOUN.value(_update)),
     "list": Verb("List the subscriptions.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),
     "show": Verb("Show a subscription, its URL and its checkpoint.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
     "test": Verb("Show samples of its events.", declare_name, _NOUN.value(lambda all_, given: {"items": all_.samples(given.name)})),

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from starlette.requests import Request
 
+from jackfield.errors import InvalidInvocation
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import decode
 from jackfield_server.shared.problem import Problem
@@ -112,11 +113,16 @@ def take_room(request: Request, more: int, size: int) -> None:
 
 
 async def decoded(text: bytes, request: Request) -> Any:
-    """Decode a JSON body.
+    """Decode a JSON body that is no invocation.
 
-    :raises InvalidInvocation: if it is not JSON.
+    :raises InvalidInvocation: if it is not JSON; the message speaks of the body.
     """
-    return decode(text) if len(text) < LARGE else await computed(request, partial(decode, text))
+    try:
+        return decode(text) if len(text) < LARGE else await computed(request, partial(decode, text))
+    except InvalidInvocation as error:
+        message = error.message.replace("the invocation", "the body", 1)
+        hint = "Send a JSON object." if message.endswith("it is empty") else error.hint
+        raise InvalidInvocation(message, details=error.details, hint=hint) from None
 
 
 async def computed(request: Request, step: Callable[[], T]) -> T:
