@@ -38,9 +38,8 @@ ALLOWED = {
     "jackfield_server": _PLATFORM,
 }
 """Parts and distributions that each of them may import, besides itself."""
-MOST = {("framework", "jackfield_market"): 1, ("jackfield_market", "jackfield_isolation"): 1}
-"""Imports against these arrows, by pair, but those for types alone: that of ``jackfield.testing``, a name of the market's suite, and that
-of the rule which hosts are in the operator's network."""
+MOST = {("framework", "jackfield_market"): 1}
+"""Imports against these arrows, by pair, but those for types alone: that of ``jackfield.testing``, a name of the market's suite."""
 
 
 @cache

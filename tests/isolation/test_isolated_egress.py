@@ -11,7 +11,8 @@ import pytest
 
 from jackfield.connector import ANYWHERE, Guard
 from jackfield.errors import InvalidConnection
-from jackfield_isolation.egress import Egress, hosts_named, inner_hosts
+from jackfield.pipe.offered_hosts import inner_hosts
+from jackfield_isolation.egress import Egress, hosts_named
 
 URL = {"type": "string", "format": "uri"}
 HOST = {"type": "string", "format": "hostname"}

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.pipe.offered_hosts import is_written_out, offered
 from jackfield.pipe.open import hosts_of, named_hosts
 from jackfield.wire.guard import Guard
 from jackfield_isolation.proxies import Proxies
@@ -26,8 +25,6 @@ _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
 _INTRANET = Guard(allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 """Guard of the operator's own connections for names: public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this machine."""
-_AUTHORED = frozenset({"default", "const", "enum", "examples"})
-"""Keywords with values that the author offers; the operator who takes one has not written it."""
 _WEB_PORTS = frozenset({80, 443})
 _NONE = Proxies({})
 _MOST_TOLD = 100
@@ -85,7 +82,7 @@ class Egress:
     def _guard_of(self, host: str, named: NamedHost) -> Guard:
         if named.by_author:
             return _PUBLIC
-        return self.guard if not self.guard.internal or _is_written_out(host) else _INTRANET
+        return self.guard if not self.guard.internal or is_written_out(host) else _INTRANET
 
     def _refused(self, host: str) -> InvalidConnection:
         if host not in self.told and len(self.told) < _MOST_TOLD:  # a hostile connector would fill the log
@@ -97,7 +94,7 @@ class Egress:
 
 def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
     """Return the hosts that a connection's values name, in lower case."""
-    authored = frozenset(_authored(schema))
+    authored = frozenset(offered(schema))
     found: dict[str, NamedHost] = {}
     for path, text in named_hosts(schema, values):
         here = NamedHost(_ports(text), text in authored)
@@ -105,44 +102,6 @@ def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
             host = name.strip("[]").rstrip(".").lower()
             found[host] = found[host].merged(here) if host in found else here
     return found
-
-
-def inner_hosts(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the values that a connection type's schema offers and that name this machine or an address in the operator's network."""
-    for text in _authored(schema):
-        with suppress(InvalidConnection):  # no client can read the host: a connection with this value is refused
-            if any(map(_is_inner, hosts_of(text, ""))):
-                yield text
-
-
-def _is_inner(name: str) -> bool:
-    host = name.strip("[]").rstrip(".").lower()
-    if not _is_written_out(host):
-        return False
-    try:
-        ip_address(host)
-        _PUBLIC.check_address(host, host)
-    except (ValueError, InvalidConnection):
-        return True
-    return False
-
-
-def _authored(node: object) -> Iterator[str]:
-    """Yield all strings in the defaults, choices and examples of a schema."""
-    if isinstance(node, Mapping):
-        for name, value in node.items():
-            yield from _strings(value) if name in _AUTHORED else _authored(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _authored(item)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _strings(item)
 
 
 def _ports(text: str) -> frozenset[int] | None:
@@ -155,14 +114,3 @@ def _ports(text: str) -> frozenset[int] | None:
     if port is not None:
         return frozenset({port})
     return _WEB_PORTS if parts.scheme.lower() in {"http", "https", "ws", "wss"} else None
-
-
-def _is_written_out(host: str) -> bool:
-    """Return whether somebody wrote this machine's name or an address, in place of a name that DNS resolves."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

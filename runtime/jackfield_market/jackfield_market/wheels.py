@@ -30,8 +30,8 @@ from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Manifest
 from jackfield.manifest_json import ManifestError
 from jackfield.manifest_parts import too_long
+from jackfield.pipe.offered_hosts import inner_hosts
 from jackfield.schema.cache import check_schemas
-from jackfield_isolation.egress import inner_hosts
 from jackfield_market.names import is_host
 from jackfield_market.source_text import source_fault
 from jackfield_market.zip_layout import data_places, unpacked
