@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from jackfield.connector.context import entered
+from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Internal, InvalidInvocation, JackfieldError
 from jackfield.failures import Raised, attempt_foreign
@@ -35,9 +37,8 @@ from jackfield_store.management.provider_steps import call_of
 from jackfield_store.queue import RuntimePool
 
 if TYPE_CHECKING:
-    from jackfield.connector.hook_requests import HookRequest
-    from jackfield.connector.triggers import Forged, Received
     from jackfield.connector.triggers import Hook as DeclaredHook
+    from jackfield.connector.triggers import Received
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield_platform.triggers.subscription import Sealed, Subscription
     from jackfield_store.runtime import Jackfield
@@ -104,6 +105,10 @@ class RefusedError(Exception):
     def answer(self) -> Answer:
         """The refusal as a response of plain text."""
         return _answer(self.status, self.detail, "text/plain", self.headers)
+
+
+class UnsignedError(Exception):
+    """A request that the connector's verifier has refused, with its reason for the log."""
 
 
 class Intake(ProcessLocal):
@@ -221,8 +226,6 @@ class Intake(ProcessLocal):
 
     def _stored_at_last(self, at: Listening, hook: Hook) -> Received:
         """Do as ``_stored``, again if a worker has changed the content of the subscription meanwhile."""
-        from jackfield.connector import HookRequest
-
         found, headers, now = at.subscription, _lowered(hook.headers), self._runtimes.clock.time()
         request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method)
         for _ in range(_TRIES):
@@ -234,12 +237,10 @@ class Intake(ProcessLocal):
 
     def _stored(self, at: Listening, found: Subscription, request: HookRequest) -> Received:
         """Verify a request, store its events, and return what the response needs."""
-        from jackfield.connector import Forged, Malformed
-
         whose = f"the subscription '{found.name}' of the workspace '{found.workspace}'"
         try:
             return self._committed(found, request)
-        except Forged as error:
+        except UnsignedError as error:
             _LOG.warning("a request for %s was refused: %s", whose, _why(error))
             if not self.forged.takes(at.forgers):
                 raise RefusedError(429, "too many forged requests have come from this address", _SECOND) from None
@@ -294,8 +295,7 @@ class Intake(ProcessLocal):
 
     def _read(self, runtime: Jackfield, found: Subscription, request: HookRequest, hook: DeclaredHook) -> Received:
         """Verify a request, then read it."""
-        from jackfield.connector import Forged, Malformed, Needs, Webhook
-        from jackfield.connector.context import entered
+        from jackfield.connector.triggers import Forged, Needs, Webhook
 
         trigger = runtime.catalog.load(found.connector).triggers[found.trigger_key]
         if not isinstance(trigger, Webhook):
@@ -306,7 +306,9 @@ class Intake(ProcessLocal):
                 outcome = attempt_foreign(trigger.read, request, self._with_file(runtime, found, hook, outcome.error.name))
         if not isinstance(outcome, Raised):
             return outcome
-        if isinstance(outcome.error, Forged | Malformed | JackfieldError):
+        if isinstance(outcome.error, Forged):
+            raise UnsignedError(str(outcome.error))
+        if isinstance(outcome.error, Malformed | JackfieldError):
             raise outcome.error
         raise Internal(f"the connector's code failed: {type(outcome.error).__name__}")
 
@@ -338,7 +340,7 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _why(error: Forged) -> str:
+def _why(error: UnsignedError) -> str:
     """Return a verifier's reason for the log: its own words, in one line."""
     reason = "".join(letter if letter.isprintable() else " " for letter in str(error))[:_LONGEST_REASON]
     return reason or "it is forged"
