@@ -46,6 +46,7 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
         "new": "create the project for a new connector",
         "dev": "serve a connector's project, and restart after each change",
         "check": "grade a connector: rules, evidence, fixes",
+        "stubs": "write typed functions for the actions of connectors",
         "diff": "classify the changes between two versions of a connector",
         "pack": "build a connector's wheel, reproducibly",
         "catalogue": "build and serve a catalogue of signed connectors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from jackfield.cli.local_files import Files
@@ -41,18 +42,15 @@ def import_grants(arguments: Namespace, output: Output, values_in: Callable[[str
 
     :raises InvalidInvocation: if it cannot be read at all.
     """
-    from jackfield_store.management.moving_in import Choices
-
     if arguments.replace or arguments.force:
         text = "--from takes neither --replace nor --force"
         raise UsageError(text, usage=arguments.usage, hint="To replace grants, give --replace-grants.")
     values = values_in(arguments.values) if arguments.values is not None else {}
-    choices = Choices(
-        _pairs(arguments, "map"), _pairs(arguments, "client"), arguments.names, values, arguments.form, replaces=arguments.replace_grants
-    )
     text = Files().read_text(arguments.file)
+    chosen = _pairs(arguments, "map"), _pairs(arguments, "client"), arguments.names, values, arguments.form
     with stored(open_jackfield(arguments)) as jackfield:
-        found = list(jackfield.connections.acting_as(actor()).moving_in().take(text, choices))
+        moving = jackfield.connections.acting_as(actor()).moving_in()
+        found = list(moving.take(text, moving.choices(*chosen, replaces=arguments.replace_grants)))
     if not found:
         raise InvalidInvocation("the export has no connections", hint="Look at the file, and at its format.")
     output.rows(found, ("name", "type", "result", "status"))
@@ -81,10 +79,11 @@ def declare_export(parser: Parser) -> None:
 
 def export_grants(arguments: Namespace, output: Output) -> int:
     """Write the encrypted grants to a new file."""
-    from jackfield_store.management.moving_out import exported_grants
-
+    moving_out: Any = import_module("jackfield_store.management.moving_out")  # completion must not load what opens connections
     with stored(open_jackfield(arguments)) as jackfield:
-        content, names = exported_grants(jackfield.connections, jackfield.storage, actor(), arguments.recipient, arguments.names or None)
+        content, names = moving_out.exported_grants(
+            jackfield.connections, jackfield.storage, actor(), arguments.recipient, arguments.names or None
+        )
     try:
         with open(os.open(arguments.out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.connections.audience import audience_of
 from jackfield.connections.grant_formats import MEMBERS, ForeignGrant, grant_reader
@@ -65,6 +65,8 @@ class Choices:
 class MovingIn:
     """Imports of one workspace. ``changeable`` returns the table that can hold a connection of a name; ``authorizing`` has connection types
     read tokens; ``audited`` makes the unit that records an event."""
+
+    choices: ClassVar[type[Choices]] = Choices
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import SystemClock, iso
@@ -74,7 +75,7 @@ def _encryption(recipient: str) -> Any:
     :raises InvalidInvocation: if it is none, or the package is missing.
     """
     try:
-        import pyrage
+        pyrage: Any = import_module("pyrage")
     except ImportError:
         raise InvalidInvocation(_MISSING, hint="Install it: pip install 'jackfield[age]'.") from None
     try:
