@@ -10,7 +10,10 @@ import pytest
 from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 
 _REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-PAGE = "".join((_REFERENCE / name).read_text(encoding="utf-8") for name in ("cli.md", "cli-manage.md", "cli-serve.md", "configuration.md"))
+PAGE = "".join(
+    (_REFERENCE / name).read_text(encoding="utf-8")
+    for name in ("cli.md", "cli-manage.md", "cli-database.md", "cli-serve.md", "configuration.md")
+)
 NOUNS = ("db", "invocations", "keys", "tokens", "workspaces")
 
 

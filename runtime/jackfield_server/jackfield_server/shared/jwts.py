@@ -71,7 +71,6 @@ class Jwts(ProcessLocal):
     ) -> None:
         self._fetched_by, self._lone = fetch, lone
         self._settings = settings
-        self._fetched_by = fetch
         self._audience = audience
         self._clock = clock
         self._keys: dict[str, Any] = {}
