@@ -38,6 +38,8 @@ _OURS = {
     "demo": "run the guided tour on a local AWS simulator",
     "generate.aws": "freeze a service of AWS into a connector",
     "generate.openapi": "generate a connector from an OpenAPI document",
+    "generate.mcp": "make a connector from an MCP server",
+    "shelf": "list and build the connectors of a shelf",
 }
 """Summaries of the commands of connectors' packages."""
 
@@ -47,6 +49,7 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
         "dev": "serve a connector's project, and restart after each change",
         "check": "grade a connector: rules, evidence, fixes",
         "stubs": "write typed functions for the actions of connectors",
+        "try": "call a connector without an account, against a fake of its provider",
         "diff": "classify the changes between two versions of a connector",
         "pack": "build a connector's wheel, reproducibly",
         "catalogue": "build and serve a catalogue of signed connectors",
