@@ -52,6 +52,7 @@ _PAGES = {
     "connector-api": python_pages.connector_api,
     "connector-models": python_pages.connector_models,
     "connector-pacing": python_pages.connector_pacing,
+    "connector-evidence": python_pages.connector_evidence,
     "connector-triggers": python_pages.connector_triggers,
     "connector-calls": python_pages.connector_calls,
     "connector-connections": python_pages.connector_connections,

@@ -195,7 +195,7 @@ def _result(journal: Journal, identifier: str, *, sealed: bool) -> bytes:
         "durationMs": 212.4,
         "replayed": False,
     }
-    return journal._sealed(identifier, {"status": "succeeded", "output": {"MessageId": "0" * 60}, "meta": meta})
+    return journal.sealed_result(identifier, {"status": "succeeded", "output": {"MessageId": "0" * 60}, "meta": meta})
 
 
 def main(url: str, count: int) -> None:

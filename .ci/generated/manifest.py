@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 
 from generated import binding, mcp_binding
+from generated.evidence import EVIDENCE, MARKER
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
@@ -190,6 +191,8 @@ def _action() -> Json:
                 "uniqueItems": True,
                 "description": "Error codes of a retry that mean success, because an earlier attempt may have taken effect.",
             },
+            "marker": MARKER,
+            "evidence": EVIDENCE,
             "inputs": {**_DESCRIBED, "description": "What the action takes."},
             "output": {**_DESCRIBED, "description": "What the action gives back."},
             "outputPolicy": {

@@ -15,7 +15,7 @@ import jackfield_http
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector
-from jackfield.connector import answers, context
+from jackfield.connector import answers, context, evidence
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
 from jackfield.json_tools import price
@@ -62,6 +62,11 @@ Classes and functions that a connector uses while a connection is opened and an 
 _PACING = """# Connector API: pacing
 
 Classes by which a connector says how fast its provider may be called: a fixed rate, or a budget that is read from the provider."""
+
+_EVIDENCE = """# Connector API: evidence
+
+Classes by which an action says how the provider is asked what became of a call whose answer was lost:
+[Doubts that evidence settles](../tutorial/doubts.md)."""
 
 _TRIGGERS = """# Connector API: triggers
 
@@ -136,6 +141,7 @@ _OF_WIRE = {
 _OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
 """What inputs and outputs consist of, on a page of their own."""
 
+_OF_EVIDENCE = {"KEY", "Look", "MARKER", "Marker", "SENT_FROM", "SENT_UNTIL"}
 _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 
@@ -194,11 +200,12 @@ def python_connections() -> str:
 
 def connector_api() -> str:
     """The page of what authors declare."""
+    declared = set(connector.__all__) - _OF_EVIDENCE
     return _page(
         [
             NOTICE,
             _CONNECTOR,
-            *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING - _OF_MODELS)),
+            *_named(sorted(declared - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING - _OF_MODELS)),
         ]
     )
 
@@ -211,6 +218,11 @@ def connector_models() -> str:
 def connector_pacing() -> str:
     """The page of pacing."""
     return _page([NOTICE, _PACING, *_named(sorted(_OF_PACING))])
+
+
+def connector_evidence() -> str:
+    """The page of evidence."""
+    return _page([NOTICE, _EVIDENCE, *_named(sorted(_OF_EVIDENCE))])
 
 
 def connector_triggers() -> str:
@@ -298,9 +310,10 @@ def _is_error(value: object) -> bool:
 
 def _constant(name: str, value: object) -> str:
     """Return the text below the constant's definition, after its value if that is a number."""
-    for module in (answers, context, guard, price):
+    for module in (answers, context, evidence, guard, price):
         for node, below in pairwise(ast.parse(inspect.getsource(module)).body):
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(below, ast.Expr):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+            if target is not None and ast.unparse(target) == name and isinstance(below, ast.Expr):
                 text = str(ast.literal_eval(below.value))
                 return f"`{value:,}`. {text}" if isinstance(value, int) else text
     raise LookupError(name)

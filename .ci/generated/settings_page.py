@@ -85,6 +85,13 @@ _VARIABLES = {
         "The [roles](../tutorial/sign-in.md#give-roles) of people, as JSON.",
         "the setting [`roles`](cli-serve.md#settings)",
     ),
+    "JACKFIELD_SETTLE": (
+        (
+            "What becomes of [evidence about a call in doubt](../tutorial/doubts.md): `off`: nobody looks for it. `show`: it is shown. "
+            "`on`: it settles the doubt. The setting [`settle`](cli-serve.md#settings) is for all processes."
+        ),
+        "`show`",
+    ),
     "JACKFIELD_QUEUE_URL": (
         "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
         "none: the database itself is the queue",
@@ -221,6 +228,10 @@ over HTTP or MCP.
   [Know what became of a mail](../tutorial/mail-events.md#send-nothing-more-to-whom-it-bounced).
 - **`twins`** (`--twins`): what becomes of [an equal write without a key](../tutorial/retry-safely.md#a-repeated-call-without-a-key):
   `join` or `allow`. Default: as `JACKFIELD_TWINS` says.
+- **`settle`** (`--settle`): what becomes of [evidence about a call in doubt](../tutorial/doubts.md): `off`, `show` or `on`. Default: as
+  `JACKFIELD_SETTLE` says; of the two, the stricter one holds.
+- **`settleAbsent`** (`--settle-absent`): a doubt is also settled, as failed, where the provider has no trace of the call and its reads are
+  known to be complete. Default: `no`.
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
 - **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`.

@@ -39,6 +39,7 @@ NAMES = _LISTS | frozenset(
         "ONLY_HOSTS",
         "ALLOW_HOSTS",
         "TWINS",
+        "SETTLE",
         "OFFERS",
         "ROLES",
         "OIDC_ISSUER",

@@ -29,6 +29,7 @@ from jackfield_store.database import open_database
 from jackfield_store.database.migrations import known_migrations
 from jackfield_store.journal import Journal
 from jackfield_store.journal.budgets import Budgets
+from jackfield_store.journal.doubts import DueDoubts
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.leadership import Leadership
@@ -57,6 +58,7 @@ EXCEPTIONS = {
     r"FROM subscriptions WHERE path_digest = :digest": "the secret path of a webhook says whose it is",
     r"FROM subscriptions WHERE wake_at IS NOT NULL": "a worker's: it serves the subscriptions of every workspace",
     r"FROM connect_sessions WHERE (digest = :digest|id = :id)": "the secret of a session's link, or its random ID, says whose it is",
+    r"FROM doubts WHERE look_at (IS NOT NULL|<= :now)": "a worker's: it looks for evidence of the doubts of every workspace",
     r"FROM revocations WHERE wake_at <= :now": "a server's: it tells the providers of every workspace's removed connections",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
     r"SELECT 1 AS one FROM external_ids LIMIT 1": "is there any External ID at all?",
@@ -114,6 +116,7 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process", Watched: "what a journal, which has its workspace, knows of this process",
           DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
+          DueDoubts: "what processes look for, for every workspace",
           DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
 

@@ -70,7 +70,7 @@ API: Mapping[str, Case] = {
     "showInvocation": Case(200, shows="hall"),
     "cancelInvocation": Case(409, {}),
     "resolveInvocation": Case(409, {"as": "failed"}),
-    "redriveInvocation": Case(409),
+    **dict.fromkeys(("lookForInvocation", "redriveInvocation"), Case(409)),
     "showQueue": Case(403),
     **dict.fromkeys(("showApproval", "approveCall", "declineCall"), Case(404, {})),
     "listConnectors": Case(200, shows="echo"),

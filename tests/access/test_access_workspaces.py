@@ -34,6 +34,7 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "allowReferences": False,
         "allowAmbient": False,
         "allowOwnExternalId": False,
+        "settleAbsent": False,
         "queueRate": 0,
         "queueConcurrency": 0,
         "connectionBudgets": {},

@@ -57,6 +57,7 @@ TABLES = {
     "audit_entries",
     "audit_heads",
     "approvals",
+    "doubts",
     "invocations",
     "invocation_kinds",
     "invocation_terms",

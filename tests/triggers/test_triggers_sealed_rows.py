@@ -23,6 +23,7 @@ from jackfield_store.connections.grants import GrantTable
 from jackfield_store.connections.revocations import Revocations
 from jackfield_store.connections.shared_leases import SharedLeases
 from jackfield_store.database import Transaction
+from jackfield_store.journal.doubts import expect, sealed_facts
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.resources.sealed_rows import STORE_ROWS
 from jackfield_store.resources.verify import Contents
@@ -36,6 +37,7 @@ _MOVED = {
     "subscription_items": ("item", "'4711'"),
     "callbacks": ("url", "'https://evil.example'"),
     "outcomes": ("part", "'4711'"),
+    "doubts": ("id", "'4711'"),
     "authorizations": ("connection_id", "'4711'"),
     "leases": ("lease_key", "'4711'"),
     "revocations": ("id", "'4711'"),
@@ -78,6 +80,7 @@ def _fill(stage: TriggerStage) -> None:
 
     def unit(transaction: Transaction) -> None:
         note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
+        expect(transaction, "default", "0", sealed_facts(vault, "default", "0", {}))
         revocations.note(transaction, "default", stored, Grant({"token": "t"}))
 
     storage.database.record(unit)

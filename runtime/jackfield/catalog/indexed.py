@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
-_PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "at"}
+_PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "marker", "evidence", "at"}
 """Members of a row that are checked here, or need no check."""
 _RANK = 98
 """Rank in searches, next to that of connectors whose actions are all read at once."""

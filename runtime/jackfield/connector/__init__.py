@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         Minted,
         OpenContext,
         Step,
-        Unread,
         check_may_wait,
         current_call,
     )
     from jackfield.connector.declare import Action, Connector, Option
+    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, Look, Marker
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
+    from jackfield.connector.reading import Unread
     from jackfield.connector.signatures import SecretPath, SharedToken, Signature, scheme_of
     from jackfield.connector.streamed import OutputFile, StreamedFile
     from jackfield.connector.triggers import (
@@ -90,8 +91,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYWHERE",
+    "KEY",
+    "MARKER",
     "MAX_ANSWER",
     "MAX_ANSWER_VALUES",
+    "SENT_FROM",
+    "SENT_UNTIL",
     "Account",
     "Action",
     "Answered",
@@ -130,7 +135,9 @@ __all__ = [
     "Lent",
     "Limits",
     "Listed",
+    "Look",
     "Malformed",
+    "Marker",
     "Minted",
     "Needs",
     "NotFound",
@@ -195,13 +202,15 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".answers": "MAX_ANSWER bounded_answer check_price whole_answer",
             ".budget": "Budget Limits Warmup",
-            ".context": "Account Answered Apart Call Minted OpenContext Step Unread check_may_wait current_call",
+            ".context": "Account Answered Apart Call Minted OpenContext Step check_may_wait current_call",
             ".declare": "Action Connector Option",
+            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL Look Marker",
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
             ".lending": "Lender Lent",
             ".manifests": "describe",
+            ".reading": "Unread",
             ".models": "ConnectionType DeclarationError Field File Inputs Output",
             ".signatures": "SecretPath SharedToken Signature scheme_of",
             ".streamed": "OutputFile StreamedFile",

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
-from jackfield.connector.reading import Events, FileStore
+from jackfield.connector.reading import Events, FileStore, Unread
 from jackfield.connector.room import Share
 from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, JackfieldError, Sent
+from jackfield.errors import Cancelled, Detail, Sent
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
 
@@ -46,20 +46,6 @@ class Answered:
     step: str
     request_id: str | None = None
     returned: Any = None
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Unread:
-    """Response that proves a success, and whose body could not be read.
-
-    ``output`` stands for the output: if the action returns it as it is, nothing more was to be sent, and the call has succeeded without
-    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as it was sent.
-    """
-
-    output: Any
-    error: JackfieldError
-    content: bytes | None = None
-    content_type: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +102,7 @@ class Call:
     - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     - ``events``: takes the events that the action hands on, for a caller who asked for them.
     - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
+    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
     """
 
     deadline: Deadline
@@ -145,6 +132,7 @@ class Call:
     events: Events = field(default_factory=Events)
     exchanges: list[Exchange] | None = None
     sees_bodies: bool = False
+    mark: Callable[[], str] | None = None
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
@@ -157,6 +145,11 @@ class Call:
         """
         self.key.used = True
         return self.key.value
+
+    @property
+    def marker(self) -> str | None:
+        """Marker of this attempt, 26 characters that mean nothing, by which evidence knows it again; None where none is wanted."""
+        return None if self.mark is None else self.mark() or None
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
         """Report that a request is about to be sent. A second request in the same attempt implies that the first one received a response.

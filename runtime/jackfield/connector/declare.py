@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Literal, TypeVar
 
 from jackfield.connector.context import OpenContext, Step
-from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
+from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, check_evidence, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from jackfield.connector.budget import Budget
+    from jackfield.connector.evidence import Look, Marker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,6 +156,10 @@ class Action:
     """What people search for when they mean it, besides the words of its key, title and description."""
     job: JobSteps | None = None
     """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
+    marker: Marker | None = None
+    """Place of the marker by which evidence knows an attempt again; None if it carries none."""
+    evidence: tuple[Look, ...] = ()
+    """Reads that find out what became of an attempt in doubt."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None
@@ -277,12 +282,14 @@ class Connector(Triggers):
         allowed_with: Sequence[str] = (),
         keywords: Sequence[str] = (),
         kind: Literal["call", "job"] = "call",
+        marker: Marker | None = None,
+        evidence: Sequence[Look] = (),
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
         Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
-        keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``. An example is a title, an
-        invocation and a result, or shorter: a pair of inputs and output.
+        keywords to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result, or a pair
+        of inputs and output.
 
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
         a call counts (the number of recipients, for instance).
@@ -315,6 +322,9 @@ class Connector(Triggers):
         ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel`` (``jackfield.connector.jobs``) as an action that
         outlasts its call. The effect is that of ``start``.
 
+        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads by which it is found
+        again after a lost answer (``jackfield.connector.evidence``).
+
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
 
@@ -332,9 +342,10 @@ class Connector(Triggers):
             started: Callable[..., Any] = function
             steps, handle = None, None
             if kind == "job":
-                from jackfield.connector.jobs import declared_steps, start_of
+                from jackfield.connector.jobs import check_job, declared_steps, start_of
 
-                _check_job(key, pagination, repeat_ok, hands_out=hands_out_credentials)
+                ours = {"pagination": pagination, "repeat_ok": repeat_ok, "hands_out_credentials": hands_out_credentials}
+                check_job(key, **ours, marker=marker, evidence=evidence)
                 steps = function()
                 inputs, handle, output, takes_client = declared_steps(steps, key)
                 started = start_of(steps, handle)
@@ -343,7 +354,9 @@ class Connector(Triggers):
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
             if effect_of is not None and effect != "write":
                 raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
-            _check_pace_by(key, inputs, pace_by)
+            if (unknown := next(iter(set(pace_by) - {one.alias or name for name, one in inputs.model_fields.items()}), None)) is not None:
+                raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
+            check_evidence(key, marker, evidence, effect)
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
             action = Action(
@@ -373,6 +386,8 @@ class Connector(Triggers):
                 hands_out=hands_out_credentials,
                 allowed_with=tuple(allowed_with),
                 keywords=tuple(keywords),
+                marker=marker,
+                evidence=tuple(evidence),
             )
             if handle is not None:
                 from jackfield.connector.jobs import steps_of
@@ -456,20 +471,6 @@ def _check_repeats(key: str, effect: Effect, output: type[Output], by: Idempoten
     needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
     if needed:
         raise DeclarationError(f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' has none")
-
-
-def _check_job(key: str, pagination: Pagination | None, repeat_ok: Sequence[RepeatOk], *, hands_out: bool) -> None:
-    unfit = {"pagination": pagination is not None, "repeat_ok": bool(repeat_ok), "hands_out_credentials": hands_out}
-    wrong = next((name for name, given in unfit.items() if given), None)
-    if wrong is not None:
-        raise DeclarationError(f"job '{key}': a job cannot have '{wrong}'")
-
-
-def _check_pace_by(key: str, inputs: type[Inputs], names: Sequence[str]) -> None:
-    known = {field.alias or name for name, field in inputs.model_fields.items()}
-    unknown = next((name for name in names if name not in known), None)
-    if unknown is not None:
-        raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
 
 
 def _preview(function: Callable[[Any], Output], inputs: type[Inputs], key: str) -> Preview:

@@ -176,3 +176,13 @@ def _annotated(function: Callable[..., Any], where: str) -> tuple[Any, Any, bool
     except NameError as error:
         raise DeclarationError(f"job '{where}': the annotation '{error.name}' is not defined in its module") from None
     return hints.get(parameters[0]), hints.get("return"), len(parameters) == 2
+
+
+def check_job(key: str, **given: object) -> None:
+    """Check that a job has nothing that only calls have.
+
+    :raises DeclarationError: if it has.
+    """
+    wrong = next((name for name, value in given.items() if value), None)
+    if wrong is not None:
+        raise DeclarationError(f"job '{key}': a job cannot have '{wrong}'")

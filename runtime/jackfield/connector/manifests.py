@@ -144,6 +144,10 @@ def _action(action: Action) -> dict[str, Any]:
         row["idempotentBy"] = action.idempotent_by
     if action.repeat_ok:
         row["repeatOk"] = list(action.repeat_ok)
+    if action.marker is not None:
+        row["marker"] = action.marker.to_json()
+    if action.evidence:
+        row["evidence"] = [look.to_json() for look in action.evidence]
     if action.preview is not None:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:

@@ -21,6 +21,7 @@ from jackfield.manifest import Authorizes, Serves
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
+    from jackfield.connector.evidence import Look, Marker
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 
 
@@ -365,3 +366,17 @@ def connection_values(model: type[ConnectionType], values: Mapping[str, Any], na
         faults = model_faults(error)
     which = f"the connection '{name}'" if name else "the inline connection"
     raise InvalidConnection(f"the values of {which} ({model.key}) do not fit together", details=faults, hint="See the details.")
+
+
+def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Look], effect: str) -> None:
+    """Check marker and evidence of an action, if it declares any.
+
+    :raises DeclarationError: if they are wrong.
+    """
+    first = marker or next(iter(evidence), None)
+    if first is None:
+        return
+    try:
+        first.declare(evidence, effect)
+    except ValueError as fault:
+        raise DeclarationError(f"action '{key}': {fault}") from None

@@ -1,10 +1,11 @@
-"""Ports of an attempt: events that an action hands on while it runs, and stored files."""
+"""Ports of an attempt: events that an action hands on while it runs, stored files, and a response that could not be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, Protocol
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError
 
 
@@ -58,3 +59,17 @@ class FileStore(Protocol):
 
     def find(self, identifier: str) -> FileSource | None:
         """Return a stored file by its ID; None if there is none, or it has expired."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unread:
+    """Response that proves a success, and whose body could not be read.
+
+    ``output`` stands for the output: if the action returns it as it is, nothing more was to be sent, and the call has succeeded without
+    output. ``error`` says why the body could not be read, and ends the call in any other case. ``content`` is the body as it was sent.
+    """
+
+    output: Any
+    error: JackfieldError
+    content: bytes | None = None
+    content_type: str = ""

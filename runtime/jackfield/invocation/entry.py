@@ -105,6 +105,8 @@ class Entry:
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
+    looks: tuple[Mapping[str, Any], ...] = ()
+    """Looks for evidence of what became of a call in doubt, the newest last; only of an entry that was looked up alone."""
     blocked: Mapping[str, Any] | None = None
     """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
     damage: str | None = None
@@ -160,13 +162,17 @@ class Entry:
             "inputs": self.inputs,
             "outcome": _outcome(self.outcomes[0]) if self.outcomes else None,
             "outcomes": [dict(one) for one in self.outcomes] or None,
+            "looks": [dict(one) for one in self.looks] or None,
             "problem": self.damage,
         }
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:
             known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
             if self.status == "succeeded" and self._resolution:
-                known.pop("output", None)  # the provider's answer is unknown; the Result has an empty one because its schema requires it
+                if not known.get("output"):
+                    known.pop(
+                        "output", None
+                    )  # the provider's answer is unknown; the Result has an empty one because its schema requires it
                 known |= {"error": self.doubt} if self.doubt is not None else {}
         return known
 

@@ -19,7 +19,7 @@ from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, N
 from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
-from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, log_error, quoted, repeated, unproven, weigh
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
 from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed, left
@@ -46,8 +46,6 @@ _MIN_TRY = 1.0
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _NOTHING: Mapping[str, Any] = {}
-_MAX_LOGGED = 100
-"""Limit of attempts of one invocation recorded in the journal."""
 
 
 @dataclass(slots=True, repr=False)
@@ -161,7 +159,10 @@ class Attempts(SecretHolder):
             shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
             repeats = self.run.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
             call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.deadline)
-            output, error = await self._attempt(values, client, call)
+            sent, code = values, self.plan.code
+            if code.marker is not None:
+                sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.run.sources, call.marker) or values
+            output, error = await self._attempt(sent, client, call)
             if error is None:
                 return output
             await self._retry_or_raise(tries, error, client)
@@ -187,6 +188,8 @@ class Attempts(SecretHolder):
             return self._succeeded(call, started, output), None
         error = call.events.finished(error, call.warn) or error
         self._weigh(error, call)
+        if error.sent is not Sent.UNKNOWN:
+            evidence.markers.pop(evidence.tried, None)
         self._missed(error)
         await turn.failed(error, began)
         if evidence.unclear and error.code in code.repeat_ok:
@@ -339,9 +342,8 @@ class Attempts(SecretHolder):
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
             self.run.meta.request_id = call.request_id
-        if self.run.record is not None and call.begun and len(self.evidence.log) < _MAX_LOGGED:
-            times = {"startedAt": round(started, 3), "endedAt": round(self.dependencies.clock.time(), 3)}
-            self.evidence.log.append({**times, "step": self.plan.code.key, "outcome": outcome, "requestId": call.request_id})
+        if self.run.record is not None and call.begun:
+            self.evidence.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
 
     def _patience(self, tries: Tries) -> Deadline:
         """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
@@ -358,7 +360,7 @@ class Attempts(SecretHolder):
         if began >= run.deadline.at:
             raise run.deadline.passed(Sent.NOTHING)
         arguments = (values, client) if code.takes_client else (values,)
-        until = Until(run.deadline, partial(self._late, call))
+        until = Until(run.deadline, partial(late, self.run, (self.plan.code.key, self.plan.connector.key), call))
         if code.is_async:
             output = await run.waiter.finished(partial(self._await, arguments, call), until)
         else:
@@ -374,16 +376,6 @@ class Attempts(SecretHolder):
         late = self.dependencies.clock.monotonic() - self.run.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
         return self.run.deadline.passed(Sent.UNKNOWN)
-
-    def _late(self, call: Call) -> JackfieldError:
-        """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
-        without saying so."""
-        identifier, seconds = self.run.meta.invocation_id, self.run.deadline.seconds
-        AUTHORS.error(
-            "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
-            identifier, self.plan.code.key, self.plan.connector.key, seconds,
-        )  # fmt: skip
-        return self.run.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
@@ -452,6 +444,8 @@ class Attempts(SecretHolder):
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
         shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
+        self.evidence.tried += stores
+        marks = stores and self.declared == "write" and run.settle != "off"
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
@@ -468,6 +462,7 @@ class Attempts(SecretHolder):
             events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
+            mark=partial(self.evidence.mark, run.record, self.evidence.tried) if marks and run.record is not None else None,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -72,6 +72,8 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, dependen
             run.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
         )
     values = typed(plan, inputs, run.sources)
+    if plan.code.marker is not None:
+        plan.code.marker.refuse_foreign(inputs)
     if plan.code.preview is not None and wants_preview(values) and not run.invocation.dry_run:
         fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")

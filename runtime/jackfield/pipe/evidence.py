@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
+    from jackfield.pipe.record import Record
     from jackfield.wire.exchanges import Exchange
     from jackfield.wire.guard import OnlyHosts
 
@@ -24,6 +25,10 @@ DONE_BEFORE = {
     "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
 }
 """Warnings of a success that a refusal of a repeated request stands for."""
+
+
+_MAX_LOGGED = 100
+"""Limit of attempts of one invocation recorded in the journal."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,23 @@ class Evidence:
     """Last requests and responses of the action; None where none is kept."""
     sees_bodies: bool = False
     """True if their bodies are kept, too."""
+    tried: int = 0
+    """Attempts that were prepared, begun or not."""
+    markers: dict[int, str] = field(default_factory=dict)
+    """Markers of attempts that may have taken effect, by number; each carried its own."""
+
+    def mark(self, record: Record, number: int) -> str:
+        """Return the marker of an attempt, which is made when its client first asks for it."""
+        found = self.markers.get(number)
+        if found is None:
+            found = self.markers[number] = record.marker(number)
+        return found
+
+    def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:
+        """Add the line of an attempt that had begun to the log."""
+        if len(self.log) < _MAX_LOGGED:
+            times = {"startedAt": round(started, 3), "endedAt": round(ended, 3)}
+            self.log.append({**times, "step": step, "outcome": outcome, "requestId": call.request_id})
 
 
 @dataclass(slots=True)

@@ -229,6 +229,8 @@ class Pipeline:
         begins_first = (claims_key or is_paired) and attempts.plan.code.budget is not None
         if not begins_first:
             await attempts.take_turn()
+        if attempts.plan.code.evidence and run.settle != "off":
+            record.expect(attempts.plan.code.marker, attempts.plan.code.evidence, attempts.inputs)
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

@@ -15,7 +15,8 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connector.context import Call, Unread
+    from jackfield.connector.context import Call
+    from jackfield.connector.reading import Unread
     from jackfield.invocation import Invocation, Meta
     from jackfield.json_tools.walk import Schema, SecretPlaces
 

@@ -304,6 +304,8 @@ class _Served:
     """Limits of the workspace."""
     asks: str | None
     """Rule that lets the call wait for a person's approval."""
+    settle: str
+    """What becomes of evidence about a doubt."""
 
 
 class Plans(ProcessLocal):
@@ -396,17 +398,19 @@ class Plans(ProcessLocal):
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
             plan, keeps, run.is_guarded, run.limits, run.joins = served.plan, served.keeps, served.is_guarded, served.limits, served.joins
-            run.meta.connector_version, run.asks = plan.manifest.version, served.asks
+            run.meta.connector_version, run.asks, run.settle = plan.manifest.version, served.asks, served.settle
         else:
             plan = await self._found(invocation, run)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
             run.limits = _NOTHING if settings is None else settings.limits
             run.joins = settings is not None and (caller.audience == "mcp" or (settings.twins or self._access.twins) == "join")
+            run.settle = "off" if settings is None else self._access.settle
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks))
+                found = _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks, run.settle)
+                self._served.put(asked, found)
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan

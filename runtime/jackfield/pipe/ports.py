@@ -283,6 +283,10 @@ class Access(Protocol):
         """Rule for an equal write without a key while one is open, where the settings have none: ``join`` or ``allow``."""
 
     @property
+    def settle(self) -> str:
+        """Use of evidence about a doubt, the stricter of the operator's and the workspace's setting: ``off``, ``show``, ``on``."""
+
+    @property
     def storage(self) -> Readings:
         """Database of the rules and settings."""
 

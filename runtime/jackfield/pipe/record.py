@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from jackfield.connector.evidence import Look, Marker
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
     from jackfield.manifest import ActionManifest, Manifest
@@ -46,6 +47,12 @@ class Record(Protocol):
     def pair(self, inputs: Mapping[str, Any]) -> bool:
         """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
         effect."""
+
+    def marker(self, attempt: int) -> str:
+        """Return the marker of an attempt: 26 characters that nobody outside the workspace can compute."""
+
+    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any]) -> None:
+        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect."""
 
     async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.

@@ -93,6 +93,7 @@ class Run:
     - ``follow``: is told the progress of a job while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
+    - ``settle``: what becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``.
     - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
@@ -107,7 +108,7 @@ class Run:
     __slots__ = (
         "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled",
         "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded",
-        "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "settle", "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -127,6 +128,7 @@ class Run:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
         self.settles = settles
+        self.settle = "off"
         self.tries: int | None = None
         self.channel: Channel | None = None
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr, ValidationError
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
+from jackfield.connector.evidence import read_evidence
 from jackfield.connector.grants import Grant
 from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with
 from jackfield.connector.models import Output
@@ -242,6 +243,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         return _checked(NoOutput, _step(channel, questions.CANCEL, about.key, handle, client))
 
     raw = about.content.row
+    marker, evidence = read_evidence(raw) if "marker" in raw or "evidence" in raw else (None, ())
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None
     model = cast("Any", RemoteInputs)
     action = Action(
@@ -267,6 +269,8 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         pace_by=facts.pace_by,
         executor=channel.threads,
         verify=verify,
+        marker=marker,
+        evidence=evidence,
         takes_streams=False,
     )
     if not about.is_job:

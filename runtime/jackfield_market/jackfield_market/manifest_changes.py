@@ -189,6 +189,8 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
         "rateLimit",
         "repeatOk",
         "http",
+        "marker",
+        "evidence",
     }
     yield from _effect(old, new, paths)
     yield from schema_changes(_as_flat(old, new), new.get("inputs", {}), "inputs", _below(paths, "inputs"))
@@ -202,6 +204,9 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
     yield from _connection_need(old, new, paths, default=True)
     if old.get("rateLimit") != new.get("rateLimit"):
         yield Change("additive", child(paths[1], "rateLimit"), "the pace of calls changes, not what they do")
+    for name in ("marker", "evidence"):
+        if old.get(name) != new.get(name):
+            yield Change("additive", child(paths[1], name), "how a call in doubt is found again changes, not what calls do")
     if old.get("http") != new.get("http"):
         yield Change("additive", child(paths[1], "http"), "the request behind the action changes")
     yield from _names(old.get("repeatOk"), new.get("repeatOk"), _below(paths, "repeatOk"), "an answer that a repeat may get")

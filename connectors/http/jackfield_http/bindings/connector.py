@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
 from jackfield.connector.declare import JobSteps
 from jackfield.connector.described import DescribedConnector
+from jackfield.connector.evidence import PREFIX, read_evidence
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.dataclass import replace
@@ -127,6 +128,7 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
 
 def _action(row: Json) -> Action:
     paging, limit, function = row.get("pagination"), row.get("rateLimit"), BoundCall(row)
+    marker, evidence = read_evidence(row) if "evidence" in row or "marker" in row else (None, ())
     action = Action(
         key=row["key"],
         title=row["title"],
@@ -144,6 +146,8 @@ def _action(row: Json) -> Action:
         effect_of=function.effect_of if "graphql" in row["http"] else None,
         request=None if "before" in row["http"] else function.request,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
+        marker=marker,
+        evidence=evidence,
     )
     job = function.job
     return action if job is None else replace(action, job=JobSteps(*steps_with(action, job.poll, job.cancel if job.can_cancel else None)))
@@ -156,6 +160,7 @@ class BoundCall:
         self._key = row["key"]
         self._effect: Effect = row.get("effect", "write")
         self._binding = row["http"]
+        self._marked = row.get("marker", {}).get("header")
         self._graphql = self._binding.get("graphql", False)
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
         self._failed = is_refused if self._graphql else failing(self._binding["failed"]) if "failed" in self._binding else None
@@ -246,6 +251,8 @@ class BoundCall:
         return graphql_effect(inputs.given.get("query"), inputs.given.get("operationName")) if self._graphql else self._effect
 
     def _options(self, request: Request, effect: Effect) -> dict[str, Any]:
+        if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
+            request.headers[self._marked] = f"{PREFIX}{call.marker}"
         return {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed, **request.options}
 
 

@@ -23,6 +23,7 @@ _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
     "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the server's identity"),
     "allow_own_external_id": ("allowOwnExternalId", "let connections created over HTTP or MCP set their own External ID"),
+    "settle_absent": ("settleAbsent", "let a provider that has no trace of a call in doubt settle it as failed"),
 }
 _LONGEST_DAYS = 3650
 _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
@@ -54,6 +55,8 @@ def _declare_settings(parser: Parser) -> None:
     )  # fmt: skip
     about = "what becomes of a write without a key while an equal one is open; server: as JACKFIELD_TWINS says"
     parser.add_argument("--twins", choices=("join", "allow", "server"), help=about)
+    about = "what becomes of evidence about a call in doubt; server: as JACKFIELD_SETTLE says"
+    parser.add_argument("--settle", choices=("off", "show", "on", "server"), help=about)
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 
@@ -72,8 +75,9 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     words = arguments.allow_references
     if words is not None:
         changes["allowReferences"] = words == ["yes"] if words in (["yes"], ["no"]) else words
-    if arguments.twins is not None:
-        changes["twins"] = None if arguments.twins == "server" else arguments.twins
+    changes |= {
+        name: None if value == "server" else value for name in ("twins", "settle") if (value := getattr(arguments, name)) is not None
+    }
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days
     for name, member in (("queue_rate", "queueRate"), ("queue_concurrency", "queueConcurrency")):

@@ -51,6 +51,15 @@ DATA: Mapping[str, tuple[str, Json]] = {
         "The outcome of an invocation that had ended was decided or corrected.",
         _data(_ENDED, **_INVOCATION, previousStatus=_TEXT, resolvedBy=_TEXT),
     ),
+    "invocation.contradicted": (
+        "Evidence says another outcome than the one by which a doubt was resolved; nothing was changed.",
+        _data(
+            (*_ENDED, "verdict"),
+            **{name: _INVOCATION[name] for name in ("invocationId", "status", "connector", "action")},
+            resolvedBy=_TEXT,
+            verdict={"enum": ["took", "refused", "absent"]},
+        ),
+    ),
     "connection.failing": ("A test of a connection has failed.", _HEALTH),
     "connection.recovered": ("A connection that failed or had expired works again.", _HEALTH),
     "connection.expired": ("The provider refuses an approval or credentials that only a person can renew.", _HEALTH),

@@ -12,7 +12,7 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import parsed_object
 
 TYPES = (
-    "invocation.finished", "invocation.resolved",
+    "invocation.finished", "invocation.resolved", "invocation.contradicted",
     "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
     "connection.paused", "connection.resumed", "connection.declined",
     "quota.low",

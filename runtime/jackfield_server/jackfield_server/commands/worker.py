@@ -202,7 +202,7 @@ async def _run_until_signal(
     from jackfield_platform.events.dispatcher import dispatching
     from jackfield_platform.schedules.scheduler import Scheduler
     from jackfield_platform.triggers.trigger_loop import TriggerLoop
-    from jackfield_store.queue import Poller, look_each_second, open_engine, run
+    from jackfield_store.queue import EvidenceLoop, Poller, look_each_second, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -221,9 +221,11 @@ async def _run_until_signal(
     dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
+    evidence = EvidenceLoop(runtimes, stopping=stop.is_set)
     triggers = TriggerLoop(runtimes, lambda: runtimes.storage.shared.known(PUBLIC_URL), engine.submit, stop.is_set)
     scheduler.start()
     poller.start()
+    evidence.start()
     triggers.start()
     ready()
     upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices({} if forked else os.environ)))
@@ -231,6 +233,7 @@ async def _run_until_signal(
     upkeep.cancel()
     await scheduler.stop()
     await poller.stop()
+    await evidence.stop()
     await triggers.stop()
     if dispatcher is not None:
         await asyncio.to_thread(dispatcher.stop)

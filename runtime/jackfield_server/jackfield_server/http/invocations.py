@@ -38,6 +38,7 @@ from jackfield_store.journal.listing import FILTERS
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 from jackfield_store.management.visible_journal import SeenJournal
+from jackfield_store.queue import look_now
 from jackfield_store.runtime import Jackfield
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
@@ -262,6 +263,17 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(entry.to_json())
+
+
+async def look(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/look``."""
+    entry = await _visible_entry(request, server, identity)
+    runtime = await server.opened(identity.workspace)
+    try:
+        await server.asking(identity.workspace, lambda: look_now(runtime, entry.id))
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    return answer((await _visible_entry(request, server, identity)).to_json())
 
 
 async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:

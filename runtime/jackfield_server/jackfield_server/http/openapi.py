@@ -72,7 +72,7 @@ _HEADERS: Mapping[str, Json] = {
 }
 _CONNECTION = ("showConnection", "replaceConnection", "removeConnection", "testConnection", "showPolicy")
 _FILE = ("downloadFile", "deleteFile")
-_INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation", "redriveInvocation")
+_INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation", "lookForInvocation", "redriveInvocation")
 _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("createConnection", 201): ("name", "/name", _CONNECTION),
     ("invoke", 200): ("id", "/meta/invocationId", _INVOCATION),

@@ -9,9 +9,9 @@ from jackfield.callers import TOKEN_SCOPES
 from jackfield.invocation.published import published_schema
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
+from jackfield_server.http.doubt_shapes import CHOICES, LOOKS
 from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 from jackfield_store.access.settings import LIMITS
-from jackfield_store.database.shared_settings import TWIN_RULES
 from jackfield_store.journal.entry import LONGEST_NOTE
 
 
@@ -81,6 +81,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         context=ANY,
         rule=STRING,
         resolvedBy=STRING,
+        looks=LOOKS,
         cancelRequested={
             "type": "boolean",
             "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",
@@ -295,10 +296,7 @@ _SETTINGS: Mapping[str, Json] = {
     "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]}, "allowAmbient": {"type": "boolean"},
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
-    "twins": {
-        "enum": [*TWIN_RULES, None],
-        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
-    },
+    **CHOICES,
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
     "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},

@@ -112,6 +112,11 @@ _OPERATIONS: tuple[Operation, ...] = (
         {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
     ),
     Operation(
+        "POST", "/v1/invocations/{id}/look", invocations.look, "manage", "lookForInvocation",
+        "Ask the provider now what became of an invocation in doubt.",
+        {200: "Entry"}, problems=(404, 409),
+    ),
+    Operation(
         "POST", "/v1/invocations/{id}/redrive", invocations.redrive, "manage", "redriveInvocation",
         "Queue a dead invocation again, with a fresh count of deliveries.",
         {202: "Entry"}, problems=(404, 409),

@@ -42,7 +42,7 @@ from jackfield_server.shared.web_pages import page_fault
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.files import FileLimits
 from jackfield_store.management.revoking import revoke_due
-from jackfield_store.queue import Engine, Poller, RuntimePool, broker_warning, open_engine, queue_url
+from jackfield_store.queue import Engine, EvidenceLoop, Poller, RuntimePool, broker_warning, open_engine, queue_url
 from jackfield_store.resources.turns import Turns
 from jackfield_store.runtime import Jackfield
 
@@ -128,7 +128,7 @@ class ServerContext:
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
-        self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
+        self._poller, self._evidence = self._polling()
         self._triggers = TriggerLoop(self.runtimes, lambda: self.public_url, self.wake, lambda: self.stopping)
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -144,6 +144,11 @@ class ServerContext:
     def _people(self, settings: Settings) -> People | None:
         storage, oidc = self.storage, settings.oidc
         return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
+
+    def _polling(self) -> tuple[Poller, EvidenceLoop]:
+        """Create what polls jobs, and what looks for evidence of calls in doubt."""
+        poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
+        return poller, EvidenceLoop(self.runtimes, stopping=lambda: self.stopping)
 
     def _own_sweeps(self) -> dict[str, Callable[[], object]]:
         found: dict[str, Callable[[], object]] = {}
@@ -272,6 +277,7 @@ class ServerContext:
         self._engine.start()
         self._scheduler.start()
         self._poller.start()
+        self._evidence.start()
         self._triggers.start()
         runtimes = self.runtimes
         self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
@@ -331,6 +337,7 @@ class ServerContext:
                 await self._sweeper
         await self._scheduler.stop()
         await self._poller.stop()
+        await self._evidence.stop()
         await self._triggers.stop()
         if self._dispatcher is not None:
             await self.slowly(self._dispatcher.stop)

@@ -11,7 +11,7 @@ from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.json_tools.pointers import pointer
 from jackfield_store.access.images import image_fault
-from jackfield_store.database.shared_settings import TWIN_RULES
+from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from jackfield_store.database import Row
@@ -53,7 +53,9 @@ class Settings:
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
     ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one,
     which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set. ``twins`` says whether an equal
-    write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set.
+    write without a key joins the one that is open, ``join`` or ``allow``; None: as the process is set. ``settle`` says what becomes of
+    evidence about a doubt, ``off``, ``show`` or ``on``; the operator's setting wins if it is stricter. With ``settle_absent``, a provider
+    that has no trace of a call settles it, too.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -70,6 +72,8 @@ class Settings:
     theme: Mapping[str, str] = field(default_factory=dict)
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     twins: str | None = None
+    settle: str | None = None
+    settle_absent: bool = False
 
     @property
     def retention(self) -> float:
@@ -165,9 +169,10 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
         elif member not in _MEMBERS.values():
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
             yield Detail(f"/{member}", f"unknown setting '{member[:80]}'{tail}", "enum")
-        elif member == "twins":
-            if value not in (*TWIN_RULES, None):
-                yield Detail("/twins", "must be join or allow; null follows the server", "enum")
+        elif member in _CHOICES:
+            words = _CHOICES[member]
+            if value not in (*words, None):
+                yield Detail(f"/{member}", f"must be {', '.join(words[:-1])} or {words[-1]}; null follows the server", "enum")
         elif member == "allowReferences" and isinstance(value, list):
             yield from _reference_faults(value)
         elif not isinstance(value, bool):
@@ -308,6 +313,7 @@ def _rule_faults(value: object) -> Iterator[Detail]:
             yield Detail(f"/rules/{name}", "must be an array of patterns", "type")
 
 
+_CHOICES = {"twins": TWIN_RULES, "settle": SETTLE_RULES}
 _JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
     "rules": _rule_faults,
     "retentionDays": _retention_faults,

@@ -8,7 +8,7 @@ from jackfield.callers.caller import Caller
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.exports import late_hints
-from jackfield_store.database.shared_settings import TWIN_RULES
+from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys import Vault
 
 
-_TWINS = "JACKFIELD_TWINS"
+_TWINS, _SETTLE = "JACKFIELD_TWINS", "JACKFIELD_SETTLE"
 SUSPENDED = "the workspace is suspended"
 _GONE = "the workspace does not exist"
 
@@ -72,6 +72,19 @@ def _check_twins(environment: Mapping[str, str]) -> None:
         )
 
 
+def _check_settle(environment: Mapping[str, str]) -> None:
+    """Check ``JACKFIELD_SETTLE``.
+
+    :raises InvalidInvocation: if it has another value.
+    """
+    found = environment.get(_SETTLE)
+    if found and found not in SETTLE_RULES:
+        raise InvalidInvocation(
+            f"{_SETTLE} is '{found[:80]}', which has no meaning",
+            hint="Set it to 'off', to 'show' (the default: evidence about a doubt is shown), or to 'on' (it settles the doubt).",
+        )
+
+
 class WorkspaceAccess:
     """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
 
@@ -81,6 +94,7 @@ class WorkspaceAccess:
         self._workspace = workspace
         self._clock = clock
         _check_twins(storage.environment)
+        _check_settle(storage.environment)
         self._workspaces: Workspaces | None = None
         self._known: tuple[int, Settings] | None = None
         self.is_gone = False
@@ -92,6 +106,14 @@ class WorkspaceAccess:
     def twins(self) -> str:
         """Rule for a write without a key while an equal one is open, where the workspace's settings have none: ``join`` or ``allow``."""
         return self.storage.shared_setting("twins") or "allow"
+
+    @property
+    def settle(self) -> str:
+        """Use of evidence about a doubt: the stricter of the operator's setting and the workspace's."""
+        if not self.storage.enabled:
+            return "off"
+        known = (self.storage.shared_setting("settle") or "show", self.settings.settle or "on")
+        return min(known, key=SETTLE_RULES.index)
 
     @property
     def settings(self) -> Settings:

@@ -25,6 +25,8 @@ from jackfield_store.commands.stored import open_storage, selected_workspace
 from jackfield_store.journal import Journal
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.exchanges import NOT_CAPTURED, curl_of, exchanges_of, no_exchanges
+from jackfield_store.queue.evidence_loop import look_now
+from jackfield_store.runtime import stored
 
 _STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
@@ -173,6 +175,15 @@ def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
     return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), arguments.note[:LONGEST_NOTE]).to_json()
 
 
+def _look(arguments: Namespace, output: Output) -> int:
+    with _open_journal(arguments) as journal:
+        identifier = journal.find(_identified(journal, arguments.id)).id
+    with open_jackfield(arguments) as jackfield:
+        look_now(stored(jackfield), identifier)
+        output.value(required(jackfield.journal).find(identifier).to_json())
+    return 0
+
+
 def _declare_exchanges(parser: Parser) -> None:
     declare_id(parser)
     parser.add_argument("--curl", action="store_true", help="print each request as a command line of curl, with *** for secrets")
@@ -211,6 +222,7 @@ VERBS = {
         _NOUN.rows(lambda journal, given: journal.stats(read_moment(given, "since", -1) or 0.0), _STATS),
     ),
     "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _NOUN.value(_resolve)),
+    "look": Verb("Ask the provider now what became of an invocation in doubt, and print it.", declare_one, _look),
     "exchanges": Verb(
         "Print what was sent to the provider and what came back: of calls that failed, are in doubt, or were traced.",
         _declare_exchanges, _exchanges,

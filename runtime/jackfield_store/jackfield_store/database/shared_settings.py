@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
 
-ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES = "allowHosts", "publicUrl", "twins", "roles"
+ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE = "allowHosts", "publicUrl", "twins", "roles", "settle"
+SETTLE_RULES = ("off", "show", "on")
+"""What becomes of evidence about a call in doubt, the strictest first."""
 TWIN_RULES = ("join", "allow")
 """What becomes of a write without a key while an equal one is open."""
 _DEFAULT = "default"
@@ -133,6 +135,18 @@ def checked_roles(text: str) -> str:
     return callers.checked_grants(text)
 
 
+def checked_settle(text: str) -> str:
+    """Return what becomes of evidence about doubts.
+
+    :raises InvalidInvocation: if it is neither ``off`` nor ``show`` nor ``on``.
+    """
+    found = text.strip()
+    if found not in ("", *SETTLE_RULES):
+        hint = "Give 'off' to look for nothing, 'show' (the default) to look and show what is found, or 'on' to settle doubts by it."
+        raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
+    return found
+
+
 def _is_host(word: str) -> bool:
     if "/" not in word:
         return bool(_HOST.match(word))
@@ -161,6 +175,9 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
                 "allow",
             ),
             SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_roles),
+            SharedSetting(
+                SETTLE, "JACKFIELD_SETTLE", "what becomes of evidence about calls in doubt: off, show or on", checked_settle, "show"
+            ),
         )
     }
 )

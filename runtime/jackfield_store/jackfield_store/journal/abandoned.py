@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.clock import iso
-from jackfield.errors import Cancelled, Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
+from jackfield.errors import Cancelled, Detail, InDoubt, Internal, InvalidInvocation, Sent, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import Entry
+from jackfield_store.journal.entry import EVIDENCE
 
 _LOST = "ended, or lost access to the journal, before recording the outcome"
 
@@ -84,12 +85,27 @@ def resolved(
     provider's request id stays. The output of a success is empty, since the provider's answer is unknown. A failure may be sent again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
+    before = known["meta"].get("resolution", {})
     doubt = known.pop("error", None)
+    doubt = before.get("error") if before else doubt
     said = (doubt or {}).get("provider", {})
     meta = {"requestId": said["requestId"]} if "requestId" in said else {}
     resolution = {"by": by, "at": iso(at), **({"note": note} if note else {}), **({"error": doubt} if doubt is not None else {})}
+    resolution |= {"overruled": before} if before else {}
     known["meta"] = {**meta, **known["meta"], "resolution": resolution}
     if outcome == "succeeded":
         return {**known, "status": outcome, "output": {}}, None
     error = Unavailable(f"'{entry.action}' did not take effect: it was resolved as failed", hint="It can be sent again.").to_json()
     return {**known, "status": outcome, "error": error | ({"provider": said} if said else {})}, error["code"]
+
+
+def resolved_by_person(
+    entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float, note: str
+) -> tuple[dict[str, Any], str | None]:
+    """Resolve a doubt as ``resolved`` does.
+
+    :raises InvalidInvocation: if it is in the name of evidence, which is for looks alone.
+    """
+    if by.strip().casefold().startswith(EVIDENCE):
+        raise InvalidInvocation(f"'{EVIDENCE}' resolves nothing by itself", hint="Say who has decided; add how they know it as a note.")
+    return resolved(entry, outcome, by, at, note)

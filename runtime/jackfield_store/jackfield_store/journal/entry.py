@@ -20,6 +20,10 @@ COLUMNS = (
     "job_until", "progress_fraction", "progress_text",
 )  # fmt: skip
 
+EVIDENCE = "evidence"
+"""Who has resolved a doubt that evidence has settled. Nobody else may call himself so."""
+DOUBT_KEPT = 365 * 24 * 3600.0
+"""Seconds for which an entry in doubt is kept, resolved or not."""
 LONGEST_NOTE = 1_000
 """Characters of the note with which a person resolves a doubt."""
 _BOUND = "bound"

@@ -25,13 +25,13 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
 from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
-from jackfield_store.journal.entry import bound_result, damaged_entry, opened_result, read_entry
+from jackfield_store.journal.entry import DOUBT_KEPT, bound_result, damaged_entry, opened_result, read_entry
 from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.outcomes import with_outcomes
 from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
 from jackfield_store.journal.room import insert_within, require_room
-from jackfield_store.journal.upkeep import DOUBT_KEPT, KEPT, START, Purged, free_key, purge_slice, resized
+from jackfield_store.journal.upkeep import KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield_store.journal.watched import Watched
 from jackfield_store.keys import sealing
 
@@ -351,18 +351,17 @@ class Journal(Watched):
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
         """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
-        ``note`` says how they know.
+        ``note`` says how they know. What evidence has settled, a person may decide otherwise.
 
         :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
         """
         entry, now = self.find(identifier), self.time.stamp()
-        result, code = _abandoned().resolved(entry, outcome, by, now, note)
+        result, code = _abandoned().resolved_by_person(entry, outcome, by, now, note)
+        sealed = self.sealed_result(identifier, bound_result(result, entry, answers=outcome != "failed"))
         values = {
-            "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
-            "result": self._sealed(identifier, bound_result(result, entry, answers=outcome != "failed")), "purge_after": now + DOUBT_KEPT,
-            "key_held": int(outcome == "succeeded" and entry.key_held),
-        }  # fmt: skip
-        if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
+            "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
+            "purge_after": now + DOUBT_KEPT, "key_held": int(outcome == "succeeded" and entry.key_held)}  # fmt: skip
+        if not self.database.record(lambda transaction: sql.resolve(transaction, values)):
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
                 hint="There is nothing to resolve: only invocations in doubt are resolved.",
@@ -460,11 +459,12 @@ class Journal(Watched):
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
-            "result": self._sealed(draft.id, bound_result(result.to_json(), draft, answers=answers)),
+            "result": self.sealed_result(draft.id, bound_result(result.to_json(), draft, answers=answers)),
             "key_held": int(answers),
         }
 
-    def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
+    def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
+        """Encrypt a Result's JSON for its entry."""
         text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
         return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 

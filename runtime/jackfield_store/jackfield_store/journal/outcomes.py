@@ -45,6 +45,7 @@ SELECT outcomes.reference, outcomes.part, severity, at, sealed FROM invocation_r
 INNER JOIN outcomes ON outcomes.workspace = invocation_references.workspace AND outcomes.reference = invocation_references.reference
 WHERE invocation_references.workspace = :workspace AND invocation_references.id = :id ORDER BY severity DESC, at DESC LIMIT :limit
 """
+_LOG = "SELECT log FROM doubts WHERE workspace = :workspace AND id = :id"
 _REMOVE = """
 DELETE FROM outcomes WHERE workspace = :workspace AND blocks = 0
     AND reference IN (SELECT reference FROM invocation_references WHERE workspace = :workspace AND id IN ({ids}))
@@ -135,6 +136,8 @@ def purge(transaction: Transaction, workspace: str, now: float) -> None:
 
 def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
     """Return an entry with what became of what it had sent, the most severe first."""
+    if entry.status == "in_doubt" or entry.resolved_by is not None:
+        entry = _with_looks(entry, database, vault, workspace)
     if entry.status != "succeeded":
         return entry
     with database.read() as transaction:
@@ -143,6 +146,20 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
         return entry
     opened = [(row, json.loads(vault.open(workspace, outcome_place(row.reference, row.part), row.sealed))) for row in rows]
     return replace(entry, outcomes=tuple({**shown, "at": iso(row.at)} for row, shown in opened))
+
+
+def log_place(identifier: str) -> tuple[str, ...]:
+    """Return the place that the log of looks for evidence of a doubt is sealed for."""
+    return ("doubt", identifier, "log")
+
+
+def _with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
+    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last."""
+    row = database.look_up(_LOG, {"workspace": workspace, "id": entry.id})
+    if row is None or row.log is None:
+        return entry
+    found = json.loads(vault.open(workspace, log_place(entry.id), row.log))
+    return replace(entry, looks=tuple({**one, "at": iso(one["at"])} for one in found.get("looks", ())))
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from jackfield_store.database.blocked import OWN_FAULTS, BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal import approvals, process
+from jackfield_store.journal import approvals, doubts, process
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield_store.journal.entry import bound_result, read_entry
@@ -201,19 +201,24 @@ class Recovery:
         if entry.job_until is not None:  # the provider works on, and a poll may always be repeated
             return transaction.change(RETURNED, {**about, "now": self._time.now()})
         if entry.delivery == 0:
-            return transaction.change(
-                sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0}
-            )
+            return self._ended(transaction, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0})
         begun = entry.status == "running"
         lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._time.stamp(), 3),
                 "outcome": "lost" if begun else "not_begun"}  # fmt: skip
         deliveries = [*entry.deliveries, {name: value for name, value in lost.items() if value is not None}]
         about["deliveries"] = json.dumps(deliveries)
         if begun and entry.effect == "write" and not entry.dry_run:
-            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0})
+            return self._ended(transaction, {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0})
         if _count(deliveries, "lost") >= DELIVERIES or _count(deliveries, "not_begun") >= _UNBEGUN:
             return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, given_up(entry, deliveries)), "dead": 1})
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
+
+    def _ended(self, transaction: Transaction, values: Mapping[str, Any]) -> int:
+        """Finish an entry that was running; a doubt waits for its first look, if its call had left what that needs."""
+        changed = transaction.change(sql.RECOVERED, values)
+        if changed:
+            doubts.left(transaction, values["workspace"], values["id"], values["status"], values["settled_at"])
+        return changed
 
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
         """Return the time of the next delivery, delayed at random and longer with each worker lost.

@@ -6,7 +6,7 @@ from typing import Any
 
 from jackfield_store.database import Transaction
 from jackfield_store.database.statements import NOT_HELD
-from jackfield_store.journal.entry import COLUMNS
+from jackfield_store.journal.entry import COLUMNS, EVIDENCE
 
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
@@ -46,6 +46,12 @@ UPDATE invocations SET status = :status, error_code = :error_code, result = :res
     purge_after = :purge_after, twin = NULL
 WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
+OVERRULE = f"""
+UPDATE invocations SET error_code = :error_code, result = :result, resolved_by = :resolved_by, purge_after = :purge_after, status = :status,
+    key_held = CASE WHEN :status = 'succeeded' AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN 1 ELSE 0 END
+WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') AND resolved_by = :evidence AND status <> :status
+"""
+"""A person knows better than evidence. The key moves as the outcome says, if nobody has used it meanwhile."""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
@@ -253,6 +259,11 @@ _QUEUED_COLUMNS = (
 """Columns of a queued invocation that differ between rows; the others have their defaults."""
 _SIZES = (64, 16, 4, 1)
 """Rows per statement: few sizes, so that the databases' statement caches hold all of them."""
+
+
+def resolve(transaction: Transaction, values: Mapping[str, Any]) -> int:
+    """Resolve a doubt as a person decided, or decide otherwise than evidence did; return the number of changed rows."""
+    return transaction.change(RESOLVE, values) or transaction.change(OVERRULE, {**values, "evidence": EVIDENCE})
 
 
 @lru_cache(maxsize=len(_SIZES))

@@ -17,14 +17,13 @@ from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import approvals, exchanges, outcomes, terms
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.counts import DAY, HOUR, MINUTE
+from jackfield_store.journal.entry import DOUBT_KEPT
 from jackfield_store.journal.pages import EntryPosition
 
 KEPT = 30 * 24 * 3600.0
 """Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result, counted from the last word about it: outcome, resolution or correction."""
-DOUBT_KEPT = 365 * 24 * 3600.0
-"""Seconds for which an entry in doubt is kept, resolved or not."""
 _MINUTES = 2 * 3600.0
 """Age at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
 _HOURS = 9 * 86_400.0
@@ -67,6 +66,7 @@ FROM invocations WHERE workspace = :workspace AND created_at < :before AND (crea
 ORDER BY created_at, id LIMIT :slice
 """
 # Only a resolved doubt has a retention of its own, ``purge_after``. A late correction counts as an outcome of then: it may hold a key.
+_REMOVE_DOUBTS = "DELETE FROM doubts WHERE workspace = :workspace AND id IN ({ids})"
 _DELETE = "DELETE FROM invocations WHERE workspace = :workspace AND id IN ({ids}) AND status IN ('succeeded', 'failed')"
 
 
@@ -195,3 +195,4 @@ def _delete(transaction: Transaction, workspace: str, rows: Sequence[Row]) -> No
     outcomes.remove(transaction, workspace, ids)
     exchanges.remove(transaction, workspace, ids)
     approvals.remove(transaction, workspace, ids)
+    transaction.change(_REMOVE_DOUBTS.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})

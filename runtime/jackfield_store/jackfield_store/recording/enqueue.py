@@ -27,6 +27,7 @@ from jackfield_store.journal.approvals import ask
 from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, waiting
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import waited_by
+from jackfield_store.recording.queueing import queued as queued_once
 from jackfield_store.recording.record import Record
 from jackfield_store.recording.replays import replay_of
 
@@ -58,7 +59,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     if on_queued is not None:
         found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
-        replayed = await found.queue(run.limits.get("queued"))
+        replayed = await queued_once(found, run.limits.get("queued"))
     if replayed is not None:
         return waited_by(pipeline, replayed)
     return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
@@ -87,7 +88,7 @@ async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None
     refuse_unfit(pipeline, run)
     body = pipeline.plans.read(given, run)
     await put_by(pipeline, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, run, record)
-    replayed = await record.queue(run.limits.get("queued"))
+    replayed = await queued_once(record, run.limits.get("queued"))
     if replayed is not None:
         return waited_by(pipeline, replayed)
     record.is_left = True
@@ -241,7 +242,7 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: floa
         if entry is None and most is not None:
             raise LimitReached("queued", most)
         if entry is None:  # the key had expired, and is free now
-            replayed: Result | None = run_in_thread(record.queue())
+            replayed: Result | None = run_in_thread(queued_once(record))
             return (
                 Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
                 if replayed is None

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
 from jackfield.dataclass import replace
-from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
 from jackfield.hints import NextStep
 from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
@@ -24,13 +24,14 @@ from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.recording.replays import replay_of, unended
-from jackfield_store.recording.sealing import sealed_exchanges
+from jackfield_store.recording.sealing import marker_of, sealed_exchanges
 from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from jackfield.clock import Clock
+    from jackfield.connector.evidence import Look, Marker
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.run import Run
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.units import Unit as Deferred
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
+    from jackfield_store.recording.expectations import Expectation
 
 _LOG = logging.getLogger("jackfield.journal")
 _LARGEST_STORED = 256 * 1024
@@ -75,6 +77,8 @@ class Record:
         self.references: Sequence[str] = ()
         self.unrecorded: tuple[Mapping[str, Any], ...] = ()
         """Warning for the caller, if his outcome could not be recorded."""
+        self._expectation: Expectation | None = None
+        """Facts for looks, if the call may end in doubt and its action declares evidence."""
         self._exchanges: tuple[bytes | None] | None = None
         """What was exchanged with the provider, sealed, once the call has ended."""
         self.sees: Callable[[Entry], bool]
@@ -95,7 +99,7 @@ class Record:
             if not entry.is_open:
                 self.is_left = True
                 return replay_of(entry)
-            if entry.status == "waiting" and await _approvals().frees_key(self._journal, entry, self._run):
+            if entry.status == "waiting" and await _seldom()[0].frees_key(self._journal, entry, self._run):
                 continue
             left = self._wait_until - self._clock.monotonic()
             if (left <= 0 and joins) or entry.status == "waiting":
@@ -145,7 +149,7 @@ class Record:
             return None
         while True:
             try:
-                await self._run.waiter.record(database, self._journal.starting(draft))
+                await self._run.waiter.record(database, self._begun(self._journal.starting(draft)))
             except UniqueViolation:
                 found = await (self.replay() if draft.twin is None else self._joined())
                 if found is not None:
@@ -156,6 +160,20 @@ class Record:
                 raise
             self.started = True
             return None
+
+    def marker(self, attempt: int) -> str:
+        """Return the marker of an attempt: 26 characters that nobody outside the workspace can compute."""
+        return marker_of(self._journal, self._draft.id, self._draft.delivery, attempt)
+
+    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any]) -> None:
+        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect."""
+        if self._draft.effect == "write":
+            self._expectation = _seldom()[1].expected(
+                self._journal, self._run, self._draft.id, marker, looks, inputs, self._draft.expires_at, self._draft.delivery
+            )
+
+    def _begun(self, unit: Unit) -> Unit:
+        return unit if self._expectation is None else self._expectation.beginning(unit)
 
     def pair(self, inputs: Mapping[str, Any]) -> bool:
         """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
@@ -178,7 +196,7 @@ class Record:
             self.is_left = True
             raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
         try:
-            begun = await self._run.waiter.record(self._journal.database, self._journal.beginning(draft))
+            begun = await self._run.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
         except JackfieldError:
             self._unbegun = True
             raise
@@ -202,6 +220,16 @@ class Record:
                 await self._run.waiter.record(self._journal.database, _nothing)
 
     @property
+    def journal(self) -> Journal:
+        """Journal that it is written to."""
+        return self._journal
+
+    @property
+    def run(self) -> Run:
+        """Call that it records."""
+        return self._run
+
+    @property
     def draft(self) -> Draft:
         """Entry as it will be written."""
         return self._draft
@@ -210,44 +238,6 @@ class Record:
     def remaining(self) -> float:
         """Seconds until the invocation's deadline."""
         return self._run.deadline.remaining()
-
-    async def queue(self, most: float | None = None) -> Result | None:
-        """Queue the invocation durably for the workers, of which ``most`` may wait.
-
-        :returns: a Result to replay if another caller with the same key was faster; else None.
-        """
-        unknown: CommitUnknown | None = None
-        until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
-        while True:
-            try:
-                if unknown is not None and await self._run.waiter.ask(lambda: self._journal.has(self._draft.id)):
-                    return None
-                try:
-                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft, most))
-                except UniqueViolation:
-                    found = await self._queued_before(may_be_ours=unknown is not None)
-                    if found is not None:
-                        return found or None
-                    continue
-            except Unavailable as error:
-                unknown = error if isinstance(error, CommitUnknown) else unknown
-                if unknown is None:
-                    raise
-            else:
-                return None
-            if self._run.deadline.clock.monotonic() > until:
-                raise unknown.of_queued(self._draft.id, keyed=self._draft.idempotency_key is not None)
-            await self._run.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
-
-    async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
-        """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
-        whose commit was unknown but had taken effect."""
-        if may_be_ours and (await self._run.waiter.ask(lambda: self._journal.has(self._draft.id))):
-            return False
-        if self._draft.approval is not None and self._draft.approval.twin is not None:
-            found: Result | None = await _approvals().waiting_twin(self._journal, self._draft.approval.twin, self._run)
-            return found
-        return await self.replay(joins=True)
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
         """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
@@ -442,6 +432,8 @@ class Record:
                 return self._recording(result)
         draft, shown = self._draft, self._shown(result)
         unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
+        if self._expectation is not None:
+            unit = self._expectation.ending(unit, result)
         if claimed is not None and isinstance(result.error, NotYet):
             return self._journal.requeueing(claimed, result.error, unit)
         return unit
@@ -485,11 +477,11 @@ def _unwritten(_value: object, error: Exception | None) -> None:
         _LOG.error("an entry could not be recorded: %s", error)
 
 
-def _approvals() -> ModuleType:
-    """Return the module of calls that wait for a person: most processes have none."""
-    from jackfield_store.recording import approvals
+def _seldom() -> tuple[ModuleType, ModuleType]:
+    """Return the modules of calls that wait for a person, and of those that looks may find: most processes have neither."""
+    from jackfield_store.recording import approvals, expectations
 
-    return approvals
+    return approvals, expectations
 
 
 def _nothing(_transaction: Transaction) -> None:

@@ -126,13 +126,15 @@ def _can_cancel(pipeline: Pipe, entry: Entry) -> bool:
 
 def _intake() -> ModuleType:
     """Return the module that queues: most processes queue nothing."""
-    from jackfield_store.recording import enqueue
-
-    return enqueue
+    return _later()[0]
 
 
 def _jobs() -> ModuleType:
     """Return the module that polls jobs: most processes have none."""
-    from jackfield_store.recording import jobs
+    return _later()[1]
 
-    return jobs
+
+def _later() -> tuple[ModuleType, ModuleType]:
+    from jackfield_store.recording import enqueue, jobs
+
+    return enqueue, jobs

@@ -1,8 +1,9 @@
-"""Sealing of what a call exchanged with its provider, for the entry of the call; what a success needs of that is here."""
+"""Sealing of what a call exchanged with its provider, for the entry of the call, and the markers of its attempts."""
 
 from __future__ import annotations
 
 import logging
+from base64 import b32encode
 from typing import TYPE_CHECKING
 
 from jackfield.failures import Raised, attempt
@@ -25,3 +26,9 @@ def sealed_exchanges(run: Run, result: Result, journal: Journal) -> bytes | None
         _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.meta.invocation_id, type(found.error).__name__)
         return None
     return None if found is None else journal.sealed_inputs(run.meta.invocation_id, found, "exchanges")
+
+
+def marker_of(journal: Journal, identifier: str, delivery: int, attempt: int) -> str:
+    """Return the marker of one attempt of a call, 128 bits of a keyed hash in Base32: it names nothing, and nobody can guess it."""
+    digest = journal.vault.hmac(journal.workspace, b"doubt\0%b\0%d\0%d" % (identifier.encode(), delivery, attempt))
+    return b32encode(bytes.fromhex(digest[:32]))[:26].decode().lower()

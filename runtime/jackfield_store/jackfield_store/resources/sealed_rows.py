@@ -8,7 +8,8 @@ from jackfield_store.connections.authorizations import authorization_place
 from jackfield_store.connections.revocations import revocation_place
 from jackfield_store.connections.shared_leases import lease_place
 from jackfield_store.database import Row
-from jackfield_store.journal.outcomes import outcome_place
+from jackfield_store.journal.doubts import facts_place
+from jackfield_store.journal.outcomes import log_place, outcome_place
 from jackfield_store.keys import Vault
 from jackfield_store.resources.verify import SealedRows
 
@@ -37,6 +38,13 @@ STORE_ROWS = (
         opened_at(lambda row: lease_place(row.connection_key, row.lease_key)), ("connection_key", "lease_key"),
     ),
     SealedRows("revocations", "sealed", "the approval of a removed connection ({id})", opened_at(lambda row: revocation_place(row.id))),
+    SealedRows(
+        "doubts", "facts, log", "what is known of the doubt of the invocation {id}",
+        lambda vault, row: (
+            vault.open(row.workspace, facts_place(row.id), row.facts),
+            None if row.log is None else vault.open(row.workspace, log_place(row.id), row.log),
+        ),
+    ),
     SealedRows("files", "sealed", "the stored file {id}", opened_at(lambda row: ("file", row.id))),
     SealedRows(
         "grants", "sealed", "the approval of the connection {connection_id}",

@@ -1,0 +1,55 @@
+"""The members ``marker`` and ``evidence`` of an action, in ``schemas/manifest.schema.json``."""
+
+from __future__ import annotations
+
+from generated.words import ACTION_KEY, Json, closed
+from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS
+
+_POINTER: Json = {"type": "string", "pattern": "^(/[^/]*)*$"}
+MARKER: Json = {
+    **closed(
+        {
+            "at": {"type": "string", "pattern": "^(/[^/]+)+$", "description": "A JSON Pointer to an input."},
+            "header": {"type": "string", "minLength": 1, "maxLength": 100, "description": "A header field of HTTP."},
+            "agent": {"const": True, "description": "A part of the User-Agent."},
+        }
+    ),
+    "minProperties": 1,
+    "maxProperties": 1,
+    "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
+}
+_LOOK: Json = closed(
+    {
+        "key": {"type": "string", "pattern": ACTION_KEY, "description": "The name of the look, unique in its action."},
+        "action": {"type": "string", "pattern": ACTION_KEY, "description": "A read of the connector."},
+        "inputs": {
+            "type": "object",
+            "description": 'Its inputs. An object such as {"$marker": {}}, {"$input": "/to"}, {"$sent": "from"} or {"$key": {}} '
+            "stands for a value of the call.",
+        },
+        "each": {**_POINTER, "description": "The list in the output; without it, the output is the one thing that was asked for."},
+        "match": {
+            "type": "array",
+            "minItems": 1,
+            "items": closed({"at": _POINTER, "is": {}}, required=("at", "is")),
+            "description": "What is equal in the thing that the call has made: the marker or the key at least.",
+        },
+        "output": {**_POINTER, "description": "What of it becomes the output of the invocation, if it fits the action's schema."},
+        "looks": {
+            "type": "array", "minItems": 1, "maxItems": MAX_LOOKS, "items": {"type": "number", "minimum": 1, "maximum": MAX_LOOKING},
+            "description": "Seconds after the doubt at which it is made.",
+        },
+        "absentAfter": {
+            "type": "number", "minimum": LEAST_ABSENT,
+            "description": "Seconds after the call's deadline from which on 'not found' proves that nothing took effect.",
+        },
+        "page": {"type": "string", "minLength": 1, "maxLength": 300, "description": "The provider's page that says so, with its date."},
+    },
+    required=("key", "action", "match"),
+)  # fmt: skip
+EVIDENCE: Json = {
+    "type": "array",
+    "minItems": 1,
+    "items": _LOOK,
+    "description": "Reads that find out what became of a call of a write whose answer was lost.",
+}

@@ -1,0 +1,262 @@
+"""Declaration of evidence: where a ``write`` leaves its marker at the provider, and which reads find that again after a lost answer.
+
+An attempt whose answer is lost is in doubt. The provider may know what became of it: a marker that only this attempt carries proves that
+the attempt took effect. Evidence decides what is said of an invocation; it never sends one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import Detail, InvalidInput
+from jackfield.json_tools.pointers import names
+
+T = TypeVar("T")
+
+MARKER: Mapping[str, Any] = {"$marker": {}}
+"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in what it compares."""
+SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
+"""Placeholder for the begin of the call, a minute earlier, as RFC 3339; ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970."""
+SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
+"""Placeholder for the end of the call, a minute later."""
+KEY: Mapping[str, Any] = {"$key": {}}
+"""Placeholder for the idempotency key that was sent to the provider."""
+PREFIX = "jf1-"
+"""Begin of a marker where its place is a text that people see."""
+MARKER_TEXT = re.compile(r"jf1-[a-z2-7]{26}")
+LOOKS = (5.0, 30.0, 300.0, 3600.0)
+"""Seconds after a doubt at which its evidence is looked for, unless a look says otherwise."""
+MAX_LOOKS = 12
+MAX_LOOKING = 86_400.0
+"""Seconds after a doubt from which on nobody looks by himself."""
+LEAST_ABSENT = 300.0
+"""Least seconds after a call's deadline from which on a missing object proves something: a proxy may deliver the request late."""
+_MISSING: Any = object()
+_PLACEHOLDERS = {"$marker", "$input", "$sent", "$key"}
+
+
+class EvidenceFault(ValueError):
+    """A declaration of a marker or of evidence is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs, ``header`` a header field of HTTP; with
+    ``agent`` it is part of the User-Agent. A caller who sets the place himself wins: then no evidence by this marker counts."""
+
+    at: str | None = None
+    header: str | None = None
+    agent: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``marker`` of an action in a manifest."""
+        members = {"at": self.at, "header": self.header, "agent": self.agent or None}
+        return {name: value for name, value in members.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Marker:
+        """Read the member ``marker``.
+
+        :raises EvidenceFault: if it names no place, or several.
+        """
+        return cls(data.get("at"), data.get("header"), data.get("agent") is True).checked()
+
+    def checked(self) -> Marker:
+        """Return the marker, once it names exactly one place.
+
+        :raises EvidenceFault: if it does not.
+        """
+        if [self.at is not None, self.header is not None, self.agent].count(True) != 1:
+            raise EvidenceFault("'marker' needs exactly one of 'at', 'header' and 'agent'")
+        if self.at is not None and not (self.at.startswith("/") and all(names(self.at))):
+            raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
+        return self
+
+    def declare(self, evidence: Sequence[Look], effect: str) -> None:
+        """Check the evidence of an action with this marker.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        declared(self, evidence, effect)
+
+    def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse inputs with a marker of their own at the place of this one: it would be taken for that of another call.
+
+        :raises InvalidInput: if they have one.
+        """
+        found = None if self.at is None else _at(inputs, self.at)
+        if isinstance(found, str) and MARKER_TEXT.search(found):
+            about = "is a marker of jackfield, by which it finds out what became of another call: give another value"
+            hint = "Nothing was sent. Leave the member out, and it is filled in."
+            raise InvalidInput("1 input is not valid", details=[Detail(self.at or "", about, "pattern")], hint=hint)
+
+    def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
+        """Make the inputs of one attempt, with its marker at this place, by ``make``, from the JSON ``given`` and ``sources`` of files.
+        None if they stay as they are: the place is elsewhere, or the caller has set it himself."""
+        if self.at is None or marker is None or not places_marker(self, given):
+            return None
+        filled = put(given, names(self.at), f"{PREFIX}{marker}")
+        return make(filled, context={"files": sources} if sources else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look for evidence by a ``read`` of the same connector.
+
+    - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
+    - ``each``: JSON Pointer to the list of what was found; None if the output is the one thing that was asked for.
+    - ``match``: values, with placeholders, by JSON Pointers into each of them. All must be equal, and one must be the marker or the key.
+    - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
+    - ``looks``: seconds after the doubt at which it is made.
+    - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
+      thing by an ID that the marker made. ``page`` names the provider's page that says so, with the date.
+    """
+
+    action: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    each: str | None = None
+    match: Mapping[str, Any] = field(default_factory=dict)
+    output: str | None = None
+    looks: tuple[float, ...] = LOOKS
+    absent_after: float | None = None
+    page: str | None = None
+    key: str = "object"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one member of ``evidence`` of an action in a manifest."""
+        members: dict[str, Any] = {
+            "key": self.key, "action": self.action, "inputs": dict(self.inputs), "each": self.each,
+            "match": [{"at": at, "is": value} for at, value in self.match.items()], "output": self.output,
+            "looks": [*self.looks] if self.looks != LOOKS else None, "absentAfter": self.absent_after, "page": self.page,
+        }  # fmt: skip
+        return {name: value for name, value in members.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Look:
+        """Read one member of ``evidence``.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        match = {row["at"]: row["is"] for row in data.get("match", ())}
+        looks = tuple(map(float, data.get("looks", LOOKS)))
+        about = (data.get("inputs", {}), data.get("each"), match, data.get("output"), looks, data.get("absentAfter"), data.get("page"))
+        return cls(data.get("action", ""), *about, data.get("key", "object")).checked()
+
+    def checked(self) -> Look:
+        """Return the look, once it can prove something.
+
+        :raises EvidenceFault: if it cannot: it compares neither marker nor key, is made too often, or "not found" would prove too much.
+        """
+        where = f"evidence '{self.key}'"
+        if not self.action:
+            raise EvidenceFault(f"{where} needs 'action', a read of the connector")
+        placed = [*placeholders(self.match)]
+        if not any(name in ("$marker", "$key") for name in placed):
+            raise EvidenceFault(f"{where} must compare the marker or the key: a similar thing without either proves nothing")
+        unknown = next((name for name in (*placed, *placeholders(self.inputs)) if name not in _PLACEHOLDERS), None)
+        if unknown is not None:
+            raise EvidenceFault(f"{where}: '{unknown}' is no placeholder: they are {', '.join(sorted(_PLACEHOLDERS))}")
+        if (
+            not 1 <= len(self.looks) <= MAX_LOOKS
+            or [*self.looks] != sorted(self.looks)
+            or not 1 <= self.looks[0] <= self.looks[-1] <= MAX_LOOKING
+        ):
+            raise EvidenceFault(f"{where}: 'looks' must be 1 to {MAX_LOOKS} rising numbers of seconds, from 1 to {MAX_LOOKING:,.0f}")
+        if self.absent_after is not None:
+            self._check_absence(where)
+        return self
+
+    def declare(self, evidence: Sequence[Look], effect: str) -> None:
+        """Check the evidence of an action without a marker, of which this is one.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        declared(None, evidence, effect)
+
+    def _check_absence(self, where: str) -> None:
+        by_own_id = any(name in ("$marker", "$key") for name in placeholders(self.inputs))
+        if self.each is not None or not by_own_id:
+            raise EvidenceFault(f"{where}: 'absentAfter' needs a read of one thing by an ID that the marker made, not a list")
+        if not self.page:
+            raise EvidenceFault(f"{where}: 'absentAfter' needs 'page', the provider's page that says when its reads are complete")
+        if (self.absent_after or 0.0) < LEAST_ABSENT:
+            raise EvidenceFault(f"{where}: 'absentAfter' must be at least {LEAST_ABSENT:,.0f} seconds")
+
+
+def declared(marker: Marker | None, evidence: Sequence[Look], effect: str) -> None:
+    """Check the evidence of an action.
+
+    :raises EvidenceFault: if it has evidence without a ``write``, or compares a marker that is placed nowhere.
+    """
+    if marker is not None:
+        marker.checked()
+    if (marker is not None or evidence) and effect != "write":
+        raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
+    for look in evidence:
+        look.checked()
+        if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.inputs)):
+            raise EvidenceFault(f"evidence '{look.key}' compares the marker, and the action places none")
+    keys = [look.key for look in evidence]
+    if len(set(keys)) < len(keys):
+        raise EvidenceFault("two members of 'evidence' have the same key")
+
+
+def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Look, ...]]:
+    """Read marker and evidence of an action's row in a manifest.
+
+    :raises EvidenceFault: if they are wrong.
+    """
+    marker = Marker.from_json(row["marker"]) if "marker" in row else None
+    looks = tuple(Look.from_json(one) for one in row.get("evidence", ()))
+    declared(marker, looks, row.get("effect", "write"))
+    return marker, looks
+
+
+def placeholders(value: Any) -> Iterator[str]:
+    """Yield the names of the placeholders in a value."""
+    if isinstance(value, Mapping):
+        if is_placeholder(value):
+            yield next(name for name in value if name.startswith("$"))
+            return
+        for one in value.values():
+            yield from placeholders(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from placeholders(one)
+
+
+def is_placeholder(value: Mapping[str, Any]) -> bool:
+    """Return whether an object stands for a value: its first member begins with ``$``."""
+    return any(name.startswith("$") for name in value)
+
+
+def is_free(inputs: Mapping[str, Any], at: str) -> bool:
+    """Return whether a marker can be put at a place: what it is a member of is an object, or missing."""
+    found: Any = inputs
+    for name in names(at)[:-1]:
+        found = found.get(name, {})
+        if not isinstance(found, Mapping):
+            return False
+    return True
+
+
+def put(inputs: Mapping[str, Any], steps: list[str], value: str) -> dict[str, Any]:
+    """Return inputs with a value at a place; nothing of the caller's is changed."""
+    first, *rest = steps
+    return {**inputs, first: put(inputs.get(first, {}), rest, value) if rest else value}
+
+
+def _at(inputs: Any, at: str) -> Any:
+    for name in names(at):
+        if not isinstance(inputs, Mapping) or name not in inputs:
+            return _MISSING
+        inputs = inputs[name]
+    return inputs
+
+
+def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
+    """Return whether a call with these inputs carries a marker: its place is not set by the caller."""
+    return marker.at is None or (_at(inputs, marker.at) is _MISSING and is_free(inputs, marker.at))

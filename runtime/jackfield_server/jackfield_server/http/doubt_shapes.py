@@ -1,0 +1,26 @@
+"""Shapes of what the HTTP API shows of calls in doubt, and of the settings about doubts and twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jackfield_server.http.shape_parts import MOMENT, STRING, Json, object_of
+from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
+from jackfield_store.journal.doubts import LOOK_RESULTS
+
+LOOKS: Json = {
+    "type": "array",
+    "description": "Looks for evidence of what became of a call in doubt, the newest last.",
+    "items": object_of(("at", "source", "result"), at=MOMENT, source=STRING, result={"enum": [*LOOK_RESULTS]}, text=STRING),
+}
+CHOICES: Mapping[str, Json] = {
+    "twins": {
+        "enum": [*TWIN_RULES, None],
+        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
+    },
+    "settle": {
+        "enum": [*SETTLE_RULES, None],
+        "description": "What becomes of evidence about a call in doubt; null: as the server. The stricter of the two holds.",
+    },
+    "settleAbsent": {"type": "boolean", "description": "A provider that has no trace of a call settles its doubt, too."},
+}

@@ -1,0 +1,192 @@
+"""Doubts in the journal that evidence may settle: what looks need to know, when the next one is due, and what they have found.
+
+Evidence changes what the journal says of an invocation, in one transaction and only while that is in doubt. Nothing here sends anything.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.dataclass import dataclass
+from jackfield_store.database import outbox
+from jackfield_store.database.due_rows import claim, held, next_due
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal import statements as sql
+from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
+from jackfield_store.journal.outcomes import log_place
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.invocation.entry import Entry
+    from jackfield_store.database import Database, Row, Transaction
+    from jackfield_store.database.blocked import BlockedWorkspaces
+    from jackfield_store.keys import Vault
+
+    Verdict = Literal["took", "refused", "absent"]
+
+LOOK_RESULTS = ("nothing", "matched", "ambiguous", "failed")
+"""What a look may find."""
+SHOWN = 20
+"""Looks that are kept of one doubt, the newest."""
+LASTS = 60.0
+"""Seconds for which a claim of a doubt lasts: longer than a look."""
+_LOG = logging.getLogger("jackfield.doubts")
+_PLACE = "workspace = :workspace AND id = :id"
+_EXPECT = """
+INSERT INTO doubts (workspace, id, facts) VALUES (:workspace, :id, :facts)
+ON CONFLICT (workspace, id) DO UPDATE SET facts = excluded.facts, log = NULL, since = NULL, look_at = NULL, looks = 0
+"""
+_OPEN = f"UPDATE doubts SET facts = :facts, since = :now, look_at = :look_at WHERE {_PLACE}"
+_LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND since IS NULL"
+_DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
+_COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at"
+_ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
+_NEXT = "SELECT look_at FROM doubts WHERE look_at IS NOT NULL{without} ORDER BY look_at LIMIT 1"
+_DUE = f"SELECT {_COLUMNS} FROM doubts WHERE look_at <= :now{{without}} ORDER BY look_at LIMIT :limit"
+_TAKE = f"UPDATE doubts SET claim = claim + 1, look_at = :until WHERE {_PLACE} AND claim = :claim AND look_at <= :now"
+_LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
+_CONTRADICTED = f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
+_NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status AND resolved_by = :resolved_by"
+
+
+def facts_place(identifier: str) -> tuple[str, ...]:
+    """Return the place that the facts of a doubt are sealed for."""
+    return ("doubt", identifier, "facts")
+
+
+def sealed_facts(vault: Vault, workspace: str, identifier: str, facts: Mapping[str, Any]) -> bytes:
+    """Seal what looks need."""
+    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return vault.seal(workspace, facts_place(identifier), text)
+
+
+def expect(transaction: Transaction, workspace: str, identifier: str, facts: bytes) -> None:
+    """Keep the facts of a call that begins, in the transaction of its begin."""
+    transaction.change(_EXPECT, {"workspace": workspace, "id": identifier, "facts": facts})
+
+
+def opened(transaction: Transaction, workspace: str, identifier: str, facts: bytes, now: float, first: float) -> None:
+    """Let a call that ends in doubt wait for its first look, in the transaction of its end."""
+    transaction.change(_OPEN, {"workspace": workspace, "id": identifier, "facts": facts, "now": now, "look_at": now + spread(first)})
+
+
+def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
+    """Forget the facts of a call that has ended without a doubt."""
+    transaction.change(_DROP, {"workspace": workspace, "id": identifier})
+
+
+def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float) -> None:
+    """Let a call that recovery has put in doubt wait for its first look, or forget what its process has left."""
+    if status == "in_doubt":
+        transaction.change(_LEFT, {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0)})
+    else:
+        dropped(transaction, workspace, identifier)
+
+
+def spread(seconds: float) -> float:
+    """Spread a time by a fifth, so that doubts of one outage are not all looked at in one moment."""
+    return seconds * (0.8 + secrets.randbelow(401) / 1000)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Doubt:
+    """Row of a doubt. ``log`` has ``looks``, how often each source was ``made``, and since when one found nothing (``absent``)."""
+
+    workspace: str
+    id: str
+    facts: Mapping[str, Any]
+    log: Mapping[str, Any]
+    since: float
+    claim: int
+    looks: int
+
+    @property
+    def name(self) -> str:
+        """ID, as messages name it."""
+        return self.id
+
+
+class Doubts:
+    """Doubts of one workspace."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
+        self.database, self.vault, self.workspace = database, vault, workspace
+        self.time = SharedClock.of(database, clock)
+
+    def find(self, identifier: str) -> Doubt | None:
+        """Return the doubt of an invocation; None if nothing was kept of it, or its call has not ended."""
+        row = self.database.look_up(_ONE, {"workspace": self.workspace, "id": identifier}, flush=True)
+        return None if row is None or row.since is None else self.read(row)
+
+    def read(self, row: Row) -> Doubt:
+        """Decrypt a row."""
+        facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts))
+        log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
+        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks)
+
+    def looked(
+        self, doubt: Doubt, log: Mapping[str, Any], look_at: float | None, more: Callable[[Transaction], bool] | None = None
+    ) -> bool:
+        """Record what a look has found, and when the next one is due. ``more`` is done in the same transaction; return what that returns.
+
+        :raises OvertakenError: if another process has looked meanwhile; nothing is changed then.
+        """
+        sealed = self.vault.seal(self.workspace, log_place(doubt.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        values = {
+            "workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "log": sealed, "looks": doubt.looks + 1, "look_at": look_at,
+        }  # fmt: skip
+
+        def unit(transaction: Transaction) -> bool:
+            held(transaction.change(_LOOKED, values))
+            return more(transaction) if more is not None else True
+
+        return self.database.record(unit)
+
+    def settling(self, entry: Entry, status: str, code: str | None, result: bytes) -> Callable[[Transaction], bool]:
+        """Return the statement that settles a doubt by evidence, if it is still one: the first to change the row wins."""
+        values = {
+            "workspace": self.workspace, "id": entry.id, "status": status, "error_code": code, "resolved_by": EVIDENCE, "result": result,
+            "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
+        }  # fmt: skip
+        return lambda transaction: bool(transaction.change(sql.RESOLVE, values))
+
+    def contradicting(self, entry: Entry, result: bytes, facts: Mapping[str, Any]) -> Callable[[Transaction], bool]:
+        """Return the statements that note evidence against what was decided. They change neither status nor key: a later ``took`` after
+        ``failed`` is for a person, since the key may have been used again."""
+        now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
+
+        def unit(transaction: Transaction) -> bool:
+            if not transaction.change(_CONTRADICTED, {**place, "now": now}):
+                return False
+            transaction.change(_NOTE, {**place, "status": entry.status, "resolved_by": entry.resolved_by, "result": result})
+            outbox.record(transaction, self.workspace, "invocation.contradicted", entry.id, now, facts)
+            _LOG.error("evidence contradicts how the invocation %s of the workspace '%s' was resolved", entry.id, self.workspace)
+            return True
+
+        return unit
+
+
+class DueDoubts:
+    """Doubts of all workspaces of a database that are due for a look."""
+
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces) -> None:
+        self._database, self._blocked = database, blocked
+        self._time = SharedClock.of(database, clock)
+
+    def wait(self) -> float | None:
+        """Return the seconds until a look is due, 0 if one is; None if none is."""
+        row = next_due(self._database, _NEXT, self._blocked)
+        return None if row is None else max(0.0, row.look_at - self._time.now())
+
+    def claim(self, limit: int) -> Sequence[Doubt]:
+        """Claim up to ``limit`` doubts that are due."""
+        rows = claim(self._database, _DUE, _TAKE, self._time.now(), LASTS, limit, self._blocked)
+        return [self._claimed(row) for row in rows]
+
+    def _claimed(self, row: Row) -> Doubt:
+        """Leave the facts to whoever looks: a row that cannot be decrypted is its workspace's trouble alone."""
+        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks)

@@ -1,0 +1,81 @@
+"""The loop of one process that looks for evidence of calls in doubt, as it shares the doubts with other processes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from jackfield.errors import InvalidInvocation
+from jackfield.exports import late_hints
+from jackfield.pipe.unstored import required
+from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.journal.doubts import Doubts, DueDoubts
+from jackfield_store.queue.due_loop import DueLoop
+from jackfield_store.recording.looks import look
+
+if TYPE_CHECKING:
+    from jackfield_store.journal.doubts import Doubt
+    from jackfield_store.runtime import Jackfield
+
+
+class EvidenceLoop(DueLoop[DueDoubts]):
+    """Loop of one process. A look may wait for a provider, so several are made at once."""
+
+    what, row = "doubts", "doubt"
+    at_once = threads = 8
+    looks = 2
+
+    def _opened(self) -> DueDoubts:
+        runtimes = self._runtimes
+        return DueDoubts(runtimes.storage.database, runtimes.clock, runtimes.blocked)
+
+    def _work_on(self, due: DueDoubts, claimed: Doubt) -> LookWork:
+        del due
+        return LookWork(self._runtimes.find(claimed.workspace), claimed)
+
+
+class LookWork:
+    """One look for one doubt."""
+
+    queued = False
+
+    def __init__(self, runtime: Jackfield, doubt: Doubt) -> None:
+        self._runtime, self._doubt = runtime, doubt
+
+    def work(self) -> None:
+        """Look, and record what was found.
+
+        :raises OvertakenError: if another process has looked.
+        """
+        look_once(self._runtime, self._doubt, by_person=False)
+
+
+def look_now(runtime: Jackfield, identifier: str) -> None:
+    """Look for an invocation because a person asks for it; what is found is in its entry afterwards.
+
+    :raises InvalidInvocation: if nothing can be looked up.
+    """
+    journal = required(runtime.journal)
+    doubt = Doubts(journal.database, journal.vault, journal.workspace, runtime.clock).find(identifier)
+    if doubt is None:
+        hint = "Compare with the provider, then resolve it. Actions that declare evidence are looked up, over stored connections."
+        raise InvalidInvocation(f"nothing can be looked up for the invocation '{identifier[:80]}'", hint=hint)
+    if runtime.access.settle == "off":
+        hint = "Set 'settle' to 'show' or 'on', for the installation and for the workspace."
+        raise InvalidInvocation("looks for evidence are switched off here", hint=hint)
+    with suppress(OvertakenError):  # another process looks at this moment
+        look_once(runtime, doubt, by_person=True)
+
+
+def look_once(runtime: Jackfield, doubt: Doubt, *, by_person: bool) -> str | None:
+    """Look for a doubt under the present settings of its workspace; return the verdict that has settled it, if one has."""
+    journal = runtime.journal
+    if journal is None:
+        return None
+    with runtime.storage.one_state():
+        access = runtime.access
+        absent = access.settings.settle_absent
+        return look(runtime.pipeline, journal, doubt, settle=access.settle, absent=absent, by_person=by_person)
+
+
+late_hints(__name__)

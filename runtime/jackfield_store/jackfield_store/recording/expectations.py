@@ -1,0 +1,145 @@
+"""Facts that looks for evidence need, kept from the begin of a call: its inputs are erased then, and its process may die."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import iso
+from jackfield.connector.evidence import is_placeholder, placeholders, places_marker
+from jackfield.json_tools.pointers import follow
+from jackfield_store.journal import doubts
+
+if TYPE_CHECKING:
+    from jackfield.connector.evidence import Look, Marker
+    from jackfield.invocation import Result
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Unit
+
+MOST = 4096
+"""Bytes of the facts of a doubt, as JSON. A call that needs more is not looked for."""
+MARGIN = 60.0
+"""Seconds before the begin of a call, and after its end, that count as the time of its request: clocks differ."""
+_LITERAL = "$value"
+"""Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
+_LOG = logging.getLogger("jackfield.doubts")
+
+
+class Expectation:
+    """Facts of one call that may end in doubt. ``wraps`` the units of its begin and end."""
+
+    def __init__(self, journal: Journal, run: Run, identifier: str, facts: dict[str, Any]) -> None:
+        self._journal, self._run, self._id, self._facts = journal, run, identifier, facts
+
+    def beginning(self, begin: Unit) -> Unit:
+        """Return the unit of the begin, with the facts."""
+        sealed = self._sealed()
+
+        def unit(transaction: Any) -> int:
+            begun = begin(transaction)
+            if begun:
+                doubts.expect(transaction, self._journal.workspace, self._id, sealed)
+            return begun
+
+        return unit
+
+    def ending(self, end: Unit, result: Result) -> Unit:
+        """Return the unit of the end: a doubt waits for its first look, anything else needs none."""
+        journal, identifier = self._journal, self._id
+        if result.status == "in_doubt" and self._run.attempts is not None:
+            evidence = self._run.attempts.evidence
+            now = journal.time.stamp()
+            self._facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
+            first = min(look["looks"][0] for look in self._facts["looks"])
+            sealed = self._sealed()
+
+            def opened(transaction: Any) -> int:
+                ended = end(transaction)
+                if ended:
+                    doubts.opened(transaction, journal.workspace, identifier, sealed, now, first)
+                return ended
+
+            return opened
+
+        def dropped(transaction: Any) -> int:
+            ended = end(transaction)
+            doubts.dropped(transaction, journal.workspace, identifier)
+            return ended
+
+        return dropped
+
+    def _sealed(self) -> bytes:
+        return doubts.sealed_facts(self._journal.vault, self._journal.workspace, self._id, self._facts)
+
+
+def expected(
+    journal: Journal,
+    run: Run,
+    identifier: str,
+    marker: Marker | None,
+    looks: Sequence[Look],
+    inputs: Mapping[str, Any],
+    ends_at: float,
+    delivery: int,
+) -> Expectation | None:
+    """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
+    the marker's place himself."""
+    plan = run.plan
+    if run.inline is not None or plan is None:
+        return None
+    places = marker is not None and places_marker(marker, inputs)
+    now = journal.time.stamp()
+    known = {"inputs": inputs, "key": run.invocation.idempotency_key or identifier, "from": now - MARGIN, "until": None}
+    found = [row for look in looks if (row := _row(look, known, places=places)) is not None]
+    if not found:
+        return None
+    target = plan.target
+    connection = None if target is None else {"name": target.name, "id": target.id, "version": target.version}
+    if target is not None and target.id is None:
+        connection = {**(connection or {}), "digest": journal.fingerprint({"type": target.kind.key, "values": target.values})}
+    facts = {
+        "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
+        "from": now - MARGIN, "until": None, "deadline": ends_at, "markers": None, "delivery": delivery, "partial": False,
+    }  # fmt: skip
+    if len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
+        _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)
+        return None
+    return Expectation(journal, run, identifier, facts)
+
+
+def _row(look: Look, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
+    """Return a look as it is kept, with the values of this call; None if it needs what the call does not have."""
+    try:
+        inputs, match = filled(look.inputs, known), [[at, filled(value, known)] for at, value in look.match.items()]
+    except LookupError:
+        return None
+    if not places and "$marker" in (*placeholders(inputs), *placeholders(match)):
+        return None
+    members = {"key": look.key, "action": look.action, "inputs": inputs, "match": match, "each": look.each, "output": look.output,
+               "looks": [*look.looks], "absentAfter": look.absent_after}  # fmt: skip
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def filled(value: Any, known: Mapping[str, Any]) -> Any:
+    """Put the values of a call in the place of placeholders. Those that are not known yet stay.
+
+    :raises LookupError: if an input is missing.
+    """
+    if isinstance(value, list | tuple):
+        return [filled(one, known) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    return _value(value, known) if is_placeholder(value) else {name: filled(one, known) for name, one in value.items()}
+
+
+def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    name = next(name for name in placeholder if name.startswith("$"))
+    if name == "$input":  # of the caller, who may write what looks like a placeholder
+        return {_LITERAL: follow(known["inputs"], placeholder[name])}
+    if name == "$sent":
+        moment = known["from" if placeholder[name] == "from" else "until"]
+        return dict(placeholder) if moment is None else int(moment) if placeholder.get("as") == "unix" else iso(moment)
+    return placeholder[name] if name == _LITERAL and "marker" in known else known.get(name.removeprefix("$"), dict(placeholder))

@@ -1,0 +1,350 @@
+"""Looks for evidence of what became of a call in doubt: reads over its connection, of which each finding is judged, recorded and shown.
+
+A look is a read with the runtime's own rights, as polls of jobs are: it may be repeated, and nothing here sends anything else. What it
+finds settles the doubt if the workspace and its operator want that; it never lets the call be sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.callers import LIBRARY
+from jackfield.clock import Deadline, within
+from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, placeholders
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
+from jackfield.json_tools.pointers import follow
+from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.check import filled_inputs, typed_inputs
+from jackfield.pipe.masking import concealed
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import check_output
+from jackfield.pipe.waiter import run_in_thread
+from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
+from jackfield_store.journal.entry import bound_result
+from jackfield_store.journal.settlement import contradicted, contradicts, settled
+from jackfield_store.recording.expectations import filled
+from jackfield_store.recording.sealing import marker_of
+
+if TYPE_CHECKING:
+    from jackfield.connector import Inputs
+    from jackfield.invocation.entry import Entry
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.waiter import Waiter
+    from jackfield_store.journal import Journal
+
+_SECONDS = 15.0
+"""Seconds that the read of one look may take."""
+_PAGES = 10
+"""Pages of a list that one look reads."""
+_CANDIDATES = 5
+"""Attempts of a lost process whose markers are looked for: nobody knows how many it had made."""
+_AGAIN = 60.0
+"""Least seconds between two looks that must agree that something is absent."""
+_MEMBERS, _LONGEST = 8, 256
+"""Members of what was found that are shown, and characters of each."""
+_FINAL = frozenset({"not_allowed", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector", "unknown_action",
+                    "invalid_connection", "invalid_input"})  # fmt: skip
+"""Errors of a look that further ones would meet again until a person does something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Finding of one look. ``result`` is ``nothing``, ``matched``, ``ambiguous`` or ``failed``; ``missing`` is True if the provider
+    said that the one thing asked for does not exist."""
+
+    result: str
+    text: str = ""
+    item: Any = None
+    missing: bool = False
+    is_final: bool = False
+    """True if further looks of this source would find nothing."""
+
+
+def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool = False) -> str | None:
+    """Look once for a doubt, at each source that is due or, ``by_person``, at all; return the verdict that has settled it, if one has.
+
+    ``settle`` and ``absent`` are the settings. A doubt that is none any more is only looked at by a person.
+
+    :raises OvertakenError: if another process has looked meanwhile.
+    """
+    doubts = Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
+    known = doubts.find(doubt.id)
+    if known is None or (not by_person and known.claim != doubt.claim):
+        raise OvertakenError
+    entry, now = journal.find(doubt.id), doubts.time.now()
+    log = _Log(known, now)
+    if (entry.status != "in_doubt" and not by_person) or settle == "off":
+        doubts.looked(known, log.to_json(), None)
+        return None
+    looking = _Looking(pipeline, journal, known, entry)
+    verdict = None
+    for row in log.due(everything=by_person):
+        finding = looking.made(row)
+        log.add(row, finding)
+        verdict = _verdict(known, row, finding, log, now, allowed=absent)
+        if verdict is not None:
+            return _decided(doubts, looking, log, row, finding, verdict, settles=settle == "on")
+        if finding.result in ("matched", "ambiguous"):
+            log.ends()
+    doubts.looked(known, log.to_json(), log.next())
+    return None
+
+
+def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: _Log, now: float, *, allowed: bool) -> str | None:
+    """Return what a finding proves: that the call took effect, or, if the operator allows it, that it did not. None: nothing."""
+    if doubt.facts["partial"]:
+        return None  # a call of several requests: one of them proves nothing about the others
+    if finding.result == "matched":
+        return "took"
+    if not finding.missing or row.get("absentAfter") is None or not allowed:
+        return None
+    complete = now >= doubt.facts["deadline"] + max(LEAST_ABSENT, row["absentAfter"])
+    return "absent" if complete and log.was_absent(row, now - _AGAIN) else None
+
+
+def _decided(
+    doubts: Doubts, looking: _Looking, log: _Log, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
+) -> str | None:
+    """Settle the doubt in one transaction, if the settings want that; note what contradicts a resolution."""
+    entry, journal, now = looking.entry, looking.journal, doubts.time.stamp()
+    evidence: dict[str, Any] = {
+        "verdict": verdict, "kind": "object", "source": f"{looking.doubt.facts['connector']}/{row['action']}",
+        "connection": entry.connection, "looks": looking.doubt.looks + 1,
+    }  # fmt: skip
+    if verdict == "took":
+        evidence["matched"] = looking.shown(finding.item)
+    log.ends()
+    if entry.status == "in_doubt" and settles:
+        output = looking.output(row, finding.item) if verdict == "took" else None
+        result, code = settled(entry, verdict, now, evidence, output)
+        status = result["status"]
+        sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=status != "failed"))
+        if doubts.looked(looking.doubt, log.to_json(), None, doubts.settling(entry, status, code, sealed)):
+            return verdict
+        return None
+    more = None
+    if contradicts(entry, verdict):
+        result = contradicted(entry, now, evidence)
+        sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=entry.status != "failed"))
+        facts = {"invocationId": entry.id, "status": entry.status, "resolvedBy": entry.resolved_by, "verdict": verdict,
+                 "connector": entry.connector, "action": entry.action}  # fmt: skip
+        more = doubts.contradicting(entry, sealed, facts)
+    doubts.looked(looking.doubt, log.to_json(), None, more)
+    return None
+
+
+class _Log:
+    """Log of the looks of one doubt, as it is kept."""
+
+    def __init__(self, doubt: Doubt, now: float) -> None:
+        self._doubt, self._now = doubt, now
+        self._looks = [*doubt.log.get("looks", ())]
+        self._made = dict(doubt.log.get("made", {}))
+        self._absent = dict(doubt.log.get("absent", {}))
+        self._ended = bool(doubt.log.get("ended", False))
+
+    def due(self, *, everything: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield the sources whose next look is due, or all."""
+        age = self._now - self._doubt.since
+        for row in self._doubt.facts["looks"]:
+            made = self._made.get(row["key"], 0)
+            if everything or (made < len(row["looks"]) and row["looks"][made] * 0.79 <= age):
+                yield row
+
+    def add(self, row: Mapping[str, Any], finding: Finding) -> None:
+        """Add what a look has found."""
+        key = row["key"]
+        one = {"at": self._now, "source": row["action"], "result": finding.result, **({"text": finding.text} if finding.text else {})}
+        self._looks = [*self._looks, one][-SHOWN:]
+        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
+        if not finding.missing:
+            self._absent.pop(key, None)
+
+    def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
+        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since."""
+        first = self._absent.setdefault(row["key"], self._now)
+        return bool(first <= before)
+
+    def ends(self) -> None:
+        """Let nobody look by himself any more."""
+        self._ended = True
+
+    def next(self) -> float | None:
+        """Return when the next look is due; None after the last one."""
+        if self._ended:
+            return None
+        rest = [row["looks"][made] for row in self._doubt.facts["looks"] if (made := self._made.get(row["key"], 0)) < len(row["looks"])]
+        if not rest or self._now - self._doubt.since > MAX_LOOKING:
+            return None
+        return max(self._now + 1.0, self._doubt.since + spread(min(rest)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the log as JSON."""
+        found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None}
+        return {name: value for name, value in found.items() if value}
+
+
+class _Looking:
+    """Looks of one doubt."""
+
+    def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt, entry: Entry) -> None:
+        self.journal, self.doubt, self.entry = journal, doubt, entry
+        self._pipeline = pipeline
+        self._attempts: Attempts | None = None
+
+    def made(self, row: Mapping[str, Any]) -> Finding:
+        """Make one look, and judge what it finds."""
+        markers: list[str | None] = [f"{PREFIX}{marker}" for marker in self._markers()]
+        by_marker = "$marker" in placeholders(row["inputs"])
+        found, missing = [], 0
+        try:
+            for marker in markers if by_marker else [None]:
+                pages = self._pages(row, marker)
+                missing += pages is None
+                for item in _items(pages or (), row.get("each")):
+                    found += [item for one in ([marker] if by_marker else markers or [None]) if self._fits(row, item, one)]
+        except (JackfieldError, LookupError) as error:
+            told = error.message if isinstance(error, JackfieldError) else f"the answer has no {error}"
+            code = error.code if isinstance(error, JackfieldError) else "invalid_output"
+            return Finding("failed", told[:_LONGEST], is_final=code in _FINAL)
+        if len(found) > 1:
+            return Finding("ambiguous", f"{len(found)} things have the same marker")
+        if found:
+            return Finding("matched", json.dumps(self.shown(found[0]), ensure_ascii=False)[:_LONGEST], found[0])
+        return Finding("nothing", missing=by_marker and missing == len(markers) > 0)
+
+    def _markers(self) -> Sequence[str]:
+        """Return the markers of the attempts that may have taken effect; of a lost process, of those that it may have made."""
+        known: Sequence[str] | None = self.doubt.facts["markers"]
+        if known is not None:
+            return known
+        delivery = self.doubt.facts["delivery"]
+        return [marker_of(self.journal, self.doubt.id, delivery, attempt) for attempt in range(1, _CANDIDATES + 1)]
+
+    def _filled(self, value: Any, marker: str | None) -> Any:
+        facts = self.doubt.facts
+        until = facts["until"] or facts["deadline"] + 60.0
+        return filled(value, {"inputs": {}, "key": None, "from": facts["from"], "until": until, "marker": marker})
+
+    def _fits(self, row: Mapping[str, Any], item: Any, marker: str | None) -> bool:
+        try:
+            return all(_same(follow(item, at), self._filled(value, marker)) for at, value in row["match"])
+        except (LookupError, ValueError):
+            return False
+
+    def _pages(self, row: Mapping[str, Any], marker: str | None) -> list[Mapping[str, Any]] | None:
+        """Return the pages of a read; None if the provider says that there is no such thing."""
+        facts = self.doubt.facts
+        connection = facts["connection"]
+        given = {"connector": facts["connector"], "action": row["action"], "inputs": self._filled(row["inputs"], marker),
+                 **({} if connection is None else {"connection": connection["name"]})}  # fmt: skip
+        waiter = self._pipeline.in_thread
+        try:
+            return run_in_thread(self._read(given, waiter))
+        except NotFound:
+            return None
+
+    async def _read(self, given: Mapping[str, Any], waiter: Waiter) -> list[Mapping[str, Any]]:
+        pipeline, dependencies = self._pipeline, self._pipeline.dependencies
+        run = Run(waiter, None, LIBRARY, wait=False)
+        run.tries = 2
+        invocation = pipeline.plans.parsed(given, run)
+        run.deadline = Deadline.after(_SECONDS, dependencies.clock)
+        with within(_SECONDS):
+            plan = await pipeline.plans.find(invocation, run)
+            self._require_same(plan)
+            inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
+            if not plan.is_loaded:
+                await plan.load(pipeline.catalog, run.waiter)
+            values, inputs = await typed_inputs(plan, inputs, run, dependencies)
+            target = plan.target
+            opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
+            self._attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
+            if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
+                raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
+            return await _read_pages(attempts, values)
+
+    def _require_same(self, plan: Plan) -> None:
+        """Require that the connection is the one of the call.
+
+        :raises NotAllowed: if it is another one by now: what another account lacks proves nothing.
+        """
+        was, target = self.doubt.facts["connection"], plan.target
+        if was is None or target is None:
+            return
+        same = (target.id, target.version) == (was["id"], was["version"])
+        if same and target.id is None:
+            same = self.journal.fingerprint({"type": target.kind.key, "values": target.values}) == was["digest"]
+        if not same:
+            raise NotAllowed(f"the connection '{was['name']}' was changed since the call, and may belong to another account")
+
+    def shown(self, item: Any) -> dict[str, str]:
+        """Return the beginning of what was found, masked: a provider's text, which nobody should take for ours."""
+        if not isinstance(item, Mapping):
+            return {}
+        attempts = self._attempts
+        clean: Any = item
+        if attempts is not None:
+            clean = concealed(item, attempts.plan.secrets)
+            redactor = attempts.run.redactor
+            clean = clean if redactor is None else redactor.clean_json(clean)
+        plain = [(str(name)[:64], str(value)[:_LONGEST]) for name, value in clean.items() if isinstance(value, str | int | float)]
+        return dict(plain[:_MEMBERS])
+
+    def output(self, row: Mapping[str, Any], item: Any) -> Mapping[str, Any] | None:
+        """Return the output that a look has declared, if it is one of the action; else None."""
+        if row.get("output") is None or self._attempts is None:
+            return None
+        try:
+            found = follow(item, row["output"]) if row["output"] else item
+            plan = run_in_thread(self._plan_of_call())
+            if not isinstance(found, Mapping) or plan.action.hands_out:
+                return None
+            check_output(found, plan)
+        except (JackfieldError, LookupError, InvalidOutput):
+            return None
+        opening = self._attempts.opening
+        masked = found if opening is None else opening.cache.output_mask.masked(found)[0]
+        told = concealed(masked, plan.secrets)
+        return told if isinstance(told, Mapping) else None
+
+    async def _plan_of_call(self) -> Plan:
+        facts = self.doubt.facts
+        run = Run(self._pipeline.in_thread, None, LIBRARY, wait=False)
+        connection = {} if facts["connection"] is None else {"connection": facts["connection"]["name"]}
+        given = {"connector": facts["connector"], "action": self.entry.action, "inputs": {}, **connection}
+        return await self._pipeline.plans.find(self._pipeline.plans.parsed(given, run), run)
+
+
+async def _read_pages(attempts: Attempts, values: Inputs) -> list[Mapping[str, Any]]:
+    paging, pages = attempts.plan.code.pagination, []
+    given = attempts.inputs
+    for _ in range(_PAGES):
+        page = await attempts.page(values)
+        pages.append(page)
+        following = None if paging is None else paging.following(page)
+        if following is None:
+            break
+        given = {**given, **following}
+        values = attempts.plan.code.inputs.model_validate(given)
+    return pages
+
+
+def _items(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Any]:
+    for page in pages:
+        if each is None:
+            yield page
+            continue
+        found = follow(page, each)
+        if isinstance(found, list):
+            yield from found
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Return whether a value is the one that was sent: providers may return a number as text."""
+    return (type(found) is type(wanted) and found == wanted) or (isinstance(found, str | int) and str(found) == str(wanted))

@@ -1,0 +1,70 @@
+"""Queueing of one invocation, whatever becomes of the commit that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from jackfield.errors import Unavailable
+from jackfield.kernel.commits import CommitUnknown
+from jackfield_store.database.faults import UniqueViolation
+from jackfield_store.recording.approvals import waiting_twin
+from jackfield_store.recording.twins import LONGEST_LOOK
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.invocation.entry import Draft
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+    from jackfield_store.recording.record import Record
+
+_OUTCOME_WAIT = 5.0
+"""Seconds for which it is found out whether an invocation was queued."""
+
+
+class Replay(Protocol):
+    """Look-up of the Result of an earlier call with the same key."""
+
+    def __call__(self, *, joins: bool = False) -> Awaitable[Result | None]:
+        """Return that Result; None if there is none."""
+
+
+async def queued(record: Record, most: float | None = None) -> Result | None:
+    """Queue an invocation durably for the workers, of which ``most`` may wait.
+
+    :returns: a Result to replay if another caller with the same key was faster; else None.
+    """
+    journal, draft, run, replay = record.journal, record.draft, record.run, record.replay
+    unknown: CommitUnknown | None = None
+    until = run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, run.deadline.remaining())
+    while True:
+        try:
+            if unknown is not None and await run.waiter.ask(lambda: journal.has(draft.id)):
+                return None
+            try:
+                await run.waiter.record(journal.database, journal.queueing(draft, most))
+            except UniqueViolation:
+                found = await _before(journal, draft, run, replay, may_be_ours=unknown is not None)
+                if found is not None:
+                    return found or None
+                continue
+        except Unavailable as error:
+            unknown = error if isinstance(error, CommitUnknown) else unknown
+            if unknown is None:
+                raise
+        else:
+            return None
+        if run.deadline.clock.monotonic() > until:
+            raise unknown.of_queued(draft.id, keyed=draft.idempotency_key is not None)
+        await run.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
+
+
+async def _before(journal: Journal, draft: Draft, run: Run, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
+    """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
+    whose commit was unknown but had taken effect."""
+    if may_be_ours and (await run.waiter.ask(lambda: journal.has(draft.id))):
+        return False
+    if draft.approval is not None and draft.approval.twin is not None:
+        found: Result | None = await waiting_twin(journal, draft.approval.twin, run)
+        return found
+    return await replay(joins=True)

@@ -1,0 +1,262 @@
+"""Processes over one database with a connector that declares evidence, whose provider is a folder: it counts what took effect."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from clocks import StillClock, time_passes
+from forking import fork
+from jackfield import Result
+from jackfield.invocation.entry import Entry
+from jackfield_store.database import open_database
+from jackfield_store.journal import Journal
+from jackfield_store.journal.doubts import Doubts
+from jackfield_store.journal.recovery import Recovery
+from jackfield_store.queue import EvidenceLoop, RuntimePool
+from jackfield_store.queue.evidence_loop import look_once
+from jackfield_store.runtime import Jackfield
+from plugboard import make_connector, plugged
+
+_BUREAU = '''
+"""Files tickets at a provider that is a folder."""
+import json, os
+from pathlib import Path
+from typing import Any
+from jackfield.connector import (
+    MARKER, SENT_FROM, ConnectionType, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext, Output, Pagination,
+    RateLimited, Rejected, current_call,
+)
+
+class Desk(ConnectionType):
+    """A desk of the bureau."""
+    key = "desk"
+    title = "Desk"
+    auth = "apiKey"
+    reports_begin = True
+    token: str = Field(title="Token", secret=True)
+    def open(self, context: OpenContext) -> "Desk":
+        return self
+
+class Ticket(Inputs):
+    """What is wrong."""
+    subject: str = Field("broken", title="Subject")
+    external_id: str | None = Field(None, title="External ID")
+
+class Filed(Output):
+    """The ticket."""
+    id: str
+    subject: str = ""
+    external_id: str | None = Field(None, alias="external_id")
+
+class Query(Inputs):
+    """Which tickets."""
+    since: str | None = Field(None, title="Since")
+    external_id: str | None = Field(None, title="External ID")
+    page: str | None = Field(None, title="Page")
+
+class Tickets(Output):
+    """Tickets."""
+    tickets: tuple[dict, ...] = Field(schema={"type": "array", "items": {"type": "object"}})
+    next: str | None = None
+
+connector = Connector("bureau", title="Bureau", version="1.0.0", connections=[Desk])
+FOLDER = Path(os.environ["BUREAU"])
+
+def script():
+    file = FOLDER / "script"
+    steps = json.loads(file.read_text()) if file.exists() else []
+    if steps:
+        file.write_text(json.dumps(steps[1:]))
+    return steps[0] if steps else "done"
+
+def stored():
+    file = FOLDER / "tickets"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+def note(what, value):
+    with open(FOLDER / what, "a") as log:
+        log.write(json.dumps(value) + "\\n")
+        log.flush()
+
+LIST = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, output="", key="list")
+OWN = Look("getTicket", inputs={"externalId": MARKER}, match={"/external_id": MARKER}, output="", absent_after=600.0,
+           page="https://bureau.example/reads, 2026-11-26", key="own")
+
+def file_ticket(ticket, _desk):
+    call = current_call()
+    step = script()
+    if step == "throttled":
+        call.begin("file")
+        raise RateLimited("slow down", retry_after=0.0)
+    if step == "rejected":
+        call.begin("file")
+        raise Rejected("no")
+    call.begin("file")
+    note("requests", ticket.subject)
+    if step != "lost":
+        note("tickets", {"id": f"t-{len(stored()) + 1}", "subject": ticket.subject, "external_id": ticket.external_id})
+    if step == "twice":
+        note("tickets", {"id": f"t-{len(stored()) + 1}", "subject": ticket.subject, "external_id": ticket.external_id})
+    if step == "dies":
+        os._exit(9)
+    if step in ("cut", "lost", "twice"):
+        raise ConnectionResetError("the other side hung up")
+    return Filed(id=stored()[-1]["id"], subject=ticket.subject, external_id=ticket.external_id)
+
+@connector.action("createTicket", effect="write", marker=Marker(at="/externalId"), evidence=[LIST])
+def create(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket."""
+    return file_ticket(ticket, desk)
+
+@connector.action("putTicket", effect="write", marker=Marker(at="/externalId"), evidence=[OWN])
+def put(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket under an ID of its own."""
+    return file_ticket(ticket, desk)
+
+@connector.action("plainTicket", effect="write")
+def plain(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket that nobody finds again."""
+    return file_ticket(ticket, desk)
+
+def lagging():
+    file = FOLDER / "hidden"
+    return file.exists()
+
+@connector.action("listTickets", effect="read", pagination=Pagination("page", "next", "tickets"))
+def tickets(query: Query, _desk: Desk) -> Tickets:
+    """List tickets, five a page."""
+    current_call().begin("list", safe=True)
+    note("looks", "list")
+    if (FOLDER / "dies-look").exists():
+        (FOLDER / "dies-look").unlink()
+        os._exit(9)
+    found = [] if lagging() else stored()
+    place = int(query.page or 0)
+    return Tickets(tickets=tuple(found[place:place + 5]), next=str(place + 5) if place + 5 < len(found) else None)
+
+@connector.action("getTicket", effect="read")
+def get(query: Query, _desk: Desk) -> Filed:
+    """Get a ticket by its ID."""
+    current_call().begin("get", safe=True)
+    note("looks", "get")
+    found = [] if lagging() else [one for one in stored() if one["external_id"] == query.external_id]
+    if not found:
+        raise NotFound("there is no such ticket")
+    return Filed(**found[0])
+'''
+
+
+class DoubtStage:
+    """One database, and processes on it. ``clock`` is the time of all."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder, self.clock = environment, folder, StillClock()
+        self.pools: list[RuntimePool] = []
+        self.begin()
+        self.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+
+    def begin(self) -> Jackfield:
+        """Begin another process, which is the present one from now on."""
+        self.pools.append(RuntimePool(self.environment, self.clock))
+        self.move(0.0)
+        return self.runtime
+
+    @property
+    def runtime(self) -> Jackfield:
+        """The runtime of the present process."""
+        return self.pools[-1].find("default")
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the present process."""
+        found = self.runtime.journal
+        assert found is not None
+        return found
+
+    def move(self, seconds: float) -> None:
+        """Let time pass for all processes and the database."""
+        self.clock.advance(seconds)
+        for pool in self.pools:
+            time_passes(0.0, self.clock, pool.storage.database)
+
+    def script(self, *steps: str) -> None:
+        """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``."""
+        (self.folder / "script").write_text(json.dumps(steps))
+
+    def hidden(self, *, hidden: bool) -> None:
+        """Let reads lag: they show nothing."""
+        if hidden:
+            (self.folder / "hidden").touch()
+        else:
+            (self.folder / "hidden").unlink(missing_ok=True)
+
+    def noted(self, what: str) -> list[Any]:
+        """What reached the provider: ``requests``, ``tickets``, ``looks``."""
+        file = self.folder / what
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def invoke(self, action: str = "createTicket", inputs: dict[str, Any] | None = None, **more: Any) -> Result:
+        """File a ticket."""
+        given = {"connector": "bureau", "action": action, "connection": "desk", "inputs": inputs or {}, **more}
+        return self.runtime.invoke(given)
+
+    def entry(self, identifier: str) -> Entry:
+        """The invocation as the journal has it."""
+        return self.journal.find(identifier)
+
+    def look(self, seconds: float = 0.0) -> int:
+        """Let time pass, then make all looks that are due; return how many rounds had any."""
+        self.move(seconds)
+        loop, rounds = EvidenceLoop(self.pools[-1]), 0
+        while loop.look() == 0.0:
+            rounds += 1
+        return rounds
+
+    def look_now(self, identifier: str) -> str | None:
+        """Look as a person does."""
+        doubt = Doubts(self.journal.database, self.journal.vault, "default", self.clock).find(identifier)
+        assert doubt is not None
+        return look_once(self.runtime, doubt, by_person=True)
+
+    def dies(self, **call: Any) -> None:
+        """Fork a process that files a ticket and dies as the script says; then recover what it left."""
+
+        def killed() -> None:
+            self.begin()
+            self.invoke(**call)
+
+        assert fork(killed).dies() == 9
+        self.recover()
+
+    def recover(self) -> None:
+        """Let the present process take over what dead ones have left."""
+        Recovery(self.pools[-1].storage.database, self.pools[-1].storage.vault, self.clock).look()
+
+
+@contextmanager
+def doubt_stage(folder: Path, database_url: str, settle: str | None = "on") -> Iterator[DoubtStage]:
+    """Make the connector and its provider, and open the stage."""
+    open_database(database_url, migrate=True).close()
+    (folder / "bureau").mkdir()
+    environment = {
+        **os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url, "BUREAU": str(folder / "bureau"),
+        **({} if settle is None else {"JACKFIELD_SETTLE": settle}),
+    }  # fmt: skip
+    with mock.patch.dict(os.environ, environment, clear=True):
+        make_connector(folder / "plugs", "bureau", _BUREAU)
+        with plugged(folder / "plugs"):
+            stage = DoubtStage(environment, folder / "bureau")
+            try:
+                yield stage
+            finally:
+                for pool in stage.pools:
+                    pool.close()
+
+
+__all__ = ["DoubtStage", "doubt_stage"]
