@@ -140,7 +140,14 @@ def test_l25_parameters_are_refused_by_the_patterns_of_the_document(client: Clie
             assert "enum" in schema or name in ("since", "until", "from", "to", "fields") or "pattern" in schema, (path, name)
     for cursor in ("1.5~0", "0~01890a5d-ac96-774b-bcce-b302099a8057"):
         assert client.get(f"/v1/invocations?cursor={cursor}").status == 200
-    for path in ("invocations?cursor=x~y", "audit?cursor=-1", "actions?cursor=1e3", "connectors?cursor=a/b"):
+    for path in (
+        "invocations?cursor=x~y",
+        "audit?cursor=-1",
+        "actions?cursor=1e3",
+        "connectors?cursor=a/b",
+        "triggers?cursor=s-k6M",
+        "audit?cursor=s-k6M",
+    ):
         assert "must be a cursor that a list returned" in client.get(f"/v1/{path}").json["detail"]
 
 

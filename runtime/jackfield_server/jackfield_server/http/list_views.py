@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -153,7 +154,12 @@ def _viewed(operation: Operation, known: Json) -> Operation:
         text = f"Optional members that rows are to have, separated by commas: {', '.join(view.optional)}. Without it, all."
         query["fields"] = {"type": "string", "maxLength": 1_000, "description": text}
 
+    own = operation.query.get("cursor", {}).get("pattern", "")
+
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
+        cursor = request.query_params.get("cursor")
+        if cursor is not None and "sort" not in request.query_params and not re.search(own, cursor):
+            raise Problem(400, "the parameter 'cursor' must be a cursor that a list returned: this one is of a sorted list")
         return await view.answered(operation, request, server, identity)
 
     return replace(operation, query=query, endpoint=endpoint)
