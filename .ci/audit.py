@@ -64,7 +64,15 @@ def licence(one: Distribution) -> str:
     classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License :: ")]
     text = (about.get_all("License") or [""])[0].strip().splitlines()
     expression = (about.get_all("License-Expression") or [""])[0]
-    return expression or " OR ".join(classifiers) or (text[0][:100] if text else "")
+    return expression or " OR ".join(classifiers) or (text[0][:100] if text else "") or _first_line(one)
+
+
+def _first_line(one: Distribution) -> str:
+    """Return the first line of the licence that a distribution brings along, for one that only does that."""
+    for name in one.metadata.get_all("License-File") or ():
+        if text := (one.read_text(f"licenses/{name}") or "").strip():
+            return text.splitlines()[0][:100]
+    return ""
 
 
 def hashes(path: Path = HASHED) -> dict[tuple[str, str], list[str]]:

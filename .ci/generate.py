@@ -49,6 +49,7 @@ _PAGES = {
     "conformance": conformance_page.page,
     "conformance-triggers": conformance_page.triggers_page,
     "configuration": settings_page.page,
+    "workspace-settings": settings_page.workspace_page,
     "connector-api": python_pages.connector_api,
     "connector-models": python_pages.connector_models,
     "connector-pacing": python_pages.connector_pacing,

@@ -205,9 +205,10 @@ _COMMANDS = ("serve", "worker", "mcp", "dapr")
 _TEXT = """# Configuration
 
 jackfield has no configuration file. It is configured by environment variables, by the options of long-running commands, and by
-the settings of each workspace. A connection's own values are described on the [connector's page](connectors/aws-ses.md)."""
+the [settings of each workspace](workspace-settings.md). A connection's own values are described on the
+[connector's page](connectors/aws-ses.md)."""
 
-_WORKSPACE = """## Workspace settings
+_WORKSPACE = """# Workspace settings
 
 `jackfield workspaces set NAME` changes them; every call that begins after the change was answered follows it, in all running
 processes. [Access](access.md) explains the rules, [Connections](connections.md#access-to-the-server) the settings for connections made
@@ -249,7 +250,12 @@ def page() -> str:
         *(f"- **`{name}`**: {text} Default: {default}." for name, (text, default) in _FOREIGN.items()),
     ]
     parts += [part for command in _COMMANDS for part in _options(command)]
-    return "\n\n".join([*parts, _WORKSPACE]) + "\n"
+    return "\n\n".join(parts) + "\n"
+
+
+def workspace_page() -> str:
+    """The page of what a workspace has of its own."""
+    return f"{NOTICE}\n\n{_WORKSPACE}\n"
 
 
 def _read() -> Iterator[str]:

@@ -21,6 +21,7 @@ import jackfield_store.access
 import jackfield_store.connections
 import jackfield_store.database
 import jackfield_store.journal
+import jackfield_store.keys
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
@@ -228,7 +229,7 @@ def test_tables_of_tenants() -> None:
     }
 
 
-@pytest.mark.parametrize("package", [*STORES, jackfield_store.database], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [*STORES, jackfield_store.database, jackfield_store.keys], ids=lambda package: package.__name__)
 def test_every_statement_names_the_workspace(package: ModuleType) -> None:
     """Each statement on a table of tenants is kept to one workspace, but for the exceptions that are listed with their reason."""
     assert [one for one in _statements(package) if not one.exceptions and not one.kept_to_one] == []
@@ -236,7 +237,7 @@ def test_every_statement_names_the_workspace(package: ModuleType) -> None:
 
 def test_statements_are_seen() -> None:
     """The statements of the stores are seen by this test, and each exception still stands for one."""
-    found = [statement for package in (*STORES, jackfield_store.database) for statement in _statements(package)]
+    found = [statement for package in (*STORES, jackfield_store.database, jackfield_store.keys) for statement in _statements(package)]
     assert {"tokens", "invocations", "data_keys"} <= {table for statement in found for table in statement.tables}
     assert {pattern for statement in found for pattern in statement.exceptions} == set(EXCEPTIONS)
 

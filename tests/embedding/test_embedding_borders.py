@@ -18,6 +18,7 @@ from shown_frames import variables
 INNER = {
     "Catalog": "it knows connectors, no values",
     "Journal": "jackfield's own parts ask it, below a border; programs have SeenJournal",
+    "Grant": "connection types return it to jackfield's own parts, below a border",
     "JobUnits": "the journal's", "Recovery": "the journal's", "Upkeep": "the journal's", "RowUnit": "the journal's",
 }  # fmt: skip
 """Classes to which annotations lead, and which have no border."""

@@ -487,5 +487,5 @@ def test_frames_of_every_distribution_are_ours() -> None:
     """Each package of the runtime, and the libraries of connectors, lose their variables; a connector's author keeps theirs."""
     root = Path(__file__).parents[2]
     distributions = {path.parent.name for path in root.glob("runtime/*/*/__init__.py") if path.parent.name == path.parents[1].name}
-    libraries = {f"jackfield_{name}" for name in ("aws", "http", "openapi")}
+    libraries = {f"jackfield_{name}" for name in ("aws", "http", "mcp", "openapi")}
     assert {"jackfield", *distributions, *libraries} == frames._OURS

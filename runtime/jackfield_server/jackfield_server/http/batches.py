@@ -13,7 +13,7 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Enqueued, Result
 from jackfield.kernel.commits import CommitUnknown
-from jackfield_server.shared.body import LARGE, computed, decoded, read_body
+from jackfield_server.shared.body import LARGE, computed, decoded, decoded_call, read_body
 from jackfield_server.shared.correlation import traced
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import dumps
@@ -143,7 +143,7 @@ async def _completed(item: Any, request: Request) -> Any:
     """Return an invocation with the trace of the request, or the Result of its refusal."""
     body: Any = None
     try:
-        body = await decoded(item, request) if isinstance(item, bytes) else item
+        body = await decoded_call(item, request) if isinstance(item, bytes) else item
         if isinstance(body, dict):
             return traced(body, request.headers.get("traceparent"))
         return dumps(body) if isinstance(body, str) else body  # a string would be parsed as JSON

@@ -22,7 +22,7 @@ from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
+from jackfield_server.shared.body import LARGE, crowded, decoded_call, members_of, read_body, take_room
 from jackfield_server.shared.correlation import correlated, traced
 from jackfield_server.shared.disconnect import cancelling
 from jackfield_server.shared.entry_export import CSV, LINES, MOST, exported
@@ -79,7 +79,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     files, large = 0, False
     queued = queues(request)
     try:
-        body = await decoded(text, request)
+        body = await decoded_call(text, request)
         if isinstance(body, dict):
             given = request.headers
             body = completed(body, given.get("idempotency-key"), given.get("traceparent"), given.get("x-request-id"))

@@ -112,13 +112,21 @@ def take_room(request: Request, more: int, size: int) -> None:
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
 
+async def decoded_call(text: bytes, request: Request) -> Any:
+    """Decode an invocation.
+
+    :raises InvalidInvocation: if it is not JSON.
+    """
+    return decode(text) if len(text) < LARGE else await computed(request, partial(decode, text))
+
+
 async def decoded(text: bytes, request: Request) -> Any:
     """Decode a JSON body that is no invocation.
 
     :raises InvalidInvocation: if it is not JSON; the message speaks of the body.
     """
     try:
-        return decode(text) if len(text) < LARGE else await computed(request, partial(decode, text))
+        return await decoded_call(text, request)
     except InvalidInvocation as error:
         message = error.message.replace("the invocation", "the body", 1)
         hint = "Send a JSON object." if message.endswith("it is empty") else error.hint

@@ -17,8 +17,8 @@ _ACTS: Mapping[str, int] = {
     **dict.fromkeys(("removed", "revoked", "purged", "forgotten"), _DELETE),
     **dict.fromkeys(
         (
-            "assigned", "changed", "granted", "held", "paused", "redriven", "released", "renamed", "replaced", "resolved", "restarted",
-            "resumed", "rotated", "run", "suspended", "unassigned", "upgraded", "approval_ended",
+            "assigned", "changed", "granted", "held", "offered", "paused", "redriven", "released", "renamed", "replaced", "resolved",
+            "restarted", "resumed", "rotated", "run", "suspended", "unassigned", "upgraded", "approval_ended",
         ),
         _UPDATE,
     ),

@@ -18,6 +18,7 @@ from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.frames import bordered
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_table import NameTaken, name_taken
@@ -62,6 +63,7 @@ class Choices:
     replaces: bool = False
 
 
+@bordered
 class MovingIn:
     """Imports of one workspace. ``changeable`` returns the table that can hold a connection of a name; ``authorizing`` has connection types
     read tokens; ``audited`` makes the unit that records an event."""
