@@ -13,7 +13,7 @@ from jackfield.manifest_json import INDEX
 from jackfield.manifest_parts import package_of
 from jackfield_mcp.conversion import OVERLAID, Converted
 from jackfield_mcp.texts import one_line
-from jackfield_openapi.project import as_json, written
+from jackfield_openapi.project import as_json, pyproject_head, written
 from jackfield_openapi.reading import parsed
 
 LOCK = "mcp.lock.json"
@@ -82,30 +82,8 @@ def files_of(made: Converted, url: str) -> dict[str, bytes]:
 
 
 def _pyproject(manifest: Json, package: str) -> str:
-    key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
     left = "".join(f'{row["key"]} = "its server speaks MCP, which the loopback provider does not"\n' for row in manifest["actions"])
-    return f"""[build-system]
-requires = ["hatchling>=1.27"]
-build-backend = "hatchling.build"
-
-[project]
-name = "jackfield-{key}"
-version = "{manifest["version"]}"
-description = {title}
-readme = "README.md"
-requires-python = ">=3.11"
-dependencies = ["jackfield>=0.1,<1", "jackfield-mcp>=0.1,<1"]
-
-[project.entry-points."jackfield.connectors"]
-{key} = "{package}:mcp"
-
-# An editable install finds packages by their code, and this one has none.
-[tool.hatch.build]
-dev-mode-dirs = ["."]
-
-[tool.hatch.build.targets.wheel]
-packages = ["{package}"]
-
+    return f"""{pyproject_head(manifest, package, "mcp")}
 [tool.jackfield.check]
 connection = "{manifest["connectionTypes"][0]["key"]}"
 values = {{ server = "${{url}}" }}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connector import ANYWHERE, Call, Guard, InvalidConnection, InvalidInput, Minted, OpenContext
+from jackfield.connector import ANYWHERE, Call, Guard, InvalidInput, Minted, OpenContext
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.urls import Url, UrlError, parse_url
@@ -37,18 +37,10 @@ def address(text: str) -> Url:
 def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECONDS, guard: Guard | None = None) -> McpClient:
     """Return a client of a server. What has a public name is reached at public addresses only, whatever the name resolves to by then."""
     clock = SystemClock()
-    allowed = guard or (Guard() if _is_public(url.host) else ANYWHERE)
+    allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
     context = OpenContext("default", None, "mcp", {}, {}, call, clock, {}, _NoLeases(), allowed)
     return McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
-
-
-def _is_public(host: str) -> bool:
-    try:
-        Guard().check(host)
-    except InvalidConnection:
-        return False
-    return True
 
 
 class _NoLeases:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jackfield.dataclass import dataclass, field
+from jackfield.json_tools.pointers import child
 from jackfield_mcp.texts import plain
 from jackfield_openapi.keywords import Patterns
 
@@ -107,7 +108,7 @@ class _Conversion:
     def __init__(self, schema: Json, prefix: str) -> None:
         self._schema, self._prefix = schema, prefix
         self._is_old = any(mark in str(schema.get("$schema", "")) for mark in ("draft-03", "draft-04", "draft-06", "draft-07"))
-        self._given = {f"#/{place}/{_escaped(name)}": body for place in ("definitions", "$defs") for name, body in _members(schema, place)}
+        self._given = {child(f"#/{place}", name): body for place in ("definitions", "$defs") for name, body in _members(schema, place)}
         self._names = self._named()
         self._made: dict[str, Any] = {}
         self._patterns = Patterns()
@@ -298,13 +299,9 @@ def _placed(schema: Json) -> Iterator[tuple[str | None, Json]]:
         yield place, node
         for key, value in node.items():
             if key == "properties" and isinstance(value, Mapping):
-                waiting += [(None if place is None else f"{place}/{_escaped(inner)}", one) for inner, one in value.items()]
+                waiting += [(None if place is None else child(place, inner), one) for inner, one in value.items()]
             elif key not in _VALUES:
                 waiting.append((None, value))
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _members(schema: Json, place: str) -> list[tuple[str, Any]]:

@@ -80,7 +80,7 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
     made = {
         f"{package}/connector.json": content_of,
         **({f"{package}/{INDEX}": index} if index is not None else {}),
-        "pyproject.toml": _pyproject(manifest, package, converted.license).encode(),
+        "pyproject.toml": f"{pyproject_head(manifest, package, 'http', converted.license)}{_check(manifest)}".encode(),
         "README.md": _readme(manifest).encode(),
         f"tests/test_{package.removeprefix('jackfield_')}.py": _tests(manifest).encode(),
         LOCK: as_json(lock),
@@ -199,7 +199,8 @@ def as_json(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def _pyproject(manifest: Json, package: str, license: str | None) -> str:
+def pyproject_head(manifest: Mapping[str, Any], package: str, binding: str, license: str | None = None) -> str:
+    """Return the begin of a project without code. Its actions run by ``binding``, which the package ``jackfield-BINDING`` has."""
     key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
     licence = f'license = "{license}"\n' if license else ""
     return f"""[build-system]
@@ -212,10 +213,10 @@ version = "{manifest["version"]}"
 description = {title}
 readme = "README.md"
 {licence}requires-python = ">=3.11"
-dependencies = ["jackfield>=0.1,<1", "jackfield-http>=0.1,<1"]
+dependencies = ["jackfield>=0.1,<1", "jackfield-{binding}>=0.1,<1"]
 
 [project.entry-points."jackfield.connectors"]
-{key} = "{package}:http"
+{key} = "{package}:{binding}"
 
 # An editable install finds packages by their code, and this one has none.
 [tool.hatch.build]
@@ -223,7 +224,7 @@ dev-mode-dirs = ["."]
 
 [tool.hatch.build.targets.wheel]
 packages = ["{package}"]
-{_check(manifest)}"""
+"""
 
 
 def _check(manifest: Json) -> str:

@@ -53,10 +53,9 @@ def _bytes(source: str, guard: Guard = ANYWHERE) -> bytes:
 
 def _is_public(url: str) -> bool:
     try:
-        Guard().check(urlsplit(url).hostname or "")
-    except (InvalidConnection, ValueError):
+        return Guard().permits(urlsplit(url).hostname or "")
+    except ValueError:
         return False
-    return True
 
 
 def _fetched(url: str, guard: Guard) -> bytes:

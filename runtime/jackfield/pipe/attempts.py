@@ -445,7 +445,7 @@ class Attempts(SecretHolder):
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
         shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         self.evidence.tried += stores
-        marks = stores and self.declared == "write" and run.settle != "off"
+        marks = stores and self.plan.code.marker is not None and self.declared == "write" and run.settle != "off"
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,

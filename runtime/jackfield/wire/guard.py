@@ -178,6 +178,14 @@ class Guard:
         for entry in found:
             self.check_address(host, str(entry[4][0]), path)
 
+    def permits(self, host: str) -> bool:
+        """Return whether ``check`` permits a host."""
+        try:
+            self.check(host)
+        except InvalidConnection:
+            return False
+        return True
+
     def check_address(self, host: str, address: str, path: str = "") -> None:
         """Check one address that ``host`` resolved to, right before connecting to it.
 

@@ -243,7 +243,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         return _checked(NoOutput, _step(channel, questions.CANCEL, about.key, handle, client))
 
     raw = about.content.row
-    marker, evidence = read_evidence(raw) if "marker" in raw or "evidence" in raw else (None, ())
+    marker, evidence = read_evidence(raw)
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None
     model = cast("Any", RemoteInputs)
     action = Action(

@@ -128,7 +128,7 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
 
 def _action(row: Json) -> Action:
     paging, limit, function = row.get("pagination"), row.get("rateLimit"), BoundCall(row)
-    marker, evidence = read_evidence(row) if "evidence" in row or "marker" in row else (None, ())
+    marker, evidence = read_evidence(row)
     action = Action(
         key=row["key"],
         title=row["title"],

@@ -141,7 +141,7 @@ def check_url(url: object, origin: Origin, guard: Guard) -> str:
         guard.check(target.host, "/url")
     except InvalidConnection as error:
         raise InvalidInvocation("the callback is not allowed to reach this host", details=error.details, hint=error.hint) from None
-    if urlsplit(url).scheme != "https" and _is_public(target.host):
+    if urlsplit(url).scheme != "https" and Guard().permits(target.host):
         raise invalid([Detail("/url", "must be https: events would cross the internet unencrypted", "pattern")])
     return url
 
@@ -157,14 +157,6 @@ def invalid(faults: list[Detail]) -> InvalidInvocation:
 def stored(options: Options) -> str:
     """Return options as the text that ``read_callback`` reads."""
     return json.dumps(options.to_json())
-
-
-def _is_public(host: str) -> bool:
-    try:
-        Guard().check(host)
-    except InvalidConnection:
-        return False
-    return True
 
 
 def _faults(options: Mapping[str, Any]) -> Iterator[Detail]:
